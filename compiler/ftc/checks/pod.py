@@ -1,0 +1,61 @@
+"""Rules on the pod after the users' fragments, and on names and sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+_POD_NAME_LIMIT = 63
+_GENERATED = "-xxxxx"
+MAX_ANNOTATION_BYTES = 200 * 1024
+
+
+def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Volcano names a pod `<job>-worker-<index>` and makes that its host name, of 63 characters at most."""
+    rest = len(_GENERATED if run.generate_name else "") + len(f"-worker-{run.nodes - 1}")
+    if len(run.name) + rest > _POD_NAME_LIMIT:
+        message = f"'{run.name}' has {len(run.name)} characters, and the names of the pods add {rest}"
+        yield Finding(("name",), message, f"use {_POD_NAME_LIMIT - rest} characters at most: name=…")
+
+
+def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container of a fragment is one of ftc's or brings its own image."""
+    ours = {
+        "containers": {"train"},
+        "initContainers": {f"fetch-{fetch.name}" for fetch in run.fetches},
+    }
+    for path, fragment in fragments(spec):
+        for field, names in ours.items():
+            for container in fragment.get("spec", {}).get(field, []):
+                if container.get("name") not in names and "image" not in container:
+                    message = f"the pod has no container '{container.get('name')}', and a new one needs an image"
+                    known = ", ".join(sorted(names)) or "none"
+                    yield Finding((*path, "spec", field), message, f"containers of ftc: {known}")
+
+
+def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """With another restart policy a failed rank starts again alone, into a world that waits for nobody."""
+    for path, fragment in fragments(spec):
+        if fragment.get("spec", {}).get("restartPolicy", "Never") != "Never":
+            yield Finding((*path, "spec", "restartPolicy"), "must stay Never", "use restarts=… to start again")
+
+
+def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
+    """The users' PodTemplate fragments and where each stands in the spec."""
+    return [(("cluster", "pod"), spec.cluster.pod), (("hardware", "pod"), spec.hardware.pod), (("pod",), spec.pod)]
+
+
+def annotations_fit(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The API server takes 256 KiB of annotations an object."""
+    size = sum(len(k) + len(v.encode()) for k, v in run.template["metadata"]["annotations"].items())
+    if size > MAX_ANNOTATION_BYTES:
+        message = f"the files of the run have {size} bytes, and {MAX_ANNOTATION_BYTES} fit into a pod's annotations"
+        yield Finding(("train",), message, "shorten dataset.info, the arguments or the annotations")

@@ -1,0 +1,70 @@
+"""Rules on devices, memory and precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding
+from ftc.spec.launcher import Command
+from ftc.trainer.arguments import chosen, set_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+
+def node_has_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A pod runs on one node."""
+    device = spec.hardware.device
+    if device is not None and device.per_node is not None and spec.devices > device.per_node:
+        message = f"asks for {spec.devices}, and a node has {device.per_node}"
+        yield Finding(("devices",), message, f"use nodes=… with devices={device.per_node} at most")
+
+
+def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Pages of a Memory emptyDir count against the container's limit."""
+    hardware = spec.hardware
+    if hardware.shm_gib_per_device >= hardware.memory_gib_per_device:
+        message = f"{hardware.shm_gib_per_device} GiB leave nothing of {hardware.memory_gib_per_device} GiB of memory"
+        yield Finding(("hardware", "shm_gib_per_device"), message, "raise hardware.memory_gib_per_device")
+
+
+def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """HAMi's webhook leaves pods of another scheduler alone, and upstream Volcano knows no node with its slices.
+
+    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
+    """
+    device = spec.hardware.device
+    if device is not None and device.hami and not spec.cluster.hami_with_volcano:
+        message = f"HAMi hands {device.resource} out, and the job's scheduler is Volcano: its pods may stay pending"
+        help_ = "set cluster.hami_with_volcano=true if the platform wired the two, or use hardware=nvidia"
+        yield Finding(("hardware", "device", "resource"), message, help_)
+
+
+def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Two slices may lie on one card, and NCCL refuses two ranks on a device (`Duplicate GPU detected`)."""
+    device = spec.hardware.device
+    if device is not None and device.slices and spec.nodes * spec.devices > 1:
+        message = f"{spec.nodes * spec.devices} processes on slices of {device.resource}: two of one card cannot talk"
+        yield Finding(("devices",), message, "use whole devices for more than one process")
+
+
+def one_precision(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """transformers: At most one of fp16 and bf16 can be True, but not both."""
+    arguments = chosen(spec)
+    if arguments.get("bf16") is True and arguments.get("fp16") is True:
+        yield Finding(set_at(spec, "fp16"), "bf16 and fp16 are both on", "set train.bf16=false or train.fp16=false")
+
+
+def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A chip without bf16 runs it emulated, slowly and without a word (torch.cuda.is_bf16_supported)."""
+    if isinstance(spec.launcher, Command):
+        return
+    arguments = chosen(spec)
+    able = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}
+    for name in [n for n, has in able.items() if arguments.get(n) is True and not has]:
+        other = "fp16" if name == "bf16" else "bf16"
+        help_ = f"set train.{name}=false train.{other}=true"
+        yield Finding(set_at(spec, name), f"the hardware has no {name}", help_)

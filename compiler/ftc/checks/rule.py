@@ -1,0 +1,34 @@
+"""What a rule is: a function from a spec and its plan to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from ftc.diagnostics.model import KeyPath, Severity
+
+if TYPE_CHECKING:
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What a rule found: the key that is wrong, what is wrong with it, and what to do."""
+
+    path: KeyPath
+    message: str
+    help: str = ""
+
+
+Check: TypeAlias = Callable[["JobSpec", "RunPlan"], Iterable[Finding]]
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A check with its stable code; `target` says that it holds for one target only."""
+
+    code: str
+    check: Check
+    severity: Severity = Severity.ERROR
+    target: str | None = None

@@ -1,0 +1,123 @@
+"""Rules on volumes: who sees what the run writes and reads."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding
+from ftc.plan.storage import cache_directory, cache_volume, is_shared
+from ftc.plan.types import FILES
+from ftc.spec.launcher import Command
+from ftc.spec.source import Git, GitPush, OnVolume
+from ftc.spec.storage import Claim, InWorkspace, JobClaim
+from ftc.trainer.arguments import chosen, set_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+_SHARED = "use storage=shared with a ReadWriteMany claim"
+
+
+def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only rank 0 writes weights, and a restart looks for the checkpoint on every node.
+
+    Source: LLaMA-Factory 0.9.5 with two nodes: `Can't find a valid checkpoint` on all but the first.
+    """
+    if spec.nodes > 1 and not isinstance(spec.launcher, Command) and not is_shared(spec.storage.workspace):
+        kind = _named(spec.storage.workspace)
+        message = f"{spec.nodes} nodes train into one directory, and {kind} is not shared between nodes"
+        yield Finding(("storage", "workspace"), message, f"{_SHARED}, or nodes=1")
+
+
+def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A ReadWriteOnce volume attaches to one node: the other pods wait for it for ever."""
+    volumes = {"workspace": spec.storage.workspace, "cache": cache_volume(spec.storage)}
+    if not isinstance(spec.launcher, Command):
+        del volumes["workspace"]  # the rule above says it
+    for name, volume in volumes.items():
+        on_workspace = name == "cache" and isinstance(spec.storage.cache, InWorkspace)
+        if spec.nodes > 1 and isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not on_workspace:
+            message = f"{_named(volume)} attaches to one node, and the job has {spec.nodes}"
+            yield Finding(("storage", name), message, f"{_SHARED}, or nodes=1")
+
+
+def _named(volume: object) -> str:
+    match volume:
+        case Claim():
+            return f"the {volume.access_mode} claim '{volume.claim}'"
+        case JobClaim():
+            return f"a {volume.access_mode} claim of the job"
+    return "a directory of each pod"
+
+
+def cache_is_reachable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Init containers fill the cache, and Volcano mounts a job's own claims in containers only."""
+    if isinstance(spec.storage.cache, InWorkspace):
+        workspace = spec.storage.workspace
+        if isinstance(workspace, JobClaim):
+            message = "lies on a claim that is made for the job, which init containers do not see"
+            yield Finding(("storage", "cache"), message, "give the cache a claim of its own (kind: claim)")
+        elif not _inside(spec.storage.cache.path, workspace.mount_path):
+            message = f"{spec.storage.cache.path} is not inside the workspace, {workspace.mount_path}"
+            yield Finding(("storage", "cache", "path"), message, f"name a directory below {workspace.mount_path}")
+
+
+def _inside(path: str, directory: str) -> bool:
+    return PurePosixPath(path).is_relative_to(directory) and ".." not in PurePosixPath(path).parts
+
+
+def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """One directory holds one volume."""
+    taken = {FILES: "the files of ftc", "/dev/shm": "the shared memory", "/": "the image"}  # noqa: S108 - a mount
+    cache = spec.storage.cache
+    mounts = [("workspace", spec.storage.workspace.mount_path)]
+    mounts += [] if isinstance(cache, InWorkspace) else [("cache", cache.mount_path)]
+    for name, path in mounts:
+        owner = taken.get(path)
+        if owner is not None:
+            yield Finding(("storage", name, "mount_path"), f"{path} is taken by {owner}", "mount it elsewhere")
+        taken[path] = f"the {name}"
+
+
+def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The claim of the job is empty when the job starts."""
+    workspace = spec.storage.workspace
+    for name, owner in (("model", spec.model), ("dataset", spec.dataset)):
+        if owner is None or not isinstance(owner.source, OnVolume) or not isinstance(workspace, JobClaim):
+            continue
+        if _inside(owner.source.path, workspace.mount_path):
+            message = f"{owner.source.path} lies on a claim that is made for the job, so it is empty"
+            help_ = f"name a path on the cache ({cache_directory(spec.storage)}) or in the image"
+            yield Finding((name, "source", "path"), message, help_)
+
+
+def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """With `overwrite_cache` every node writes the same tokenised files again while others read them.
+
+    Source: LLaMA-Factory 0.9.5, data/loader.py; hiyouga/LLaMA-Factory issues 8169, 9091.
+    """
+    several = spec.nodes > 1 and is_shared(spec.storage.workspace)
+    if several and chosen(spec).get("overwrite_cache") is True and not isinstance(spec.launcher, Command):
+        message = f"true makes {spec.nodes} nodes write the same files of a shared directory"
+        yield Finding(set_at(spec, "overwrite_cache"), message, "leave it out: the run's own cache is always fresh")
+
+
+def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """With `overwrite_output_dir` a restart ignores the checkpoints (LLaMA-Factory, hparams/parser.py)."""
+    if spec.restarts and chosen(spec).get("overwrite_output_dir") is True:
+        message = f"true makes each of {spec.restarts} restarts train from the start"
+        yield Finding(set_at(spec, "overwrite_output_dir"), message, "leave it out, or set restarts=0")
+
+
+def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Without verification anyone on the way reads the token and changes the files."""
+    sources = {"model": spec.model and spec.model.source, "dataset": spec.dataset and spec.dataset.source}
+    for name, source in sources.items():
+        if isinstance(source, Git) and not source.tls_verify:
+            yield Finding((name, "source", "tls_verify"), "certificates are not verified", "mount the CA instead")
+    if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:
+        yield Finding(("publish", "tls_verify"), "certificates are not verified", "mount the CA instead")

@@ -1,0 +1,153 @@
+"""Rules on LLaMA-Factory's arguments, templates and versions, from the schemas made of its own code."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ftc.checks.rule import Finding
+from ftc.diagnostics.model import did_you_mean
+from ftc.resources import directory
+from ftc.spec.launcher import Command
+from ftc.trainer.arguments import OWNED, groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec, Trainer
+
+
+@cache
+def _load(name: str) -> Json:
+    content: Json = json.loads((directory("schemas") / "llamafactory" / name).read_bytes())
+    return content
+
+
+def _known(llamafactory: str) -> str | None:
+    """The pair of versions that stands for a release of LLaMA-Factory."""
+    found = sorted((directory("schemas") / "llamafactory").glob(f"{llamafactory}+*.templates.json"))
+    return found[0].name.removesuffix(".templates.json") if found else None
+
+
+def _releases() -> list[str]:
+    found = (directory("schemas") / "llamafactory").glob("*.templates.json")
+    return sorted({file.name.partition("+")[0] for file in found})
+
+
+def _pair(trainer: Trainer) -> str | None:
+    """The exact pair, where there is a schema for it."""
+    name = f"{trainer.llamafactory}+{trainer.transformers}"
+    return name if (directory("schemas") / "llamafactory" / f"{name}.json").is_file() else None
+
+
+def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory refuses to start with a transformers outside its range (extras/misc.py, check_dependencies)."""
+    pair = _known(spec.trainer.llamafactory)
+    if isinstance(spec.launcher, Command) or pair is None:
+        return
+    accepted = _load(f"{pair}.json")["transformers_range"]
+    have = spec.trainer.transformers
+    low, high = _version(accepted["min"]), _version(accepted["max"])
+    if not low <= _version(have) <= high or have in accepted["not"]:
+        but = f", not {', '.join(accepted['not'])}" if accepted["not"] else ""
+        span = f"{accepted['min']} to {accepted['max']}{but}"
+        message = f"llamafactory {spec.trainer.llamafactory} refuses transformers {have}"
+        yield Finding(("trainer", "transformers"), message, f"it takes {span}")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    digits = [part for part in text.replace("-", ".").replace("+", ".").split(".") if part.isdecimal()]
+    return tuple(int(part) for part in digits[:3])
+
+
+def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Arguments and templates differ between releases, so those of an unknown pair cannot be checked."""
+    trainer = spec.trainer
+    if isinstance(spec.launcher, Command) or _pair(trainer) is not None:
+        return
+    have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
+    message = f"the arguments of {have} are not known here and go unchecked"
+    yield Finding(("trainer",), message, f"known releases: {', '.join(_releases())}")
+
+
+def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """What ftc derives from other keys cannot be set beside them."""
+    for path, arguments in groups(spec):
+        for name in sorted(OWNED.keys() & arguments.keys()):
+            yield Finding((*path, name), f"follows from {OWNED[name]}", f"set {OWNED[name]} instead")
+
+
+def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory takes no unknown key, and checks neither types nor choices in a YAML (HfArgumentParser.parse_dict)."""
+    pair = _pair(spec.trainer)
+    if isinstance(spec.launcher, Command) or pair is None:
+        return
+    schema = _load(f"{pair}.json")
+    for path, arguments in groups(spec):
+        yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "train")
+    if spec.method is not None and spec.method.merge is not None:
+        merge = {k: v for k, v in spec.method.merge.items() if k not in OWNED}
+        yield from _argument_findings(("method", "merge"), merge, schema, "export")
+
+
+def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:
+    allowed = schema[command]
+    release = f"llamafactory {schema['llamafactory']}"
+    for name, value in arguments.items():
+        if name not in allowed:
+            message = f"is no argument of `llamafactory-cli {command}` in {release}"
+            yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "")
+        else:
+            problem = _value_problem(value, schema["arguments"][name])
+            if problem:
+                yield Finding((*path, name), problem, str(schema["arguments"][name].get("description", "")))
+
+
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
+
+
+def _value_problem(value: Any, schema: Json) -> str:
+    shown = json.dumps(value, ensure_ascii=False, default=str)
+    if "enum" in schema and value not in schema["enum"]:
+        return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
+    types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
+    if types and not any(_is(value, name) for name in types):
+        return f"is {shown}, and must be {' or '.join(types)}"
+    return ""
+
+
+def _is(value: Any, name: str) -> bool:
+    if isinstance(value, bool) and name in ("integer", "number"):
+        return False
+    return isinstance(value, _PYTHON_TYPES[name])
+
+
+def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory says `Template … does not exist.` after it has loaded the tokenizer."""
+    pair = _known(spec.trainer.llamafactory)
+    if spec.model is None or pair is None or isinstance(spec.launcher, Command):
+        return
+    templates = _load(f"{pair}.templates.json")["templates"]
+    if spec.model.template not in templates:
+        message = f"llamafactory {spec.trainer.llamafactory} has no template '{spec.model.template}'"
+        yield Finding(("model", "template"), message, did_you_mean(spec.model.template, templates))
+
+
+def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory says `Undefined dataset … in dataset_info.json.`"""
+    if spec.dataset is None or spec.dataset.info is None:
+        return
+    for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
+        known = did_you_mean(name, spec.dataset.info)
+        yield Finding(("dataset", "names"), f"'{name}' is not described in dataset.info", known)

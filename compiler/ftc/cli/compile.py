@@ -1,0 +1,76 @@
+"""`ftc compile`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ftc.cli.options import configuration, refuse, report
+from ftc.diagnostics.model import has_errors
+from ftc.driver import ARTIFACTS, Request, State, compile_job
+from ftc.output.write import write
+from ftc.targets import TARGETS
+
+_TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
+
+
+@click.command("compile")
+@configuration
+@click.option(
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(list(TARGETS)),
+    help=f"What to emit: volcano unless told otherwise; all of them with -o.  {_TARGETS_HELP}",
+)
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …",
+)
+def command(
+    overrides: tuple[str, ...],
+    config_dirs: tuple[Path, ...],
+    config_name: str,
+    targets: tuple[str, ...],
+    output_dir: Path | None,
+) -> None:
+    """Compile a run to a manifest on stdout.
+
+    OVERRIDE is group=option (see `ftc list`) or key.path=value (see `ftc show`). Diagnostics go to stderr; with an
+    error nothing is written, and the exit code is 1.
+
+    \b
+      ftc compile
+      ftc compile hardware=ascend launcher=torchrun nodes=2 devices=8 | kubectl create -f -
+      ftc compile model=qwen3-8b train.learning_rate=2.0e-5 train.num_train_epochs=1.0
+      ftc compile source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B
+      ftc compile launcher=command 'launcher.command=[python,train.py]' image=registry.example.com/vendor:1.0
+      ftc compile -t llamafactory
+      ftc compile --config-dir conf -c my-run -o build/my-run
+    """
+    if output_dir is None and len(targets) > 1:
+        raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
+    chosen = targets or (tuple(TARGETS) if output_dir else ("volcano",))
+    state = compile_job(Request(overrides, config_dirs, config_name, chosen))
+    report(state.diagnostics)
+    if has_errors(state.diagnostics):
+        sys.exit(1)
+    if output_dir is None:
+        click.echo(state.outputs[chosen[0]] or refuse("launcher=command has no LLaMA-Factory YAML"), nl=False)
+    else:
+        _write(state, output_dir)
+
+
+def _write(state: State, directory: Path) -> None:
+    artifacts = state.artifacts()
+    try:
+        write(directory, artifacts, ARTIFACTS)
+    except OSError as error:
+        refuse(f"cannot write to {directory}: {error.strerror}: {error.filename}")
+    click.echo(f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}", err=True)

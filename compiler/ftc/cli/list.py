@@ -1,0 +1,39 @@
+"""`ftc list`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ftc.cli.options import config_dirs, refuse
+from ftc.compose import groups
+from ftc.diagnostics.model import did_you_mean
+from ftc.driver import search_path
+
+
+@click.command("list")
+@click.argument("group", required=False)
+@config_dirs
+def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
+    """List config groups, or the options of GROUP, with a line on each."""
+    path = search_path(config_dirs)
+    known = groups(path)
+    if group is None:
+        rows = [(name, ", ".join(options)) for name, options in known.items()]
+    elif group in known:
+        directories = [directory for directory, _ in path]
+        rows = [(option, _line(directories, group, option)) for option in known[group]]
+    else:
+        refuse(f"there is no group '{group}'; {did_you_mean(group, known)}")
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:{width}}  {text}".rstrip())
+
+
+def _line(directories: list[Path], group: str, option: str) -> str:
+    """The first comment of the option's file."""
+    files = [directory / group / f"{option}.yaml" for directory in directories]
+    lines = next(file for file in files if file.is_file()).read_text(encoding="utf-8").splitlines()
+    comments = [line.lstrip("# ") for line in lines if line.startswith("# ") and not line.startswith("# @")]
+    return comments[0] if comments else ""

@@ -1,0 +1,69 @@
+"""The command `ftc`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from ftc import __version__
+
+_COMMANDS = {
+    "compile": "Compile a run to a manifest.",
+    "list": "List config groups and their options.",
+    "show": "Print the resolved spec.",
+    "completion": "Print the completion script of a shell.",
+}
+_BUG = 70
+
+
+class _Commands(click.Group):
+    """Each command is imported when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"ftc.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ftc")
+def cli() -> None:
+    """Compile fine-tuning runs to jobs for Kubernetes.
+
+    A run is composed from config groups (model, dataset, hardware, launcher, storage, …), checked, and compiled to a
+    VolcanoJob and the YAML that LLaMA-Factory reads.
+
+    \b
+      ftc list hardware
+      ftc compile hardware=ascend launcher=torchrun devices=8 | kubectl create -f -
+    """
+
+
+def main() -> None:
+    """Run the command; an exception that gets here is a bug and ends with 70."""
+    try:
+        cli(prog_name="ftc")
+    except BrokenPipeError:
+        # The reader has gone (`ftc compile | head`): nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the edge of the program
+        traceback.print_exc()
+        click.echo("ftc: this is a bug in ftc; please report it with the lines above and your overrides", err=True)
+        sys.exit(_BUG)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""`ftc show`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ftc.cli.options import configuration, report
+from ftc.diagnostics.model import has_errors
+from ftc.driver import Request, compile_job, spec_text
+
+
+@click.command("show")
+@configuration
+def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> None:
+    """Print the resolved spec: every key that an override can set, with its value.
+
+    \b
+      ftc show hardware=ascend
+    """
+    state = compile_job(Request(overrides, config_dirs, config_name, ()))
+    report(state.diagnostics)
+    if has_errors(state.diagnostics):
+        sys.exit(1)
+    click.echo(spec_text(state), nl=False)

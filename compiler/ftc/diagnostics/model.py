@@ -1,0 +1,64 @@
+"""What a pass reports: values that say what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+
+
+class Severity(StrEnum):
+    """How much a diagnostic weighs: an error refuses the compile, a warning and a note do not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a file, counted from 1, or an override (`source` is its text, line and column are 0)."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else f"override '{self.source}'"
+
+
+class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding; `code` is stable, `help` says what to do."""
+
+    code: str
+    message: str
+    severity: Severity = Severity.ERROR
+    path: KeyPath = ()
+    position: Position | None = None
+    help: str = ""
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as people type it: `hardware.device.resource`, `launcher.args[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A help line: the nearest of the known words, or the list of them."""
+    names = sorted(set(known))
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(names)}" if names else ""
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether the compile is refused."""
+    return any(d.severity is Severity.ERROR for d in diagnostics)

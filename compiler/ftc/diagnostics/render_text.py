@@ -1,0 +1,29 @@
+"""Diagnostics as lines for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import Diagnostic, Position, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _order(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
+    position = diagnostic.position or Position("")
+    return (position.source, position.line, position.column, dotted(diagnostic.path), diagnostic.code)
+
+
+def _render_one(diagnostic: Diagnostic) -> str:
+    where = f"{diagnostic.position}: " if diagnostic.position else ""
+    what = f"{dotted(diagnostic.path)}: " if diagnostic.path else ""
+    lines = [f"{where}{diagnostic.severity.value}[{diagnostic.code}]: {what}{diagnostic.message}"]
+    lines += [f"  help: {diagnostic.help}"] if diagnostic.help else []
+    return "\n".join(lines)
+
+
+def render(diagnostics: Iterable[Diagnostic]) -> str:
+    """One finding after the other, in the order of their positions; the same finding stands once."""
+    lines = dict.fromkeys(_render_one(d) for d in sorted(diagnostics, key=_order))
+    return "".join(f"{line}\n" for line in lines)

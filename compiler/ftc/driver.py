@@ -1,0 +1,134 @@
+"""The program: from overrides to artifacts, pass by pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ftc import checks, yaml_text
+from ftc.compose import Composed, compose
+from ftc.diagnostics.model import Diagnostic, has_errors
+from ftc.output.artifact import Artifact
+from ftc.plan.build import plan
+from ftc.plan.types import RunPlan
+from ftc.resources import directory
+from ftc.spec.job import JobSpec
+from ftc.targets import TARGETS
+from ftc.validate import keeps_text, validate
+
+SPEC = "spec.yaml"
+ARTIFACTS = (SPEC, "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json")
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the user asks for; `config_dirs` come before the shipped conf."""
+
+    overrides: tuple[str, ...] = ()
+    config_dirs: tuple[Path, ...] = ()
+    config_name: str = "config"
+    targets: tuple[str, ...] = tuple(TARGETS)
+
+
+class State(msgspec.Struct, frozen=True):
+    """What the passes have made so far; `outputs` has the text of each target."""
+
+    request: Request
+    diagnostics: tuple[Diagnostic, ...] = ()
+    composed: Composed | None = None
+    spec: JobSpec | None = None
+    run: RunPlan | None = None
+    outputs: dict[str, str] = {}
+
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """Every file: the resolved spec, the manifests, and what the manifests carry."""
+        if self.run is None:
+            return ()
+        manifests = [Artifact(file, text) for name, text in self.outputs.items() if (file := TARGETS[name].file)]
+        carried = [Artifact(file.name, file.text) for file in self.run.files]
+        return (Artifact(SPEC, spec_text(self)), *manifests, *carried)
+
+
+def spec_text(state: State) -> str:
+    """The resolved spec as YAML."""
+    return yaml_text.dump(msgspec.to_builtins(state.spec))
+
+
+def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
+    """The conf directories in the order in which they win, each with the name that messages give it."""
+    return [(path, _shown(path)) for path in (*config_dirs, directory("conf"))]
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+
+
+def _compose(state: State) -> State:
+    request = state.request
+    composed, found = compose(
+        request.overrides, search_path(request.config_dirs), request.config_name, keeps_text=keeps_text
+    )
+    return _replace(state, composed=composed, diagnostics=found)
+
+
+def _validate(state: State) -> State:
+    """Also after errors of composition, so that the user sees all; what they explain already is left out."""
+    if state.composed is None:
+        return state
+    explained = [d.path for d in state.diagnostics if d.path]
+    found = validate(state.composed)
+    fresh = tuple(d for d in found if not any(_related(d.path, path) for path in explained))
+    return _replace(state, diagnostics=state.diagnostics + fresh)
+
+
+def _related(left: tuple[str | int, ...], right: tuple[str | int, ...]) -> bool:
+    shorter = min(len(left), len(right))
+    return left[:shorter] == right[:shorter]
+
+
+def _convert(state: State) -> State:
+    return _replace(state, spec=msgspec.convert(state.composed and state.composed.data, JobSpec))
+
+
+def _plan(state: State) -> State:
+    return _replace(state, run=plan(state.spec)) if state.spec else state
+
+
+def _check(state: State) -> State:
+    if state.spec is None or state.run is None or state.composed is None:
+        return state
+    found = tuple(checks.check(state.spec, state.run, state.composed, state.request.targets))
+    return _replace(state, diagnostics=state.diagnostics + found)
+
+
+def _emit(state: State) -> State:
+    run = state.run
+    outputs = {name: TARGETS[name].emit(run) for name in state.request.targets} if run else {}
+    return _replace(state, outputs=outputs)
+
+
+def _verify(state: State) -> State:
+    for name, text in state.outputs.items():
+        if state.spec is not None:
+            TARGETS[name].verify(text, state.spec.cluster)
+    return state
+
+
+def _replace(state: State, **changes: Any) -> State:
+    return msgspec.structs.replace(state, **changes)
+
+
+PASSES = (_compose, _validate, _convert, _plan, _check, _emit, _verify)
+_DESPITE_ERRORS = (_compose, _validate)
+
+
+def compile_job(request: Request) -> State:
+    """Run the passes; errors end them after validation."""
+    state = State(request)
+    for step in PASSES:
+        if has_errors(state.diagnostics) and step not in _DESPITE_ERRORS:
+            break
+        state = step(state)
+    return state

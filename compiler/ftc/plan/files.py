@@ -1,0 +1,82 @@
+"""The files that the pod finds in /etc/ftc: what the trainer reads, and the scripts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, assert_never
+
+from ftc import yaml_text
+from ftc.plan import fetch, storage
+from ftc.plan.types import FILES, Fetch, File
+from ftc.resources import script
+from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
+from ftc.spec.source import GitPush
+from ftc.trainer import accelerate, arguments, dataset_info
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+TRAIN = "train.yaml"
+MERGE = "merge.yaml"
+ACCELERATE = "accelerate.yaml"
+DATASET_INFO = "dataset_info.json"
+
+
+def compiled(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
+    """The files that the trainer reads; none for a command."""
+    model, dataset, method = spec.model, spec.dataset, spec.method
+    if isinstance(spec.launcher, Command) or model is None or dataset is None or method is None:
+        return ()
+    inputs = _inputs(spec, fetched)
+    train = arguments.train(spec, model, dataset, method, inputs)
+    files = [File(TRAIN, yaml_text.dump(train))]
+    if method.merge is not None:
+        files.append(File(MERGE, yaml_text.dump(arguments.merge(spec, model, method, inputs))))
+    if isinstance(spec.launcher, Accelerate):
+        files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
+    if dataset.info is not None:
+        files.append(File(DATASET_INFO, dataset_info.text(dataset.info, inputs.dataset)))
+    return tuple(files)
+
+
+def _inputs(spec: JobSpec, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
+    places = {f.name: f.directory for f in fetched}
+    described = spec.dataset is not None and spec.dataset.info is not None
+    return arguments.Inputs(
+        model=places["model"],
+        dataset=places["dataset"],
+        dataset_info=FILES if described else places["dataset"],
+        shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
+    )
+
+
+def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
+    """The scripts that this run uses, under the names that they call each other by."""
+    names = {name: name for f in fetched for name in fetch.scripts(f)}
+    names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
+    if not isinstance(spec.launcher, Command):
+        names["train.sh"] = "train.sh"
+        if isinstance(spec.publish, GitPush):
+            names |= {"publish.sh": "publish_git.sh", "git_credentials.sh": "git_credentials.sh"}
+    return tuple(File(name, script(file)) for name, file in names.items())
+
+
+def _launch(spec: JobSpec) -> str:
+    match spec.launcher:
+        case LlamafactoryCli():
+            return "launch_llamafactory-cli.sh"
+        case Torchrun():
+            return "launch_torchrun.sh"
+        case Accelerate():
+            return "launch_accelerate.sh"
+        case Command():
+            return "launch_command.sh"
+        case _:
+            assert_never(spec.launcher)
+
+
+def setup(spec: JobSpec) -> tuple[File, ...]:
+    """The commands before the training, as argument lists."""
+    if not spec.setup:
+        return ()
+    return (File("setup.json", json.dumps(spec.setup, indent=2, ensure_ascii=False) + "\n"),)

@@ -1,0 +1,66 @@
+"""One PodTemplate laid over another, by the keys that Kubernetes merges lists with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftc.spec.base import Json
+
+# List field: the key that tells its items apart (Kubernetes API, `x-kubernetes-patch-merge-key`).
+MERGE_KEYS = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "ports": "containerPort",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "tolerations": "key",
+    "topologySpreadConstraints": "topologyKey",
+    "items": "path",
+}
+
+
+def merge(base: Json, overlay: Json) -> Json:
+    """`overlay` over `base`: mappings merge, keyed lists merge item by item, anything else is replaced."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        merged[key] = _merged(key, merged[key], value) if key in merged else value
+    return merged
+
+
+def _merged(key: str, old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return merge(old, new)
+    if isinstance(old, list) and isinstance(new, list) and key in MERGE_KEYS:
+        return _merge_items(MERGE_KEYS[key], old, new)
+    return new
+
+
+def _merge_items(key: str, old: list[Json], new: list[Json]) -> list[Json]:
+    items = list(old)
+    for item in new:
+        place = next((i for i, known in enumerate(items) if item.get(key) == known.get(key)), None)
+        if place is None:
+            items.append(item)
+        else:
+            items[place] = merge(_without_source(items[place], item), item)
+    return items
+
+
+def _without_source(old: Json, new: Json) -> Json:
+    """A variable or a volume has one source: another kind of source takes the place of the old one."""
+    if _SOURCES & new.keys() and not _SOURCES & new.keys() & old.keys():
+        return {key: value for key, value in old.items() if key not in _SOURCES}
+    return old
+
+
+# A variable's and a volume's, as the API names them.
+_SOURCES = frozenset(
+    {"value", "valueFrom", "emptyDir", "persistentVolumeClaim", "hostPath", "nfs", "ephemeral", "configMap", "secret"}
+    | {"downwardAPI", "projected", "csi", "cephfs", "iscsi", "fc", "rbd", "glusterfs", "flexVolume", "image", "local"}
+)

@@ -1,0 +1,35 @@
+"""Names that are derived: each the same for the same spec, and within Kubernetes' limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+_SLUG_LENGTH = 40
+
+
+def slug(text: str) -> str:
+    """Lower-case letters, digits and `-`, starting with a letter, at most 40 characters."""
+    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    cleaned = cleaned if re.match(r"[a-z]", cleaned) else f"x-{cleaned}".rstrip("-")
+    return cleaned[:_SLUG_LENGTH].rstrip("-")
+
+
+def digest(value: Any) -> str:
+    """Eight hex digits of a value's content."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:8]
+
+
+def job_name(spec: JobSpec) -> str:
+    """The spec's name, or one made of the model and the method (of the image for a command)."""
+    if spec.name is not None:
+        return spec.name
+    if spec.model is not None and spec.method is not None:
+        return slug(f"{spec.model.id.rpartition('/')[2]}-{spec.method.finetuning_type}-{spec.method.stage}")
+    return slug(re.split(r"[:@]", spec.image.rpartition("/")[2])[0])

@@ -1,0 +1,21 @@
+"""Where the data that ships with ftc lies: beside the package in a wheel, at the repository's root in a checkout."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def directory(name: str) -> Path:
+    """The shipped directory `name` (`conf`, `schemas` or `scripts`)."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent.parent / name
+
+
+@cache
+def script(name: str) -> str:
+    """The text of a script that runs in the pod."""
+    return (directory("scripts") / name).read_text(encoding="utf-8")

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# LLaMA-Factory starts its processes itself. It calls torchrun when FORCE_TORCHRUN is 1, which the manifest sets for more
+# than one process, and reads NNODES, NODE_RANK, NPROC_PER_NODE, MASTER_ADDR and MASTER_PORT.
+set -euo pipefail
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
+# Left by an image or a plugin, these would make one process wait for others, or choose another rendezvous.
+unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK RDZV_ID MIN_NNODES MAX_NNODES USE_RAY
+exec llamafactory-cli train "$ftc_dir/train.yaml"

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+set -euo pipefail
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
+# What llamafactory-cli sets for its own torchrun, so that a launcher changes nothing but the launching.
+export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
+export TORCH_NCCL_AVOID_RECORD_STREAMS=${TORCH_NCCL_AVOID_RECORD_STREAMS:-1}
+exec torchrun --nnodes "$NNODES" --node_rank "$NODE_RANK" --nproc_per_node "$NPROC_PER_NODE" \
+  --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT" -m llamafactory.launcher "$ftc_dir/train.yaml"

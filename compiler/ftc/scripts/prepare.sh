@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Sourced first by train.sh and launch_command.sh, without arguments: makes the pod ready and says in its first second
+# what is missing. Leaves 'set -euo pipefail' on, RUN_DIR made, and the variables of the rendezvous exported.
+
+# Before 'set -e' and 'set -u': vendors' scripts read unset variables and probe what is not there.
+IFS=: read -ra ftc_scripts <<<"${ENVIRONMENT_SCRIPTS:-}"
+for ftc_script in "${ftc_scripts[@]}"; do
+  # shellcheck source=/dev/null
+  if [[ -f $ftc_script ]]; then source "$ftc_script"; fi
+done
+set -euo pipefail
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+: "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}" "${NPROC_PER_NODE:?}" "${MASTER_PORT:?}"
+export NNODES NPROC_PER_NODE MASTER_PORT RUN_DIR=$WORKSPACE/$JOB_NAME
+
+log() { printf 'ftc: %s\n' "$*"; }
+die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
+
+check_tools() {
+  local tool
+  for tool in ${REQUIRED_TOOLS:-}; do
+    command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
+  done
+}
+
+make_run_dir() {
+  local free used
+  mkdir -p -- "$RUN_DIR" && [[ -w $RUN_DIR ]] || die "cannot write to $RUN_DIR: is the workspace volume writable?"
+  if [[ -z ${MIN_FREE_MIB:-} ]]; then return; fi
+  read -r _ _ _ free _ < <(df -Pm -- "$RUN_DIR" | tail -n 1)
+  # What an earlier attempt of this run has written is not needed once more.
+  read -r used _ < <(du -sm -- "$RUN_DIR")
+  ((free + used >= MIN_FREE_MIB)) || die "$WORKSPACE has $free MiB free, but this run needs $MIN_FREE_MIB: free some space or take a larger volume"
+}
+
+wait_for_master() {
+  local limit=$((SECONDS + 300))
+  until getent hosts "$MASTER_ADDR" >/dev/null; do
+    ((SECONDS < limit)) || die "the name of rank 0, $MASTER_ADDR, did not resolve in 300 seconds: is its pod running?"
+    sleep 1
+  done
+}
+
+cpu_count() {
+  local quota=max period=1 v1=/sys/fs/cgroup/cpu/cpu.cfs
+  if [[ -r /sys/fs/cgroup/cpu.max ]]; then
+    read -r quota period </sys/fs/cgroup/cpu.max
+  elif [[ -r ${v1}_quota_us ]]; then
+    quota=$(<"${v1}_quota_us") period=$(<"${v1}_period_us")
+  fi
+  if [[ $quota =~ ^[0-9]+$ ]]; then echo $((quota / period)); else nproc; fi
+}
+
+# A first process of a container ignores signals that it does not trap.
+trap 'exit 143' TERM INT
+check_tools
+make_run_dir
+# shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
+source "$ftc_dir/rendezvous.sh"
+if ((NNODES > 1)); then wait_for_master; fi
+if [[ -z ${OMP_NUM_THREADS:-} ]]; then
+  threads=$(($(cpu_count) / NPROC_PER_NODE))
+  export OMP_NUM_THREADS=$((threads > 0 ? threads : 1))
+fi
+log "node $NODE_RANK of $NNODES, rank 0 at $MASTER_ADDR:$MASTER_PORT, run directory $RUN_DIR"

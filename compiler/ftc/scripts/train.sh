@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# The trainer's container: train, merge, publish. A finished step leaves a marker in the run's directory, so that a
+# restart of the job goes on where it stopped.
+# shellcheck source-path=SCRIPTDIR source=prepare.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+cd -- "$RUN_DIR"
+child='' stopped=false
+# Only the push needs them: not the trainer, nor what it loads.
+export -n GIT_USER GIT_TOKEN
+# Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
+export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
+
+# A running step gets the signal, with all its processes.
+on_signal() {
+  stopped=true
+  if [[ -z $child ]]; then exit 143; fi
+  kill -TERM -- "-$child" 2>/dev/null || true
+}
+trap on_signal TERM INT
+
+# run NAME COMMAND...: runs COMMAND in a process group of its own; returns only when it has succeeded.
+run() {
+  local name=$1 status
+  log "$name: started on node $NODE_RANK"
+  set -m
+  "${@:2}" </dev/null &
+  child=$!
+  set +m
+  while true; do
+    status=0
+    wait "$child" || status=$?
+    # A signal ends 'wait' before the command has ended.
+    kill -0 "$child" 2>/dev/null || break
+  done
+  if $stopped; then
+    while kill -0 -- "-$child" 2>/dev/null; do sleep 0.2; done
+    printf 'ftc: error: %s: stopped by a signal; a restart of the job goes on from here\n' "$name" >&2
+    exit 143
+  fi
+  child=''
+  if ((status == 0)); then return; fi
+  printf 'ftc: error: %s ended with status %s on node %s: the lines above say why\n' "$name" "$status" "$NODE_RANK" >&2
+  exit "$status"
+}
+
+# step NAME COMMAND...: runs COMMAND unless it is done, and notes that it is.
+step() {
+  if [[ -e $1.done ]]; then log "$1: done before" && return; fi
+  run "$@"
+  log "$1: done on node $NODE_RANK"
+  if ((NODE_RANK == 0)); then date -u >"$1.done.tmp" && mv -- "$1.done.tmp" "$1.done"; fi
+}
+
+setup() {
+  python3 - "$ftc_dir/setup.json" <<'PYTHON'
+import json
+import subprocess
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    commands = json.load(file)
+for command in commands:
+    print("ftc: setup:", *command, flush=True)
+    try:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"ftc: error: setup: {error}")
+PYTHON
+}
+
+merge() {
+  # A merge that was stopped half-way leaves files that the next one need not overwrite.
+  rm -rf -- merged
+  exec llamafactory-cli export "$ftc_dir/merge.yaml"
+}
+
+publish() {
+  export GIT_USER GIT_TOKEN
+  exec bash "$ftc_dir/publish.sh" "$1"
+}
+
+if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && exit; fi
+if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
+step train bash "$ftc_dir/launch.sh"
+if ((NODE_RANK > 0)); then exit; fi
+result=output
+if [[ -e $ftc_dir/merge.yaml ]]; then
+  result=merged
+  step merge merge
+fi
+if [[ -n ${PUBLISH_URL:-} ]]; then step publish publish "$result"; fi
+log "all done: $RUN_DIR/$result"

@@ -1,0 +1,152 @@
+"""YAML files read once: the data as OmegaConf would read it, and the position of every key."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# A file larger or deeper than this is no configuration; the limits keep aliases ("YAML bombs") and nesting harmless.
+MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+
+
+class _Loader(yaml.CSafeLoader):
+    """libyaml's parser with OmegaConf's idea of a plain scalar: `1e-4` is a float, a date is a text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way of saying it
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One YAML file: its data, and its nodes, which know their positions."""
+
+    source: str
+    text: str
+    data: Any
+    root: yaml.Node | None
+
+    def position(self, path: KeyPath) -> Position:
+        """The position of the key at `path`, or of the nearest parent that the file has."""
+        mark = self.root.start_mark if self.root else None
+        for key, value in self._steps(path):
+            mark = (key or value).start_mark
+        return Position(self.source, mark.line + 1, mark.column + 1) if mark else Position(self.source, 1, 1)
+
+    def depth(self, path: KeyPath) -> int:
+        """How many steps of `path` the file has."""
+        return sum(1 for _ in self._steps(path))
+
+    def _steps(self, path: KeyPath) -> Iterator[tuple[yaml.Node | None, yaml.Node]]:
+        node = self.root
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                return
+            yield found
+            node = found[1]
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    return None
+
+
+def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """Read one file; malformed YAML, duplicate keys and the like come back as diagnostics.
+
+    `source` names the file in messages.
+    """
+    try:
+        raw = file.read_bytes()
+        text = raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        return None, (_error(f"cannot be read: {error}", Position(source, 1, 1)),)
+    if len(raw) > MAX_BYTES:
+        return None, (_error(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
+    return _parse(text, source)
+
+
+def _parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        problems = tuple(_problems(root, source)) if root else ()
+        if problems:
+            return None, problems
+        data = loader.construct_document(root) if root else {}
+    except yaml.MarkedYAMLError as error:
+        return None, (_yaml_error(error, source),)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        return None, (_error(f"is not YAML: {error}", Position(source, 1, 1)),)
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        return None, (_error("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
+    return Document(source, text, data, root), ()
+
+
+def _problems(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
+    """Whatever YAML allows and a configuration must not have."""
+    stack = [(root, 1)]
+    seen = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        if seen > MAX_NODES or depth > MAX_DEPTH:
+            yield _error("is too large or too deep for a configuration", _at(node, source), "look for aliases (*name)")
+            return
+        if isinstance(node, yaml.MappingNode):
+            yield from _key_problems(node, source)
+            stack += [(child, depth + 1) for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += [(child, depth + 1) for child in node.value]
+
+
+def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
+    first: dict[str, Position] = {}
+    for key, _ in node.value:
+        here = _at(key, source)
+        if not isinstance(key, yaml.ScalarNode):
+            yield _error("a key must be a plain text", here)
+        elif key.value in first:
+            yield _error(f"the key '{key.value}' is there already at {first[key.value]}", here, "delete one of the two")
+        elif key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            yield _error(f"the key {key.value} is not a text", here, f"quote it: '{key.value}'")
+        else:
+            first[key.value] = here
+
+
+def _at(node: yaml.Node, source: str) -> Position:
+    return Position(source, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _yaml_error(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+    return _error(f"is not YAML: {error.problem or error.context}", where)
+
+
+def _error(message: str, position: Position, help_: str = "") -> Diagnostic:
+    return Diagnostic(code="FTC002", message=message, position=position, help=help_)

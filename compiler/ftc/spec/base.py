@@ -1,0 +1,89 @@
+"""What the groups share: the base of every spec type and the constrained values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+
+
+def whole(pattern: str) -> str:
+    """A pattern that matches the whole text; a bare `$` lets a newline slip through at the end."""
+    return rf"^(?:{pattern})$(?!\n)"
+
+
+Json: TypeAlias = dict[str, Any]
+"""An open map in someone else's words: trainer arguments, a PodTemplate fragment."""
+
+Text = Annotated[str, Meta(min_length=1)]
+Positive = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+DnsLabel = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z]([-a-z0-9]*[a-z0-9])?"),
+        max_length=63,
+        description="Lower case letters, digits and '-', starting with a letter.",
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"),
+        max_length=253,
+        description="The name of a Kubernetes object.",
+    ),
+]
+ResourceName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"),
+        description="An extended resource, as the device plugin of the cluster names it.",
+    ),
+]
+Quantity = Annotated[
+    str,
+    Meta(pattern=whole(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"), description="A Kubernetes quantity, `10Gi`."),
+]
+AbsolutePath = Annotated[
+    str, Meta(pattern=whole(r"/([^/:\n\x00]+(/[^/:\n\x00]+)*)?"), description="An absolute path in the pod.")
+]
+VariableName = Annotated[str, Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"))]
+Environment: TypeAlias = dict[VariableName, str]
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The base of every spec type: a frozen value; an unknown key is an error."""
+
+
+class BasicAuth(Spec):
+    """A user and a password (or token) that lie in a Secret of the job's namespace."""
+
+    secret: ObjectName
+    username_key: Text = "username"
+    password_key: Text = "password"  # noqa: S105 - the name of a key, not a password
+
+
+class TokenRef(Spec):
+    """A token that lies in a Secret of the job's namespace."""
+
+    secret: ObjectName
+    key: Text = "token"
+
+
+LabelKey = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
+        description="A name of Kubernetes: `team` or `example.com/team`.",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"),
+        description="At most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends.",
+    ),
+]

@@ -1,0 +1,28 @@
+"""The cluster that the job is created on, and what its platform gives to every job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ftc.spec.base import BasicAuth, Environment, Json, ObjectName, Positive, Spec, Text, whole
+
+
+class Cluster(Spec):
+    """Versions gate what is emitted; `hami_with_volcano` says that the platform wired HAMi to Volcano's scheduler.
+
+    `fetch_timeout_seconds` bounds each download.
+    """
+
+    kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
+    volcano: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
+    queue: ObjectName = "default"
+    priority_class: ObjectName | None = None
+    hami_with_volcano: bool = False
+    git_credentials: BasicAuth | None = None
+    hub_endpoint: Text | None = None
+    mlflow_uri: Text | None = None
+    fetch_timeout_seconds: Positive = 7200
+    env: Environment = {}
+    pod: Json = {}

@@ -1,0 +1,61 @@
+"""The whole spec of one job."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Natural, Positive, Spec, Text, whole
+from ftc.spec.cluster import Cluster
+from ftc.spec.hardware import Hardware
+from ftc.spec.launcher import Launcher
+from ftc.spec.method import Engine, Method
+from ftc.spec.model import Dataset, Model
+from ftc.spec.source import KeepOnVolume, Publish
+from ftc.spec.storage import Storage
+from ftc.spec.tracking import Tracking
+
+Version = Annotated[str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"))]
+
+
+class Trainer(Spec):
+    """The versions that the image holds."""
+
+    llamafactory: Version
+    transformers: Version
+
+
+class JobSpec(Spec, kw_only=True):
+    """One fine-tuning job: `nodes` pods with `devices` processes each.
+
+    `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its
+    own words; they win over those of the groups. `pod` is a PodTemplate fragment and wins over those of the groups.
+    """
+
+    name: DnsLabel | None = None
+    nodes: Positive
+    devices: Positive
+    image: Annotated[str, Meta(pattern=whole(r"\S+"))]
+    trainer: Trainer
+    cluster: Cluster
+    hardware: Hardware
+    model: Model | None
+    dataset: Dataset | None
+    method: Method | None
+    engine: Engine
+    launcher: Launcher
+    storage: Storage
+    tracking: Tracking
+    publish: Publish = KeepOnVolume()
+    train: Json = {}
+    env: Environment = {}
+    pod: Json = {}
+    setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
+    restarts: Natural = 0
+    naming: Literal["generate", "fixed"] = "generate"
+    namespace: DnsLabel | None = None
+    labels: dict[LabelKey, LabelValue] = {}
+    annotations: dict[LabelKey, str] = {}
+    ttl_seconds_after_finished: Natural | None = None
+    master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500

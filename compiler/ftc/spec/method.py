@@ -1,0 +1,41 @@
+"""How a model is tuned and how the processes train together."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from ftc.spec.base import Json, Spec
+
+
+class Method(Spec):
+    """A training stage and a tuning type, with their arguments in LLaMA-Factory's own words.
+
+    `merge` holds the arguments of the export that merges an adapter into its base model; null leaves the adapter.
+    """
+
+    stage: Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
+    finetuning_type: Literal["lora", "full", "freeze", "oft"]
+    arguments: Json = {}
+    merge: Json | None = None
+
+
+class Ddp(Spec, tag_field="kind", tag="ddp"):
+    """PyTorch's DistributedDataParallel; a single process trains alone."""
+
+
+class DeepSpeed(Spec, tag_field="kind", tag="deepspeed"):
+    """DeepSpeed ZeRO of a stage; `config` is merged over the settings that LLaMA-Factory ships for it."""
+
+    stage: Literal[0, 2, 3]
+    offload: bool = False
+    config: Json = {}
+
+
+class Fsdp(Spec, tag_field="kind", tag="fsdp"):
+    """PyTorch's fully sharded data parallel, configured through accelerate."""
+
+    version: Literal[2] = 2
+    offload: bool = False
+
+
+Engine: TypeAlias = Ddp | DeepSpeed | Fsdp

@@ -1,0 +1,62 @@
+"""Where models and datasets come from, and where results go."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef
+
+
+class Git(Spec, tag_field="kind", tag="git"):
+    """A git repository, large files in LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
+
+    url: Text
+    revision: str = ""
+    credentials: BasicAuth | None = None
+    tls_verify: bool = True
+
+
+class HuggingFace(Spec, tag_field="kind", tag="huggingface"):
+    """A repository of the Hugging Face hub, or of a mirror that `endpoint` names."""
+
+    repository: Text
+    revision: Text = "main"
+    endpoint: Text | None = None
+    token: TokenRef | None = None
+
+
+class ModelScope(Spec, tag_field="kind", tag="modelscope"):
+    """A repository of ModelScope."""
+
+    repository: Text
+    revision: Text = "master"
+    endpoint: Text | None = None
+    token: TokenRef | None = None
+
+
+class OnVolume(Spec, tag_field="kind", tag="path"):
+    """A directory that is there already, on a mounted volume or in the image."""
+
+    path: AbsolutePath
+    revision: str = ""
+
+
+Source: TypeAlias = Git | HuggingFace | ModelScope | OnVolume
+
+
+class GitPush(Spec, tag_field="kind", tag="git"):
+    """Push the result to a new branch `<branch_prefix>-<UTC time>` of a git repository, large files in LFS."""
+
+    url: Text
+    branch_prefix: Text = "ftc"
+    credentials: BasicAuth | None = None
+    tls_verify: bool = True
+    author_name: Text = "ftc"
+    author_email: Text = "ftc@localhost"
+
+
+class KeepOnVolume(Spec, tag_field="kind", tag="none"):
+    """Leave the result where the run wrote it."""
+
+
+Publish: TypeAlias = KeepOnVolume | GitPush

@@ -1,0 +1,25 @@
+"""Where a run's metrics go."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from ftc.spec.base import Spec, Text
+
+
+class NoTracker(Spec, tag_field="kind", tag="none"):
+    """Metrics stay in the log."""
+
+
+class Mlflow(Spec, tag_field="kind", tag="mlflow"):
+    """An MLflow tracking server and the experiment that the run belongs to."""
+
+    uri: Text
+    experiment: Text
+
+
+class TensorBoard(Spec, tag_field="kind", tag="tensorboard"):
+    """Event files in `runs`, inside the run's directory."""
+
+
+Tracking: TypeAlias = NoTracker | Mlflow | TensorBoard

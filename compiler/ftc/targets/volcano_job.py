@@ -1,0 +1,81 @@
+"""A Volcano Job around the pod: one task, one gang."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.plan.pod import bind
+from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.storage import JobClaim
+
+TASK = "worker"
+_JOB_NAME_LABEL = "volcano.sh/job-name"
+
+
+def emit(run: RunPlan) -> str:
+    """The manifest."""
+    return dump(manifest(run))
+
+
+def manifest(run: RunPlan) -> Json:
+    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
+
+    `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
+    pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
+    """
+    return {
+        "apiVersion": "batch.volcano.sh/v1alpha1",
+        "kind": "Job",
+        "metadata": _metadata(run),
+        "spec": {
+            "schedulerName": "volcano",
+            "queue": run.queue,
+            **({"priorityClassName": run.priority_class} if run.priority_class else {}),
+            "minAvailable": run.nodes,
+            "maxRetry": run.restarts + 1,
+            **_lifetime(run),
+            **(_PLUGINS if run.nodes > 1 else {}),
+            "policies": [
+                {"event": "PodEvicted", "action": "RestartJob"},
+                {"event": "PodFailed", "action": "RestartJob"},
+            ],
+            **({"volumes": [_volume(run.job_claim)]} if run.job_claim else {}),
+            "tasks": [{"name": TASK, "replicas": run.nodes, "template": _template(run)}],
+        },
+    }
+
+
+# A pod looks its peers up before it is ready, so their names must resolve by then.
+_PLUGINS: Json = {"plugins": {"svc": ["--publish-not-ready-addresses=true"], "env": []}}
+
+
+def _metadata(run: RunPlan) -> Json:
+    return {
+        **({"generateName": f"{run.name}-"} if run.generate_name else {"name": run.name}),
+        **({"namespace": run.namespace} if run.namespace else {}),
+        "labels": run.labels,
+        **({"annotations": run.annotations} if run.annotations else {}),
+    }
+
+
+def _lifetime(run: RunPlan) -> Json:
+    seconds = run.ttl_seconds_after_finished
+    return {} if seconds is None else {"ttlSecondsAfterFinished": seconds}
+
+
+def _volume(claim: JobClaim) -> Json:
+    storage_class = {"storageClassName": claim.storage_class} if claim.storage_class else {}
+    size = {"requests": {"storage": claim.size}}
+    return {
+        "mountPath": claim.mount_path,
+        "volumeClaim": {"accessModes": [claim.access_mode], **storage_class, "resources": size},
+    }
+
+
+def _template(run: RunPlan) -> Json:
+    rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
+    return bind(run, rendezvous, _JOB_NAME_LABEL)

@@ -1,0 +1,57 @@
+"""The config file of `accelerate launch`; the rank and the master's address are flags, each pod has its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.spec.method import Fsdp
+
+if TYPE_CHECKING:
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+
+def config(spec: JobSpec, arguments: Json) -> Json:
+    """The content of accelerate.yaml.
+
+    `num_processes` counts all nodes. MULTI_CPU and NO start separate runs of one process each (accelerate 1.11,
+    commands/launch.py), so they are written for a single process only.
+    """
+    processes = spec.nodes * spec.devices
+    return {
+        "compute_environment": "LOCAL_MACHINE",
+        "debug": False,
+        **_distribution(spec, processes),
+        "num_machines": spec.nodes,
+        "num_processes": processes,
+        "mixed_precision": _precision(arguments),
+        "rdzv_backend": "static",
+        "same_network": True,
+        "main_training_function": "main",
+        "use_cpu": spec.hardware.device is None and processes == 1,
+    }
+
+
+def _distribution(spec: JobSpec, processes: int) -> Json:
+    match spec.engine:
+        case Fsdp():
+            return {"distributed_type": "FSDP", "fsdp_config": _fsdp2(spec.engine)}
+        case _ if processes > 1:
+            return {"distributed_type": spec.hardware.distributed_type}
+    return {"distributed_type": "NO"}
+
+
+def _fsdp2(engine: Fsdp) -> Json:
+    return {
+        "fsdp_version": engine.version,
+        "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "fsdp_cpu_ram_efficient_loading": True,
+        "fsdp_offload_params": engine.offload,
+        "fsdp_reshard_after_forward": True,
+        "fsdp_state_dict_type": "FULL_STATE_DICT",
+    }
+
+
+def _precision(arguments: Json) -> str:
+    """The training YAML's own choice; accelerate's would win only where that has none."""
+    return next((name for name in ("bf16", "fp16") if arguments.get(name) is True), "no")

@@ -1,0 +1,146 @@
+"""The training YAML and the merge YAML of LLaMA-Factory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.spec.method import DeepSpeed
+from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
+from ftc.trainer import deepspeed
+
+if TYPE_CHECKING:
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+    from ftc.spec.method import Method
+    from ftc.spec.model import Dataset, Model
+    from ftc.spec.tracking import Tracking
+
+OUTPUT = "output"
+MERGED = "merged"
+RUNS = "runs"
+
+# In the order in which people read a training: the model, the method, the data, the output, the optimisation.
+_ORDER = (
+    *("model_name_or_path", "adapter_name_or_path", "trust_remote_code", "template"),
+    *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
+    *("stage", "do_train", "finetuning_type", "lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
+    *("freeze_vision_tower", "freeze_multi_modal_projector", "pref_beta", "pref_loss", "deepspeed"),
+    *("dataset", "dataset_dir", "media_dir", "eval_dataset", "cutoff_len", "max_samples", "overwrite_cache"),
+    *("data_shared_file_system", "preprocessing_num_workers", "dataloader_num_workers"),
+    *("output_dir", "overwrite_output_dir", "logging_steps", "logging_dir", "save_steps", "save_total_limit"),
+    *("save_only_model", "plot_loss", "report_to", "run_name"),
+    *("per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "num_train_epochs", "max_steps"),
+    *("lr_scheduler_type", "warmup_ratio", "warmup_steps", "bf16", "fp16", "use_cpu", "ddp_timeout"),
+    *("ddp_find_unused_parameters", "val_size", "per_device_eval_batch_size", "eval_strategy", "eval_steps"),
+)
+_RANK = {name: rank for rank, name in enumerate(_ORDER)}
+
+# What ftc derives, and the key of the spec that it is derived from.
+OWNED = {
+    "model_name_or_path": "model.source",
+    "template": "model.template",
+    "stage": "method.stage",
+    "finetuning_type": "method.finetuning_type",
+    "dataset": "dataset.names",
+    "dataset_dir": "dataset.source",
+    "output_dir": "storage.workspace",
+    "deepspeed": "engine",
+    "fsdp": "engine",
+    "fsdp_config": "engine",
+    "report_to": "tracking",
+    "data_shared_file_system": "storage",
+    "save_on_each_node": "storage",
+    "do_train": "method.stage",
+    "adapter_name_or_path": "method.merge",
+    "export_dir": "method.merge",
+}
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Where the trainer finds things in the pod; `dataset` holds the files, `dataset_info` describes them."""
+
+    model: str
+    dataset: str
+    dataset_info: str
+    shared_between_nodes: bool
+
+
+def groups(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
+    """The maps of trainer arguments, each with its key path, in the order in which they win."""
+    found: list[tuple[tuple[str, ...], Json]] = [(("hardware", "arguments"), spec.hardware.arguments)]
+    found += [(("model", "arguments"), spec.model.arguments)] if spec.model else []
+    found += [(("dataset", "arguments"), spec.dataset.arguments)] if spec.dataset else []
+    found += [(("method", "arguments"), spec.method.arguments)] if spec.method else []
+    return [*found, (("train",), spec.train)]
+
+
+def chosen(spec: JobSpec) -> Json:
+    """The arguments that the groups and the user gave, merged."""
+    merged: Json = {}
+    for _, arguments in groups(spec):
+        merged.update(arguments)
+    return merged
+
+
+def set_at(spec: JobSpec, name: str) -> tuple[str, ...]:
+    """The key path of the map that gives an argument its value."""
+    return next((*path, name) for path, arguments in reversed(groups(spec)) if name in arguments)
+
+
+def train(spec: JobSpec, model: Model, dataset: Dataset, method: Method, inputs: Inputs) -> Json:
+    """The content of train.yaml."""
+    values: Json = {"overwrite_output_dir": False, **_cache(inputs), **chosen(spec)}
+    values |= {
+        "model_name_or_path": inputs.model,
+        "template": model.template,
+        "stage": method.stage,
+        "do_train": True,
+        "finetuning_type": method.finetuning_type,
+        "dataset": ",".join(dataset.names),
+        "dataset_dir": inputs.dataset_info,
+        "output_dir": OUTPUT,
+        **_tracking(spec.tracking),
+    }
+    if dataset.info is not None:
+        values.setdefault("media_dir", inputs.dataset)
+    if isinstance(spec.engine, DeepSpeed):
+        values["deepspeed"] = deepspeed.config(spec.engine)
+    return dict(sorted(values.items(), key=_rank))
+
+
+def _rank(item: tuple[str, Any]) -> tuple[int, str]:
+    return _RANK.get(item[0], len(_RANK)), item[0]
+
+
+def _cache(inputs: Inputs) -> Json:
+    """One node tokenises for all where they share the run's directory, and nobody writes the others' files again.
+
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py and data/converter.py (`load_from_cache_file`).
+    """
+    return {"overwrite_cache": False, "data_shared_file_system": True} if inputs.shared_between_nodes else {}
+
+
+def _tracking(tracking: Tracking) -> Json:
+    match tracking:
+        case NoTracker():
+            return {"report_to": "none"}
+        case Mlflow():
+            return {"report_to": "mlflow"}
+        case TensorBoard():
+            return {"report_to": "tensorboard", "logging_dir": RUNS}
+
+
+def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
+    """The content of merge.yaml: the adapter of the run, merged into its base model."""
+    trusted = {key: value for key, value in chosen(spec).items() if key == "trust_remote_code"}
+    return {
+        "model_name_or_path": inputs.model,
+        "adapter_name_or_path": OUTPUT,
+        **trusted,
+        "template": model.template,
+        "finetuning_type": method.finetuning_type,
+        "export_dir": MERGED,
+        **(method.merge or {}),
+    }

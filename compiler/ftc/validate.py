@@ -1,0 +1,119 @@
+"""The composed data against the schema of the spec: every error, each at its position."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
+from ftc.resources import directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+    from ftc.compose import Composed
+
+
+@cache
+def spec_schema() -> dict[str, Any]:
+    """The shipped schema of the spec."""
+    schema: dict[str, Any] = json.loads((directory("schemas") / "spec.schema.json").read_bytes())
+    return schema
+
+
+@cache
+def _validator() -> Validator:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that `ftc list` need not pay
+
+    return Draft202012Validator(spec_schema())
+
+
+def validate(composed: Composed) -> tuple[Diagnostic, ...]:
+    """What the schema does not allow."""
+    return tuple(d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error, composed))
+
+
+def keeps_text(path: KeyPath) -> bool:
+    """Whether the schema wants a text at `path`, in every shape that its parents can take."""
+    found = list(_schemas_at(spec_schema(), path))
+    return bool(found) and all(schema.get("type") == "string" for schema in found)
+
+
+def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    branches = [branch["then"] for branch in schema.get("allOf", ())] + [schema[k] for k in ("then",) if k in schema]
+    if "$ref" in schema:
+        branches.append(spec_schema()["$defs"][schema["$ref"].rpartition("/")[2]])
+    for branch in branches:
+        yield from _schemas_at(branch, path)
+    if not path:
+        if "type" in schema and not branches:
+            yield schema
+        return
+    head, rest = path[0], path[1:]
+    inner = schema.get("items") if isinstance(head, int) else schema.get("properties", {}).get(head)
+    inner = inner if inner is not None else schema.get("additionalProperties")
+    if isinstance(inner, dict) and not (head == "kind" and "allOf" in schema):
+        yield from _schemas_at(inner, rest)
+
+
+def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
+    path = tuple(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for key in [k for k in error.instance if k not in known]:
+            yield _diagnostic("FTC010", "there is no such key", (*path, key), composed, did_you_mean(key, known))
+    elif error.validator == "required":
+        for key in [k for k in error.validator_value if k not in error.instance]:
+            yield _diagnostic("FTC011", "is required", (*path, key), composed, f"set {'.'.join(map(str, path))}.{key}")
+    elif error.validator == "enum":
+        known = [str(v) for v in error.validator_value]
+        message = f"is {_shown(error.instance)}, and must be one of {', '.join(known)}"
+        yield _diagnostic("FTC012", message, path, composed, did_you_mean(str(error.instance), known))
+    else:
+        yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
+
+
+def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help_: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, path=path, position=composed.position(path), help=help_)
+
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+
+
+def _message(error: ValidationError) -> str:
+    value, limit = _shown(error.instance), error.validator_value
+    match error.validator:
+        case "type":
+            types = [limit] if isinstance(limit, str) else limit
+            return f"is {value}, and must be {' or '.join(_TYPES[t] for t in types)}"
+        case "minimum" | "maximum":
+            return f"is {value}, and must be at {'least' if error.validator == 'minimum' else 'most'} {limit}"
+        case "minLength" | "minItems":
+            return "must not be empty"
+        case "maxLength":
+            return f"is {len(error.instance)} characters long, and {limit} are allowed"
+        case "pattern":
+            return f"is {value}, which is not well formed"
+    return error.message
+
+
+def _help(error: ValidationError) -> str:
+    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
+        return f"quote it: '{error.instance}'"
+    return str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a line on a terminal
