@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     accepted = _load(f"{pair}.json")["transformers_range"]
     have = spec.trainer.transformers
     low, high = _version(accepted["min"]), _version(accepted["max"])
-    if not low <= _version(have) <= high or have in accepted["not"]:
+    if not low <= _version(have) <= high or any(fnmatchcase(have, bad) for bad in accepted["not"]):
         but = f", not {', '.join(accepted['not'])}" if accepted["not"] else ""
         span = f"{accepted['min']} to {accepted['max']}{but}"
         message = f"llamafactory {spec.trainer.llamafactory} refuses transformers {have}"

@@ -19,7 +19,7 @@ class Mlflow(Spec, tag_field="kind", tag="mlflow"):
 
 
 class TensorBoard(Spec, tag_field="kind", tag="tensorboard"):
-    """Event files in `runs`, inside the run's directory."""
+    """Event files in `output/runs` of the run's directory, where the trainer puts them by itself."""
 
 
 Tracking: TypeAlias = NoTracker | Mlflow | TensorBoard

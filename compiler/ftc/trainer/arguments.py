@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 OUTPUT = "output"
 MERGED = "merged"
-RUNS = "runs"
 
 # In the order in which people read a training: the model, the method, the data, the output, the optimisation.
 _ORDER = (
@@ -129,7 +128,7 @@ def _tracking(tracking: Tracking) -> Json:
         case Mlflow():
             return {"report_to": "mlflow"}
         case TensorBoard():
-            return {"report_to": "tensorboard", "logging_dir": RUNS}
+            return {"report_to": "tensorboard"}
 
 
 def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:

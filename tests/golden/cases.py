@@ -1,0 +1,60 @@
+"""The golden files: what each says to compile, and what must come out."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from pathlib import Path
+
+import yaml
+from click.testing import CliRunner
+
+from ftc.cli.main import cli
+from ftc.diagnostics.model import has_errors
+from ftc.diagnostics.render_text import render
+from ftc.driver import Request, State, compile_job
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCENARIOS = ROOT / "golden" / "scenarios"
+OPTIONS = ROOT / "golden" / "options"
+ERRORS = ROOT / "golden" / "errors"
+CASE = "case.yaml"
+
+
+def scenario(case: str) -> dict[str, str]:
+    """The artifacts of a scenario: file name to text."""
+    overrides = yaml.safe_load((SCENARIOS / case / CASE).read_text())["overrides"]
+    return {artifact.name: artifact.text for artifact in compiled(overrides).artifacts()}
+
+
+def compiled(overrides: list[str]) -> State:
+    """The result of a compile that must not be refused."""
+    state = compile_job(Request(tuple(overrides)))
+    assert not has_errors(state.diagnostics), render(state.diagnostics)
+    return state
+
+
+def option(command: str) -> str:
+    """An option's golden: the command, and what it changes against the plain `ftc compile`."""
+    base = {a.name: a.text for a in compiled([]).artifacts()}
+    changed = {a.name: a.text for a in compiled(shlex.split(command)).artifacts()}
+    return f"$ ftc compile {command}\n" + "".join(
+        _diff(name, base.get(name, ""), changed.get(name, "")) for name in sorted(base.keys() | changed.keys())
+    )
+
+
+def _diff(name: str, before: str, after: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", n=1, lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def error(command: str) -> str:
+    """A refused compile: the command, its exit code and what it says."""
+    result = CliRunner().invoke(cli, ["compile", *shlex.split(command)])
+    assert result.stdout == ""
+    return f"$ ftc compile {command}\n{result.stderr}exit code {result.exit_code}\n"
+
+
+def command_of(file: Path) -> str:
+    """The command that a golden starts with."""
+    return file.read_text().partition("\n")[0].removeprefix("$ ftc compile").strip()

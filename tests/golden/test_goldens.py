@@ -1,0 +1,65 @@
+"""What was committed is what comes out, byte for byte; and every option of conf/ has a golden."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.driver import ARTIFACTS
+from golden import cases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCENARIOS = sorted(file.parent.name for file in cases.SCENARIOS.glob(f"*/{cases.CASE}"))
+OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
+ERRORS = sorted(cases.ERRORS.glob("*.err"))
+
+
+@pytest.fixture(autouse=True)
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cases.ROOT)
+
+
+@pytest.mark.parametrize("case", SCENARIOS)
+def test_a_scenario_compiles_to_its_golden_files(case: str) -> None:
+    committed = {f.name: f.read_text() for f in (cases.SCENARIOS / case).iterdir() if f.name != cases.CASE}
+    assert cases.scenario(case) == committed
+
+
+@pytest.mark.parametrize("file", OPTIONS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_an_option_changes_what_its_golden_says(file: Path) -> None:
+    assert cases.option(cases.command_of(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("file", ERRORS, ids=lambda file: file.stem)
+def test_a_mistake_is_told_as_its_golden_says(file: Path) -> None:
+    assert cases.error(cases.command_of(file)) == file.read_text()
+
+
+def test_every_option_of_conf_has_a_golden_and_no_golden_is_left_over() -> None:
+    shipped = {(f.parent.name, f.stem) for f in (cases.ROOT / "conf").glob("*/*.yaml")}
+    assert {(f.parent.name, f.stem) for f in OPTIONS} == shipped
+
+
+def test_an_options_golden_uses_the_option() -> None:
+    for file in OPTIONS:
+        command = cases.command_of(file).split()
+        named = any(word.startswith(file.parent.name) and word.endswith(f"={file.stem}") for word in command)
+        assert named, file
+
+
+def test_nothing_else_lies_in_a_scenario() -> None:
+    for case in SCENARIOS:
+        assert {f.name for f in (cases.SCENARIOS / case).iterdir()} <= {cases.CASE, *ARTIFACTS}
+
+
+def test_goldens_are_not_updated_in_ci() -> None:
+    command = [sys.executable, "tests/golden/update.py"]
+    result = subprocess.run(command, env={**os.environ, "CI": "true"}, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "read the diff" in result.stderr

@@ -1,0 +1,30 @@
+"""Write the golden files anew: `make golden`. Read the diff before you commit it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from golden import cases
+
+from ftc.driver import ARTIFACTS
+from ftc.output.artifact import Artifact
+from ftc.output.write import write
+
+
+def main() -> None:
+    """Update scenarios, options and errors; refused in CI, where nobody would read what changes."""
+    if os.environ.get("CI"):
+        sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
+    os.chdir(cases.ROOT)
+    for file in sorted(cases.SCENARIOS.glob(f"*/{cases.CASE}")):
+        artifacts = [Artifact(name, text) for name, text in cases.scenario(file.parent.name).items()]
+        write(file.parent, artifacts, ARTIFACTS)
+    for file in sorted(cases.OPTIONS.glob("*/*.diff")):
+        file.write_text(cases.option(cases.command_of(file)))
+    for file in sorted(cases.ERRORS.glob("*.err")):
+        file.write_text(cases.error(cases.command_of(file)))
+
+
+if __name__ == "__main__":
+    main()
