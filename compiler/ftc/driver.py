@@ -19,7 +19,7 @@ from ftc.targets import TARGETS
 from ftc.validate import keeps_text, validate
 
 SPEC = "spec.yaml"
-ARTIFACTS = (SPEC, "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json")
+ARTIFACTS = (SPEC, "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json")
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -40,7 +40,13 @@ def pod_template(volcano: str, kubernetes: str) -> Validator:
 
 
 def _reference(definition: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {}, "additionalProperties": True, "required": [], "$ref": f"#/$defs/{definition}"}
+    return {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": True,
+        "required": [],
+        "$ref": f"#/$defs/{definition}",
+    }
 
 
 def _validator(schema: dict[str, Any]) -> Validator:

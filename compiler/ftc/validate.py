@@ -62,17 +62,20 @@ def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any
 
 def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
     path = tuple(error.absolute_path)
+    schema: Any = error.schema
+    instance: Any = error.instance
+    wanted: Any = error.validator_value
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        for key in [k for k in error.instance if k not in known]:
+        known = list(schema.get("properties", {}))
+        for key in [k for k in instance if k not in known]:
             yield _diagnostic("FTC010", "there is no such key", (*path, key), composed, did_you_mean(key, known))
     elif error.validator == "required":
-        for key in [k for k in error.validator_value if k not in error.instance]:
+        for key in [k for k in wanted if k not in instance]:
             yield _diagnostic("FTC011", "is required", (*path, key), composed, f"set {'.'.join(map(str, path))}.{key}")
     elif error.validator == "enum":
-        known = [str(v) for v in error.validator_value]
-        message = f"is {_shown(error.instance)}, and must be one of {', '.join(known)}"
-        yield _diagnostic("FTC012", message, path, composed, did_you_mean(str(error.instance), known))
+        known = [str(choice) for choice in wanted]
+        message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"
+        yield _diagnostic("FTC012", message, path, composed, did_you_mean(str(instance), known))
     else:
         yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
 
@@ -92,17 +95,18 @@ _TYPES = {
 
 
 def _message(error: ValidationError) -> str:
-    value, limit = _shown(error.instance), error.validator_value
+    instance: Any = error.instance
+    value, limit = _shown(instance), error.validator_value
     match error.validator:
         case "type":
-            types = [limit] if isinstance(limit, str) else limit
+            types = [limit] if isinstance(limit, str) else list(limit)  # type: ignore[arg-type] # the schema's list
             return f"is {value}, and must be {' or '.join(_TYPES[t] for t in types)}"
         case "minimum" | "maximum":
             return f"is {value}, and must be at {'least' if error.validator == 'minimum' else 'most'} {limit}"
         case "minLength" | "minItems":
             return "must not be empty"
         case "maxLength":
-            return f"is {len(error.instance)} characters long, and {limit} are allowed"
+            return f"is {len(instance)} characters long, and {limit} are allowed"
         case "pattern":
             return f"is {value}, which is not well formed"
     return error.message

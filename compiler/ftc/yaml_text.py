@@ -63,7 +63,7 @@ def _width(node: yaml.Node) -> int:
     """The characters of a node on one line; what takes several lines is wider than any."""
     if isinstance(node, yaml.ScalarNode):
         return len(node.value) if "\n" not in node.value else _ONE_LINE + 1
-    if not node.flow_style:
+    if not isinstance(node, yaml.CollectionNode) or not node.flow_style:
         return _ONE_LINE + 1
     parts = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
     return sum(_width(part) + 2 for part in parts)

@@ -59,7 +59,8 @@ def test_nothing_else_lies_in_a_scenario() -> None:
 
 
 def test_goldens_are_not_updated_in_ci() -> None:
-    command = [sys.executable, "tests/golden/update.py"]
-    result = subprocess.run(command, env={**os.environ, "CI": "true"}, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "golden.update"]
+    environment = {**os.environ, "CI": "true", "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "read the diff" in result.stderr

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from golden import cases
-
 from ftc.driver import ARTIFACTS
 from ftc.output.artifact import Artifact
 from ftc.output.write import write
+from golden import cases
 
 
 def main() -> None:

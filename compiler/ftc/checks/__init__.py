@@ -46,6 +46,8 @@ CHECKS = (
     Rule("FTC502", pod.fragments_fit),
     Rule("FTC503", pod.restart_policy_stays),
     Rule("FTC504", pod.annotations_fit),
+    Rule("FTC505", pod.versions_are_supported),
+    Rule("FTC506", pod.fragments_are_pods),
 )
 
 

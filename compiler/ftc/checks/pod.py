@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftc.checks.rule import Finding
+from ftc.diagnostics.model import did_you_mean
+from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jsonschema import ValidationError
 
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
@@ -39,6 +43,38 @@ def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
                     message = f"the pod has no container '{container.get('name')}', and a new one needs an image"
                     known = ", ".join(sorted(names)) or "none"
                     yield Finding((*path, "spec", field), message, f"containers of ftc: {known}")
+
+
+def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The versions of the cluster choose the schemas that manifests are held against."""
+    known = {"kubernetes": kubernetes_versions(), "volcano": volcano_versions()}
+    for name, versions in known.items():
+        have = getattr(spec.cluster, name)
+        if have not in versions:
+            span = f"{versions[0]} to {versions[-1]}"
+            help_ = f"ftc knows {span}: take the nearest that is not newer than yours"
+            yield Finding(("cluster", name), f"{have} is not known", help_)
+
+
+def fragments_are_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A fragment is a piece of a PodTemplate; the API server drops or refuses what it does not know."""
+    if list(versions_are_supported(spec, _)):
+        return
+    validator = pod_template(spec.cluster.volcano, spec.cluster.kubernetes)
+    for path, fragment in fragments(spec):
+        for error in validator.iter_errors(fragment) if fragment else ():
+            yield from _fragment_findings(error, path)
+
+
+def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterator[Finding]:
+    inner = (*path, *error.absolute_path)
+    schema: Any = error.schema
+    if error.validator == "additionalProperties":
+        known = list(schema.get("properties", {}))
+        for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
+            yield Finding((*inner, key), "is no field of a PodTemplate there", did_you_mean(key, known))
+    elif error.validator != "required":  # the rest is ftc's to give
+        yield Finding(inner, f"does not fit a PodTemplate: {error.message[:200]}", "see `kubectl explain pod`")
 
 
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

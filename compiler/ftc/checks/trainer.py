@@ -82,7 +82,7 @@ def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory takes no unknown key, and checks neither types nor choices in a YAML (HfArgumentParser.parse_dict)."""
+    """LLaMA-Factory takes no unknown key, and checks neither types nor choices (HfArgumentParser.parse_dict)."""
     pair = _pair(spec.trainer)
     if isinstance(spec.launcher, Command) or pair is None:
         return
@@ -146,7 +146,7 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory says `Undefined dataset … in dataset_info.json.`"""
+    """Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json."""
     if spec.dataset is None or spec.dataset.info is None:
         return
     for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:

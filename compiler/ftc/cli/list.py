@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,9 @@ from ftc.cli.options import config_dirs, refuse
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
 from ftc.driver import search_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("list")

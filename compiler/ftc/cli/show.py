@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ftc.cli.options import configuration, report
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job, spec_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("show")

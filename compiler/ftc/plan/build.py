@@ -18,7 +18,7 @@ def plan(spec: JobSpec) -> RunPlan:
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc", **spec.labels}
     fetched = fetch.fetches(spec)
     compiled = files.compiled(spec, fetched)
-    carried = (*compiled, *files.setup(spec), *files.scripts(spec, fetched))
+    carried = (*compiled, *files.scripts(spec, fetched))
     workspace = spec.storage.workspace
     return RunPlan(
         name=name,

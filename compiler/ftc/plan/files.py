@@ -23,7 +23,7 @@ DATASET_INFO = "dataset_info.json"
 
 
 def compiled(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
-    """The files that the trainer reads; none for a command."""
+    """The files that the trainer and its setup read; none for a command."""
     model, dataset, method = spec.model, spec.dataset, spec.method
     if isinstance(spec.launcher, Command) or model is None or dataset is None or method is None:
         return ()
@@ -36,7 +36,7 @@ def compiled(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
         files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
     if dataset.info is not None:
         files.append(File(DATASET_INFO, dataset_info.text(dataset.info, inputs.dataset)))
-    return tuple(files)
+    return (*files, *_setup(spec))
 
 
 def _inputs(spec: JobSpec, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
@@ -75,7 +75,7 @@ def _launch(spec: JobSpec) -> str:
             assert_never(spec.launcher)
 
 
-def setup(spec: JobSpec) -> tuple[File, ...]:
+def _setup(spec: JobSpec) -> tuple[File, ...]:
     """The commands before the training, as argument lists."""
     if not spec.setup:
         return ()

@@ -36,9 +36,7 @@ def cache_directory(storage: Storage) -> str:
 
 def volumes(storage: Storage) -> list[Json]:
     """The pod's volumes; a claim that lives with the job is the target's to make."""
-    return [
-        {"name": name, **_source(volume)} for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)
-    ]
+    return [{"name": name, **_source(volume)} for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)]
 
 
 def mounts(storage: Storage, *, fetching: bool) -> list[Json]:

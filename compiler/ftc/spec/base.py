@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Meta
 
 
-
 def whole(pattern: str) -> str:
     """A pattern that matches the whole text; a bare `$` lets a newline slip through at the end."""
     return rf"^(?:{pattern})$(?!\n)"
@@ -45,7 +44,10 @@ ResourceName = Annotated[
 ]
 Quantity = Annotated[
     str,
-    Meta(pattern=whole(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"), description="A Kubernetes quantity, `10Gi`."),
+    Meta(
+        pattern=whole(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"),
+        description="A Kubernetes quantity, `10Gi`.",
+    ),
 ]
 AbsolutePath = Annotated[
     str, Meta(pattern=whole(r"/([^/:\n\x00]+(/[^/:\n\x00]+)*)?"), description="An absolute path in the pod.")
@@ -58,7 +60,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The base of every spec type: a frozen value; an unknown key is an error."""
 
 
-class BasicAuth(Spec):
+class BasicAuth(Spec, frozen=True):
     """A user and a password (or token) that lie in a Secret of the job's namespace."""
 
     secret: ObjectName
@@ -66,7 +68,7 @@ class BasicAuth(Spec):
     password_key: Text = "password"  # noqa: S105 - the name of a key, not a password
 
 
-class TokenRef(Spec):
+class TokenRef(Spec, frozen=True):
     """A token that lies in a Secret of the job's namespace."""
 
     secret: ObjectName

@@ -9,7 +9,7 @@ from msgspec import Meta
 from ftc.spec.base import BasicAuth, Environment, Json, ObjectName, Positive, Spec, Text, whole
 
 
-class Cluster(Spec):
+class Cluster(Spec, frozen=True):
     """Versions gate what is emitted; `hami_with_volcano` says that the platform wired HAMi to Volcano's scheduler.
 
     `fetch_timeout_seconds` bounds each download.

@@ -9,14 +9,14 @@ from msgspec import Meta
 from ftc.spec.base import AbsolutePath, Environment, Json, Natural, Positive, ResourceName, Spec, Text, whole
 
 
-class Slice(Spec):
+class Slice(Spec, frozen=True):
     """A share of each device, as a resource of its own with a whole number a device."""
 
     resource: ResourceName
     quantity: Positive
 
 
-class Device(Spec):
+class Device(Spec, frozen=True):
     """The resource that the device plugin counts, and what the chip can do.
 
     `memory_mib` is what one counted device has; `slices` are further resources of a shared device;
@@ -30,7 +30,7 @@ class Device(Spec):
     hami: bool = False
 
 
-class Hardware(Spec):
+class Hardware(Spec, frozen=True):
     """One kind of node; the figures a device are multiplied by `devices`.
 
     `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.

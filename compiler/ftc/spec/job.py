@@ -19,14 +19,14 @@ from ftc.spec.tracking import Tracking
 Version = Annotated[str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"))]
 
 
-class Trainer(Spec):
+class Trainer(Spec, frozen=True):
     """The versions that the image holds."""
 
     llamafactory: Version
     transformers: Version
 
 
-class JobSpec(Spec, kw_only=True):
+class JobSpec(Spec, frozen=True, kw_only=True):
     """One fine-tuning job: `nodes` pods with `devices` processes each.
 
     `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its

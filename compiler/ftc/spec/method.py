@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from ftc.spec.base import Json, Spec
 
 
-class Method(Spec):
+class Method(Spec, frozen=True):
     """A training stage and a tuning type, with their arguments in LLaMA-Factory's own words.
 
     `merge` holds the arguments of the export that merges an adapter into its base model; null leaves the adapter.
@@ -19,11 +19,11 @@ class Method(Spec):
     merge: Json | None = None
 
 
-class Ddp(Spec, tag_field="kind", tag="ddp"):
+class Ddp(Spec, frozen=True, tag_field="kind", tag="ddp"):
     """PyTorch's DistributedDataParallel; a single process trains alone."""
 
 
-class DeepSpeed(Spec, tag_field="kind", tag="deepspeed"):
+class DeepSpeed(Spec, frozen=True, tag_field="kind", tag="deepspeed"):
     """DeepSpeed ZeRO of a stage; `config` is merged over the settings that LLaMA-Factory ships for it."""
 
     stage: Literal[0, 2, 3]
@@ -31,7 +31,7 @@ class DeepSpeed(Spec, tag_field="kind", tag="deepspeed"):
     config: Json = {}
 
 
-class Fsdp(Spec, tag_field="kind", tag="fsdp"):
+class Fsdp(Spec, frozen=True, tag_field="kind", tag="fsdp"):
     """PyTorch's fully sharded data parallel, configured through accelerate."""
 
     version: Literal[2] = 2

@@ -12,7 +12,7 @@ from ftc.spec.source import Source
 DatasetName = Annotated[str, Meta(pattern=whole(r"[^\s,]+"), description="A key of dataset_info.json.")]
 
 
-class Model(Spec):
+class Model(Spec, frozen=True):
     """A base model; `template` is the name that LLaMA-Factory gives its chat template."""
 
     id: Text
@@ -21,11 +21,11 @@ class Model(Spec):
     arguments: Json = {}
 
 
-class Dataset(Spec):
+class Dataset(Spec, frozen=True):
     """Training data in a format that LLaMA-Factory reads.
 
-    `id` is its name on a hub, or the name that people give it. `info` describes each of `names` as dataset_info.json does, with file names relative to the source; without it the
-    source's own dataset_info.json is used.
+    `id` is its name on a hub, or the name that people give it. `info` describes each of `names` as dataset_info.json
+    does, with file names relative to the source; without it the source's own dataset_info.json is used.
     """
 
     id: Text

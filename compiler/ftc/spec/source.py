@@ -7,7 +7,7 @@ from typing import TypeAlias
 from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef
 
 
-class Git(Spec, tag_field="kind", tag="git"):
+class Git(Spec, frozen=True, tag_field="kind", tag="git"):
     """A git repository, large files in LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
 
     url: Text
@@ -16,7 +16,7 @@ class Git(Spec, tag_field="kind", tag="git"):
     tls_verify: bool = True
 
 
-class HuggingFace(Spec, tag_field="kind", tag="huggingface"):
+class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """A repository of the Hugging Face hub, or of a mirror that `endpoint` names."""
 
     repository: Text
@@ -25,7 +25,7 @@ class HuggingFace(Spec, tag_field="kind", tag="huggingface"):
     token: TokenRef | None = None
 
 
-class ModelScope(Spec, tag_field="kind", tag="modelscope"):
+class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
     """A repository of ModelScope."""
 
     repository: Text
@@ -34,7 +34,7 @@ class ModelScope(Spec, tag_field="kind", tag="modelscope"):
     token: TokenRef | None = None
 
 
-class OnVolume(Spec, tag_field="kind", tag="path"):
+class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
     """A directory that is there already, on a mounted volume or in the image."""
 
     path: AbsolutePath
@@ -44,7 +44,7 @@ class OnVolume(Spec, tag_field="kind", tag="path"):
 Source: TypeAlias = Git | HuggingFace | ModelScope | OnVolume
 
 
-class GitPush(Spec, tag_field="kind", tag="git"):
+class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     """Push the result to a new branch `<branch_prefix>-<UTC time>` of a git repository, large files in LFS."""
 
     url: Text
@@ -55,7 +55,7 @@ class GitPush(Spec, tag_field="kind", tag="git"):
     author_email: Text = "ftc@localhost"
 
 
-class KeepOnVolume(Spec, tag_field="kind", tag="none"):
+class KeepOnVolume(Spec, frozen=True, tag_field="kind", tag="none"):
     """Leave the result where the run wrote it."""
 
 

@@ -12,7 +12,7 @@ AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
 RelativePath = Annotated[str, Meta(pattern=whole(r"[^/\n\x00][^\n\x00]*"), description="A path inside the volume.")]
 
 
-class Claim(Spec, tag_field="kind", tag="claim"):
+class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
     """A PersistentVolumeClaim that exists; `access_mode` is the one it was made with."""
 
     mount_path: AbsolutePath
@@ -21,7 +21,7 @@ class Claim(Spec, tag_field="kind", tag="claim"):
     sub_path: RelativePath | None = None
 
 
-class JobClaim(Spec, tag_field="kind", tag="job-claim"):
+class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
     """A claim that is made for the job and deleted with it."""
 
     mount_path: AbsolutePath
@@ -30,14 +30,14 @@ class JobClaim(Spec, tag_field="kind", tag="job-claim"):
     storage_class: ObjectName | None = None
 
 
-class PerPod(Spec, tag_field="kind", tag="per-pod"):
+class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
     """A directory of the pod's own (emptyDir), gone with the pod."""
 
     mount_path: AbsolutePath
     size: Quantity
 
 
-class InWorkspace(Spec, tag_field="kind", tag="directory"):
+class InWorkspace(Spec, frozen=True, tag_field="kind", tag="directory"):
     """A directory of the workspace's volume."""
 
     path: AbsolutePath
@@ -47,7 +47,7 @@ Volume: TypeAlias = Claim | JobClaim | PerPod
 CacheVolume: TypeAlias = Claim | PerPod | InWorkspace
 
 
-class Storage(Spec):
+class Storage(Spec, frozen=True):
     """`workspace` is where runs write; `cache` keeps models and datasets between runs."""
 
     workspace: Volume

@@ -7,18 +7,18 @@ from typing import TypeAlias
 from ftc.spec.base import Spec, Text
 
 
-class NoTracker(Spec, tag_field="kind", tag="none"):
+class NoTracker(Spec, frozen=True, tag_field="kind", tag="none"):
     """Metrics stay in the log."""
 
 
-class Mlflow(Spec, tag_field="kind", tag="mlflow"):
+class Mlflow(Spec, frozen=True, tag_field="kind", tag="mlflow"):
     """An MLflow tracking server and the experiment that the run belongs to."""
 
     uri: Text
     experiment: Text
 
 
-class TensorBoard(Spec, tag_field="kind", tag="tensorboard"):
+class TensorBoard(Spec, frozen=True, tag_field="kind", tag="tensorboard"):
     """Event files in `output/runs` of the run's directory, where the trainer puts them by itself."""
 
 

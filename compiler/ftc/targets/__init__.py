@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from ftc.output import verify
+from ftc.plan.types import RunPlan
+from ftc.spec.cluster import Cluster
 from ftc.targets import llamafactory, volcano_job
-
-if TYPE_CHECKING:
-    from ftc.plan.types import RunPlan
-    from ftc.spec.cluster import Cluster
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:

@@ -1,0 +1,6 @@
+"""Composition; the only package that knows Hydra and OmegaConf."""
+
+from ftc.compose.loader import compose, groups
+from ftc.compose.types import Composed
+
+__all__ = ["Composed", "compose", "groups"]

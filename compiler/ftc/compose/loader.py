@@ -1,0 +1,131 @@
+"""Overrides and conf files to one composed configuration.
+
+Hydra's own loader does the work (its defaults list, its composition, its overrides, read in hydra-core 1.3,
+`hydra/_internal`), without Hydra's own configuration, which costs more than all of the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.defaults_list import DefaultsList, create_defaults_list
+from hydra.core.object_type import ObjectType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+
+from ftc.compose import overrides as override_parser
+from ftc.compose.files import Files, Repository
+from ftc.compose.overrides import problem
+from ftc.compose.references import missing
+from ftc.compose.types import Composed, Layer, ValueOverride, key_path
+from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from hydra.core.override_parser.types import Override
+
+_COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, AssertionError, RecursionError)
+
+
+def compose(
+    overrides: Sequence[str],
+    directories: Sequence[tuple[Path, str]],
+    config_name: str = "config",
+    keeps_text: Callable[[KeyPath], bool] = lambda _: False,
+) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
+    """Compose `config_name` with the overrides.
+
+    `directories` are searched in order; each comes with the name that messages give it. `keeps_text` says which keys
+    hold a text: an override such as `cluster.volcano=1.10` then means the text, not the number 1.1.
+    """
+    version.setbase("1.3")
+    problems: list[Diagnostic] = []
+    repository = Repository([Files(directory, shown, problems) for directory, shown in directories])
+    if not repository.config_exists(config_name):
+        return None, (_no_primary(config_name, repository),)
+    parsed = override_parser.parse(overrides, repository, keeps_text, problems)
+    try:
+        defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
+        composed = _compose(defaults, repository, problems)
+    except _COMPOSITION_ERRORS as error:
+        return None, (*problems, *(() if problems else (_hydra_problem(error, repository),)))
+    values = tuple(
+        ValueOverride(o.input_line or "", key_path(o.key_or_group), o.value()) for o in defaults.config_overrides
+    )
+    composed = msgspec.structs.replace(composed, overrides=values)
+    return composed, tuple(problems) + tuple(missing(composed.data, (), composed))
+
+
+def groups(directories: Sequence[tuple[Path, str]]) -> dict[str, tuple[str, ...]]:
+    """Every config group and its options, over all directories."""
+    repository = Repository([Files(directory, shown, []) for directory, shown in directories])
+    names = repository.get_group_options("", ObjectType.GROUP)
+    return {name: tuple(repository.get_group_options(name, ObjectType.CONFIG)) for name in names}
+
+
+def _compose(defaults: DefaultsList, repository: Repository, problems: list[Diagnostic]) -> Composed:
+    loader = ConfigLoaderImpl(ConfigSearchPathImpl())
+    config = loader._compose_config_from_defaults_list(defaults.defaults, repository)  # noqa: SLF001 - see the module
+    for override in defaults.config_overrides:
+        _apply(override, config, problems)
+    layers = tuple(_layers(defaults, repository))
+    unresolved = Composed(data={}, choices=dict(sorted(defaults.overrides.known_choices.items())), layers=layers)
+    return msgspec.structs.replace(unresolved, data=_resolve(config, unresolved, problems))
+
+
+def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -> None:
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)  # noqa: SLF001 - see the module
+    except _COMPOSITION_ERRORS as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        problems.append(problem("FTC003", f"cannot be applied: {reason}", override.input_line or ""))
+
+
+def _layers(defaults: DefaultsList, repository: Repository) -> Iterator[Layer]:
+    for default in defaults.defaults:
+        if default.config_path is None:
+            continue
+        loaded = repository.load_config(default.config_path)
+        header = loaded.header["package"] if loaded else None
+        package = default.package if default.package is not None else header
+        parts = tuple(package.split(".")) if package and package != "_global_" else ()
+        yield Layer(repository.document(default.config_path), parts)
+
+
+def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:
+    """Plain data with every reference replaced; each reference that leads nowhere is reported."""
+    while True:
+        try:
+            data = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+        except InterpolationResolutionError as error:
+            path = key_path(error.full_key or "")
+            message = str(error).splitlines()[0]
+            problems.append(Diagnostic(code="FTC004", message=message, path=path, position=unresolved.position(path)))
+            OmegaConf.update(config, error.full_key or "", None)
+        else:
+            return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+
+
+def _no_primary(name: str, repository: Repository) -> Diagnostic:
+    known = repository.get_group_options("", ObjectType.CONFIG)
+    message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
+    return Diagnostic(code="FTC003", message=message, help=did_you_mean(name, known))
+
+
+def _hydra_problem(error: Exception, repository: Repository) -> Diagnostic:
+    """What Hydra says of a defaults list, at the file that it names."""
+    if isinstance(error, RecursionError):
+        return Diagnostic(code="FTC003", message="a defaults list leads back to itself", help="look at the last edit")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = re.match(r"In '([^']+)'", lines[0]) if lines else None
+    known = [s.documents[named[1]] for s in repository.sources if named and named[1] in s.documents]
+    position = known[0].position(("defaults",)) if known else None
+    return Diagnostic(code="FTC003", message=lines[0] if lines else type(error).__name__, position=position)

@@ -1,0 +1,64 @@
+"""References between keys: `${key.path}` is allowed, `${name:…}` is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from omegaconf.errors import OmegaConfBaseException
+from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
+from omegaconf.grammar_parser import parse as parse_interpolation
+
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftc.compose.types import Composed
+
+MISSING = "???"
+
+
+def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:
+    """Every `${name:…}`: it could read the environment or the clock, and the same input must give the same bytes."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from resolver_problems(inner, (*path, str(key)), at)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from resolver_problems(inner, (*path, index), at)
+    elif isinstance(value, str) and "${" in value and _calls_resolver(value):
+        yield Diagnostic(
+            code="FTC004",
+            message=f"'{value}' calls a resolver, and only references to keys are allowed",
+            path=path,
+            position=at(path),
+            help="write ${key.path}, or the value itself; a text with ${ in it is written \\${",
+        )
+
+
+def _calls_resolver(text: str) -> bool:
+    try:
+        return _has_resolver(parse_interpolation(text))
+    except OmegaConfBaseException:
+        return True
+
+
+def _has_resolver(tree: Any) -> bool:
+    if isinstance(tree, OmegaConfGrammarParser.InterpolationResolverContext):
+        return True
+    return any(_has_resolver(child) for child in getattr(tree, "children", None) or ())
+
+
+def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagnostic]:
+    """Every value that is still `???`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from missing(inner, (*path, key), composed)
+    elif value == MISSING:
+        yield Diagnostic(
+            code="FTC005",
+            message="has no value yet",
+            path=path,
+            position=composed.position(path),
+            help=f"set {'.'.join(map(str, path))}=…",
+        )

@@ -1,0 +1,67 @@
+"""What composition makes: the data, and where each key of it came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ftc.diagnostics.model import KeyPath, Position
+from ftc.source import Document
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One file of the composition and the package (key path) that its keys stand under."""
+
+    document: Document
+    package: tuple[str, ...]
+
+
+class ValueOverride(msgspec.Struct, frozen=True):
+    """One `key.path=value` of the command line."""
+
+    text: str
+    path: KeyPath
+    value: Any
+
+
+class Composed(msgspec.Struct, frozen=True):
+    """The composed data, the option of each group, and what is needed to say where a key came from."""
+
+    data: dict[str, Any]
+    choices: dict[str, str | None]
+    layers: tuple[Layer, ...] = ()
+    overrides: tuple[ValueOverride, ...] = ()
+
+    def position(self, path: KeyPath) -> Position | None:
+        """Where the key at `path` (or its nearest parent) got its value: the file or override that set it last."""
+        best, found = 0, None
+        for layer in self.layers:
+            inner = path[len(layer.package) :]
+            reached = len(layer.package) + layer.document.depth(inner)
+            if path[: len(layer.package)] == layer.package and reached >= max(best, 1):
+                best, found = reached, layer.document.position(inner)
+        for override in self.overrides:
+            reached = len(override.path) + _depth(override.value, path[len(override.path) :])
+            below = override.path[: len(path)] == path and best < len(path)
+            if below or (path[: len(override.path)] == override.path and reached >= best):
+                best, found = min(reached, len(path)), Position(override.text)
+        return found
+
+
+def _depth(value: Any, path: KeyPath) -> int:
+    """How many steps of `path` a plain value has."""
+    steps = 0
+    for part in path:
+        in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if not in_list and not (isinstance(value, dict) and part in value):
+            break
+        value = value[part]
+        steps += 1
+    return steps
+
+
+def key_path(key: str) -> KeyPath:
+    """The path of a key as people type it: `a.b[0]`."""
+    parts = key.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdecimal() else part for part in parts if part)
