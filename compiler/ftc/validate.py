@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
+from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
             yield _diagnostic("FTC010", "there is no such key", (*path, key), composed, did_you_mean(key, known))
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
-            yield _diagnostic("FTC011", "is required", (*path, key), composed, f"set {'.'.join(map(str, path))}.{key}")
+            yield _diagnostic("FTC011", "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
         message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"
@@ -115,7 +115,8 @@ def _message(error: ValidationError) -> str:
 def _help(error: ValidationError) -> str:
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         return f"quote it: '{error.instance}'"
-    return str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+    description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
+    return description.partition("\n")[0]
 
 
 def _shown(value: object) -> str:

@@ -56,11 +56,7 @@ def compose(
         defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
         composed = _compose(defaults, repository, problems)
     except _COMPOSITION_ERRORS as error:
-        return None, (*problems, *(() if problems else (_hydra_problem(error, repository),)))
-    values = tuple(
-        ValueOverride(o.input_line or "", key_path(o.key_or_group), o.value()) for o in defaults.config_overrides
-    )
-    composed = msgspec.structs.replace(composed, overrides=values)
+        return None, (*problems, *(() if problems else (_hydra_problem(error, repository, parsed),)))
     return composed, tuple(problems) + tuple(missing(composed.data, (), composed))
 
 
@@ -76,9 +72,17 @@ def _compose(defaults: DefaultsList, repository: Repository, problems: list[Diag
     config = loader._compose_config_from_defaults_list(defaults.defaults, repository)  # noqa: SLF001 - see the module
     for override in defaults.config_overrides:
         _apply(override, config, problems)
-    layers = tuple(_layers(defaults, repository))
-    unresolved = Composed(data={}, choices=dict(sorted(defaults.overrides.known_choices.items())), layers=layers)
+    unresolved = Composed(
+        data={},
+        choices=dict(sorted(defaults.overrides.known_choices.items())),
+        layers=tuple(_layers(defaults, repository)),
+        overrides=tuple(_value(override) for override in defaults.config_overrides),
+    )
     return msgspec.structs.replace(unresolved, data=_resolve(config, unresolved, problems))
+
+
+def _value(override: Override) -> ValueOverride:
+    return ValueOverride(override.input_line or "", key_path(override.key_or_group), override.value())
 
 
 def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -> None:
@@ -102,16 +106,30 @@ def _layers(defaults: DefaultsList, repository: Repository) -> Iterator[Layer]:
 
 def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:
     """Plain data with every reference replaced; each reference that leads nowhere is reported."""
+    seen: set[KeyPath] = set()
     while True:
         try:
             data = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
         except InterpolationResolutionError as error:
             path = key_path(error.full_key or "")
-            message = str(error).splitlines()[0]
-            problems.append(Diagnostic(code="FTC004", message=message, path=path, position=unresolved.position(path)))
+            if path in seen:
+                return {}
+            seen.add(path)
+            problems.append(_reference_problem(error, path, unresolved))
             OmegaConf.update(config, error.full_key or "", None)
         else:
             return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+
+
+def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unresolved: Composed) -> Diagnostic:
+    named = re.search(r"'([^']+)' not found|Missing mandatory value: (\S+)", str(error))
+    if named and named[1]:
+        message, help_ = f"refers to '{named[1]}', which does not exist", "see `ftc show` for the keys that there are"
+    elif named:
+        message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
+    else:
+        message, help_ = f"leads nowhere: {str(error).splitlines()[0].lower()}", "write the value itself"
+    return Diagnostic(code="FTC004", message=message, path=path, position=unresolved.position(path), help=help_)
 
 
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
@@ -120,12 +138,19 @@ def _no_primary(name: str, repository: Repository) -> Diagnostic:
     return Diagnostic(code="FTC003", message=message, help=did_you_mean(name, known))
 
 
-def _hydra_problem(error: Exception, repository: Repository) -> Diagnostic:
-    """What Hydra says of a defaults list, at the file that it names."""
+def _hydra_problem(error: Exception, repository: Repository, parsed: Sequence[Override]) -> Diagnostic:
+    """What Hydra says of a defaults list, at the override or the file that it names."""
     if isinstance(error, RecursionError):
         return Diagnostic(code="FTC003", message="a defaults list leads back to itself", help="look at the last edit")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = re.match(r"In '([^']+)'", lines[0]) if lines else None
-    known = [s.documents[named[1]] for s in repository.sources if named and named[1] in s.documents]
-    position = known[0].position(("defaults",)) if known else None
-    return Diagnostic(code="FTC003", message=lines[0] if lines else type(error).__name__, position=position)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    unused = re.match(r"Could not override '([^']+)'", lines[0])
+    if unused:
+        named_there = [name for line in lines[1:] for name in re.findall(r"\w+@[\w.]+\w", line)]
+        known = [name for name in named_there if name != unused[1]]
+        text = next((o.input_line or "" for o in parsed if o.get_key_element() == unused[1]), "")
+        help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in known)}" if known else "leave it out"
+        return problem("FTC003", f"nothing in this run uses '{unused[1]}'", text, help_)
+    named = re.match(r"In '([^']+)'", lines[0])
+    files = [s.documents[named[1]] for s in repository.sources if named and named[1] in s.documents]
+    position = files[0].position(("defaults",)) if files else None
+    return Diagnostic(code="FTC003", message=lines[0], position=position)

@@ -51,19 +51,32 @@ def is_value(override: Override, repository: Repository) -> bool:
 
 
 def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
+    if not override.key_or_group:
+        return problem("FTC001", "has no key", text, "write group=option or key=value")
     if override.is_sweep_override():
         return problem("FTC003", "gives several values, and one job has one", text, "quote a comma: key='a,b'")
     found = next(resolver_problems(override.value(), (), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
-    group, value = override.key_or_group, override.value()
+    return _choice_problem(override, text, repository.get_group_options(override.key_or_group, ObjectType.CONFIG))
+
+
+def _choice_problem(override: Override, text: str, options: list[str]) -> Diagnostic | None:
+    group = override.get_key_element().lstrip("~+")
+    if override.is_delete():
+        return problem("FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; {_known(options)}")
+    value = override.value()
+    choices = [str(choice) for choice in (value if isinstance(value, list) else [value])]
+    unknown = [choice for choice in choices if choice not in options]
+    if unknown:
+        return problem("FTC003", f"{group} has no option '{unknown[0]}'", text, did_you_mean(unknown[0], options))
     if override.is_add() or override.is_force_add():
-        return problem("FTC003", f"'{group}' is a group that is there already", text, f"write {group}={value}")
-    options = repository.get_group_options(group, ObjectType.CONFIG)
-    unknown = [v for v in (value if isinstance(value, list) else [value]) if v not in options]
-    if unknown and not override.is_delete():
-        return problem("FTC003", f"{group} has no option '{unknown[0]}'", text, did_you_mean(str(unknown[0]), options))
+        return problem("FTC003", f"'{group}' is a group, and one option is chosen already", text, "drop the +")
     return None
+
+
+def _known(options: list[str]) -> str:
+    return f"known: {', '.join(options)}"
 
 
 def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], bool]) -> Override:

@@ -24,6 +24,12 @@ class ValueOverride(msgspec.Struct, frozen=True):
     path: KeyPath
     value: Any
 
+    def reach(self, path: KeyPath) -> int:
+        """How many steps of `path` the override has a say in."""
+        pairs = zip(self.path, path, strict=False)
+        shared = next((i for i, (ours, asked) in enumerate(pairs) if ours != asked), min(len(self.path), len(path)))
+        return shared + (_depth(self.value, path[shared:]) if shared == len(self.path) else 0)
+
 
 class Composed(msgspec.Struct, frozen=True):
     """The composed data, the option of each group, and what is needed to say where a key came from."""
@@ -42,10 +48,9 @@ class Composed(msgspec.Struct, frozen=True):
             if path[: len(layer.package)] == layer.package and reached >= max(best, 1):
                 best, found = reached, layer.document.position(inner)
         for override in self.overrides:
-            reached = len(override.path) + _depth(override.value, path[len(override.path) :])
-            below = override.path[: len(path)] == path and best < len(path)
-            if below or (path[: len(override.path)] == override.path and reached >= best):
-                best, found = min(reached, len(path)), Position(override.text)
+            reached = override.reach(path)
+            if reached >= max(best, 1):
+                best, found = reached, Position(override.text)
         return found
 
 

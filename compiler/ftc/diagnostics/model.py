@@ -51,12 +51,14 @@ def dotted(path: KeyPath) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A help line: the nearest of the known words, or the list of them."""
+    """A help line: the nearest of the known words, and the list of them where it is short or nothing is near."""
     names = sorted(set(known))
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(names)}" if names else ""
+    near = [f"did you mean '{name}'?" for name in get_close_matches(word, names, n=1, cutoff=0.7)]
+    listed = [f"known: {', '.join(names)}"] if names and (not near or len(names) <= _SHORT_LIST) else []
+    return " ".join([*near, *listed])
+
+
+_SHORT_LIST = 12
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:

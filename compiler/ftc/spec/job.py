@@ -19,6 +19,12 @@ from ftc.spec.tracking import Tracking
 Version = Annotated[str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"))]
 
 
+Image = Annotated[
+    str,
+    Meta(pattern=whole(r"\S+"), description="The address of a container image: registry.example.com/team/image:1.0"),
+]
+
+
 class Trainer(Spec, frozen=True):
     """The versions that the image holds."""
 
@@ -36,7 +42,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     name: DnsLabel | None = None
     nodes: Positive
     devices: Positive
-    image: Annotated[str, Meta(pattern=whole(r"\S+"))]
+    image: Image
     trainer: Trainer
     cluster: Cluster
     hardware: Hardware

@@ -1,0 +1,61 @@
+# Everything on a bare machine with Python 3.11, node and apt: `make test`.
+VENV ?= .venv
+TRAINER ?= .cache/trainer-0.9.5
+PYTHON := $(VENV)/bin/python
+export PYTHONPATH := compiler:tests
+WORKERS ?= 2
+
+.PHONY: test check lint types e2e golden schemas bench clean
+
+test: check e2e
+
+# Without the real trainer: the unit, property, architecture and golden tests, and the linters.
+check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packages
+	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e
+
+# With it: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
+e2e: $(VENV)/.installed $(TRAINER)/.installed .cache/system-packages
+	FTC_TRAINER=$(TRAINER) $(PYTHON) -m pytest -n $(WORKERS) tests/e2e
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+types: $(VENV)/.installed
+	$(VENV)/bin/mypy
+
+# Write the golden files anew; then read the diff.
+golden: $(VENV)/.installed
+	$(PYTHON) -m golden.update
+
+# Write the generated schema of the spec anew.
+schemas: $(VENV)/.installed
+	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
+
+bench: $(VENV)/.installed
+	$(PYTHON) benchmarks/cold_compile.py
+
+# Resolve the pins of the development environment anew.
+requirements.lock: pyproject.toml
+	uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o $@
+
+$(VENV)/.installed: requirements.lock
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+$(TRAINER)/.installed: tests/e2e/trainer/install.sh tests/e2e/trainer/requirements-0.9.5.txt
+	bash tests/e2e/trainer/install.sh 0.9.5 $(TRAINER)
+	touch $@
+
+.cache/system-packages: tests/e2e/system-packages.sh
+	bash tests/e2e/system-packages.sh
+	mkdir -p .cache && touch $@
+
+tests/node/node_modules: tests/node/package-lock.json
+	npm ci --silent --prefix tests/node
+	touch $@
+
+clean:
+	rm -rf $(VENV) .cache tests/node/node_modules
