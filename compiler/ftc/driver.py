@@ -8,15 +8,16 @@ from typing import Any
 import msgspec
 
 from ftc import checks, yaml_text
-from ftc.compose import Composed, compose
+from ftc.compose import REFERENCE_CODES, Composed, compose
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.output.artifact import Artifact
 from ftc.plan.build import plan
 from ftc.plan.types import RunPlan
 from ftc.resources import directory
+from ftc.source import UNREADABLE
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
-from ftc.validate import keeps_text, validate
+from ftc.validate import REQUIRED, keeps_text, validate
 
 SPEC = "spec.yaml"
 ARTIFACTS = (SPEC, "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json")
@@ -80,7 +81,14 @@ def _validate(state: State) -> State:
     explained = [d.path for d in state.diagnostics if d.path]
     found = validate(state.composed)
     fresh = tuple(d for d in found if not any(_related(d.path, path) for path in explained))
-    return _replace(state, diagnostics=state.diagnostics + fresh)
+    return _replace(state, diagnostics=_without_follow_ups(state.diagnostics + fresh))
+
+
+def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """A file that cannot be read explains every key that is missing and every reference that leads nowhere."""
+    if not any(d.code == UNREADABLE for d in diagnostics):
+        return diagnostics
+    return tuple(d for d in diagnostics if d.code not in (*REFERENCE_CODES, REQUIRED))
 
 
 def _related(left: tuple[str | int, ...], right: tuple[str | int, ...]) -> bool:

@@ -19,6 +19,9 @@ MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
 
+UNREADABLE = "FTC002"
+"""The code of a file that is no configuration."""
+
 
 class _Loader(yaml.CSafeLoader):
     """libyaml's parser with OmegaConf's idea of a plain scalar: `1e-4` is a float, a date is a text."""
@@ -49,7 +52,7 @@ class Document(msgspec.Struct, frozen=True):
         mark = self.root.start_mark if self.root else None
         for key, value in self._steps(path):
             mark = (key or value).start_mark
-        return Position(self.source, mark.line + 1, mark.column + 1) if mark else Position(self.source, 1, 1)
+        return _position(mark, self.source)
 
     def depth(self, path: KeyPath) -> int:
         """How many steps of `path` the file has."""
@@ -89,6 +92,8 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def _parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    if too_deep := _too_deep(text, source):
+        return None, (too_deep,)
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
@@ -98,17 +103,44 @@ def _parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, .
         data = loader.construct_document(root) if root else {}
     except yaml.MarkedYAMLError as error:
         return None, (_yaml_error(error, source),)
+    except yaml.reader.ReaderError as error:
+        return None, (_error(f"is not YAML: {error.reason}", _position_of(text, error.position, source)),)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return None, (_error(f"is not YAML: {error}", Position(source, 1, 1)),)
+        return None, (_error(f"is not YAML: {str(error).splitlines()[0]}", Position(source, 1, 1)),)
     finally:
         loader.dispose()
-    if not isinstance(data, dict):
-        return None, (_error("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
     return Document(source, text, data, root), ()
+
+
+def _too_deep(text: str, source: str) -> Diagnostic | None:
+    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without."""
+    if sum(text.count(opening) for opening in ("[", "{", "- ", "? ")) <= MAX_DEPTH:
+        return None
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return _error("is too deep for a configuration", _position(event.start_mark, source))
+    except yaml.YAMLError:
+        return None  # the loader says it with its position
+    return None
+
+
+def _position(mark: Any, source: str) -> Position:
+    return Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+
+
+def _position_of(text: str, index: int, source: str) -> Position:
+    before = text[:index]
+    return Position(source, before.count("\n") + 1, index - before.rfind("\n"))
 
 
 def _problems(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
     """Whatever YAML allows and a configuration must not have."""
+    if not isinstance(root, yaml.MappingNode):
+        yield _error("must be a mapping", Position(source, 1, 1), "write `key: value` lines")
+        return
     stack = [(root, 1)]
     seen = 0
     while stack:
@@ -139,14 +171,13 @@ def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
 
 
 def _at(node: yaml.Node, source: str) -> Position:
-    return Position(source, node.start_mark.line + 1, node.start_mark.column + 1)
+    return _position(node.start_mark, source)
 
 
 def _yaml_error(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
-    mark = error.problem_mark or error.context_mark
-    where = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+    where = _position(error.problem_mark or error.context_mark, source)
     return _error(f"is not YAML: {error.problem or error.context}", where)
 
 
 def _error(message: str, position: Position, help_: str = "") -> Diagnostic:
-    return Diagnostic(code="FTC002", message=message, position=position, help=help_)
+    return Diagnostic(code=UNREADABLE, message=message, position=position, help=help_)

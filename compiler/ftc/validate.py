@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from ftc.compose import Composed
 
+REQUIRED = "FTC011"
+"""The code of a key that is missing."""
+
 
 @cache
 def spec_schema() -> dict[str, Any]:
@@ -71,7 +74,7 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
             yield _diagnostic("FTC010", "there is no such key", (*path, key), composed, did_you_mean(key, known))
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
-            yield _diagnostic("FTC011", "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
+            yield _diagnostic(REQUIRED, "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
         message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"

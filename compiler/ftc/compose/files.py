@@ -70,7 +70,6 @@ class Repository(ConfigRepository):
                 result.is_schema_source = True  # there are no structured configs to look it up in
         return self.loaded[config_path]
 
-    def document(self, config_path: str) -> source.Document:
-        """The file that stands for a config path."""
-        found: list[source.Document] = [s.documents[config_path] for s in self.sources if config_path in s.documents]
-        return found[0]
+    def documents(self) -> dict[str, source.Document]:
+        """Every file that was read, by config path."""
+        return {path: document for files in reversed(self.sources) for path, document in files.documents.items()}

@@ -20,9 +20,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ftc.compose import overrides as override_parser
+from ftc.compose.defaults import defaults_problem
 from ftc.compose.files import Files, Repository
 from ftc.compose.overrides import problem
-from ftc.compose.references import missing
+from ftc.compose.references import UNRESOLVED, missing
 from ftc.compose.types import Composed, Layer, ValueOverride, key_path
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
 
@@ -56,7 +57,7 @@ def compose(
         defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
         composed = _compose(defaults, repository, problems)
     except _COMPOSITION_ERRORS as error:
-        return None, (*problems, *(() if problems else (_hydra_problem(error, repository, parsed),)))
+        return None, (*problems, *(() if problems else (defaults_problem(error, repository, parsed),)))
     return composed, tuple(problems) + tuple(missing(composed.data, (), composed))
 
 
@@ -94,6 +95,7 @@ def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -
 
 
 def _layers(defaults: DefaultsList, repository: Repository) -> Iterator[Layer]:
+    documents = repository.documents()
     for default in defaults.defaults:
         if default.config_path is None:
             continue
@@ -101,7 +103,7 @@ def _layers(defaults: DefaultsList, repository: Repository) -> Iterator[Layer]:
         header = loaded.header["package"] if loaded else None
         package = default.package if default.package is not None else header
         parts = tuple(package.split(".")) if package and package != "_global_" else ()
-        yield Layer(repository.document(default.config_path), parts)
+        yield Layer(documents[default.config_path], parts)
 
 
 def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:
@@ -129,28 +131,10 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
         message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
     else:
         message, help_ = f"leads nowhere: {str(error).splitlines()[0].lower()}", "write the value itself"
-    return Diagnostic(code="FTC004", message=message, path=path, position=unresolved.position(path), help=help_)
+    return Diagnostic(code=UNRESOLVED, message=message, path=path, position=unresolved.position(path), help=help_)
 
 
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
     return Diagnostic(code="FTC003", message=message, help=did_you_mean(name, known))
-
-
-def _hydra_problem(error: Exception, repository: Repository, parsed: Sequence[Override]) -> Diagnostic:
-    """What Hydra says of a defaults list, at the override or the file that it names."""
-    if isinstance(error, RecursionError):
-        return Diagnostic(code="FTC003", message="a defaults list leads back to itself", help="look at the last edit")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    unused = re.match(r"Could not override '([^']+)'", lines[0])
-    if unused:
-        named_there = [name for line in lines[1:] for name in re.findall(r"\w+@[\w.]+\w", line)]
-        known = [name for name in named_there if name != unused[1]]
-        text = next((o.input_line or "" for o in parsed if o.get_key_element() == unused[1]), "")
-        help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in known)}" if known else "leave it out"
-        return problem("FTC003", f"nothing in this run uses '{unused[1]}'", text, help_)
-    named = re.match(r"In '([^']+)'", lines[0])
-    files = [s.documents[named[1]] for s in repository.sources if named and named[1] in s.documents]
-    position = files[0].position(("defaults",)) if files else None
-    return Diagnostic(code="FTC003", message=lines[0], position=position)

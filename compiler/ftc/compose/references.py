@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ftc.compose.types import Composed
 
 MISSING = "???"
+UNRESOLVED = "FTC004"
+NO_VALUE = "FTC005"
+REFERENCE_CODES = (UNRESOLVED, NO_VALUE)
+"""The codes of references that lead nowhere and of values that are still missing."""
 
 
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:
@@ -28,7 +32,7 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
             yield from resolver_problems(inner, (*path, index), at)
     elif isinstance(value, str) and "${" in value and _calls_resolver(value):
         yield Diagnostic(
-            code="FTC004",
+            code=UNRESOLVED,
             message=f"'{value}' calls a resolver, and only references to keys are allowed",
             path=path,
             position=at(path),
@@ -56,7 +60,7 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
             yield from missing(inner, (*path, key), composed)
     elif value == MISSING:
         yield Diagnostic(
-            code="FTC005",
+            code=NO_VALUE,
             message="has no value yet",
             path=path,
             position=composed.position(path),

@@ -1,0 +1,121 @@
+"""What is wrong with a defaults list, at the item that is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hydra.core.object_type import ObjectType
+from hydra.errors import MissingConfigException
+
+from ftc.compose.overrides import problem
+from ftc.diagnostics.model import Diagnostic, Position, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hydra.core.override_parser.types import Override
+
+    from ftc.compose.files import Repository
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of a defaults list: the config that it stands in, and the group and option (or config) it names."""
+
+    config: str
+    position: Position
+    group: str
+    option: str
+
+    @property
+    def target(self) -> str:
+        """The config path that it names."""
+        return f"{self.group}/{self.option}".lstrip("/")
+
+
+def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[Override]) -> Diagnostic:
+    """What Hydra says of the defaults lists, at the override or the item that it means."""
+    items = list(_items(repository))
+    if isinstance(error, RecursionError):
+        return _cycle(items)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _missing(error.missing_cfg_file, items, repository)
+    if unused := re.search(r"Could not override '([^']+)'", lines[0]):
+        return _unused(unused[1], lines[1:], items, repository, parsed)
+    named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
+    document = repository.documents().get(named[1]) if named else None
+    position = document.position(("defaults",)) if document else None
+    return Diagnostic(code="FTC003", message=lines[0], position=position)
+
+
+def _items(repository: Repository) -> Iterator[Item]:
+    for config, document in repository.documents().items():
+        defaults = document.data.get("defaults")
+        for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
+            for group, option in _named(entry, config.rpartition("/")[0]):
+                yield Item(config, document.position(("defaults", index)), group, option)
+
+
+def _named(entry: Any, parent: str) -> Iterator[tuple[str, str]]:
+    """The group and the option of an item, as Hydra reads them: relative to the config's own group."""
+    if isinstance(entry, str):
+        path = entry.partition("@")[0]
+        group, _, option = (path if path.startswith("/") else f"{parent}/{path}").rpartition("/")
+        yield group.strip("/"), option
+    elif isinstance(entry, dict):
+        for key, value in entry.items():
+            group = str(key).split(" ")[-1].partition("@")[0]
+            yield (group if group.startswith("/") or not parent else f"{parent}/{group}").strip("/"), str(value)
+
+
+def _cycle(items: list[Item]) -> Diagnostic:
+    for item in items:
+        if item.target == item.config:
+            message = f"'{item.config}' extends itself"
+            return _at(item, message, "extend a shipped option under another name")
+    for item in items:
+        if item.config in _reachable(item.target, items):
+            return _at(item, f"'{item.config}' leads back to itself", "cut the circle")
+    return Diagnostic(code="FTC003", message="a defaults list leads back to itself", help="look at the last edit")
+
+
+def _reachable(start: str, items: list[Item]) -> set[str]:
+    seen, waiting = set(), [start]
+    while waiting:
+        config = waiting.pop()
+        if config not in seen:
+            seen.add(config)
+            waiting += [item.target for item in items if item.config == config]
+    return seen
+
+
+def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic:
+    group, _, option = path.rpartition("/")
+    options = repository.get_group_options(group, ObjectType.CONFIG)
+    message = f"{group} has no option '{option}'" if group else f"there is no config '{option}'"
+    item = next((item for item in items if item.target == path), None)
+    help_ = did_you_mean(option, options)
+    return _at(item, message, help_) if item else Diagnostic(code="FTC003", message=message, help=help_)
+
+
+def _unused(
+    key: str, rest: list[str], items: list[Item], repository: Repository, parsed: Sequence[Override]
+) -> Diagnostic:
+    """A choice for a group that no config of the run uses (under that package)."""
+    group = key.partition("@")[0]
+    used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
+    groups = repository.get_group_options("", ObjectType.GROUP)
+    help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else "leave it out"
+    help_ = help_ if group in groups else did_you_mean(group, groups)
+    message = f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"
+    text = next((o.input_line for o in parsed if o.get_key_element() == key), None)
+    item = next((item for item in items if item.group == group), None)
+    if text is None and item is not None:
+        return _at(item, message, help_)
+    return problem("FTC003", message, text or "", help_)
+
+
+def _at(item: Item, message: str, help_: str) -> Diagnostic:
+    return Diagnostic(code="FTC003", message=message, position=item.position, help=help_)
