@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding
+from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
-from ftc.plan.types import FILES
 from ftc.spec.launcher import Command
 from ftc.spec.source import Git, GitPush, OnVolume
 from ftc.spec.storage import Claim, InWorkspace, JobClaim

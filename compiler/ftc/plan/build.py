@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, names, pod
-from ftc.plan.types import RunPlan
+from ftc.plan import fetch, files, names, pod, train
+from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 
-def plan(spec: JobSpec) -> RunPlan:
-    """The plan of the run; total on a validated spec."""
+def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
+    """The plan of the run, in the pod unless told of other places; total on a validated spec."""
+    places = places or pod.places(spec)
     name = names.job_name(spec)
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc", **spec.labels}
-    fetched = fetch.fetches(spec)
-    compiled = files.compiled(spec, fetched)
-    carried = (*compiled, *files.scripts(spec, fetched))
+    fetched = fetch.fetches(spec, places)
+    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
+    fetch_steps = tuple(fetch.step(spec, found, places) for found in fetched)
+    train_step = train.step(spec, places, fetched, compiled)
     workspace = spec.storage.workspace
     return RunPlan(
         name=name,
@@ -32,8 +34,11 @@ def plan(spec: JobSpec) -> RunPlan:
         priority_class=spec.cluster.priority_class,
         queue=spec.cluster.queue,
         fetches=fetched,
+        fetch_steps=fetch_steps,
+        train_step=train_step,
         files=compiled,
-        template=pod.template(spec, fetched, carried, labels),
+        scripts=scripts,
+        template=pod.template(spec, fetch_steps, train_step, (*compiled, *scripts), labels),
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
     )

@@ -1,4 +1,4 @@
-"""What the pod downloads before it trains: one init container a source."""
+"""What is downloaded before the training: one step a source."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
-from ftc.plan.types import FILES, Fetch
+from ftc.plan.types import Fetch, Places, Step
 from ftc.spec.source import Git, HuggingFace, ModelScope, OnVolume, Source
 
 if TYPE_CHECKING:
-    from ftc.spec.base import Json
+    from ftc.plan.environment import Variables
     from ftc.spec.job import JobSpec
 
 _SCRIPTS: dict[type[Source], tuple[str, ...]] = {
@@ -21,18 +21,18 @@ _SCRIPTS: dict[type[Source], tuple[str, ...]] = {
 }
 
 
-def fetches(spec: JobSpec) -> tuple[Fetch, ...]:
+def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     """The sources of the spec and where each will lie."""
     found = []
     if spec.model is not None:
-        found.append(Fetch("model", spec.model.source, _directory(spec, spec.model.source)))
+        found.append(Fetch("model", spec.model.source, _directory(spec.model.source, places)))
     if spec.dataset is not None:
         own = () if spec.dataset.info is not None else spec.dataset.names
-        found.append(Fetch("dataset", spec.dataset.source, _directory(spec, spec.dataset.source), own))
+        found.append(Fetch("dataset", spec.dataset.source, _directory(spec.dataset.source, places), own))
     return tuple(found)
 
 
-def _directory(spec: JobSpec, source: Source) -> str:
+def _directory(source: Source, places: Places) -> str:
     """`<cache>/<slug>-<hash>`, by source and revision: a changed revision is another directory."""
     match source:
         case OnVolume():
@@ -45,7 +45,7 @@ def _directory(spec: JobSpec, source: Source) -> str:
             assert_never(source)
     kind = type(source).__name__
     name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, source.revision])}"
-    return f"{storage.cache_directory(spec.storage).rstrip('/')}/{name}"
+    return f"{places.cache.rstrip('/')}/{name}"
 
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
@@ -53,74 +53,54 @@ def scripts(fetch: Fetch) -> tuple[str, ...]:
     return _SCRIPTS[type(fetch.source)]
 
 
-def container(spec: JobSpec, fetch: Fetch) -> Json:
-    """The init container; it asks for no device."""
-    return {
-        "name": f"fetch-{fetch.name}",
-        "image": spec.image,
-        "command": _command(fetch.source),
-        "env": _environment(spec, fetch),
-        "resources": {"requests": dict(_RESOURCES), "limits": dict(_RESOURCES)},
-        "securityContext": {"allowPrivilegeEscalation": False},
-        "volumeMounts": [
-            {"name": "ftc", "mountPath": FILES},
-            *storage.mounts(spec.storage, fetching=not isinstance(fetch.source, OnVolume)),
-        ],
-    }
+def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
+    """The step that fetches or checks the source."""
+    return Step(f"fetch-{fetch.name}", _command(fetch.source, places.files), _environment(spec, fetch))
 
 
-_RESOURCES = {"cpu": "2", "memory": "4Gi"}
-
-
-def _command(source: Source) -> list[str]:
+def _command(source: Source, files: str) -> tuple[str, ...]:
     match source:
         case Git():
-            return ["bash", f"{FILES}/fetch.sh", "bash", f"{FILES}/download_git.sh"]
+            return ("bash", f"{files}/fetch.sh", "bash", f"{files}/download_git.sh")
         case HuggingFace() | ModelScope():
-            return ["bash", f"{FILES}/fetch.sh", "python3", f"{FILES}/download_hub.py"]
+            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_hub.py")
         case OnVolume():
-            return ["bash", f"{FILES}/check_path.sh"]
+            return ("bash", f"{files}/check_path.sh")
         case _:
             assert_never(source)
 
 
-def _environment(spec: JobSpec, fetch: Fetch) -> list[Json]:
-    wanted = ",".join(fetch.datasets) or None
-    place: dict[str, str | None] = {"TARGET_DIR": fetch.directory, "EXPECT_DATASETS": wanted}
+def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
+    place = {"TARGET_DIR": fetch.directory, "EXPECT_DATASETS": ",".join(fetch.datasets) or None}
     if isinstance(fetch.source, OnVolume):
-        return environment.variables({**place, "REVISION": fetch.source.revision or None})
-    shared = storage.is_shared(storage.cache_volume(spec.storage))
+        return environment.given({**place, "REVISION": fetch.source.revision or None})
     protocol = {
         "NNODES": str(spec.nodes),
-        "SHARED_CACHE": "true" if shared else "false",
+        "SHARED_CACHE": "true" if storage.is_shared(storage.cache_volume(spec.storage)) else "false",
         "FETCH_TIMEOUT": str(spec.cluster.fetch_timeout_seconds),
     }
-    ours = [*_origin(fetch), *environment.variables({**place, **protocol})]
-    return [*environment.variables(spec.cluster.env), *ours]
+    return {**spec.cluster.env, **_origin(fetch), **environment.given({**place, **protocol})}
 
 
-def _origin(fetch: Fetch) -> list[Json]:
+def _origin(fetch: Fetch) -> Variables:
     source = fetch.source
     match source:
         case Git():
             verify = None if source.tls_verify else "false"
             values = {"SOURCE": source.url, "REVISION": source.revision or None, "TLS_VERIFY": verify}
-            return [*environment.variables(values), *environment.git_credentials(source.credentials)]
+            return {**environment.given(values), **environment.git_credentials(source.credentials)}
         case HuggingFace():
-            hub = _hub("huggingface", fetch.name, source)
-            endpoint = environment.variables({"HF_ENDPOINT": source.endpoint})
-            return [*hub, *endpoint, *environment.token("HF_TOKEN", source.token)]
+            endpoint = environment.given({"HF_ENDPOINT": source.endpoint})
+            return {**_hub("huggingface", fetch, source), **endpoint, **environment.token("HF_TOKEN", source.token)}
         case ModelScope():
-            hub = _hub("modelscope", fetch.name, source)
-            endpoint = environment.variables({"MODELSCOPE_ENDPOINT": source.endpoint})
-            return [*hub, *endpoint, *environment.token("MODELSCOPE_API_TOKEN", source.token)]
+            endpoint = environment.given({"MODELSCOPE_ENDPOINT": source.endpoint})
+            token = environment.token("MODELSCOPE_API_TOKEN", source.token)
+            return {**_hub("modelscope", fetch, source), **endpoint, **token}
         case OnVolume():
-            return []
+            return {}
         case _:
             assert_never(source)
 
 
-def _hub(hub: str, repo_type: str, source: HuggingFace | ModelScope) -> list[Json]:
-    return environment.variables(
-        {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": repo_type, "REVISION": source.revision}
-    )
+def _hub(hub: str, fetch: Fetch, source: HuggingFace | ModelScope) -> Variables:
+    return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": fetch.name, "REVISION": source.revision}

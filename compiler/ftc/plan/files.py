@@ -1,4 +1,4 @@
-"""The files that the pod finds in /etc/ftc: what the trainer reads, and the scripts."""
+"""The files of a run: what the trainer reads, and the scripts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import fetch, storage
-from ftc.plan.types import FILES, Fetch, File
+from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import GitPush
@@ -22,12 +22,12 @@ ACCELERATE = "accelerate.yaml"
 DATASET_INFO = "dataset_info.json"
 
 
-def compiled(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
+def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The files that the trainer and its setup read; none for a command."""
     model, dataset, method = spec.model, spec.dataset, spec.method
     if isinstance(spec.launcher, Command) or model is None or dataset is None or method is None:
         return ()
-    inputs = _inputs(spec, fetched)
+    inputs = _inputs(spec, places, fetched)
     train = arguments.train(spec, model, dataset, method, inputs)
     files = [File(TRAIN, yaml_text.dump(train))]
     if method.merge is not None:
@@ -39,13 +39,13 @@ def compiled(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     return (*files, *_setup(spec))
 
 
-def _inputs(spec: JobSpec, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
-    places = {f.name: f.directory for f in fetched}
+def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
+    found = {f.name: f.directory for f in fetched}
     described = spec.dataset is not None and spec.dataset.info is not None
     return arguments.Inputs(
-        model=places["model"],
-        dataset=places["dataset"],
-        dataset_info=FILES if described else places["dataset"],
+        model=found["model"],
+        dataset=found["dataset"],
+        dataset_info=places.files if described else found["dataset"],
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
     )
 

@@ -39,12 +39,9 @@ def volumes(storage: Storage) -> list[Json]:
     return [{"name": name, **_source(volume)} for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)]
 
 
-def mounts(storage: Storage, *, fetching: bool) -> list[Json]:
-    """The mounts of a container; one that fetches needs the cache only."""
-    wanted = [(n, v) for n, v in _mounted(storage) if not isinstance(v, JobClaim)]
-    if fetching:
-        wanted = [(n, v) for n, v in wanted if v is cache_volume(storage)]
-    return [_mount(name, volume) for name, volume in wanted]
+def mounts(storage: Storage) -> list[Json]:
+    """The mounts of a container, of an init container too: a source may lie on either volume."""
+    return [_mount(name, volume) for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)]
 
 
 def _mounted(storage: Storage) -> list[tuple[str, Volume]]:

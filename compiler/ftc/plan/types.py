@@ -10,19 +10,24 @@ from ftc.spec.base import Json
 from ftc.spec.source import Source
 from ftc.spec.storage import JobClaim
 
-FILES = "/etc/ftc"
-"""Where the pod finds the scripts and the compiled files."""
+
+class Places(msgspec.Struct, frozen=True):
+    """Where a run's steps find things: ftc's own files, the directory of all runs, what was fetched."""
+
+    files: str
+    workspace: str
+    cache: str
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file that the pod finds in FILES, and that stands under the same name beside the manifest."""
+    """A file that the steps find among ftc's own, and that stands under the same name beside the manifest."""
 
     name: str
     text: str
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One source: `directory` is where the pod finds it; `datasets` are names that it must describe itself."""
+    """One source: `directory` is where the steps find it; `datasets` are names that it must describe itself."""
 
     name: Literal["model", "dataset"]
     source: Source
@@ -30,10 +35,27 @@ class Fetch(msgspec.Struct, frozen=True):
     datasets: tuple[str, ...] = ()
 
 
+class FromSecret(msgspec.Struct, frozen=True):
+    """A variable's value that lies in a Secret."""
+
+    secret: str
+    key: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One program of the run: its argument list and the variables that it is told by."""
+
+    name: str
+    command: tuple[str, ...]
+    env: dict[str, str | FromSecret]
+    args: tuple[str, ...] = ()
+
+
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `nodes` pods made from one template.
 
-    `template` is the pod complete but for what a target adds; `fragments` are the users' additions, applied last.
+    `fetch_steps` come before `train_step`. `template` is the pod that runs them, complete but for what a target adds;
+    `fragments` are the users' additions to it, applied last. `files` are what the trainer reads, `scripts` what runs.
     `job_claim` is a claim that lives with the job, which each target makes in its own way.
     """
 
@@ -48,7 +70,10 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     priority_class: str | None
     queue: str
     fetches: tuple[Fetch, ...]
+    fetch_steps: tuple[Step, ...]
+    train_step: Step
     files: tuple[File, ...]
+    scripts: tuple[File, ...]
     template: Json
     fragments: tuple[Json, ...]
     job_claim: JobClaim | None

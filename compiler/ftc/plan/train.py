@@ -1,0 +1,91 @@
+"""The step that trains, merges and publishes, or runs the user's own program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.plan import environment
+from ftc.plan.files import MERGE
+from ftc.plan.types import Fetch, File, Places, Step
+from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
+from ftc.spec.method import DeepSpeed
+from ftc.spec.source import GitPush
+from ftc.spec.tracking import Mlflow
+
+if TYPE_CHECKING:
+    from ftc.plan.environment import Variables
+    from ftc.spec.job import JobSpec
+
+NAME = "train"
+
+
+def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Step:
+    """The step; a command of the user's becomes its arguments."""
+    variables = _environment(spec, places, fetched, files)
+    if isinstance(spec.launcher, Command):
+        args = (*spec.launcher.command, *spec.launcher.args)
+        return Step(NAME, ("bash", f"{places.files}/launch.sh"), variables, args)
+    return Step(NAME, ("bash", f"{places.files}/train.sh"), variables)
+
+
+def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Variables:
+    """The variables of the training; those of the user come last and may replace the platform's."""
+    topology = {
+        "NNODES": str(spec.nodes),
+        "NPROC_PER_NODE": str(spec.devices),
+        "MASTER_PORT": str(spec.master_port),
+        "WORKSPACE": places.workspace,
+        "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
+        "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
+        "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
+    }
+    sources = {f"{f.name.upper()}_DIR": f.directory for f in fetched} if isinstance(spec.launcher, Command) else {}
+    platform = {**spec.cluster.env, **spec.hardware.env, **spec.env}
+    derived = {**topology, **sources, **_publish(spec), **_tracking(spec)}
+    return {**environment.given(derived), **platform, **_credentials(spec)}
+
+
+def _calls_torchrun(spec: JobSpec) -> bool:
+    """A single process stays one, unless DeepSpeed wants a process group (LLaMA-Factory, hparams/parser.py)."""
+    several = spec.nodes * spec.devices > 1 or isinstance(spec.engine, DeepSpeed)
+    return isinstance(spec.launcher, LlamafactoryCli) and several
+
+
+def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
+    match spec.launcher:
+        case LlamafactoryCli():
+            tools = ["llamafactory-cli"]
+        case Torchrun():
+            tools = ["torchrun"]
+        case Accelerate():
+            tools = ["accelerate"]
+        case Command():
+            return []
+    merging = ["llamafactory-cli"] if any(f.name == MERGE for f in files) else []
+    pushing = ["git", "git-lfs"] if isinstance(spec.publish, GitPush) else []
+    return list(dict.fromkeys([*tools, *merging, *pushing]))
+
+
+def _publish(spec: JobSpec) -> dict[str, str | None]:
+    sink = spec.publish
+    if not isinstance(sink, GitPush) or spec.model is None or spec.dataset is None or spec.method is None:
+        return {}
+    tuned = f"{spec.method.finetuning_type} {spec.method.stage}"
+    return {
+        "PUBLISH_URL": sink.url,
+        "PUBLISH_BRANCH_PREFIX": sink.branch_prefix,
+        "PUBLISH_MESSAGE": f"{spec.model.id}: {tuned} on {', '.join(spec.dataset.names)}",
+        "PUBLISH_AUTHOR_NAME": sink.author_name,
+        "PUBLISH_AUTHOR_EMAIL": sink.author_email,
+        "TLS_VERIFY": None if sink.tls_verify else "false",
+    }
+
+
+def _credentials(spec: JobSpec) -> Variables:
+    return environment.git_credentials(spec.publish.credentials) if isinstance(spec.publish, GitPush) else {}
+
+
+def _tracking(spec: JobSpec) -> dict[str, str | None]:
+    if not isinstance(spec.tracking, Mlflow):
+        return {}
+    return {"MLFLOW_TRACKING_URI": spec.tracking.uri, "MLFLOW_EXPERIMENT_NAME": spec.tracking.experiment}
