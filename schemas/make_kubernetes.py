@@ -1,5 +1,4 @@
-"""
-Make the Kubernetes output schemas, kubernetes/<minor>.schema.json.
+"""Make the Kubernetes output schemas, kubernetes/<minor>.schema.json.
 
 Source: the PyPI package kubernetes-validate 1.37.0 (Apache-2.0), which carries the definitions of
 Kubernetes' own OpenAPI documents (Apache-2.0), one release of each minor.

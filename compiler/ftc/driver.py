@@ -107,7 +107,7 @@ def _plan(state: State) -> State:
 def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
-    found = tuple(checks.check(state.spec, state.run, state.composed, state.request.targets))
+    found = checks.check(state.spec, state.run, state.composed, state.request.targets)
     return _replace(state, diagnostics=state.diagnostics + found)
 
 

@@ -36,17 +36,8 @@ def volcano_job(volcano: str, kubernetes: str) -> Validator:
 @cache
 def pod_template(volcano: str, kubernetes: str) -> Validator:
     """The schema of the pod template inside a Volcano Job."""
-    return _validator({**volcano_job(volcano, kubernetes).schema, **_reference(POD_TEMPLATE)})  # type: ignore[dict-item] # a mapping
-
-
-def _reference(definition: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {},
-        "additionalProperties": True,
-        "required": [],
-        "$ref": f"#/$defs/{definition}",
-    }
+    schema: Any = volcano_job(volcano, kubernetes).schema
+    return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}", "$defs": schema["$defs"]})
 
 
 def _validator(schema: dict[str, Any]) -> Validator:

@@ -84,8 +84,10 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     try:
         raw = file.read_bytes()
         text = raw.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return None, (_error(f"cannot be read: {error}", Position(source, 1, 1)),)
+    except OSError as error:
+        return None, (_error(f"cannot be read: {error.strerror}", Position(source, 1, 1)),)
+    except UnicodeDecodeError as error:
+        return None, (_error(f"is not UTF-8: {error.reason}", Position(source, 1, 1)),)
     if len(raw) > MAX_BYTES:
         return None, (_error(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     return _parse(text, source)
@@ -97,6 +99,7 @@ def _parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, .
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
+        root = None if root and root.tag == "tag:yaml.org,2002:null" else root
         problems = tuple(_problems(root, source)) if root else ()
         if problems:
             return None, problems

@@ -117,7 +117,7 @@ def _message(error: ValidationError) -> str:
 
 def _help(error: ValidationError) -> str:
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
-        return f"quote it: '{error.instance}'"
+        return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
     return description.partition("\n")[0]
 

@@ -9,13 +9,19 @@ from ftc.checks.rule import Rule
 from ftc.diagnostics.model import Diagnostic, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from ftc.compose import Composed
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
+# What the other rules take for granted.
+FIRST = (
+    Rule("FTC505", pod.versions_are_supported),
+    Rule("FTC506", pod.fragments_are_pods),
+)
 CHECKS = (
+    *FIRST,
     Rule("FTC101", launch.trainer_is_complete),
     Rule("FTC102", launch.command_stands_alone),
     Rule("FTC103", launch.fsdp_needs_accelerate),
@@ -46,16 +52,18 @@ CHECKS = (
     Rule("FTC502", pod.fragments_fit),
     Rule("FTC503", pod.restart_policy_stays),
     Rule("FTC504", pod.annotations_fit),
-    Rule("FTC505", pod.versions_are_supported),
-    Rule("FTC506", pod.fragments_are_pods),
 )
 
 
-def check(spec: JobSpec, run: RunPlan, composed: Composed, targets: Collection[str]) -> Iterator[Diagnostic]:
+def check(spec: JobSpec, run: RunPlan, composed: Composed, targets: Collection[str]) -> tuple[Diagnostic, ...]:
     """What the rules find, for the targets that are emitted."""
-    for rule in CHECKS:
-        if rule.target is not None and rule.target not in targets:
-            continue
+    shapes = tuple(_found(FIRST, spec, run, composed))
+    rules = [rule for rule in CHECKS if rule.target is None or rule.target in targets]
+    return shapes or tuple(_found(rules, spec, run, composed))
+
+
+def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, composed: Composed) -> Iterator[Diagnostic]:
+    for rule in rules:
         for found in rule.check(spec, run):
             yield Diagnostic(
                 code=rule.code,

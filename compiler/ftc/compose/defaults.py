@@ -44,6 +44,9 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
         return _missing(error.missing_cfg_file, items, repository)
     if unused := re.search(r"Could not override '([^']+)'", lines[0]):
         return _unused(unused[1], lines[1:], items, repository, parsed)
+    if twice := re.match(r"Multiple values for ([^.]+(?:\.\w+)*)\.", lines[0]):
+        text = next((o.input_line for o in parsed if o.get_key_element() == f"+{twice[1]}"), None)
+        return problem("FTC003", f"'{twice[1]}' has an option already", text or "", "drop the +")
     named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
     document = repository.documents().get(named[1]) if named else None
     position = document.position(("defaults",)) if document else None
@@ -107,7 +110,8 @@ def _unused(
     group = key.partition("@")[0]
     used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
     groups = repository.get_group_options("", ObjectType.GROUP)
-    help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else "leave it out"
+    help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
+    help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else help_
     help_ = help_ if group in groups else did_you_mean(group, groups)
     message = f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"
     text = next((o.input_line for o in parsed if o.get_key_element() == key), None)

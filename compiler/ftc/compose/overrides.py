@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from antlr4 import CommonTokenStream, InputStream
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
+from hydra.grammar.gen.OverrideLexer import OverrideLexer
+from hydra.grammar.gen.OverrideParser import OverrideParser
 
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
@@ -39,7 +43,7 @@ def parse(
         if found:
             problems.append(found)
         else:
-            parsed.append(_as_value(override, text, keeps_text) if is_value(override, repository) else override)
+            parsed.append(_as_value(override, text, parser, keeps_text) if is_value(override, repository) else override)
     return parsed
 
 
@@ -70,8 +74,8 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     unknown = [choice for choice in choices if choice not in options]
     if unknown:
         return problem("FTC003", f"{group} has no option '{unknown[0]}'", text, did_you_mean(unknown[0], options))
-    if override.is_add() or override.is_force_add():
-        return problem("FTC003", f"'{group}' is a group, and one option is chosen already", text, "drop the +")
+    if override.is_force_add():
+        return problem("FTC003", f"'{group}' is a group, not a key", text, f"write {group}={choices[0]}")
     return None
 
 
@@ -79,22 +83,42 @@ def _known(options: list[str]) -> str:
     return f"known: {', '.join(options)}"
 
 
-def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], bool]) -> Override:
+def _as_value(
+    override: Override, text: str, parser: OverridesParser, keeps_text: Callable[[KeyPath], bool]
+) -> Override:
     """A value override as `++key=value`: the schema alone says which keys there are."""
     override.type = OverrideType.FORCE_ADD
-    path = key_path(override.key_or_group)
-    written = text.partition("=")[2]
-    if keeps_text(path) and isinstance(override.value(), int | float):
-        override._value = written.strip()  # noqa: SLF001 - Hydra offers no setter
-    elif isinstance(override.value(), list) and keeps_text((*path, 0)):
-        override._value = [_as_written(v, written) for v in override.value()]  # type: ignore[union-attr] # noqa: SLF001
+    value = override.value()
+    if isinstance(value, int | float | list | dict):
+        written = _written(text.partition("=")[2], parser)
+        value = _where_wanted(value, written, key_path(override.key_or_group), keeps_text)
+        override._value = value  # noqa: SLF001 - Hydra offers no setter
     return override
 
 
-def _as_written(value: object, written: str) -> Any:
-    """A number inside a list as the text that the user wrote, where that can be told."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return text if isinstance(value, int | float) and text in written else value
+class _AsWritten(HydraOverrideVisitor):
+    """A value whose numbers and booleans are the letters that the user wrote."""
+
+    def visitPrimitive(self, ctx: OverrideParser.PrimitiveContext) -> Any:  # noqa: N802 - ANTLR's name
+        value = super().visitPrimitive(ctx)
+        return ctx.getText() if isinstance(value, int | float) else value
+
+
+def _written(value: str, parser: OverridesParser) -> Any:
+    lexer = OverrideLexer(InputStream(value))
+    lexer.mode(OverrideLexer.VALUE_MODE)
+    return _AsWritten(parser.functions).visit(OverrideParser(CommonTokenStream(lexer)).value())  # type: ignore[no-untyped-call] # generated code
+
+
+def _where_wanted(value: Any, written: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
+    """The value, with what was written in the places where the schema wants a text."""
+    if isinstance(value, dict) and isinstance(written, dict):
+        pairs = zip(value.items(), written.values(), strict=True)
+        return {key: _where_wanted(inner, text, (*path, str(key)), keeps_text) for (key, inner), text in pairs}
+    if isinstance(value, list) and isinstance(written, list):
+        pairs = zip(value, written, strict=True)
+        return [_where_wanted(inner, text, (*path, i), keeps_text) for i, (inner, text) in enumerate(pairs)]
+    return written if isinstance(value, int | float) and keeps_text(path) else value
 
 
 def problem(code: str, message: str, override: str, help_: str = "") -> Diagnostic:

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ftc.spec.base import Json
 
-# List field: the key that tells its items apart (Kubernetes API, `x-kubernetes-patch-merge-key`).
+# List field: the keys that tell its items apart (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
+# tolerations whole; here they add up, as a platform's and a user's should.
 MERGE_KEYS = {
-    "containers": "name",
-    "initContainers": "name",
-    "ephemeralContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
-    "ports": "containerPort",
-    "imagePullSecrets": "name",
-    "hostAliases": "ip",
-    "tolerations": "key",
-    "topologySpreadConstraints": "topologyKey",
-    "items": "path",
+    "containers": ("name",),
+    "initContainers": ("name",),
+    "env": ("name",),
+    "volumes": ("name",),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "ports": ("containerPort", "protocol"),
+    "imagePullSecrets": ("name",),
+    "hostAliases": ("ip",),
+    "tolerations": ("key", "operator", "value", "effect"),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+    "items": ("path",),
 }
 
 
@@ -41,10 +41,10 @@ def _merged(key: str, old: Any, new: Any) -> Any:
     return new
 
 
-def _merge_items(key: str, old: list[Json], new: list[Json]) -> list[Json]:
+def _merge_items(keys: tuple[str, ...], old: list[Json], new: list[Json]) -> list[Json]:
     items = list(old)
     for item in new:
-        place = next((i for i, known in enumerate(items) if item.get(key) == known.get(key)), None)
+        place = next((i for i, known in enumerate(items) if all(item.get(k) == known.get(k) for k in keys)), None)
         if place is None:
             items.append(item)
         else:

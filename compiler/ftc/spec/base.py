@@ -17,8 +17,9 @@ Json: TypeAlias = dict[str, Any]
 """An open map in someone else's words: trainer arguments, a PodTemplate fragment."""
 
 Text = Annotated[str, Meta(min_length=1)]
-Positive = Annotated[int, Meta(ge=1)]
-Natural = Annotated[int, Meta(ge=0)]
+# Kubernetes counts in int32.
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 DnsLabel = Annotated[
     str,
     Meta(

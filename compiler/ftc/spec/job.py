@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Natural, Positive, Spec, Text, whole
+from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Natural, Spec, Text, whole
 from ftc.spec.cluster import Cluster
 from ftc.spec.hardware import Hardware
 from ftc.spec.launcher import Launcher
@@ -40,8 +40,8 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """
 
     name: DnsLabel | None = None
-    nodes: Positive
-    devices: Positive
+    nodes: Annotated[int, Meta(ge=1, le=100_000)]
+    devices: Annotated[int, Meta(ge=1, le=1_000)]
     image: Image
     trainer: Trainer
     cluster: Cluster

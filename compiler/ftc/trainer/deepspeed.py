@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 def config(engine: DeepSpeed) -> Json:
     """The settings that LLaMA-Factory's examples use for the stage (v0.9.5, examples/deepspeed), then the user's."""
-    return {**_COMMON, "zero_optimization": _zero(engine), **engine.config}
+    return _over({**_COMMON, "zero_optimization": _zero(engine)}, engine.config)
+
+
+def _over(base: Json, top: Json) -> Json:
+    merged = {**base, **top}
+    both = [key for key in top if isinstance(base.get(key), dict) and isinstance(top[key], dict)]
+    return merged | {key: _over(base[key], top[key]) for key in both}
 
 
 # "auto" takes the value of the training argument.
