@@ -17,10 +17,15 @@ from ftc.resources import directory
 from ftc.source import UNREADABLE
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
-from ftc.validate import REQUIRED, keeps_text, validate
+from ftc.validate import REQUIRED, UNKNOWN_KEY, keeps_text, validate
 
+ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
 SPEC = "spec.yaml"
-ARTIFACTS = (SPEC, "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json")
+ARTIFACTS = (
+    SPEC,
+    *(target.file for target in TARGETS.values() if target.file),
+    *("train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
+)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -29,7 +34,7 @@ class Request(msgspec.Struct, frozen=True):
     overrides: tuple[str, ...] = ()
     config_dirs: tuple[Path, ...] = ()
     config_name: str = "config"
-    targets: tuple[str, ...] = tuple(TARGETS)
+    targets: tuple[str, ...] = ALL_TARGETS
 
 
 class State(msgspec.Struct, frozen=True):
@@ -80,20 +85,21 @@ def _validate(state: State) -> State:
         return state
     explained = [d.path for d in state.diagnostics if d.path]
     found = validate(state.composed)
-    fresh = tuple(d for d in found if not any(_related(d.path, path) for path in explained))
+    fresh = tuple(d for d in found if not any(d.path[: len(path)] == path for path in explained))
     return _replace(state, diagnostics=_without_follow_ups(state.diagnostics + fresh))
 
 
 def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    """A file that cannot be read explains every key that is missing and every reference that leads nowhere."""
-    if not any(d.code == UNREADABLE for d in diagnostics):
-        return diagnostics
-    return tuple(d for d in diagnostics if d.code not in (*REFERENCE_CODES, REQUIRED))
+    """What another finding explains is left out.
 
-
-def _related(left: tuple[str | int, ...], right: tuple[str | int, ...]) -> bool:
-    shorter = min(len(left), len(right))
-    return left[:shorter] == right[:shorter]
+    A key that does not exist explains all below it; a file that cannot be read explains every key that is missing and
+    every reference that leads nowhere.
+    """
+    unknown = [d.path for d in diagnostics if d.code == UNKNOWN_KEY]
+    kept = tuple(d for d in diagnostics if not any(d.path[: len(p)] == p != d.path for p in unknown))
+    if not any(d.code == UNREADABLE for d in kept):
+        return kept
+    return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED))
 
 
 def _convert(state: State) -> State:
@@ -112,8 +118,12 @@ def _check(state: State) -> State:
 
 
 def _emit(state: State) -> State:
-    run = state.run
-    outputs = {name: TARGETS[name].emit(run) for name in state.request.targets} if run else {}
+    if state.spec is None or state.run is None:
+        return state
+    outputs = {}
+    for name in state.request.targets:
+        places = TARGETS[name].places
+        outputs[name] = TARGETS[name].emit(plan(state.spec, places) if places else state.run)
     return _replace(state, outputs=outputs)
 
 

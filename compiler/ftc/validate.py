@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ftc.compose import Composed
 
+UNKNOWN_KEY = "FTC010"
+"""The code of a key that the spec does not have."""
 REQUIRED = "FTC011"
 """The code of a key that is missing."""
 
@@ -64,14 +66,15 @@ def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any
 
 
 def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
-    path = tuple(error.absolute_path)
+    names_a_key = "propertyNames" in error.absolute_schema_path
+    path = (*error.absolute_path, str(error.instance)) if names_a_key else tuple(error.absolute_path)
     schema: Any = error.schema
     instance: Any = error.instance
     wanted: Any = error.validator_value
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:
-            yield _diagnostic("FTC010", "there is no such key", (*path, key), composed, did_you_mean(key, known))
+            yield _diagnostic(UNKNOWN_KEY, "there is no such key", (*path, key), composed, did_you_mean(key, known))
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
             yield _diagnostic(REQUIRED, "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")

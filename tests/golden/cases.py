@@ -45,7 +45,7 @@ def option(command: str) -> str:
 
 def _diff(name: str, before: str, after: str) -> str:
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{name}", f"b/{name}", n=1, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{'@@' if line.startswith('@@') else line}\n" for line in lines)  # without lines that shift
 
 
 def error(command: str) -> str:

@@ -52,6 +52,7 @@ CHECKS = (
     Rule("FTC502", pod.fragments_fit),
     Rule("FTC503", pod.restart_policy_stays),
     Rule("FTC504", pod.annotations_fit),
+    Rule("FTC507", pod.script_runs_one_node, target="script"),
 )
 
 

@@ -30,6 +30,12 @@ def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(("name",), message, f"use {_POD_NAME_LIMIT - rest} characters at most: name=…")
 
 
+def script_runs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """There is one machine at hand."""
+    if spec.nodes > 1:
+        yield Finding(("nodes",), f"a script runs on one machine, and the job has {spec.nodes} nodes", "set nodes=1")
+
+
 def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A container of a fragment is one of ftc's or brings its own image."""
     ours = {

@@ -9,7 +9,7 @@ import click
 
 from ftc.cli.options import configuration, refuse, report
 from ftc.diagnostics.model import has_errors
-from ftc.driver import ARTIFACTS, Request, State, compile_job
+from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job
 from ftc.output.write import write
 from ftc.targets import TARGETS
 
@@ -24,7 +24,7 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "targets",
     multiple=True,
     type=click.Choice(list(TARGETS)),
-    help=f"What to emit: volcano unless told otherwise; all of them with -o.  {_TARGETS_HELP}",
+    help=f"What to emit: volcano unless told otherwise; volcano and llamafactory with -o.  {_TARGETS_HELP}",
 )
 @click.option(
     "-o",
@@ -56,7 +56,7 @@ def command(
     """
     if output_dir is None and len(targets) > 1:
         raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
-    chosen = targets or (tuple(TARGETS) if output_dir else ("volcano",))
+    chosen = targets or (ALL_TARGETS if output_dir else ("volcano",))
     state = compile_job(Request(overrides, config_dirs, config_name, chosen))
     report(state.diagnostics)
     if has_errors(state.diagnostics):

@@ -7,6 +7,7 @@ Hydra's own loader does the work (its defaults list, its composition, its overri
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -54,7 +55,9 @@ def compose(
         return None, (_no_primary(config_name, repository),)
     parsed = override_parser.parse(overrides, repository, keeps_text, problems)
     try:
-        defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a primary config without `_self_` is common, and comes last then
+            defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
         composed = _compose(defaults, repository, problems)
     except _COMPOSITION_ERRORS as error:
         return None, (*problems, *(() if problems else (defaults_problem(error, repository, parsed),)))

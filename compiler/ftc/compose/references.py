@@ -58,6 +58,9 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from missing(inner, (*path, key), composed)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from missing(inner, (*path, index), composed)
     elif value == MISSING:
         yield Diagnostic(
             code=NO_VALUE,

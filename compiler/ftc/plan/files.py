@@ -35,7 +35,7 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
     if dataset.info is not None:
-        files.append(File(DATASET_INFO, dataset_info.text(dataset.info, inputs.dataset)))
+        files.append(File(DATASET_INFO, dataset_info.text(dataset.info, inputs.dataset, places.files)))
     return (*files, *_setup(spec))
 
 

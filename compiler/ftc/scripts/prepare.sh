@@ -26,6 +26,7 @@ check_tools() {
 make_run_dir() {
   local free used
   mkdir -p -- "$RUN_DIR" && [[ -w $RUN_DIR ]] || die "cannot write to $RUN_DIR: is the workspace volume writable?"
+  RUN_DIR=$(cd -- "$RUN_DIR" && pwd)
   if [[ -z ${MIN_FREE_MIB:-} ]]; then return; fi
   read -r _ _ _ free _ < <(df -Pm -- "$RUN_DIR" | tail -n 1)
   # What an earlier attempt of this run has written is not needed once more.

@@ -53,7 +53,10 @@ Quantity = Annotated[
 AbsolutePath = Annotated[
     str, Meta(pattern=whole(r"/([^/:\n\x00]+(/[^/:\n\x00]+)*)?"), description="An absolute path in the pod.")
 ]
-VariableName = Annotated[str, Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"))]
+VariableName = Annotated[
+    str,
+    Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not starting with a digit."),
+]
 Environment: TypeAlias = dict[VariableName, str]
 
 

@@ -16,7 +16,9 @@ from ftc.spec.source import KeepOnVolume, Publish
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
 
-Version = Annotated[str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"))]
+Version = Annotated[
+    str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"), description="A version as pip shows it: 0.9.5")
+]
 
 
 Image = Annotated[

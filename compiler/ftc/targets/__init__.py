@@ -7,9 +7,9 @@ from collections.abc import Callable
 import msgspec
 
 from ftc.output import verify
-from ftc.plan.types import RunPlan
+from ftc.plan.types import Places, RunPlan
 from ftc.spec.cluster import Cluster
-from ftc.targets import llamafactory, volcano_job
+from ftc.targets import llamafactory, local_script, volcano_job
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
@@ -17,13 +17,19 @@ def _as_it_is(_text: str, _cluster: Cluster) -> None:
 
 
 class Target(msgspec.Struct, frozen=True):
-    """How a plan is emitted; `file` is the artifact's name, none where the plan's own files are the artifact."""
+    """How a plan is emitted.
+
+    `file` is the artifact's name, none where the plan's own files are the artifact. `places` are the target's own where
+    its steps do not run in the pod. What is made `on_request` needs a `-t`, also beside other artifacts.
+    """
 
     name: str
     help: str
     emit: Callable[[RunPlan], str]
     verify: Callable[[str, Cluster], None] = _as_it_is
     file: str | None = None
+    places: Places | None = None
+    on_request: bool = False
 
 
 TARGETS = {
@@ -31,5 +37,13 @@ TARGETS = {
     for target in (
         Target("volcano", "a VolcanoJob for kubectl create", volcano_job.emit, verify.volcano, "volcano.yaml"),
         Target("llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit),
+        Target(
+            "script",
+            "a bash script that runs on this machine",
+            local_script.emit,
+            file="run.sh",
+            places=local_script.HERE,
+            on_request=True,
+        ),
     )
 }

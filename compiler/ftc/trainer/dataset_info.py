@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import posixpath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
-def text(info: dict[str, Json], directory: str) -> str:
-    """The file's text, with the file names made absolute: LLaMA-Factory takes those from any directory."""
+def text(info: dict[str, Json], data: str, here: str) -> str:
+    """The text of the file in the directory `here`, with file names that lead from there to the directory `data`.
+
+    LLaMA-Factory joins a name to the directory of dataset_info.json and takes an absolute one as it is.
+    """
+    directory = data if data.startswith("/") else posixpath.relpath(data, here)
     entries = {name: _entry(entry, directory) for name, entry in info.items()}
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
