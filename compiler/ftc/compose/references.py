@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
-from ftc.diagnostics.model import Diagnostic, KeyPath, Position
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,5 +67,5 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
             message="has no value yet",
             path=path,
             position=composed.position(path),
-            help=f"set {'.'.join(map(str, path))}=…",
+            help=f"set {dotted(path)}=…",
         )

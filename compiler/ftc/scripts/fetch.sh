@@ -71,13 +71,12 @@ place() {
 }
 
 wait_for_rank_0() {
-  local next=60
-  log "waiting for rank 0 to fetch $what"
+  local next=0
   until [[ -e $marker ]]; do
     if ((SECONDS >= FETCH_TIMEOUT)); then die "rank 0 has not fetched $what in $FETCH_TIMEOUT seconds: read the log of its init container"; fi
     if ((SECONDS >= next)); then
-      log "still waiting for rank 0 to fetch $what ($SECONDS of $FETCH_TIMEOUT seconds)"
-      next=$((next + 60))
+      log "waiting for rank 0 to fetch $what ($SECONDS of $FETCH_TIMEOUT seconds)"
+      next=$((SECONDS + 60))
     fi
     sleep 1
   done

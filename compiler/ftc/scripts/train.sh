@@ -51,15 +51,20 @@ step() {
   if ((NODE_RANK == 0)); then date -u >"$1.done.tmp" && mv -- "$1.done.tmp" "$1.done"; fi
 }
 
+# The trainer resumes from the last checkpoint, whole or not. The state is what it writes last.
+drop_unfinished_checkpoints() {
+  local checkpoint
+  for checkpoint in output/checkpoint-*/; do
+    if [[ ! -d $checkpoint || -s ${checkpoint}trainer_state.json ]]; then continue; fi
+    log "removing $checkpoint, which was not finished"
+    rm -rf -- "$checkpoint"
+  done
+}
+
 setup() {
   python3 - "$ftc_dir/setup.json" <<'PYTHON'
-import json
-import subprocess
-import sys
-
-with open(sys.argv[1], encoding="utf-8") as file:
-    commands = json.load(file)
-for command in commands:
+import json, subprocess, sys
+for command in json.load(open(sys.argv[1], encoding="utf-8")):
     print("ftc: setup:", *command, flush=True)
     try:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -81,6 +86,7 @@ publish() {
 
 if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && exit; fi
 if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
+drop_unfinished_checkpoints
 step train bash "$ftc_dir/launch.sh"
 if ((NODE_RANK > 0)); then exit; fi
 result=output
