@@ -79,7 +79,7 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
         known = list(schema.get("properties", {}))
         for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
             yield Finding((*inner, key), "is no field of a PodTemplate there", did_you_mean(key, known))
-    elif error.validator != "required":  # the rest is ftc's to give
+    elif error.validator != "required" or len(error.absolute_path) > 1:  # what the pod itself needs is ftc's to give
         yield Finding(inner, f"does not fit a PodTemplate: {error.message[:200]}", "see `kubectl explain pod`")
 
 

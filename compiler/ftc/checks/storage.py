@@ -113,11 +113,14 @@ def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(set_at(spec, "overwrite_output_dir"), message, "leave it out, or set restarts=0")
 
 
+_TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"
+
+
 def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Without verification anyone on the way reads the token and changes the files."""
     sources = {"model": spec.model and spec.model.source, "dataset": spec.dataset and spec.dataset.source}
     for name, source in sources.items():
         if isinstance(source, Git) and not source.tls_verify:
-            yield Finding((name, "source", "tls_verify"), "certificates are not verified", "mount the CA instead")
+            yield Finding((name, "source", "tls_verify"), "certificates are not verified", _TRUST)
     if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:
-        yield Finding(("publish", "tls_verify"), "certificates are not verified", "mount the CA instead")
+        yield Finding(("publish", "tls_verify"), "certificates are not verified", _TRUST)

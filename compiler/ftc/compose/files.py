@@ -40,8 +40,8 @@ class Files(ConfigSource):
         return ".." not in config_path.split("/") and (self.directory / f"{config_path}.yaml").is_file()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        entries = sorted((self.directory / config_path).iterdir())
-        groups = [e.name for e in entries if e.is_dir() and results_filter is not ObjectType.CONFIG]
+        entries = sorted(e for e in (self.directory / config_path).iterdir() if e.name[0] not in "._")
+        groups = [e.name for e in entries if any(e.glob("*.yaml")) and results_filter is not ObjectType.CONFIG]
         return groups + [e.stem for e in entries if e.suffix == ".yaml" and results_filter is not ObjectType.GROUP]
 
     def load_config(self, config_path: str) -> ConfigResult:

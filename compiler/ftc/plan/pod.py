@@ -12,9 +12,11 @@ from ftc.resources import script
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
+    from ftc.spec.cluster import Cluster
     from ftc.spec.job import JobSpec
 
 FILES = "/etc/ftc"
+_CERTIFICATES = "/etc/ftc-ca"
 _ANNOTATION = "ftc.dev"
 
 
@@ -39,7 +41,7 @@ def template(
             "volumes": [],
         },
     }
-    rest = [*storage.volumes(spec.storage), *_shm_volume(spec)]
+    rest = [*_ca_volume(spec.cluster), *storage.volumes(spec.storage), *_shm_volume(spec)]
     return merge(merge(body, carry(files)), {"spec": {"volumes": rest}})
 
 
@@ -84,10 +86,10 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
         "image": spec.image,
         "command": list(step.command),
         **({"args": [literal(argument) for argument in step.args]} if step.args else {}),
-        "env": [_variable(name, value) for name, value in step.env.items()],
+        "env": [_variable(name, value) for name, value in {**step.env, **_trust(spec.cluster)}.items()],
         "resources": {"requests": resources, "limits": dict(resources)},
         "securityContext": {"allowPrivilegeEscalation": False},
-        "volumeMounts": [{"name": "ftc", "mountPath": FILES}, *mounts],
+        "volumeMounts": [{"name": "ftc", "mountPath": FILES}, *_ca_mount(spec.cluster), *mounts],
     }
 
 
@@ -95,6 +97,22 @@ def _variable(name: str, value: str | FromSecret) -> Json:
     if isinstance(value, FromSecret):
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
     return {"name": name, "value": literal(value)}
+
+
+def _ca_volume(cluster: Cluster) -> list[Json]:
+    return [{"name": "ca", "configMap": {"name": cluster.ca_bundle.config_map}}] if cluster.ca_bundle else []
+
+
+def _ca_mount(cluster: Cluster) -> list[Json]:
+    return [{"name": "ca", "mountPath": _CERTIFICATES}] if cluster.ca_bundle else []
+
+
+def _trust(cluster: Cluster) -> dict[str, str]:
+    """The variables by which git, curl, requests and OpenSSL find the authorities."""
+    if cluster.ca_bundle is None:
+        return {}
+    names = ("GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+    return dict.fromkeys(names, f"{_CERTIFICATES}/{cluster.ca_bundle.key}")
 
 
 def _resources(spec: JobSpec) -> Json:

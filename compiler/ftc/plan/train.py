@@ -36,6 +36,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "MASTER_PORT": str(spec.master_port),
         "WORKSPACE": places.workspace,
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
+        "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
         "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }

@@ -4,6 +4,7 @@
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${SOURCE:?}" "${DOWNLOAD_DIR:?}" "${REVISION_FILE:?}"
+DOWNLOAD_DIR=$(cd -- "$DOWNLOAD_DIR" && pwd)
 revision=${REVISION:-HEAD}
 
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }

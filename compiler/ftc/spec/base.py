@@ -55,7 +55,7 @@ AbsolutePath = Annotated[
 ]
 VariableName = Annotated[
     str,
-    Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not starting with a digit."),
+    Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not a digit first."),
 ]
 Environment: TypeAlias = dict[VariableName, str]
 

@@ -9,6 +9,16 @@ from msgspec import Meta
 from ftc.spec.base import BasicAuth, Environment, Json, ObjectName, Positive, Spec, Text, whole
 
 
+class CaBundle(Spec, frozen=True):
+    """Certificates (PEM) of the authorities to trust, in a ConfigMap of the job's namespace.
+
+    They take the place of the image's own, so the bundle holds the public ones too where those are needed.
+    """
+
+    config_map: ObjectName
+    key: Annotated[str, Meta(pattern=whole(r"[-._a-zA-Z0-9]+"), description="A key of the ConfigMap.")] = "ca.crt"
+
+
 class Cluster(Spec, frozen=True):
     """Versions gate what is emitted; `hami_with_volcano` says that the platform wired HAMi to Volcano's scheduler.
 
@@ -23,6 +33,7 @@ class Cluster(Spec, frozen=True):
     git_credentials: BasicAuth | None = None
     hub_endpoint: Text | None = None
     mlflow_uri: Text | None = None
+    ca_bundle: CaBundle | None = None
     fetch_timeout_seconds: Positive = 7200
     env: Environment = {}
     pod: Json = {}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, ObjectName, Quantity, Spec, whole
+from ftc.spec.base import AbsolutePath, Natural, ObjectName, Quantity, Spec, whole
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
 RelativePath = Annotated[str, Meta(pattern=whole(r"[^/\n\x00][^\n\x00]*"), description="A path inside the volume.")]
@@ -48,7 +48,11 @@ CacheVolume: TypeAlias = Claim | PerPod | InWorkspace
 
 
 class Storage(Spec, frozen=True):
-    """`workspace` is where runs write; `cache` keeps models and datasets between runs."""
+    """`workspace` is where runs write; `cache` keeps models and datasets between runs.
+
+    A run that finds less than `min_free_gib` on the workspace ends at once.
+    """
 
     workspace: Volume
     cache: CacheVolume
+    min_free_gib: Natural = 1
