@@ -96,7 +96,12 @@ def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic
     every reference that leads nowhere.
     """
     unknown = [d.path for d in diagnostics if d.code == UNKNOWN_KEY]
-    kept = tuple(d for d in diagnostics if not any(d.path[: len(p)] == p != d.path for p in unknown))
+    known = {d.path for d in diagnostics}
+    kept = tuple(
+        d
+        for d in diagnostics
+        if d.follows_from not in known - {()} and not any(d.path[: len(p)] == p != d.path for p in unknown)
+    )
     if not any(d.code == UNREADABLE for d in kept):
         return kept
     return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED))

@@ -50,7 +50,19 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
     named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
     document = repository.documents().get(named[1]) if named else None
     position = document.position(("defaults",)) if document else None
-    return Diagnostic(code="FTC003", message=lines[0], position=position)
+    return Diagnostic(code="FTC003", message=lines[0], position=_odd_item(repository) or position)
+
+
+def _odd_item(repository: Repository) -> Position | None:
+    """The first item that is neither a config nor one group with an option, or that has a reference in it."""
+    for document in repository.documents().values():
+        defaults = document.data.get("defaults")
+        for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
+            options = list(entry.values()) if isinstance(entry, dict) else [entry]
+            odd = len(options) != 1 or not isinstance(options[0], str | list | None) or "${" in str(options[0])
+            if odd:
+                return document.position(("defaults", index))
+    return None
 
 
 def _items(repository: Repository) -> Iterator[Item]:

@@ -134,7 +134,14 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
         message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
     else:
         message, help_ = f"leads nowhere: {str(error).splitlines()[0].lower()}", "write the value itself"
-    return Diagnostic(code=UNRESOLVED, message=message, path=path, position=unresolved.position(path), help=help_)
+    return Diagnostic(
+        code=UNRESOLVED,
+        message=message,
+        path=path,
+        position=unresolved.position(path),
+        help=help_,
+        follows_from=key_path(named[2]) if named and named[2] else (),
+    )
 
 
 def _no_primary(name: str, repository: Repository) -> Diagnostic:

@@ -37,7 +37,7 @@ def parse(
         try:
             override = parser.parse_override(text)
         except HydraException as error:
-            problems.append(problem("FTC001", f"is not an override: {error}", text, "write group=option or key=value"))
+            problems.append(problem("FTC001", f"is not an override: {error}", text, _how_to_write(text)))
             continue
         found = _override_problem(override, text, repository)
         if found:
@@ -45,6 +45,15 @@ def parse(
         else:
             parsed.append(_as_value(override, text, parser, keeps_text) if is_value(override, repository) else override)
     return parsed
+
+
+def _how_to_write(text: str) -> str:
+    """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
+        return "write group=option or key=value"
+    quoted = value.replace("'", "\\'")
+    return f"quote the value: {key}='{quoted}', and all of it once more for the shell (group=option or key=value)"
 
 
 def is_value(override: Override, repository: Repository) -> bool:

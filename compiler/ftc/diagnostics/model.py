@@ -34,7 +34,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding; `code` is stable, `help` says what to do."""
+    """One finding; `code` is stable, `help` says what to do, `follows_from` is the key whose finding explains it."""
 
     code: str
     message: str
@@ -42,6 +42,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     path: KeyPath = ()
     position: Position | None = None
     help: str = ""
+    follows_from: KeyPath = ()
 
 
 def dotted(path: KeyPath) -> str:
