@@ -6,7 +6,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted
+from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, type_words
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -90,23 +90,13 @@ def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help
     return Diagnostic(code=code, message=message, path=path, position=composed.position(path), help=help_)
 
 
-_TYPES = {
-    "string": "a text",
-    "integer": "a whole number",
-    "boolean": "true or false",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "null",
-}
-
-
 def _message(error: ValidationError) -> str:
     instance: Any = error.instance
     value, limit = _shown(instance), error.validator_value
     match error.validator:
         case "type":
             types = [limit] if isinstance(limit, str) else list(limit)  # type: ignore[arg-type] # the schema's list
-            return f"is {value}, and must be {' or '.join(_TYPES[t] for t in types)}"
+            return f"is {value}, and must be {type_words(types)}"
         case "minimum" | "maximum":
             return f"is {value}, and must be at {'least' if error.validator == 'minimum' else 'most'} {limit}"
         case "minLength" | "minItems":

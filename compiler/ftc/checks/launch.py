@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding
+from ftc.plan.environment import OURS
 from ftc.spec.launcher import Accelerate, Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import GitPush
@@ -66,20 +67,9 @@ def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("method", "merge"), message, "set method.merge=null")
 
 
-# What the scripts and the launchers read; a value of the user's would make ranks disagree.
-RESERVED = frozenset(
-    (
-        *("NNODES", "NODE_RANK", "NPROC_PER_NODE", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK"),
-        *("WORKSPACE", "JOB_NAME", "RUN_DIR", "FORCE_TORCHRUN", "REQUIRED_TOOLS", "ENVIRONMENT_SCRIPTS"),
-        *("GIT_USER", "GIT_TOKEN", "TLS_VERIFY", "PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE"),
-        *("PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL", "VC_TASK_INDEX", "VC_WORKER_HOSTS", "VC_WORKER_NUM"),
-    )
-)
-
-
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The variables of the rendezvous and of the scripts are not the user's to set."""
     given = {("env",): spec.env, ("hardware", "env"): spec.hardware.env, ("cluster", "env"): spec.cluster.env}
     for path, variables in given.items():
-        for name in sorted(RESERVED & variables.keys()):
+        for name in sorted(OURS & variables.keys()):
             yield Finding((*path, name), "is set by ftc for each pod", "leave it out")

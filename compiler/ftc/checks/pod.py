@@ -23,8 +23,12 @@ MAX_ANNOTATION_BYTES = 200 * 1024
 
 
 def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Volcano names a pod `<job>-worker-<index>` and makes that its host name, of 63 characters at most."""
-    rest = len(_GENERATED if run.generate_name else "") + len(f"-worker-{run.nodes - 1}")
+    """Volcano names a pod `<job>-worker-<index>` and makes that its host name, of 63 characters at most.
+
+    The volume of the job's own claim is called `<job>-<12 characters>` (pkg/controllers/job/job_controller_util.go).
+    """
+    added = max(len(f"-worker-{run.nodes - 1}"), len("-") + 12 if run.job_claim else 0)
+    rest = len(_GENERATED if run.generate_name else "") + added
     if len(run.name) + rest > _POD_NAME_LIMIT:
         message = f"'{run.name}' has {len(run.name)} characters, and the names of the pods add {rest}"
         yield Finding(("name",), message, f"use {_POD_NAME_LIMIT - rest} characters at most: name=…")

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.rule import Finding
-from ftc.diagnostics.model import did_you_mean
+from ftc.diagnostics.model import did_you_mean, type_words
 from ftc.resources import directory
 from ftc.spec.launcher import Command
 from ftc.trainer.arguments import OWNED, groups
@@ -124,7 +124,7 @@ def _value_problem(value: Any, schema: Json) -> str:
         return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
     types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
     if types and not any(_is(value, name) for name in types):
-        return f"is {shown}, and must be {' or '.join(types)}"
+        return f"is {shown}, and must be {type_words(types)}"
     return ""
 
 

@@ -9,8 +9,8 @@ import click
 
 from ftc.cli.options import configuration, refuse, report
 from ftc.diagnostics.model import has_errors
-from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job
-from ftc.output.write import write
+from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
+from ftc.output.write import foreign, write
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
@@ -69,8 +69,12 @@ def command(
 
 def _write(state: State, directory: Path) -> None:
     artifacts = state.artifacts()
+    if there := foreign(directory, ARTIFACTS, SPEC):
+        refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
     try:
-        write(directory, artifacts, ARTIFACTS)
+        stale = write(directory, artifacts, ARTIFACTS)
     except OSError as error:
         refuse(f"cannot write to {directory}: {error.strerror}: {error.filename}")
     click.echo(f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}", err=True)
+    if stale:
+        click.echo(f"ftc: removed {', '.join(stale)}, which this run does not have", err=True)

@@ -51,14 +51,22 @@ def cli() -> None:
     """
 
 
+def _drop_stdout() -> None:
+    """Keep Python from writing at its end what cannot be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run the command; an exception that gets here is a bug and ends with 70."""
     gc.disable()  # a short process: collecting what Hydra's import leaves costs a tenth of all its time
     try:
         cli(prog_name="ftc")
     except BrokenPipeError:
-        # The reader has gone (`ftc compile | head`): nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()  # the reader has gone (`ftc compile | head`)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"ftc: {error.strerror}{f': {error.filename}' if error.filename else ''}", err=True)
+        _drop_stdout()
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the edge of the program
         import traceback  # noqa: PLC0415 - not worth its import when nothing is wrong

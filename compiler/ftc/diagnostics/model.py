@@ -45,6 +45,22 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     follows_from: KeyPath = ()
 
 
+_TYPE_WORDS = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+    "null": "null",
+}
+
+
+def type_words(types: Iterable[str]) -> str:
+    """JSON Schema's types as people say them."""
+    return " or ".join(_TYPE_WORDS[name] for name in types)
+
+
 def dotted(path: KeyPath) -> str:
     """A key path as people type it: `hardware.device.resource`, `launcher.args[0]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from ftc.output.artifact import Artifact
 
 
-def write(directory: Path, artifacts: Sequence[Artifact], known: Iterable[str]) -> None:
-    """Write the artifacts; what is `known` to be ours and is made no more is deleted.
+def foreign(directory: Path, names: Iterable[str], mark: str) -> list[str]:
+    """Files with names of ours in a directory that no compile has written: one has the file `mark`."""
+    if (directory / mark).exists():
+        return []
+    return sorted(name for name in names if (directory / name).exists())
+
+
+def write(directory: Path, artifacts: Sequence[Artifact], known: Iterable[str]) -> list[str]:
+    """Write the artifacts; what is `known` to be ours and is made no more is deleted, and returned.
 
     All are written beside their places first, then renamed: a reader sees the old file or the new one. OSError says
     what the system refused.
@@ -25,5 +32,8 @@ def write(directory: Path, artifacts: Sequence[Artifact], known: Iterable[str]) 
             (Path(scratch) / artifact.name).write_text(artifact.text, encoding="utf-8", newline="\n")
         for artifact in artifacts:
             os.replace(Path(scratch) / artifact.name, directory / artifact.name)  # noqa: PTH105 - as atomic as it reads
-    for name in set(known) - {artifact.name for artifact in artifacts}:
-        (directory / name).unlink(missing_ok=True)
+    made = {artifact.name for artifact in artifacts}
+    stale = sorted(name for name in known if name not in made and (directory / name).exists())
+    for name in stale:
+        (directory / name).unlink()
+    return stale

@@ -34,7 +34,7 @@ def merge(base: Json, overlay: Json) -> Json:
 
 
 def _merged(key: str, old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict):
+    if isinstance(old, dict) and isinstance(new, dict) and key != "valueFrom":  # which holds one of several
         return merge(old, new)
     if isinstance(old, list) and isinstance(new, list) and key in MERGE_KEYS:
         return _merge_items(MERGE_KEYS[key], old, new)

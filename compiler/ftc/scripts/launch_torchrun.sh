@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# torchrun starts the processes of this node and joins them with those of the other nodes.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT

@@ -16,6 +16,8 @@ def whole(pattern: str) -> str:
 Json: TypeAlias = dict[str, Any]
 """An open map in someone else's words: trainer arguments, a PodTemplate fragment."""
 
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 Text = Annotated[str, Meta(min_length=1)]
 # Kubernetes counts in int32.
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -31,7 +33,7 @@ DnsLabel = Annotated[
 ObjectName = Annotated[
     str,
     Meta(
-        pattern=whole(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"),
+        pattern=whole(_SUBDOMAIN),
         max_length=253,
         description="The name of a Kubernetes object.",
     ),
@@ -39,8 +41,26 @@ ObjectName = Annotated[
 ResourceName = Annotated[
     str,
     Meta(
-        pattern=whole(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"),
+        pattern=whole(rf"(?=[^/]{{1,253}}/){_SUBDOMAIN}/{_NAME}"),
         description="An extended resource, as the device plugin of the cluster names it.",
+    ),
+]
+DataKey = Annotated[
+    str, Meta(pattern=whole(r"[-._a-zA-Z0-9]+"), max_length=253, description="A key of a Secret or a ConfigMap.")
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(?!\w+://[^/]*@)\S+"),
+        description="Without a user or a token in it: those come from a Secret.",
+    ),
+]
+Namespace = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"),
+        max_length=63,
+        description="Lower case letters, digits and '-'.",
     ),
 ]
 Quantity = Annotated[
@@ -68,21 +88,21 @@ class BasicAuth(Spec, frozen=True):
     """A user and a password (or token) that lie in a Secret of the job's namespace."""
 
     secret: ObjectName
-    username_key: Text = "username"
-    password_key: Text = "password"  # noqa: S105 - the name of a key, not a password
+    username_key: DataKey = "username"
+    password_key: DataKey = "password"  # noqa: S105 - the name of a key, not a password
 
 
 class TokenRef(Spec, frozen=True):
     """A token that lies in a Secret of the job's namespace."""
 
     secret: ObjectName
-    key: Text = "token"
+    key: DataKey = "token"
 
 
 LabelKey = Annotated[
     str,
     Meta(
-        pattern=whole(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"),
+        pattern=whole(rf"((?=[^/]{{1,253}}/){_SUBDOMAIN}/)?{_NAME}"),
         description="A name of Kubernetes: `team` or `example.com/team`.",
     ),
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftc.spec.base import BasicAuth, Environment, Json, ObjectName, Positive, Spec, Text, whole
+from ftc.spec.base import BasicAuth, DataKey, Environment, Json, ObjectName, Positive, Spec, Url, whole
 
 
 class CaBundle(Spec, frozen=True):
@@ -16,7 +16,7 @@ class CaBundle(Spec, frozen=True):
     """
 
     config_map: ObjectName
-    key: Annotated[str, Meta(pattern=whole(r"[-._a-zA-Z0-9]+"), description="A key of the ConfigMap.")] = "ca.crt"
+    key: DataKey = "ca.crt"
 
 
 class Cluster(Spec, frozen=True):
@@ -31,8 +31,8 @@ class Cluster(Spec, frozen=True):
     priority_class: ObjectName | None = None
     hami_with_volcano: bool = False
     git_credentials: BasicAuth | None = None
-    hub_endpoint: Text | None = None
-    mlflow_uri: Text | None = None
+    hub_endpoint: Url | None = None
+    mlflow_uri: Url | None = None
     ca_bundle: CaBundle | None = None
     fetch_timeout_seconds: Positive = 7200
     env: Environment = {}

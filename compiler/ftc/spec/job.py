@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Natural, Spec, Text, whole
+from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Namespace, Natural, Spec, Text, whole
 from ftc.spec.cluster import Cluster
 from ftc.spec.hardware import Hardware
 from ftc.spec.launcher import Launcher
@@ -62,7 +62,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
     restarts: Natural = 0
     naming: Literal["generate", "fixed"] = "generate"
-    namespace: DnsLabel | None = None
+    namespace: Namespace | None = None
     labels: dict[LabelKey, LabelValue] = {}
     annotations: dict[LabelKey, str] = {}
     ttl_seconds_after_finished: Natural | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef
+from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef, Url
 
 
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
     """A git repository, large files in LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
 
-    url: Text
+    url: Url
     revision: str = ""
     credentials: BasicAuth | None = None
     tls_verify: bool = True
@@ -21,7 +21,7 @@ class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
 
     repository: Text
     revision: Text = "main"
-    endpoint: Text | None = None
+    endpoint: Url | None = None
     token: TokenRef | None = None
 
 
@@ -30,7 +30,7 @@ class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
 
     repository: Text
     revision: Text = "master"
-    endpoint: Text | None = None
+    endpoint: Url | None = None
     token: TokenRef | None = None
 
 
@@ -47,7 +47,7 @@ Source: TypeAlias = Git | HuggingFace | ModelScope | OnVolume
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     """Push the result to a new branch `<branch_prefix>-<UTC time>` of a git repository, large files in LFS."""
 
-    url: Text
+    url: Url
     branch_prefix: Text = "ftc"
     credentials: BasicAuth | None = None
     tls_verify: bool = True

@@ -9,7 +9,12 @@ from msgspec import Meta
 from ftc.spec.base import AbsolutePath, Natural, ObjectName, Quantity, Spec, whole
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
-RelativePath = Annotated[str, Meta(pattern=whole(r"[^/\n\x00][^\n\x00]*"), description="A path inside the volume.")]
+RelativePath = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(?!(.*/)?\.\.(/|$))[^/\n\x00][^\n\x00]*"), description="A path inside the volume, without '..'."
+    ),
+]
 
 
 class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):

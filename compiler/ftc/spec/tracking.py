@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from ftc.spec.base import Spec, Text
+from ftc.spec.base import Spec, Text, Url
 
 
 class NoTracker(Spec, frozen=True, tag_field="kind", tag="none"):
@@ -14,7 +14,7 @@ class NoTracker(Spec, frozen=True, tag_field="kind", tag="none"):
 class Mlflow(Spec, frozen=True, tag_field="kind", tag="mlflow"):
     """An MLflow tracking server and the experiment that the run belongs to."""
 
-    uri: Text
+    uri: Url
     experiment: Text
 
 

@@ -21,4 +21,5 @@ def text(info: dict[str, Json], data: str, here: str) -> str:
 
 
 def _entry(entry: Json, directory: str) -> Json:
-    return {**entry, "file_name": f"{directory}/{entry['file_name']}"} if "file_name" in entry else entry
+    """An absolute name stays: it stands for itself."""
+    return {**entry, "file_name": posixpath.join(directory, entry["file_name"])} if "file_name" in entry else entry
