@@ -17,7 +17,7 @@ from ftc.resources import directory
 from ftc.source import UNREADABLE
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
-from ftc.validate import REQUIRED, UNKNOWN_KEY, keeps_text, validate
+from ftc.validate import NO_OPTIONS, REQUIRED, UNKNOWN_KEY, keeps_text, validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
 SPEC = "spec.yaml"
@@ -57,8 +57,16 @@ class State(msgspec.Struct, frozen=True):
 
 
 def spec_text(state: State) -> str:
-    """The resolved spec as YAML."""
-    return yaml_text.dump(msgspec.to_builtins(state.spec))
+    """The resolved spec as YAML, which is a config again: what looks like a reference is written as a text."""
+    return yaml_text.dump(_escaped(msgspec.to_builtins(state.spec)))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(inner) for inner in value]
+    return value.replace("${", "\\${") if isinstance(value, str) else value
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
@@ -95,6 +103,8 @@ def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic
     A key that does not exist explains all below it; a file that cannot be read explains every key that is missing and
     every reference that leads nowhere.
     """
+    if any(d.code == NO_OPTIONS for d in diagnostics):
+        diagnostics = tuple(d for d in diagnostics if d.code != REQUIRED)
     unknown = [d.path for d in diagnostics if d.code == UNKNOWN_KEY]
     known = {d.path for d in diagnostics}
     kept = tuple(
@@ -104,7 +114,7 @@ def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic
     )
     if not any(d.code == UNREADABLE for d in kept):
         return kept
-    return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED))
+    return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED, NO_OPTIONS))
 
 
 def _convert(state: State) -> State:

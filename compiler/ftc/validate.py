@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNKNOWN_KEY = "FTC010"
 """The code of a key that the spec does not have."""
+NO_OPTIONS = "FTC013"
+"""The code of a primary config that is not based on the shipped one, and not whole by itself."""
 REQUIRED = "FTC011"
 """The code of a key that is missing."""
 
@@ -33,13 +35,28 @@ def spec_schema() -> dict[str, Any]:
 @cache
 def _validator() -> Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that `ftc list` need not pay
+    from jsonschema.validators import extend  # noqa: PLC0415
 
-    return Draft202012Validator(spec_schema())
+    # JSON knows one kind of number; here 1.0 is no whole number, as the types say.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    return extend(Draft202012Validator, type_checker=checker)(spec_schema())
 
 
 def validate(composed: Composed) -> tuple[Diagnostic, ...]:
     """What the schema does not allow."""
-    return tuple(d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error, composed))
+    found = [d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error, composed)]
+    if not composed.choices and any(d.code == REQUIRED for d in found):
+        found.append(
+            Diagnostic(
+                code=NO_OPTIONS,
+                message="the primary config chooses no option of any group",
+                position=composed.start(),
+                help="begin it with `defaults: [config, _self_]`",
+            )
+        )
+    return tuple(found)
 
 
 def keeps_text(path: KeyPath) -> bool:

@@ -36,6 +36,8 @@ CHECKS = (
     Rule("FTC206", storage.dataset_cache_is_written_once),
     Rule("FTC207", storage.restarts_resume),
     Rule("FTC208", storage.transport_is_verified, Severity.WARNING),
+    Rule("FTC209", storage.result_is_kept, Severity.WARNING),
+    Rule("FTC210", storage.restarts_find_checkpoints, Severity.WARNING),
     Rule("FTC301", resources.node_has_devices),
     Rule("FTC302", resources.shm_fits_in_memory),
     Rule("FTC303", resources.hami_needs_its_scheduler, Severity.WARNING, target="volcano"),
@@ -51,6 +53,7 @@ CHECKS = (
     Rule("FTC501", pod.pod_name_fits, target="volcano"),
     Rule("FTC502", pod.fragments_fit),
     Rule("FTC503", pod.restart_policy_stays),
+    Rule("FTC508", pod.gang_and_names_stay, target="volcano"),
     Rule("FTC504", pod.annotations_fit),
     Rule("FTC507", pod.script_runs_one_node, target="script"),
 )

@@ -49,8 +49,12 @@ def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     for path, fragment in fragments(spec):
         for field, names in ours.items():
             for container in fragment.get("spec", {}).get(field, []):
-                if container.get("name") not in names and "image" not in container:
-                    message = f"the pod has no container '{container.get('name')}', and a new one needs an image"
+                others = set().union(*(ours[other] for other in ours if other != field))
+                if container["name"] in others:
+                    message = f"'{container['name']}' is among the other containers already"
+                    yield Finding((*path, "spec", field), message, "choose another name")
+                elif container["name"] not in names and "image" not in container:
+                    message = f"the pod has no container '{container['name']}', and a new one needs an image"
                     known = ", ".join(sorted(names)) or "none"
                     yield Finding((*path, "spec", field), message, f"containers of ftc: {known}")
 
@@ -92,6 +96,20 @@ def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, fragment in fragments(spec):
         if fragment.get("spec", {}).get("restartPolicy", "Never") != "Never":
             yield Finding((*path, "spec", "restartPolicy"), "must stay Never", "use restarts=… to start again")
+
+
+def gang_and_names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Volcano's scheduler starts the gang, and its svc plugin gives the names that ranks find each other by.
+
+    With a host name in the template the plugin's host list has one entry (pkg/controllers/job/plugins/svc).
+    """
+    for path, fragment in fragments(spec):
+        body = fragment.get("spec", {})
+        if body.get("schedulerName", "volcano") != "volcano":
+            message = "must stay volcano: another scheduler knows nothing of the gang"
+            yield Finding((*path, "spec", "schedulerName"), message, "leave it out")
+        for name in [name for name in ("hostname", "subdomain") if name in body]:
+            yield Finding((*path, "spec", name), "is given to each pod by Volcano", "leave it out")
 
 
 def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:

@@ -10,7 +10,7 @@ from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
 from ftc.spec.launcher import Command
 from ftc.spec.source import Git, GitPush, OnVolume
-from ftc.spec.storage import Claim, InWorkspace, JobClaim
+from ftc.spec.storage import Claim, InWorkspace, JobClaim, PerPod
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -111,6 +111,21 @@ def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.restarts and chosen(spec).get("overwrite_output_dir") is True:
         message = f"true makes each of {spec.restarts} restarts train from the start"
         yield Finding(set_at(spec, "overwrite_output_dir"), message, "leave it out, or set restarts=0")
+
+
+def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A directory of the pod's own goes with the pod."""
+    trains = not isinstance(spec.launcher, Command)
+    if trains and isinstance(spec.storage.workspace, PerPod) and not isinstance(spec.publish, GitPush):
+        message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
+        yield Finding(("storage", "workspace"), message, "add publish=git, or use storage=shared")
+
+
+def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A restart makes new pods, with empty directories of their own."""
+    if spec.restarts and isinstance(spec.storage.workspace, PerPod):
+        message = f"{spec.restarts} restarts begin anew each time: the workspace is a directory of the pod's own"
+        yield Finding(("restarts",), message, "use storage=shared")
 
 
 _TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"

@@ -149,6 +149,9 @@ def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json."""
     if spec.dataset is None or spec.dataset.info is None:
         return
+    for name, entry in spec.dataset.info.items():
+        if not isinstance(entry.get("file_name", ""), str):
+            yield Finding(("dataset", "info", name, "file_name"), "must be a text", "name a file of the source")
     for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
         known = did_you_mean(name, spec.dataset.info)
         yield Finding(("dataset", "names"), f"'{name}' is not described in dataset.info", known)

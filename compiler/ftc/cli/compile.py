@@ -62,7 +62,8 @@ def command(
     if has_errors(state.diagnostics):
         sys.exit(1)
     if output_dir is None:
-        click.echo(state.outputs[chosen[0]] or refuse("launcher=command has no LLaMA-Factory YAML"), nl=False)
+        text = state.outputs[chosen[0]] or refuse("launcher=command has no LLaMA-Factory YAML")
+        click.echo(text.encode(), nl=False)
     else:
         _write(state, output_dir)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import config_dirs, refuse
+from ftc.cli.options import complete_group, config_dirs, refuse
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
 from ftc.driver import search_path
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.argument("group", required=False)
+@click.argument("group", required=False, shell_complete=complete_group)
 @config_dirs
 def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
-    """List config groups, or the options of GROUP, with a line on each."""
+    """List config groups, or the options of GROUP, with a line on each.
+
+    \b
+      ftc list
+      ftc list hardware
+    """
     path = search_path(config_dirs)
     known = groups(path)
     if group is None:
@@ -37,6 +42,6 @@ def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
 def _line(directories: list[Path], group: str, option: str) -> str:
     """The first comment of the option's file."""
     files = [directory / group / f"{option}.yaml" for directory in directories]
-    lines = next(file for file in files if file.is_file()).read_text(encoding="utf-8").splitlines()
+    lines = next(file for file in files if file.is_file()).read_text(encoding="utf-8", errors="replace").splitlines()
     comments = [line.lstrip("# ") for line in lines if line.startswith("# ") and not line.startswith("# @")]
     return comments[0] if comments else ""

@@ -53,6 +53,11 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
+def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`hard` completes to `hardware`."""
+    return [CompletionItem(item.value.rstrip("=")) for item in _complete(ctx, param, incomplete)]
+
+
 def report(diagnostics: Iterable[Diagnostic]) -> None:
     """Say on stderr what was found."""
     from ftc.diagnostics.render_text import render  # noqa: PLC0415 - nothing to say is the usual case

@@ -27,4 +27,4 @@ def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_na
     report(state.diagnostics)
     if has_errors(state.diagnostics):
         sys.exit(1)
-    click.echo(spec_text(state), nl=False)
+    click.echo(spec_text(state).encode(), nl=False)

@@ -45,8 +45,7 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
     if unused := re.search(r"Could not override '([^']+)'", lines[0]):
         return _unused(unused[1], lines[1:], items, repository, parsed)
     if twice := re.match(r"Multiple values for ([^.]+(?:\.\w+)*)\.", lines[0]):
-        text = next((o.input_line for o in parsed if o.get_key_element() == f"+{twice[1]}"), None)
-        return problem("FTC003", f"'{twice[1]}' has an option already", text or "", "drop the +")
+        return _twice(twice[1], items, parsed)
     named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
     document = repository.documents().get(named[1]) if named else None
     position = document.position(("defaults",)) if document else None
@@ -131,6 +130,15 @@ def _unused(
     if text is None and item is not None:
         return _at(item, message, help_)
     return problem("FTC003", message, text or "", help_)
+
+
+def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
+    message = f"'{key}' has an option already"
+    text = next((o.input_line for o in parsed if o.get_key_element() == f"+{key}"), None)
+    named = [item for item in items if item.group == key.partition("@")[0]]
+    if text is None and named:
+        return _at(named[-1], message, f"write `- override {key}: {named[-1].option}`")
+    return problem("FTC003", message, text or "", "drop the +")
 
 
 def _at(item: Item, message: str, help_: str) -> Diagnostic:

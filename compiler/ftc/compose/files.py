@@ -8,14 +8,14 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ftc import source
 from ftc.compose.references import resolver_problems
+from ftc.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from ftc.diagnostics.model import Diagnostic
 
 
 class Files(ConfigSource):
@@ -51,8 +51,13 @@ class Files(ConfigSource):
         document = document or source.Document(str(file), "", {}, None)
         self.problems.extend(resolver_problems(document.data, (), document.position))
         self.documents[config_path] = document
-        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
-        config = OmegaConf.create(document.data)
+        try:
+            header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
+            config = OmegaConf.create(document.data)
+        except (OmegaConfBaseException, ValueError) as error:
+            message = f"is no configuration: {str(error).splitlines()[0]}"
+            self.problems.append(Diagnostic(code=source.UNREADABLE, message=message, position=document.position(())))
+            header, config = {"package": None}, OmegaConf.create()
         return ConfigResult(provider="ftc", path=str(file), config=config, header=header)
 
 

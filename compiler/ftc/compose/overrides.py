@@ -34,6 +34,9 @@ def parse(
     del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
     parsed = []
     for text in overrides:
+        if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            problems.append(problem("FTC001", "is not UTF-8", ascii(text), "write it in UTF-8"))
+            continue
         try:
             override = parser.parse_override(text)
         except HydraException as error:

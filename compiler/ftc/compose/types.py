@@ -39,6 +39,11 @@ class Composed(msgspec.Struct, frozen=True):
     layers: tuple[Layer, ...] = ()
     overrides: tuple[ValueOverride, ...] = ()
 
+    def start(self) -> Position | None:
+        """The beginning of the primary config."""
+        whole = [layer.document for layer in self.layers if not layer.package]
+        return whole[-1].position(()) if whole else None
+
     def position(self, path: KeyPath) -> Position | None:
         """Where the key at `path` (or its nearest parent) got its value: the file or override that set it last."""
         best, found = 0, None

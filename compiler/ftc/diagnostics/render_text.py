@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Diagnostic, Position, dotted
@@ -20,7 +21,11 @@ def _render_one(diagnostic: Diagnostic) -> str:
     what = f"{dotted(diagnostic.path)}: " if diagnostic.path else ""
     lines = [f"{where}{diagnostic.severity.value}[{diagnostic.code}]: {what}{diagnostic.message}"]
     lines += [f"  help: {diagnostic.help}"] if diagnostic.help else []
-    return "\n".join(lines)
+    return _USER_INFO.sub(r"\1***@", "\n".join(lines))
+
+
+# A password that somebody wrote into a URL must not stand in a log as well.
+_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
