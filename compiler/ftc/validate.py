@@ -41,7 +41,8 @@ def _validator() -> Validator:
     checker = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    return extend(Draft202012Validator, type_checker=checker)(spec_schema())
+    validator: Validator = extend(Draft202012Validator, type_checker=checker)(spec_schema())  # type: ignore[no-untyped-call] # untyped there
+    return validator
 
 
 def validate(composed: Composed) -> tuple[Diagnostic, ...]:
@@ -91,7 +92,8 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:
-            yield _diagnostic(UNKNOWN_KEY, "there is no such key", (*path, key), composed, did_you_mean(key, known))
+            help_ = _other_kinds(key, known) or did_you_mean(key, known)
+            yield _diagnostic(UNKNOWN_KEY, "there is no such key", (*path, key), composed, help_)
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
             yield _diagnostic(REQUIRED, "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
@@ -103,8 +105,21 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
         yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
 
 
+def _other_kinds(key: str, known: list[str]) -> str:
+    """Whether a value of another kind has the key."""
+    if "kind" not in known:
+        return ""
+    kinds = [d["properties"]["kind"]["enum"][0] for d in spec_schema()["$defs"].values() if _has(d, "kind", key)]
+    return f"kind {' or '.join(sorted(set(kinds)))} has it: choose that option" if kinds else ""
+
+
+def _has(definition: dict[str, Any], *keys: str) -> bool:
+    return all(key in definition.get("properties", {}) for key in keys)
+
+
 def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help_: str) -> Diagnostic:
-    return Diagnostic(code=code, message=message, path=path, position=composed.position(path), help=help_)
+    position = composed.position(path) or composed.start()
+    return Diagnostic(code=code, message=message, path=path, position=position, help=help_)
 
 
 def _message(error: ValidationError) -> str:
@@ -126,6 +141,8 @@ def _message(error: ValidationError) -> str:
 
 
 def _help(error: ValidationError) -> str:
+    if error.validator == "type" and error.instance is None:
+        return f"set {dotted(tuple(error.absolute_path))}=…"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""

@@ -43,6 +43,12 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding((name,), message, "leave it out, or do it in the program")
 
 
+def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A command has no LLaMA-Factory YAML to print."""
+    if isinstance(spec.launcher, Command):
+        yield Finding(("launcher",), "a command has no LLaMA-Factory YAML", "leave -t out, or use -t volcano")
+
+
 def fsdp_needs_accelerate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """FSDP2 is configured through accelerate's config file."""
     if isinstance(spec.engine, Fsdp) and not isinstance(spec.launcher, Accelerate | Command):
@@ -61,9 +67,9 @@ def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Only adapters can be merged."""
-    if spec.method is not None and spec.method.merge is not None and spec.method.finetuning_type not in ("lora", "oft"):
-        message = f"finetuning_type {spec.method.finetuning_type} leaves no adapter to merge"
+    """LLaMA-Factory's export says: Adapter is only valid for the LoRA method (hparams/parser.py)."""
+    if spec.method is not None and spec.method.merge is not None and spec.method.finetuning_type != "lora":
+        message = f"only a LoRA adapter can be merged, and finetuning_type is {spec.method.finetuning_type}"
         yield Finding(("method", "merge"), message, "set method.merge=null")
 
 

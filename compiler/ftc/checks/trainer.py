@@ -87,6 +87,9 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if isinstance(spec.launcher, Command) or pair is None:
         return
     schema = _load(f"{pair}.json")
+    if spec.method is not None:
+        named = {"stage": spec.method.stage, "finetuning_type": spec.method.finetuning_type}
+        yield from _argument_findings(("method",), named, schema, "train")
     for path, arguments in groups(spec):
         yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "train")
     if spec.method is not None and spec.method.merge is not None:
@@ -132,6 +135,15 @@ def _is(value: Any, name: str) -> bool:
     if isinstance(value, bool) and name in ("integer", "number"):
         return False
     return isinstance(value, _PYTHON_TYPES[name])
+
+
+def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory from 0.9.4 on reads its YAML with OmegaConf, which takes `${` for the start of a reference."""
+    for path, arguments in groups(spec):
+        for name in [name for name, value in arguments.items() if "${" in json.dumps(value, default=str)]:
+            yield Finding(
+                (*path, name), "has ${ in it, which LLaMA-Factory takes for a reference", "write it otherwise"
+            )
 
 
 def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "targets",
     multiple=True,
     type=click.Choice(list(TARGETS)),
-    help=f"What to emit: volcano unless told otherwise; volcano and llamafactory with -o.  {_TARGETS_HELP}",
+    help=f"What to emit instead of volcano.  {_TARGETS_HELP}",
 )
 @click.option(
     "-o",
@@ -56,14 +56,13 @@ def command(
     """
     if output_dir is None and len(targets) > 1:
         raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
-    chosen = targets or (ALL_TARGETS if output_dir else ("volcano",))
+    chosen = targets or ALL_TARGETS
     state = compile_job(Request(overrides, config_dirs, config_name, chosen))
     report(state.diagnostics)
     if has_errors(state.diagnostics):
         sys.exit(1)
     if output_dir is None:
-        text = state.outputs[chosen[0]] or refuse("launcher=command has no LLaMA-Factory YAML")
-        click.echo(text.encode(), nl=False)
+        click.echo(state.outputs[chosen[0]].encode(), nl=False)
     else:
         _write(state, output_dir)
 

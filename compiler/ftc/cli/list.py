@@ -41,7 +41,7 @@ def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
 
 def _line(directories: list[Path], group: str, option: str) -> str:
     """The first comment of the option's file."""
-    files = [directory / group / f"{option}.yaml" for directory in directories]
-    lines = next(file for file in files if file.is_file()).read_text(encoding="utf-8", errors="replace").splitlines()
+    files = [file for directory in directories if (file := directory / group / f"{option}.yaml").is_file()]
+    lines = files[0].read_text(encoding="utf-8", errors="replace").splitlines() if files else []
     comments = [line.lstrip("# ") for line in lines if line.startswith("# ") and not line.startswith("# @")]
     return comments[0] if comments else ""

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> None:
     """Print the resolved spec: every key that an override can set, with its value.
 
+    It is printed also where groups do not fit each other; the exit code is 1 then.
+
     \b
       ftc show hardware=ascend
     """
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
     report(state.diagnostics)
+    if state.spec is not None:
+        click.echo(spec_text(state).encode(), nl=False)
     if has_errors(state.diagnostics):
         sys.exit(1)
-    click.echo(spec_text(state).encode(), nl=False)

@@ -42,7 +42,9 @@ class Files(ConfigSource):
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         entries = sorted(e for e in (self.directory / config_path).iterdir() if e.name[0] not in "._")
         groups = [e.name for e in entries if any(e.glob("*.yaml")) and results_filter is not ObjectType.CONFIG]
-        return groups + [e.stem for e in entries if e.suffix == ".yaml" and results_filter is not ObjectType.GROUP]
+        return groups + [
+            e.stem for e in entries if e.suffix == ".yaml" and e.is_file() and results_filter != ObjectType.GROUP
+        ]
 
     def load_config(self, config_path: str) -> ConfigResult:
         file = self.directory / f"{config_path}.yaml"

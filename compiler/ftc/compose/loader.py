@@ -17,7 +17,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.defaults_list import DefaultsList, create_defaults_list
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ftc.compose import overrides as override_parser
@@ -58,7 +58,7 @@ def compose(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a primary config without `_self_` is common, and comes last then
             defaults = create_defaults_list(repository, config_name, parsed, prepend_hydra=False, skip_missing=False)
-        composed = _compose(defaults, repository, problems)
+        composed = _compose(defaults, repository, keeps_text, problems)
     except _COMPOSITION_ERRORS as error:
         return None, (*problems, *(() if problems else (defaults_problem(error, repository, parsed),)))
     return composed, tuple(problems) + tuple(missing(composed.data, (), composed))
@@ -71,7 +71,9 @@ def groups(directories: Sequence[tuple[Path, str]]) -> dict[str, tuple[str, ...]
     return {name: tuple(repository.get_group_options(name, ObjectType.CONFIG)) for name in names}
 
 
-def _compose(defaults: DefaultsList, repository: Repository, problems: list[Diagnostic]) -> Composed:
+def _compose(
+    defaults: DefaultsList, repository: Repository, keeps_text: Callable[[KeyPath], bool], problems: list[Diagnostic]
+) -> Composed:
     loader = ConfigLoaderImpl(ConfigSearchPathImpl())
     config = loader._compose_config_from_defaults_list(defaults.defaults, repository)  # noqa: SLF001 - see the module
     for override in defaults.config_overrides:
@@ -82,7 +84,8 @@ def _compose(defaults: DefaultsList, repository: Repository, problems: list[Diag
         layers=tuple(_layers(defaults, repository)),
         overrides=tuple(_value(override) for override in defaults.config_overrides),
     )
-    return msgspec.structs.replace(unresolved, data=_resolve(config, unresolved, problems))
+    data = _resolve(config, unresolved, problems)
+    return msgspec.structs.replace(unresolved, data=_references_as_texts(config, data, (), keeps_text))
 
 
 def _value(override: Override) -> ValueOverride:
@@ -124,6 +127,22 @@ def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic
             OmegaConf.update(config, error.full_key or "", None)
         else:
             return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+
+
+def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
+    """The data, with a number as a text where a reference brought it and the schema wants a text."""
+    if not isinstance(config, DictConfig | ListConfig) or not isinstance(data, dict | list):
+        return data
+    pairs = data.items() if isinstance(data, dict) else enumerate(data)
+    found = {}
+    for key, value in pairs:
+        here = (*path, key)
+        if OmegaConf.is_interpolation(config, key):
+            wanted = isinstance(value, int | float) and keeps_text(here)
+            found[key] = str(value) if wanted else value
+        else:
+            found[key] = _references_as_texts(config._get_node(key), value, here, keeps_text)  # noqa: SLF001 - unresolved
+    return found if isinstance(data, dict) else list(found.values())
 
 
 def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unresolved: Composed) -> Diagnostic:

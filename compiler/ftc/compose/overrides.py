@@ -53,6 +53,8 @@ def parse(
 def _how_to_write(text: str) -> str:
     """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
     key, equals, value = text.partition("=")
+    if "/" in key and "." in key:
+        return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
         return "write group=option or key=value"
     quoted = value.replace("'", "\\'")

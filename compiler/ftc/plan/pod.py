@@ -56,9 +56,12 @@ def carry(files: tuple[File, ...]) -> Json:
     }
 
 
-def bind(run: RunPlan, rendezvous: str, job_name_label: str) -> Json:
-    """The template with a target's rendezvous and the job's name, and the users' fragments over all."""
-    name: Json = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{job_name_label}']"}}}
+def bind(run: RunPlan, rendezvous: str, job_name: str) -> Json:
+    """The template with a target's rendezvous, and the users' fragments over all.
+
+    `job_name` is the field of the pod that names the job, the same for its restarts and for no other job.
+    """
+    name: Json = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": job_name}}}
     bound = merge(run.template, carry((File("rendezvous.sh", script(rendezvous)),)))
     bound = merge(bound, {"spec": {"containers": [{"name": train.NAME, "env": [name]}]}})
     for fragment in run.fragments:

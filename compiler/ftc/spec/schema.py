@@ -46,7 +46,7 @@ def _rewrite(schema: Any) -> Any:
 def _tagged(schema: dict[str, Any]) -> dict[str, Any]:
     kinds = sorted(schema["discriminator"]["mapping"].items())
     branches = [
-        {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": {"$ref": ref}}
+        {"if": {"type": "object", "properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": {"$ref": ref}}
         for kind, ref in kinds
     ]
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "discriminator")}

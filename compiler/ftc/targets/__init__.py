@@ -36,7 +36,9 @@ TARGETS = {
     target.name: target
     for target in (
         Target("volcano", "a VolcanoJob for kubectl create", volcano_job.emit, verify.volcano, "volcano.yaml"),
-        Target("llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit),
+        Target(
+            "llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit, on_request=True
+        ),
         Target(
             "script",
             "a bash script that runs on this machine",

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ftc.spec.storage import JobClaim
 
 TASK = "worker"
-_JOB_NAME_LABEL = "volcano.sh/job-name"
+# Both are given to every pod by Volcano's controller (pkg/controllers/job/job_controller_util.go, createJobPod).
+_JOB_NAME = "metadata.labels['volcano.sh/job-name']"
+_JOB_NAME_AND_UID = "metadata.annotations['scheduling.k8s.io/group-name']"
 
 
 def emit(run: RunPlan) -> str:
@@ -78,4 +80,5 @@ def _volume(claim: JobClaim) -> Json:
 
 def _template(run: RunPlan) -> Json:
     rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    return bind(run, rendezvous, _JOB_NAME_LABEL)
+    # A fixed name comes back with the next job, which is another run.
+    return bind(run, rendezvous, _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID)
