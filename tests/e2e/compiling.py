@@ -1,0 +1,29 @@
+"""Compiles as a user does, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from e2e.pod import Json
+
+
+def ftc_compile(*arguments: str) -> str:
+    """What `ftc compile` writes to stdout."""
+    command = [sys.executable, "-m", "ftc.cli.main", "compile", *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2] / "compiler")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def compile_manifest(*arguments: str) -> Json:
+    """The manifest that a user would create."""
+    manifest: Json = yaml.safe_load(ftc_compile(*arguments))
+    return manifest

@@ -1,0 +1,237 @@
+"""Runs one pod on this machine as its kubelet would: volumes, variables, init containers, containers, signals."""
+
+# A container is a bubblewrap sandbox with the mounts of the manifest over this machine's own files, which stand for the
+# image. Images, resources and security contexts are not looked at.
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Json = dict[str, Any]
+
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+_FIELD = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
+
+
+@dataclass(frozen=True)
+class Image:
+    """Stands for every image: read-only directories of this machine, and the variables that an image sets."""
+
+    directories: tuple[Path, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What pods find around them; claims, node-local directories and logs lie in `root`."""
+
+    root: Path
+    image: Image
+    secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def claim(self, name: str) -> Path:
+        """The directory of a PersistentVolumeClaim, which all pods share."""
+        return self.root / "claims" / name
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a pod is; `hosts` maps the names that it resolves to addresses."""
+
+    name: str
+    node: str
+    metadata: Json
+    hosts: Mapping[str, str]
+
+    def field(self, path: str) -> str:
+        """A field of the pod as the downward API names it."""
+        if match := _FIELD.fullmatch(path):
+            return str(self.metadata.get(match[1], {}).get(match[2], ""))
+        known = {"metadata.name": self.name, "metadata.namespace": "default", "spec.nodeName": self.node}
+        return known[path]
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Expand `$(NAME)` as the kubelet does: `$$` is `$`, and an unknown name stays as it is."""
+    return _REFERENCE.sub(
+        lambda found: "$" if found[0] == "$$" else variables.get(found[1], found[0]),
+        text,
+    )
+
+
+class Pod:
+    """One attempt at a pod: `start` it, `wait` for it, `terminate` it as the kubelet would."""
+
+    def __init__(self, identity: Identity, spec: Json, cluster: Cluster, directory: Path) -> None:
+        """Prepare a pod whose own files lie in a new directory."""
+        if spec["restartPolicy"] != "Never":
+            raise ValueError("only pods that are never restarted in place are run")
+        self.identity = identity
+        self.status: int | None = None
+        self._spec = spec
+        self._cluster = cluster
+        self._directory = directory
+        self._volumes: dict[str, Path] = {}
+        self._running: dict[str, int] = {}
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=identity.name, daemon=True)
+
+    def start(self) -> None:
+        """Make the volumes and start the first container."""
+        self._directory.mkdir(parents=True)
+        lines = [f"{address} {name} {name.partition('.')[0]}" for name, address in self.identity.hosts.items()]
+        (self._directory / "hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]), encoding="utf-8")
+        self._volumes = {volume["name"]: self._volume(volume) for volume in self._spec.get("volumes", [])}
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the pod has ended; whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def log(self, container: str = "") -> str:
+        """What a container has written so far; all containers in their order without a name."""
+        files = [self._log(each["name"]) for each in self._containers() if container in ("", each["name"])]
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the first process of every running container."""
+        for process in list(self._running.values()):
+            os.kill(process, number)
+
+    def terminate(self) -> None:
+        """End the pod: SIGTERM, and SIGKILL when its grace period is over."""
+        self._stopping = True
+        self.signal(signal.SIGTERM)
+        if not self.wait(self._spec.get("terminationGracePeriodSeconds", 30)):
+            self.signal(signal.SIGKILL)
+            self.wait()
+
+    def _containers(self) -> list[Json]:
+        return [*self._spec.get("initContainers", []), *self._spec["containers"]]
+
+    def _log(self, container: str) -> Path:
+        return self._directory / f"{container}.log"
+
+    def _run(self) -> None:
+        status = 0
+        for container in self._spec.get("initContainers", []):
+            if status == 0:
+                status = self._run_containers([container])
+        if status == 0:
+            status = self._run_containers(self._spec["containers"])
+        self.status = status
+
+    def _run_containers(self, containers: Sequence[Json]) -> int:
+        if self._stopping:
+            return 128 + signal.SIGTERM
+        processes = {container["name"]: self._start_container(container) for container in containers}
+        statuses = []
+        for name, process in processes.items():
+            statuses.append(process.wait())
+            self._running.pop(name, None)
+        return max(statuses)
+
+    def _start_container(self, container: Json) -> subprocess.Popen[bytes]:
+        variables = self._variables(container)
+        words = [expand(word, variables) for word in [*container["command"], *container.get("args", [])]]
+        read, write = os.pipe()
+        command = [*self._sandbox(container), "--info-fd", str(write), "--", *words]
+        image = {**self._cluster.image.environment, "HOSTNAME": self.identity.name}
+        with self._log(container["name"]).open("wb") as log:
+            process = subprocess.Popen(
+                command, env=image | variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write]
+            )
+        os.close(write)
+        with os.fdopen(read) as information:
+            self._running[container["name"]] = json.loads(information.read() or '{"child-pid": 0}')["child-pid"]
+        return process
+
+    def _variables(self, container: Json) -> dict[str, str]:
+        variables: dict[str, str] = {}
+        for entry in container.get("env", []):
+            value = (
+                self._value(entry["valueFrom"]) if "valueFrom" in entry else expand(entry.get("value", ""), variables)
+            )
+            variables[entry["name"]] = value
+        return variables
+
+    def _value(self, source: Json) -> str:
+        match source:
+            case {"fieldRef": {"fieldPath": path}}:
+                return self.identity.field(path)
+            case {"secretKeyRef": {"name": name, "key": key}}:
+                return self._cluster.secrets[name][key]
+            case {"configMapKeyRef": {"name": name, "key": key}}:
+                return self._cluster.config_maps[name][key]
+        raise ValueError(f"unknown source of a variable: {source}")
+
+    def _volume(self, volume: Json) -> Path:
+        own: Path = self._directory / "volumes" / volume["name"]
+        match volume:
+            case {"persistentVolumeClaim": {"claimName": claim}}:
+                own = self._cluster.claim(claim)
+            case {"hostPath": {"path": path}}:
+                own = self._cluster.root / "nodes" / self.identity.node / path.lstrip("/")
+            case {"emptyDir": _} | {"ephemeral": _}:
+                pass
+            case {"downwardAPI": {"items": items}}:
+                return _files(own, {item["path"]: self.identity.field(item["fieldRef"]["fieldPath"]) for item in items})
+            case {"secret": {"secretName": name}}:
+                return _files(own, self._cluster.secrets[name])
+            case {"configMap": {"name": name}}:
+                return _files(own, self._cluster.config_maps[name])
+            case _:
+                raise ValueError(f"unknown kind of volume: {volume}")
+        own.mkdir(parents=True, exist_ok=True)
+        return own
+
+    def _sandbox(self, container: Json) -> list[str]:
+        bubblewrap = shutil.which("bwrap") or "bwrap"
+        command = [bubblewrap, "--die-with-parent", "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-ipc"]
+        command += ["--hostname", self.identity.name, "--tmpfs", "/", "--proc", "/proc", "--dev", "/dev"]
+        command += ["--ro-bind", "/sys", "/sys", "--perms", "1777", "--dir", "/tmp"]  # noqa: S108 - the container's own
+        for link in ("bin", "sbin", "lib", "lib64"):
+            command += ["--symlink", f"usr/{link}", f"/{link}"]
+        # One by one, so that a manifest can mount something below /etc.
+        files = [entry for entry in sorted(Path("/etc").iterdir()) if entry.name not in ("hosts", "ftc")]
+        for path in [Path("/usr"), *self._cluster.image.directories, *files]:
+            command += ["--ro-bind-try", str(path), str(path)]
+        command += ["--ro-bind", str(self._directory / "hosts"), "/etc/hosts"]
+        for mount in sorted(container.get("volumeMounts", []), key=lambda mount: str(mount["mountPath"])):
+            place = self._volumes[mount["name"]] / mount.get("subPath", "")
+            place.mkdir(parents=True, exist_ok=True)
+            command += ["--ro-bind" if mount.get("readOnly") else "--bind", str(place), mount["mountPath"]]
+        return [*command, "--chdir", container.get("workingDir", "/")]
+
+
+def _files(directory: Path, texts: Mapping[str, str]) -> Path:
+    directory.mkdir(parents=True)
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
+        (directory / name).chmod(0o644)
+    return directory
+
+
+def wait_for_any(pods: Sequence[Pod], deadline: float) -> bool:
+    """Wait until one pod has failed or all have ended; whether that happened before the deadline."""
+    while time.monotonic() < deadline:
+        ended = [pod for pod in pods if pod.wait(0)]
+        if len(ended) == len(pods) or any(pod.status for pod in ended):
+            return True
+        time.sleep(0.05)
+    return False

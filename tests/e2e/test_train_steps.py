@@ -1,0 +1,291 @@
+"""The trainer's container does each step once, in order, on the right rank, and stops when it is told to."""
+
+# The trainer is a stand-in here, which notes how it was called; test_training.py has the real one.
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.pod_scripts import SINGLE, VOLCANO, PodScripts, pod_scripts
+from e2e.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+TRAINER = """#!/bin/bash
+echo "$1" >>"$CALLS"
+env >"$CALLS.$1.env"
+case $1 in
+  train) mkdir -p output; echo adapter >output/adapter_model.safetensors ;;
+  export) mkdir -p merged; echo model >merged/model.safetensors ;;
+esac
+if [[ -e $CALLS.hang ]]; then
+  trap 'echo stopped >>"$CALLS"; exit 0' TERM
+  while true; do sleep 0.1; done
+fi
+[[ ! -e $CALLS.fail-$1 ]]
+"""
+
+PUBLISHER = 'echo "publish $1" >>"$CALLS"\nenv >"$CALLS.publish.env"\n[[ ! -e $CALLS.fail-publish ]]\n'
+
+
+class Run:
+    """A pod that trains with a stand-in for the trainer."""
+
+    def __init__(self, root: Path, rendezvous: dict[str, str]) -> None:
+        """Lay out the pod's files."""
+        self.root = root
+        self.directory = root / "workspace" / "job-1"
+        self.calls_file = root / "calls"
+        (root / "workspace").mkdir(parents=True)
+        (root / "bin").mkdir()
+        (root / "bin" / "llamafactory-cli").write_text(TRAINER, encoding="utf-8")
+        (root / "bin" / "llamafactory-cli").chmod(0o755)
+        names = rendezvous | {"launch.sh": "launch_llamafactory-cli.sh"}
+        self.scripts: PodScripts = pod_scripts(
+            root / "ftc",
+            names,
+            PATH=f"{root}/bin:{os.environ['PATH']}",
+            CALLS=str(self.calls_file),
+            WORKSPACE=str(root / "workspace"),
+            JOB_NAME="job-1",
+            NNODES="1",
+            NPROC_PER_NODE="1",
+            MASTER_PORT="29500",
+            REQUIRED_TOOLS="llamafactory-cli python3",
+        )
+        for name in ("train.yaml", "merge.yaml"):
+            self.scripts.write(name, "{}\n")
+        self.scripts.write("publish.sh", PUBLISHER)
+
+    @property
+    def calls(self) -> list[str]:
+        """What was called so far, in order."""
+        return self.calls_file.read_text(encoding="utf-8").split("\n")[:-1] if self.calls_file.exists() else []
+
+    def environment(self, step: str) -> dict[str, str]:
+        """The variables that a step saw."""
+        text = self.calls_file.with_name(f"calls.{step}.env").read_text(encoding="utf-8")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def switch(self, name: str) -> Path:
+        """A file that makes the stand-in hang or fail."""
+        return self.calls_file.with_name(f"calls.{name}")
+
+    def markers(self) -> list[str]:
+        """The markers in the run's directory."""
+        return sorted(file.name for file in self.directory.glob("*.done*"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of one node."""
+    return Run(tmp_path, SINGLE)
+
+
+PUBLISH = {"PUBLISH_URL": "http://127.0.0.1/results.git", "GIT_USER": "user", "GIT_TOKEN": "secret-token"}
+
+
+def test_it_trains_merges_and_publishes_the_merged_model(run: Run) -> None:
+    done = run.scripts.run("train.sh", **PUBLISH)
+    assert done.status == 0, done.log
+    assert run.calls == ["train", "export", "publish merged"]
+    assert run.markers() == ["merge.done", "publish.done", "train.done"]
+    assert (run.directory / "output" / "adapter_model.safetensors").exists()
+
+
+def test_without_a_merge_the_output_itself_is_published(run: Run) -> None:
+    (run.scripts.root / "merge.yaml").unlink()
+    assert run.scripts.run("train.sh", **PUBLISH).status == 0
+    assert run.calls == ["train", "publish output"]
+
+
+def test_a_restart_after_a_failed_push_trains_and_merges_no_more(run: Run) -> None:
+    run.switch("fail-publish").touch()
+    failed = run.scripts.run("train.sh", **PUBLISH)
+    assert failed.status == 1
+    assert failed.says("publish ended with status 1")
+    run.switch("fail-publish").unlink()
+    assert run.scripts.run("train.sh", **PUBLISH).status == 0
+    assert run.calls == ["train", "export", "publish merged", "publish merged"]
+
+
+def test_a_restart_after_all_is_done_does_nothing(run: Run) -> None:
+    assert run.scripts.run("train.sh", **PUBLISH).status == 0
+    again = run.scripts.run("train.sh", **PUBLISH)
+    assert again.status == 0
+    assert again.says("train: done before")
+    assert len(run.calls) == 3
+
+
+def test_a_failed_training_ends_the_pod_with_its_status_and_is_tried_again(run: Run) -> None:
+    run.switch("fail-train").touch()
+    failed = run.scripts.run("train.sh")
+    assert failed.status == 1
+    assert failed.says("train ended with status 1 on node 0")
+    assert run.markers() == []
+    run.switch("fail-train").unlink()
+    assert run.scripts.run("train.sh").status == 0
+    assert run.calls == ["train", "train", "export"]
+
+
+def test_a_checkpoint_that_was_not_finished_is_not_resumed_from(run: Run) -> None:
+    whole, unfinished = (run.directory / "output" / f"checkpoint-{step}" for step in (10, 20))
+    for made in (whole, unfinished):
+        made.mkdir(parents=True)
+        (made / "adapter_model.safetensors").touch()
+    (whole / "trainer_state.json").write_text("{}", encoding="utf-8")
+    (unfinished / "trainer_state.json").touch()
+    done = run.scripts.run("train.sh")
+    assert done.status == 0, done.log
+    assert done.says("removing output/checkpoint-20/, which was not finished")
+    assert (whole.exists(), unfinished.exists()) == (True, False)
+
+
+def test_ranks_other_than_0_only_train(tmp_path: Path) -> None:
+    run = Run(tmp_path, VOLCANO)
+    world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "VC_TASK_INDEX": "1", "FORCE_TORCHRUN": "1"}
+    done = run.scripts.run("train.sh", **world, **PUBLISH)
+    assert done.status == 0, done.log
+    assert run.calls == ["train"]
+    assert run.markers() == []
+    seen = run.environment("train")
+    expected = {
+        "NNODES": "2",
+        "NODE_RANK": "1",
+        "NPROC_PER_NODE": "1",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "29500",
+    }
+    assert expected.items() <= seen.items()
+    (run.directory / "train.done").touch()
+    assert run.scripts.run("train.sh", **world, **PUBLISH).status == 0
+    assert run.calls == ["train"]
+
+
+def test_a_single_process_stays_one_whatever_the_image_sets(run: Run) -> None:
+    left = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "RDZV_ID": "old", "USE_RAY": "1"}
+    assert run.scripts.run("train.sh", **left).status == 0
+    assert not left.keys() & run.environment("train").keys()
+
+
+def test_only_the_push_sees_the_credential(run: Run) -> None:
+    done = run.scripts.run("train.sh", **PUBLISH)
+    assert "secret-token" not in done.log
+    assert "GIT_TOKEN" not in run.environment("train")
+    assert "GIT_TOKEN" not in run.environment("export")
+    assert run.environment("publish")["GIT_TOKEN"] == "secret-token"  # noqa: S105 - the test's own
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_reaches_the_trainer_and_the_pod_ends_unfinished(run: Run, number: signal.Signals) -> None:
+    run.switch("hang").touch()
+    running = run.scripts.start("train.sh")
+    wait_until(lambda: run.calls == ["train"])
+    time.sleep(0.3)
+    running.process.send_signal(number)
+    done = running.end(limit=5)
+    assert done.status == 143
+    assert run.calls == ["train", "stopped"]
+    assert run.markers() == []
+    assert done.says("stopped by a signal")
+
+
+def test_a_missing_tool_is_one_clear_line_in_the_first_second(run: Run) -> None:
+    start = time.monotonic()
+    done = run.scripts.run("train.sh", REQUIRED_TOOLS="llamafactory-cli git-lfs-missing")
+    assert done.status == 1
+    assert time.monotonic() - start < 1
+    assert done.log == "ftc: error: git-lfs-missing is missing in this image: use an image that has it\n"
+
+
+def test_a_workspace_that_is_too_small_is_one_clear_line(run: Run) -> None:
+    done = run.scripts.run("train.sh", MIN_FREE_MIB="99999999999")
+    assert done.status == 1
+    assert done.says("MiB free, but this run needs 99999999999")
+    assert len(done.log.splitlines()) == 1
+    assert run.scripts.run("train.sh", MIN_FREE_MIB="1").status == 0
+
+
+def test_a_workspace_that_is_read_only_is_one_clear_line(run: Run) -> None:
+    command = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", *[str(run.directory.parent)] * 2, "--", "bash"]
+    script = run.scripts.root / "train.sh"
+    done = subprocess.run([*command, script], env=run.scripts.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"ftc: error: cannot write to {run.directory}: is the workspace")
+
+
+def test_setup_commands_run_first_as_argument_lists_without_a_shell(run: Run) -> None:
+    show = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(repr(sys.argv[2:]))"
+    hostile = ["$(id)", "`id`", 'a "quoted" word', "two\nlines", "é", "; touch x"]
+    run.scripts.write("setup.json", json.dumps([["python3", "-c", show, "shown", *hostile]]))
+    done = run.scripts.run("train.sh")
+    assert done.status == 0, done.log
+    assert (run.directory / "shown").read_text() == repr(hostile)
+    assert not (run.directory / "x").exists()
+
+
+def test_a_failed_setup_command_ends_the_pod(run: Run) -> None:
+    run.scripts.write("setup.json", '[["false"], ["touch", "not-reached"]]')
+    done = run.scripts.run("train.sh")
+    assert done.status == 1
+    assert done.says("error: setup: Command '['false']' returned non-zero exit status 1")
+    assert run.calls == []
+    assert not (run.directory / "not-reached").exists()
+
+
+def test_the_vendor_s_environment_script_may_read_what_is_unset_and_fail_a_probe(run: Run, tmp_path: Path) -> None:
+    vendor = tmp_path / "set_env.sh"
+    vendor.write_text('echo "args:$#"; false; export FROM_VENDOR=$NOT_SET:yes\n', encoding="utf-8")
+    scripts = f"/nowhere/set_env.sh:{vendor}"
+    done = run.scripts.run("train.sh", ENVIRONMENT_SCRIPTS=scripts)
+    assert done.status == 0, done.log
+    assert run.environment("train")["FROM_VENDOR"] == ":yes"
+    assert "args:0" in done.log
+
+
+def test_threads_follow_the_cpus_of_the_pod_unless_they_are_set(run: Run) -> None:
+    assert run.scripts.run("train.sh", NPROC_PER_NODE="1000").status == 0
+    assert run.environment("train")["OMP_NUM_THREADS"] == "1"
+    (run.directory / "train.done").unlink()
+    assert run.scripts.run("train.sh", OMP_NUM_THREADS="3").status == 0
+    assert run.environment("train")["OMP_NUM_THREADS"] == "3"
+
+
+def test_a_command_of_the_user_gets_its_place_and_its_arguments_unchanged(tmp_path: Path) -> None:
+    scripts = pod_scripts(
+        tmp_path / "ftc",
+        VOLCANO | {"launch.sh": "launch_command.sh"},
+        WORKSPACE=str(tmp_path / "workspace"),
+        JOB_NAME="job-2",
+        NNODES="2",
+        NPROC_PER_NODE="4",
+        MASTER_PORT="29501",
+        VC_WORKER_HOSTS="localhost,localhost",
+        VC_TASK_INDEX="1",
+    )
+    show = "import os, sys, json; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
+    hostile = ["$(id)", "`id`", 'a "quoted" word', "two\nlines", "é", "--flag"]
+    done = scripts.run("launch.sh", "python3", "-c", show, *hostile)
+    assert done.status == 0, done.log
+    arguments, environment, directory = json.loads(done.log.splitlines()[-1])
+    assert arguments == hostile
+    assert directory == os.getcwd()  # noqa: PTH109 - as the program sees it
+    expected = {
+        "NNODES": "2",
+        "NODE_RANK": "1",
+        "NPROC_PER_NODE": "4",
+        "MASTER_ADDR": "localhost",
+        "MASTER_PORT": "29501",
+    }
+    assert (expected | {"RUN_DIR": str(tmp_path / "workspace" / "job-2")}).items() <= environment.items()
+    assert (tmp_path / "workspace" / "job-2").is_dir()

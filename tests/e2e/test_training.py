@@ -1,0 +1,254 @@
+"""What ftc emits trains, merges and pushes a real model with the real trainer."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.compiling import compile_manifest, ftc_compile
+from e2e.git_server import TOKEN, USER, GitServer
+from e2e.pod import Cluster, Json
+from e2e.processes import arguments_with, files_with
+from e2e.tiny_dataset import write_dataset
+from e2e.volcano import VolcanoJob
+from e2e.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+# To fit a CPU: short texts, few steps, no workers.
+SMALL = (
+    "hardware=cpu",
+    "train.cutoff_len=128",
+    "train.preprocessing_num_workers=1",
+    "train.gradient_accumulation_steps=1",
+    "train.per_device_train_batch_size=4",
+    "train.logging_steps=1",
+    "train.max_steps=4",
+)
+ALONE = ("method.merge=null",)
+
+
+@pytest.fixture(scope="session")
+def sources(git_server: GitServer, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The overrides for a model and a dataset in git repositories with a password."""
+    model, dataset = git_server.create("org/tiny-qwen3"), git_server.create("org/identity")
+    git_server.push("org/tiny-qwen3", tiny_model)
+    git_server.push("org/identity", write_dataset(tmp_path_factory.mktemp("dataset") / "files"))
+    login = ("cluster.git_credentials.secret=git-credentials",)
+    source = ("source@model.source=git", f"model.source.url={model}")
+    return (*login, *source, "dataset=identity-alauda", f"dataset.source.url={dataset}", *SMALL)
+
+
+def run(cluster: Cluster, manifest: Json) -> VolcanoJob:
+    """Run a job to its end."""
+    return VolcanoJob(manifest, cluster).start().wait(400)
+
+
+def run_directory(cluster: Cluster, job: VolcanoJob) -> Path:
+    """The directory of a job's run in the shared workspace."""
+    return cluster.claim("workspace") / job.name
+
+
+def losses(directory: Path) -> list[float]:
+    """The losses that the trainer has logged."""
+    lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [row["loss"] for row in map(json.loads, lines) if "loss" in row]
+
+
+def worlds(job: VolcanoJob) -> set[tuple[int, int]]:
+    """The rank and the size of the world of each process, in the trainer's own words."""
+    said = re.findall(r"Process rank: (\d+), world size: (\d+)", job.log)
+    return {(int(rank), int(size)) for rank, size in said}
+
+
+def publish_to(git_server: GitServer, name: str) -> tuple[str, ...]:
+    """The overrides that push the result to a new repository."""
+    return ("publish=git", f"publish.url={git_server.create(name)}")
+
+
+def test_one_node_trains_merges_and_pushes_a_model_that_a_fresh_clone_can_read(
+    sources: tuple[str, ...],
+    cluster: Cluster,
+    git_server: GitServer,
+    tiny_model: Path,
+    tmp_path: Path,
+) -> None:
+    job = run(cluster, compile_manifest(*sources, *publish_to(git_server, "org/one-node")))
+    assert job.succeeded, job.log
+    directory = run_directory(cluster, job)
+    assert len(losses(directory)) == 4
+    assert (directory / "output" / "adapter_model.safetensors").exists()
+    (branch,) = git_server.branches("org/one-node")
+    clone = git_server.clone("org/one-node", branch, tmp_path / "clone")
+    merged = (clone / "model.safetensors").read_bytes()
+    assert merged == (directory / "merged" / "model.safetensors").read_bytes()
+    assert merged != (tiny_model / "model.safetensors").read_bytes()
+    assert json.loads((clone / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]
+
+
+@pytest.mark.parametrize("launcher", ["llamafactory-cli", "torchrun", "accelerate"])
+def test_two_nodes_train_as_one_world_by_each_launcher(
+    sources: tuple[str, ...], cluster: Cluster, launcher: str
+) -> None:
+    port = {"llamafactory-cli": 29511, "torchrun": 29512, "accelerate": 29513}[launcher]
+    overrides = ("nodes=2", f"launcher={launcher}", f"master_port={port}", *ALONE)
+    job = run(cluster, compile_manifest(*sources, *overrides))
+    assert job.succeeded, job.log
+    assert worlds(job) == {(0, 2), (1, 2)}
+    directory = run_directory(cluster, job)
+    assert len(losses(directory)) == 4
+    assert sorted(file.name for file in directory.glob("*.done")) == ["train.done"]
+    assert "Process rank: 1" in job.pods[1].log("train")
+    assert "waiting for rank 0" in job.pods[1].log()
+
+
+def test_two_nodes_shard_the_whole_model_with_fsdp2(sources: tuple[str, ...], cluster: Cluster) -> None:
+    overrides = ("nodes=2", "devices=1", "launcher=accelerate", "engine=fsdp2", "method=full-sft", "master_port=29514")
+    job = run(cluster, compile_manifest(*sources, *overrides))
+    assert job.succeeded, job.log
+    assert worlds(job) == {(0, 2), (1, 2)}
+    assert (run_directory(cluster, job) / "output" / "model.safetensors").exists()
+
+
+def test_a_command_of_the_user_runs_on_every_node_and_knows_its_place(cluster: Cluster) -> None:
+    show = (
+        "import json,os,socket;n=os.environ;socket.gethostbyname(n['MASTER_ADDR']);print('SEEN '+json.dumps(dict(n)))"
+    )
+    overrides = (
+        "launcher=command",
+        "model=none",
+        "dataset=none",
+        "method=none",
+        "nodes=2",
+        "devices=3",
+        "hardware=cpu",
+    )
+    job = run(cluster, compile_manifest(*overrides, f"launcher.command=[python,-c,{json.dumps(show)}]", "image=any"))
+    assert job.succeeded, job.log
+    seen = [json.loads(pod.log().partition("SEEN ")[2]) for pod in job.pods]
+    assert [each["NODE_RANK"] for each in seen] == ["0", "1"]
+    for each in seen:
+        assert (each["NNODES"], each["NPROC_PER_NODE"], each["MASTER_PORT"]) == ("2", "3", "29500")
+        assert each["MASTER_ADDR"] == f"{job.name}-worker-0.{job.name}"
+        assert each["RUN_DIR"] == f"/workspace/{job.name}"
+    assert run_directory(cluster, job).is_dir()
+
+
+def test_a_run_that_is_killed_in_training_resumes_from_its_checkpoint(
+    sources: tuple[str, ...], cluster: Cluster
+) -> None:
+    overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=2", *ALONE)
+    job = VolcanoJob(compile_manifest(*sources, *overrides), cluster).start()
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")), limit=200)
+    job.pods[0].signal(signal.SIGKILL)
+    assert job.wait(300).succeeded, job.log
+    assert [pods[0].status for pods in job.attempts] == [137, 0]
+    first, second = (pods[0].log() for pods in job.attempts)
+    assert "found in the cache" in second
+    assert "Resuming training from checkpoint" not in first
+    assert "Continuing training from global step" in second or "Resuming training from" in second
+    assert max(row["current_steps"] for row in logged(run_directory(cluster, job))) == 40
+
+
+def logged(directory: Path) -> list[dict[str, int]]:
+    """The lines of the trainer's log."""
+    lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_after_a_failed_push_the_restart_pushes_one_branch_and_trains_no_more(
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
+) -> None:
+    publish = publish_to(git_server, "org/fails-once")
+    hook = git_server.bare("org/fails-once") / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\n[ -e failed ] && exit 0\ntouch failed\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    job = run(cluster, compile_manifest(*sources, *publish, "restarts=1"))
+    assert job.succeeded, job.log
+    assert [pods[0].status for pods in job.attempts] == [1, 0]
+    assert "train: done before" in job.log
+    assert "merge: done before" in job.log
+    assert job.log.count("Process rank: 0") == 1
+    assert len(git_server.branches("org/fails-once")) == 1
+
+
+def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
+) -> None:
+    manifest = compile_manifest(*sources, *publish_to(git_server, "org/twice"), *ALONE)
+    first, second = run(cluster, manifest), run(cluster, manifest)
+    assert first.succeeded, first.log
+    assert second.succeeded, second.log
+    assert second.log.count("found in the cache") == 2
+    assert "ftc: downloading" not in second.log
+    assert len(losses(run_directory(cluster, second))) == 4
+    assert len(git_server.branches("org/twice")) == 2
+
+
+def test_two_jobs_that_fill_one_cache_at_once_both_train(sources: tuple[str, ...], cluster: Cluster) -> None:
+    manifest = compile_manifest(*sources, *ALONE)
+    jobs = [VolcanoJob(manifest, cluster).start() for _ in range(2)]
+    for job in jobs:
+        assert job.wait(400).succeeded, job.log
+    cache = cluster.claim("workspace") / "cache"
+    assert sorted(entry.name.rpartition("-")[0] for entry in cache.iterdir()) == ["identity", "tiny-qwen3"]
+
+
+def test_the_credential_appears_nowhere(sources: tuple[str, ...], cluster: Cluster, git_server: GitServer) -> None:
+    manifest = compile_manifest(*sources, *publish_to(git_server, "org/nowhere"), *ALONE)
+    assert TOKEN not in json.dumps(manifest)
+    job = VolcanoJob(manifest, cluster).start()
+    seen: set[str] = set()
+    while job.runs():
+        seen |= arguments_with(TOKEN)
+    assert job.wait(1).succeeded, job.log
+    assert seen == set()
+    assert TOKEN not in job.log
+    assert files_with(TOKEN, cluster.root) == set()
+
+
+def test_a_password_that_the_server_refuses_ends_the_job_in_seconds(sources: tuple[str, ...], cluster: Cluster) -> None:
+    wrong = Cluster(cluster.root, cluster.image, {"git-credentials": {"username": "someone", "password": "wrong"}})
+    job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(15)
+    assert not job.succeeded
+    assert [pod.status for pod in job.pods] == [1]
+    assert "ftc: the server refuses the user name or the token of the Secret" in job.log
+
+
+def test_the_script_trains_on_the_machine_at_hand(
+    sources: tuple[str, ...], trainer: Path, tmp_path: Path, git_server: GitServer
+) -> None:
+    script = ftc_compile("-t", "script", *sources, *publish_to(git_server, "org/by-script"))
+    environment = {"PATH": f"{trainer}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "GIT_USER": USER, "GIT_TOKEN": TOKEN}
+    done = subprocess.run(
+        ["bash"], input=script, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (directory,) = (tmp_path / "ftc-runs").glob("*/train.done")
+    assert len(losses(directory.parent)) == 4
+    assert (directory.parent / "merged" / "model.safetensors").exists()
+    assert len(git_server.branches("org/by-script")) == 1
+
+
+def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace_period(
+    sources: tuple[str, ...], cluster: Cluster
+) -> None:
+    overrides = ("devices=2", "launcher=torchrun", "master_port=29515", "train.max_steps=2000")
+    job = VolcanoJob(compile_manifest(*sources, *overrides, *ALONE), cluster).start()
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")), limit=200)
+    start = time.monotonic()
+    job.pods[0].terminate()
+    assert time.monotonic() - start < 30
+    assert job.pods[0].status == 143
+    assert worlds(job) == {(0, 2), (1, 2)}
+    assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
+    assert not (run_directory(cluster, job) / "train.done").exists()
