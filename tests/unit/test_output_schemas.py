@@ -17,8 +17,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from ftc.output_schemas import volcano_job
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jsonschema.protocols import Validator
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 MINORS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
@@ -129,33 +133,8 @@ def read(*parts: str) -> dict[str, Any]:
     return document
 
 
-def number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def at_version(node: Any, volcano: str) -> Any:
-    """A schema without the members that this Volcano does not know."""
-    match node:
-        case dict():
-            return {key: at_version(value, volcano) for key, value in node.items() if known(value, volcano)}
-        case list():
-            return [at_version(value, volcano) for value in node if known(value, volcano)]
-    return node
-
-
-def known(node: Any, volcano: str) -> bool:
-    return not isinstance(node, dict) or number(node.get("x-volcano-since", "0")) <= number(volcano)
-
-
 @cache
-def volcano_job(volcano: str, kubernetes: str) -> Draft202012Validator:
-    layer = at_version(read("volcano-job.schema.json"), volcano)
-    base = read("kubernetes", f"{min(kubernetes, layer['x-volcano-kubernetes'][volcano], key=number)}.schema.json")
-    return Draft202012Validator({**layer, "$defs": {**base["$defs"], **layer["$defs"]}})
-
-
-@cache
-def kind(name: str, kubernetes: str) -> Draft202012Validator:
+def kind(name: str, kubernetes: str) -> Validator:
     base = read("kubernetes", f"{kubernetes}.schema.json")
     return Draft202012Validator({"$ref": f"#/$defs/io.k8s.api.{name}", **base})
 
@@ -189,7 +168,7 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
     return result  # type: ignore[no-any-return]
 
 
-def messages(validator: Draft202012Validator, document: object) -> list[str]:
+def messages(validator: Validator, document: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
@@ -300,6 +279,9 @@ def test_the_smallest_job_is_accepted() -> None:
 # --- the usual mistakes ---
 
 WRONG_JOBS = {
+    "no apiVersion": ("apiVersion", ABSENT),
+    "no kind": ("kind", ABSENT),
+    "no spec": ("spec", ABSENT),
     "another apiVersion": ("apiVersion", "batch/v1"),
     "another kind": ("kind", "VolcanoJob"),
     "no metadata": ("metadata", ABSENT),
@@ -309,6 +291,7 @@ WRONG_JOBS = {
     "a prefix in upper case": ("metadata/generateName", "Qwen3-"),
     "a label with a space": ("metadata/labels/team", "machine learning"),
     "a label that is a number": ("metadata/labels/size", 8),
+    "metadata that the server writes": ("metadata/uid", "1"),
     "a status": ("status", {}),
     "minAvailble": ("spec/minAvailble", 2),
     "no task": ("spec/tasks", []),
@@ -412,6 +395,156 @@ def test_a_mistake_in_a_kubernetes_object_is_refused(text: str, path: str, value
     right = with_pod(text) if text is BATCH_JOB else parsed(text)
     name = {"Job": "batch.v1.Job"}.get(right["kind"], f"core.v1.{right['kind']}")
     assert len(messages(kind(name, "1.34"), changed(right, path, value))) == 1
+
+
+# --- the closed lists of words in a pod, as the API reference gives them ---
+
+POD_WORDS = {
+    "batch.v1.JobSpec/completionMode": "Indexed NonIndexed",
+    "batch.v1.JobSpec/podReplacementPolicy": "Failed TerminatingOrFailed",
+    "batch.v1.PodFailurePolicyOnExitCodesRequirement/operator": "In NotIn",
+    "batch.v1.PodFailurePolicyRule/action": "Count FailIndex FailJob Ignore",
+    "core.v1.AppArmorProfile/type": "Localhost RuntimeDefault Unconfined",
+    "core.v1.Container/imagePullPolicy": "Always IfNotPresent Never",
+    "core.v1.Container/restartPolicy": "Always Never OnFailure",
+    "core.v1.Container/terminationMessagePolicy": "FallbackToLogsOnError File",
+    "core.v1.ContainerPort/protocol": "SCTP TCP UDP",
+    "core.v1.EmptyDirVolumeSource/medium": " Memory HugePages HugePages-2Mi",
+    "core.v1.HTTPGetAction/scheme": "HTTP HTTPS",
+    "core.v1.HostPathVolumeSource/type": " BlockDevice CharDevice Directory DirectoryOrCreate File FileOrCreate Socket",
+    "core.v1.NodeSelectorRequirement/operator": "DoesNotExist Exists Gt In Lt NotIn",
+    "core.v1.PersistentVolumeClaimSpec/volumeMode": "Block Filesystem",
+    "core.v1.PodSecurityContext/fsGroupChangePolicy": "Always OnRootMismatch",
+    "core.v1.PodSpec/dnsPolicy": "ClusterFirst ClusterFirstWithHostNet Default None",
+    "core.v1.PodSpec/preemptionPolicy": "Never PreemptLowerPriority",
+    "core.v1.PodSpec/restartPolicy": "Always Never OnFailure",
+    "core.v1.SeccompProfile/type": "Localhost RuntimeDefault Unconfined",
+    "core.v1.ServicePort/protocol": "SCTP TCP UDP",
+    "core.v1.ServiceSpec/sessionAffinity": "ClientIP None",
+    "core.v1.ServiceSpec/type": "ClusterIP ExternalName LoadBalancer NodePort",
+    "core.v1.Toleration/effect": " NoExecute NoSchedule PreferNoSchedule",
+    "core.v1.Toleration/operator": " Equal Exists Gt Lt",
+    "core.v1.TopologySpreadConstraint/nodeAffinityPolicy": "Honor Ignore",
+    "core.v1.TopologySpreadConstraint/nodeTaintsPolicy": "Honor Ignore",
+    "core.v1.TopologySpreadConstraint/whenUnsatisfiable": "DoNotSchedule ScheduleAnyway",
+    "core.v1.VolumeMount/mountPropagation": "Bidirectional HostToContainer None",
+    "core.v1.VolumeMount/recursiveReadOnly": "Disabled Enabled IfPossible",
+}
+
+
+@pytest.mark.parametrize(("field", "words"), POD_WORDS.items(), ids=POD_WORDS)
+def test_a_field_takes_the_words_of_the_api_reference_and_no_other(field: str, words: str) -> None:
+    name, _, key = field.partition("/")
+    validator = kind(f"{name}/properties/{key}", MINORS[-1])
+    assert [word for word in words.split(" ") if not validator.is_valid(word)] == []
+    assert [wrong for wrong in ("Other", words.rpartition(" ")[2].lower(), None) if validator.is_valid(wrong)] == []
+
+
+def test_a_claim_takes_every_access_mode() -> None:
+    modes = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
+    claim = changed(parsed(CLAIM), "spec/accessModes", modes)
+    assert messages(kind("core.v1.PersistentVolumeClaim", "1.34"), claim) == []
+
+
+@pytest.mark.parametrize("operator", ["DoesNotExist", "Exists", "In", "NotIn"])
+def test_a_label_selector_takes_every_operator(operator: str) -> None:
+    selector = {"matchExpressions": [{"key": "team", "operator": operator}]}
+    job = changed(with_pod(BATCH_JOB), "spec/selector", selector)
+    assert messages(kind("batch.v1.Job", "1.34"), job) == []
+
+
+# --- words, flags and limits of the VolcanoJob ---
+
+MOST = 2**31 - 1
+LONG = "a" * 63
+
+WORDS = {
+    "spec/policies/0/action": "AbortJob CompleteJob RestartJob RestartPod RestartTask ResumeJob TerminateJob",
+    "spec/policies/2/event": "* JobUpdated PodEvicted PodFailed PodPending TaskCompleted TaskFailed Unknown",
+    "spec/tasks/0/topologyPolicy": "none best-effort restricted single-numa-node",
+    "spec/tasks/0/dependsOn/iteration": "any all",
+    "spec/networkTopology/mode": "hard soft",
+    "spec/plugins/svc/0": "--publish-not-ready-addresses=false --disable-network-policy=true",
+    "spec/plugins/ssh/0": "--ssh-key-file-path=/a --ssh-private-key=a --ssh-public-key=a --ssh-port=22",
+    "spec/plugins/pytorch/0": "--master=a --worker=a-b --port=1 --wait-master-enabled=true --wait-master-timeout=9"
+    " --wait-master-image=registry/busybox:1",
+    "spec/plugins/tensorflow/0": "--ps=a --worker=a --chief=a --evaluator=a --port=2222",
+    "spec/plugins/mpi/0": "--master=a --worker=a --port=22",
+    "spec/plugins/hcclrank/0": "--master=a --worker=a",
+    "spec/plugins/ray/0": "--head=a --worker=a --headContainer=a --workerContainer=a --port=1 --dashboardPort=2"
+    " --clientPort=3",
+}
+
+WRONG_WORDS = {
+    "spec/plugins/svc/0": ["--disable-network-policy=yes", "--disable-network-policy=true\n", 1],
+    "spec/plugins/ssh/0": ["--ssh-port=a", "--ssh-port=22\n", "-ssh-port=22", "--ssh-key=a"],
+    "spec/plugins/pytorch/0": [
+        *[
+            "--master=A",
+            "--master=a\n",
+            "--port=a",
+            "--port=1\n",
+            "--wait-master-enabled=1",
+            "--wait-master-enabled=true\n",
+        ],
+        *["--wait-master-timeout=9s", "--wait-master-timeout=9\n", "--wait-master-image=", "--nodes=2"],
+    ],
+    "spec/plugins/tensorflow/0": ["--ps=A", "--ps=a\n", "--port=a", "--port=1\n", "--master=a"],
+    "spec/plugins/mpi/0": ["--master=A", "--master=a\n", "--port=a", "--port=1\n", "--slots=8"],
+    "spec/plugins/hcclrank/0": ["--master=A", "--master=a\n", "--port=1"],
+    "spec/plugins/ray/0": ["--head=A", "--head=a\n", "--port=a", "--port=1\n", "--address=a"],
+}
+
+LIMITS = [
+    (
+        "metadata",
+        [{"name": LONG}, {"name": "a1-b"}],
+        [{"name": LONG + "a"}, {"name": "1a"}, {"name": "a\n"}, {"name": 1}],
+    ),
+    ("metadata/generateName", ["a" * 58], ["a" * 59, "a.", "a\n", 1]),
+    ("metadata/namespace", [LONG, "1"], [LONG + "a", "a.b", "a\n", 1]),
+    ("metadata/annotations", [{"ftc.dev/a_b.sh": "#!\n", "A.b/C": ""}], [{"a": 1}, {"a/b/c": ""}, []]),
+    ("spec/schedulerName", [LONG], [LONG + "a", 1]),
+    ("spec/queue", ["a.b-1", "a" * 253], ["a" * 254, "a_b", "a\n", 1]),
+    ("spec/minSuccess", [1, MOST], [0, MOST + 1]),
+    ("spec/minAvailable", [0, MOST], [-1, MOST + 1]),
+    ("spec/runningEstimate", ["1h30m", "1.5s", "10ms"], ["", "10", "1d", "1 h", "1h\n", 1]),
+    ("spec/networkTopology/highestTierAllowed", [0, 1], [-1, "1"]),
+    ("spec/networkTopology", [{"highestTierName": "a" * 253}], [{"highestTierName": "a" * 254}]),
+    ("spec/policies/0/exitCode", [1, -1, MOST, -MOST - 1], [0, MOST + 1, -MOST - 2]),
+    ("spec/tasks/0/name", [LONG, "1"], [LONG + "a", "a.b", "a\n", 1]),
+    ("spec/tasks/0/partitionPolicy/totalPartitions", [1, MOST], [0, MOST + 1]),
+    ("spec/tasks/0/partitionPolicy/partitionSize", [1, MOST], [0, MOST + 1]),
+]
+
+
+def newest_job() -> dict[str, Any]:
+    """The training job with every field that only the newest Volcano has."""
+    job = changed(with_pod(VOLCANO_JOB), "spec/networkTopology", {"mode": "soft"})
+    job = changed(job, "spec/tasks/0/partitionPolicy", {"totalPartitions": 2, "partitionSize": 1})
+    job = changed(job, "spec/tasks/0/dependsOn", {"name": []})
+    plugins = {name: ["--worker=a"] for name in ("pytorch", "tensorflow", "mpi", "hcclrank", "ray")}
+    return changed(job, "spec/plugins", job["spec"]["plugins"] | plugins | {"ssh": ["--ssh-port=22"]})
+
+
+def verdicts(path: str, values: list[Any]) -> list[bool]:
+    return [volcano_job("1.15", "1.35").is_valid(changed(newest_job(), path, value)) for value in values]
+
+
+@pytest.mark.parametrize(("path", "words"), WORDS.items(), ids=WORDS)
+def test_every_documented_word_and_flag_is_accepted(path: str, words: str) -> None:
+    assert [word for word, good in zip(words.split(), verdicts(path, words.split()), strict=True) if not good] == []
+
+
+@pytest.mark.parametrize(("path", "words"), WRONG_WORDS.items(), ids=WRONG_WORDS)
+def test_a_flag_that_volcano_would_stop_at_is_refused(path: str, words: list[Any]) -> None:
+    assert [word for word, good in zip(words, verdicts(path, words), strict=True) if good] == []
+
+
+@pytest.mark.parametrize(("path", "good", "bad"), LIMITS, ids=[path for path, _, _ in LIMITS])
+def test_a_value_is_accepted_up_to_its_limit(path: str, good: list[Any], bad: list[Any]) -> None:
+    assert verdicts(path, good) == [True] * len(good)
+    assert verdicts(path, bad) == [False] * len(bad)
 
 
 # --- versions ---

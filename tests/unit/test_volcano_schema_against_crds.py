@@ -1,5 +1,4 @@
-"""
-volcano-job.schema.json against Volcano's own resource definitions, by mutation of good jobs.
+"""volcano-job.schema.json against Volcano's own resource definitions, by mutation of good jobs.
 
 Whatever a definition refuses, ours refuses; what ours refuses beyond it is on a written list. The definitions are data
 of Volcano (Apache-2.0) that lies beside the repository, where it lies there at all.
@@ -18,16 +17,18 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from ftc.output_schemas import volcano_job
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMAS = ROOT / "schemas"
 REFERENCE = ROOT.parent / "shared" / "reference"
 RELEASES = {"1.10": "v1.10.0", "1.12": "v1.12.4", "1.15": "v1.15.1"}
 NEWEST = "1.15"
+NEWEST_KUBERNETES = "1.37"
 Place = tuple[str | int, ...]
-Schema = dict[str, Any]
+Json = dict[str, Any]
 INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 
 pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the resource definitions are not beside the repository")
@@ -116,7 +117,7 @@ SPECS = {
 
 PODS = (
     """
-    metadata: {labels: {team: a}, annotations: {ftc.dev/note: x}}
+    metadata: {name: tune, namespace: a, finalizers: [x.dev/y], labels: {team: a}, annotations: {ftc.dev/note: x}}
     spec:
       restartPolicy: Never
       enableServiceLinks: false
@@ -234,42 +235,26 @@ def number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def at_version(node: Any, volcano: str) -> Any:
-    """A schema without the members that this Volcano does not know."""
-    match node:
-        case dict():
-            return {key: at_version(value, volcano) for key, value in node.items() if known(value, volcano)}
-        case list():
-            return [at_version(value, volcano) for value in node if known(value, volcano)]
-    return node
-
-
-def known(node: Any, volcano: str) -> bool:
-    return not isinstance(node, dict) or number(node.get("x-volcano-since", "0")) <= number(volcano)
+def our_schema(volcano: str) -> Json:
+    schema = volcano_job(volcano, NEWEST_KUBERNETES).schema
+    assert isinstance(schema, dict)
+    return schema
 
 
 @cache
-def our_schema(volcano: str) -> Schema:
-    layer = at_version(json.loads((SCHEMAS / "volcano-job.schema.json").read_bytes()), volcano)
-    minor = layer["x-volcano-kubernetes"][volcano]
-    base = json.loads((SCHEMAS / "kubernetes" / f"{minor}.schema.json").read_bytes())
-    return {**layer, "$defs": {**base["$defs"], **layer["$defs"]}}
-
-
-@cache
-def their_schema(volcano: str) -> Schema:
+def their_schema(volcano: str) -> Json:
     text = (REFERENCE / f"volcano-job-crd-{RELEASES[volcano]}.yaml").read_text("utf-8")
     definition = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
     return closed(definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
 
 
-def their_template(volcano: str) -> Schema:
+def their_template(volcano: str) -> Json:
     tasks = their_schema(volcano)["properties"]["spec"]["properties"]["tasks"]
-    template: Schema = tasks["items"]["properties"]["template"]
+    template: Json = tasks["items"]["properties"]["template"]
     return template
 
 
-def closed(schema: Schema) -> Schema:
+def closed(schema: Json) -> Json:
     """The schema as a strict API server applies it: no unknown key, numbers within their format."""
     result = dict(schema)
     if schema.get("format") == "int32":
@@ -286,7 +271,7 @@ def closed(schema: Schema) -> Schema:
 # --- mutation ---
 
 WRONG: tuple[Any, ...] = (None, True, -1, 0, 2.5, 2**31, "", "Wrong one", [], {}, {"x": "y"})
-ALTERNATIVES: tuple[Schema, ...] = (
+ALTERNATIVES: tuple[Json, ...] = (
     {"event": "PodFailed", "events": ["PodFailed"], "exitCode": 3},
     {"volumeClaim": {}, "volumeClaimName": "data"},
     {"highestTierAllowed": 1, "highestTierName": "rack"},
@@ -314,7 +299,7 @@ def variants(value: Any) -> Iterator[tuple[str, Any]]:
             yield f"with {name}", value | {name: added}
 
 
-def additions(value: Schema) -> Iterator[tuple[str, Any]]:
+def additions(value: Json) -> Iterator[tuple[str, Any]]:
     """Keys that a mapping may have too many: unknown ones, and the alternatives of those that it has."""
     yield from {"unknown": [], "status": {}}.items()
     for group in ALTERNATIVES:
@@ -349,7 +334,7 @@ def at(node: Any, path: Place) -> Any:
     return node
 
 
-def mutants(document: Schema) -> Iterator[tuple[str, Schema]]:
+def mutants(document: Json) -> Iterator[tuple[str, Json]]:
     """Each mutation of a document, with its name."""
     whole = {"job": document}
     for place in places(whole):
@@ -361,12 +346,12 @@ def mutants(document: Schema) -> Iterator[tuple[str, Schema]]:
 # --- the comparison ---
 
 
-def job(text: str) -> Schema:
+def job(text: str) -> Json:
     spec = {"tasks": yaml.safe_load(TASKS), **yaml.safe_load(text)}
     return {**yaml.safe_load(HEAD), "spec": spec}
 
 
-def jobs(volcano: str) -> tuple[Schema, ...]:
+def jobs(volcano: str) -> tuple[Json, ...]:
     """The good jobs that this Volcano takes."""
     return tuple(job(text) for (_, since), text in SPECS.items() if number(since) <= number(volcano))
 
@@ -379,7 +364,7 @@ class Comparison:
     stricter: tuple[str, ...]
 
 
-def compare(ours: Schema, theirs: Schema, newest: Schema, documents: tuple[Schema, ...]) -> Comparison:
+def compare(ours: Json, theirs: Json, newest: Json, documents: tuple[Json, ...]) -> Comparison:
     we, they, later = (Draft202012Validator(schema) for schema in (ours, theirs, newest))
     looser, stricter = [], []
     for name, mutant in (pair for document in documents for pair in mutants(document)):
@@ -448,7 +433,7 @@ def test_the_pod_is_the_pod_of_that_volcano(volcano: str) -> None:
     assert set(ours) ^ theirs == REQUIRED_BY_A_PATCH.get(volcano, set())
 
 
-def fields(schema: Any, definitions: Schema, path: str = "") -> Iterator[str]:
+def fields(schema: Any, definitions: Json, path: str = "") -> Iterator[str]:
     """Every path that a schema knows, the required ones marked."""
     schema = definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
     for key, value in schema.get("properties", {}).items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef, Url
+from msgspec import Meta
+
+from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef, Url, whole
 
 
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
@@ -44,11 +46,23 @@ class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
 Source: TypeAlias = Git | HuggingFace | ModelScope | OnVolume
 
 
+BranchName = Annotated[
+    str,
+    Meta(
+        pattern=whole(
+            r"(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.$|/$))[^-/.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
+        ),
+        max_length=200,
+        description="The beginning of a git branch's name (git check-ref-format).",
+    ),
+]
+
+
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     """Push the result to a new branch `<branch_prefix>-<UTC time>` of a git repository, large files in LFS."""
 
     url: Url
-    branch_prefix: Text = "ftc"
+    branch_prefix: BranchName = "ftc"
     credentials: BasicAuth | None = None
     tls_verify: bool = True
     author_name: Text = "ftc"

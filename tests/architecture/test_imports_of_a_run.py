@@ -1,0 +1,41 @@
+"""What a run of the command loads: no more than it uses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules that are there when the command has ended."""
+    script = (
+        "import json, sys, ftc.cli.main as m\n"
+        f"sys.argv = ['ftc', *{list(arguments)!r}]\n"
+        "try:\n    m.main()\nexcept SystemExit:\n    pass\n"
+        "sys.stderr.write('\\n' + json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("module", ["kubernetes", "kubernetes_validate", "torch", "rich", "transformers", "requests"])
+def test_compile_loads_no_library_that_it_does_not_need(module: str) -> None:
+    assert module not in loaded("compile", "nodes=2")
+
+
+def test_help_loads_neither_hydra_nor_jsonschema() -> None:
+    assert not {"hydra", "omegaconf", "jsonschema", "antlr4"} & loaded("--help")
+    assert not {"hydra", "omegaconf", "jsonschema", "antlr4"} & loaded("--version")
+    assert not {"hydra", "omegaconf", "jsonschema", "antlr4"} & loaded("completion", "bash")
+
+
+def test_list_loads_no_jsonschema() -> None:
+    assert "jsonschema" not in loaded("list")
+
+
+def test_a_compile_loads_what_it_uses() -> None:
+    assert {"hydra", "omegaconf", "jsonschema", "msgspec", "yaml"} <= loaded("compile")

@@ -1,0 +1,168 @@
+"""The shape of the program: who may import whom, and what may stand where."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from unit.compiling import ROOT
+
+PACKAGE = ROOT / "compiler" / "ftc"
+MODULES = {
+    ".".join(("ftc", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+
+# From the top to the bottom; an import never points up. What stands in one row may not import its neighbours either,
+# unless it is of the same package.
+LAYERS = (
+    ("cli",),
+    ("driver",),
+    ("targets",),
+    ("compose", "validate", "checks", "output"),
+    ("plan",),
+    ("trainer",),
+    ("spec",),
+    ("source",),
+    ("diagnostics",),
+    ("output_schemas",),
+    ("yaml_text", "resources", "scripts", ""),
+)
+RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
+# `output` is named beside the others, and its users are known: rules and validation speak of what composition found.
+SIDEWAYS = {("validate", "compose"), ("checks", "compose")}
+
+
+def layer(module: str) -> str:
+    """`ftc.plan.pod` is of `plan`; the package itself is of the bottom."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imported(file: Path) -> set[str]:
+    """The modules that a file imports, also inside functions and for types only."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports hide the layers"
+            module = node.module or ""
+            found |= {f"{module}.{a.name}" if f"{module}.{a.name}" in MODULES else module for a in node.names}
+    return found
+
+
+IMPORTS = {module: imported(file) for module, file in MODULES.items()}
+OWN = {module: {name for name in names if name in MODULES} for module, names in IMPORTS.items()}
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {layer(module) for module in MODULES} == set(RANK)
+
+
+def test_an_import_never_points_up_or_sideways() -> None:
+    wrong = []
+    for module, names in OWN.items():
+        for name in names:
+            one, other = layer(module), layer(name)
+            sideways = RANK[one] == RANK[other] and one != other and (one, other) not in SIDEWAYS
+            if RANK[other] < RANK[one] or sideways:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
+
+
+def test_targets_do_not_import_each_other() -> None:
+    targets = {module for module in MODULES if module.startswith("ftc.targets.")}
+    assert len(targets) >= 2
+    assert [(module, OWN[module] & targets) for module in targets if OWN[module] & targets] == []
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    def reached(module: str, seen: set[str]) -> set[str]:
+        for name in OWN[module] - seen:
+            seen.add(name)
+            reached(name, seen)
+        return seen
+
+    packages = {module for module, file in MODULES.items() if file.name == "__init__.py"}
+    assert [module for module in MODULES if module not in packages and module in reached(module, set())] == []
+
+
+@pytest.mark.parametrize("library", ["hydra", "omegaconf", "antlr4"])
+def test_only_composition_knows_hydra(library: str) -> None:
+    users = {module for module, names in IMPORTS.items() if any(name.split(".")[0] == library for name in names)}
+    assert {layer(module) for module in users} <= {"compose"}
+
+
+def test_only_the_command_line_knows_click() -> None:
+    users = {module for module, names in IMPORTS.items() if any(name.split(".")[0] == "click" for name in names)}
+    assert {layer(module) for module in users} == {"cli"}
+
+
+def test_from_validation_to_verification_nothing_asks_the_world() -> None:
+    forbidden = {"os", "time", "datetime", "random", "socket", "subprocess", "urllib", "uuid", "tempfile", "getpass"}
+    pure = {"compose", "validate", "checks", "targets", "plan", "trainer", "spec", "diagnostics", "yaml_text"}
+    users = {m: {n.split(".")[0] for n in names} & forbidden for m, names in IMPORTS.items() if layer(m) in pure}
+    assert {module: names for module, names in users.items() if names} == {}
+
+
+@pytest.mark.parametrize("name", ["utils", "util", "helpers", "helper", "common", "misc", "base_utils", "tools"])
+def test_no_file_is_named_after_nothing(name: str) -> None:
+    everywhere = [file for top in ("compiler", "tests", "schemas", "conf") for file in (ROOT / top).rglob(f"{name}.*")]
+    assert [file for file in everywhere if not {"__pycache__", "node_modules"} & set(file.parts)] == []
+
+
+VENDORS = re.compile(
+    r"(?<![a-z])(nvidia|cuda|ascend|huawei|npu|gpu|alauda|aladdin|alaya\w*|hccl|nccl|h800|a100|cann)(?![a-z])", re.IGNORECASE
+)
+
+
+def texts(file: Path) -> list[tuple[int, str]]:
+    """Names and texts of the code; not docstrings and not comments."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings | loose:
+            found.append((node.lineno, node.value))
+        elif isinstance(node, ast.Name):
+            found.append((node.lineno, node.id))
+        elif isinstance(node, ast.Attribute):
+            found.append((node.lineno, node.attr))
+    return found
+
+
+# Words of the trainer and of accelerate, not of a vendor's device; what a message advises.
+ALLOWED: dict[str, set[str]] = {}
+
+
+def test_no_code_knows_a_vendor() -> None:
+    known = {
+        f"{module}:{line}: {text}"
+        for module, file in MODULES.items()
+        if "ftc.scripts" not in module and layer(module) != "cli"
+        for line, text in texts(file)
+        for word in VENDORS.findall(text)
+        if word.lower() not in ALLOWED.get(module, set())
+    }
+    assert known == set()
+
+
+def test_functions_and_modules_stay_short() -> None:
+    long = []
+    for module, file in MODULES.items():
+        text = file.read_text(encoding="utf-8")
+        if len(text.splitlines()) > 400:
+            long.append(f"{module}: {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
+                long.append(f"{module}.{node.name}")
+    assert long == []

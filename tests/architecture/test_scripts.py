@@ -1,0 +1,64 @@
+"""The scripts of the pod: fixed files, seen once by shellcheck, that never print a token."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unit.compiling import ROOT
+
+SCRIPTS = ROOT / "compiler" / "ftc" / "scripts"
+BASH = sorted(SCRIPTS.glob("*.sh"))
+# Read by another script, which has set its own options before.
+SOURCED = {"git_credentials.sh", "rendezvous_single.sh", "rendezvous_volcano.sh"}
+
+
+def test_there_are_scripts() -> None:
+    assert {"fetch.sh", "train.sh", "prepare.sh", "rendezvous_volcano.sh"} <= {file.name for file in BASH}
+    assert {file.name for file in BASH} >= SOURCED
+
+
+@pytest.mark.parametrize("file", BASH, ids=lambda file: file.name)
+def test_shellcheck_finds_nothing(file: Path) -> None:
+    shellcheck = Path(sys.executable).parent / "shellcheck"
+    command = [str(shellcheck), "--external-sources", "--severity=style", "--shell=bash", file.name]
+    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.mark.parametrize("file", [*BASH, *SCRIPTS.glob("*.py")], ids=lambda file: file.name)
+def test_a_script_is_short(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 100
+
+
+@pytest.mark.parametrize("file", BASH, ids=lambda file: file.name)
+def test_a_script_stops_at_the_first_mistake(file: Path) -> None:
+    text = file.read_text()
+    assert text.startswith("#!/usr/bin/env bash\n")
+    stops = "set -euo pipefail" in text or re.search(r"^source .*prepare\.sh", text, re.MULTILINE)
+    assert bool(stops) or file.name in SOURCED
+
+
+@pytest.mark.parametrize("file", BASH, ids=lambda file: file.name)
+def test_a_script_never_prints_its_commands(file: Path) -> None:
+    assert not re.search(r"\bset\s+-[a-z]*[xv]|\bset\s+-o\s+(xtrace|verbose)|\bbash\s+-[a-z]*[xv]\b", file.read_text())
+
+
+@pytest.mark.parametrize("file", BASH, ids=lambda file: file.name)
+def test_a_script_evaluates_no_text(file: Path) -> None:
+    code = "\n".join(line for line in file.read_text().splitlines() if not line.lstrip().startswith("#"))
+    assert not re.search(r"(^|[;&|({]\s*)eval\b|\b(ba)?sh\s+-c\b", code, re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", sorted(SCRIPTS.glob("*.py")), ids=lambda file: file.name)
+def test_a_script_of_python_needs_no_library_of_its_own(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            assert {alias.name.partition(".")[0] for alias in node.names} <= sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").partition(".")[0] in sys.stdlib_module_names

@@ -1,0 +1,96 @@
+"""Every combination of hardware, launcher, storage, engine and nodes compiles, or is refused with a reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftc.diagnostics.model import Severity
+from ftc.driver import Request, compile_job
+from unit.compiling import ROOT, artifacts, ftc
+
+CONF = ROOT / "conf"
+HARDWARE, LAUNCHERS, STORAGES, ENGINES = (
+    sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("hardware", "launcher", "storage", "engine")
+)
+NODES = (1, 2)
+
+
+def test_the_walk_is_as_long_as_it_was() -> None:
+    assert set(HARDWARE) >= {"nvidia", "h800", "alauda-vgpu", "ascend", "cpu"}
+    assert set(LAUNCHERS) >= {"llamafactory-cli", "torchrun", "accelerate", "command"}
+    assert set(STORAGES) >= {"shared", "job-lifetime", "existing-claim", "per-pod"}
+    assert set(ENGINES) >= {"ddp", "deepspeed-z2", "deepspeed-z3", "deepspeed-z2-offload", "deepspeed-z3-offload", "fsdp2"}
+    assert len(list(product(HARDWARE, LAUNCHERS, STORAGES, ENGINES, NODES))) >= 5 * 4 * 4 * 6 * 2
+
+
+def fits(launcher: str, storage: str, engine: str, nodes: int) -> bool:
+    """What can run, said once more: one device a node is the default."""
+    if launcher == "command":
+        return engine == "ddp" and (nodes == 1 or storage in ("shared", "per-pod"))
+    if nodes > 1 and storage != "shared":
+        return False
+    if engine == "fsdp2":
+        return launcher == "accelerate" and nodes > 1
+    return engine == "ddp" or launcher != "accelerate" or nodes > 1
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("hardware", HARDWARE)
+def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reason(hardware: str, launcher: str) -> None:
+    walked = 0
+    for storage, engine, nodes in product(STORAGES, ENGINES, NODES):
+        words = (f"hardware={hardware}", f"launcher={launcher}", f"storage={storage}", f"engine={engine}")
+        command = ("launcher.command=[python]",) if launcher == "command" else ()
+        targets = ("volcano",) if launcher == "command" else ("volcano", "llamafactory")
+        state = compile_job(Request((*words, f"nodes={nodes}", *command), targets=targets))
+        errors = [d for d in state.diagnostics if d.severity is Severity.ERROR]
+        assert (errors == []) == fits(launcher, storage, engine, nodes), (words, nodes, errors)
+        assert all(d.help and d.message and d.position for d in errors), errors
+        if not errors:
+            (manifest,) = yaml.safe_load_all(state.outputs["volcano"])
+            assert manifest["spec"]["minAvailable"] == nodes
+            training = list(yaml.safe_load_all(state.outputs.get("llamafactory", "")))
+            assert [document["template"] for document in training] == ([] if launcher == "command" else ["qwen3"] * 2)
+            assert {artifact.name for artifact in state.artifacts()} >= {"spec.yaml", "volcano.yaml"}
+        else:
+            assert not state.outputs
+        walked += 1
+    assert walked >= 4 * 6 * 2
+
+
+SCENARIOS = sorted(file.parent for file in (ROOT / "golden" / "scenarios").glob("*/case.yaml"))
+
+
+def overrides(case: Path) -> list[str]:
+    words: list[str] = yaml.safe_load((case / "case.yaml").read_text())["overrides"]
+    return words
+
+
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
+def test_stdout_is_one_document_of_yaml(case: Path) -> None:
+    (manifest,) = yaml.safe_load_all(ftc("compile", *overrides(case)).stdout)
+    assert manifest["kind"] == "Job"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
+def test_kustomize_builds_a_scenario_with_a_fixed_name(tmp_path: Path, case: Path) -> None:
+    (tmp_path / "volcano.yaml").write_text(artifacts(*overrides(case), "naming=fixed")["volcano.yaml"])
+    (tmp_path / "kustomization.yaml").write_text("namespace: team-a\nnamePrefix: p-\nresources: [volcano.yaml]\n")
+    environment = {**os.environ, "KUBECONFIG": os.devnull}
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    built = yaml.safe_load(done.stdout)
+    made = yaml.safe_load((tmp_path / "volcano.yaml").read_text())
+    assert built["metadata"]["namespace"] == "team-a"
+    assert built["metadata"]["name"] == f"p-{made['metadata']['name']}"
+    assert built["spec"] == made["spec"]

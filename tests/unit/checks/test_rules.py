@@ -1,0 +1,225 @@
+"""Each rule refuses what it is for, and lets the nearest right configuration pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftc.checks import CHECKS
+from ftc.diagnostics.model import Severity
+from unit.compiling import COMMAND, errors, found, ftc, refused
+
+GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
+ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
+BIG = "x" * (200 * 1024)
+
+# The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
+PAIRS = (
+    ("FTC101", ("dataset=none",), COMMAND, "dataset"),
+    ("FTC101", ("model=none",), COMMAND, "model"),
+    ("FTC101", ("method=none",), COMMAND, "method"),
+    ("FTC102", (*COMMAND, "engine=deepspeed-z2"), COMMAND, "engine"),
+    ("FTC102", (*COMMAND, "method=lora-sft"), (*COMMAND, "model=qwen3-8b"), "method"),
+    ("FTC102", (*COMMAND, "train.max_steps=1"), ("train.max_steps=1",), "train"),
+    ("FTC102", (*COMMAND, "setup=[[true]]"), ("setup=[['true']]",), "setup"),
+    ("FTC102", (*COMMAND, "publish=git", "publish.url=https://a.b/c"), COMMAND, "publish"),
+    ("FTC103", ("engine=fsdp2", "devices=2"), ("engine=fsdp2", "devices=2", "launcher=accelerate"), "engine"),
+    ("FTC103", ("engine=fsdp2", "devices=2", "launcher=torchrun"), ("launcher=torchrun", "devices=2"), "engine"),
+    ("FTC104", ("launcher=accelerate", "engine=deepspeed-z2"), ("engine=deepspeed-z2",), "engine"),
+    ("FTC104", ("launcher=accelerate", "engine=fsdp2"), ("launcher=accelerate", "engine=fsdp2", "nodes=2"), "engine"),
+    ("FTC105", ("method=full-sft", "method.merge={export_size: 4}"), ("method=full-sft",), "method.merge"),
+    ("FTC105", ("method.finetuning_type=freeze",), ("method.finetuning_type=oft",), "method.merge"),
+    ("FTC106", ("env.NNODES=4",), ("env.NCCL_DEBUG=INFO",), "env.NNODES"),
+    ("FTC106", ("hardware.env={MASTER_ADDR: x}",), ("hardware.env={A: x}",), "hardware.env.MASTER_ADDR"),
+    ("FTC106", ("cluster.env={GIT_TOKEN: x}",), ("cluster.env={HTTPS_PROXY: x}",), "cluster.env.GIT_TOKEN"),
+    ("FTC201", ("nodes=2", "storage=per-pod"), ("nodes=1", "storage=per-pod"), "storage.workspace"),
+    ("FTC201", ("nodes=2", "storage=existing-claim"), ("nodes=2", "storage=shared"), "storage.workspace"),
+    ("FTC201", ("nodes=2", "storage=job-lifetime"), ("nodes=2", *ALONE), "storage.workspace"),
+    ("FTC202", ("nodes=2", *ALONE, "storage.cache.access_mode=ReadWriteOnce"), ("nodes=2", *ALONE), "storage.cache"),
+    ("FTC202", (*COMMAND, "nodes=2", "storage=existing-claim"), (*COMMAND, "nodes=2"), "storage.workspace"),
+    ("FTC203", ("storage.cache.path=/elsewhere",), ("storage.cache.path=/workspace/elsewhere",), "storage.cache.path"),
+    ("FTC203", ("storage.cache.path=/workspaces/a",), ("storage.cache.path=/workspace",), "storage.cache.path"),
+    ("FTC203", ("storage.cache.path=/workspace/../a",), ("storage.cache.path=/workspace/.a",), "storage.cache.path"),
+    (
+        "FTC204",
+        ("storage=job-lifetime", "storage.cache.mount_path=/workspace"),
+        ("storage=job-lifetime", "storage.cache.mount_path=/workspace2"),
+        "storage.cache.mount_path",
+    ),
+    ("FTC204", ("storage.workspace.mount_path=/etc/ftc",), ("storage.workspace.mount_path=/etc/ft",), "storage"),
+    ("FTC204", ("storage.workspace.mount_path=/dev/shm",), ("storage.workspace.mount_path=/shm",), "storage"),  # noqa: S108
+    (
+        "FTC204",
+        ("storage.workspace.mount_path=/", "storage.cache.path=/cache"),
+        ("storage.workspace.mount_path=/w", "storage.cache.path=/w/cache"),
+        "storage",
+    ),
+    (
+        "FTC205",
+        ("storage=job-lifetime", "source@model.source=path", "model.source.path=/workspace/m"),
+        ("storage=job-lifetime", "source@model.source=path", "model.source.path=/cache/m"),
+        "model.source.path",
+    ),
+    (
+        "FTC205",
+        ("storage=job-lifetime", "source@dataset.source=path", "dataset.source.path=/workspace"),
+        ("storage=shared", "source@dataset.source=path", "dataset.source.path=/workspace"),
+        "dataset.source.path",
+    ),
+    ("FTC206", ("nodes=2", "train.overwrite_cache=true"), ("train.overwrite_cache=true",), "train.overwrite_cache"),
+    (
+        "FTC207",
+        ("restarts=1", "train.overwrite_output_dir=true"),
+        ("restarts=0", "train.overwrite_output_dir=true"),
+        "train.overwrite_output_dir",
+    ),
+    ("FTC208", (*GIT, "model.source.tls_verify=false"), GIT, "model.source.tls_verify"),
+    (
+        "FTC208",
+        ("publish=git", "publish.url=https://a.b/c", "publish.tls_verify=false"),
+        ("publish=git", "publish.url=https://a.b/c"),
+        "publish.tls_verify",
+    ),
+    ("FTC301", ("devices=9",), ("devices=8",), "devices"),
+    ("FTC302", ("hardware.shm_gib_per_device=64",), ("hardware.shm_gib_per_device=63",), "hardware.shm_gib_per_device"),
+    (
+        "FTC303",
+        ("hardware=alauda-vgpu",),
+        ("hardware=alauda-vgpu", "cluster.hami_with_volcano=true"),
+        "hardware.device.resource",
+    ),
+    (
+        "FTC304",
+        ("hardware=alauda-vgpu", "cluster.hami_with_volcano=true", "devices=2"),
+        ("hardware=alauda-vgpu", "cluster.hami_with_volcano=true", "devices=1"),
+        "devices",
+    ),
+    ("FTC305", ("train.fp16=true",), ("train.fp16=true", "train.bf16=false"), "train.fp16"),
+    ("FTC306", ("hardware.bf16=false",), ("hardware.fp16=false",), "method.arguments.bf16"),
+    (
+        "FTC306",
+        ("hardware.fp16=false", "train.fp16=true", "train.bf16=false"),
+        ("hardware.bf16=false", "train.fp16=true", "train.bf16=false"),
+        "train.fp16",
+    ),
+    (
+        "FTC401",
+        ("trainer.llamafactory=0.9.3",),
+        ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1"),
+        "trainer.transformers",
+    ),
+    ("FTC401", ("trainer.transformers=4.52.0",), ("trainer.transformers=5.6.0",), "trainer.transformers"),
+    ("FTC402", ("trainer.llamafactory=0.9.99",), (), "trainer"),
+    ("FTC403", ("train.output_dir=/x",), ("train.logging_steps=1",), "train.output_dir"),
+    ("FTC404", ("train.learning_rat=1.0",), ("train.learning_rate=1.0",), "train.learning_rat"),
+    ("FTC404", ("train.max_steps=ten",), ("train.max_steps=10",), "train.max_steps"),
+    ("FTC405", ("model.template=qwen33",), ("model.template=qwen",), "model.template"),
+    ("FTC406", ("dataset.names=[alpacca]",), ("dataset.names=[alpaca]",), "dataset.names"),
+    ("FTC501", (f"name={'a' * 49}",), (f"name={'a' * 48}",), "name"),
+    ("FTC501", ("nodes=11", f"name={'a' * 48}"), ("nodes=11", f"name={'a' * 47}"), "name"),
+    (
+        "FTC502",
+        ("pod={spec: {containers: [{name: side, command: [a]}]}}",),
+        ("pod={spec: {containers: [{name: side, command: [a], image: b}]}}",),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC502",
+        ("pod={spec: {initContainers: [{name: fetch-modle, workingDir: /}]}}",),
+        ("pod={spec: {initContainers: [{name: fetch-model, workingDir: /}]}}",),
+        "pod.spec.initContainers",
+    ),
+    (
+        "FTC503",
+        ("pod={spec: {restartPolicy: OnFailure}}",),
+        ("pod={spec: {restartPolicy: Never}}",),
+        "pod.spec.restartPolicy",
+    ),
+    ("FTC504", (f"annotations.note={BIG}",), (f"annotations.note={BIG[: 100 * 1024]}",), "train"),
+    ("FTC505", ("cluster.volcano=1.8",), ("cluster.volcano=1.9",), "cluster.volcano"),
+    ("FTC505", ("cluster.kubernetes=1.28",), ("cluster.kubernetes=1.29",), "cluster.kubernetes"),
+    (
+        "FTC506",
+        ("pod={spec: {nodeSelecto: {a: b}}}",),
+        ("pod={spec: {nodeSelector: {a: b}}}",),
+        "pod.spec.nodeSelecto",
+    ),
+    ("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
+)
+WARNINGS = {"FTC208", "FTC303", "FTC304", "FTC402"}
+TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
+
+
+def named(pair: tuple[str, tuple[str, ...], tuple[str, ...], str]) -> str:
+    return f"{pair[0]} {' '.join(pair[1])[:60]}"
+
+
+def test_every_rule_has_a_pair_here() -> None:
+    assert {code for code, *_ in PAIRS} == {rule.code for rule in CHECKS}
+
+
+def test_a_code_stands_for_one_rule() -> None:
+    codes = [rule.code for rule in CHECKS]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_a_rule_speaks_of_the_key_and_says_what_to_do(
+    pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
+) -> None:
+    code, wrong, _, key = pair
+    everything = found(*wrong, targets=TARGETS[code])
+    told = [d for d in everything if d.code == code]
+    assert told, everything
+    for diagnostic in told:
+        assert ".".join(map(str, diagnostic.path)).startswith(key)
+        assert diagnostic.position is not None
+        assert diagnostic.help
+        assert "\n" not in diagnostic.message + diagnostic.help
+        assert diagnostic.severity == (Severity.WARNING if code in WARNINGS else Severity.ERROR)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_a_rule_lets_the_nearest_right_configuration_pass(
+    pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
+) -> None:
+    code, _, right, _ = pair
+    told = found(*right, targets=TARGETS[code])
+    assert code not in {d.code for d in told}
+    assert [d for d in told if d.severity is Severity.ERROR] == []
+
+
+def test_an_error_refuses_the_compile_and_a_warning_does_not() -> None:
+    assert "error[FTC301]" in refused("devices=9")
+    said = ftc("compile", "hardware=alauda-vgpu")
+    assert said.exit_code == 0
+    assert "warning[FTC303]" in said.stderr
+    assert said.stdout.startswith("apiVersion: batch.volcano.sh/")
+
+
+def test_a_rule_of_one_target_is_silent_for_the_others() -> None:
+    assert ftc("compile", "-t", "llamafactory", "hardware=alauda-vgpu").stderr == ""
+    long = f"name={'a' * 60}"
+    assert ftc("compile", "-t", "llamafactory", long).exit_code == 0
+    assert "FTC501" in errors(long)[0]
+
+
+def test_several_nodes_on_a_claim_of_one_node_are_told_why() -> None:
+    said = refused("nodes=2", "storage=existing-claim")
+    assert "ReadWriteOnce" in said
+    assert "'workspace'" in said
+    assert "ReadWriteMany" in said.partition("help: ")[2]
+
+
+def test_a_setting_that_a_group_made_is_told_at_the_groups_file() -> None:
+    (line,) = errors("hardware.bf16=false")
+    assert "conf/method/lora-sft.yaml:" in line
+
+
+def test_what_a_command_does_not_use_is_not_judged() -> None:
+    vendor = (*COMMAND, "trainer.llamafactory=0.0.1", "hardware.bf16=false")
+    assert [d for d in found(*vendor) if d.severity is Severity.ERROR] == []
+
+
+def test_both_kinds_of_a_mistake_in_one_storage_are_told_once() -> None:
+    told = [d.code for d in found("nodes=2", "storage=existing-claim")]
+    assert told == ["FTC201"]

@@ -1,0 +1,112 @@
+"""What a user types, and what comes out; in one process, as the tests have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import yaml
+from click.testing import CliRunner
+
+from ftc.cli.main import cli
+from ftc.diagnostics.model import has_errors
+from ftc.diagnostics.render_text import render
+from ftc.driver import Request, State, compile_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftc.diagnostics.model import Diagnostic
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = ("launcher=command", "launcher.command=[python,train.py]")
+
+
+class Said(NamedTuple):
+    stdout: str
+    stderr: str
+    exit_code: int
+
+
+def ftc(*arguments: str) -> Said:
+    """Run the command; a bug in ftc comes through as the exception that it is."""
+    result = CliRunner().invoke(cli, list(arguments), prog_name="ftc")
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Said(result.stdout, result.stderr, result.exit_code)
+
+
+def refused(*arguments: str) -> str:
+    """What a compile that must be refused says: nothing on stdout, no trace, exit code 1."""
+    said = ftc("compile", *arguments)
+    assert said.exit_code == 1, said
+    assert said.stdout == ""
+    assert "Traceback" not in said.stderr
+    return said.stderr
+
+
+def errors(*arguments: str) -> list[str]:
+    """The first lines of a refused compile's errors: position, code, key and message."""
+    return [line for line in refused(*arguments).splitlines() if " error[" in f" {line}"]
+
+
+def compiled(*overrides: str) -> State:
+    """A compile that must not be refused."""
+    state = compile_job(Request(overrides))
+    assert not has_errors(state.diagnostics), render(state.diagnostics)
+    return state
+
+
+def found(*overrides: str, targets: tuple[str, ...] = ("volcano", "llamafactory")) -> tuple[Diagnostic, ...]:
+    """All diagnostics of a compile."""
+    return compile_job(Request(overrides, targets=targets)).diagnostics
+
+
+def artifacts(*overrides: str) -> dict[str, str]:
+    """Every file of a compile: name to text."""
+    return {artifact.name: artifact.text for artifact in compiled(*overrides).artifacts()}
+
+
+def document(name: str, *overrides: str) -> Any:
+    """One artifact, read."""
+    return yaml.safe_load(artifacts(*overrides)[name])
+
+
+def job(*overrides: str) -> Any:
+    """The VolcanoJob."""
+    return document("volcano.yaml", *overrides)
+
+
+def template(*overrides: str) -> Any:
+    """The pod template of the only task."""
+    (task,) = job(*overrides)["spec"]["tasks"]
+    return task["template"]
+
+
+def pod(*overrides: str) -> Any:
+    """The pod's spec."""
+    return template(*overrides)["spec"]
+
+
+def trainer(*overrides: str) -> Any:
+    """The container that trains."""
+    return next(container for container in pod(*overrides)["containers"] if container["name"] == "train")
+
+
+def fetcher(name: str, *overrides: str) -> Any:
+    """The init container that fetches the model or the dataset."""
+    return next(container for container in pod(*overrides)["initContainers"] if container["name"] == f"fetch-{name}")
+
+
+def variables(container: Any) -> dict[str, str]:
+    """The literal variables of a container, as Kubernetes' text."""
+    return {variable["name"]: variable["value"] for variable in container["env"] if "value" in variable}
+
+
+def conf(directory: Path, files: Mapping[str, str]) -> str:
+    """A user's conf tree: group/option to text. Returns the directory as an argument."""
+    for name, text in files.items():
+        file = directory / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return str(directory)

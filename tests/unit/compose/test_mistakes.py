@@ -1,0 +1,400 @@
+"""Each mistake is told where it was made, with what to do, and nothing goes to stdout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from unit.compiling import COMMAND, conf, errors, ftc, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def mine(files: dict[str, str]) -> tuple[str, str]:
+    """A conf tree of the user's in `mine`."""
+    from pathlib import Path  # noqa: PLC0415 - the working directory is a fixture's
+
+    return "--config-dir", conf(Path("mine"), files)
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "meant"),
+    [
+        ("hardwar=ascend", "hardwar", "hardware"),
+        ("nodez=2", "nodez", "nodes"),
+        ("storage.worksapce.claim=x", "storage.worksapce", "workspace"),
+        ("storage.workspace.clam=x", "storage.workspace.clam", "claim"),
+        ("hardware.device.resorce=a.b/c", "hardware.device.resorce", "resource"),
+        ("cluster.volcanoo=1.10", "cluster.volcanoo", "volcano"),
+        ("+launchr=x", "launchr", "launcher"),
+        ("++nodez=1", "nodez", "nodes"),
+        ("+storage.workspace.clam=x", "storage.workspace.clam", "claim"),
+        ("method.mergee={a: 1}", "method.mergee", "merge"),
+        ("train.learning_rat=1.0e-5", "train.learning_rat", "learning_rate"),
+        ("method.merge.export_sice=4", "method.merge.export_sice", "export_size"),
+    ],
+)
+def test_an_unknown_key_is_told_at_its_override_with_the_key_that_was_meant(
+    override: str, key: str, meant: str
+) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[" in said
+    assert f" {key}: " in said
+    assert f"did you mean '{meant}'?" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "option", "meant"),
+    [
+        ("hardware=asend", "asend", "ascend"),
+        ("launcher=torchrum", "torchrum", "torchrun"),
+        ("engine=deepspeed-z33", "deepspeed-z33", "deepspeed-z3"),
+        ("source@model.source=huggingfase", "huggingfase", "huggingface"),
+        ("model=qwen3_8b", "qwen3_8b", "qwen3-8b"),
+    ],
+)
+def test_an_unknown_option_is_told_with_the_option_that_was_meant(override: str, option: str, meant: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[" in said
+    assert f"'{option}'" in said
+    assert f"did you mean '{meant}'?" in said
+
+
+def test_an_option_that_is_like_no_other_is_answered_with_the_list() -> None:
+    said = refused("hardware=tpu-v5-litepod")
+    for option in ("nvidia", "h800", "alauda-vgpu", "ascend", "cpu"):
+        assert option in said
+
+
+def test_the_empty_option_is_refused() -> None:
+    assert "override 'hardware=': error[" in refused("hardware=")
+
+
+@pytest.mark.parametrize("override", ["hardware=null", "~hardware"])
+def test_a_group_cannot_be_left_out(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[" in said
+    assert "None" not in said
+    assert "hardware.image" not in said, "what follows from the first mistake is no second one"
+
+
+@pytest.mark.parametrize("override", ["source=git", "hardware@foo=ascend"])
+def test_a_group_at_a_place_where_it_is_not_used_is_told_at_its_override(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[" in said
+    assert "help: " in said
+
+
+def test_a_group_that_is_added_where_the_spec_has_no_key_for_it_is_told() -> None:
+    said = refused("+source=git")
+    assert " source: there is no such key" in said
+    assert "set source.url" not in said
+
+
+@pytest.mark.parametrize("override", ["nodes", "=3", "a b", "nodes=[1", "a=1=2'", ""])
+def test_what_is_no_override_is_told_as_such(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[FTC001]" in said
+    assert "group=option or key=value" in said
+
+
+@pytest.mark.parametrize("override", ["env.X=a=b", "env.X=http://a.example/?b=c", "env.X=it's"])
+def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[FTC001]" in said
+    assert "quote" in said
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("nodes=two", "a whole number"),
+        ("nodes=1.5", "a whole number"),
+        ("nodes=", "a whole number"),
+        ("nodes=true", "a whole number"),
+        ("nodes=[1]", "a whole number"),
+        ("nodes=0", "at least 1"),
+        ("nodes=-1", "at least 1"),
+        ("nodes.x=1", "a whole number"),
+        ("name.x=1", "a text"),
+        ("env.A.B=1", "a text"),
+        ("env=3", "a mapping"),
+        ("launcher.args=3", "a list"),
+        ("cluster.hami_with_volcano=perhaps", "true or false"),
+        ("naming=random", "one of fixed, generate"),
+        ("method.stage=dpoo", "'dpo'"),
+        ("master_port=80", "at least 1024"),
+        ("restarts=-1", "at least 0"),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_override_with_what_is_wanted(override: str, wanted: str) -> None:
+    command = COMMAND if override.startswith("launcher") else ()
+    said = refused(*command, override)
+    assert f"override '{override}': error[FTC012]" in said
+    assert wanted in said
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=Foo",
+        "name=a.b",
+        "name=-a",
+        "namespace=kube_system",
+        "labels.a=-x",
+        "labels={a/b/c: x}",
+        "image=a b",
+        "image=",
+        "cluster.queue=Default",
+        "storage.workspace.mount_path=workspace",
+        "storage.workspace.claim=My_Claim",
+        "hardware.device.resource=gpu",
+        "trainer.llamafactory=nine",
+    ],
+)
+def test_a_value_that_is_not_well_formed_is_told_with_its_form(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[FTC012]" in said
+    assert "help: " in said
+
+
+def test_a_name_that_no_variable_can_have_is_told_with_the_form_of_names() -> None:
+    said = refused("env.A-B=1")
+    assert "override 'env.A-B=1': error[FTC012]: env" in said
+    assert "A-B" in said
+    assert "help: " in said
+
+
+@pytest.mark.parametrize(
+    "override", ["nodes=3000000000", "restarts=3000000000", "ttl_seconds_after_finished=3000000000"]
+)
+def test_a_number_that_kubernetes_cannot_hold_is_told_and_is_no_bug(override: str) -> None:
+    assert f"override '{override}': error[" in refused(override)
+
+
+def test_a_kind_that_needs_other_keys_is_told_at_the_override_that_chose_it() -> None:
+    said = refused("engine.kind=deepspeed")
+    assert "override 'engine.kind=deepspeed': error[FTC011]: engine.stage: " in said
+
+
+@pytest.mark.parametrize("override", ["nodes=1,2", "nodes=choice(1,2)", "nodes=range(1,4)", "hardware=nvidia,ascend"])
+def test_a_sweep_is_refused(override: str) -> None:
+    assert f"override '{override}': error[FTC003]" in refused(override)
+
+
+def test_a_value_with_a_comma_is_helped() -> None:
+    assert "env.A='a,b'" in refused("env.A=a,b").replace("key=", "env.A=")
+    assert ftc("compile", "env.A='a,b'").exit_code == 0
+
+
+@pytest.mark.parametrize("key", ["nodes", "image", "trainer.llamafactory", "storage.workspace"])
+def test_a_key_that_is_needed_cannot_be_deleted(key: str) -> None:
+    said = refused(f"~{key}")
+    assert f"override '~{key}': error[" in said
+    assert f" {key}: " in said
+    assert f"set {key}" in said
+
+
+def test_a_key_that_is_not_there_cannot_be_deleted() -> None:
+    assert "override '~typo': error[" in refused("~typo")
+
+
+@pytest.mark.parametrize(
+    "text", ["${oc.env:HOME}", "${oc.env:HOME,x}", "${now:%Y}", "${oc.select:nodes}", "x-${oc.decode:1}"]
+)
+def test_a_resolver_is_refused_in_an_override_and_in_a_file(text: str) -> None:
+    assert f"override 'name={text}': error[FTC004]" in refused(f"name={text}")
+    files = {"run": f"defaults: [config, _self_]\nenv:\n  A: '{text}'\n", "other": "a: 1\n"}
+    assert "mine/run.yaml:3:3: error[FTC004]: env.A: " in refused(*mine(files), "-c", "run")
+
+
+def test_a_resolver_in_a_list_and_in_a_mapping_of_an_override_is_refused() -> None:
+    assert "error[FTC004]" in refused("launcher=command", "launcher.command=['${oc.env:HOME}']")
+    assert "error[FTC004]" in refused("env={A: '${oc.env:HOME}'}")
+
+
+def test_a_resolver_in_a_defaults_list_is_refused() -> None:
+    files = {"run": "defaults:\n  - config\n  - override hardware: ${oc.env:HARDWARE}\n"}
+    assert "mine/run.yaml:3:5: error[FTC004]" in refused(*mine(files), "-c", "run")
+
+
+def test_a_text_that_looks_like_a_resolver_can_be_written() -> None:
+    assert "value: '${oc.env:HOME}'" in ftc("compile", r"env.A=\${oc.env:HOME}").stdout
+
+
+def test_a_reference_to_nothing_is_told_where_it_stands() -> None:
+    assert "override 'name=${nope}': error[FTC004]: name: " in refused("name=${nope}")
+    files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${storage.nope}\n"}
+    (line,) = errors(*mine(files), "-c", "run")
+    assert line.startswith("mine/run.yaml:3:3: error[FTC004]: env.A: ")
+    assert "storage.nope" in line
+
+
+def test_a_reference_that_leads_back_to_itself_is_told() -> None:
+    assert "override 'name=${name}': error[FTC004]: name: " in refused("name=${name}")
+    files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${env.B}\n  B: ${env.A}\n"}
+    said = refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:3:3: error[FTC004]: env.A: " in said
+
+
+def test_a_missing_value_is_told_once_where_it_is_wanted() -> None:
+    found = errors("model=custom")
+    assert len(found) == 2, found
+    assert "conf/model/custom.yaml:" in found[0]
+    assert "error[FTC005]: model.id: " in found[0]
+    assert "error[FTC005]: model.template: " in found[1]
+    assert "help: set model.id=" in refused("model=custom")
+
+
+def test_a_missing_value_in_a_list_or_of_an_override_is_told() -> None:
+    assert "override 'name=???': error[FTC005]: name: " in refused("name=???")
+    assert "error[FTC005]" in refused("launcher=command", "launcher.command=[???]")
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("cpu_per_device: 1\ncpu_per_device: 2\n", "mine/hardware/bad.yaml:2:1"),
+        ("cpu_per_device: [1\n", "mine/hardware/bad.yaml:2:1"),
+        ("device:\n\tresource: x\n", "mine/hardware/bad.yaml:2:1"),
+        ("- a\n", "mine/hardware/bad.yaml:1:1"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_the_only_thing_told_of_it(text: str, position: str) -> None:
+    (line,) = errors(*mine({"hardware/bad": text}), "hardware=bad")
+    assert line.startswith(f"{position}: error[FTC002]: ")
+
+
+def test_a_primary_config_that_cannot_be_read_is_the_only_thing_told_of_it() -> None:
+    (line,) = errors(*mine({"run": "nodes: 1\nnodes: 2\n"}), "-c", "run")
+    assert line.startswith("mine/run.yaml:2:1: error[FTC002]: ")
+
+
+def test_an_option_that_extends_itself_is_told_with_what_to_do() -> None:
+    said = refused(*mine({"hardware/nvidia": "defaults: [nvidia, _self_]\ncpu_per_device: 3\n"}))
+    assert "mine/hardware/nvidia.yaml:1:" in said
+    assert "another name" in said
+
+
+def test_options_that_extend_each_other_are_told_with_a_file() -> None:
+    files = {"hardware/a": "defaults: [b]\n", "hardware/b": "defaults: [a]\n"}
+    (line,) = errors(*mine(files), "hardware=a")
+    assert line.startswith(("mine/hardware/a.yaml:1:", "mine/hardware/b.yaml:1:"))
+
+
+@pytest.mark.parametrize(
+    ("item", "column", "word"),
+    [
+        ("hardware: nothing", 5, "nothing"),
+        ("override hardware: asend", 5, "'ascend'"),
+        ("override hardwar: ascend", 5, "'hardware'"),
+        ("confg", 5, "'config'"),
+        ("3", 5, ""),
+        ("{a: 1, b: 2, c: 3}", 5, ""),
+        ("override hardware: ${nope}", 5, "nope"),
+        ("override hardware: 3", 5, ""),
+    ],
+)
+def test_a_wrong_item_of_a_defaults_list_is_told_where_it_stands(item: str, column: int, word: str) -> None:
+    said = refused(*mine({"run": f"nodes: 2\ndefaults:\n  - config\n  - {item}\n"}), "-c", "run")
+    assert f"mine/run.yaml:4:{column}: error[" in said
+    assert word in said
+
+
+def test_a_defaults_list_that_is_no_list_is_told_where_it_stands() -> None:
+    assert "mine/run.yaml:2:1: error[" in refused(*mine({"run": "nodes: 2\ndefaults: config\n"}), "-c", "run")
+
+
+def test_an_unknown_primary_config_is_told_with_those_that_there_are() -> None:
+    said = refused(*mine({"my-run": "defaults: [config]\n"}), "-c", "my-rum")
+    assert "'my-rum'" in said
+    assert "did you mean 'my-run'?" in said
+
+
+def test_a_wrong_key_of_a_file_has_the_files_position() -> None:
+    files = {"run": "defaults:\n  - config\n  - _self_\nnodes: two\nstorage:\n  workspace:\n    clam: x\n"}
+    said = refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:4:1: error[FTC012]: nodes: " in said
+    assert "mine/run.yaml:7:5: error[FTC010]: storage.workspace.clam: " in said
+
+
+def test_the_position_is_that_of_the_file_that_wins() -> None:
+    files = {"run": "defaults:\n  - config\n  - _self_\nnodes: 2\n", "hardware/mine": "cpu_per_device: 0\n"}
+    files["hardware/mine"] = "defaults: [nvidia, _self_]\n" + files["hardware/mine"]
+    (line,) = errors(*mine(files), "-c", "run", "hardware=mine")
+    assert line.startswith("mine/hardware/mine.yaml:2:1: error[FTC012]: hardware.cpu_per_device: ")
+    assert errors(*mine(files), "hardware=mine", "hardware.cpu_per_device=-1")[0].startswith("override ")
+
+
+def test_a_text_that_yaml_reads_as_a_number_is_helped_with_what_was_written() -> None:
+    files = {"cluster/mine": "defaults: [generic, _self_]\nvolcano: 1.10\n"}
+    said = refused(*mine(files), "cluster=mine")
+    assert "mine/cluster/mine.yaml:2:1: error[FTC012]: cluster.volcano: " in said
+    assert "1.10" in said
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_places() -> None:
+    files = {
+        "run": "defaults:\n  - config\n  - _self_\ndevices: none\ntypo: 1\n",
+        "storage/bad": "defaults: [shared, _self_]\nworkspace: {claim: ''}\n",
+    }
+    overrides = ("hardware=asend", "nodes=two", "model=custom", "model.template=qwen3", "name=${nope}")
+    found = errors(*mine(files), "-c", "run", "storage=bad", *overrides)
+    for part in ("hardware has no option 'asend'", " nodes: ", " devices: ", " typo: ", " model.id: ", " name: "):
+        assert any(part in line for line in found), (part, found)
+    assert any(line.startswith("mine/storage/bad.yaml:2:") for line in found)
+    assert len(found) == len(set(found)) == 7, found
+    places = [line for line in found if line.startswith("mine/run.yaml")]
+    assert places == sorted(places)
+
+
+def test_rules_too_are_told_together() -> None:
+    found = errors("devices=9", "train.learning_rat=1", "model.template=qwen33", "env.NNODES=3")
+    assert [code for code in ("FTC301", "FTC404", "FTC405", "FTC106") if not any(code in line for line in found)] == []
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "pod={spec: 3}",
+        "pod={spec: {containers: 3}}",
+        "pod={spec: {containers: [3]}}",
+        "pod={spec: {volumes: {name: x}}}",
+        "pod={spec: {nodeSelecto: {a: b}}}",
+        "pod={metadata: 3}",
+        "hardware.pod={spec: {tolerations: {key: a}}}",
+        "cluster.pod={spec: {containers: [{name: train, env: [{name: 3}]}]}}",
+        "pod={spec: {containers: [{name: train, env: {A: x}}]}}",
+        "pod={spec: {containers: [{image: x}]}}",
+        "pod={status: {}}",
+    ],
+)
+def test_a_fragment_that_is_no_pod_template_is_told_and_is_no_bug(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[" in said
+
+
+@pytest.mark.parametrize("version", ["1.8", "1.99", "1.007"])
+@pytest.mark.parametrize("key", ["cluster.volcano", "cluster.kubernetes"])
+def test_a_version_that_ftc_does_not_know_is_told_with_those_that_it_does(key: str, version: str) -> None:
+    said = refused(f"{key}={version}")
+    assert f"override '{key}={version}': error[" in said
+    assert ("1.12" if key == "cluster.volcano" else "1.31") in said or "1.29" in said or "1.9" in said
+
+
+def test_the_installed_command_says_the_same_and_nothing_on_stdout() -> None:
+    command = [sys.executable, "-m", "ftc.cli.main", "compile", "nodes=two", b"env.A=\xff", "hardware=asend"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.count(b"error[") == 3
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,149 @@
+"""A user's conf tree in front of the shipped one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from ftc.compose import groups
+from ftc.driver import search_path
+from unit.compiling import conf, ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def spec(*arguments: str) -> dict[str, object]:
+    said = ftc("show", *arguments)
+    assert said.exit_code == 0, said.stderr
+    assert said.stderr == ""
+    value: dict[str, object] = yaml.safe_load(said.stdout)
+    return value
+
+
+def hardware(*arguments: str) -> dict[str, object]:
+    value = spec(*arguments)["hardware"]
+    assert isinstance(value, dict)
+    return value
+
+
+def test_a_new_option_can_be_chosen(tmp_path: Path) -> None:
+    text = "device: {resource: example.com/npu}\nimage: a/b:1\ncpu_per_device: 1\n"
+    mine = conf(tmp_path, {"hardware/mine": text + "memory_gib_per_device: 9\nshm_gib_per_device: 1\n"})
+    assert hardware("--config-dir", mine, "hardware=mine")["cpu_per_device"] == 1
+    assert "'mine'" in ftc("compile", "--config-dir", mine, "hardware=minee").stderr
+
+
+def test_a_users_option_can_extend_a_shipped_one(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"hardware/a100": "defaults:\n  - nvidia\n  - _self_\ndevice:\n  memory_mib: 40960\n"})
+    found = hardware("--config-dir", mine, "hardware=a100")
+    assert found["device"] == {
+        "resource": "nvidia.com/gpu",
+        "slices": {},
+        "memory_mib": 40960,
+        "per_node": 8,
+        "hami": False,
+    }
+    assert found["image"] == hardware("hardware=nvidia")["image"]
+
+
+def test_an_option_of_the_same_name_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"engine/ddp": "kind: deepspeed\nstage: 2\n"})
+    assert spec("--config-dir", mine)["engine"] == {"kind": "deepspeed", "stage": 2, "offload": False, "config": {}}
+
+
+def test_the_first_of_several_trees_wins(tmp_path: Path) -> None:
+    one = conf(tmp_path / "one", {"engine/mine": "kind: deepspeed\nstage: 2\n"})
+    two = conf(tmp_path / "two", {"engine/mine": "kind: deepspeed\nstage: 3\n", "engine/other": "kind: ddp\n"})
+    found = spec("--config-dir", one, "--config-dir", two, "engine=mine")["engine"]
+    assert isinstance(found, dict)
+    assert found["stage"] == 2
+    assert spec("--config-dir", one, "--config-dir", two, "engine=other")["engine"] == {"kind": "ddp"}
+
+
+RUN = """\
+defaults:
+  - config
+  - override hardware: ascend
+  - override launcher: torchrun
+  - _self_
+name: my-run
+nodes: 2
+train:
+  learning_rate: 2e-5
+"""
+
+
+def test_a_primary_config_names_a_whole_run(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"my-run": RUN})
+    found = spec("--config-dir", mine, "-c", "my-run")
+    assert (found["name"], found["nodes"], found["launcher"]) == ("my-run", 2, {"kind": "torchrun"})
+    assert found["train"] == {"learning_rate": 2e-5}
+    assert hardware("--config-dir", mine, "-c", "my-run")["distributed_type"] == "MULTI_NPU"
+
+
+def test_the_command_line_wins_over_a_primary_config(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"my-run": RUN})
+    found = spec("--config-dir", mine, "-c", "my-run", "nodes=3", "launcher=accelerate")
+    assert (found["nodes"], found["launcher"]) == (3, {"kind": "accelerate"})
+
+
+@pytest.mark.parametrize("word", ["override hardware", "override /hardware"])
+def test_a_primary_config_without_self_works_and_says_nothing(tmp_path: Path, word: str) -> None:
+    mine = conf(tmp_path, {"my-run": f"defaults:\n  - config\n  - {word}: ascend\nnodes: 2\n"})
+    assert spec("--config-dir", mine, "-c", "my-run")["nodes"] == 2
+
+
+def test_a_primary_config_named_config_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    shipped = ftc("show", "nodes=5").stdout
+    assert spec("--config-dir", conf(tmp_path, {"config": shipped}))["nodes"] == 5
+
+
+def test_a_primary_config_can_lie_in_a_directory(tmp_path: Path) -> None:
+    text = RUN.replace("- config", "- /config").replace("override ", "override /")
+    mine = conf(tmp_path, {"runs/a": f"# @package _global_\n{text}"})
+    assert spec("--config-dir", mine, "-c", "runs/a")["name"] == "my-run"
+
+
+def test_a_group_of_the_users_own_can_be_added(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"experiment/long": "# @package _global_\nnodes: 2\ntrain:\n  num_train_epochs: 9.0\n"})
+    found = spec("--config-dir", mine, "+experiment=long")
+    assert found["nodes"] == 2
+    assert found["train"] == {"num_train_epochs": 9.0}
+
+
+def test_groups_and_options_of_all_trees_are_listed(tmp_path: Path) -> None:
+    mine = conf(tmp_path, {"hardware/mine": "cpu_per_device: 1\n", "experiment/long": "nodes: 2\n"})
+    known = groups(search_path((tmp_path,)))
+    assert mine
+    assert "mine" in known["hardware"]
+    assert "ascend" in known["hardware"]
+    assert known["experiment"] == ("long",)
+
+
+def test_what_is_no_group_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "hardware" / "notes.txt").write_text("no option")
+    known = groups(search_path((tmp_path,)))
+    assert ".git" not in known
+    assert "__pycache__" not in known
+    assert "notes" not in known["hardware"]
+
+
+@pytest.mark.parametrize("name", ["../secret", "hardware/../../secret"])
+def test_an_option_outside_of_the_tree_cannot_be_chosen(tmp_path: Path, name: str) -> None:
+    conf(tmp_path, {"secret": "cpu_per_device: 1\n"})
+    mine = conf(tmp_path / "mine", {"hardware/x": "cpu_per_device: 1\n"})
+    said = ftc("compile", "--config-dir", mine, f"hardware={name}")
+    assert said.exit_code == 1
+    assert said.stdout == ""
+
+
+def test_a_conf_directory_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
+    said = ftc("compile", "--config-dir", str(tmp_path / "nothing"))
+    assert said.exit_code == 2
+    assert said.stdout == ""

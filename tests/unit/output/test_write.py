@@ -1,0 +1,124 @@
+"""A directory holds the artifacts of the last compile, whole, and whatever else the user keeps there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.output.artifact import Artifact
+from ftc.output.write import write
+from unit.compiling import COMMAND, artifacts, ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def contents(directory: Path) -> dict[str, str]:
+    return {file.name: file.read_bytes().decode() for file in directory.iterdir()}
+
+
+def test_every_artifact_is_written_as_it_is(tmp_path: Path) -> None:
+    said = ftc("compile", "-o", str(tmp_path / "a" / "b"), "launcher=accelerate")
+    assert said.exit_code == 0
+    assert said.stdout == ""
+    assert "train.yaml" in said.stderr
+    assert contents(tmp_path / "a" / "b") == artifacts("launcher=accelerate")
+    assert contents(tmp_path / "a" / "b").keys() == {
+        *("spec.yaml", "volcano.yaml", "train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json"),
+    }
+
+
+def test_a_target_alone_leaves_the_other_out(tmp_path: Path) -> None:
+    ftc("compile", "-o", str(tmp_path), "-t", "llamafactory")
+    assert "volcano.yaml" not in contents(tmp_path)
+    assert contents(tmp_path)["train.yaml"] == artifacts()["train.yaml"]
+
+
+def test_what_the_last_compile_made_and_this_one_does_not_is_deleted(tmp_path: Path) -> None:
+    ftc("compile", "-o", str(tmp_path), "launcher=accelerate", "setup=[[a]]")
+    assert {"accelerate.yaml", "setup.json"} <= contents(tmp_path).keys()
+    ftc("compile", "-o", str(tmp_path), *COMMAND)
+    assert contents(tmp_path).keys() == {"spec.yaml", "volcano.yaml"}
+
+
+def test_a_foreign_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / "kustomization.yaml").write_text("resources: [volcano.yaml]")
+    ftc("compile", "-o", str(tmp_path))
+    ftc("compile", "-o", str(tmp_path), *COMMAND)
+    assert contents(tmp_path)["notes.md"] == "mine"
+    assert contents(tmp_path)["kustomization.yaml"] == "resources: [volcano.yaml]"
+
+
+def test_the_same_compile_leaves_the_same_files(tmp_path: Path) -> None:
+    ftc("compile", "-o", str(tmp_path), "nodes=2")
+    before = contents(tmp_path)
+    ftc("compile", "-o", str(tmp_path), "nodes=2")
+    assert contents(tmp_path) == before
+
+
+def test_a_refused_compile_leaves_the_directory_alone(tmp_path: Path) -> None:
+    ftc("compile", "-o", str(tmp_path))
+    before = contents(tmp_path)
+    assert ftc("compile", "-o", str(tmp_path), "nodes=0").exit_code == 1
+    assert contents(tmp_path) == before
+    assert ftc("compile", "-o", str(tmp_path / "new"), "nodes=0").exit_code == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_reader_sees_an_old_file_or_a_new_one_and_never_a_part(tmp_path: Path) -> None:
+    write(tmp_path, [Artifact("a", "old")], ["a"])
+    with (tmp_path / "a").open() as reader:
+        write(tmp_path, [Artifact("a", "new")], ["a"])
+        assert reader.read() == "old", "the file is replaced, not written into"
+    assert contents(tmp_path) == {"a": "new"}
+
+
+def test_nothing_is_replaced_unless_all_could_be_written(tmp_path: Path) -> None:
+    write(tmp_path, [Artifact("a", "old"), Artifact("b", "old")], [])
+    with pytest.raises(OSError, match="Errno"):
+        write(tmp_path, [Artifact("a", "new"), Artifact("missing/b", "new")], [])
+    assert contents(tmp_path) == {"a": "old", "b": "old"}
+
+
+def test_a_file_is_as_open_as_others_of_the_user(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        ftc("compile", "-o", str(tmp_path))
+    finally:
+        os.umask(mask)
+    assert {oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()} == {"0o644"}
+
+
+def test_lines_end_with_lf(tmp_path: Path) -> None:
+    ftc("compile", "-o", str(tmp_path))
+    assert all(b"\r" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["file/below", "/proc/nothing/here", "/dev/null/x"])
+def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    said = ftc("compile", "-o", str(tmp_path / place))
+    assert said.exit_code == 1
+    assert said.stdout == ""
+    assert said.stderr.count("\n") == 1
+    assert place.rpartition("/")[0] in said.stderr
+
+
+def test_a_directory_in_the_place_of_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").mkdir()
+    said = ftc("compile", "-o", str(tmp_path))
+    assert said.exit_code == 1
+    assert said.stderr.count("\n") == 1
+    assert "train.yaml" in said.stderr
+    (tmp_path / "other" / "accelerate.yaml").mkdir(parents=True)
+    said = ftc("compile", "-o", str(tmp_path / "other"))
+    assert said.exit_code == 1
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_file_as_the_directory_is_a_wrong_command_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert ftc("compile", "-o", str(tmp_path / "file")).exit_code == 2

@@ -1,0 +1,175 @@
+"""What the pod downloads, where to, and with which credentials."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.compiling import COMMAND, document, fetcher, pod, trainer, variables
+
+GIT = ("source@model.source=git", "model.source.url=https://git.example.com/models/Qwen3-0.6B")
+
+
+def directory(*overrides: str) -> str:
+    return variables(fetcher("model", *overrides))["TARGET_DIR"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("model.source.url=https://git.example.com/models/other",),
+        ("model.source.url=https://other.example.com/models/Qwen3-0.6B",),
+        ("model.source.revision=v2",),
+        ("source@model.source=huggingface",),
+    ],
+)
+def test_another_source_or_revision_is_another_directory(change: tuple[str, ...]) -> None:
+    kept = GIT if "source@model.source=huggingface" not in change else ()
+    assert directory(*kept, *change) != directory(*GIT)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "model.source.credentials={secret: mine}",
+        "model.source.tls_verify=false",
+        "model.source.url=https://git.example.com/models/Qwen3-0.6B.git",
+        "model.source.url=https://git.example.com/models/Qwen3-0.6B/",
+        "name=another-run",
+        "nodes=2",
+        "train.learning_rate=1.0e-5",
+    ],
+)
+def test_what_does_not_change_the_files_does_not_change_the_directory(change: str) -> None:
+    assert directory(*GIT, change) == directory(*GIT)
+
+
+def test_an_endpoint_or_a_token_of_a_hub_does_not_change_the_directory() -> None:
+    hub = directory()
+    assert directory("model.source.endpoint=https://mirror.example.com") == hub
+    assert directory("model.source.token={secret: mine}") == hub
+    assert directory("model.source.revision=v2") != hub
+
+
+def test_the_same_repository_of_two_hubs_is_two_directories() -> None:
+    assert directory("source@model.source=modelscope", "model.source.revision=main") != directory()
+
+
+def test_directories_lie_in_the_cache_and_are_named_after_their_source() -> None:
+    assert directory(*GIT).startswith("/workspace/cache/qwen3-0-6b-")
+    assert directory(*GIT, "storage.cache.path=/workspace/models").startswith("/workspace/models/qwen3-0-6b-")
+    assert directory(*GIT, "storage=job-lifetime").startswith("/cache/qwen3-0-6b-")
+
+
+def test_the_trainer_reads_where_the_fetch_puts() -> None:
+    assert document("train.yaml", *GIT)["model_name_or_path"] == directory(*GIT)
+    assert document("merge.yaml", *GIT)["model_name_or_path"] == directory(*GIT)
+
+
+def test_a_directory_on_a_volume_is_used_as_it_is() -> None:
+    there = ("source@model.source=path", "model.source.path=/workspace/models/mine")
+    container = fetcher("model", *there)
+    assert container["command"] == ["bash", "/etc/ftc/check_path.sh"]
+    assert variables(container)["TARGET_DIR"] == "/workspace/models/mine"
+    assert document("train.yaml", *there)["model_name_or_path"] == "/workspace/models/mine"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shared"),
+    [
+        ((), "true"),
+        (("storage=existing-claim",), "false"),
+        (("storage=per-pod",), "false"),
+        (("storage=job-lifetime",), "true"),
+        (("storage=job-lifetime", "storage.cache.access_mode=ReadWriteOnce"), "false"),
+    ],
+)
+def test_rank_0_downloads_for_all_where_the_cache_is_shared(overrides: tuple[str, ...], shared: str) -> None:
+    found = variables(fetcher("model", *overrides))
+    assert found["SHARED_CACHE"] == shared
+    assert found["NNODES"] == "1"
+
+
+def test_an_init_container_knows_the_number_of_nodes_and_the_time_that_it_has() -> None:
+    found = variables(fetcher("dataset", "nodes=3", "cluster.fetch_timeout_seconds=60"))
+    assert (found["NNODES"], found["FETCH_TIMEOUT"]) == ("3", "60")
+
+
+def test_a_hub_is_told_what_to_fetch() -> None:
+    found = variables(fetcher("model", "model.source.revision=v2", "model.source.endpoint=https://mirror.example.com"))
+    wanted = {
+        "HUB": "huggingface",
+        "SOURCE": "Qwen/Qwen3-0.6B",
+        "REPO_TYPE": "model",
+        "REVISION": "v2",
+        "HF_ENDPOINT": "https://mirror.example.com",
+    }
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert variables(fetcher("dataset"))["REPO_TYPE"] == "dataset"
+
+
+def test_modelscope_is_told_what_to_fetch() -> None:
+    found = variables(fetcher("model", "source@model.source=modelscope", "model.source.endpoint=https://ms.example.com"))
+    assert (found["HUB"], found["MODELSCOPE_ENDPOINT"]) == ("modelscope", "https://ms.example.com")
+    assert (found["SOURCE"], found["REVISION"]) == ("Qwen/Qwen3-0.6B", "master")
+
+
+def test_git_is_told_what_to_fetch() -> None:
+    found = variables(fetcher("model", *GIT, "model.source.revision=v2", "model.source.tls_verify=false"))
+    wanted = {"SOURCE": "https://git.example.com/models/Qwen3-0.6B", "REVISION": "v2", "TLS_VERIFY": "false"}
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert "TLS_VERIFY" not in variables(fetcher("model", *GIT))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ((*GIT, "model.source.credentials={secret: mine, username_key: u, password_key: p}"), {"GIT_USER", "GIT_TOKEN"}),
+        (("model.source.token={secret: mine, key: p}",), {"HF_TOKEN"}),
+        (("source@model.source=modelscope", "model.source.token={secret: mine, key: p}"), {"MODELSCOPE_API_TOKEN"}),
+    ],
+)
+def test_credentials_come_from_a_secret_and_are_in_one_container_only(
+    overrides: tuple[str, ...], names: set[str]
+) -> None:
+    def secret(container: dict[str, list[dict[str, dict[str, dict[str, str]]]]]) -> dict[str, dict[str, str]]:
+        given = [variable for variable in container["env"] if "valueFrom" in variable]
+        refs = {str(v["name"]): v["valueFrom"].get("secretKeyRef") for v in given}
+        return {name: ref for name, ref in refs.items() if ref}
+
+    found = secret(fetcher("model", *overrides))
+    assert set(found) == names
+    assert {ref["name"] for ref in found.values()} == {"mine"}
+    assert "p" in {ref["key"] for ref in found.values()}
+    assert secret(trainer(*overrides)) == {}
+    assert secret(fetcher("dataset", *overrides)) == {}
+
+
+def test_the_platforms_credentials_and_mirror_are_used_without_being_named() -> None:
+    found = fetcher("model", "cluster=alauda", *GIT)["env"]
+    user = {"secretKeyRef": {"name": "aml-image-builder-secret", "key": "MODEL_REPO_GIT_USER"}}
+    assert next(v["valueFrom"] for v in found if v["name"] == "GIT_USER") == user
+    mirror = variables(fetcher("model", "cluster=alayanew"))
+    assert mirror["HF_ENDPOINT"] == "http://hfmirror.mas.zetyun.cn:8082"
+
+
+def test_the_platforms_variables_reach_every_fetch_and_no_name_stands_twice() -> None:
+    overrides = ("cluster=alayanew", "cluster.env={HTTPS_PROXY: 'http://p:1', HF_ENDPOINT: 'http://other'}")
+    for name in ("model", "dataset"):
+        container = fetcher(name, *overrides)
+        names = [variable["name"] for variable in container["env"]]
+        assert len(names) == len(set(names))
+        assert variables(container)["HTTPS_PROXY"] == "http://p:1"
+        assert variables(container)["HF_ENDPOINT"] == "http://hfmirror.mas.zetyun.cn:8082"
+
+
+def test_a_dataset_with_its_own_description_is_asked_for_its_names() -> None:
+    named = ("dataset=custom", "dataset.id=org/data", "dataset.names=[one,two]")
+    assert variables(fetcher("dataset", *named))["EXPECT_DATASETS"] == "one,two"
+    assert "EXPECT_DATASETS" not in variables(fetcher("dataset"))
+
+
+def test_a_command_fetches_what_it_is_given_and_is_told_where() -> None:
+    assert "initContainers" not in pod(*COMMAND)
+    found = trainer(*COMMAND, "model=qwen3-8b")
+    assert variables(found)["MODEL_DIR"] == variables(fetcher("model", *COMMAND, "model=qwen3-8b"))["TARGET_DIR"]
+    assert "DATASET_DIR" not in variables(found)

@@ -1,0 +1,94 @@
+"""A pod carries the files that it uses, and no others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from unit.compiling import COMMAND, artifacts, pod, template
+
+GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
+HUB = {"check_path.sh", "fetch.sh", "download_hub.py"}
+RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
+TRAIN = {*RUN, "train.sh", "train.yaml", "merge.yaml", "dataset_info.json"}
+PATHS = ("source@model.source=path", "model.source.path=/m", "source@dataset.source=path", "dataset.source.path=/d")
+
+
+def carried(*overrides: str) -> dict[str, str]:
+    annotations = template(*overrides)["metadata"]["annotations"]
+    return {name.removeprefix("ftc.dev/"): text for name, text in annotations.items() if name.startswith("ftc.dev/")}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ((), {*HUB, *TRAIN}),
+        (("method.merge=null",), {*HUB, *TRAIN} - {"merge.yaml"}),
+        (("launcher=accelerate",), {*HUB, *TRAIN, "accelerate.yaml"}),
+        (("launcher=torchrun", "nodes=2"), {*HUB, *TRAIN}),
+        (GIT, {*HUB, *TRAIN, "download_git.sh", "git_credentials.sh"}),
+        (PATHS, {*TRAIN, "check_path.sh"}),
+        (("dataset=custom", "dataset.id=a/b", "dataset.names=[c]"), {*HUB, *TRAIN} - {"dataset_info.json"}),
+        (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json"}),
+        (("publish=git", "publish.url=https://g.example/o"), {*HUB, *TRAIN, "publish.sh", "git_credentials.sh"}),
+        (COMMAND, RUN),
+        ((*COMMAND, "model=qwen3-8b"), {*RUN, *HUB}),
+    ],
+)
+def test_a_pod_carries_what_its_steps_use(overrides: tuple[str, ...], names: set[str]) -> None:
+    assert set(carried(*overrides)) == names
+
+
+@pytest.mark.parametrize("overrides", [(), ("launcher=accelerate", "nodes=2"), COMMAND, ("setup=[[a]]", *GIT)])
+def test_every_carried_file_is_projected_under_its_name_and_nothing_else(overrides: tuple[str, ...]) -> None:
+    (volume,) = [volume for volume in pod(*overrides)["volumes"] if volume["name"] == "ftc"]
+    projected = {item["path"]: item["fieldRef"]["fieldPath"] for item in volume["downwardAPI"]["items"]}
+    wanted = {name: f"metadata.annotations['ftc.dev/{name}']" for name in carried(*overrides)}
+    assert projected == wanted
+
+
+def test_every_container_of_ftc_mounts_the_files() -> None:
+    spec = pod(*GIT)
+    for container in (*spec["initContainers"], *spec["containers"]):
+        assert {"name": "ftc", "mountPath": "/etc/ftc"} in container["volumeMounts"]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "word"),
+    [
+        ("launcher=llamafactory-cli", "exec llamafactory-cli train"),
+        ("launcher=torchrun", "exec torchrun"),
+        ("launcher=accelerate", "exec accelerate launch"),
+    ],
+)
+def test_each_launcher_has_its_own_script(launcher: str, word: str) -> None:
+    assert word in carried(launcher)["launch.sh"]
+
+
+def test_one_node_meets_nobody_and_several_meet_by_volcano() -> None:
+    assert "MASTER_ADDR=127.0.0.1" in carried()["rendezvous.sh"]
+    assert "VC_WORKER_HOSTS" in carried("nodes=2")["rendezvous.sh"]
+
+
+def test_no_value_of_the_user_is_in_a_script() -> None:
+    marks = ("name=marked-run", "model.id=marked/model", "env.A=marked", "setup=[[marked]]", "labels.a=marked")
+    given = carried(*marks, "publish=git", "publish.url=https://marked.example/x", *GIT)
+    plain = carried("publish=git", "publish.url=https://other.example/y", *GIT)
+    scripts = [name for name in given if name.endswith((".sh", ".py"))]
+    assert {name: given[name] for name in scripts} == {name: plain[name] for name in scripts}
+
+
+def test_what_is_embedded_is_the_file_beside_the_manifest_byte_for_byte() -> None:
+    overrides = ("launcher=accelerate", "nodes=2", "setup=[[echo,'a b  ']]", "train.run_name='é \U0001f917 '")
+    beside = artifacts(*overrides)
+    embedded = carried(*overrides)
+    for name in beside.keys() - {"spec.yaml", "volcano.yaml"}:
+        assert embedded[name] == beside[name]
+    assert {"train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json"} <= beside.keys() & embedded.keys()
+
+
+def test_setup_commands_are_carried_as_argument_lists() -> None:
+    commands = [["pip", "install", "a b", "$(x)"], ["true"]]
+    given = carried(f"setup={json.dumps(commands)}")
+    assert json.loads(given["setup.json"]) == commands

@@ -1,0 +1,130 @@
+"""A fragment is laid over the pod as Kubernetes' own patches are: keyed lists item by item."""
+
+from __future__ import annotations
+
+import copy
+
+from ftc.plan.merge import merge
+from unit.compiling import pod, template, trainer, variables
+
+
+def test_mappings_merge_and_the_overlay_wins() -> None:
+    base = {"spec": {"hostNetwork": False, "nodeSelector": {"a": "1", "b": "2"}}}
+    overlay = {"spec": {"nodeSelector": {"b": "3", "c": "4"}}}
+    assert merge(base, overlay) == {"spec": {"hostNetwork": False, "nodeSelector": {"a": "1", "b": "3", "c": "4"}}}
+
+
+def test_neither_side_is_changed() -> None:
+    base = {"spec": {"containers": [{"name": "a", "env": [{"name": "X", "value": "1"}]}]}}
+    overlay = {"spec": {"containers": [{"name": "a", "env": [{"name": "X", "value": "2"}]}]}}
+    before = copy.deepcopy((base, overlay))
+    merge(base, overlay)
+    assert (base, overlay) == before
+
+
+def test_a_container_of_the_same_name_is_extended_and_another_is_added() -> None:
+    base = {"containers": [{"name": "train", "image": "a", "command": ["x"]}]}
+    overlay = {"containers": [{"name": "side", "image": "b"}, {"name": "train", "workingDir": "/w"}]}
+    assert merge(base, overlay)["containers"] == [
+        {"name": "train", "image": "a", "command": ["x"], "workingDir": "/w"},
+        {"name": "side", "image": "b"},
+    ]
+
+
+def test_a_list_without_a_key_is_replaced() -> None:
+    assert merge({"command": ["a", "b"], "args": ["c"]}, {"command": ["d"]}) == {"command": ["d"], "args": ["c"]}
+
+
+def test_a_variable_is_replaced_and_keeps_its_place() -> None:
+    base = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+    overlay = {"env": [{"name": "C", "value": "3"}, {"name": "A", "value": "4"}]}
+    assert merge(base, overlay)["env"] == [
+        {"name": "A", "value": "4"},
+        {"name": "B", "value": "2"},
+        {"name": "C", "value": "3"},
+    ]
+
+
+def test_a_variable_has_one_source() -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    value, reference = {"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "valueFrom": secret}]}
+    assert merge(value, reference) == reference
+    assert merge(reference, value) == value
+
+
+def test_a_variables_reference_of_another_kind_takes_the_place_of_the_old_one() -> None:
+    field = {"env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]}
+    secret = {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}
+    assert merge(field, secret) == secret
+
+
+def test_a_volume_has_one_source() -> None:
+    claim = {"volumes": [{"name": "w", "persistentVolumeClaim": {"claimName": "c"}}]}
+    for source in ("emptyDir", "hostPath", "nfs", "csi", "configMap", "secret", "projected", "image", "ephemeral"):
+        other = {"volumes": [{"name": "w", source: {"x": "y"}}]}
+        assert merge(claim, other) == other
+        assert merge(other, claim) == claim
+
+
+def test_a_volume_of_the_same_kind_is_extended() -> None:
+    base = {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}}]}
+    overlay = {"volumes": [{"name": "shm", "emptyDir": {"sizeLimit": "16Gi"}}]}
+    merged = [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}]
+    assert merge(base, overlay)["volumes"] == merged
+
+
+def test_mounts_are_told_apart_by_their_path() -> None:
+    base = {"volumeMounts": [{"name": "w", "mountPath": "/w"}]}
+    overlay = {"volumeMounts": [{"name": "w", "mountPath": "/v"}, {"name": "x", "mountPath": "/w"}]}
+    assert merge(base, overlay)["volumeMounts"] == [
+        {"name": "x", "mountPath": "/w"},
+        {"name": "w", "mountPath": "/v"},
+    ]
+
+
+def test_two_tolerations_of_one_key_stay_two() -> None:
+    both = [{"key": "npu", "effect": "NoSchedule"}, {"key": "npu", "effect": "NoExecute"}]
+    base = {"tolerations": [{"key": "gpu", "operator": "Exists"}]}
+    assert merge(base, {"tolerations": both})["tolerations"] == [{"key": "gpu", "operator": "Exists"}, *both]
+
+
+def test_a_port_of_two_protocols_stays_two() -> None:
+    both = [{"containerPort": 53, "protocol": "TCP"}, {"containerPort": 53, "protocol": "UDP"}]
+    base = {"ports": [{"containerPort": 80}]}
+    assert merge(base, {"ports": both})["ports"] == [{"containerPort": 80}, *both]
+
+
+FRAGMENTS = (
+    "cluster.pod={spec: {tolerations: [{key: a, operator: Exists}], nodeSelector: {zone: one, pool: x}}}",
+    "hardware.pod={spec: {tolerations: [{key: b, operator: Exists}], nodeSelector: {zone: two}}}",
+    "pod={spec: {nodeSelector: {zone: three}, serviceAccountName: tuner}, metadata: {labels: {team: t}}}",
+)
+
+
+def test_the_users_fragment_wins_over_the_hardwares_and_that_over_the_clusters() -> None:
+    spec = pod(*FRAGMENTS)
+    assert spec["nodeSelector"] == {"zone": "three", "pool": "x"}
+    assert [t["key"] for t in spec["tolerations"]] == ["a", "b"]
+    assert pod(*FRAGMENTS[:2])["nodeSelector"]["zone"] == "two"
+
+
+def test_a_fragment_adds_to_what_ftc_makes() -> None:
+    made = template(*FRAGMENTS)
+    assert made["metadata"]["labels"]["team"] == "t"
+    assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "ftc"
+    assert made["spec"]["serviceAccountName"] == "tuner"
+    assert made["spec"]["enableServiceLinks"] is False
+
+
+def test_a_fragment_can_change_the_training_container() -> None:
+    fragment = (
+        "pod={spec: {containers: [{name: train, securityContext: {runAsUser: 1000}, env: [{name: A, value: b}]},"
+        " {name: side, image: 'busybox:1', command: [sleep, 1d]}], volumes: [{name: extra, emptyDir: {}}]}}"
+    )
+    container = trainer(fragment)
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "runAsUser": 1000}
+    assert variables(container)["A"] == "b"
+    assert variables(container)["NNODES"] == "1"
+    spec = pod(fragment)
+    assert [c["name"] for c in spec["containers"]] == ["train", "side"]
+    assert {v["name"] for v in spec["volumes"]} >= {"extra", "ftc", "shm", "workspace"}

@@ -1,0 +1,83 @@
+"""Names are made once, the same everywhere, and within the limits of what carries them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ftc.plan.names import digest, slug
+from unit.compiling import COMMAND, errors, job
+
+LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+
+
+@given(st.text())
+def test_a_slug_is_a_name_of_kubernetes_whatever_it_is_made_of(text: str) -> None:
+    assert LABEL.fullmatch(slug(text))
+    assert len(slug(text)) <= 40
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Qwen3-0.6B", "qwen3-0-6b"),
+        ("a__b", "a-b"),
+        ("-a-", "a"),
+        ("7b-model", "x-7b-model"),
+        ("中文", "x"),
+        ("", "x"),
+        ("a" * 39 + "-b", "a" * 39),
+    ],
+)
+def test_a_slug_reads_like_what_it_is_made_of(text: str, name: str) -> None:
+    assert slug(text) == name
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    assert re.fullmatch("[0-9a-f]{8}", digest("x"))
+
+
+def named(*overrides: str) -> str:
+    name: str = job("naming=fixed", *overrides)["metadata"]["name"]
+    return name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ((), "qwen3-0-6b-lora-sft"),
+        (("model=qwen3-8b", "method=full-sft"), "qwen3-8b-full-sft"),
+        (("name=mine",), "mine"),
+        ((*COMMAND, "image=registry.example.com:5000/team/Vendor_Image:1.0"), "vendor-image"),
+        ((*COMMAND, "image=vendor@sha256:0123"), "vendor"),
+        ((*COMMAND, "image=localhost:5000/a"), "a"),
+    ],
+)
+def test_a_job_is_named_after_what_it_runs(overrides: tuple[str, ...], name: str) -> None:
+    assert named(*overrides) == name
+
+
+@pytest.mark.parametrize(("nodes", "longest"), [(1, 63 - 9), (10, 63 - 9), (11, 63 - 10), (101, 63 - 11)])
+def test_the_name_of_the_last_pod_fits_into_a_host_name(nodes: int, longest: int) -> None:
+    fits, long = "a" * longest, "a" * (longest + 1)
+    assert len(f"{fits}-worker-{nodes - 1}") == 63
+    assert named(f"nodes={nodes}", f"name={fits}") == fits
+    (line,) = errors("naming=fixed", f"nodes={nodes}", f"name={long}")
+    assert "FTC501" in line
+
+
+def test_a_generated_ending_counts() -> None:
+    fits = "a" * (63 - len("-worker-0") - len("-xxxxx"))
+    assert job(f"name={fits}")["metadata"]["generateName"] == f"{fits}-"
+    assert "FTC501" in errors(f"name={fits}a")[0]
+
+
+def test_a_derived_name_fits_for_the_largest_index() -> None:
+    long = "model.id=org/" + "a-very-long-name-" * 8
+    name = job(long, "nodes=100000")["metadata"]["generateName"]
+    assert len(f"{name}xxxxx-worker-99999") <= 63

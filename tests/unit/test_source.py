@@ -1,0 +1,210 @@
+"""A conf file is read once: as OmegaConf reads it, with the position of every key, and with nothing that surprises."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from ftc import source, yaml_text
+from ftc.diagnostics.model import KeyPath, Position
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.diagnostics.model import Diagnostic
+
+NESTED = """\
+# a comment
+name: a
+hardware:
+  device:
+    resource: example.com/x
+  scripts:
+    - /a
+    -   /b
+inline: {one: 1, two: {three: 3}}
+"quoted key": 1
+"""
+
+
+def read(directory: Path, content: str | bytes) -> tuple[source.Document | None, tuple[Diagnostic, ...]]:
+    file = directory / "file.yaml"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return source.read(file, "conf/file.yaml")
+
+
+def problem(directory: Path, content: str | bytes) -> Diagnostic:
+    document, problems = read(directory, content)
+    assert document is None
+    assert len(problems) == 1
+    return problems[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "column"),
+    [
+        (("name",), 2, 1),
+        (("hardware",), 3, 1),
+        (("hardware", "device", "resource"), 5, 5),
+        (("hardware", "scripts", 0), 7, 7),
+        (("hardware", "scripts", 1), 8, 9),
+        (("inline", "two", "three"), 9, 24),
+        (("quoted key",), 10, 1),
+    ],
+)
+def test_a_key_has_the_position_that_an_editor_shows(tmp_path: Path, path: KeyPath, line: int, column: int) -> None:
+    document, _ = read(tmp_path, NESTED)
+    assert document is not None
+    assert document.position(path) == Position("conf/file.yaml", line, column)
+
+
+def test_a_key_that_is_not_there_has_the_position_of_its_nearest_parent(tmp_path: Path) -> None:
+    document, _ = read(tmp_path, NESTED)
+    assert document is not None
+    assert document.position(("hardware", "device", "memory")).line == 4
+    assert document.depth(("hardware", "device", "memory")) == 2
+    assert document.depth(("hardware", "scripts", 2)) == 2
+    assert document.depth(("nothing",)) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 0.0001),
+        ("1E3", 1000.0),
+        ("1.0e-4", 0.0001),
+        ("12", 12),
+        ("2024-01-01", "2024-01-01"),
+        ("2024-01-01 10:00:00", "2024-01-01 10:00:00"),
+        ("'8'", "8"),
+        ("~", None),
+        ("true", True),
+        ("0.9.5", "0.9.5"),
+        ("[a, 1]", ["a", 1]),
+    ],
+)
+def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, value: Any) -> None:
+    document, problems = read(tmp_path, f"a: {text}\n")
+    assert problems == ()
+    assert document is not None
+    assert document.data == {"a": value}
+    assert type(document.data["a"]) is type(value)
+    assert OmegaConf.to_container(OmegaConf.create(f"a: {text}\n")) == {"a": value}
+
+
+READABLE = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(st.dictionaries(READABLE.filter(lambda key: key != "<<"), READABLE | st.floats(0, 1)))
+def test_what_ftc_writes_it_reads(values: dict[str, Any]) -> None:
+    document, problems = source._parse(yaml_text.dump(values), "x")  # noqa: SLF001 - the same without a file
+    assert problems == ()
+    assert document is not None
+    assert document.data == values
+
+
+def test_the_same_key_twice_is_told_with_both_places(tmp_path: Path) -> None:
+    found = problem(tmp_path, "a:\n  b: 1\n  c: 2\n  b: 3\n")
+    assert found.position == Position("conf/file.yaml", 4, 3)
+    assert "conf/file.yaml:2:3" in found.message
+    assert "'b'" in found.message
+
+
+def test_every_duplicate_is_told_at_once(tmp_path: Path) -> None:
+    _, problems = read(tmp_path, "a: 1\na: 2\nb: {c: 1, c: 2}\n")
+    assert sorted(p.position.line for p in problems if p.position) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("a: [1\nb: 2\n", 2, 2),
+        ("a:\n\tb: 1\n", 2, 1),
+        ("a: 'x\n", 2, 1),
+        ("a: 1\n---\nb: 2\n", 2, 1),
+        ("a: *nothing\n", 1, 4),
+        ("a: b: c\n", 1, 5),
+        ("a: !!python/object/apply:os.system [x]\n", 1, 4),
+        ("a: !mine x\n", 1, 4),
+        ("ok: 1\nbad: \x07\n", 2, 6),
+    ],
+)
+def test_malformed_yaml_is_told_where_it_is(tmp_path: Path, text: str, line: int, column: int) -> None:
+    found = problem(tmp_path, text)
+    assert found.position == Position("conf/file.yaml", line, column)
+    assert "\n" not in found.message
+
+
+@pytest.mark.parametrize("text", ["- a\n", "hello\n", "3\n", "[]\n"])
+def test_a_file_that_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
+    assert "mapping" in problem(tmp_path, text).message
+
+
+@pytest.mark.parametrize("text", ["1: a\n", "true: a\n", "1.5: a\n", "null: a\n", "? [a]\n: b\n"])
+def test_a_key_that_is_no_text_is_told(tmp_path: Path, text: str) -> None:
+    assert "text" in problem(tmp_path, text).message
+
+
+@pytest.mark.parametrize("raw", [b"a: \xff\n", "a: 中\n".encode("gbk"), "a: 1\n".encode("utf-16")])
+def test_another_encoding_than_utf8_is_told_as_such(tmp_path: Path, raw: bytes) -> None:
+    assert "utf-8" in problem(tmp_path, raw).message.lower()
+
+
+def test_a_byte_order_mark_of_utf8_does_no_harm(tmp_path: Path) -> None:
+    document, _ = read(tmp_path, b"\xef\xbb\xbfa: 1\nb: 2\n")
+    assert document is not None
+    assert document.data == {"a": 1, "b": 2}
+    assert document.position(("b",)) == Position("conf/file.yaml", 2, 1)
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet\n", "---\n"])
+def test_an_empty_file_is_an_empty_mapping(tmp_path: Path, content: str) -> None:
+    document, problems = read(tmp_path, content)
+    assert problems == ()
+    assert document is not None
+    assert document.data == {}
+
+
+def test_a_few_aliases_and_merge_keys_are_allowed(tmp_path: Path) -> None:
+    document, problems = read(tmp_path, "a: &a {x: 1}\nb: *a\nc:\n  <<: *a\n  y: 2\n")
+    assert problems == ()
+    assert document is not None
+    assert document.data == {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}}
+
+
+BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOMB,
+        "a: &a\n  b: *a\n",
+        f"a: {'[' * 100}{']' * 100}\n",
+        f"a: {'[' * 100_000}{']' * 100_000}\n",
+        f"a: {'{b: ' * 50_000}1{'}' * 50_000}\n",
+        f"a:\n {'- ' * 100_000}x\n",
+        f"a: '{'x' * 2_000_000}'\n",
+    ],
+    ids=["aliases", "loop", "deep", "very deep", "very deep mappings", "very deep blocks", "large"],
+)
+def test_what_is_too_large_or_too_deep_is_refused_and_does_no_harm(tmp_path: Path, text: str) -> None:
+    limit = sys.getrecursionlimit()
+    assert problem(tmp_path, text).message
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    (tmp_path / "directory.yaml").mkdir()
+    document, (found,) = source.read(tmp_path / "directory.yaml", "conf/directory.yaml")
+    assert document is None
+    assert found.position is not None
+    assert found.position.source == "conf/directory.yaml"
+    assert str(tmp_path) not in found.message
