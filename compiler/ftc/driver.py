@@ -11,21 +11,17 @@ from ftc import checks, yaml_text
 from ftc.compose import REFERENCE_CODES, Composed, compose
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.output.artifact import Artifact
+from ftc.output.write import marked
 from ftc.plan.build import plan
 from ftc.plan.types import RunPlan
 from ftc.resources import directory
 from ftc.source import UNREADABLE
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
-from ftc.validate import NO_OPTIONS, REQUIRED, UNKNOWN_KEY, keeps_text, validate
+from ftc.validate import NO_OPTIONS, REQUIRED, UNKNOWN_KEY, keeps_text, settle_kinds, validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
 SPEC = "spec.yaml"
-ARTIFACTS = (
-    SPEC,
-    *(target.file for target in TARGETS.values() if target.file),
-    *("train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
-)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -53,7 +49,8 @@ class State(msgspec.Struct, frozen=True):
             return ()
         manifests = [Artifact(file, text) for name, text in self.outputs.items() if (file := TARGETS[name].file)]
         carried = [Artifact(file.name, file.text) for file in self.run.files]
-        return (Artifact(SPEC, spec_text(self)), *manifests, *carried)
+        made = (*manifests, *carried)
+        return (Artifact(SPEC, marked(spec_text(self), (SPEC, *(artifact.name for artifact in made)))), *made)
 
 
 def spec_text(state: State) -> str:
@@ -84,7 +81,7 @@ def _compose(state: State) -> State:
     composed, found = compose(
         request.overrides, search_path(request.config_dirs), request.config_name, keeps_text=keeps_text
     )
-    return _replace(state, composed=composed, diagnostics=found)
+    return _replace(state, composed=composed and settle_kinds(composed), diagnostics=found)
 
 
 def _validate(state: State) -> State:

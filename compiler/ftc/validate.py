@@ -6,6 +6,8 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, type_words
 from ftc.resources import directory
 
@@ -67,9 +69,8 @@ def keeps_text(path: KeyPath) -> bool:
 
 
 def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
-    branches = [branch["then"] for branch in schema.get("allOf", ())] + [schema[k] for k in ("then",) if k in schema]
-    if "$ref" in schema:
-        branches.append(spec_schema()["$defs"][schema["$ref"].rpartition("/")[2]])
+    """The schemas of the value at `path`, one for each shape that its parents can take."""
+    branches = _branches(schema)
     for branch in branches:
         yield from _schemas_at(branch, path)
     if not path:
@@ -83,6 +84,47 @@ def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any
         yield from _schemas_at(inner, rest)
 
 
+def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a schema refers to: a definition, the rest of a nullable, the variants of a union."""
+    found = [branch["then"] for branch in schema.get("allOf", ())] + [schema[key] for key in ("then",) if key in schema]
+    return found + ([_definition(schema["$ref"])] if "$ref" in schema else [])
+
+
+def _definition(ref: str) -> dict[str, Any]:
+    definition: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
+    return definition
+
+
+def settle_kinds(composed: Composed) -> Composed:
+    """Without the keys of another kind, where a later file or override has chosen the kind.
+
+    Hydra merges mappings, so `storage.cache={kind: claim, …}` leaves the keys of the kind that was there before.
+    """
+    data = _settled(composed.data, spec_schema(), (), composed)
+    return msgspec.structs.replace(composed, data=data)
+
+
+def _settled(value: Any, schema: dict[str, Any], path: KeyPath, composed: Composed) -> Any:
+    if not isinstance(value, dict):
+        return value
+    while "then" in schema or "$ref" in schema:
+        schema = schema.get("then") or _definition(schema["$ref"])
+    if "allOf" in schema:
+        schema = _variant(schema, value.get("kind")) or schema
+    known = schema.get("properties", {})
+    kept = {k: v for k, v in value.items() if k in known or not _is_left_over(k, known, path, composed)}
+    return {k: _settled(v, known.get(k, {}), (*path, k), composed) for k, v in kept.items()}
+
+
+def _variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
+    found = [b["then"]["$ref"] for b in union["allOf"] if b["if"]["properties"]["kind"]["const"] == kind]
+    return _definition(found[0]) if found else None
+
+
+def _is_left_over(key: str, known: dict[str, Any], path: KeyPath, composed: Composed) -> bool:
+    return "kind" in known and composed.rank((*path, key)) < composed.rank((*path, "kind"))
+
+
 def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
     names_a_key = "propertyNames" in error.absolute_schema_path
     path = (*error.absolute_path, str(error.instance)) if names_a_key else tuple(error.absolute_path)
@@ -92,7 +134,7 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:
-            help_ = _other_kinds(key, known) or did_you_mean(key, known)
+            help_ = _other_kinds(key, path) or did_you_mean(key, known)
             yield _diagnostic(UNKNOWN_KEY, "there is no such key", (*path, key), composed, help_)
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
@@ -105,16 +147,11 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
         yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
 
 
-def _other_kinds(key: str, known: list[str]) -> str:
-    """Whether a value of another kind has the key."""
-    if "kind" not in known:
-        return ""
-    kinds = [d["properties"]["kind"]["enum"][0] for d in spec_schema()["$defs"].values() if _has(d, "kind", key)]
-    return f"kind {' or '.join(sorted(set(kinds)))} has it: choose that option" if kinds else ""
-
-
-def _has(definition: dict[str, Any], *keys: str) -> bool:
-    return all(key in definition.get("properties", {}) for key in keys)
+def _other_kinds(key: str, path: KeyPath) -> str:
+    """Whether a value of another kind has the key, where the path holds one of several kinds."""
+    shapes = [schema for schema in _schemas_at(spec_schema(), path) if "kind" in schema.get("properties", {})]
+    kinds = sorted({s["properties"]["kind"]["enum"][0] for s in shapes if key in s["properties"]})
+    return f"kind {' or '.join(kinds)} has it, see `ftc list`" if kinds else ""
 
 
 def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help_: str) -> Diagnostic:

@@ -194,6 +194,18 @@ def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_i
     assert len(git_server.branches("org/twice")) == 2
 
 
+def test_a_job_that_is_created_anew_under_its_fixed_name_is_another_run(
+    sources: tuple[str, ...], cluster: Cluster
+) -> None:
+    manifest = compile_manifest(*sources, *ALONE, "naming=fixed", "name=nightly")
+    first, second = run(cluster, manifest), run(cluster, manifest)
+    assert first.succeeded, first.log
+    assert second.succeeded, second.log
+    runs = [path for path in cluster.claim("workspace").iterdir() if path.name.startswith("nightly-")]
+    assert len(runs) == 2
+    assert all((path / "output" / "adapter_model.safetensors").exists() for path in runs)
+
+
 def test_two_jobs_that_fill_one_cache_at_once_both_train(sources: tuple[str, ...], cluster: Cluster) -> None:
     manifest = compile_manifest(*sources, *ALONE)
     jobs = [VolcanoJob(manifest, cluster).start() for _ in range(2)]

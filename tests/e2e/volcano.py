@@ -6,6 +6,7 @@ import copy
 import secrets
 import threading
 import time
+import uuid
 import zlib
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class VolcanoJob:
         self.attempts: list[list[Pod]] = []
         self.succeeded = False
         self._spec = manifest["spec"]
+        self._uid = uuid.uuid4()
         self._labels = {"volcano.sh/job-name": self.name, "volcano.sh/job-namespace": "default"}
         self._cluster = cluster
         self._deadline = float("inf")
@@ -92,8 +94,10 @@ class VolcanoJob:
             metadata = template.get("metadata", {})
             own = {"volcano.sh/task-spec": task["name"], "volcano.sh/task-index": str(index)}
             metadata["labels"] = metadata.get("labels", {}) | self._labels | own
+            group = {"scheduling.k8s.io/group-name": f"{self.name}-{self._uid}"}
+            metadata["annotations"] = metadata.get("annotations", {}) | group
             name = f"{self.name}-{task['name']}-{index}"
-            directory = self._cluster.root / "pods" / f"{name}.{attempt}"
+            directory = self._cluster.root / "pods" / f"{name}.{self._uid.hex[:8]}.{attempt}"
             yield Pod(Identity(name, f"node-{number}", metadata, hosts), template["spec"], self._cluster, directory)
 
     def _task_hosts(self, task: Json) -> list[str]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from itertools import product
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,9 +15,13 @@ from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
 from unit.compiling import ROOT, artifacts, ftc
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CONF = ROOT / "conf"
 HARDWARE, LAUNCHERS, STORAGES, ENGINES = (
-    sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("hardware", "launcher", "storage", "engine")
+    sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    for group in ("hardware", "launcher", "storage", "engine")
 )
 NODES = (1, 2)
 
@@ -26,7 +30,14 @@ def test_the_walk_is_as_long_as_it_was() -> None:
     assert set(HARDWARE) >= {"nvidia", "h800", "alauda-vgpu", "ascend", "cpu"}
     assert set(LAUNCHERS) >= {"llamafactory-cli", "torchrun", "accelerate", "command"}
     assert set(STORAGES) >= {"shared", "job-lifetime", "existing-claim", "per-pod"}
-    assert set(ENGINES) >= {"ddp", "deepspeed-z2", "deepspeed-z3", "deepspeed-z2-offload", "deepspeed-z3-offload", "fsdp2"}
+    assert set(ENGINES) >= {
+        "ddp",
+        "deepspeed-z2",
+        "deepspeed-z3",
+        "deepspeed-z2-offload",
+        "deepspeed-z3-offload",
+        "fsdp2",
+    }
     assert len(list(product(HARDWARE, LAUNCHERS, STORAGES, ENGINES, NODES))) >= 5 * 4 * 4 * 6 * 2
 
 

@@ -35,10 +35,13 @@ def options(group: str) -> list[str]:
 
 
 def composed_by_hydra(overrides: list[str], directory: Path = CONF, name: str = "config") -> Any:
+    """The composed data; None where Hydra refuses."""
     with warnings.catch_warnings(), initialize_config_dir(version_base="1.3", config_dir=str(directory)):
         warnings.simplefilter("ignore")
-        config = hydra.compose(name, overrides)
-        return OmegaConf.to_container(config, resolve=True)
+        try:
+            return OmegaConf.to_container(hydra.compose(name, overrides), resolve=True)
+        except (HydraException, OmegaConfBaseException):
+            return None
 
 
 def composed_by_ftc(overrides: list[str], directories: tuple[Path, ...] = (CONF,), name: str = "config") -> Any:
@@ -55,7 +58,9 @@ def order(value: Any) -> str:
 def chosen(draw: st.DrawFn) -> list[str]:
     groups = draw(st.lists(st.sampled_from(GROUPS), unique=True, max_size=4))
     found = [f"{group}={draw(st.sampled_from(options(group)))}" for group in groups]
-    if not any(choice in ("model=none", "dataset=none", "launcher=command") for choice in found) and draw(st.booleans()):
+    if not any(choice in ("model=none", "dataset=none", "launcher=command") for choice in found) and draw(
+        st.booleans()
+    ):
         package = draw(st.sampled_from(PACKAGES["source"]))
         found.append(f"{package}={draw(st.sampled_from(options('source')))}")
     return found
@@ -84,15 +89,13 @@ def combination(draw: st.DrawFn) -> tuple[list[str], list[str]]:
 @given(combination())
 def test_a_random_combination_is_composed_as_hydra_composes_it(overrides: tuple[list[str], list[str]]) -> None:
     choices, values = overrides
-    try:
-        wanted = composed_by_hydra([*choices, *(f"++{value}" for value in values)])
-    except (HydraException, OmegaConfBaseException) as error:
-        assert composed_by_ftc([*choices, *values]) is None, error
-    else:
-        assert order(composed_by_ftc([*choices, *values])) == order(wanted)
+    wanted = composed_by_hydra([*choices, *(f"++{value}" for value in values)])
+    assert order(composed_by_ftc([*choices, *values])) == order(wanted)
 
 
-@pytest.mark.parametrize("case", sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml")), ids=lambda f: f.parent.name)
+@pytest.mark.parametrize(
+    "case", sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml")), ids=lambda f: f.parent.name
+)
 def test_a_scenario_is_composed_as_hydra_composes_it(case: Path) -> None:
     overrides = yaml.safe_load(case.read_text())["overrides"]
     groups = {f"{group}" for group in [*GROUPS, *PACKAGES["source"]]}
@@ -122,10 +125,14 @@ TREES: dict[str, dict[str, str]] = {
     },
     "aliases": {"run": "defaults: [config, _self_]\nenv: &e {A: b}\nlabels: *e\n"},
     "numbers and texts": {
-        "run": "defaults: [config, _self_]\ntrain: {a: 1e-4, b: 012, c: 1_0, d: yes, e: 2024-01-01, f: 1:30, g: 0o7, h: ~}\n"
+        "run": "defaults: [config, _self_]\ntrain: {a: 1e-4, b: 012, c: 1_0, d: yes, e: 2024-01-01, f: 1:30, g: 0o7}\n"
     },
     "an optional option": {"run": "defaults:\n  - config\n  - optional part: nothing\n  - _self_\nnodes: 2\n"},
-    "several options": {"run": "defaults:\n  - config\n  - part@train.part: [a, b]\n", "part/a": "x: 1\n", "part/b": "y: 2\n"},
+    "several options": {
+        "run": "defaults:\n  - config\n  - part@train.part: [a, b]\n",
+        "part/a": "x: 1\n",
+        "part/b": "y: 2\n",
+    },
     "a deleted value": {"run": "defaults: [config, _self_]\nmethod: {merge: null}\n"},
 }
 

@@ -7,16 +7,26 @@ import os
 import subprocess
 import sys
 import venv
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from unit.compiling import COMMAND, ROOT
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 RUNS = (
     ("compile",),
     ("compile", "hardware=ascend", "launcher=accelerate", "nodes=2", "engine=fsdp2", "labels={b: c, a: d}"),
-    ("compile", "-t", "llamafactory", "engine=deepspeed-z3", "model.arguments={flash_attn: fa2, a: b}", "trainer.llamafactory=0.9.9"),
+    (
+        "compile",
+        "-t",
+        "llamafactory",
+        "engine=deepspeed-z3",
+        "model.arguments={flash_attn: fa2, a: b}",
+        "trainer.llamafactory=0.9.9",
+    ),
     ("compile", *COMMAND, "env={Z: a, A: b}", "publish=none"),
     ("show", "storage=job-lifetime", "hardware=alauda-vgpu"),
     ("list",),
@@ -60,5 +70,9 @@ def test_the_installed_wheel_says_the_same(tmp_path: Path) -> None:
     ftc = str(tmp_path / "venv" / "bin" / "ftc")
     for arguments in RUNS:
         assert said([ftc, *arguments], tmp_path) == in_process(arguments, ROOT, "0"), arguments
-    here = [str(python), "-c", "import ftc, pathlib; print(pathlib.Path(ftc.__file__).is_relative_to(__import__('sys').prefix))"]
+    here = [
+        str(python),
+        "-c",
+        "import ftc, pathlib; print(pathlib.Path(ftc.__file__).is_relative_to(__import__('sys').prefix))",
+    ]
     assert subprocess.run(here, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "True\n"

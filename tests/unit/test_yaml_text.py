@@ -19,6 +19,7 @@ from ftc import yaml_text
 from unit.compiling import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 AMBIGUOUS = (
@@ -46,7 +47,7 @@ UNICODE = (
 )
 TEXTS = (*AMBIGUOUS, *WHITE, *UNICODE)
 
-PLACES = {
+PLACES: dict[str, Callable[[str], Any]] = {
     "block mapping": lambda text: {"key": text, "pad": "p" * 120},
     "flow mapping": lambda text: {"key": {"inner": text}},
     "block sequence": lambda text: [text, "p" * 120],
@@ -183,7 +184,7 @@ def test_lines_end_with_lf_and_the_text_with_one(value: Any) -> None:
 
 
 def test_a_script_is_a_block_of_its_own_lines() -> None:
-    script = '#!/bin/bash\nset -eu\nif [[ $a == "b" ]]; then\n  echo \'c\' # d\nfi\n'
+    script = "#!/bin/bash\nset -eu\nif [[ $a == \"b\" ]]; then\n  echo 'c' # d\nfi\n"
     lines = yaml_text.dump({"annotations": {"a.sh": script}}).splitlines()
     assert lines[1] == "  a.sh: |"
     assert [line.removeprefix("    ") for line in lines[2:]] == script.splitlines()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ftc.checks.rule import Finding
 from ftc.diagnostics.model import did_you_mean
 from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
+from ftc.plan.environment import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,18 +99,47 @@ def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding((*path, "spec", "restartPolicy"), "must stay Never", "use restarts=… to start again")
 
 
-def gang_and_names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Volcano's scheduler starts the gang, and its svc plugin gives the names that ranks find each other by.
+def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Volcano's svc plugin gives the names that ranks find each other by.
 
-    With a host name in the template the plugin's host list has one entry (pkg/controllers/job/plugins/svc).
+    With a host name in the template its host list has one entry (pkg/controllers/job/plugins/svc).
     """
-    for path, fragment in fragments(spec):
-        body = fragment.get("spec", {})
-        if body.get("schedulerName", "volcano") != "volcano":
-            message = "must stay volcano: another scheduler knows nothing of the gang"
-            yield Finding((*path, "spec", "schedulerName"), message, "leave it out")
-        for name in [name for name in ("hostname", "subdomain") if name in body]:
+    for path, fragment in fragments(spec) if spec.nodes > 1 else ():
+        for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
             yield Finding((*path, "spec", name), "is given to each pod by Volcano", "leave it out")
+
+
+def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only Volcano's own scheduler starts all pods or none."""
+    for path, fragment in fragments(spec):
+        name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
+        if name != spec.cluster.scheduler:
+            message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
+            yield Finding((*path, "spec", "schedulerName"), message, "leave it out, or set cluster.scheduler")
+
+
+def limits_have_requests(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A container of ftc's requests what its limits are; a lower limit alone is less than the request."""
+    for path, fragment in fragments(spec):
+        for field in ("containers", "initContainers"):
+            for container in fragment.get("spec", {}).get(field, []):
+                resources = container.get("resources", {})
+                alone = resources.get("limits", {}).keys() - resources.get("requests", {}).keys()
+                if alone and "image" not in container:
+                    message = f"the limit of {', '.join(sorted(alone))} has no request beside it"
+                    yield Finding((*path, "spec", field), message, "give both")
+
+
+def variables_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A fragment's variables come last, over those that ftc sets for each pod."""
+    for path, fragment in fragments(spec):
+        for field in ("containers", "initContainers"):
+            for container in fragment.get("spec", {}).get(field, []):
+                names = {variable["name"] for variable in container.get("env", [])} & OURS
+                if names and "image" not in container:
+                    yield Finding(
+                        (*path, "spec", field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out"
+                    )
 
 
 def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:

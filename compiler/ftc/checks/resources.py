@@ -43,6 +43,19 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("hardware", "device", "resource"), message, help_)
 
 
+def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A resource stands once in a container's limits."""
+    device = spec.hardware.device
+    if device is None:
+        return
+    taken = {device.resource}
+    for name, share in device.slices.items():
+        if share.resource in taken:
+            message = f"{share.resource} is counted already"
+            yield Finding(("hardware", "device", "slices", name, "resource"), message, "name another resource")
+        taken.add(share.resource)
+
+
 def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Two slices may lie on one card, and NCCL refuses two ranks on a device (`Duplicate GPU detected`)."""
     device = spec.hardware.device

@@ -70,14 +70,18 @@ def _inside(path: str, directory: str) -> bool:
     return PurePosixPath(path).is_relative_to(directory) and ".." not in PurePosixPath(path).parts
 
 
+_TAKEN = (FILES, "/dev", "/proc", "/sys")
+
+
 def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """One directory holds one volume."""
-    taken = {FILES: "the files of ftc", "/dev/shm": "the shared memory", "/": "the image"}  # noqa: S108 - a mount
+    taken: dict[str, str] = {}
     cache = spec.storage.cache
     mounts = [("workspace", spec.storage.workspace.mount_path)]
     mounts += [] if isinstance(cache, InWorkspace) else [("cache", cache.mount_path)]
     for name, path in mounts:
-        owner = taken.get(path)
+        owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
+        owner = "the image" if path == "/" else owner
         if owner is not None:
             yield Finding(("storage", name, "mount_path"), f"{path} is taken by {owner}", "mount it elsewhere")
         taken[path] = f"the {name}"

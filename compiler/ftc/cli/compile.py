@@ -9,8 +9,8 @@ import click
 
 from ftc.cli.options import configuration, refuse, report
 from ftc.diagnostics.model import has_errors
-from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
-from ftc.output.write import foreign, write
+from ftc.driver import ALL_TARGETS, SPEC, Request, State, compile_job
+from ftc.output.write import foreign, write, written_before
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
@@ -68,11 +68,11 @@ def command(
 
 
 def _write(state: State, directory: Path) -> None:
-    artifacts = state.artifacts()
-    if there := foreign(directory, ARTIFACTS, SPEC):
+    artifacts, before = state.artifacts(), written_before(directory / SPEC)
+    if there := foreign(directory, artifacts, before):
         refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
     try:
-        stale = write(directory, artifacts, ARTIFACTS)
+        stale = write(directory, artifacts, before)
     except OSError as error:
         refuse(f"cannot write to {directory}: {error.strerror}: {error.filename}")
     click.echo(f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}", err=True)

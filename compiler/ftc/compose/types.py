@@ -16,6 +16,12 @@ class Layer(msgspec.Struct, frozen=True):
     document: Document
     package: tuple[str, ...]
 
+    def reach(self, path: KeyPath) -> int:
+        """How many steps of `path` the file has."""
+        if path[: len(self.package)] != self.package:
+            return 0
+        return len(self.package) + self.document.depth(path[len(self.package) :])
+
 
 class ValueOverride(msgspec.Struct, frozen=True):
     """One `key.path=value` of the command line."""
@@ -46,16 +52,24 @@ class Composed(msgspec.Struct, frozen=True):
 
     def position(self, path: KeyPath) -> Position | None:
         """Where the key at `path` (or its nearest parent) got its value: the file or override that set it last."""
-        best, found = 0, None
-        for layer in self.layers:
-            inner = path[len(layer.package) :]
-            reached = len(layer.package) + layer.document.depth(inner)
-            if path[: len(layer.package)] == layer.package and reached >= max(best, 1):
-                best, found = reached, layer.document.position(inner)
-        for override in self.overrides:
-            reached = override.reach(path)
+        origin = self._origin(path)
+        if isinstance(origin, Layer):
+            return origin.document.position(path[len(origin.package) :])
+        return Position(origin.text) if origin else None
+
+    def rank(self, path: KeyPath) -> int:
+        """How late the key at `path` was set: what is set later wins."""
+        origin = self._origin(path)
+        return next((i for i, one in enumerate((*self.layers, *self.overrides)) if one is origin), -1)
+
+    def _origin(self, path: KeyPath) -> Layer | ValueOverride | None:
+        best: int = 0
+        found: Layer | ValueOverride | None = None
+        origins: tuple[Layer | ValueOverride, ...] = (*self.layers, *self.overrides)
+        for one in origins:
+            reached = one.reach(path)
             if reached >= max(best, 1):
-                best, found = reached, Position(override.text)
+                best, found = reached, one
         return found
 
 

@@ -13,15 +13,30 @@ if TYPE_CHECKING:
     from ftc.output.artifact import Artifact
 
 
-def foreign(directory: Path, names: Iterable[str], mark: str) -> list[str]:
-    """Files with names of ours in a directory that no compile has written: one has the file `mark`."""
-    if (directory / mark).exists():
-        return []
-    return sorted(name for name in names if (directory / name).exists())
+_MARK = "# ftc wrote: "
 
 
-def write(directory: Path, artifacts: Sequence[Artifact], known: Iterable[str]) -> list[str]:
-    """Write the artifacts; what is `known` to be ours and is made no more is deleted, and returned.
+def marked(text: str, names: Iterable[str]) -> str:
+    """A text that tells, in its first line, which files were written with it."""
+    return f"{_MARK}{' '.join(names)}\n{text}"
+
+
+def written_before(file: Path) -> tuple[str, ...]:
+    """The files that the last compile wrote, as the marked file says."""
+    try:
+        first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
+    except OSError:
+        return ()
+    return tuple(first.removeprefix(_MARK).split()) if first.startswith(_MARK) else ()
+
+
+def foreign(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str]) -> list[str]:
+    """Files in the way that the last compile has not written."""
+    return [a.name for a in artifacts if a.name not in before and (directory / a.name).exists()]
+
+
+def write(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str]) -> list[str]:
+    """Write the artifacts; what was written `before` and is made no more is deleted, and returned.
 
     All are written beside their places first, then renamed: a reader sees the old file or the new one. OSError says
     what the system refused.
@@ -33,7 +48,7 @@ def write(directory: Path, artifacts: Sequence[Artifact], known: Iterable[str]) 
         for artifact in artifacts:
             os.replace(Path(scratch) / artifact.name, directory / artifact.name)  # noqa: PTH105 - as atomic as it reads
     made = {artifact.name for artifact in artifacts}
-    stale = sorted(name for name in known if name not in made and (directory / name).exists())
+    stale = sorted(name for name in set(before) - made if (directory / name).is_file())
     for name in stale:
         (directory / name).unlink()
     return stale

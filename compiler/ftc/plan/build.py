@@ -33,6 +33,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,
         priority_class=spec.cluster.priority_class,
         queue=spec.cluster.queue,
+        scheduler=spec.cluster.scheduler,
         fetches=fetched,
         fetch_steps=fetch_steps,
         train_step=train_step,

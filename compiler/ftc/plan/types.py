@@ -69,6 +69,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     ttl_seconds_after_finished: int | None
     priority_class: str | None
     queue: str
+    scheduler: str
     fetches: tuple[Fetch, ...]
     fetch_steps: tuple[Step, ...]
     train_step: Step

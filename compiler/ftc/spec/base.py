@@ -51,7 +51,7 @@ DataKey = Annotated[
 Url = Annotated[
     str,
     Meta(
-        pattern=whole(r"(?!\w+://[^/]*@)\S+"),
+        pattern=whole(r"(?!https?://[^/]*@)\S+"),
         description="Without a user or a token in it: those come from a Secret.",
     ),
 ]

@@ -20,13 +20,14 @@ class CaBundle(Spec, frozen=True):
 
 
 class Cluster(Spec, frozen=True):
-    """Versions gate what is emitted; `hami_with_volcano` says that the platform wired HAMi to Volcano's scheduler.
+    """Versions gate what is emitted; `scheduler` is the name that Volcano's scheduler goes by.
 
-    `fetch_timeout_seconds` bounds each download.
+    `hami_with_volcano` says that the platform wired HAMi to it. `fetch_timeout_seconds` bounds each download.
     """
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
     volcano: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
+    scheduler: ObjectName = "volcano"
     queue: ObjectName = "default"
     priority_class: ObjectName | None = None
     hami_with_volcano: bool = False

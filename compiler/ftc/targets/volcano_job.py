@@ -34,7 +34,7 @@ def manifest(run: RunPlan) -> Json:
         "kind": "Job",
         "metadata": _metadata(run),
         "spec": {
-            "schedulerName": "volcano",
+            "schedulerName": run.scheduler,
             "queue": run.queue,
             **({"priorityClassName": run.priority_class} if run.priority_class else {}),
             "minAvailable": run.nodes,

@@ -27,10 +27,11 @@ PAIRS = (
     ("FTC104", ("launcher=accelerate", "engine=deepspeed-z2"), ("engine=deepspeed-z2",), "engine"),
     ("FTC104", ("launcher=accelerate", "engine=fsdp2"), ("launcher=accelerate", "engine=fsdp2", "nodes=2"), "engine"),
     ("FTC105", ("method=full-sft", "method.merge={export_size: 4}"), ("method=full-sft",), "method.merge"),
-    ("FTC105", ("method.finetuning_type=freeze",), ("method.finetuning_type=oft",), "method.merge"),
+    ("FTC105", ("method.finetuning_type=oft",), ("method.finetuning_type=oft", "method.merge=null"), "method.merge"),
     ("FTC106", ("env.NNODES=4",), ("env.NCCL_DEBUG=INFO",), "env.NNODES"),
     ("FTC106", ("hardware.env={MASTER_ADDR: x}",), ("hardware.env={A: x}",), "hardware.env.MASTER_ADDR"),
     ("FTC106", ("cluster.env={GIT_TOKEN: x}",), ("cluster.env={HTTPS_PROXY: x}",), "cluster.env.GIT_TOKEN"),
+    ("FTC107", COMMAND, (), "launcher"),
     ("FTC201", ("nodes=2", "storage=per-pod"), ("nodes=1", "storage=per-pod"), "storage.workspace"),
     ("FTC201", ("nodes=2", "storage=existing-claim"), ("nodes=2", "storage=shared"), "storage.workspace"),
     ("FTC201", ("nodes=2", "storage=job-lifetime"), ("nodes=2", *ALONE), "storage.workspace"),
@@ -46,7 +47,7 @@ PAIRS = (
         "storage.cache.mount_path",
     ),
     ("FTC204", ("storage.workspace.mount_path=/etc/ftc",), ("storage.workspace.mount_path=/etc/ft",), "storage"),
-    ("FTC204", ("storage.workspace.mount_path=/dev/shm",), ("storage.workspace.mount_path=/shm",), "storage"),  # noqa: S108
+    ("FTC204", ("storage.workspace.mount_path=/dev/shm",), ("storage.workspace.mount_path=/shm",), "storage"),
     (
         "FTC204",
         ("storage.workspace.mount_path=/", "storage.cache.path=/cache"),
@@ -79,6 +80,14 @@ PAIRS = (
         ("publish=git", "publish.url=https://a.b/c"),
         "publish.tls_verify",
     ),
+    (
+        "FTC209",
+        ("storage=per-pod",),
+        ("storage=per-pod", "publish=git", "publish.url=https://a.b/c"),
+        "storage.workspace",
+    ),
+    ("FTC209", ("storage=per-pod",), ("storage=per-pod", *COMMAND), "storage.workspace"),
+    ("FTC210", ("storage=per-pod", "restarts=1"), ("storage=shared", "restarts=1"), "restarts"),
     ("FTC301", ("devices=9",), ("devices=8",), "devices"),
     ("FTC302", ("hardware.shm_gib_per_device=64",), ("hardware.shm_gib_per_device=63",), "hardware.shm_gib_per_device"),
     (
@@ -114,6 +123,7 @@ PAIRS = (
     ("FTC404", ("train.max_steps=ten",), ("train.max_steps=10",), "train.max_steps"),
     ("FTC405", ("model.template=qwen33",), ("model.template=qwen",), "model.template"),
     ("FTC406", ("dataset.names=[alpacca]",), ("dataset.names=[alpaca]",), "dataset.names"),
+    ("FTC407", (r"train.run_name=\${x}",), ("train.run_name='$x'",), "train.run_name"),
     ("FTC501", (f"name={'a' * 49}",), (f"name={'a' * 48}",), "name"),
     ("FTC501", ("nodes=11", f"name={'a' * 48}"), ("nodes=11", f"name={'a' * 47}"), "name"),
     (
@@ -144,8 +154,15 @@ PAIRS = (
         "pod.spec.nodeSelecto",
     ),
     ("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
+    (
+        "FTC508",
+        ("pod={spec: {schedulerName: default-scheduler}}",),
+        ("pod={spec: {schedulerName: volcano}}",),
+        "pod.spec.schedulerName",
+    ),
+    ("FTC508", ("pod={spec: {hostname: a}}",), ("pod={spec: {hostNetwork: true}}",), "pod.spec.hostname"),
 )
-WARNINGS = {"FTC208", "FTC303", "FTC304", "FTC402"}
+WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
 
 
@@ -217,7 +234,7 @@ def test_a_setting_that_a_group_made_is_told_at_the_groups_file() -> None:
 
 def test_what_a_command_does_not_use_is_not_judged() -> None:
     vendor = (*COMMAND, "trainer.llamafactory=0.0.1", "hardware.bf16=false")
-    assert [d for d in found(*vendor) if d.severity is Severity.ERROR] == []
+    assert [d for d in found(*vendor, targets=("volcano",)) if d.severity is Severity.ERROR] == []
 
 
 def test_both_kinds_of_a_mistake_in_one_storage_are_told_once() -> None:

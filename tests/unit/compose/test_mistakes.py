@@ -392,7 +392,15 @@ def test_a_version_that_ftc_does_not_know_is_told_with_those_that_it_does(key: s
 
 
 def test_the_installed_command_says_the_same_and_nothing_on_stdout() -> None:
-    command = [sys.executable, "-m", "ftc.cli.main", "compile", "nodes=two", b"env.A=\xff", "hardware=asend"]
+    command: list[str | bytes] = [
+        sys.executable,
+        "-m",
+        "ftc.cli.main",
+        "compile",
+        "nodes=two",
+        b"env.A=\xff",
+        "hardware=asend",
+    ]
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
     assert done.stdout == b""

@@ -108,7 +108,9 @@ def test_a_hub_is_told_what_to_fetch() -> None:
 
 
 def test_modelscope_is_told_what_to_fetch() -> None:
-    found = variables(fetcher("model", "source@model.source=modelscope", "model.source.endpoint=https://ms.example.com"))
+    found = variables(
+        fetcher("model", "source@model.source=modelscope", "model.source.endpoint=https://ms.example.com")
+    )
     assert (found["HUB"], found["MODELSCOPE_ENDPOINT"]) == ("modelscope", "https://ms.example.com")
     assert (found["SOURCE"], found["REVISION"]) == ("Qwen/Qwen3-0.6B", "master")
 
@@ -123,7 +125,10 @@ def test_git_is_told_what_to_fetch() -> None:
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        ((*GIT, "model.source.credentials={secret: mine, username_key: u, password_key: p}"), {"GIT_USER", "GIT_TOKEN"}),
+        (
+            (*GIT, "model.source.credentials={secret: mine, username_key: u, password_key: p}"),
+            {"GIT_USER", "GIT_TOKEN"},
+        ),
         (("model.source.token={secret: mine, key: p}",), {"HF_TOKEN"}),
         (("source@model.source=modelscope", "model.source.token={secret: mine, key: p}"), {"MODELSCOPE_API_TOKEN"}),
     ],

@@ -89,7 +89,7 @@ def paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int,
     return [path, *(found for key, child in inner for found in paths(child, (*path, key)))]
 
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, False, 0, 1, -1, 65536, 1024, 2**31, 2**63, 1.0, 1.5, -0.5, 1e300),
         *("", " ", "a", "A", "a-b", "a.b", "-a", "a-", "a/b", "/a", "/a/", "/", "//", "a\n", "/a\n", "\n", "é", "中"),
@@ -126,7 +126,7 @@ def test_types_and_schema_agree_on_what_is_a_spec(value: Any) -> None:
     assert accepted_by_the_types(value) == (told == ()), told
 
 
-TELLING = (None, True, 1.0, -1, 2**63, "", "a\n", "/", "x" * 64, [], {}, {"a": 1})
+TELLING: tuple[Any, ...] = (None, True, 1.0, -1, 2**63, "", "a\n", "/", "x" * 64, [], {}, {"a": 1})
 
 
 @pytest.mark.parametrize("overrides", BASES)

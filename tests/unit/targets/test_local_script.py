@@ -16,7 +16,17 @@ from unit.compiling import COMMAND, conf, ftc, refused
 if TYPE_CHECKING:
     from pathlib import Path
 
-HOSTILE = ("$(touch hurt)", "`touch hurt`", "'; touch hurt; '", '"; touch hurt; "', "${HOME}", "$$", "a\nb", "end of x", "")
+HOSTILE = (
+    "$(touch hurt)",
+    "`touch hurt`",
+    "'; touch hurt; '",
+    '"; touch hurt; "',
+    "${HOME}",
+    "$$",
+    "a\nb",
+    "end of x",
+    "",
+)
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
 
 
@@ -81,7 +91,9 @@ def test_the_name_of_a_secret_or_its_key_is_never_code(tmp_path: Path, key: str)
 
 
 def test_a_secret_that_is_not_exported_is_asked_for(tmp_path: Path) -> None:
-    text = script("source@model.source=git", "model.source.url=https://x.invalid/m", "model.source.credentials={secret: s}")
+    text = script(
+        "source@model.source=git", "model.source.url=https://x.invalid/m", "model.source.credentials={secret: s}"
+    )
     done = run(tmp_path, text)
     assert done.returncode != 0
     assert "GIT_USER" in done.stderr

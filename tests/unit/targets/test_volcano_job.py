@@ -97,8 +97,7 @@ def test_what_is_asked_for_is_there() -> None:
         ("tolerations", "[{key: gpu, operator: Exists, effect: NoSchedule}]"),
         (
             "affinity",
-            "{nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution:"
-            " {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}}}",
+            "{podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname}]}}",
         ),
         ("imagePullSecrets", "[{name: registry}]"),
         ("serviceAccountName", "tuner"),
@@ -285,7 +284,11 @@ def test_a_tracker_is_told_to_the_trainer() -> None:
 
 
 def test_the_users_variables_win_over_the_hardwares_and_those_over_the_clusters() -> None:
-    layers = ("cluster.env={A: cluster, B: cluster, C: cluster}", "hardware.env={A: hardware, B: hardware}", "env.A=user")
+    layers = (
+        "cluster.env={A: cluster, B: cluster, C: cluster}",
+        "hardware.env={A: hardware, B: hardware}",
+        "env.A=user",
+    )
     found = variables(trainer(*layers))
     assert (found["A"], found["B"], found["C"]) == ("user", "hardware", "cluster")
     names = [v["name"] for v in trainer(*layers)["env"]]
@@ -299,7 +302,24 @@ def test_a_command_runs_as_an_argument_list() -> None:
     assert container["image"] == "vendor:1"
 
 
-HOSTILE = ("y", "null", "012", "1e3", "a: b", "# x", "it's", 'say "x"', "a\\nb", "{a}", "*a", "&a", "!x", "%x", "@x", "`x`")
+HOSTILE = (
+    "y",
+    "null",
+    "012",
+    "1e3",
+    "a: b",
+    "# x",
+    "it's",
+    'say "x"',
+    "a\\nb",
+    "{a}",
+    "*a",
+    "&a",
+    "!x",
+    "%x",
+    "@x",
+    "`x`",
+)
 
 
 def test_hostile_texts_come_through_yaml() -> None:
@@ -310,9 +330,9 @@ def test_hostile_texts_come_through_yaml() -> None:
     labels = {"a": "y", "b": "1e3", "c": "012", "d": "null", "e": "0x10", "f": "2024-01-01", "g": ""}
     made = job(*(f"labels.{name}='{text}'" for name, text in labels.items()))
     assert made["metadata"]["labels"].items() >= labels.items()
-    assert template(*(f"annotations.{n}={quoted(t)}" for n, t in values.items()))["metadata"]["annotations"].items() >= (
-        values.items()
-    )
+    assert template(*(f"annotations.{n}={quoted(t)}" for n, t in values.items()))["metadata"][
+        "annotations"
+    ].items() >= (values.items())
 
 
 def quoted(text: str) -> str:

@@ -68,10 +68,13 @@ def test_the_merge_takes_the_adapter_and_its_model() -> None:
 def test_the_users_arguments_win_over_those_of_the_groups() -> None:
     assert train("method.arguments.learning_rate=1.0e-3")["learning_rate"] == 1.0e-3
     assert train("method.arguments.learning_rate=1.0e-3", "train.learning_rate=1.0e-6")["learning_rate"] == 1.0e-6
-    assert train("model.arguments={flash_attn: fa2}", "dataset.arguments={max_samples: 9}").items() >= {
-        "flash_attn": "fa2",
-        "max_samples": 9,
-    }.items()
+    assert (
+        train("model.arguments={flash_attn: fa2}", "dataset.arguments={max_samples: 9}").items()
+        >= {
+            "flash_attn": "fa2",
+            "max_samples": 9,
+        }.items()
+    )
     assert train("hardware.arguments={bf16: false}")["bf16"] is True, "the method is nearer to the user"
 
 
@@ -163,7 +166,9 @@ def test_deepspeed_stands_inline(engine: str, stage: int, offloaded: set[str]) -
 
 def test_a_setting_of_deepspeed_is_laid_over_the_others() -> None:
     plain = zero("engine=deepspeed-z3")
-    changed = zero("engine=deepspeed-z3", "engine.config={zero_optimization: {reduce_bucket_size: 1}, steps_per_print: 5}")
+    changed = zero(
+        "engine=deepspeed-z3", "engine.config={zero_optimization: {reduce_bucket_size: 1}, steps_per_print: 5}"
+    )
     assert changed["steps_per_print"] == 5
     assert changed["zero_optimization"] == {**plain["zero_optimization"], "reduce_bucket_size": 1}
 
@@ -273,6 +278,8 @@ def test_an_argument_that_the_trainer_would_refuse_is_refused_before(override: s
     assert wanted in refused(override)
 
 
-@pytest.mark.parametrize("override", ["train.lora_target=[q_proj]", "train.learning_rate=1", "train.resume_from_checkpoint=null"])
+@pytest.mark.parametrize(
+    "override", ["train.lora_target=[q_proj]", "train.learning_rate=1", "train.resume_from_checkpoint=null"]
+)
 def test_an_argument_that_the_trainer_takes_is_taken(override: str) -> None:
     assert train(override)
