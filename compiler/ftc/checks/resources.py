@@ -39,7 +39,7 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is not None and device.hami and not spec.cluster.hami_with_volcano:
         message = f"HAMi hands {device.resource} out, and the job's scheduler is Volcano: its pods may stay pending"
-        help_ = "set cluster.hami_with_volcano=true if the platform wired the two, or use hardware=nvidia"
+        help_ = "set cluster.hami_with_volcano=true if the platform wired the two, or choose whole devices"
         yield Finding(("hardware", "device", "resource"), message, help_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -42,6 +43,9 @@ def write(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str])
     what the system refused.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    for artifact in artifacts:
+        if (directory / artifact.name).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(directory / artifact.name))
     with tempfile.TemporaryDirectory(prefix=".ftc-", dir=directory) as scratch:
         for artifact in artifacts:
             (Path(scratch) / artifact.name).write_text(artifact.text, encoding="utf-8", newline="\n")

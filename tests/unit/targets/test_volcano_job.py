@@ -97,7 +97,7 @@ def test_what_is_asked_for_is_there() -> None:
         ("tolerations", "[{key: gpu, operator: Exists, effect: NoSchedule}]"),
         (
             "affinity",
-            "{podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname}]}}",
+            "{podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: zone}]}}",
         ),
         ("imagePullSecrets", "[{name: registry}]"),
         ("serviceAccountName", "tuner"),
