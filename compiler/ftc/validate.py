@@ -180,6 +180,8 @@ def _message(error: ValidationError) -> str:
 def _help(error: ValidationError) -> str:
     if error.validator == "type" and error.instance is None:
         return f"set {dotted(tuple(error.absolute_path))}=…"
+    if error.validator == "type" and error.validator_value == "object" and isinstance(error.instance, str):
+        return "give its keys one by one, or choose an option of a group: see `ftc list`"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""

@@ -85,7 +85,7 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem("FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; {_known(options)}")
     value = override.value()
     choices = [str(choice) for choice in value] if isinstance(value, list) else [text.partition("=")[2].strip(" '\"")]
-    unknown = [choice for choice in choices if choice not in options]
+    unknown = [choice for choice in choices or [""] if choice not in options]
     if unknown:
         return problem("FTC003", f"{group} has no option '{unknown[0]}'", text, did_you_mean(unknown[0], options))
     if override.is_force_add():

@@ -22,4 +22,5 @@ def text(info: dict[str, Json], data: str, here: str) -> str:
 
 def _entry(entry: Json, directory: str) -> Json:
     """An absolute name stays: it stands for itself."""
-    return {**entry, "file_name": posixpath.join(directory, entry["file_name"])} if "file_name" in entry else entry
+    name = entry.get("file_name")
+    return {**entry, "file_name": posixpath.join(directory, name)} if isinstance(name, str) else entry

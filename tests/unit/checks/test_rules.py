@@ -6,7 +6,7 @@ import pytest
 
 from ftc.checks import CHECKS
 from ftc.diagnostics.model import Severity
-from unit.compiling import COMMAND, errors, found, ftc, refused
+from unit.compiling import COMMAND, ROOT, errors, found, ftc, refused
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
@@ -102,6 +102,12 @@ PAIRS = (
         ("hardware=alauda-vgpu", "cluster.hami_with_volcano=true", "devices=1"),
         "devices",
     ),
+    (
+        "FTC307",
+        ("hardware=alauda-vgpu", "hardware.device.resource=nvidia.com/gpumem"),
+        ("hardware=alauda-vgpu", "hardware.device.resource=nvidia.com/gpu"),
+        "hardware.device.slices",
+    ),
     ("FTC305", ("train.fp16=true",), ("train.fp16=true", "train.bf16=false"), "train.fp16"),
     ("FTC306", ("hardware.bf16=false",), ("hardware.fp16=false",), "method.arguments.bf16"),
     (
@@ -154,15 +160,40 @@ PAIRS = (
         "pod.spec.nodeSelecto",
     ),
     ("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
+    ("FTC508", ("nodes=2", "pod={spec: {hostname: a}}"), ("pod={spec: {hostname: a}}",), "pod.spec.hostname"),
+    ("FTC508", ("nodes=2", "pod={spec: {subdomain: a}}"), ("nodes=2",), "pod.spec.subdomain"),
     (
-        "FTC508",
+        "FTC509",
         ("pod={spec: {schedulerName: default-scheduler}}",),
-        ("pod={spec: {schedulerName: volcano}}",),
+        ("pod={spec: {schedulerName: volcano-2}}", "cluster.scheduler=volcano-2"),
         "pod.spec.schedulerName",
     ),
-    ("FTC508", ("pod={spec: {hostname: a}}",), ("pod={spec: {hostNetwork: true}}",), "pod.spec.hostname"),
+    (
+        "FTC510",
+        ("pod={spec: {containers: [{name: train, resources: {limits: {cpu: '1'}}}]}}",),
+        ("pod={spec: {containers: [{name: train, resources: {limits: {cpu: '1'}, requests: {cpu: '1'}}}]}}",),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC510",
+        ("pod={spec: {containers: [{name: train, image: other, resources: {limits: {cpu: '1'}}}]}}",),
+        ("pod={spec: {containers: [{name: side, image: other, resources: {limits: {cpu: '1'}}}]}}",),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC511",
+        ("pod={spec: {containers: [{name: train, env: [{name: NNODES, value: '3'}]}]}}",),
+        ("pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}",),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC511",
+        ("pod={spec: {containers: [{name: train, image: other, env: [{name: NNODES, value: '3'}]}]}}",),
+        ("pod={spec: {containers: [{name: side, image: other, env: [{name: NNODES, value: '3'}]}]}}",),
+        "pod.spec.containers",
+    ),
 )
-WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402"}
+WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402", "FTC509"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
 
 
@@ -172,6 +203,12 @@ def named(pair: tuple[str, tuple[str, ...], tuple[str, ...], str]) -> str:
 
 def test_every_rule_has_a_pair_here() -> None:
     assert {code for code, *_ in PAIRS} == {rule.code for rule in CHECKS}
+
+
+def test_every_rule_that_refuses_has_an_error_golden() -> None:
+    told = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "golden" / "errors").glob("*.err"))
+    refusing = {rule.code for rule in CHECKS if rule.severity is Severity.ERROR}
+    assert {code for code in refusing if f"error[{code}]" not in told} == set()
 
 
 def test_a_code_stands_for_one_rule() -> None:

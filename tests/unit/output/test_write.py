@@ -52,6 +52,27 @@ def test_a_foreign_file_is_kept(tmp_path: Path) -> None:
     assert contents(tmp_path)["kustomization.yaml"] == "resources: [volcano.yaml]"
 
 
+def test_a_file_of_the_users_under_a_name_of_ours_is_neither_replaced_nor_deleted(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text("mine")
+    said = ftc("compile", "-o", str(tmp_path))
+    assert said.exit_code == 1
+    assert "train.yaml" in said.stderr
+    assert contents(tmp_path) == {"train.yaml": "mine"}
+    assert ftc("compile", "-o", str(tmp_path), *COMMAND).exit_code == 0
+    assert contents(tmp_path)["train.yaml"] == "mine"
+
+
+@pytest.mark.parametrize("name", ["../precious", "sub/precious", "notes.md"])
+def test_a_doctored_list_of_what_was_written_deletes_nothing_else(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "out"
+    directory.mkdir()
+    (directory / "sub").mkdir()
+    (directory / name).write_text("mine")
+    (directory / "spec.yaml").write_text(f"# ftc wrote: spec.yaml {name}\nname: null\n")
+    ftc("compile", "-o", str(directory))
+    assert (directory / name).read_text() == "mine"
+
+
 def test_the_same_compile_leaves_the_same_files(tmp_path: Path) -> None:
     ftc("compile", "-o", str(tmp_path), "nodes=2")
     before = contents(tmp_path)

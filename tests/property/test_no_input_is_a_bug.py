@@ -1,0 +1,83 @@
+"""Whatever a user writes, ftc compiles it or says what is wrong; it never breaks."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unit.compiling import COMMAND, document, ftc
+
+BASES = (
+    (),
+    ("launcher=accelerate", "nodes=2", "devices=2", "engine=fsdp2", "tracking=tensorboard"),
+    ("launcher=torchrun", "engine=deepspeed-z3", "storage=job-lifetime", "hardware=alauda-vgpu", "naming=fixed"),
+    (*COMMAND, "storage=per-pod", "hardware=cpu"),
+    (
+        *("source@model.source=git", "model.source.url=https://a.example/b", "model.source.credentials={secret: s}"),
+        *("publish=git", "publish.url=https://a.example/c", "tracking=mlflow", "tracking.uri=http://m", "method=full-sft"),
+    ),
+)
+VALUES = (
+    *("null", "true", "0", "1", "-1", "2", "64", "99999999999", "1.0", "0.5", "1e300", "inf", "nan", "''", "' '"),
+    *("a", "A_B", "'a b'", "'a: b'", "'$(A)'", r"'\${a}'", "'中'", "'é\t'", "/", "/a", "/a/", "'/a b'", "a/b", "10Gi"),
+    *("none", "lora", "kind", "git", "'x.example/y'", "1.12", "1.31", "9.9", "???", "${nodes}", "${nope}", "${.id}"),
+    *("[]", "{}", "[a]", "[1]", "[[a]]", "[{}]", "[null]", "{a: b}", "{a: 1}", "{a: {b: c}}", "{a: [b]}", "{kind: path}"),
+    *("{spec: {}}", "{spec: 3}", "{spec: null}", "{spec: {containers: []}}", "{spec: {containers: [{name: train}]}}"),
+    *("{spec: {volumes: [{name: ftc, emptyDir: {}}]}}", "{metadata: {labels: {a: 1}}}", "{metadata: {annotations: {}}}"),
+    *("{spec: {containers: null}}", "{spec: {containers: [{name: train, env: null}]}}", "{spec: {tolerations: [{}]}}"),
+    *("{spec: {containers: [{name: train, volumeMounts: [{name: nothing, mountPath: /a}]}]}}", "{alpaca: {}}"),
+    *("{spec: {initContainers: [{name: fetch-model, env: [{name: A}]}]}}", "{alpaca: {file_name: 3}}", "{alpaca: null}"),
+)
+GROUPS = ("hardware", "launcher", "storage", "engine", "model", "dataset", "method", "tracking", "publish", "cluster")
+CHOICES = ("none", "ddp", "cpu", "ascend", "custom", "shared", "per-pod", "git", "mlflow", "command", "'x'", "null", "[a,b]")
+
+
+@cache
+def keys(overrides: tuple[str, ...]) -> list[str]:
+    """Every key of a spec as an override names it."""
+
+    def walk(value: Any, path: str) -> list[str]:
+        inner = value.items() if isinstance(value, dict) else ()
+        return [path, *(found for key, child in inner for found in walk(child, f"{path}.{key}"))]
+
+    spec = document("spec.yaml", *overrides)
+    return [found for key, value in spec.items() for found in walk(value, key)]
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[str]:
+    base = draw(st.sampled_from(BASES))
+    added = draw(st.sampled_from(["", "", "", "", ".extra", ".kind", ".a.b"]))
+    values = [
+        f"{draw(st.sampled_from(['', '', '', '+', '++']))}{draw(st.sampled_from(keys(base)))}{added}={value}"
+        for value in draw(st.lists(st.sampled_from(VALUES), min_size=1, max_size=3))
+    ]
+    deleted = [f"~{key}" for key in draw(st.lists(st.sampled_from(keys(base)), max_size=1))]
+    choices = [f"{group}={draw(st.sampled_from(CHOICES))}" for group in draw(st.lists(st.sampled_from(GROUPS), max_size=1))]
+    return [*base, *choices, *values, *deleted]
+
+
+@settings(max_examples=150)
+@given(lines(), st.sampled_from(["volcano", "volcano", "llamafactory", "script"]))
+def test_random_overrides_compile_or_are_refused(overrides: list[str], target: str) -> None:
+    said = ftc("compile", "-t", target, "--", *overrides)
+    if said.exit_code == 0:
+        assert said.stdout
+        if target != "script":
+            list(yaml.safe_load_all(said.stdout))
+    else:
+        assert said.exit_code == 1
+        assert said.stdout == ""
+        assert "error[FTC" in said.stderr
+
+
+@settings(max_examples=150)
+@given(st.text("nodes=,.@~+[]{}'\"\\$(): \t\n#?é1a", max_size=12))
+def test_random_texts_are_told_as_overrides_that_are_wrong(text: str) -> None:
+    said = ftc("compile", "--", text)
+    assert said.exit_code in (0, 1)
+    assert said.exit_code == 0 or said.stderr
