@@ -24,6 +24,13 @@ ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_re
 SPEC = "spec.yaml"
 
 
+ARTIFACTS = (
+    SPEC,
+    *(target.file for target in TARGETS.values() if target.file),
+    *("train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
+)
+
+
 class Request(msgspec.Struct, frozen=True):
     """What the user asks for; `config_dirs` come before the shipped conf."""
 

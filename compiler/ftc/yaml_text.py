@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # What some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a text.
 _AMBIGUOUS = re.compile(
@@ -101,8 +98,3 @@ def dump(value: Any) -> str:
     """One YAML document without markers."""
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
     return text
-
-
-def dump_all(documents: Iterable[Any]) -> str:
-    """Several documents, `---` between them."""
-    return "---\n".join(dump(document) for document in documents)

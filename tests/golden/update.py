@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from ftc.driver import SPEC
+from ftc.driver import ARTIFACTS, SPEC
 from ftc.output.artifact import Artifact
 from ftc.output.write import write, written_before
 from golden import cases
@@ -18,7 +18,7 @@ def main() -> None:
     os.chdir(cases.ROOT)
     for file in sorted(cases.SCENARIOS.glob(f"*/{cases.CASE}")):
         artifacts = [Artifact(name, text) for name, text in cases.scenario(file.parent.name).items()]
-        write(file.parent, artifacts, written_before(file.parent / SPEC))
+        write(file.parent, artifacts, written_before(file.parent / SPEC, ARTIFACTS))
     for file in sorted(cases.OPTIONS.glob("*/*.diff")):
         file.write_text(cases.option(cases.command_of(file)))
     for file in sorted(cases.ERRORS.glob("*.err")):

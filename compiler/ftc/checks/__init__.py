@@ -58,8 +58,9 @@ CHECKS = (
     Rule("FTC503", pod.restart_policy_stays),
     Rule("FTC508", pod.names_stay, target="volcano"),
     Rule("FTC509", pod.scheduler_knows_the_gang, Severity.WARNING, target="volcano"),
-    Rule("FTC510", pod.limits_have_requests),
+    Rule("FTC510", pod.requests_fit_limits),
     Rule("FTC511", pod.variables_stay),
+    Rule("FTC512", pod.host_list_fits, target="volcano"),
     Rule("FTC504", pod.annotations_fit),
     Rule("FTC507", pod.script_runs_one_node, target="script"),
 )

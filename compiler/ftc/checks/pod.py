@@ -8,6 +8,9 @@ from ftc.checks.rule import Finding
 from ftc.diagnostics.model import did_you_mean
 from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
 from ftc.plan.environment import OURS
+from ftc.plan.pod import with_fragments
+from ftc.plan.quantity import quantity
+from ftc.plan.train import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _POD_NAME_LIMIT = 63
 _GENERATED = "-xxxxx"
+_STRING_LIMIT = 120_000
 MAX_ANNOTATION_BYTES = 200 * 1024
 
 
@@ -118,28 +122,57 @@ def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding((*path, "spec", "schedulerName"), message, "leave it out, or set cluster.scheduler")
 
 
-def limits_have_requests(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A container of ftc's requests what its limits are; a lower limit alone is less than the request."""
-    for path, fragment in fragments(spec):
-        for field in ("containers", "initContainers"):
-            for container in fragment.get("spec", {}).get(field, []):
-                resources = container.get("resources", {})
-                alone = resources.get("limits", {}).keys() - resources.get("requests", {}).keys()
-                if alone and "image" not in container:
-                    message = f"the limit of {', '.join(sorted(alone))} has no request beside it"
-                    yield Finding((*path, "spec", field), message, "give both")
+def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The API server refuses a request above its limit, and a device's request that is not its limit.
+
+    The number of devices belongs to `devices`: the launcher starts as many processes.
+    """
+    body = with_fragments(run)["spec"]
+    for field, container in _containers(body):
+        resources = container.get("resources", {})
+        requests, limits = resources.get("requests", {}), resources.get("limits", {})
+        for name in sorted(requests.keys() & limits.keys()):
+            request, limit = quantity(requests[name]), quantity(limits[name])
+            if request > limit or (request != limit and "/" in name):
+                message = f"{container['name']} requests {requests[name]} of {name}, and its limit is {limits[name]}"
+                yield Finding((*_changed(spec, container["name"]), "spec", field), message, "give both")
+        device = spec.hardware.device
+        if container["name"] == NAME and device and quantity(limits[device.resource]) != spec.devices:
+            message = f"the limit of {device.resource} is {limits[device.resource]}, and devices is {spec.devices}"
+            yield Finding((*_changed(spec, NAME), "spec", field), message, "set devices instead")
 
 
-def variables_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def _containers(body: Json) -> Iterator[tuple[str, Json]]:
+    for field in ("containers", "initContainers"):
+        yield from ((field, container) for container in body.get(field, []))
+
+
+def _changed(spec: JobSpec, name: str) -> tuple[str, ...]:
+    """The last fragment that changes a container."""
+    changes = [
+        path
+        for path, fragment in fragments(spec)
+        if any(container["name"] == name for _, container in _containers(fragment.get("spec", {})))
+    ]
+    return changes[-1] if changes else ("pod",)
+
+
+def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A fragment's variables come last, over those that ftc sets for each pod."""
+    ours = {NAME, *(step.name for step in run.fetch_steps)}
     for path, fragment in fragments(spec):
-        for field in ("containers", "initContainers"):
-            for container in fragment.get("spec", {}).get(field, []):
-                names = {variable["name"] for variable in container.get("env", [])} & OURS
-                if names and "image" not in container:
-                    yield Finding(
-                        (*path, "spec", field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out"
-                    )
+        for field, container in _containers(fragment.get("spec", {})):
+            names = {variable["name"] for variable in container.get("env", [])} & OURS
+            if names and container["name"] in ours:
+                yield Finding((*path, "spec", field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out")
+
+
+def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Volcano's svc plugin puts all host names into one variable, and Linux takes 128 KiB in one string."""
+    host = len(f"{run.name}{_GENERATED}") * 2 + len(f"-worker-{run.nodes}.,")
+    if run.nodes * host > _STRING_LIMIT:
+        message = f"the names of {run.nodes} nodes are too long for one variable"
+        yield Finding(("nodes",), message, f"use {_STRING_LIMIT // host} nodes at most, or a shorter name")
 
 
 def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
@@ -149,7 +182,8 @@ def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
 
 def annotations_fit(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The API server takes 256 KiB of annotations an object."""
-    size = sum(len(k) + len(v.encode()) for k, v in run.template["metadata"]["annotations"].items())
+    annotations = with_fragments(run)["metadata"]["annotations"]
+    size = sum(len(k) + len(v.encode()) for k, v in annotations.items())
     if size > MAX_ANNOTATION_BYTES:
-        message = f"the files of the run have {size} bytes, and {MAX_ANNOTATION_BYTES} fit into a pod's annotations"
-        yield Finding(("train",), message, "shorten dataset.info, the arguments or the annotations")
+        message = f"the files and annotations of the pod have {size} bytes, and {MAX_ANNOTATION_BYTES} fit"
+        yield Finding(("annotations",), message, "shorten dataset.info, the arguments or the annotations")

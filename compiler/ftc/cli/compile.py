@@ -9,7 +9,7 @@ import click
 
 from ftc.cli.options import configuration, refuse, report
 from ftc.diagnostics.model import has_errors
-from ftc.driver import ALL_TARGETS, SPEC, Request, State, compile_job
+from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.write import foreign, write, written_before
 from ftc.targets import TARGETS
 
@@ -68,7 +68,7 @@ def command(
 
 
 def _write(state: State, directory: Path) -> None:
-    artifacts, before = state.artifacts(), written_before(directory / SPEC)
+    artifacts, before = state.artifacts(), written_before(directory / SPEC, ARTIFACTS)
     if there := foreign(directory, artifacts, before):
         refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
     try:

@@ -58,8 +58,8 @@ def _odd_item(repository: Repository) -> Position | None:
         defaults = document.data.get("defaults")
         for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
             options = list(entry.values()) if isinstance(entry, dict) else [entry]
-            odd = len(options) != 1 or not isinstance(options[0], str | list | None) or "${" in str(options[0])
-            if odd:
+            allowed = str | list | None if isinstance(entry, dict) else str
+            if len(options) != 1 or not isinstance(options[0], allowed) or "${" in str(options[0]):
                 return document.position(("defaults", index))
     return None
 

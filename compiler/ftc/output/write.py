@@ -22,13 +22,14 @@ def marked(text: str, names: Iterable[str]) -> str:
     return f"{_MARK}{' '.join(names)}\n{text}"
 
 
-def written_before(file: Path) -> tuple[str, ...]:
-    """The files that the last compile wrote, as the marked file says."""
+def written_before(file: Path, known: Iterable[str]) -> tuple[str, ...]:
+    """The files that the last compile wrote, as the marked file says; only names that a compile can write count."""
     try:
         first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     except OSError:
         return ()
-    return tuple(first.removeprefix(_MARK).split()) if first.startswith(_MARK) else ()
+    named = first.removeprefix(_MARK).split() if first.startswith(_MARK) else []
+    return tuple(name for name in known if name in named)
 
 
 def foreign(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str]) -> list[str]:

@@ -13,13 +13,6 @@ if TYPE_CHECKING:
     from ftc.plan.environment import Variables
     from ftc.spec.job import JobSpec
 
-_SCRIPTS: dict[type[Source], tuple[str, ...]] = {
-    Git: ("check_path.sh", "fetch.sh", "download_git.sh", "git_credentials.sh"),
-    HuggingFace: ("check_path.sh", "fetch.sh", "download_hub.py"),
-    ModelScope: ("check_path.sh", "fetch.sh", "download_hub.py"),
-    OnVolume: ("check_path.sh",),
-}
-
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     """The sources of the spec and where each will lie."""
@@ -50,7 +43,15 @@ def _directory(source: Source, places: Places) -> str:
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
-    return _SCRIPTS[type(fetch.source)]
+    match fetch.source:
+        case Git():
+            return ("check_path.sh", "fetch.sh", "download_git.sh", "git_credentials.sh")
+        case HuggingFace() | ModelScope():
+            return ("check_path.sh", "fetch.sh", "download_hub.py")
+        case OnVolume():
+            return ("check_path.sh",)
+        case _:
+            assert_never(fetch.source)
 
 
 def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:

@@ -64,17 +64,35 @@ def bind(run: RunPlan, rendezvous: str, job_name: str) -> Json:
     name: Json = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": job_name}}}
     bound = merge(run.template, carry((File("rendezvous.sh", script(rendezvous)),)))
     bound = merge(bound, {"spec": {"containers": [{"name": train.NAME, "env": [name]}]}})
+    return with_fragments(run, bound)
+
+
+def with_fragments(run: RunPlan, template: Json | None = None) -> Json:
+    """The template with what cluster, hardware and user add to it, in the order in which they win."""
+    bound = template or run.template
     for fragment in run.fragments:
         bound = merge(bound, fragment)
-    return bound
+    body = bound["spec"]
+    return {**bound, "spec": {**body, **{f: [_escalating(c) for c in body[f]] for f in _CONTAINERS if f in body}}}
+
+
+_CONTAINERS = ("initContainers", "containers")
+
+
+def _escalating(container: Json) -> Json:
+    """A privileged container, or one with SYS_ADMIN, may not be told that it must not escalate (the API server)."""
+    context = container.get("securityContext", {})
+    added = context.get("capabilities", {}).get("add", [])
+    if context.get("privileged") is True or {"SYS_ADMIN", "CAP_SYS_ADMIN"} & set(added):
+        kept = {key: value for key, value in context.items() if key != "allowPrivilegeEscalation"}
+        return {**container, "securityContext": kept}
+    return container
 
 
 def _fetch_container(spec: JobSpec, step: Step) -> Json:
     """It asks for no device: an init container that did would hold them while it downloads."""
-    return _container(spec, step, dict(_FETCH_RESOURCES), storage.mounts(spec.storage))
-
-
-_FETCH_RESOURCES = {"cpu": "2", "memory": "4Gi"}
+    resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{spec.cluster.fetch_memory_gib}Gi"}
+    return _container(spec, step, resources, storage.mounts(spec.storage))
 
 
 def _train_container(spec: JobSpec, step: Step) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment
 from ftc.plan.files import MERGE
@@ -62,6 +62,8 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
             tools = ["accelerate"]
         case Command():
             return []
+        case _:
+            assert_never(spec.launcher)
     merging = ["llamafactory-cli"] if any(f.name == MERGE for f in files) else []
     pushing = ["git", "git-lfs"] if isinstance(spec.publish, GitPush) else []
     return list(dict.fromkeys([*tools, *merging, *pushing]))

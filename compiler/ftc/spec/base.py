@@ -41,7 +41,7 @@ ObjectName = Annotated[
 ResourceName = Annotated[
     str,
     Meta(
-        pattern=whole(rf"(?=[^/]{{1,253}}/){_SUBDOMAIN}/{_NAME}"),
+        pattern=whole(rf"(?!([^/]*\.)?kubernetes\.io/)(?=[^/]{{1,253}}/){_SUBDOMAIN}/{_NAME}"),
         description="An extended resource, as the device plugin of the cluster names it.",
     ),
 ]

@@ -22,7 +22,8 @@ class CaBundle(Spec, frozen=True):
 class Cluster(Spec, frozen=True):
     """Versions gate what is emitted; `scheduler` is the name that Volcano's scheduler goes by.
 
-    `hami_with_volcano` says that the platform wired HAMi to it. `fetch_timeout_seconds` bounds each download.
+    `hami_with_volcano` says that the platform wired HAMi to it. `fetch_timeout_seconds` bounds each download;
+    `fetch_cpu` and `fetch_memory_gib` are what the container has that does it.
     """
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
@@ -36,5 +37,7 @@ class Cluster(Spec, frozen=True):
     mlflow_uri: Url | None = None
     ca_bundle: CaBundle | None = None
     fetch_timeout_seconds: Positive = 7200
+    fetch_cpu: Positive = 2
+    fetch_memory_gib: Positive = 4
     env: Environment = {}
     pod: Json = {}
