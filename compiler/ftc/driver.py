@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ftc import checks, yaml_text
-from ftc.compose import REFERENCE_CODES, Composed, compose
+from ftc.compose import REFERENCE_CODES, RESOLVER, Composed, compose
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
@@ -70,7 +71,11 @@ def _escaped(value: Any) -> Any:
         return {key: _escaped(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_escaped(inner) for inner in value]
-    return value.replace("${", "\\${") if isinstance(value, str) else value
+    return _REFERENCE.sub(r"\1\1\\${", value) if isinstance(value, str) else value
+
+
+# OmegaConf's escape: backslashes directly before a reference count twice.
+_REFERENCE = re.compile(r"(\\*)\$\{")
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
@@ -109,6 +114,8 @@ def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic
     """
     if any(d.code == NO_OPTIONS for d in diagnostics):
         diagnostics = tuple(d for d in diagnostics if d.code != REQUIRED)
+    called = {d.position for d in diagnostics if d.code == RESOLVER}
+    diagnostics = tuple(d for d in diagnostics if d.code == RESOLVER or d.position not in called)
     unknown = [d.path for d in diagnostics if d.code == UNKNOWN_KEY]
     known = {d.path for d in diagnostics}
     kept = tuple(
@@ -116,7 +123,7 @@ def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic
         for d in diagnostics
         if d.follows_from not in known - {()} and not any(d.path[: len(p)] == p != d.path for p in unknown)
     )
-    if not any(d.code == UNREADABLE for d in kept):
+    if not any(d.code in (UNREADABLE, RESOLVER) for d in kept):
         return kept
     return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED, NO_OPTIONS))
 
@@ -162,10 +169,12 @@ _DESPITE_ERRORS = (_compose, _validate)
 
 
 def compile_job(request: Request) -> State:
-    """Run the passes; errors end them after validation."""
+    """Run the passes; errors end them after validation. Findings at overrides come in the order of these."""
     state = State(request)
     for step in PASSES:
         if has_errors(state.diagnostics) and step not in _DESPITE_ERRORS:
             break
         state = step(state)
-    return state
+    place = {text: index for index, text in enumerate(request.overrides)}
+    ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
+    return _replace(state, diagnostics=tuple(ordered))

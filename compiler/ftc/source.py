@@ -87,7 +87,7 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     except OSError as error:
         return None, (_error(f"cannot be read: {error.strerror}", Position(source, 1, 1)),)
     except UnicodeDecodeError as error:
-        return None, (_error(f"is not UTF-8: {error.reason}", Position(source, 1, 1)),)
+        return None, (_error(f"is not UTF-8: {error.reason}", Position(source, 1, 1), "save the file as UTF-8"),)
     if len(raw) > MAX_BYTES:
         return None, (_error(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     return _parse(text, source)
@@ -179,7 +179,9 @@ def _at(node: yaml.Node, source: str) -> Position:
 
 def _yaml_error(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
     where = _position(error.problem_mark or error.context_mark, source)
-    return _error(f"is not YAML: {error.problem or error.context}", where)
+    began = f", {error.context} that begins at {_position(error.context_mark, source)}" if error.context_mark else ""
+    tab = "a tab cannot indent: use spaces" if "cannot start any token" in str(error.problem) else ""
+    return _error(f"is not YAML: {error.problem or error.context}{began}", where, tab)
 
 
 def _error(message: str, position: Position, help_: str = "") -> Diagnostic:

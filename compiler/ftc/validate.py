@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, type_words
+from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
         message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"
-        yield _diagnostic("FTC012", message, path, composed, did_you_mean(str(instance), known))
+        yield _diagnostic("FTC012", message, path, composed, nearest(str(instance), known))
     else:
         yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
 

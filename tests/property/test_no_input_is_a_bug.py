@@ -36,6 +36,10 @@ GROUPS = ("hardware", "launcher", "storage", "engine", "model", "dataset", "meth
 CHOICES = ("none", "ddp", "cpu", "ascend", "custom", "shared", "per-pod", "git", "mlflow", "command", "'x'", "null", "[a,b]")
 
 
+# What is often right, so that whole compiles are walked too.
+LIKELY = ("1", "2", "a", "'a'", "{}", "[]", "[a]", "null", "true", "false", "/workspace/a", "'1'", "1.0")
+
+
 @cache
 def keys(overrides: tuple[str, ...]) -> list[str]:
     """Every key of a spec as an override names it."""
@@ -51,14 +55,14 @@ def keys(overrides: tuple[str, ...]) -> list[str]:
 @st.composite
 def lines(draw: st.DrawFn) -> list[str]:
     base = draw(st.sampled_from(BASES))
-    added = draw(st.sampled_from(["", "", "", "", ".extra", ".kind", ".a.b"]))
+    added = draw(st.sampled_from(["", "", "", "", "", "", ".extra", ".kind", ".a.b"]))
+    likely = draw(st.booleans())
     values = [
         f"{draw(st.sampled_from(['', '', '', '+', '++']))}{draw(st.sampled_from(keys(base)))}{added}={value}"
-        for value in draw(st.lists(st.sampled_from(VALUES), min_size=1, max_size=3))
+        for value in draw(st.lists(st.sampled_from(LIKELY if likely else VALUES), min_size=1, max_size=2))
     ]
-    deleted = [f"~{key}" for key in draw(st.lists(st.sampled_from(keys(base)), max_size=1))]
-    choices = [f"{group}={draw(st.sampled_from(CHOICES))}" for group in draw(st.lists(st.sampled_from(GROUPS), max_size=1))]
-    return [*base, *choices, *values, *deleted]
+    rest = [f"~{draw(st.sampled_from(keys(base)))}", f"{draw(st.sampled_from(GROUPS))}={draw(st.sampled_from(CHOICES))}"]
+    return [*base, *values, *draw(st.sampled_from([[], [], [], rest, rest[:1], rest[1:]]))]
 
 
 @settings(max_examples=150)

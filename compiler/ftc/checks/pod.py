@@ -180,10 +180,12 @@ def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
     return [(("cluster", "pod"), spec.cluster.pod), (("hardware", "pod"), spec.hardware.pod), (("pod",), spec.pod)]
 
 
-def annotations_fit(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The API server takes 256 KiB of annotations an object."""
     annotations = with_fragments(run)["metadata"]["annotations"]
     size = sum(len(k) + len(v.encode()) for k, v in annotations.items())
     if size > MAX_ANNOTATION_BYTES:
         message = f"the files and annotations of the pod have {size} bytes, and {MAX_ANNOTATION_BYTES} fit"
-        yield Finding(("annotations",), message, "shorten dataset.info, the arguments or the annotations")
+        theirs = sum(len(value.encode()) for value in spec.annotations.values())
+        path = ("annotations",) if theirs > size // 2 else ("train",)
+        yield Finding(path, message, "shorten dataset.info, the arguments or the annotations")

@@ -33,9 +33,9 @@ def _known(llamafactory: str) -> str | None:
     return found[0].name.removesuffix(".templates.json") if found else None
 
 
-def _releases() -> list[str]:
+def _pairs() -> list[str]:
     found = (directory("schemas") / "llamafactory").glob("*.templates.json")
-    return sorted({file.name.partition("+")[0] for file in found})
+    return sorted(file.name.removesuffix(".templates.json").replace("+", " with transformers ") for file in found)
 
 
 def _pair(trainer: Trainer) -> str | None:
@@ -71,7 +71,7 @@ def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
     message = f"the arguments of {have} are not known here and go unchecked"
-    yield Finding(("trainer",), message, f"known releases: {', '.join(_releases())}")
+    yield Finding(("trainer",), message, f"known: {', '.join(_pairs())}")
 
 
 def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ftc import source
-from ftc.compose.references import resolver_problems
+from ftc.compose.references import resolver_problems, without_resolvers
 from ftc.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ class Files(ConfigSource):
         document, problems = source.read(file, f"{self.shown}/{config_path}.yaml")
         self.problems.extend(problems)
         document = document or source.Document(str(file), "", {}, None)
-        self.problems.extend(resolver_problems(document.data, (), document.position))
+        called = list(resolver_problems(document.data, (), document.position))
+        self.problems.extend(called)
+        data = without_resolvers(document.data) if called else document.data
         self.documents[config_path] = document
         try:
             header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
-            config = OmegaConf.create(document.data)
+            config = OmegaConf.create(data)
         except (OmegaConfBaseException, ValueError) as error:
             message = f"is no configuration: {str(error).splitlines()[0]}"
             self.problems.append(Diagnostic(code=source.UNREADABLE, message=message, position=document.position(())))

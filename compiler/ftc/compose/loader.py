@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-_COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, ValueError, AssertionError, RecursionError)
+# Hydra and OmegaConf raise built-in errors too where a key or an item is of another kind than they think.
+_COMPOSITION_ERRORS = (
+    *(HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError, RecursionError),
+)
 
 
 def compose(
@@ -166,4 +169,6 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
-    return Diagnostic(code="FTC003", message=message, help=did_you_mean(name, known))
+    return Diagnostic(
+        code="FTC003", message=message, help=f"{did_you_mean(name, known)} --config-dir names its directory"
+    )

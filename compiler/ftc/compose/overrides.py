@@ -83,13 +83,11 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     group = override.get_key_element().lstrip("~+")
     if override.is_delete():
         return problem("FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; {_known(options)}")
-    value = override.value()
-    choices = [str(choice) for choice in value] if isinstance(value, list) else [text.partition("=")[2].strip(" '\"")]
-    unknown = [choice for choice in choices or [""] if choice not in options]
-    if unknown:
-        return problem("FTC003", f"{group} has no option '{unknown[0]}'", text, did_you_mean(unknown[0], options))
+    choice = text.partition("=")[2].strip(" '\"")
+    if choice not in options:
+        return problem("FTC003", f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
     if override.is_force_add():
-        return problem("FTC003", f"'{group}' is a group, not a key", text, f"write {group}={choices[0]}")
+        return problem("FTC003", f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
 
 

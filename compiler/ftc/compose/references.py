@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MISSING = "???"
 UNRESOLVED = "FTC004"
 NO_VALUE = "FTC005"
+RESOLVER = "FTC006"
+"""The code of a value that calls a resolver."""
 REFERENCE_CODES = (UNRESOLVED, NO_VALUE)
 """The codes of references that lead nowhere and of values that are still missing."""
 
@@ -32,12 +34,21 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
             yield from resolver_problems(inner, (*path, index), at)
     elif isinstance(value, str) and "${" in value and _calls_resolver(value):
         yield Diagnostic(
-            code=UNRESOLVED,
+            code=RESOLVER,
             message=f"'{value}' calls a resolver, and only references to keys are allowed",
             path=path,
             position=at(path),
             help="write ${key.path}, or the value itself; a text with ${ in it is written \\${",
         )
+
+
+def without_resolvers(value: Any) -> Any:
+    """The value with nothing in the place of what calls a resolver, so that none is ever called."""
+    if isinstance(value, dict):
+        return {key: without_resolvers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_resolvers(inner) for inner in value]
+    return None if isinstance(value, str) and "${" in value and _calls_resolver(value) else value
 
 
 def _calls_resolver(text: str) -> bool:

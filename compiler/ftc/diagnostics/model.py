@@ -70,9 +70,16 @@ def dotted(path: KeyPath) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A help line: the nearest of the known words, and the list of them where it is short or nothing is near."""
     names = sorted(set(known))
-    near = [f"did you mean '{name}'?" for name in get_close_matches(word, names, n=1, cutoff=0.7)]
-    listed = [f"known: {', '.join(names)}"] if names and (not near or len(names) <= _SHORT_LIST) else []
-    return " ".join([*near, *listed])
+    near = nearest(word, names)
+    listed = f"known: {', '.join(names)}" if names and (not near or len(names) <= _SHORT_LIST) else ""
+    return f"{near} {listed}".strip()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A help line: the word that was meant, if one is near; two letters in the wrong order are near too."""
+    names = sorted(set(known))
+    found = [name for name in names if sorted(name) == sorted(word)] or get_close_matches(word, names, n=1, cutoff=0.7)
+    return f"did you mean '{found[0]}'?" if found else ""
 
 
 _SHORT_LIST = 12

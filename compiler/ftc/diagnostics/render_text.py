@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def _order(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
+def _order(diagnostic: Diagnostic) -> tuple[int, str, int, int]:
+    """Files by name and line, then overrides as they stand on the command line (sorting is stable)."""
     position = diagnostic.position or Position("")
-    return (position.source, position.line, position.column, dotted(diagnostic.path), diagnostic.code)
+    if not position.line:
+        return (1, "", 0, 0)
+    return (0, position.source, position.line, position.column)
 
 
 def _render_one(diagnostic: Diagnostic) -> str:

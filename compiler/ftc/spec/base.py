@@ -42,7 +42,7 @@ ResourceName = Annotated[
     str,
     Meta(
         pattern=whole(rf"(?!([^/]*\.)?kubernetes\.io/)(?=[^/]{{1,253}}/){_SUBDOMAIN}/{_NAME}"),
-        description="An extended resource, as the device plugin of the cluster names it.",
+        description="An extended resource, as the device plugin of the cluster names it: example.com/gpu",
     ),
 ]
 DataKey = Annotated[

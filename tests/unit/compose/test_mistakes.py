@@ -191,6 +191,10 @@ def test_a_sweep_is_refused(override: str) -> None:
     assert f"override '{override}': error[FTC003]" in refused(override)
 
 
+def test_chance_is_refused() -> None:
+    assert "shuffle" in refused(*COMMAND, "launcher.args=shuffle([a,b,c])")
+
+
 def test_a_value_with_a_comma_is_helped() -> None:
     assert "env.A='a,b'" in refused("env.A=a,b").replace("key=", "env.A=")
     assert ftc("compile", "env.A='a,b'").exit_code == 0
