@@ -67,7 +67,7 @@ def _version(text: str) -> tuple[int, ...]:
 def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Arguments and templates differ between releases, so those of an unknown pair cannot be checked."""
     trainer = spec.trainer
-    if isinstance(spec.launcher, Command) or _pair(trainer) is not None:
+    if isinstance(spec.launcher, Command) or _pair(trainer) is not None or any(versions_fit(spec, _)):
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
     message = f"the arguments of {have} are not known here and go unchecked"

@@ -169,6 +169,5 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
-    return Diagnostic(
-        code="FTC003", message=message, help=f"{did_you_mean(name, known)} --config-dir names its directory"
-    )
+    help_ = f"{did_you_mean(name, known)}; --config-dir names the directory of your own"
+    return Diagnostic(code="FTC003", message=message, help=help_)

@@ -216,19 +216,19 @@ def test_a_key_that_is_not_there_cannot_be_deleted() -> None:
     "text", ["${oc.env:HOME}", "${oc.env:HOME,x}", "${now:%Y}", "${oc.select:nodes}", "x-${oc.decode:1}"]
 )
 def test_a_resolver_is_refused_in_an_override_and_in_a_file(text: str) -> None:
-    assert f"override 'name={text}': error[FTC004]" in refused(f"name={text}")
+    assert f"override 'name={text}': error[FTC006]" in refused(f"name={text}")
     files = {"run": f"defaults: [config, _self_]\nenv:\n  A: '{text}'\n", "other": "a: 1\n"}
-    assert "mine/run.yaml:3:3: error[FTC004]: env.A: " in refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:3:3: error[FTC006]: env.A: " in refused(*mine(files), "-c", "run")
 
 
 def test_a_resolver_in_a_list_and_in_a_mapping_of_an_override_is_refused() -> None:
-    assert "error[FTC004]" in refused("launcher=command", "launcher.command=['${oc.env:HOME}']")
-    assert "error[FTC004]" in refused("env={A: '${oc.env:HOME}'}")
+    assert "error[FTC006]" in refused("launcher=command", "launcher.command=['${oc.env:HOME}']")
+    assert "error[FTC006]" in refused("env={A: '${oc.env:HOME}'}")
 
 
 def test_a_resolver_in_a_defaults_list_is_refused() -> None:
     files = {"run": "defaults:\n  - config\n  - override hardware: ${oc.env:HARDWARE}\n"}
-    assert "mine/run.yaml:3:5: error[FTC004]" in refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:3:5: error[FTC006]" in refused(*mine(files), "-c", "run")
 
 
 def test_a_text_that_looks_like_a_resolver_can_be_written() -> None:
