@@ -18,22 +18,63 @@ BASES = (
     (*COMMAND, "storage=per-pod", "hardware=cpu"),
     (
         *("source@model.source=git", "model.source.url=https://a.example/b", "model.source.credentials={secret: s}"),
-        *("publish=git", "publish.url=https://a.example/c", "tracking=mlflow", "tracking.uri=http://m", "method=full-sft"),
+        *(
+            "publish=git",
+            "publish.url=https://a.example/c",
+            "tracking=mlflow",
+            "tracking.uri=http://m",
+            "method=full-sft",
+        ),
     ),
 )
 VALUES = (
     *("null", "true", "0", "1", "-1", "2", "64", "99999999999", "1.0", "0.5", "1e300", "inf", "nan", "''", "' '"),
     *("a", "A_B", "'a b'", "'a: b'", "'$(A)'", r"'\${a}'", "'中'", "'é\t'", "/", "/a", "/a/", "'/a b'", "a/b", "10Gi"),
     *("none", "lora", "kind", "git", "'x.example/y'", "1.12", "1.31", "9.9", "???", "${nodes}", "${nope}", "${.id}"),
-    *("[]", "{}", "[a]", "[1]", "[[a]]", "[{}]", "[null]", "{a: b}", "{a: 1}", "{a: {b: c}}", "{a: [b]}", "{kind: path}"),
+    *(
+        "[]",
+        "{}",
+        "[a]",
+        "[1]",
+        "[[a]]",
+        "[{}]",
+        "[null]",
+        "{a: b}",
+        "{a: 1}",
+        "{a: {b: c}}",
+        "{a: [b]}",
+        "{kind: path}",
+    ),
     *("{spec: {}}", "{spec: 3}", "{spec: null}", "{spec: {containers: []}}", "{spec: {containers: [{name: train}]}}"),
-    *("{spec: {volumes: [{name: ftc, emptyDir: {}}]}}", "{metadata: {labels: {a: 1}}}", "{metadata: {annotations: {}}}"),
+    *(
+        "{spec: {volumes: [{name: ftc, emptyDir: {}}]}}",
+        "{metadata: {labels: {a: 1}}}",
+        "{metadata: {annotations: {}}}",
+    ),
     *("{spec: {containers: null}}", "{spec: {containers: [{name: train, env: null}]}}", "{spec: {tolerations: [{}]}}"),
     *("{spec: {containers: [{name: train, volumeMounts: [{name: nothing, mountPath: /a}]}]}}", "{alpaca: {}}"),
-    *("{spec: {initContainers: [{name: fetch-model, env: [{name: A}]}]}}", "{alpaca: {file_name: 3}}", "{alpaca: null}"),
+    *(
+        "{spec: {initContainers: [{name: fetch-model, env: [{name: A}]}]}}",
+        "{alpaca: {file_name: 3}}",
+        "{alpaca: null}",
+    ),
 )
 GROUPS = ("hardware", "launcher", "storage", "engine", "model", "dataset", "method", "tracking", "publish", "cluster")
-CHOICES = ("none", "ddp", "cpu", "ascend", "custom", "shared", "per-pod", "git", "mlflow", "command", "'x'", "null", "[a,b]")
+CHOICES = (
+    "none",
+    "ddp",
+    "cpu",
+    "ascend",
+    "custom",
+    "shared",
+    "per-pod",
+    "git",
+    "mlflow",
+    "command",
+    "'x'",
+    "null",
+    "[a,b]",
+)
 
 
 # What is often right, so that whole compiles are walked too.
@@ -61,7 +102,10 @@ def lines(draw: st.DrawFn) -> list[str]:
         f"{draw(st.sampled_from(['', '', '', '+', '++']))}{draw(st.sampled_from(keys(base)))}{added}={value}"
         for value in draw(st.lists(st.sampled_from(LIKELY if likely else VALUES), min_size=1, max_size=2))
     ]
-    rest = [f"~{draw(st.sampled_from(keys(base)))}", f"{draw(st.sampled_from(GROUPS))}={draw(st.sampled_from(CHOICES))}"]
+    rest = [
+        f"~{draw(st.sampled_from(keys(base)))}",
+        f"{draw(st.sampled_from(GROUPS))}={draw(st.sampled_from(CHOICES))}",
+    ]
     return [*base, *values, *draw(st.sampled_from([[], [], [], rest, rest[:1], rest[1:]]))]
 
 

@@ -202,8 +202,3 @@ def test_keys_keep_their_order() -> None:
 
 def test_tuples_are_lists() -> None:
     assert yaml.safe_load(yaml_text.dump({"a": ("b", 1)})) == {"a": ["b", 1]}
-
-
-def test_documents_are_told_apart() -> None:
-    documents: list[Any] = [{"a": "---\nb"}, {}, {"c": [1]}]
-    assert list(yaml.safe_load_all(yaml_text.dump_all(documents))) == documents

@@ -169,7 +169,8 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """Volcano's svc plugin puts all host names into one variable, and Linux takes 128 KiB in one string."""
-    host = len(f"{run.name}{_GENERATED}") * 2 + len(f"-worker-{run.nodes}.,")
+    name = f"{run.name}{_GENERATED if run.generate_name else ''}"
+    host = len(name) * 2 + len(f"-worker-{run.nodes}.,")
     if run.nodes * host > _STRING_LIMIT:
         message = f"the names of {run.nodes} nodes are too long for one variable"
         yield Finding(("nodes",), message, f"use {_STRING_LIMIT // host} nodes at most, or a shorter name")

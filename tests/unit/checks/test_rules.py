@@ -150,7 +150,7 @@ PAIRS = (
         ("pod={spec: {restartPolicy: Never}}",),
         "pod.spec.restartPolicy",
     ),
-    ("FTC504", (f"annotations.note={BIG}",), (f"annotations.note={BIG[: 100 * 1024]}",), "train"),
+    ("FTC504", (f"annotations.note={BIG}",), (f"annotations.note={BIG[: 100 * 1024]}",), "annotations"),
     ("FTC505", ("cluster.volcano=1.8",), ("cluster.volcano=1.9",), "cluster.volcano"),
     ("FTC505", ("cluster.kubernetes=1.28",), ("cluster.kubernetes=1.29",), "cluster.kubernetes"),
     (
@@ -192,6 +192,7 @@ PAIRS = (
         ("pod={spec: {containers: [{name: side, image: other, env: [{name: NNODES, value: '3'}]}]}}",),
         "pod.spec.containers",
     ),
+    ("FTC512", ("nodes=5000",), ("nodes=1000",), "nodes"),
 )
 WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402", "FTC509"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}

@@ -79,5 +79,17 @@ def test_a_generated_ending_counts() -> None:
 
 def test_a_derived_name_fits_for_the_largest_index() -> None:
     long = "model.id=org/" + "a-very-long-name-" * 8
-    name = job(long, "nodes=100000")["metadata"]["generateName"]
-    assert len(f"{name}xxxxx-worker-99999") <= 63
+    name = job(long, "nodes=1000")["metadata"]["generateName"]
+    assert len(f"{name}xxxxx-worker-999") <= 63
+
+
+@pytest.mark.parametrize(("naming", "ending"), [("fixed", ""), ("generate", "-xxxxx")])
+def test_the_names_of_all_pods_fit_into_one_variable(naming: str, ending: str) -> None:
+    def hosts(nodes: int) -> str:
+        return ",".join(f"a-run{ending}-worker-{index}.a-run{ending}" for index in range(nodes))
+
+    longest = 128 * 1024 - len("VC_WORKER_HOSTS=\0")  # Linux, MAX_ARG_STRLEN
+    most = max(nodes for nodes in range(2000, 8000, 10) if len(hosts(nodes)) <= longest)
+    overrides = (f"naming={naming}", "name=a-run")
+    assert job(*overrides, f"nodes={most * 9 // 10}")
+    assert "FTC512" in errors(*overrides, f"nodes={most + 10}")[0]
