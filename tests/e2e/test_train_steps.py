@@ -193,7 +193,7 @@ def test_a_signal_reaches_the_trainer_and_the_pod_ends_unfinished(run: Run, numb
     wait_until(lambda: run.calls == ["train"])
     time.sleep(0.3)
     running.process.send_signal(number)
-    done = running.end(limit=5)
+    done = running.end(limit=30)
     assert done.status == 143
     assert run.calls == ["train", "stopped"]
     assert run.markers() == []

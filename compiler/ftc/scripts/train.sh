@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
-child='' stopped=false
+child='' starting=false stopped=false
 # Only the push needs them: not the trainer, nor what it loads.
 export -n GIT_USER GIT_TOKEN
 # Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
@@ -13,8 +13,8 @@ export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
 # A running step gets the signal, with all its processes.
 on_signal() {
   stopped=true
-  if [[ -z $child ]]; then exit 143; fi
-  kill -TERM -- "-$child" 2>/dev/null || true
+  if [[ -n $child ]]; then kill -TERM -- "-$child" 2>/dev/null || true; fi
+  if [[ -z $child ]] && ! $starting; then exit 143; fi
 }
 trap on_signal TERM INT
 
@@ -22,10 +22,12 @@ trap on_signal TERM INT
 run() {
   local name=$1 status
   log "$name: started on node $NODE_RANK"
+  starting=true
   set -m
   "${@:2}" </dev/null &
-  child=$!
+  child=$! starting=false
   set +m
+  if $stopped; then on_signal; fi
   while true; do
     status=0
     wait "$child" || status=$?
@@ -37,8 +39,7 @@ run() {
     printf 'ftc: error: %s: stopped by a signal; a restart of the job goes on from here\n' "$name" >&2
     exit 143
   fi
-  child=''
-  if ((status == 0)); then return; fi
+  if ((status == 0)); then child='' && return; fi
   printf 'ftc: error: %s ended with status %s on node %s: the lines above say why\n' "$name" "$status" "$NODE_RANK" >&2
   exit "$status"
 }
