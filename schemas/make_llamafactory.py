@@ -1,5 +1,4 @@
-"""
-Write what one installed trainer accepts: its arguments, its templates and the models it knows.
+"""Write what one installed trainer accepts: its arguments, its templates and the models it knows.
 
     VENV/bin/python schemas/make_llamafactory.py [--check]
 

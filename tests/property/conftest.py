@@ -1,11 +1,3 @@
-from __future__ import annotations
+"""The unit tests' profile of Hypothesis holds here too."""
 
-import os
-
-from hypothesis import HealthCheck, settings
-
-# A busy machine is not a failure; in CI the same commit gives the same result.
-settings.register_profile(
-    "ftc", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
-)
-settings.load_profile("ftc")
+import unit.conftest  # noqa: F401 - imported for what it sets

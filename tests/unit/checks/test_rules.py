@@ -123,6 +123,12 @@ PAIRS = (
         "trainer.transformers",
     ),
     ("FTC401", ("trainer.transformers=4.52.0",), ("trainer.transformers=5.6.0",), "trainer.transformers"),
+    (
+        "FTC401",
+        ("trainer.llamafactory=0.9.3", "trainer.transformers=4.46.3"),
+        ("trainer.llamafactory=0.9.3", "trainer.transformers=4.45.2"),
+        "trainer.transformers",
+    ),
     ("FTC402", ("trainer.llamafactory=0.9.99",), (), "trainer"),
     ("FTC403", ("train.output_dir=/x",), ("train.logging_steps=1",), "train.output_dir"),
     ("FTC404", ("train.learning_rat=1.0",), ("train.learning_rate=1.0",), "train.learning_rat"),

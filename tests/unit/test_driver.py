@@ -1,0 +1,46 @@
+"""The program from end to end: what a request gives."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from ftc import driver
+from ftc.driver import Request, compile_job
+from ftc.output.verify import BugError
+from ftc.targets import TARGETS
+from unit.compiling import ROOT, compiled
+
+
+def test_a_manifest_that_its_schema_refuses_never_reaches_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = msgspec.structs.replace(TARGETS["volcano"], emit=lambda _: "apiVersion: v1\nkind: Job\n")
+    monkeypatch.setitem(TARGETS, "volcano", broken)
+    with pytest.raises(BugError, match="VolcanoJob"):
+        compile_job(Request())
+
+
+def test_an_error_ends_the_compile_before_anything_is_emitted() -> None:
+    for overrides in (("nodes=two",), ("devices=9",)):
+        state = compile_job(Request(overrides))
+        assert state.diagnostics
+        assert state.outputs == {}
+
+
+def test_only_the_targets_that_are_asked_for_are_emitted() -> None:
+    assert compile_job(Request(targets=("llamafactory",))).outputs.keys() == {"llamafactory"}
+    assert compile_job(Request()).outputs.keys() == {"volcano"}
+
+
+def test_the_users_trees_come_before_the_shipped_one_and_are_named_as_they_were_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    path = driver.search_path((ROOT / "mine", ROOT.parent / "others"))
+    assert [name for _, name in path] == ["mine", str(ROOT.parent / "others"), "conf"]
+
+
+def test_a_compile_does_not_change_what_the_next_one_sees() -> None:
+    before = compiled("nodes=2").outputs
+    compile_job(Request(("pod={spec: {containers: [{name: train, env: [{name: A, value: b}]}]}}", "env={X: y}")))
+    compile_job(Request(("nodes=two",)))
+    assert compiled("nodes=2").outputs == before
