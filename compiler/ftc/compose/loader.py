@@ -155,7 +155,9 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
     elif named:
         message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
     else:
-        message, help_ = f"leads nowhere: {str(error).splitlines()[0].lower()}", "write the value itself"
+        circle = "Recursive" in str(error)
+        reason = "refers to itself" if circle else f"leads nowhere: {str(error).splitlines()[0].lower()}"
+        message, help_ = reason, "write the value itself"
     return Diagnostic(
         code=UNRESOLVED,
         message=message,

@@ -72,7 +72,12 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
     if not override.key_or_group:
         return problem("FTC001", "has no key", text, "write group=option or key=value")
     if override.is_sweep_override():
-        return problem("FTC003", "gives several values, and one job has one", text, "quote a comma: key='a,b'")
+        return problem(
+            "FTC003",
+            "gives several values, and one job has one",
+            text,
+            "give one; a comma inside a text is quoted: key='a,b'",
+        )
     found = next(resolver_problems(override.value(), (), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
