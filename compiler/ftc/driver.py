@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ftc import checks, yaml_text
-from ftc.compose import REFERENCE_CODES, RESOLVER, Composed, compose
+from ftc import checks
+from ftc.compose import Composed, compose
+from ftc.diagnostics.follow_ups import without_follow_ups
 from ftc.diagnostics.model import Diagnostic, has_errors
+from ftc.output import spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
 from ftc.plan.build import plan
 from ftc.plan.types import RunPlan
 from ftc.resources import directory
-from ftc.source import UNREADABLE
 from ftc.spec.job import JobSpec
+from ftc.spec.shapes import keeps_text, settle_kinds
 from ftc.targets import TARGETS
-from ftc.validate import NO_OPTIONS, REQUIRED, UNKNOWN_KEY, keeps_text, settle_kinds, validate
+from ftc.validate import validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
 SPEC = "spec.yaml"
-
-
 ARTIFACTS = (
     SPEC,
     *(target.file for target in TARGETS.values() if target.file),
@@ -53,29 +52,12 @@ class State(msgspec.Struct, frozen=True):
 
     def artifacts(self) -> tuple[Artifact, ...]:
         """Every file: the resolved spec, the manifests, and what the manifests carry."""
-        if self.run is None:
+        if self.spec is None or self.run is None:
             return ()
         manifests = [Artifact(file, text) for name, text in self.outputs.items() if (file := TARGETS[name].file)]
         carried = [Artifact(file.name, file.text) for file in self.run.files]
         made = (*manifests, *carried)
-        return (Artifact(SPEC, marked(spec_text(self), (SPEC, *(artifact.name for artifact in made)))), *made)
-
-
-def spec_text(state: State) -> str:
-    """The resolved spec as YAML, which is a config again: what looks like a reference is written as a text."""
-    return yaml_text.dump(_escaped(msgspec.to_builtins(state.spec)))
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _escaped(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_escaped(inner) for inner in value]
-    return _REFERENCE.sub(r"\1\1\\${", value) if isinstance(value, str) else value
-
-
-# OmegaConf's escape: backslashes directly before a reference count twice.
-_REFERENCE = re.compile(r"(\\*)\$\{")
+        return (Artifact(SPEC, marked(spec_text.text(self.spec), (SPEC, *(artifact.name for artifact in made)))), *made)
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
@@ -93,7 +75,11 @@ def _compose(state: State) -> State:
     composed, found = compose(
         request.overrides, search_path(request.config_dirs), request.config_name, keeps_text=keeps_text
     )
-    return _replace(state, composed=composed and settle_kinds(composed), diagnostics=found)
+    return _replace(state, composed=composed and _settled(composed), diagnostics=found)
+
+
+def _settled(composed: Composed) -> Composed:
+    return msgspec.structs.replace(composed, data=settle_kinds(composed.data, composed.rank))
 
 
 def _validate(state: State) -> State:
@@ -103,29 +89,7 @@ def _validate(state: State) -> State:
     explained = [d.path for d in state.diagnostics if d.path]
     found = validate(state.composed)
     fresh = tuple(d for d in found if not any(d.path[: len(path)] == path for path in explained))
-    return _replace(state, diagnostics=_without_follow_ups(state.diagnostics + fresh))
-
-
-def _without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    """What another finding explains is left out.
-
-    A key that does not exist explains all below it; a file that cannot be read explains every key that is missing and
-    every reference that leads nowhere.
-    """
-    if any(d.code == NO_OPTIONS for d in diagnostics):
-        diagnostics = tuple(d for d in diagnostics if d.code != REQUIRED)
-    called = {d.position for d in diagnostics if d.code == RESOLVER}
-    diagnostics = tuple(d for d in diagnostics if d.code == RESOLVER or d.position not in called)
-    unknown = [d.path for d in diagnostics if d.code == UNKNOWN_KEY]
-    known = {d.path for d in diagnostics}
-    kept = tuple(
-        d
-        for d in diagnostics
-        if d.follows_from not in known - {()} and not any(d.path[: len(p)] == p != d.path for p in unknown)
-    )
-    if not any(d.code in (UNREADABLE, RESOLVER) for d in kept):
-        return kept
-    return tuple(d for d in kept if d.code not in (*REFERENCE_CODES, REQUIRED, NO_OPTIONS))
+    return _replace(state, diagnostics=without_follow_ups(state.diagnostics + fresh))
 
 
 def _convert(state: State) -> State:

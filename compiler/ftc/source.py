@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
+from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
-
-UNREADABLE = "FTC002"
-"""The code of a file that is no configuration."""
 
 
 class _Loader(yaml.CSafeLoader):

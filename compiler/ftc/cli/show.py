@@ -9,7 +9,8 @@ import click
 
 from ftc.cli.options import configuration, report
 from ftc.diagnostics.model import has_errors
-from ftc.driver import Request, compile_job, spec_text
+from ftc.driver import Request, compile_job
+from ftc.output import spec_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,6 @@ def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_na
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
     report(state.diagnostics)
     if state.spec is not None:
-        click.echo(spec_text(state).encode(), nl=False)
+        click.echo(spec_text.text(state.spec).encode(), nl=False)
     if has_errors(state.diagnostics):
         sys.exit(1)

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ftc import source
 from ftc.compose.references import resolver_problems, without_resolvers
+from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Files(ConfigSource):
             config = OmegaConf.create(data)
         except (OmegaConfBaseException, ValueError) as error:
             message = f"is no configuration: {str(error).splitlines()[0]}"
-            self.problems.append(Diagnostic(code=source.UNREADABLE, message=message, position=document.position(())))
+            self.problems.append(Diagnostic(code=UNREADABLE, message=message, position=document.position(())))
             header, config = {"package": None}, OmegaConf.create()
         return ConfigResult(provider="ftc", path=str(file), config=config, header=header)
 

@@ -24,8 +24,9 @@ from ftc.compose import overrides as override_parser
 from ftc.compose.defaults import defaults_problem
 from ftc.compose.files import Files, Repository
 from ftc.compose.overrides import problem
-from ftc.compose.references import UNRESOLVED, missing
+from ftc.compose.references import missing
 from ftc.compose.types import Composed, Layer, ValueOverride, key_path
+from ftc.diagnostics.codes import UNRESOLVED
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
+from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
 
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
     from ftc.compose.types import Composed
 
 MISSING = "???"
-UNRESOLVED = "FTC004"
-NO_VALUE = "FTC005"
-RESOLVER = "FTC006"
-"""The code of a value that calls a resolver."""
-REFERENCE_CODES = (UNRESOLVED, NO_VALUE)
-"""The codes of references that lead nowhere and of values that are still missing."""
 
 
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:

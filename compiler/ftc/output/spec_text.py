@@ -1,0 +1,30 @@
+"""The resolved spec as YAML, which is a config again."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc import yaml_text
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+
+def text(spec: JobSpec) -> str:
+    """The spec; what looks like a reference is written so that it stays a text."""
+    return yaml_text.dump(_escaped(msgspec.to_builtins(spec)))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(inner) for inner in value]
+    return _REFERENCE.sub(r"\1\1\\${", value) if isinstance(value, str) else value
+
+
+# OmegaConf's escape: backslashes directly before a reference count twice.
+_REFERENCE = re.compile(r"(\\*)\$\{")

@@ -1,0 +1,89 @@
+"""What the schema of the spec says of a key."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ftc.resources import directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftc.diagnostics.model import KeyPath
+
+
+@cache
+def spec_schema() -> dict[str, Any]:
+    """The shipped schema of the spec."""
+    schema: dict[str, Any] = json.loads((directory("schemas") / "spec.schema.json").read_bytes())
+    return schema
+
+
+def keeps_text(path: KeyPath) -> bool:
+    """Whether the schema wants a text at `path`, in every shape that its parents can take."""
+    found = list(schemas_at(path))
+    return bool(found) and all(schema.get("type") == "string" for schema in found)
+
+
+def schemas_at(path: KeyPath) -> Iterator[dict[str, Any]]:
+    """The schemas of the value at `path`, one for each shape that its parents can take."""
+    return _schemas_at(spec_schema(), path)
+
+
+def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    branches = _branches(schema)
+    for branch in branches:
+        yield from _schemas_at(branch, path)
+    if not path:
+        if "type" in schema and not branches:
+            yield schema
+        return
+    head, rest = path[0], path[1:]
+    inner = schema.get("items") if isinstance(head, int) else schema.get("properties", {}).get(head)
+    inner = inner if inner is not None else schema.get("additionalProperties")
+    if isinstance(inner, dict) and not (head == "kind" and "allOf" in schema):
+        yield from _schemas_at(inner, rest)
+
+
+def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a schema refers to: a definition, the rest of a nullable, the variants of a union."""
+    found = [branch["then"] for branch in schema.get("allOf", ())] + [schema[key] for key in ("then",) if key in schema]
+    return found + ([_definition(schema["$ref"])] if "$ref" in schema else [])
+
+
+def _definition(ref: str) -> dict[str, Any]:
+    definition: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
+    return definition
+
+
+def settle_kinds(data: dict[str, Any], rank: Callable[[KeyPath], int]) -> dict[str, Any]:
+    """The data without the keys of another kind, where a later file or override has chosen the kind.
+
+    Hydra merges mappings, so `storage.cache={kind: claim, …}` leaves the keys of the kind that was there before. `rank`
+    tells how late a key was set.
+    """
+    settled: dict[str, Any] = _settled(data, spec_schema(), (), rank)
+    return settled
+
+
+def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[KeyPath], int]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    while "then" in schema or "$ref" in schema:
+        schema = schema.get("then") or _definition(schema["$ref"])
+    if "allOf" in schema:
+        schema = _variant(schema, value.get("kind")) or schema
+    known = schema.get("properties", {})
+    kept = {k: v for k, v in value.items() if k in known or not _is_left_over(k, known, path, rank)}
+    return {k: _settled(v, known.get(k, {}), (*path, k), rank) for k, v in kept.items()}
+
+
+def _variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
+    found = [b["then"]["$ref"] for b in union["allOf"] if b["if"]["properties"]["kind"]["const"] == kind]
+    return _definition(found[0]) if found else None
+
+
+def _is_left_over(key: str, known: dict[str, Any], path: KeyPath, rank: Callable[[KeyPath], int]) -> bool:
+    return "kind" in known and rank((*path, key)) < rank((*path, "kind"))
