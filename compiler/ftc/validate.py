@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @cache
 def _validator() -> Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that `ftc list` need not pay
-    from jsonschema.validators import extend  # noqa: PLC0415
+    from jsonschema.validators import extend  # noqa: PLC0415 - the same
 
     # JSON knows one kind of number; here 1.0 is no whole number, as the types say.
     checker = Draft202012Validator.TYPE_CHECKER.redefine(

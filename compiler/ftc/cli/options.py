@@ -45,7 +45,7 @@ def config_dirs(function: _F) -> _F:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
     """`hard` completes to `hardware=`, `hardware=as` to `hardware=ascend`."""
     from ftc.compose import groups  # noqa: PLC0415 - Hydra, only when it is needed
-    from ftc.driver import search_path  # noqa: PLC0415
+    from ftc.driver import search_path  # noqa: PLC0415 - the same
 
     known = groups(search_path(tuple(ctx.params.get("config_dirs") or ())))
     group, equals, _ = incomplete.partition("=")
