@@ -26,6 +26,9 @@ LINES = f"first {HOSTILE}\n\tsecond\n  third\n"
 # The words that a path, a name and a Git revision may hold.
 PLACE = "$(GIT_TOKEN) $$ `touch ran` ';touch ran;' \"q\" é 中 %41 #x {y}"
 
+# The words that a name of a dataset and a revision may hold.
+WORD = "$(touch$IFS/workspace/ran)`touch$IFS/workspace/ran`;touch$IFS/workspace/ran;$$\"'é中"
+
 # Stands for the trainer, and notes how it was called and what it was given.
 TRAINER = """#!/usr/bin/python3
 import json, os, sys
@@ -79,6 +82,8 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
     for name in ("model", "dataset"):
         (workspace / f"{name} {PLACE}").mkdir(parents=True)
         (workspace / f"{name} {PLACE}" / "config.json").touch()
+    info = {WORD: {"file_name": "config.json"}}
+    (workspace / f"dataset {PLACE}" / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
     config = {
         "defaults": [
             {"override /hardware": "cpu"},
@@ -87,7 +92,8 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
             {"override /source@dataset.source": "path"},
         ],
         "model": {"id": HOSTILE, "source": {"path": f"/workspace/model {PLACE}"}},
-        "dataset": {"source": {"path": f"/workspace/dataset {PLACE}"}},
+        "dataset": {"names": [WORD], "info": None, "source": {"path": f"/workspace/dataset {PLACE}"}},
+        "annotations": {"note": LINES},
         "train": {"default_system": LINES, "run_name": HOSTILE},
         "env": {"HOSTILE": HOSTILE},
         "setup": [["python3", "-c", "import sys;print('SETUP',sys.argv[1:])", HOSTILE, LINES]],
@@ -100,6 +106,7 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
     note = json.loads((workspace / "train.json").read_text())
     train = yaml.safe_load(note["file"])
     assert train["model_name_or_path"] == f"/workspace/model {PLACE}"
+    assert train["dataset"] == WORD
     assert (train["default_system"], train["run_name"]) == (LINES, HOSTILE)
     assert note["environment"]["HOSTILE"] == HOSTILE
     assert f"SETUP {[HOSTILE, LINES]!r}" in job.log
@@ -109,3 +116,21 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
     assert said.splitlines()[1].startswith(HOSTILE)
     assert list(workspace.rglob("ran")) == []
     assert TOKEN not in job.log
+
+
+@pytest.mark.parametrize("kind", ["git", "huggingface", "modelscope"])
+def test_a_revision_that_is_none_ends_the_fetch_and_runs_nothing(
+    cluster: Cluster, git_server: GitServer, tmp_path: Path, kind: str
+) -> None:
+    of_git = {"url": git_server.create(f"org/revision-{kind}")}
+    of_hub = {"repository": WORD, "endpoint": "http://127.0.0.1:9"}
+    config = {
+        "defaults": [{"override /hardware": "cpu"}, {"override /source@model.source": kind}],
+        "model": {"source": {"revision": WORD, **(of_git if kind == "git" else of_hub)}},
+        "cluster": {"git_credentials": {"secret": "git-credentials"}},
+    }
+    job = VolcanoJob(compile_config(tmp_path / "conf", config), cluster).start().wait(60)
+    assert not job.succeeded
+    assert "ftc: error: " in job.log
+    assert TOKEN not in job.log
+    assert not (cluster.claim("workspace") / "ran").exists()
