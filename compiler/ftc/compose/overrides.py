@@ -87,17 +87,15 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
 def _choice_problem(override: Override, text: str, options: list[str]) -> Diagnostic | None:
     group = override.get_key_element().lstrip("~+")
     if override.is_delete():
-        return problem("FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; {_known(options)}")
+        return problem(
+            "FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; known: {', '.join(options)}"
+        )
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
         return problem("FTC003", f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
     if override.is_force_add():
         return problem("FTC003", f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
-
-
-def _known(options: list[str]) -> str:
-    return f"known: {', '.join(options)}"
 
 
 def _as_value(

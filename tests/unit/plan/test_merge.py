@@ -3,9 +3,35 @@
 from __future__ import annotations
 
 import copy
+import json
+from typing import TYPE_CHECKING, Any
 
-from ftc.plan.merge import merge
-from unit.compiling import pod, template, trainer, variables
+import pytest
+
+from ftc.plan.merge import MERGE_KEYS, merge
+from unit.compiling import ROOT, pod, template, trainer, variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def merge_keys(schema: Any) -> Iterator[tuple[str, str]]:
+    """Each list that Kubernetes' own schema merges by a key, and the key."""
+    if isinstance(schema, dict):
+        for name, inner in schema.get("properties", {}).items():
+            if isinstance(inner, dict) and "x-kubernetes-patch-merge-key" in inner:
+                yield name, inner["x-kubernetes-patch-merge-key"]
+    for inner in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from merge_keys(inner)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "schemas" / "kubernetes").glob("*.json")), ids=lambda file: file.stem)
+def test_every_list_that_kubernetes_merges_by_a_key_is_merged_by_it(file: Any) -> None:
+    definitions = json.loads(file.read_text(encoding="utf-8"))["$defs"]
+    pods = {name: schema for name, schema in definitions.items() if ".core.v1." in name and "Service" not in name}
+    found = set(merge_keys(pods))
+    assert ("containers", "name") in found
+    assert [(name, key) for name, key in found if key not in MERGE_KEYS.get(name, ())] == []
 
 
 def test_mappings_merge_and_the_overlay_wins() -> None:
