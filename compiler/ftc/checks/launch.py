@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.rule import Finding
+from ftc.checks.rule import Finding, Rule
 from ftc.plan.environment import OURS
 from ftc.spec.launcher import Accelerate, Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
@@ -79,3 +79,14 @@ def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, variables in given.items():
         for name in sorted(OURS & variables.keys()):
             yield Finding((*path, name), "is set by ftc for each pod", "leave it out")
+
+
+RULES = (
+    Rule("FTC101", trainer_is_complete),
+    Rule("FTC102", command_stands_alone),
+    Rule("FTC103", fsdp_needs_accelerate),
+    Rule("FTC104", sharding_needs_peers),
+    Rule("FTC105", merge_needs_adapter),
+    Rule("FTC106", variables_are_free),
+    Rule("FTC107", trainer_has_yaml, target="llamafactory"),
+)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.rule import Finding
-from ftc.diagnostics.model import did_you_mean
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
 from ftc.plan.environment import OURS
 from ftc.plan.pod import with_fragments
@@ -190,3 +190,22 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         theirs = sum(len(value.encode()) for value in spec.annotations.values())
         path = ("annotations",) if theirs > size // 2 else ("train",)
         yield Finding(path, message, "shorten dataset.info, the arguments or the annotations")
+
+
+# What the other rules take for granted.
+FIRST = (
+    Rule("FTC505", versions_are_supported),
+    Rule("FTC506", fragments_are_pods),
+)
+RULES = (
+    Rule("FTC501", pod_name_fits, target="volcano"),
+    Rule("FTC502", fragments_fit),
+    Rule("FTC503", restart_policy_stays),
+    Rule("FTC504", annotations_fit),
+    Rule("FTC507", script_runs_one_node, target="script"),
+    Rule("FTC508", names_stay, target="volcano"),
+    Rule("FTC509", scheduler_knows_the_gang, Severity.WARNING, target="volcano"),
+    Rule("FTC510", requests_fit_limits),
+    Rule("FTC511", variables_stay),
+    Rule("FTC512", host_list_fits, target="volcano"),
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.rule import Finding
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
 from ftc.spec.launcher import Command
 from ftc.trainer.arguments import chosen, set_at
 
@@ -81,3 +82,14 @@ def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         other = "fp16" if name == "bf16" else "bf16"
         help_ = f"set train.{name}=false train.{other}=true"
         yield Finding(set_at(spec, name), f"the hardware has no {name}", help_)
+
+
+RULES = (
+    Rule("FTC301", node_has_devices),
+    Rule("FTC302", shm_fits_in_memory),
+    Rule("FTC303", hami_needs_its_scheduler, Severity.WARNING, target="volcano"),
+    Rule("FTC304", slices_do_not_talk, Severity.WARNING),
+    Rule("FTC305", one_precision),
+    Rule("FTC306", precision_of_the_chip),
+    Rule("FTC307", slices_are_other_resources),
+)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ftc.checks.rule import Finding
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
 from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
 from ftc.spec.launcher import Command
@@ -143,3 +144,17 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding((name, "source", "tls_verify"), "certificates are not verified", _TRUST)
     if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:
         yield Finding(("publish", "tls_verify"), "certificates are not verified", _TRUST)
+
+
+RULES = (
+    Rule("FTC201", nodes_share_workspace),
+    Rule("FTC202", claims_reach_all_nodes),
+    Rule("FTC203", cache_is_reachable),
+    Rule("FTC204", mounts_do_not_clash),
+    Rule("FTC205", paths_are_mounted),
+    Rule("FTC206", dataset_cache_is_written_once),
+    Rule("FTC207", restarts_resume),
+    Rule("FTC208", transport_is_verified, Severity.WARNING),
+    Rule("FTC209", result_is_kept, Severity.WARNING),
+    Rule("FTC210", restarts_find_checkpoints, Severity.WARNING),
+)

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.rule import Finding
-from ftc.diagnostics.model import did_you_mean, type_words
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity, did_you_mean, type_words
 from ftc.resources import directory
 from ftc.spec.launcher import Command
 from ftc.trainer.arguments import OWNED, groups
@@ -167,3 +167,14 @@ def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
         known = did_you_mean(name, spec.dataset.info)
         yield Finding(("dataset", "names"), f"'{name}' is not described in dataset.info", known)
+
+
+RULES = (
+    Rule("FTC401", versions_fit),
+    Rule("FTC402", versions_are_known, Severity.WARNING),
+    Rule("FTC403", owned_by_ftc),
+    Rule("FTC404", arguments_are_known),
+    Rule("FTC405", template_is_known),
+    Rule("FTC406", dataset_is_described),
+    Rule("FTC407", no_references),
+)
