@@ -33,6 +33,15 @@ def volcano_job(volcano: str, kubernetes: str) -> Validator:
     return _validator({**layer, "$defs": {**base["$defs"], **layer["$defs"]}})
 
 
+_OBJECTS = {"Job": "io.k8s.api.batch.v1.Job", "Service": "io.k8s.api.core.v1.Service"}
+
+
+@cache
+def kubernetes_object(kind: str, kubernetes: str) -> Validator:
+    """The schema of an object that Kubernetes itself knows."""
+    return _validator({"$ref": f"#/$defs/{_OBJECTS[kind]}", "$defs": _kubernetes(kubernetes)["$defs"]})
+
+
 @cache
 def pod_template(volcano: str, kubernetes: str) -> Validator:
     """The schema of the pod template inside a Volcano Job."""

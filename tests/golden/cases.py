@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
-from ftc.driver import Request, State, compile_job
+from ftc.driver import ALL_TARGETS, Request, State, compile_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "golden" / "scenarios"
@@ -23,13 +23,14 @@ CASE = "case.yaml"
 
 def scenario(case: str) -> dict[str, str]:
     """The artifacts of a scenario: file name to text."""
-    overrides = yaml.safe_load((SCENARIOS / case / CASE).read_text())["overrides"]
-    return {artifact.name: artifact.text for artifact in compiled(overrides).artifacts()}
+    said = yaml.safe_load((SCENARIOS / case / CASE).read_text())
+    state = compiled(said["overrides"], tuple(said["targets"]))
+    return {artifact.name: artifact.text for artifact in state.artifacts()}
 
 
-def compiled(overrides: list[str]) -> State:
+def compiled(overrides: list[str], targets: tuple[str, ...] = ALL_TARGETS) -> State:
     """The result of a compile that must not be refused."""
-    state = compile_job(Request(tuple(overrides)))
+    state = compile_job(Request(tuple(overrides), targets=targets))
     assert not has_errors(state.diagnostics), render(state.diagnostics)
     return state
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ftc.diagnostics.model import dotted
-from ftc.output_schemas import volcano_job
+from ftc.output_schemas import kubernetes_object, volcano_job
 
 if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
     from ftc.spec.cluster import Cluster
 
 
@@ -19,8 +21,18 @@ class BugError(Exception):
 
 def volcano(text: str, cluster: Cluster) -> None:
     """Raise BugError where the text is no Volcano Job for the cluster's versions."""
-    manifest = yaml.load(text, Loader=yaml.CSafeLoader)
-    errors = volcano_job(cluster.volcano, cluster.kubernetes).iter_errors(manifest)
-    found = [f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in errors]
+    _hold(yaml.load(text, Loader=yaml.CSafeLoader), volcano_job(cluster.volcano, cluster.kubernetes))
+
+
+def batch(text: str, cluster: Cluster) -> None:
+    """Raise BugError where a document is no object of Kubernetes for the cluster's version."""
+    for manifest in yaml.load_all(text, Loader=yaml.CSafeLoader):
+        _hold(manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
+
+
+def _hold(manifest: Any, validator: Validator) -> None:
+    found = [
+        f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in validator.iter_errors(manifest)
+    ]
     if found:
-        raise BugError("the VolcanoJob does not fit its schema: " + "; ".join(found))
+        raise BugError(f"the {manifest['kind']} does not fit its schema: " + "; ".join(found))

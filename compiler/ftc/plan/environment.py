@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 
 Variables: TypeAlias = dict[str, str | FromSecret]
 
-# What the scripts, the launchers and Volcano's plugins read; a value of the user's would make ranks disagree.
+# What the scripts, the launchers and the controllers of jobs set or read; a value of the user's would make ranks
+# disagree.
 OURS = frozenset(
     (
         *("NNODES", "NODE_RANK", "NPROC_PER_NODE", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK"),
-        *("WORKSPACE", "JOB_NAME", "RUN_DIR", "FORCE_TORCHRUN", "REQUIRED_TOOLS", "ENVIRONMENT_SCRIPTS"),
+        *("WORKSPACE", "JOB_NAME", "JOB_UID", "RUN_DIR", "FORCE_TORCHRUN", "REQUIRED_TOOLS", "ENVIRONMENT_SCRIPTS"),
         *("MIN_FREE_MIB", "HF_DATASETS_CACHE", "VC_TASK_INDEX", "VK_TASK_INDEX", "VC_WORKER_HOSTS", "VC_WORKER_NUM"),
+        "JOB_COMPLETION_INDEX",
         *("SOURCE", "REVISION", "TARGET_DIR", "EXPECT_DATASETS", "SHARED_CACHE", "FETCH_TIMEOUT", "HUB", "REPO_TYPE"),
         *("DOWNLOAD_DIR", "REVISION_FILE", "MODEL_DIR", "DATASET_DIR", "GIT_USER", "GIT_TOKEN", "TLS_VERIFY"),
         *("PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE", "PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL"),

@@ -26,6 +26,12 @@ def digest(value: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:8]
 
 
+def fixed_name(spec: JobSpec) -> str:
+    """The job's name where it is not generated: another spec has another one, unless the user fixed it."""
+    name = job_name(spec)
+    return name if spec.naming == "fixed" else f"{name}-{digest(spec)}"
+
+
 def job_name(spec: JobSpec) -> str:
     """The spec's name, or one made of the model and the method (of the image for a command)."""
     if spec.name is not None:

@@ -56,15 +56,18 @@ def carry(files: tuple[File, ...]) -> Json:
     }
 
 
-def bind(run: RunPlan, rendezvous: str, job_name: str) -> Json:
-    """The template with a target's rendezvous, and the users' fragments over all.
+def bind(run: RunPlan, rendezvous: str, own: Json) -> Json:
+    """The template with a target's rendezvous and what else is its `own`, and the users' fragments over all.
 
-    `job_name` is the field of the pod that names the job, the same for its restarts and for no other job.
+    `own` gives the training JOB_NAME, the same for the restarts of a job and for no other job.
     """
-    name: Json = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": job_name}}}
     bound = merge(run.template, carry((File("rendezvous.sh", script(rendezvous)),)))
-    bound = merge(bound, {"spec": {"containers": [{"name": train.NAME, "env": [name]}]}})
-    return with_fragments(run, bound)
+    return with_fragments(run, merge(bound, own))
+
+
+def train_container(**fields: list[Json]) -> Json:
+    """A fragment that adds to the container that trains."""
+    return {"spec": {"containers": [{"name": train.NAME, **fields}]}}
 
 
 def with_fragments(run: RunPlan, template: Json | None = None) -> Json:

@@ -56,20 +56,25 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetch_steps` come before `train_step`. `template` is the pod that runs them, complete but for what a target adds;
     `fragments` are the users' additions to it, applied last. `files` are what the trainer reads, `scripts` what runs.
-    `job_claim` is a claim that lives with the job, which each target makes in its own way.
+    `fixed_name` is for objects that must agree on a name. `job_claim` is a claim that lives with the job, which each
+    target makes in its own way.
     """
 
     name: str
+    fixed_name: str
     generate_name: bool
     namespace: str | None
     labels: dict[str, str]
     annotations: dict[str, str]
     nodes: int
     restarts: int
+    suspend: bool
     ttl_seconds_after_finished: int | None
     priority_class: str | None
     queue: str
     scheduler: str
+    gang_jobs: bool
+    kueue_queue: str | None
     fetches: tuple[Fetch, ...]
     fetch_steps: tuple[Step, ...]
     train_step: Step

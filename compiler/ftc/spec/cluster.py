@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftc.spec.base import BasicAuth, DataKey, Environment, Json, ObjectName, Positive, Spec, Url, whole
+from ftc.spec.base import BasicAuth, DataKey, Environment, Json, LabelValue, ObjectName, Positive, Spec, Url, whole
 
 
 class CaBundle(Spec, frozen=True):
@@ -22,6 +22,9 @@ class CaBundle(Spec, frozen=True):
 class Cluster(Spec, frozen=True):
     """Versions gate what is emitted; `scheduler` is the name that Volcano's scheduler goes by.
 
+    `gang_jobs` has it start the pods of a batch Job together too; `kueue_queue` is the LocalQueue in which a batch Job
+    waits for Kueue to admit it.
+
     `hami_with_volcano` says that the platform wired HAMi to it. `fetch_timeout_seconds` bounds each download;
     `fetch_cpu` and `fetch_memory_gib` are what the container has that does it.
     """
@@ -31,6 +34,8 @@ class Cluster(Spec, frozen=True):
     scheduler: ObjectName = "volcano"
     queue: ObjectName = "default"
     priority_class: ObjectName | None = None
+    gang_jobs: bool = False
+    kueue_queue: LabelValue | None = None
     hami_with_volcano: bool = False
     git_credentials: BasicAuth | None = None
     hub_endpoint: Url | None = None

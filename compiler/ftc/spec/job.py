@@ -66,4 +66,5 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     labels: dict[LabelKey, LabelValue] = {}
     annotations: dict[LabelKey, str] = {}
     ttl_seconds_after_finished: Natural | None = None
+    suspend: bool = False
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500

@@ -9,7 +9,7 @@ import msgspec
 from ftc.output import verify
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.cluster import Cluster
-from ftc.targets import llamafactory, local_script, volcano_job
+from ftc.targets import batch_job, llamafactory, local_script, volcano_job
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
@@ -36,6 +36,14 @@ TARGETS = {
     target.name: target
     for target in (
         Target("volcano", "a VolcanoJob for kubectl create", volcano_job.emit, verify.volcano, "volcano.yaml"),
+        Target(
+            "job",
+            "a batch/v1 Job, with its Service for several nodes",
+            batch_job.emit,
+            verify.batch,
+            "job.yaml",
+            on_request=True,
+        ),
         Target(
             "llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit, on_request=True
         ),

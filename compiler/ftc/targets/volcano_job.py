@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan.pod import bind
+from ftc.plan.pod import bind, train_container
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
@@ -81,4 +81,6 @@ def _volume(claim: JobClaim) -> Json:
 def _template(run: RunPlan) -> Json:
     rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
     # A fixed name comes back with the next job, which is another run.
-    return bind(run, rendezvous, _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID)
+    field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
+    name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
+    return bind(run, rendezvous, train_container(env=[name]))

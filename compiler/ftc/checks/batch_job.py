@@ -1,0 +1,175 @@
+"""Rules on what a batch Job cannot do as a Volcano Job does, and the other way round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.pod import fragments
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.spec.launcher import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+_NAME_LIMIT = 63
+_GENERATED = "-xxxxx"
+
+
+def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The names of a Job, of its Service and of its pods' hosts have 63 characters at most.
+
+    The Job controller copies the Job's name to a label of each pod and names the host of a pod `<job>-<index>`
+    (Kubernetes, pkg/apis/batch/validation, pkg/controller/job): a longer name is refused when the Job is created.
+
+    Wrong: -t job nodes=2 name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
+    Right: -t job nodes=2 name=a-name-that-is-shorter
+    """
+    added = len(f"-{run.nodes - 1}") if run.nodes > 1 else 0
+    name = run.fixed_name if run.nodes > 1 or not run.generate_name else f"{run.name}{_GENERATED}"
+    rest = len(name) - len(run.name) + added
+    if len(run.name) + rest > _NAME_LIMIT:
+        message = f"'{run.name}' has {len(run.name)} characters, and the names made of it {rest} more"
+        yield Finding(("name",), message, f"use {_NAME_LIMIT - rest} characters at most: name=…")
+
+
+def job_has_no_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Several nodes of a batch Job cannot share a claim that lives with it.
+
+    A Job makes no claims; a pod can (an ephemeral volume), and then each pod has one of its own.
+
+    Wrong: -t job nodes=2 storage=job-lifetime storage.workspace.access_mode=ReadWriteMany
+    Right: -t job nodes=2 storage=shared
+    """
+    if run.job_claim and run.nodes > 1:
+        message = f"a batch Job has no claim of its own, and each of {run.nodes} pods would get another one"
+        yield Finding(("storage", "workspace"), message, "use storage=shared with a claim that exists")
+
+
+def retry_starts_empty(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A claim that lives with a batch Job lives with its pod.
+
+    Kubernetes deletes the claim of an ephemeral volume with the pod, so the pod that takes its place (a restart, or
+    after an eviction) finds no checkpoint (Kubernetes, docs/concepts/storage/ephemeral-volumes).
+
+    Wrong: -t job storage=job-lifetime
+    Right: -t job storage=shared
+    """
+    if run.job_claim and run.nodes == 1:
+        message = "is deleted with the pod in a batch Job: a retry starts empty, and the result goes with the Job"
+        yield Finding(("storage", "workspace"), message, "use a claim that exists to resume: storage=existing-claim")
+
+
+def name_is_fixed(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A Job of several nodes and its Service have one fixed name, which ends with a digest of the spec.
+
+    The pods find each other by the Service's name, so it cannot be generated, and the Service outlives the Job: the
+    same spec is created again only after both are deleted (`AlreadyExists`).
+
+    Wrong: -t job nodes=2
+    Right: -t job nodes=1
+    """
+    if run.nodes > 1 and run.generate_name:
+        where = f" -n {run.namespace}" if run.namespace else ""
+        name = run.fixed_name
+        message = f"the Job and its Service are called {name}, because the pods find each other by that name"
+        yield Finding(("naming",), message, f"before a re-run: kubectl delete{where} job,service {name}")
+
+
+def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The Job controller names the hosts of an Indexed Job's pods, and the Service their domain.
+
+    With a host name or a subdomain of the user's the address of rank 0 leads nowhere, and every rank waits for it.
+
+    Wrong: -t job nodes=2 pod.spec.subdomain=ranks
+    Right: -t volcano nodes=1 pod.spec.subdomain=ranks
+    """
+    for path, fragment in fragments(spec) if run.nodes > 1 else ():
+        for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
+            yield Finding((*path, "spec", name), "is given to each pod by the Job and its Service", "leave it out")
+
+
+def gang_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Volcano starts the pods of a batch Job together from 1.12 on.
+
+    An older one makes a PodGroup with minMember 1 of it and starts each pod by itself (volcano-sh/volcano,
+    `scheduling.volcano.sh/group-min-member`).
+
+    Wrong: -t job cluster.gang_jobs=true cluster.volcano=1.11
+    Right: -t job cluster.gang_jobs=true cluster.volcano=1.12
+    """
+    if spec.cluster.gang_jobs and tuple(map(int, spec.cluster.volcano.split("."))) < (1, 12):
+        message = f"Volcano {spec.cluster.volcano} starts each pod of a batch Job by itself"
+        yield Finding(("cluster", "gang_jobs"), message, "use Volcano 1.12 or later, or -t volcano")
+
+
+def gang_has_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The gang of a batch Job is started by Volcano's scheduler alone.
+
+    Another scheduler does not read the PodGroup and starts each pod by itself.
+
+    Wrong: -t job cluster.gang_jobs=true pod.spec.schedulerName=hami-scheduler
+    Right: -t job pod.spec.schedulerName=hami-scheduler
+    """
+    for path, fragment in fragments(spec) if spec.cluster.gang_jobs else ():
+        name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
+        if name != spec.cluster.scheduler:
+            message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
+            yield Finding((*path, "spec", "schedulerName"), message, "leave it out, or set cluster.gang_jobs=false")
+
+
+def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Something should start all pods of a batch Job or none.
+
+    Kubernetes' own scheduler starts as many as fit: two half-started jobs wait for each other, with their devices.
+
+    Wrong: -t job nodes=2
+    Right: -t job nodes=2 cluster.kueue_queue=team
+    """
+    if run.nodes > 1 and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
+        message = f"nothing starts the {run.nodes} pods of a batch Job together: some may hold devices and wait"
+        help_ = "set cluster.kueue_queue=… (Kueue) or cluster.gang_jobs=true (Volcano), or use -t volcano"
+        yield Finding(("nodes",), message, help_)
+
+
+def volcano_starts_at_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A Volcano Job cannot be created suspended.
+
+    Its spec has no such field (Volcano, batch.volcano.sh/v1alpha1); `vcctl job suspend` stops one that runs.
+
+    Wrong: suspend=true
+    Right: -t job suspend=true
+    """
+    if spec.suspend:
+        yield Finding(("suspend",), "a Volcano Job starts when it is created", "use -t job, or suspend=false")
+
+
+def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A restart of one pod of a batch Job does not restart the others.
+
+    The Job controller makes the failed index anew; the peers must end by themselves, or the new one waits for them.
+    LLaMA-Factory's processes end when a peer's connection breaks.
+
+    Wrong: -t job nodes=2 restarts=1 launcher=command launcher.command=[python,train.py]
+    Right: -t job nodes=2 launcher=command launcher.command=[python,train.py]
+    """
+    if isinstance(spec.launcher, Command) and run.nodes > 1 and run.restarts:
+        message = "a batch Job makes a failed pod anew and leaves its peers: your program must end when a peer does"
+        yield Finding(("restarts",), message, "use -t volcano, which restarts all, or restarts=0")
+
+
+RULES = (
+    Rule("FTC571", job_name_fits, target="job"),
+    Rule("FTC572", job_has_no_claim, target="job"),
+    Rule("FTC573", retry_starts_empty, Severity.NOTE, target="job"),
+    Rule("FTC574", name_is_fixed, Severity.NOTE, target="job"),
+    Rule("FTC575", index_gives_the_name, target="job"),
+    Rule("FTC576", gang_needs_volcano, target="job"),
+    Rule("FTC577", gang_has_its_scheduler, Severity.WARNING, target="job"),
+    Rule("FTC578", pods_start_together, Severity.WARNING, target="job"),
+    Rule("FTC579", volcano_starts_at_once, target="volcano"),
+    Rule("FTC580", command_waits_in_order, Severity.WARNING, target="job"),
+)

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Sourced. The rank is the index that the Job controller gives each pod of an Indexed Job; MASTER_ADDR, the pod of index
+# 0 by the Job's Service, stands in the manifest.
+: "${NNODES:?}"
+if [[ ! ${JOB_COMPLETION_INDEX:-} =~ ^[0-9]+$ ]]; then
+  echo "ftc: error: JOB_COMPLETION_INDEX is '${JOB_COMPLETION_INDEX:-}', not the index of a pod: the Job needs completionMode Indexed" >&2
+  exit 1
+fi
+if ((JOB_COMPLETION_INDEX >= NNODES)); then
+  echo "ftc: error: this pod has the index $JOB_COMPLETION_INDEX, but the Job was compiled for $NNODES: compile it again, do not change completions" >&2
+  exit 1
+fi
+export NODE_RANK=$JOB_COMPLETION_INDEX

@@ -1,0 +1,156 @@
+"""A batch/v1 Job around the pod, with a headless Service where several nodes must find each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.plan.merge import merge
+from ftc.plan.pod import bind, train_container
+from ftc.plan.storage import WORKSPACE
+from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.storage import JobClaim
+
+# Both are given to every pod by the Job controller (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
+_JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
+_JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
+
+_TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
+
+
+def emit(run: RunPlan) -> str:
+    """The manifest: the Service, where there is one, before the Job whose pods look each other up through it."""
+    return "---\n".join(dump(document) for document in manifests(run))
+
+
+def manifests(run: RunPlan) -> list[Json]:
+    """The objects to create, in that order."""
+    return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
+
+
+def _job(run: RunPlan) -> Json:
+    """The Job; each failed pod counts against `backoffLimit`, and one incident fails as many as there are nodes.
+
+    A pod is replaced when it has ended, so that no two of one rank write at a time, and a pod that the cluster takes
+    away (eviction, preemption, a drained node) counts for nothing (Kubernetes ≥1.29: both are on by default).
+    """
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": _job_metadata(run),
+        "spec": {
+            **({"suspend": True} if run.suspend else {}),
+            **_indexed(run),
+            "backoffLimit": run.restarts * run.nodes,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [_TAKEN_AWAY]}]},
+            **_lifetime(run),
+            "template": _template(run),
+        },
+    }
+
+
+def _indexed(run: RunPlan) -> Json:
+    """All ranks at once: with fewer pods than ranks the first would wait for peers that are never started."""
+    if run.nodes == 1:
+        return {}
+    return {"completionMode": "Indexed", "completions": run.nodes, "parallelism": run.nodes}
+
+
+def _service(run: RunPlan) -> Json:
+    """A name for each pod, also before it is ready: a rank looks for the first one in its first second."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _metadata(run),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {"batch.kubernetes.io/job-name": _fixed_name(run)},
+        },
+    }
+
+
+def _fixed_name(run: RunPlan) -> str | None:
+    """The name that the Job and its Service must agree on; one node has no Service and a generated name."""
+    return run.fixed_name if run.nodes > 1 or not run.generate_name else None
+
+
+def _metadata(run: RunPlan) -> Json:
+    name = _fixed_name(run)
+    return {
+        **({"name": name} if name else {"generateName": f"{run.name}-"}),
+        **({"namespace": run.namespace} if run.namespace else {}),
+        "labels": run.labels,
+        **({"annotations": run.annotations} if run.annotations else {}),
+    }
+
+
+def _job_metadata(run: RunPlan) -> Json:
+    """With the labels and annotations by which others start the pods together.
+
+    Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller makes a PodGroup of it
+    (Volcano ≥1.12, pkg/controllers/podgroup).
+    """
+    queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
+    gang = {"annotations": {"scheduling.volcano.sh/group-min-member": str(run.nodes)}} if run.gang_jobs else {}
+    return merge(merge(_metadata(run), queue), gang)
+
+
+def _lifetime(run: RunPlan) -> Json:
+    seconds = run.ttl_seconds_after_finished
+    return {} if seconds is None else {"ttlSecondsAfterFinished": seconds}
+
+
+def _template(run: RunPlan) -> Json:
+    rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
+    own = merge(train_container(env=[*_name_variables(run), *_master(run)]), {"spec": _pod(run), **_queue(run)})
+    return bind(run, rendezvous, merge(own, _own_claim(run.job_claim)) if run.job_claim else own)
+
+
+def _name_variables(run: RunPlan) -> list[Json]:
+    """JOB_NAME: a fixed name comes back with the next Job, which is another run, so it has the UID beside it."""
+    name = _fixed_name(run)
+    if name is None:
+        return [_from_field("JOB_NAME", _JOB_NAME)]
+    return [_from_field("JOB_UID", _JOB_UID), {"name": "JOB_NAME", "value": f"{name}-$(JOB_UID)"}]
+
+
+def _from_field(name: str, path: str) -> Json:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+
+def _master(run: RunPlan) -> list[Json]:
+    """The Job controller gives the pod of index 0 the host name `<job>-0`."""
+    name = _fixed_name(run)
+    return [{"name": "MASTER_ADDR", "value": f"{name}-0.{name}"}] if run.nodes > 1 else []
+
+
+def _pod(run: RunPlan) -> Json:
+    """What Kubernetes keeps in the pod and a Volcano Job in itself, and the domain of the Service's names."""
+    subdomain = {"subdomain": _fixed_name(run)} if run.nodes > 1 else {}
+    priority = {"priorityClassName": run.priority_class} if run.priority_class else {}
+    return {**subdomain, **({"schedulerName": run.scheduler} if run.gang_jobs else {}), **priority}
+
+
+def _queue(run: RunPlan) -> Json:
+    """Volcano reads the queue of a Job that is not its own from the pods."""
+    if not run.gang_jobs:
+        return {}
+    return {"metadata": {"annotations": {"scheduling.volcano.sh/queue-name": run.queue}}}
+
+
+def _own_claim(claim: JobClaim) -> Json:
+    """The claim, made for the pod and deleted with it: a Job has none of its own."""
+    storage_class = {"storageClassName": claim.storage_class} if claim.storage_class else {}
+    spec = {
+        "accessModes": [claim.access_mode],
+        **storage_class,
+        "resources": {"requests": {"storage": claim.size}},
+    }
+    volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
+    mount = {"name": WORKSPACE, "mountPath": claim.mount_path}
+    return merge(train_container(volumeMounts=[mount]), {"spec": {"volumes": [volume]}})
