@@ -59,7 +59,7 @@ def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reaso
     for storage, engine, nodes in product(STORAGES, ENGINES, NODES):
         words = (f"hardware={hardware}", f"launcher={launcher}", f"storage={storage}", f"engine={engine}")
         command = ("launcher.command=[python]",) if launcher == "command" else ()
-        targets = ("volcano",) if launcher == "command" else ("volcano", "llamafactory")
+        targets = ("volcano", "job") if launcher == "command" else ("volcano", "job", "llamafactory")
         state = compile_job(Request((*words, f"nodes={nodes}", *command), targets=targets))
         errors = [d for d in state.diagnostics if d.severity is Severity.ERROR]
         assert (errors == []) == fits(launcher, storage, engine, nodes), (words, nodes, errors)
@@ -70,6 +70,9 @@ def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reaso
             training = list(yaml.safe_load_all(state.outputs.get("llamafactory", "")))
             assert [document["template"] for document in training] == ([] if launcher == "command" else ["qwen3"] * 2)
             assert {artifact.name for artifact in state.artifacts()} >= {"spec.yaml", "volcano.yaml"}
+            *services, made = yaml.safe_load_all(state.outputs["job"])
+            assert made["spec"].get("completions", 1) == nodes
+            assert [service["metadata"]["name"] for service in services] == [made["metadata"].get("name")] * (nodes > 1)
         else:
             assert not state.outputs
         walked += 1

@@ -21,18 +21,18 @@ class BugError(Exception):
 
 def volcano(text: str, cluster: Cluster) -> None:
     """Raise BugError where the text is no Volcano Job for the cluster's versions."""
-    _hold(yaml.load(text, Loader=yaml.CSafeLoader), volcano_job(cluster.volcano, cluster.kubernetes))
+    _hold("VolcanoJob", yaml.load(text, Loader=yaml.CSafeLoader), volcano_job(cluster.volcano, cluster.kubernetes))
 
 
 def batch(text: str, cluster: Cluster) -> None:
     """Raise BugError where a document is no object of Kubernetes for the cluster's version."""
     for manifest in yaml.load_all(text, Loader=yaml.CSafeLoader):
-        _hold(manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
+        _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
 
 
-def _hold(manifest: Any, validator: Validator) -> None:
+def _hold(kind: str, manifest: Any, validator: Validator) -> None:
     found = [
         f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in validator.iter_errors(manifest)
     ]
     if found:
-        raise BugError(f"the {manifest['kind']} does not fit its schema: " + "; ".join(found))
+        raise BugError(f"the {kind} does not fit its schema: " + "; ".join(found))

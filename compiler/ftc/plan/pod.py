@@ -76,10 +76,25 @@ def with_fragments(run: RunPlan, template: Json | None = None) -> Json:
     for fragment in run.fragments:
         bound = merge(bound, fragment)
     body = bound["spec"]
-    return {**bound, "spec": {**body, **{f: [_escalating(c) for c in body[f]] for f in _CONTAINERS if f in body}}}
+    return {**bound, "spec": {**body, **{f: [_accepted(c) for c in body[f]] for f in _CONTAINERS if f in body}}}
 
 
 _CONTAINERS = ("initContainers", "containers")
+
+
+def _accepted(container: Json) -> Json:
+    """A container whose fragments leave no contradiction, with quantities as the texts that typed clients want."""
+    return _escalating(_with_quantities(container))
+
+
+def _with_quantities(container: Json) -> Json:
+    resources = container.get("resources", {})
+    texts = {
+        field: {name: str(amount) for name, amount in resources[field].items()}
+        for field in ("requests", "limits")
+        if field in resources
+    }
+    return {**container, "resources": {**resources, **texts}} if texts else container
 
 
 def _escalating(container: Json) -> Json:
@@ -146,8 +161,8 @@ def _resources(spec: JobSpec) -> Json:
         "memory": f"{hardware.memory_gib_per_device * spec.devices}Gi",
     }
     if hardware.device is not None:
-        resources[hardware.device.resource] = spec.devices
-        resources |= {share.resource: share.quantity for share in hardware.device.slices.values()}
+        resources[hardware.device.resource] = str(spec.devices)
+        resources |= {share.resource: str(share.quantity) for share in hardware.device.slices.values()}
     return resources
 
 

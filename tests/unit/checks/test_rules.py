@@ -199,8 +199,34 @@ PAIRS = (
         "pod.spec.containers",
     ),
     ("FTC512", ("nodes=5000",), ("nodes=1000",), "nodes"),
+    ("FTC571", ("nodes=2", f"name={'a' * 53}"), ("nodes=2", f"name={'a' * 52}"), "name"),
+    ("FTC571", ("nodes=11", f"name={'a' * 52}"), ("nodes=10", f"name={'a' * 52}"), "name"),
+    ("FTC571", (f"name={'a' * 58}",), (f"name={'a' * 57}",), "name"),
+    ("FTC571", ("naming=fixed", "nodes=2", f"name={'a' * 62}"), ("naming=fixed", f"name={'a' * 63}"), "name"),
+    ("FTC572", ("nodes=2", *ALONE), ("nodes=2", "storage=shared"), "storage.workspace"),
+    ("FTC573", ("storage=job-lifetime",), ("storage=existing-claim",), "storage.workspace"),
+    ("FTC574", ("nodes=2",), ("nodes=2", "naming=fixed"), "naming"),
+    ("FTC575", ("nodes=2", "pod.spec.subdomain=a"), ("nodes=1", "pod.spec.subdomain=a"), "pod.spec.subdomain"),
+    ("FTC575", ("nodes=2", "hardware.pod.spec.hostname=a"), ("nodes=2",), "hardware.pod.spec.hostname"),
+    (
+        "FTC576",
+        ("cluster.gang_jobs=true", "cluster.volcano=1.9"),
+        ("cluster.gang_jobs=true", "cluster.volcano=1.12"),
+        "cluster.gang_jobs",
+    ),
+    (
+        "FTC577",
+        ("cluster.gang_jobs=true", "pod.spec.schedulerName=other"),
+        ("pod.spec.schedulerName=other",),
+        "pod.spec.schedulerName",
+    ),
+    ("FTC578", ("nodes=2",), ("nodes=2", "cluster.gang_jobs=true"), "nodes"),
+    ("FTC578", ("nodes=2",), ("nodes=2", "cluster.kueue_queue=team"), "nodes"),
+    ("FTC579", ("suspend=true",), ("suspend=false",), "suspend"),
+    ("FTC580", (*COMMAND, "nodes=2", "restarts=1"), (*COMMAND, "nodes=2"), "restarts"),
 )
-WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402", "FTC509"}
+WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402", "FTC509", "FTC577", "FTC578", "FTC580"}
+NOTES = {"FTC573", "FTC574"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
 
 
@@ -236,7 +262,8 @@ def test_a_rule_speaks_of_the_key_and_says_what_to_do(
         assert diagnostic.position is not None
         assert diagnostic.help
         assert "\n" not in diagnostic.message + diagnostic.help
-        assert diagnostic.severity == (Severity.WARNING if code in WARNINGS else Severity.ERROR)
+        expected = Severity.NOTE if code in NOTES else Severity.WARNING if code in WARNINGS else Severity.ERROR
+        assert diagnostic.severity == expected
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
