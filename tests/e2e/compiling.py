@@ -23,6 +23,11 @@ def ftc_compile(*arguments: str) -> str:
     return done.stdout
 
 
+def compile_manifests(*arguments: str) -> list[Json]:
+    """The objects that a user would create, in their order."""
+    return list(yaml.safe_load_all(ftc_compile(*arguments)))
+
+
 def compile_manifest(*arguments: str) -> Json:
     """The manifest that a user would create."""
     manifest: Json = yaml.safe_load(ftc_compile(*arguments))

@@ -50,12 +50,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a pod is; `hosts` maps the names that it resolves to addresses."""
+    """Who a pod is; `hosts` maps names that it resolves to addresses, `host` is its own where that is not `name`."""
 
     name: str
     node: str
     metadata: Json
     hosts: Mapping[str, str]
+    host: str | None = None
 
     def field(self, path: str) -> str:
         """A field of the pod as the downward API names it."""
@@ -151,7 +152,7 @@ class Pod:
         words = [expand(word, variables) for word in [*container["command"], *container.get("args", [])]]
         read, write = os.pipe()
         command = [*self._sandbox(container), "--info-fd", str(write), "--", *words]
-        image = {**self._cluster.image.environment, "HOSTNAME": self.identity.name}
+        image = {**self._cluster.image.environment, "HOSTNAME": self.identity.host or self.identity.name}
         with self._log(container["name"]).open("wb") as log:
             process = subprocess.Popen(
                 command, env=image | variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[write]
@@ -203,7 +204,8 @@ class Pod:
     def _sandbox(self, container: Json) -> list[str]:
         bubblewrap = shutil.which("bwrap") or "bwrap"
         command = [bubblewrap, "--die-with-parent", "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-ipc"]
-        command += ["--hostname", self.identity.name, "--tmpfs", "/", "--proc", "/proc", "--dev", "/dev"]
+        command += ["--hostname", self.identity.host or self.identity.name]
+        command += ["--tmpfs", "/", "--proc", "/proc", "--dev", "/dev"]
         command += ["--ro-bind", "/sys", "/sys", "--perms", "1777", "--dir", "/tmp"]  # noqa: S108 - the container's own
         for link in ("bin", "sbin", "lib", "lib64"):
             command += ["--symlink", f"usr/{link}", f"/{link}"]

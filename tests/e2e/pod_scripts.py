@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The names in the pod of the scripts that go by another name in the package.
 VOLCANO = {"rendezvous.sh": "rendezvous_volcano.sh"}
+JOB = {"rendezvous.sh": "rendezvous_job.sh"}
 SINGLE = {"rendezvous.sh": "rendezvous_single.sh"}
 
 

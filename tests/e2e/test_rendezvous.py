@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.pod_scripts import SINGLE, VOLCANO, pod_scripts
+from e2e.pod_scripts import JOB, SINGLE, VOLCANO, pod_scripts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,30 @@ def test_a_node_count_that_disagrees_with_the_host_list_is_one_clear_line(
     scripts = pod_scripts(tmp_path / "ftc", VOLCANO)
     scripts.write("show.sh", SHOW)
     done = scripts.run("show.sh", **({"VC_TASK_INDEX": "1"} | TWO | changed))
+    assert done.status == 1
+    assert done.says(message)
+    assert len(done.log.splitlines()) == 1
+
+
+def test_a_pod_of_an_indexed_job_knows_its_rank(tmp_path: Path) -> None:
+    scripts = pod_scripts(tmp_path / "ftc", JOB)
+    scripts.write("show.sh", SHOW)
+    done = scripts.run("show.sh", NNODES="2", JOB_COMPLETION_INDEX="1", MASTER_ADDR="job-0.job")
+    assert (done.status, done.log) == (0, "MASTER_ADDR=job-0.job\nNODE_RANK=1\n")
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ("", "JOB_COMPLETION_INDEX is '', not the index of a pod: the Job needs completionMode Indexed"),
+        ("x[$(id)]", "JOB_COMPLETION_INDEX is 'x[$(id)]', not the index of a pod"),
+        ("2", "this pod has the index 2, but the Job was compiled for 2"),
+    ],
+)
+def test_an_index_that_is_none_is_one_clear_line(tmp_path: Path, index: str, message: str) -> None:
+    scripts = pod_scripts(tmp_path / "ftc", JOB)
+    scripts.write("show.sh", SHOW)
+    done = scripts.run("show.sh", NNODES="2", JOB_COMPLETION_INDEX=index)
     assert done.status == 1
     assert done.says(message)
     assert len(done.log.splitlines()) == 1
