@@ -25,8 +25,8 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     The Job controller copies the Job's name to a label of each pod and names the host of a pod `<job>-<index>`
     (Kubernetes, pkg/apis/batch/validation, pkg/controller/job): a longer name is refused when the Job is created.
 
-    Wrong: -t job nodes=2 name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
-    Right: -t job nodes=2 name=a-name-that-is-shorter
+    Wrong: nodes=2 name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
+    Right: nodes=2 name=a-name-that-is-shorter
     """
     added = len(f"-{run.nodes - 1}") if run.nodes > 1 else 0
     name = run.fixed_name if run.nodes > 1 or not run.generate_name else f"{run.name}{_GENERATED}"
@@ -41,8 +41,8 @@ def job_has_no_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
     A Job makes no claims; a pod can (an ephemeral volume), and then each pod has one of its own.
 
-    Wrong: -t job nodes=2 storage=job-lifetime storage.workspace.access_mode=ReadWriteMany
-    Right: -t job nodes=2 storage=shared
+    Wrong: nodes=2 storage=job-lifetime storage.workspace.access_mode=ReadWriteMany
+    Right: nodes=2 storage=shared
     """
     if run.job_claim and run.nodes > 1:
         message = f"a batch Job has no claim of its own, and each of {run.nodes} pods would get another one"
@@ -55,8 +55,8 @@ def retry_starts_empty(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Kubernetes deletes the claim of an ephemeral volume with the pod, so the pod that takes its place (a restart, or
     after an eviction) finds no checkpoint (Kubernetes, docs/concepts/storage/ephemeral-volumes).
 
-    Wrong: -t job storage=job-lifetime
-    Right: -t job storage=shared
+    Wrong: storage=job-lifetime
+    Right: storage=shared
     """
     if run.job_claim and run.nodes == 1:
         message = "is deleted with the pod in a batch Job: a retry starts empty, and the result goes with the Job"
@@ -69,8 +69,8 @@ def name_is_fixed(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     The pods find each other by the Service's name, so it cannot be generated, and the Service outlives the Job: the
     same spec is created again only after both are deleted (`AlreadyExists`).
 
-    Wrong: -t job nodes=2
-    Right: -t job nodes=1
+    Wrong: nodes=2
+    Right: nodes=1
     """
     if run.nodes > 1 and run.generate_name:
         where = f" -n {run.namespace}" if run.namespace else ""
@@ -84,8 +84,8 @@ def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
     With a host name or a subdomain of the user's the address of rank 0 leads nowhere, and every rank waits for it.
 
-    Wrong: -t job nodes=2 pod.spec.subdomain=ranks
-    Right: -t volcano nodes=1 pod.spec.subdomain=ranks
+    Wrong: nodes=2 pod.spec.subdomain=ranks
+    Right: nodes=1 pod.spec.subdomain=ranks
     """
     for path, fragment in fragments(spec) if run.nodes > 1 else ():
         for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
@@ -98,8 +98,8 @@ def gang_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     An older one makes a PodGroup with minMember 1 of it and starts each pod by itself (volcano-sh/volcano,
     `scheduling.volcano.sh/group-min-member`).
 
-    Wrong: -t job cluster.gang_jobs=true cluster.volcano=1.11
-    Right: -t job cluster.gang_jobs=true cluster.volcano=1.12
+    Wrong: cluster.gang_jobs=true cluster.volcano=1.11
+    Right: cluster.gang_jobs=true cluster.volcano=1.12
     """
     if spec.cluster.gang_jobs and tuple(map(int, spec.cluster.volcano.split("."))) < (1, 12):
         message = f"Volcano {spec.cluster.volcano} starts each pod of a batch Job by itself"
@@ -111,8 +111,8 @@ def gang_has_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
     Another scheduler does not read the PodGroup and starts each pod by itself.
 
-    Wrong: -t job cluster.gang_jobs=true pod.spec.schedulerName=hami-scheduler
-    Right: -t job pod.spec.schedulerName=hami-scheduler
+    Wrong: cluster.gang_jobs=true pod.spec.schedulerName=hami-scheduler
+    Right: pod.spec.schedulerName=hami-scheduler
     """
     for path, fragment in fragments(spec) if spec.cluster.gang_jobs else ():
         name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
@@ -126,8 +126,8 @@ def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
     Kubernetes' own scheduler starts as many as fit: two half-started jobs wait for each other, with their devices.
 
-    Wrong: -t job nodes=2
-    Right: -t job nodes=2 cluster.kueue_queue=team
+    Wrong: nodes=2
+    Right: nodes=2 cluster.kueue_queue=team
     """
     if run.nodes > 1 and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
         message = f"nothing starts the {run.nodes} pods of a batch Job together: some may hold devices and wait"
@@ -141,7 +141,7 @@ def volcano_starts_at_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Its spec has no such field (Volcano, batch.volcano.sh/v1alpha1); `vcctl job suspend` stops one that runs.
 
     Wrong: suspend=true
-    Right: -t job suspend=true
+    Right: suspend=false
     """
     if spec.suspend:
         yield Finding(("suspend",), "a Volcano Job starts when it is created", "use -t job, or suspend=false")
@@ -153,8 +153,8 @@ def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     The Job controller makes the failed index anew; the peers must end by themselves, or the new one waits for them.
     LLaMA-Factory's processes end when a peer's connection breaks.
 
-    Wrong: -t job nodes=2 restarts=1 launcher=command launcher.command=[python,train.py]
-    Right: -t job nodes=2 launcher=command launcher.command=[python,train.py]
+    Wrong: nodes=2 restarts=1 launcher=command launcher.command=[python,train.py]
+    Right: nodes=2 launcher=command launcher.command=[python,train.py]
     """
     if isinstance(spec.launcher, Command) and run.nodes > 1 and run.restarts:
         message = "a batch Job makes a failed pod anew and leaves its peers: your program must end when a peer does"
