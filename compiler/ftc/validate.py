@@ -64,9 +64,9 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
         message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"
-        yield _diagnostic("FTC012", message, path, composed, nearest(str(instance), known))
+        yield _diagnostic(codes.VALUE, message, path, composed, nearest(str(instance), known))
     else:
-        yield _diagnostic("FTC012", _message(error), path, composed, _help(error))
+        yield _diagnostic(codes.VALUE, _message(error), path, composed, _help(error))
 
 
 def _other_kinds(key: str, path: KeyPath) -> str:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A launcher of LLaMA-Factory needs a model, a dataset and a method."""
+    """A launcher of LLaMA-Factory has a model, a dataset and a method.
+
+    `llamafactory-cli train` needs a model and a dataset to start (hparams/parser.py), and ftc writes its YAML from the
+    three groups. A program of your own needs none of them.
+
+    Wrong: dataset=none
+    Right: launcher=command 'launcher.command=[python,train.py]' dataset=none
+    """
     if isinstance(spec.launcher, Command):
         return
     for name, value in (("model", spec.model), ("dataset", spec.dataset), ("method", spec.method)):
@@ -28,7 +35,14 @@ def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A command knows nothing of what ftc writes for LLaMA-Factory."""
+    """A command gets no settings that only LLaMA-Factory would read.
+
+    launcher=command starts your program as it is: no train.yaml, no engine, no setup, no merge and no push come with
+    it. What is set all the same would be left out without a word.
+
+    Wrong: launcher=command 'launcher.command=[python,train.py]' train.max_steps=1
+    Right: launcher=command 'launcher.command=[python,train.py,--max-steps,1]'
+    """
     if not isinstance(spec.launcher, Command):
         return
     unused = {
@@ -44,21 +58,38 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A command has no LLaMA-Factory YAML to print."""
+    """What is printed with `-t llamafactory` is the YAML of a run that LLaMA-Factory trains.
+
+    A run of launcher=command has no train.yaml, so there would be nothing to print.
+
+    Wrong: launcher=command 'launcher.command=[python,train.py]'
+    Right: launcher=torchrun
+    """
     if isinstance(spec.launcher, Command):
         yield Finding(("launcher",), "a command has no LLaMA-Factory YAML", "leave -t out, or use -t volcano")
 
 
 def fsdp_needs_accelerate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """FSDP2 is configured through accelerate's config file."""
+    """FSDP is started by accelerate.
+
+    ftc sets FSDP2 up through accelerate's config file (`accelerate launch --config_file`), which no other launcher
+    reads: every process would hold the whole model.
+
+    Wrong: engine=fsdp2 devices=2
+    Right: engine=fsdp2 devices=2 launcher=accelerate
+    """
     if isinstance(spec.engine, Fsdp) and not isinstance(spec.launcher, Accelerate | Command):
         yield Finding(("engine",), "FSDP is set up by accelerate's config file only", "add launcher=accelerate")
 
 
 def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """`accelerate launch` starts a single process without a process group.
+    """Under accelerate, DeepSpeed and FSDP have more than one process.
 
-    LLaMA-Factory then says: Please use `FORCE_TORCHRUN=1` to launch DeepSpeed training (hparams/parser.py).
+    `accelerate launch` starts a single process without a process group. LLaMA-Factory then says: Please use
+    `FORCE_TORCHRUN=1` to launch DeepSpeed training (hparams/parser.py).
+
+    Wrong: launcher=accelerate engine=deepspeed-z2
+    Right: launcher=torchrun engine=deepspeed-z2
     """
     alone = spec.nodes * spec.devices == 1
     if alone and isinstance(spec.launcher, Accelerate) and isinstance(spec.engine, DeepSpeed | Fsdp):
@@ -67,14 +98,28 @@ def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory's export says: Adapter is only valid for the LoRA method (hparams/parser.py)."""
+    """Only a LoRA adapter is merged.
+
+    LLaMA-Factory's export says: Adapter is only valid for the LoRA method (hparams/parser.py). The job would train to
+    the end and fail then.
+
+    Wrong: method=full-sft 'method.merge={export_size: 4}'
+    Right: method=full-sft
+    """
     if spec.method is not None and spec.method.merge is not None and spec.method.finetuning_type != "lora":
         message = f"only a LoRA adapter can be merged, and finetuning_type is {spec.method.finetuning_type}"
         yield Finding(("method", "merge"), message, "set method.merge=null")
 
 
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The variables of the rendezvous and of the scripts are not the user's to set."""
+    """The variables of the rendezvous and of the scripts are not set by the user.
+
+    ftc gives them to each pod (rank, address, directories). One that is the same everywhere makes ranks wait for each
+    other for ever, or scripts look in the wrong place.
+
+    Wrong: env.MASTER_ADDR=10.0.0.1
+    Right: env.NCCL_DEBUG=INFO
+    """
     given = {("env",): spec.env, ("hardware", "env"): spec.hardware.env, ("cluster", "env"): spec.cluster.env}
     for path, variables in given.items():
         for name in sorted(OURS & variables.keys()):

@@ -28,9 +28,13 @@ MAX_ANNOTATION_BYTES = 200 * 1024
 
 
 def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Volcano names a pod `<job>-worker-<index>` and makes that its host name, of 63 characters at most.
+    """The names of the pods have 63 characters at most.
 
-    The volume of the job's own claim is called `<job>-<12 characters>` (pkg/controllers/job/job_controller_util.go).
+    Volcano names a pod `<job>-worker-<index>` and makes that its host name. The volume of the job's own claim is called
+    `<job>-<12 characters>` (pkg/controllers/job/job_controller_util.go).
+
+    Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
+    Right: name=a-name-that-is-short-enough
     """
     added = max(len(f"-worker-{run.nodes - 1}"), len("-") + 12 if run.job_claim else 0)
     rest = len(_GENERATED if run.generate_name else "") + added
@@ -40,13 +44,27 @@ def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def script_runs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """There is one machine at hand."""
+    """A script runs on one machine.
+
+    `ftc compile -t script` prints what runs on the machine at hand; the other nodes would be missing, and the first
+    would wait for them.
+
+    Wrong: nodes=2
+    Right: nodes=1
+    """
     if spec.nodes > 1:
         yield Finding(("nodes",), f"a script runs on one machine, and the job has {spec.nodes} nodes", "set nodes=1")
 
 
 def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container of a fragment is one of ftc's or brings its own image."""
+    """A container of a fragment is one of ftc's, or brings its own image.
+
+    A fragment changes a container by its name. One with another name is a new container, which the API server refuses
+    without an image (`image: Required value`).
+
+    Wrong: 'pod={spec: {containers: [{name: sidecar, command: [tail]}]}}'
+    Right: 'pod={spec: {containers: [{name: sidecar, command: [tail], image: busybox}]}}'
+    """
     ours = {
         "containers": {"train"},
         "initContainers": {f"fetch-{fetch.name}" for fetch in run.fetches},
@@ -65,7 +83,13 @@ def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The versions of the cluster choose the schemas that manifests are held against."""
+    """The versions of the cluster are ones that ftc has schemas for.
+
+    They choose the schemas that fragments and manifests are held against.
+
+    Wrong: cluster.kubernetes=1.20
+    Right: cluster.kubernetes=1.31
+    """
     known = {"kubernetes": kubernetes_versions(), "volcano": volcano_versions()}
     for name, versions in known.items():
         have = getattr(spec.cluster, name)
@@ -76,7 +100,13 @@ def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def fragments_are_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A fragment is a piece of a PodTemplate; the API server drops or refuses what it does not know."""
+    """A fragment is a piece of a PodTemplate.
+
+    The API server drops or refuses what it does not know: a misspelt nodeSelector is no selector.
+
+    Wrong: 'pod={spec: {nodeSelecto: {disk: ssd}}}'
+    Right: 'pod={spec: {nodeSelector: {disk: ssd}}}'
+    """
     if list(versions_are_supported(spec, _)):
         return
     validator = pod_template(spec.cluster.volcano, spec.cluster.kubernetes)
@@ -97,16 +127,27 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
 
 
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """With another restart policy a failed rank starts again alone, into a world that waits for nobody."""
+    """A failed rank does not start again alone.
+
+    With another restart policy than Never the kubelet starts the container again in its pod, into a world that waits
+    for nobody. `restarts` starts all nodes again together.
+
+    Wrong: 'pod={spec: {restartPolicy: OnFailure}}'
+    Right: restarts=3
+    """
     for path, fragment in fragments(spec):
         if fragment.get("spec", {}).get("restartPolicy", "Never") != "Never":
             yield Finding((*path, "spec", "restartPolicy"), "must stay Never", "use restarts=… to start again")
 
 
 def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Volcano's svc plugin gives the names that ranks find each other by.
+    """Volcano names the hosts.
 
-    With a host name in the template its host list has one entry (pkg/controllers/job/plugins/svc).
+    Its svc plugin gives the names that ranks find each other by. With a host name in the template its host list has one
+    entry (pkg/controllers/job/plugins/svc).
+
+    Wrong: nodes=2 'pod={spec: {hostname: node}}'
+    Right: nodes=2
     """
     for path, fragment in fragments(spec) if spec.nodes > 1 else ():
         for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
@@ -114,7 +155,14 @@ def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Only Volcano's own scheduler starts all pods or none."""
+    """The pods go to the scheduler that the job goes to.
+
+    Only Volcano's own scheduler starts all pods or none; with another, some pods hold devices while they wait for the
+    rest.
+
+    Wrong: 'pod={spec: {schedulerName: default-scheduler}}'
+    Right: cluster.scheduler=volcano-2
+    """
     for path, fragment in fragments(spec):
         name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
         if name != spec.cluster.scheduler:
@@ -123,9 +171,13 @@ def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The API server refuses a request above its limit, and a device's request that is not its limit.
+    """A request is no more than its limit, and the devices are as many as `devices` says.
 
-    The number of devices belongs to `devices`: the launcher starts as many processes.
+    The API server refuses a request above its limit, and a device's request that is not its limit (Kubernetes,
+    pkg/apis/core/validation). The launcher starts `devices` processes, whatever the limit says.
+
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 8Gi}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 8Gi}, requests: {memory: 8Gi}}}]}}'
     """
     body = with_fragments(run)["spec"]
     for field, container in _containers(body):
@@ -158,7 +210,13 @@ def _changed(spec: JobSpec, name: str) -> tuple[str, ...]:
 
 
 def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment's variables come last, over those that ftc sets for each pod."""
+    """A fragment leaves the variables of ftc alone.
+
+    A fragment's variables come last, over those that ftc sets for each pod (rank, address, directories).
+
+    Wrong: 'pod={spec: {containers: [{name: train, env: [{name: NNODES, value: "3"}]}]}}'
+    Right: 'pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}'
+    """
     ours = {NAME, *(step.name for step in run.fetch_steps)}
     for path, fragment in fragments(spec):
         for field, container in _containers(fragment.get("spec", {})):
@@ -168,7 +226,14 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Volcano's svc plugin puts all host names into one variable, and Linux takes 128 KiB in one string."""
+    """The names of all hosts fit into one variable.
+
+    Volcano's svc plugin puts them into VC_WORKER_HOSTS, and Linux takes 128 KiB in one string (MAX_ARG_STRLEN): no
+    container would start.
+
+    Wrong: nodes=5000
+    Right: nodes=1000
+    """
     name = f"{run.name}{_GENERATED if run.generate_name else ''}"
     host = len(name) * 2 + len(f"-worker-{run.nodes}.,")
     if run.nodes * host > _STRING_LIMIT:
@@ -182,7 +247,14 @@ def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
 
 
 def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The API server takes 256 KiB of annotations an object."""
+    """The files and annotations of the pod fit into its object.
+
+    The API server takes 256 KiB of annotations an object (Kubernetes, pkg/apis/core/validation); the files that ftc
+    writes are among them.
+
+    Wrong: "annotations.a=$(printf a%0110000d)" "annotations.b=$(printf a%0110000d)"
+    Right: annotations.a=short
+    """
     annotations = with_fragments(run)["metadata"]["annotations"]
     size = sum(len(k) + len(v.encode()) for k, v in annotations.items())
     if size > MAX_ANNOTATION_BYTES:

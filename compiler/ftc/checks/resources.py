@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 
 def node_has_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A pod runs on one node."""
+    """A pod asks for no more devices than a node has.
+
+    A pod runs on one node: one that asks for more stays pending for ever (`Insufficient …`). hardware.device.per_node
+    is what the nodes have.
+
+    Wrong: devices=16
+    Right: nodes=2 devices=8
+    """
     device = spec.hardware.device
     if device is not None and device.per_node is not None and spec.devices > device.per_node:
         message = f"asks for {spec.devices}, and a node has {device.per_node}"
@@ -25,7 +32,14 @@ def node_has_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Pages of a Memory emptyDir count against the container's limit."""
+    """Shared memory leaves room for the processes.
+
+    Pages of an emptyDir of medium Memory count against the container's limit (Kubernetes, volumes: emptyDir), so a run
+    that fills it is killed (OOMKilled).
+
+    Wrong: hardware.shm_gib_per_device=64
+    Right: hardware.shm_gib_per_device=32
+    """
     hardware = spec.hardware
     if hardware.shm_gib_per_device >= hardware.memory_gib_per_device:
         message = f"{hardware.shm_gib_per_device} GiB leave nothing of {hardware.memory_gib_per_device} GiB of memory"
@@ -33,9 +47,13 @@ def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """HAMi's webhook leaves pods of another scheduler alone, and upstream Volcano knows no node with its slices.
+    """Slices of devices are placed by a scheduler that knows them.
 
-    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
+    HAMi's webhook leaves pods of another scheduler alone, and upstream Volcano knows no node with its slices: the pods
+    may stay pending. Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
+
+    Wrong: hardware=alauda-vgpu
+    Right: hardware=alauda-vgpu cluster.hami_with_volcano=true
     """
     device = spec.hardware.device
     if device is not None and device.hami and not spec.cluster.hami_with_volcano:
@@ -45,7 +63,13 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A resource stands once in a container's limits."""
+    """Each resource of a device has its own name.
+
+    A resource stands once in a container's limits: of two quantities under one name, one would be lost.
+
+    Wrong: hardware=alauda-vgpu hardware.device.resource=nvidia.com/gpumem
+    Right: hardware=alauda-vgpu hardware.device.resource=nvidia.com/gpu
+    """
     device = spec.hardware.device
     if device is None:
         return
@@ -58,7 +82,13 @@ def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Two slices may lie on one card, and NCCL refuses two ranks on a device (`Duplicate GPU detected`)."""
+    """Processes that talk to each other have whole devices.
+
+    Two slices may lie on one card, and NCCL refuses two ranks on a device (`Duplicate GPU detected`).
+
+    Wrong: hardware=alauda-vgpu devices=2
+    Right: hardware=nvidia devices=2
+    """
     device = spec.hardware.device
     if device is not None and device.slices and spec.nodes * spec.devices > 1:
         message = f"{spec.nodes * spec.devices} processes on slices of {device.resource}: two of one card cannot talk"
@@ -66,14 +96,26 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def one_precision(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """transformers: At most one of fp16 and bf16 can be True, but not both."""
+    """A run trains in one precision.
+
+    transformers says: At most one of fp16 and bf16 can be True, but not both (training_args.py).
+
+    Wrong: train.fp16=true
+    Right: train.fp16=true train.bf16=false
+    """
     arguments = chosen(spec)
     if arguments.get("bf16") is True and arguments.get("fp16") is True:
         yield Finding(set_at(spec, "fp16"), "bf16 and fp16 are both on", "set train.bf16=false or train.fp16=false")
 
 
 def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A chip without bf16 runs it emulated, slowly and without a word (torch.cuda.is_bf16_supported)."""
+    """The chip has the precision that the run trains in.
+
+    A chip without bf16 runs it emulated, slowly and without a word (torch.cuda.is_bf16_supported).
+
+    Wrong: hardware.bf16=false
+    Right: hardware.bf16=false train.bf16=false train.fp16=true
+    """
     if isinstance(spec.launcher, Command):
         return
     arguments = chosen(spec)

@@ -24,9 +24,13 @@ _SHARED = "use storage=shared with a ReadWriteMany claim"
 
 
 def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Only rank 0 writes weights, and a restart looks for the checkpoint on every node.
+    """Several nodes that train share the workspace.
 
-    Source: LLaMA-Factory 0.9.5 with two nodes: `Can't find a valid checkpoint` on all but the first.
+    Only rank 0 writes weights, and a restart looks for the checkpoint on every node. Source: LLaMA-Factory 0.9.5 with
+    two nodes says `Can't find a valid checkpoint` on all but the first.
+
+    Wrong: nodes=2 storage=existing-claim
+    Right: nodes=2 storage=shared
     """
     if spec.nodes > 1 and not isinstance(spec.launcher, Command) and not is_shared(spec.storage.workspace):
         kind = _named(spec.storage.workspace)
@@ -35,7 +39,14 @@ def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A ReadWriteOnce volume attaches to one node: the other pods wait for it for ever."""
+    """A claim that several nodes mount is one that several nodes can mount.
+
+    A ReadWriteOnce volume attaches to one node: the pods on the others wait for it for ever (Kubernetes, persistent
+    volumes: access modes; the event is `Multi-Attach error for volume`).
+
+    Wrong: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=existing-claim
+    Right: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=shared
+    """
     volumes = {"workspace": spec.storage.workspace, "cache": cache_volume(spec.storage)}
     if not isinstance(spec.launcher, Command):
         del volumes["workspace"]  # the rule above says it
@@ -56,7 +67,14 @@ def _named(volume: object) -> str:
 
 
 def cache_is_reachable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Init containers fill the cache, and Volcano mounts a job's own claims in containers only."""
+    """The cache lies where init containers see it.
+
+    They fill it before the training starts. Volcano mounts a job's own claims in containers only
+    (pkg/controllers/job/job_controller_util.go), and what lies outside the workspace is on no volume at all.
+
+    Wrong: storage.cache.path=/models
+    Right: storage.cache.path=/workspace/models
+    """
     if isinstance(spec.storage.cache, InWorkspace):
         workspace = spec.storage.workspace
         if isinstance(workspace, JobClaim):
@@ -75,7 +93,14 @@ _TAKEN = (FILES, "/dev", "/proc", "/sys")
 
 
 def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """One directory holds one volume."""
+    """One directory holds one volume.
+
+    The API server refuses two mounts of one path (`mountPath: must be unique`). A volume over a directory of the pod or
+    of ftc hides what is there.
+
+    Wrong: storage=job-lifetime storage.cache.mount_path=/workspace
+    Right: storage=job-lifetime storage.cache.mount_path=/models
+    """
     taken: dict[str, str] = {}
     cache = spec.storage.cache
     mounts = [("workspace", spec.storage.workspace.mount_path)]
@@ -89,7 +114,13 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The claim of the job is empty when the job starts."""
+    """A model or dataset on a volume is there before the job starts.
+
+    The claim of the job (storage=job-lifetime) is made with the job, so it is empty.
+
+    Wrong: storage=job-lifetime source@model.source=path model.source.path=/workspace/models/mine
+    Right: storage=job-lifetime source@model.source=path model.source.path=/cache/models/mine
+    """
     workspace = spec.storage.workspace
     for name, owner in (("model", spec.model), ("dataset", spec.dataset)):
         if owner is None or not isinstance(owner.source, OnVolume) or not isinstance(workspace, JobClaim):
@@ -101,9 +132,13 @@ def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """With `overwrite_cache` every node writes the same tokenised files again while others read them.
+    """The nodes of a run do not all write the same tokenised files.
 
-    Source: LLaMA-Factory 0.9.5, data/loader.py; hiyouga/LLaMA-Factory issues 8169, 9091.
+    With `overwrite_cache` every node writes them again while others read them. Source: LLaMA-Factory 0.9.5,
+    data/loader.py; hiyouga/LLaMA-Factory issues 8169, 9091.
+
+    Wrong: nodes=2 train.overwrite_cache=true
+    Right: nodes=2
     """
     several = spec.nodes > 1 and is_shared(spec.storage.workspace)
     if several and chosen(spec).get("overwrite_cache") is True and not isinstance(spec.launcher, Command):
@@ -112,14 +147,27 @@ def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding
 
 
 def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """With `overwrite_output_dir` a restart ignores the checkpoints (LLaMA-Factory, hparams/parser.py)."""
+    """A job that restarts resumes from its checkpoint.
+
+    With `overwrite_output_dir` a restart ignores the checkpoints (LLaMA-Factory, hparams/parser.py) and trains from the
+    start.
+
+    Wrong: restarts=2 train.overwrite_output_dir=true
+    Right: restarts=2
+    """
     if spec.restarts and chosen(spec).get("overwrite_output_dir") is True:
         message = f"true makes each of {spec.restarts} restarts train from the start"
         yield Finding(set_at(spec, "overwrite_output_dir"), message, "leave it out, or set restarts=0")
 
 
 def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A directory of the pod's own goes with the pod."""
+    """The trained model outlives the pod.
+
+    A directory of the pod's own (emptyDir) is deleted with the pod, and nothing was pushed.
+
+    Wrong: storage=per-pod
+    Right: storage=per-pod publish=git publish.url=https://git.example.com/team/model
+    """
     trains = not isinstance(spec.launcher, Command)
     if trains and isinstance(spec.storage.workspace, PerPod) and not isinstance(spec.publish, GitPush):
         message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
@@ -127,7 +175,13 @@ def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A restart makes new pods, with empty directories of their own."""
+    """A job that restarts finds its checkpoints.
+
+    A restart makes new pods, and directories of the pod's own (emptyDir) are empty in them: each begins anew.
+
+    Wrong: storage=per-pod restarts=2
+    Right: storage=shared restarts=2
+    """
     if spec.restarts and isinstance(spec.storage.workspace, PerPod):
         message = f"{spec.restarts} restarts begin anew each time: the workspace is a directory of the pod's own"
         yield Finding(("restarts",), message, "use storage=shared")
@@ -137,7 +191,13 @@ _TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_ma
 
 
 def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Without verification anyone on the way reads the token and changes the files."""
+    """Certificates are verified.
+
+    Without verification anyone on the way reads the token and changes the files.
+
+    Wrong: source@model.source=git model.source.url=https://git.example.com/m model.source.tls_verify=false
+    Right: source@model.source=git model.source.url=https://git.example.com/m cluster.ca_bundle.config_map=our-ca
+    """
     sources = {"model": spec.model and spec.model.source, "dataset": spec.dataset and spec.dataset.source}
     for name, source in sources.items():
         if isinstance(source, Git) and not source.tls_verify:

@@ -45,7 +45,13 @@ def _pair(trainer: Trainer) -> str | None:
 
 
 def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory refuses to start with a transformers outside its range (extras/misc.py, check_dependencies)."""
+    """The image's transformers is one that its LLaMA-Factory takes.
+
+    LLaMA-Factory refuses to start with another (extras/misc.py, check_dependencies).
+
+    Wrong: trainer.llamafactory=0.9.3
+    Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
+    """
     pair = _known(spec.trainer.llamafactory)
     if isinstance(spec.launcher, Command) or pair is None:
         return
@@ -65,7 +71,14 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Arguments and templates differ between releases, so those of an unknown pair cannot be checked."""
+    """The arguments of the image's LLaMA-Factory are known here.
+
+    Arguments and templates differ between releases, so those of an unknown pair go unchecked: a typo in `train` costs
+    the time until the trainer reads it.
+
+    Wrong: trainer.transformers=5.5.0
+    Right: trainer.transformers=5.6.0
+    """
     trainer = spec.trainer
     if isinstance(spec.launcher, Command) or _pair(trainer) is not None or any(versions_fit(spec, _)):
         return
@@ -75,14 +88,27 @@ def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What ftc derives from other keys cannot be set beside them."""
+    """What ftc derives from other keys is not set beside them.
+
+    ftc writes these arguments itself; a second value would be lost, or would send the output where no later step looks.
+
+    Wrong: train.output_dir=/workspace/out
+    Right: storage.workspace.mount_path=/workspace
+    """
     for path, arguments in groups(spec):
         for name in sorted(OWNED.keys() & arguments.keys()):
             yield Finding((*path, name), f"follows from {OWNED[name]}", f"set {OWNED[name]} instead")
 
 
 def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory takes no unknown key, and checks neither types nor choices (HfArgumentParser.parse_dict)."""
+    """Arguments of LLaMA-Factory exist, and have values of their type.
+
+    It stops at a key that it does not know, and checks neither types nor choices (HfArgumentParser.parse_dict): a wrong
+    value fails far into the run.
+
+    Wrong: train.learning_rat=1.0e-5
+    Right: train.learning_rate=1.0e-5
+    """
     pair = _pair(spec.trainer)
     if isinstance(spec.launcher, Command) or pair is None:
         return
@@ -138,7 +164,13 @@ def _is(value: Any, name: str) -> bool:
 
 
 def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory from 0.9.4 on reads its YAML with OmegaConf, which takes `${` for the start of a reference."""
+    r"""Arguments of LLaMA-Factory hold no `${`.
+
+    From 0.9.4 on it reads its YAML with OmegaConf, which takes `${` for the start of a reference and fails.
+
+    Wrong: 'train.run_name=\${USER}'
+    Right: train.run_name=mine
+    """
     for path, arguments in groups(spec):
         for name in [name for name, value in arguments.items() if "${" in json.dumps(value, default=str)]:
             yield Finding(
@@ -147,7 +179,13 @@ def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory says `Template … does not exist.` after it has loaded the tokenizer."""
+    """The template is one that LLaMA-Factory has.
+
+    It says `Template … does not exist.` after it has loaded the tokenizer (data/template.py).
+
+    Wrong: model.template=qwen33
+    Right: model.template=qwen3
+    """
     pair = _known(spec.trainer.llamafactory)
     if spec.model is None or pair is None or isinstance(spec.launcher, Command):
         return
@@ -158,7 +196,13 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json."""
+    """Each dataset that is trained on is described.
+
+    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+
+    Wrong: 'dataset.names=[alpacca]'
+    Right: 'dataset.names=[alpaca]'
+    """
     if spec.dataset is None or spec.dataset.info is None:
         return
     for name, entry in spec.dataset.info.items():

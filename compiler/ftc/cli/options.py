@@ -58,6 +58,14 @@ def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [CompletionItem(item.value.rstrip("=")) for item in _complete(ctx, param, incomplete)]
 
 
+def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
+    """`FTC30` completes to `FTC301`, with what it stands for."""
+    from ftc.checks.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
+
+    known = pages().values()
+    return [CompletionItem(page.code, help=page.title) for page in known if page.code.startswith(incomplete.upper())]
+
+
 def report(diagnostics: Iterable[Diagnostic]) -> None:
     """Say on stderr what was found."""
     from ftc.diagnostics.render_text import render  # noqa: PLC0415 - nothing to say is the usual case

@@ -10,6 +10,7 @@ from hydra.core.object_type import ObjectType
 from hydra.errors import MissingConfigException
 
 from ftc.compose.overrides import problem
+from ftc.diagnostics.codes import CHOICE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
     named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
     document = repository.documents().get(named[1]) if named else None
     position = document.position(("defaults",)) if document else None
-    return Diagnostic(code="FTC003", message=lines[0], position=_odd_item(repository) or position)
+    return Diagnostic(code=CHOICE, message=lines[0], position=_odd_item(repository) or position)
 
 
 def _odd_item(repository: Repository) -> Position | None:
@@ -92,7 +93,7 @@ def _cycle(items: list[Item]) -> Diagnostic:
     for item in items:
         if item.config in _reachable(item.target, items):
             return _at(item, f"'{item.config}' leads back to itself", "cut the circle")
-    return Diagnostic(code="FTC003", message="a defaults list leads back to itself", help="look at the last edit")
+    return Diagnostic(code=CHOICE, message="a defaults list leads back to itself", help="look at the last edit")
 
 
 def _reachable(start: str, items: list[Item]) -> set[str]:
@@ -111,7 +112,7 @@ def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic
     message = f"{group} has no option '{option}'" if group else f"there is no config '{option}'"
     item = next((item for item in items if item.target == path), None)
     help_ = did_you_mean(option, options)
-    return _at(item, message, help_) if item else Diagnostic(code="FTC003", message=message, help=help_)
+    return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
 
 def _unused(
@@ -129,7 +130,7 @@ def _unused(
     item = next((item for item in items if item.group == group), None)
     if text is None and item is not None:
         return _at(item, message, help_)
-    return problem("FTC003", message, text or "", help_)
+    return problem(CHOICE, message, text or "", help_)
 
 
 def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
@@ -138,8 +139,8 @@ def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnosti
     named = [item for item in items if item.group == key.partition("@")[0]]
     if text is None and named:
         return _at(named[-1], message, f"write `- override {key}: {named[-1].option}`")
-    return problem("FTC003", message, text or "", "drop the +")
+    return problem(CHOICE, message, text or "", "drop the +")
 
 
 def _at(item: Item, message: str, help_: str) -> Diagnostic:
-    return Diagnostic(code="FTC003", message=message, position=item.position, help=help_)
+    return Diagnostic(code=CHOICE, message=message, position=item.position, help=help_)

@@ -26,7 +26,7 @@ from ftc.compose.files import Files, Repository
 from ftc.compose.overrides import problem
 from ftc.compose.references import missing
 from ftc.compose.types import Composed, Layer, ValueOverride, key_path
-from ftc.diagnostics.codes import UNRESOLVED
+from ftc.diagnostics.codes import CHOICE, UNRESOLVED
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -
         ConfigLoaderImpl._apply_overrides_to_config([override], config)  # noqa: SLF001 - see the module
     except _COMPOSITION_ERRORS as error:
         reason = str(error.__cause__ or error).splitlines()[0]
-        problems.append(problem("FTC003", f"cannot be applied: {reason}", override.input_line or ""))
+        problems.append(problem(CHOICE, f"cannot be applied: {reason}", override.input_line or ""))
 
 
 def _layers(defaults: DefaultsList, repository: Repository) -> Iterator[Layer]:
@@ -173,4 +173,4 @@ def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
     help_ = f"{did_you_mean(name, known)}; --config-dir names the directory of your own"
-    return Diagnostic(code="FTC003", message=message, help=help_)
+    return Diagnostic(code=CHOICE, message=message, help=help_)

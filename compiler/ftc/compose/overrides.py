@@ -15,6 +15,7 @@ from hydra.grammar.gen.OverrideParser import OverrideParser
 
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
+from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ def parse(
     parsed = []
     for text in overrides:
         if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            problems.append(problem("FTC001", "is not UTF-8", ascii(text), "write it in UTF-8"))
+            problems.append(problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
             continue
         try:
             override = parser.parse_override(text)
         except HydraException as error:
-            problems.append(problem("FTC001", f"is not an override: {error}", text, _how_to_write(text)))
+            problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, _how_to_write(text)))
             continue
         found = _override_problem(override, text, repository)
         if found:
@@ -70,10 +71,10 @@ def is_value(override: Override, repository: Repository) -> bool:
 
 def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
     if not override.key_or_group:
-        return problem("FTC001", "has no key", text, "write group=option or key=value")
+        return problem(NOT_AN_OVERRIDE, "has no key", text, "write group=option or key=value")
     if override.is_sweep_override():
         return problem(
-            "FTC003",
+            CHOICE,
             "gives several values, and one job has one",
             text,
             "give one; a comma inside a text is quoted: key='a,b'",
@@ -88,13 +89,13 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     group = override.get_key_element().lstrip("~+")
     if override.is_delete():
         return problem(
-            "FTC003", f"a run needs an option of '{group}'", text, f"write {group}=…; known: {', '.join(options)}"
+            CHOICE, f"a run needs an option of '{group}'", text, f"write {group}=…; known: {', '.join(options)}"
         )
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        return problem("FTC003", f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
+        return problem(CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
     if override.is_force_add():
-        return problem("FTC003", f"'{group}' is a group, not a key", text, f"write {group}={choice}")
+        return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
 
 

@@ -18,7 +18,7 @@ from unit.compiling import COMMAND, artifacts, conf, ftc, variables
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("compile", "list", "show", "completion")
+COMMANDS = ("compile", "list", "show", "rule", "completion")
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -209,6 +209,11 @@ def test_commands_groups_and_options_are_completed(tmp_path: Path) -> None:
 
 def test_groups_are_completed_where_a_group_is_listed() -> None:
     assert completions(["list"], "hard") == {"hardware"}
+
+
+def test_codes_are_completed() -> None:
+    assert {"FTC301", "FTC302"} <= completions(["rule"], "ftc30")
+    assert "FTC101" not in completions(["rule"], "FTC3")
 
 
 def test_an_exception_ends_with_70_and_asks_for_a_report() -> None:

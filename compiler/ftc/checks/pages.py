@@ -1,0 +1,25 @@
+"""The pages of all codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.checks import CHECKS
+from ftc.diagnostics import codes, page
+
+if TYPE_CHECKING:
+    from ftc.checks.rule import Rule
+    from ftc.diagnostics.page import Page
+
+
+def pages() -> dict[str, Page]:
+    """Every code with its page, in the order of the codes."""
+    found = [page.read(code, text) for code, text in codes.TEXTS.items()] + [_of(rule) for rule in CHECKS]
+    return {one.code: one for one in sorted(found, key=lambda one: one.code)}
+
+
+def _of(rule: Rule) -> Page:
+    written = page.read(rule.code, rule.check.__doc__ or "")
+    return msgspec.structs.replace(written, severity=rule.severity, target=rule.target)

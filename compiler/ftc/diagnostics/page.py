@@ -1,0 +1,54 @@
+"""The page of a code: what must hold, why, and an example of either; `ftc rule` prints it."""
+
+from __future__ import annotations
+
+import inspect
+
+import msgspec
+
+from ftc.diagnostics.model import Severity
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to say of a code; `wrong` and `right` are the arguments of an `ftc compile`.
+
+    `target` is the only target that it is checked for. `silenceable` says whether `ignore` may silence it.
+    """
+
+    code: str
+    title: str
+    why: str
+    wrong: str | None = None
+    right: str | None = None
+    severity: Severity = Severity.ERROR
+    target: str | None = None
+    silenceable: bool = True
+
+
+def read(code: str, text: str) -> Page:
+    """The page that a docstring makes: a sentence, why it matters, `Wrong:` and `Right:`."""
+    about, _, examples = f"\n{inspect.cleandoc(text)}\n".partition("\nWrong:")
+    title, _, why = about.strip().partition("\n\n")
+    wrong, found, right = examples.partition("\nRight:")
+    bare = Page(code=code, title=_one_line(title), why=why.strip())
+    return msgspec.structs.replace(bare, wrong=_one_line(wrong), right=_one_line(right)) if found else bare
+
+
+def _one_line(text: str) -> str:
+    return " ".join(line.strip() for line in text.splitlines()).strip()
+
+
+def command(page: Page, arguments: str) -> str:
+    """An example as one types it."""
+    target = f"-t {page.target}" if page.target not in (None, "volcano") else ""
+    return " ".join(part for part in ("ftc compile", target, arguments) if part)
+
+
+def render(page: Page) -> str:
+    """The page as text."""
+    parts = [f"{page.code} ({page.severity.value}): {page.title}", page.why]
+    if page.wrong is not None and page.right is not None:
+        parts.append(f"Wrong:  {command(page, page.wrong)}\nRight:  {command(page, page.right)}")
+    if page.target is not None:
+        parts.append(f"It is checked for -t {page.target} only.")
+    return "\n\n".join(part for part in parts if part) + "\n"
