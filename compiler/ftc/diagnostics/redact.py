@@ -1,0 +1,74 @@
+"""What a secret looks like, and a text without the secrets in it.
+
+Whatever is printed of a user's input goes through `redacted`: logs have many readers.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Prefixes that the issuers document; the lengths keep names such as `hf_transfer` and `sk-learn` out.
+_SHAPES = {
+    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{20,}",
+    "a token of GitHub": r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
+    "a token of GitLab": r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}",
+    "an access key of AWS": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "a token of Slack": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    "an API key": r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}",
+    "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*",
+    "a password in a URL": r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"$<{*]+(?=@)",
+    "a token in a URL": r"(?<=://)(?=[^/\s:@]*[0-9])[^/\s:@'\"]{20,}(?=@)",
+    "a token in a query": r"(?<=[?&])(?:access_token|private_token|token|api_?key|sig|X-Amz-Signature)=[^&\s'\"]{8,}",
+    "a token in a header": r"\b[Bb]earer\s+[A-Za-z0-9._~+/-]{16,}",
+}
+_KINDS = tuple(_SHAPES)
+_SHAPE = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
+
+_KEY = r"(?:api|access|private|secret|auth|encryption)[_-]?key"
+_WORD = rf"(?:token|password|passwd|passphrase|secret|{_KEY})"
+_VARIABLE = rf"(?:[A-Z0-9]+_)*(?:{_WORD}|CREDENTIALS?)".replace(_WORD, _WORD.upper())
+# A key of the spec, such as `token` or `password_key`, names a Secret: an argument has a word before it.
+_ARGUMENT = rf"(?:[a-z0-9]+_)+{_WORD}|{_KEY}"
+_FLAG = rf"--?(?:[a-z0-9]+[-_])*{_WORD}"
+_NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
+_GIVEN = re.compile(
+    rf"""(  (?<![\w-]) (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s* [:=] \s* ["']?
+         |  (?<![\w.-]) {_FLAG} ["']? (?:\s*[=,]\s*|\s+) ["']?
+         |  \b name ["']? : \s* ["']? (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s*,\s* ["']? value ["']? : \s* ["']?
+         ) ( [^\s,}}\]"']+ )""",
+    re.VERBOSE,
+)
+_HARMLESS = re.compile(
+    r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
+)
+_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_STARS = "***"
+
+
+def kind_of_secret(text: str) -> str:
+    """What kind of secret stands in a text, by its shape; empty where none does."""
+    found = _SHAPE.search(text)
+    return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a variable, an argument or a flag of this name holds a secret.
+
+    `HF_TOKEN` does, and `--api-key`; `TOKENIZERS_PARALLELISM`, `HF_TOKEN_PATH` and `max_new_tokens` do not.
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def could_be_a_secret(value: str) -> bool:
+    """Whether a value is more than a switch, a number, a path, a special token or a reference to a variable."""
+    return _HARMLESS.fullmatch(value) is None
+
+
+def redacted(text: str) -> str:
+    """The text with stars in the place of secrets, of the user part of URLs, and of what a secret's name is given."""
+    return _GIVEN.sub(_starred, _USER.sub(_STARS, _SHAPE.sub(_STARS, text)))
+
+
+def _starred(found: re.Match[str]) -> str:
+    return f"{found[1]}{_STARS if could_be_a_secret(found[2]) else found[2]}"
