@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, KeyPath, Position
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,8 @@ def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
         if not isinstance(key, yaml.ScalarNode):
             yield _error("a key must be a plain text", here)
         elif key.value in first:
-            yield _error(f"the key '{key.value}' is there already at {first[key.value]}", here, "delete one of the two")
+            twice = _error(f"the key '{key.value}' is there already", here, "delete one of the two")
+            yield msgspec.structs.replace(twice, related=(Related((key.value,), first[key.value]),))
         elif key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
             yield _error(f"the key {key.value} is not a text", here, f"quote it: '{key.value}'")
         else:

@@ -78,7 +78,8 @@ def _other_kinds(key: str, path: KeyPath) -> str:
 
 def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help_: str) -> Diagnostic:
     position = composed.position(path) or composed.start()
-    return Diagnostic(code=code, message=message, path=path, position=position, help=help_)
+    at_key = code == codes.UNKNOWN_KEY
+    return Diagnostic(code=code, message=message, path=path, position=position, help=help_, at_key=at_key)
 
 
 def _message(error: ValidationError) -> str:

@@ -39,3 +39,13 @@ def test_list_loads_no_jsonschema() -> None:
 
 def test_a_compile_loads_what_it_uses() -> None:
     assert {"hydra", "omegaconf", "jsonschema", "msgspec", "yaml"} <= loaded("compile")
+
+
+def test_what_tells_mistakes_is_not_loaded_where_there_are_none() -> None:
+    script = "import sys, ftc.cli.main as m\nsys.argv = ['ftc', 'compile']\nm.gc.disable()\ntry:\n    m.main()\n"
+    script += "except SystemExit:\n    pass\nsys.stderr.write(' '.join(sys.modules))\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    modules = set(done.stderr.split())
+    assert "ftc.driver" in modules
+    telling = ("render_text", "render_json", "render_github", "render_sarif", "excerpt", "page", "shown")
+    assert not modules & {"ftc.cli.rendering", *(f"ftc.diagnostics.{name}" for name in telling)}

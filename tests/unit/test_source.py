@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from ftc import source, yaml_text
-from ftc.diagnostics.model import KeyPath, Position
+from ftc.diagnostics.model import KeyPath, Position, Related
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,7 @@ def test_what_ftc_writes_it_reads(values: dict[str, Any]) -> None:
 def test_the_same_key_twice_is_told_with_both_places(tmp_path: Path) -> None:
     found = problem(tmp_path, "a:\n  b: 1\n  c: 2\n  b: 3\n")
     assert found.position == Position("conf/file.yaml", 4, 3)
-    assert "conf/file.yaml:2:3" in found.message
+    assert found.related == (Related(("b",), Position("conf/file.yaml", 2, 3)),)
     assert "'b'" in found.message
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.checks import batch_job, launch, pod, resources, storage, trainer
-from ftc.diagnostics.model import Diagnostic
+from ftc.diagnostics.model import Diagnostic, Related
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from ftc.checks.rule import Rule
+    from ftc.checks.rule import Finding, Rule
     from ftc.compose import Composed
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
@@ -36,4 +36,14 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, composed: Compose
                 path=found.path,
                 position=composed.position(found.path),
                 help=found.help,
+                related=tuple(_related(found, composed)),
+                at_key=found.at_key,
             )
+
+
+def _related(found: Finding, composed: Composed) -> Iterator[Related]:
+    here = composed.position(found.path)
+    for path in found.related:
+        position = composed.position(path)
+        if position is not None and position != here:
+            yield Related(path, position)

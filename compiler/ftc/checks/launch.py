@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
+_LAUNCHER = ("launcher", "kind")
+
 
 def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A launcher of LLaMA-Factory has a model, a dataset and a method.
@@ -31,7 +33,8 @@ def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for name, value in (("model", spec.model), ("dataset", spec.dataset), ("method", spec.method)):
         if value is None:
             message = f"is none, and LLaMA-Factory needs a {name}"
-            yield Finding((name,), message, f"choose one ({name}=…), or run a program of your own (launcher=command)")
+            help_ = f"choose one ({name}=…), or run a program of your own (launcher=command)"
+            yield Finding((name,), message, help_, (_LAUNCHER,))
 
 
 def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -54,7 +57,7 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     }
     for name in [name for name, given in unused.items() if given]:
         message = "is given, and launcher=command runs a program that does not get it"
-        yield Finding((name,), message, "leave it out, or do it in the program")
+        yield Finding((name,), message, "leave it out, or do it in the program", (_LAUNCHER,))
 
 
 def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -79,7 +82,8 @@ def fsdp_needs_accelerate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: engine=fsdp2 devices=2 launcher=accelerate
     """
     if isinstance(spec.engine, Fsdp) and not isinstance(spec.launcher, Accelerate | Command):
-        yield Finding(("engine",), "FSDP is set up by accelerate's config file only", "add launcher=accelerate")
+        message = "FSDP is set up by accelerate's config file only"
+        yield Finding(("engine",), message, "add launcher=accelerate", (_LAUNCHER,))
 
 
 def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -94,7 +98,8 @@ def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     alone = spec.nodes * spec.devices == 1
     if alone and isinstance(spec.launcher, Accelerate) and isinstance(spec.engine, DeepSpeed | Fsdp):
         message = "needs several processes under accelerate, and there is one"
-        yield Finding(("engine",), message, "use engine=ddp, more devices, or launcher=torchrun with DeepSpeed")
+        help_ = "use engine=ddp, more devices, or launcher=torchrun with DeepSpeed"
+        yield Finding(("engine",), message, help_, (_LAUNCHER, ("nodes",), ("devices",)))
 
 
 def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -108,7 +113,7 @@ def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if spec.method is not None and spec.method.merge is not None and spec.method.finetuning_type != "lora":
         message = f"only a LoRA adapter can be merged, and finetuning_type is {spec.method.finetuning_type}"
-        yield Finding(("method", "merge"), message, "set method.merge=null")
+        yield Finding(("method", "merge"), message, "set method.merge=null", (("method", "finetuning_type"),))
 
 
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -123,7 +128,7 @@ def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     given = {("env",): spec.env, ("hardware", "env"): spec.hardware.env, ("cluster", "env"): spec.cluster.env}
     for path, variables in given.items():
         for name in sorted(OURS & variables.keys()):
-            yield Finding((*path, name), "is set by ftc for each pod", "leave it out")
+            yield Finding((*path, name), "is set by ftc for each pod", "leave it out", at_key=True)
 
 
 RULES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.rule import Finding, Rule
-from ftc.diagnostics.model import Severity, did_you_mean
+from ftc.diagnostics.model import Severity, did_you_mean, type_words
 from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
 from ftc.plan.environment import OURS
 from ftc.plan.pod import with_fragments
@@ -121,9 +121,18 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
-            yield Finding((*inner, key), "is no field of a PodTemplate there", did_you_mean(key, known))
+            help_ = did_you_mean(key, known)
+            yield Finding((*inner, key), "is no field of a PodTemplate there", help_, at_key=True)
     elif error.validator != "required" or len(error.absolute_path) > 1:  # what the pod itself needs is ftc's to give
-        yield Finding(inner, f"does not fit a PodTemplate: {error.message[:200]}", "see `kubectl explain pod`")
+        yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
+
+
+def _misfit(error: ValidationError) -> str:
+    """What the schema says, without the value, which may be long or a secret."""
+    wanted: Any = error.validator_value
+    if error.validator == "type":
+        return f"must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
+    return error.message.replace(repr(error.instance), "it")[:200]
 
 
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -151,7 +160,7 @@ def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, fragment in fragments(spec) if spec.nodes > 1 else ():
         for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
-            yield Finding((*path, "spec", name), "is given to each pod by Volcano", "leave it out")
+            yield Finding((*path, "spec", name), "is given to each pod by Volcano", "leave it out", (("nodes",),))
 
 
 def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -167,7 +176,8 @@ def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
         if name != spec.cluster.scheduler:
             message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
-            yield Finding((*path, "spec", "schedulerName"), message, "leave it out, or set cluster.scheduler")
+            help_ = "leave it out, or set cluster.scheduler"
+            yield Finding((*path, "spec", "schedulerName"), message, help_, (("cluster", "scheduler"),))
 
 
 def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -191,7 +201,7 @@ def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         device = spec.hardware.device
         if container["name"] == NAME and device and quantity(limits[device.resource]) != spec.devices:
             message = f"the limit of {device.resource} is {limits[device.resource]}, and devices is {spec.devices}"
-            yield Finding((*_changed(spec, NAME), "spec", field), message, "set devices instead")
+            yield Finding((*_changed(spec, NAME), "spec", field), message, "set devices instead", (("devices",),))
 
 
 def _containers(body: Json) -> Iterator[tuple[str, Json]]:

@@ -28,7 +28,8 @@ def node_has_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is not None and device.per_node is not None and spec.devices > device.per_node:
         message = f"asks for {spec.devices}, and a node has {device.per_node}"
-        yield Finding(("devices",), message, f"use nodes=… with devices={device.per_node} at most")
+        help_ = f"use nodes=… with devices={device.per_node} at most"
+        yield Finding(("devices",), message, help_, (("hardware", "device", "per_node"),))
 
 
 def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -43,7 +44,8 @@ def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     hardware = spec.hardware
     if hardware.shm_gib_per_device >= hardware.memory_gib_per_device:
         message = f"{hardware.shm_gib_per_device} GiB leave nothing of {hardware.memory_gib_per_device} GiB of memory"
-        yield Finding(("hardware", "shm_gib_per_device"), message, "raise hardware.memory_gib_per_device")
+        memory = ("hardware", "memory_gib_per_device")
+        yield Finding(("hardware", "shm_gib_per_device"), message, "raise hardware.memory_gib_per_device", (memory,))
 
 
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -77,7 +79,8 @@ def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for name, share in device.slices.items():
         if share.resource in taken:
             message = f"{share.resource} is counted already"
-            yield Finding(("hardware", "device", "slices", name, "resource"), message, "name another resource")
+            path = ("hardware", "device", "slices", name, "resource")
+            yield Finding(path, message, "name another resource", (("hardware", "device", "resource"),))
         taken.add(share.resource)
 
 
@@ -92,7 +95,8 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is not None and device.slices and spec.nodes * spec.devices > 1:
         message = f"{spec.nodes * spec.devices} processes on slices of {device.resource}: two of one card cannot talk"
-        yield Finding(("devices",), message, "use whole devices for more than one process")
+        related = (("nodes",), ("hardware", "device", "slices"))
+        yield Finding(("devices",), message, "use whole devices for more than one process", related)
 
 
 def one_precision(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -105,7 +109,8 @@ def one_precision(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     arguments = chosen(spec)
     if arguments.get("bf16") is True and arguments.get("fp16") is True:
-        yield Finding(set_at(spec, "fp16"), "bf16 and fp16 are both on", "set train.bf16=false or train.fp16=false")
+        help_ = "set train.bf16=false or train.fp16=false"
+        yield Finding(set_at(spec, "fp16"), "bf16 and fp16 are both on", help_, (set_at(spec, "bf16"),))
 
 
 def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -123,7 +128,7 @@ def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for name in [n for n, has in able.items() if arguments.get(n) is True and not has]:
         other = "fp16" if name == "bf16" else "bf16"
         help_ = f"set train.{name}=false train.{other}=true"
-        yield Finding(set_at(spec, name), f"the hardware has no {name}", help_)
+        yield Finding(set_at(spec, name), f"the hardware has no {name}", help_, (("hardware", name),))
 
 
 RULES = (

@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What a rule found: the key that is wrong, what is wrong with it, and what to do."""
+    """What a rule found: the key that is wrong, what is wrong with it, what to do, and the other keys that have a part.
+
+    `at_key` says that the key should not be there, whatever its value.
+    """
 
     path: KeyPath
     message: str
     help: str = ""
+    related: tuple[KeyPath, ...] = ()
+    at_key: bool = False
 
 
 Check: TypeAlias = Callable[["JobSpec", "RunPlan"], Iterable[Finding]]

@@ -17,6 +17,7 @@ from ftc.trainer.arguments import chosen, set_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
@@ -35,7 +36,7 @@ def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.nodes > 1 and not isinstance(spec.launcher, Command) and not is_shared(spec.storage.workspace):
         kind = _named(spec.storage.workspace)
         message = f"{spec.nodes} nodes train into one directory, and {kind} is not shared between nodes"
-        yield Finding(("storage", "workspace"), message, f"{_SHARED}, or nodes=1")
+        yield Finding(("storage", "workspace"), message, f"{_SHARED}, or nodes=1", _of_nodes("workspace"))
 
 
 def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -54,7 +55,11 @@ def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         on_workspace = name == "cache" and isinstance(spec.storage.cache, InWorkspace)
         if spec.nodes > 1 and isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not on_workspace:
             message = f"{_named(volume)} attaches to one node, and the job has {spec.nodes}"
-            yield Finding(("storage", name), message, f"{_SHARED}, or nodes=1")
+            yield Finding(("storage", name), message, f"{_SHARED}, or nodes=1", _of_nodes(name))
+
+
+def _of_nodes(volume: str) -> tuple[KeyPath, ...]:
+    return ("nodes",), ("storage", volume, "access_mode")
 
 
 def _named(volume: object) -> str:
@@ -82,7 +87,8 @@ def cache_is_reachable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(("storage", "cache"), message, "give the cache a claim of its own (kind: claim)")
         elif not _inside(spec.storage.cache.path, workspace.mount_path):
             message = f"{spec.storage.cache.path} is not inside the workspace, {workspace.mount_path}"
-            yield Finding(("storage", "cache", "path"), message, f"name a directory below {workspace.mount_path}")
+            help_ = f"name a directory below {workspace.mount_path}"
+            yield Finding(("storage", "cache", "path"), message, help_, (("storage", "workspace", "mount_path"),))
 
 
 def _inside(path: str, directory: str) -> bool:
@@ -109,7 +115,9 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
         owner = "the image" if path == "/" else owner
         if owner is not None:
-            yield Finding(("storage", name, "mount_path"), f"{path} is taken by {owner}", "mount it elsewhere")
+            other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
+            message = f"{path} is taken by {owner}"
+            yield Finding(("storage", name, "mount_path"), message, "mount it elsewhere", other)
         taken[path] = f"the {name}"
 
 
@@ -128,7 +136,7 @@ def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         if _inside(owner.source.path, workspace.mount_path):
             message = f"{owner.source.path} lies on a claim that is made for the job, so it is empty"
             help_ = f"name a path on the cache ({cache_directory(spec.storage)}) or in the image"
-            yield Finding((name, "source", "path"), message, help_)
+            yield Finding((name, "source", "path"), message, help_, (("storage", "workspace", "kind"),))
 
 
 def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -143,7 +151,8 @@ def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     several = spec.nodes > 1 and is_shared(spec.storage.workspace)
     if several and chosen(spec).get("overwrite_cache") is True and not isinstance(spec.launcher, Command):
         message = f"true makes {spec.nodes} nodes write the same files of a shared directory"
-        yield Finding(set_at(spec, "overwrite_cache"), message, "leave it out: the run's own cache is always fresh")
+        help_ = "leave it out: the run's own cache is always fresh"
+        yield Finding(set_at(spec, "overwrite_cache"), message, help_, (("nodes",),))
 
 
 def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -157,7 +166,8 @@ def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if spec.restarts and chosen(spec).get("overwrite_output_dir") is True:
         message = f"true makes each of {spec.restarts} restarts train from the start"
-        yield Finding(set_at(spec, "overwrite_output_dir"), message, "leave it out, or set restarts=0")
+        help_ = "leave it out, or set restarts=0"
+        yield Finding(set_at(spec, "overwrite_output_dir"), message, help_, (("restarts",),))
 
 
 def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -184,7 +194,7 @@ def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if spec.restarts and isinstance(spec.storage.workspace, PerPod):
         message = f"{spec.restarts} restarts begin anew each time: the workspace is a directory of the pod's own"
-        yield Finding(("restarts",), message, "use storage=shared")
+        yield Finding(("restarts",), message, "use storage=shared", (("storage", "workspace", "kind"),))
 
 
 _TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"

@@ -62,7 +62,7 @@ def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         but = f", not {', '.join(accepted['not'])}" if accepted["not"] else ""
         span = f"{accepted['min']} to {accepted['max']}{but}"
         message = f"llamafactory {spec.trainer.llamafactory} refuses transformers {have}"
-        yield Finding(("trainer", "transformers"), message, f"it takes {span}")
+        yield Finding(("trainer", "transformers"), message, f"it takes {span}", (("trainer", "llamafactory"),))
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -97,7 +97,8 @@ def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, arguments in groups(spec):
         for name in sorted(OWNED.keys() & arguments.keys()):
-            yield Finding((*path, name), f"follows from {OWNED[name]}", f"set {OWNED[name]} instead")
+            message, help_ = f"follows from {OWNED[name]}", f"set {OWNED[name]} instead"
+            yield Finding((*path, name), message, help_, at_key=True)
 
 
 def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -129,7 +130,7 @@ def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, com
     for name, value in arguments.items():
         if name not in allowed:
             message = f"is no argument of `llamafactory-cli {command}` in {release}"
-            yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "")
+            yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "", at_key=True)
         else:
             problem = _value_problem(value, schema["arguments"][name])
             if problem:
@@ -192,7 +193,8 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     templates = _load(f"{pair}.templates.json")["templates"]
     if spec.model.template not in templates:
         message = f"llamafactory {spec.trainer.llamafactory} has no template '{spec.model.template}'"
-        yield Finding(("model", "template"), message, did_you_mean(spec.model.template, templates))
+        help_ = did_you_mean(spec.model.template, templates)
+        yield Finding(("model", "template"), message, help_, (("trainer", "llamafactory"),))
 
 
 def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -210,7 +212,8 @@ def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(("dataset", "info", name, "file_name"), "must be a text", "name a file of the source")
     for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
         known = did_you_mean(name, spec.dataset.info)
-        yield Finding(("dataset", "names"), f"'{name}' is not described in dataset.info", known)
+        message = f"'{name}' is not described in dataset.info"
+        yield Finding(("dataset", "names"), message, known, (("dataset", "info"),))
 
 
 RULES = (

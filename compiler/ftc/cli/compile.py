@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ftc.cli.options import configuration, refuse, report
+from ftc.cli.options import Reporting, configuration, refuse, report, reporting
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.write import foreign, write, written_before
@@ -33,17 +33,19 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     metavar="DIR",
     help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …",
 )
-def command(
+@reporting
+def command(  # noqa: PLR0913, PLR0917 - an option each
     overrides: tuple[str, ...],
     config_dirs: tuple[Path, ...],
     config_name: str,
     targets: tuple[str, ...],
     output_dir: Path | None,
+    reporting: Reporting,
 ) -> None:
     """Compile a run to a manifest on stdout.
 
-    OVERRIDE is group=option (see `ftc list`) or key.path=value (see `ftc show`). Diagnostics go to stderr; with an
-    error nothing is written, and the exit code is 1.
+    OVERRIDE is group=option (see `ftc list`) or key.path=value (see `ftc show`). Diagnostics go to stderr,
+    whatever their format; with an error nothing is written, and the exit code is 1.
 
     \b
       ftc compile
@@ -58,16 +60,19 @@ def command(
         raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
     chosen = targets or ALL_TARGETS
     state = compile_job(Request(overrides, config_dirs, config_name, chosen))
-    report(state.diagnostics)
+    report(state.diagnostics, reporting)
     if has_errors(state.diagnostics):
         sys.exit(1)
     if output_dir is None:
         click.echo(state.outputs[chosen[0]].encode(), nl=False)
     else:
-        _write(state, output_dir)
+        written = _write(state, output_dir)
+        if not reporting.is_document:
+            click.echo(written, err=True, nl=False)
 
 
-def _write(state: State, directory: Path) -> None:
+def _write(state: State, directory: Path) -> str:
+    """Write the artifacts, and tell which."""
     artifacts, before = state.artifacts(), written_before(directory / SPEC, ARTIFACTS)
     if there := foreign(directory, artifacts, before):
         refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
@@ -75,6 +80,5 @@ def _write(state: State, directory: Path) -> None:
         stale = write(directory, artifacts, before)
     except OSError as error:
         refuse(f"cannot write to {directory}: {error.strerror}: {error.filename}")
-    click.echo(f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}", err=True)
-    if stale:
-        click.echo(f"ftc: removed {', '.join(stale)}, which this run does not have", err=True)
+    told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}\n"
+    return told + (f"ftc: removed {', '.join(stale)}, which this run does not have\n" if stale else "")

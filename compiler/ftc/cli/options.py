@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import sys
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from ftc.diagnostics.model import Diagnostic
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+FORMATS = ("text", "json", "github", "sarif")
+
+
+class Reporting(NamedTuple):
+    """How diagnostics are judged and shown."""
+
+    format: str = "text"
+
+    @property
+    def is_document(self) -> bool:
+        """Whether the stream carries one document, which no other line may spoil."""
+        return self.format in ("json", "sarif")
 
 
 def configuration(function: _F) -> _F:
@@ -66,14 +79,43 @@ def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return [CompletionItem(page.code, help=page.title) for page in known if page.code.startswith(incomplete.upper())]
 
 
-def report(diagnostics: Iterable[Diagnostic]) -> None:
-    """Say on stderr what was found."""
-    from ftc.diagnostics.render_text import render  # noqa: PLC0415 - nothing to say is the usual case
+def reporting(function: _F) -> _F:
+    """--format, given to the command as `reporting`."""
 
-    click.echo(render(diagnostics), err=True, nl=False)
+    @wraps(function)
+    def command(*arguments: Any, diagnostics_format: str, **options: Any) -> Any:
+        return function(*arguments, reporting=Reporting(diagnostics_format), **options)
+
+    return click.option(
+        "--format",
+        "diagnostics_format",
+        type=click.Choice(FORMATS),
+        default="text",
+        help="How diagnostics are written.  text: for people.  json: an array.  github: annotations of a workflow.  "
+        "sarif: for code scanning.",
+    )(command)  # type: ignore[return-value] # click keeps the function's type
+
+
+def report(
+    diagnostics: Iterable[Diagnostic],
+    how: Reporting = Reporting(),  # noqa: B008 - immutable
+    texts: Mapping[str, str] | None = None,
+    *,
+    err: bool = True,
+) -> None:
+    """Say on stderr (or stdout) what was found; `texts` has the sources that are no files."""
+    found = tuple(diagnostics)
+    if found or how.is_document:
+        from ftc.cli import rendering  # noqa: PLC0415 - nothing to say is the usual case
+
+        stream = sys.stderr if err else sys.stdout
+        colour = rendering.has_colour(stream)
+        click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
 
 
 def refuse(message: str) -> NoReturn:
     """End with a configuration that is wrong."""
-    click.echo(f"ftc: {message}", err=True)
+    from ftc.diagnostics.printable import escaped  # noqa: PLC0415 - the message holds what the user typed
+
+    click.echo(f"ftc: {escaped(message)}", err=True)
     sys.exit(1)

@@ -79,7 +79,7 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
             text,
             "give one; a comma inside a text is quoted: key='a,b'",
         )
-    found = next(resolver_problems(override.value(), (), lambda _: Position(text)), None)
+    found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
     return _choice_problem(override, text, repository.get_group_options(override.key_or_group, ObjectType.CONFIG))

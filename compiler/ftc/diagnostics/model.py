@@ -33,8 +33,18 @@ class Position(msgspec.Struct, frozen=True):
         return f"{self.source}:{self.line}:{self.column}" if self.line else f"override '{self.source}'"
 
 
+class Related(msgspec.Struct, frozen=True):
+    """Another key that has a part in a finding, and where it got its value."""
+
+    path: KeyPath
+    position: Position
+
+
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding; `code` is stable, `help` says what to do, `follows_from` is the key whose finding explains it."""
+    """One finding; `code` is stable, `help` says what to do.
+
+    `at_key` says that the key itself is wrong, not its value. `follows_from` is the key whose finding explains it.
+    """
 
     code: str
     message: str
@@ -42,6 +52,8 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     path: KeyPath = ()
     position: Position | None = None
     help: str = ""
+    related: tuple[Related, ...] = ()
+    at_key: bool = False
     follows_from: KeyPath = ()
 
 

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
+from ftc.diagnostics.excerpt import Excerpt, of_file, of_override
 from ftc.diagnostics.model import Diagnostic, Position, dotted
+from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.shown import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+Lines: TypeAlias = Callable[[str], Sequence[str]]
+"""The lines of a source that a position names; none where it cannot be read."""
+Paint: TypeAlias = Callable[[str, str], str]
+"""A text in the colour of a severity, or of `gutter` or `help`."""
+# An override that is longer is cut in the first line; the excerpt shows the part that matters.
+_LONGEST = 200
 
 
-def _order(diagnostic: Diagnostic) -> tuple[int, str, int, int]:
-    """Files by name and line, then overrides as they stand on the command line (sorting is stable)."""
-    position = diagnostic.position or Position("")
-    if not position.line:
-        return (1, "", 0, 0)
-    return (0, position.source, position.line, position.column)
+def render(diagnostics: Iterable[Diagnostic], lines: Lines = lambda _: (), paint: Paint = lambda text, _: text) -> str:
+    """One finding after the other: what is wrong, the line where it is, what else has a part in it, what to do."""
+    return "".join(f"{line}\n" for diagnostic in shown(diagnostics) for line in _lines(diagnostic, lines, paint))
 
 
-def _render_one(diagnostic: Diagnostic) -> str:
-    where = f"{diagnostic.position}: " if diagnostic.position else ""
+def _lines(diagnostic: Diagnostic, lines: Lines, paint: Paint) -> Iterator[str]:
+    severity, position = diagnostic.severity.value, diagnostic.position
     what = f"{dotted(diagnostic.path)}: " if diagnostic.path else ""
-    lines = [f"{where}{diagnostic.severity.value}[{diagnostic.code}]: {what}{diagnostic.message}"]
-    lines += [f"  help: {diagnostic.help}"] if diagnostic.help else []
-    return _USER_INFO.sub(r"\1***@", "\n".join(lines))
+    tag = paint(f"{severity}[{diagnostic.code}]", severity)
+    yield f"{_where(position)}{tag}: {escaped(f'{what}{diagnostic.message}')}"
+    if position and position.line:
+        yield from _framed(of_file(position, diagnostic.path, lines(position.source)), position, paint, severity)
+    elif position:
+        yield from _framed(of_override(position, diagnostic.path, at_key=diagnostic.at_key), position, paint, severity)
+    for other in diagnostic.related:
+        yield f"  {paint('note', 'note')}: {_where(other.position)}{escaped(dotted(other.path))} is set here"
+        if other.position.line:
+            found = of_file(other.position, other.path, lines(other.position.source))
+            yield from _framed(found, other.position, paint, "note")
+    if diagnostic.help:
+        yield f"  {paint('help', 'help')}: {escaped(diagnostic.help)}"
 
 
-# A password that somebody wrote into a URL must not stand in a log as well.
-_USER_INFO = re.compile(r"(\w+://)[^/@\s]+@")
+def _framed(excerpt: Excerpt | None, position: Position, paint: Paint, role: str) -> Iterator[str]:
+    if excerpt is not None:
+        number = str(position.line or "")
+        yield paint(f"  {number} |", "gutter") + f" {excerpt.line}"
+        yield paint(f"  {' ' * len(number)} |", "gutter") + f" {paint(excerpt.carets, role)}"
 
 
-def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """One finding after the other, in the order of their positions; the same finding stands once."""
-    lines = dict.fromkeys(_render_one(d) for d in sorted(diagnostics, key=_order))
-    return "".join(f"{line}\n" for line in lines)
+def _where(position: Position | None) -> str:
+    if position is None:
+        return ""
+    cut = position.source if len(position.source) <= _LONGEST else f"{position.source[: _LONGEST - 1]}…"
+    return f"{Position(escaped(cut), position.line, position.column)}: "

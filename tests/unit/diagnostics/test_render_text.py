@@ -22,7 +22,7 @@ def test_a_diagnostic_says_where_how_bad_what_and_what_to_do() -> None:
 
 def test_a_diagnostic_of_an_override_quotes_it() -> None:
     found = Diagnostic(code="FTC999", message="is odd", severity=Severity.WARNING, position=Position("nodes=two"))
-    assert render([found]) == "override 'nodes=two': warning[FTC999]: is odd\n"
+    assert render([found]) == "override 'nodes=two': warning[FTC999]: is odd\n   | nodes=two\n   |       ^^^\n"
 
 
 def test_a_diagnostic_without_a_place_is_said_all_the_same() -> None:

@@ -1,0 +1,72 @@
+"""Diagnostics in the format that was asked for; loaded only when there is something to say."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from ftc.diagnostics import render_github, render_json, render_sarif, render_text
+from ftc.diagnostics.excerpt import lines_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ftc.diagnostics.model import Diagnostic
+
+_STYLES = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "note": {"fg": "cyan"},
+    "help": {"fg": "green"},
+    "gutter": {"fg": "blue"},
+}
+# More than the largest file that composition reads.
+_MAX_BYTES = 2_000_000
+
+
+def has_colour(stream: IO[str]) -> bool:
+    """Whether a stream is a terminal whose user wants colour (no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def text(diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str], *, colour: bool) -> str:
+    """The diagnostics in a format; `texts` has the sources that are no files."""
+    match kind:
+        case "json":
+            return render_json.render(diagnostics)
+        case "github":
+            return render_github.render(diagnostics)
+        case "sarif":
+            from ftc.checks.pages import pages  # noqa: PLC0415 - every rule, for this format only
+
+            return render_sarif.render(diagnostics, pages())
+    return render_text.render(diagnostics, _sources(texts), _styled if colour else _plain)
+
+
+def _styled(piece: str, role: str) -> str:
+    return click.style(piece, **_STYLES[role])  # type: ignore[arg-type] # the values of one option have one type
+
+
+def _plain(piece: str, _: str) -> str:
+    return piece
+
+
+def _sources(texts: Mapping[str, str]) -> render_text.Lines:
+    @cache
+    def lines(source: str) -> Sequence[str]:
+        return lines_of(texts[source] if source in texts else _read(Path(source)))
+
+    return lines
+
+
+def _read(file: Path) -> str:
+    """The file, as far as it can be read: what cannot be shown must not hide what is said of it."""
+    try:
+        with file.open("rb") as content:
+            return content.read(_MAX_BYTES).decode("utf-8", "replace") if file.is_file() else ""
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,125 @@
+"""The line that a diagnostic speaks of, with a caret under the place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ftc.diagnostics.printable import Cell, cells
+from ftc.diagnostics.redact import names_a_secret, redacted
+from ftc.diagnostics.shown import STARS, holds_a_secret, is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftc.diagnostics.model import KeyPath, Position
+
+WIDTH = 100
+_BEFORE = 40
+_MORE = Cell("…", 1)
+# Where YAML begins a new line.
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+# A key or a value, in its quotes if it has any.
+_WORD = re.compile(r""" "[^"]*" | '[^']*' | [^\s:=,{}\[\]]+ """, re.VERBOSE)
+# No text of a configuration has it; it marks a place while secrets before it become shorter.
+_MARK = "\ue000"
+
+
+class Excerpt(NamedTuple):
+    """A line, at most `WIDTH` columns wide, and what stands under it."""
+
+    line: str
+    carets: str
+
+
+class _Span(NamedTuple):
+    text: str
+    start: int
+    end: int
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as YAML counts them."""
+    return _BREAK.split(text.removeprefix("\ufeff")) if text else []
+
+
+def of_file(position: Position, path: KeyPath, lines: Sequence[str]) -> Excerpt | None:
+    """The line of a file, if it is there."""
+    if not 0 < position.line <= len(lines):
+        return None
+    line, before = lines[position.line - 1], lines[position.line - 2] if position.line > 1 else ""
+    text, start = _without_secrets(line, min(position.column - 1, len(line)), before, path)
+    word = _WORD.match(text, start)
+    return _excerpt(_Span(text, start, word.end() if word else start + 1))
+
+
+def of_override(position: Position, path: KeyPath, *, at_key: bool) -> Excerpt:
+    """An override with the caret under its value, or under the key that the finding means."""
+    text = position.source
+    key, equals, value = text.partition("=")
+    if at_key and equals and len(path) <= key.count(".") + 1:
+        return _excerpt(_Span(text, key.rfind(".") + 1, len(key)))
+    begin = len(key) + 1 if equals and value else 0
+    inner = _inside(value, path) if equals else None
+    return _excerpt(_Span(text, begin + inner.start(), begin + inner.end()) if inner else _Span(text, begin, len(text)))
+
+
+def _inside(value: str, path: KeyPath) -> re.Match[str] | None:
+    """The key of a mapping in an override, where it stands there once."""
+    for part in reversed(path):
+        found = list(re.finditer(rf"(?<![\w.-]){re.escape(part)}(?=\s*:)", value)) if isinstance(part, str) else []
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _without_secrets(line: str, column: int, before: str, path: KeyPath) -> tuple[str, int]:
+    """The line as it may be shown, and the column in it."""
+    of_name = names_a_secret(_item(before).removeprefix("name:").strip(" '\""))
+    if of_name:
+        line = _ITEM.sub(_starred, line)
+    elif holds_a_secret(path):
+        line = line[:column] + _VALUE.sub(_starred, line[column:])
+    plain, marked = redacted(line), redacted(f"{line[:column]}{_MARK}{line[column:]}")
+    same = marked.count(_MARK) == 1 and marked.replace(_MARK, "") == plain
+    return plain, marked.index(_MARK) if same else min(column, len(plain))
+
+
+_ITEM = re.compile(r"^(?P<before>\s*(?:-\s+)*(?:value:\s*)?)(?P<value>\S.*)")
+_VALUE = re.compile(r"(?P<before>^[^:]*:\s*)(?P<value>\S.*)")
+
+
+def _starred(found: re.Match[str]) -> str:
+    value = found["value"].strip("\"'")
+    return f"{found['before']}{STARS}" if is_secret(value) else found[0]
+
+
+def _item(line: str) -> str:
+    return line.strip().removeprefix("-").strip()
+
+
+def _excerpt(span: _Span) -> Excerpt:
+    """What fits of a line, around the caret."""
+    everything = cells(span.text)
+    start, end = span.start, max(span.end, span.start + 1)
+    if _width(everything) > WIDTH:
+        first = max(0, start - _BEFORE) if _width(everything[:end]) > WIDTH - 1 else 0
+        last = _last_that_fits(everything, first)
+        head, tail = [_MORE] * (first > 0), [_MORE] * (last < len(everything))
+        everything = [*head, *everything[first:last], *tail]
+        start, end = start - first + len(head), min(end - first + len(head), len(everything))
+    carets = " " * _width(everything[:start]) + "^" * max(1, _width(everything[start:end]))
+    return Excerpt("".join(cell.text for cell in everything).rstrip(), carets)
+
+
+def _last_that_fits(everything: list[Cell], first: int) -> int:
+    room = WIDTH - 2
+    for index in range(first, len(everything)):
+        room -= everything[index].width
+        if room < 0:
+            return index
+    return len(everything)
+
+
+def _width(some: Sequence[Cell]) -> int:
+    return sum(cell.width for cell in some)

@@ -1,0 +1,119 @@
+"""How the command line tells what it found: on which stream, in which format, in which colour."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.cli import rendering
+from ftc.cli.options import FORMATS
+from ftc.diagnostics.model import Diagnostic, Position
+from unit.compiling import ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RED = "\x1b[31m\x1b[1m"
+
+
+def on_a_terminal(*arguments: str, **variables: str) -> str:
+    """What stands on the terminal that is stderr, while stdout goes elsewhere."""
+    ours, theirs = pty.openpty()
+    environment = {**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm", **variables}
+    command = [sys.executable, "-m", "ftc.cli.main", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, env=environment, check=False)
+    os.close(theirs)
+    assert done.stdout == b""
+    said = b""
+    while True:
+        try:
+            some = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other end is closed
+            break
+        said += some
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colour() -> None:
+    said = on_a_terminal("compile", "devices=9")
+    assert f"override 'devices=9': {RED}error[FTC301]\x1b[0m: devices: asks for 9" in said
+    assert f"\x1b[34m   |\x1b[0m {RED}        ^\x1b[0m\n" in said
+    assert "  \x1b[32mhelp\x1b[0m: use nodes=" in said
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_gets_no_colour_where_its_user_wants_none(variables: dict[str, str]) -> None:
+    said = on_a_terminal("compile", "devices=9", **variables)
+    assert "error[FTC301]" in said
+    assert "\x1b" not in said
+
+
+def test_what_is_no_terminal_gets_no_colour() -> None:
+    command = [sys.executable, "-m", "ftc.cli.main", "compile", "devices=9"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "FORCE_COLOR": "1"})
+    assert "error[FTC301]" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_users_escapes_do_not_reach_the_terminal(kind: str) -> None:
+    said = on_a_terminal("compile", "--format", kind, "env.A=[\x1b[2J\x07]", "hardware=\x1b]0;x\x9b", NO_COLOR="1")
+    assert "FTC" in said
+    assert all(line.isprintable() for line in said.split("\n"))
+
+
+@pytest.mark.parametrize("command", [("list", "\x1b[31m"), ("rule", "\x1b[31m")])
+def test_a_refusal_repeats_no_escape(command: tuple[str, ...]) -> None:
+    assert "\x1b" not in ftc(*command).stderr
+
+
+@pytest.mark.parametrize("command", ["compile", "show"])
+def test_json_is_the_whole_of_stderr(command: str) -> None:
+    (row,) = json.loads(ftc(command, "--format", "json", "devices=9").stderr)
+    assert (row["code"], row["severity"], row["path"], row["override"]) == ("FTC301", "error", "devices", "devices=9")
+    assert json.loads(ftc(command, "--format", "json").stderr) == []
+
+
+def test_stdout_carries_the_manifest_in_every_format() -> None:
+    plain = ftc("compile").stdout
+    for kind in FORMATS:
+        assert ftc("compile", "--format", kind).stdout == plain
+
+
+def test_sarif_stays_one_document_where_files_are_written(tmp_path: Path) -> None:
+    said = ftc("compile", "--format", "sarif", "-o", str(tmp_path), "storage=per-pod")
+    assert said.exit_code == 0
+    (run,) = json.loads(said.stderr)["runs"]
+    assert [result["ruleId"] for result in run["results"]] == ["FTC209"]
+    assert (tmp_path / "volcano.yaml").is_file()
+
+
+@pytest.mark.parametrize("kind", ["text", "github"])
+def test_nothing_is_said_where_nothing_is_found(kind: str) -> None:
+    assert ftc("compile", "--format", kind).stderr == ""
+
+
+def test_a_wrong_command_line_is_told_plainly() -> None:
+    said = ftc("compile", "--format", "json", "-t", "volcano", "-t", "script")
+    assert said.exit_code == 2
+    assert "Error: stdout carries one target" in said.stderr
+
+
+def test_the_help_says_where_diagnostics_go() -> None:
+    text = ftc("compile", "--help").stdout
+    assert "stderr" in text
+    assert all(kind in text for kind in FORMATS)
+
+
+def test_a_source_that_has_gone_is_told_without_its_line() -> None:
+
+    found = [Diagnostic(code="FTC999", message="is wrong", position=Position(source, 1, 1)) for source in ("/", "-")]
+    said = rendering.text(found, "text", {"-": "a: 1\n"}, colour=False)
+    assert said == "-:1:1: error[FTC999]: is wrong\n  1 | a: 1\n    | ^\n/:1:1: error[FTC999]: is wrong\n"
