@@ -1,0 +1,48 @@
+"""The models of conf/: their sizes agree with each other, and their templates are the trainer's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from unit.compiling import ROOT, document
+
+SHIPPED = sorted(file.stem for file in (ROOT / "conf" / "model").glob("*.yaml"))
+MODELS = [name for name in SHIPPED if name not in ("custom", "none")]
+
+
+def architecture(name: str) -> Any:
+    return document("spec.yaml", f"model={name}")["model"]["architecture"]
+
+
+def counted(sizes: Any) -> int:
+    """The parameters of a decoder with gated feed-forward blocks, as its sizes make them; the tower as it is stated."""
+    hidden, experts = sizes["hidden_size"], sizes["experts"]
+    queries, keys = (sizes[heads] * sizes["head_size"] for heads in ("attention_heads", "kv_heads"))
+    attention = hidden * (2 * queries + 2 * keys)
+    block = 3 * hidden * sizes["intermediate_size"]
+    if experts is not None:
+        block = experts["count"] * (3 * hidden * experts["intermediate_size"] + hidden)
+    embeddings = sizes["vocabulary"] * hidden * (1 if sizes["tied_embeddings"] else 2)
+    return int(embeddings + sizes["layers"] * (attention + block) + sizes["vision_parameters"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_parameters_follow_from_the_other_sizes(name: str) -> None:
+    sizes = architecture(name)
+    assert counted(sizes) == pytest.approx(sizes["parameters"], rel=0.03)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_heads_and_towers_are_whole(name: str) -> None:
+    sizes = architecture(name)
+    assert sizes["attention_heads"] % sizes["kv_heads"] == 0
+    assert (sizes["vision_parameters"] > 0) == ("image" in sizes["modalities"])
+    assert "text" in sizes["modalities"]
+
+
+def test_a_model_of_ones_own_needs_no_sizes() -> None:
+    assert (
+        document("spec.yaml", "model=custom", "model.id=a/b", "model.template=default")["model"]["architecture"] is None
+    )
