@@ -58,7 +58,7 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=alauda-vgpu cluster.hami_with_volcano=true
     """
     device = spec.hardware.device
-    if device is not None and device.hami and not spec.cluster.hami_with_volcano:
+    if device is not None and device.allocator == "hami" and not spec.cluster.hami_with_volcano:
         message = f"HAMi hands {device.resource} out, and the job's scheduler is Volcano: its pods may stay pending"
         help_ = "set cluster.hami_with_volcano=true if the platform wired the two, or choose whole devices"
         yield Finding(("hardware", "device", "resource"), message, help_)
@@ -93,7 +93,7 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=nvidia devices=2
     """
     device = spec.hardware.device
-    if device is not None and device.slices and spec.nodes * spec.devices > 1:
+    if device is not None and device.sharing != "whole" and spec.nodes * spec.devices > 1:
         message = f"{spec.nodes * spec.devices} processes on slices of {device.resource}: two of one card cannot talk"
         related = (("nodes",), ("hardware", "device", "slices"))
         yield Finding(("devices",), message, "use whole devices for more than one process", related)
@@ -125,7 +125,7 @@ def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     arguments = chosen(spec)
     able = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}
-    for name in [n for n, has in able.items() if arguments.get(n) is True and not has]:
+    for name in [n for n, has in able.items() if arguments.get(n) is True and has is False]:
         other = "fp16" if name == "bf16" else "bf16"
         help_ = f"set train.{name}=false train.{other}=true"
         yield Finding(set_at(spec, name), f"the hardware has no {name}", help_, (("hardware", name),))

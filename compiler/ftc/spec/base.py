@@ -77,6 +77,9 @@ VariableName = Annotated[
     str,
     Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not a digit first."),
 ]
+Version = Annotated[
+    str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"), description="A version as pip shows it: 0.9.5")
+]
 Environment: TypeAlias = dict[VariableName, str]
 
 

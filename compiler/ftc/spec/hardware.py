@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, Environment, Json, Natural, Positive, ResourceName, Spec, Text, whole
+from ftc.spec.base import AbsolutePath, Environment, Json, Natural, Positive, ResourceName, Spec, Text, Version, whole
 
 
 class Slice(Spec, frozen=True):
-    """A share of each device, as a resource of its own with a whole number a device."""
+    """A share of each device, as a resource of its own with a whole number a device, `max` at most."""
 
     resource: ResourceName
     quantity: Positive
+    max: Positive | None = None
+
+
+class Profile(Spec, frozen=True):
+    """One of the fixed partitions that a device can be cut into."""
+
+    resource: ResourceName
+    memory_mib: Positive
 
 
 class Device(Spec, frozen=True):
-    """The resource that the device plugin counts, and what the chip can do.
+    """The resource that the device plugin counts.
 
-    `memory_mib` is what one counted device has; `slices` are further resources of a shared device;
-    `per_node` is the most that one node has; `hami` says that HAMi's scheduler hands the device out.
+    `sharing` says what one of it is: a whole device, a slice of the size that `slices` ask for, one of the fixed
+    partitions in `profiles`, or a replica that takes turns with others. `allocator` is who hands it out: the plugin
+    under any scheduler, or one scheduler only. `memory_mib` is what one counted device has; `per_node` is the most
+    that one node has. Where only some numbers a node can be scheduled, `counts` lists them, and
+    `counts_across_nodes` those of a job of several nodes.
     """
 
     resource: ResourceName
+    sharing: Literal["whole", "slice", "partition", "replica"] = "whole"
+    allocator: Literal["plugin", "hami", "volcano"] = "plugin"
     slices: dict[str, Slice] = {}
+    profiles: tuple[Profile, ...] = ()
     memory_mib: Positive | None = None
     per_node: Positive | None = None
-    hami: bool = False
+    counts: tuple[Positive, ...] = ()
+    counts_across_nodes: tuple[Positive, ...] = ()
 
 
-class Hardware(Spec, frozen=True):
+class Hardware(Spec, frozen=True, kw_only=True):
     """One kind of node; the figures a device are multiplied by `devices`.
 
     `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.
     `environment_scripts` are sourced where they exist, before the first command.
+
+    What the chip can do: true, false, or null where it is not known or depends on the image. `fa2` and `fa3` are
+    values of LLaMA-Factory's `flash_attn`, `fa2_from` the first release that has fa2 on this chip. `bitsandbytes`
+    lists the bits it quantizes to. `collective` is PyTorch's backend, `deepspeed` the name of DeepSpeed's accelerator,
+    null where it has none. `llamafactory` says whether LLaMA-Factory drives the chip; null: from an image of the
+    vendor's or of your own only.
     """
 
+    vendor: Text | None = None
     device: Device | None
     image: Text
     cpu_per_device: Positive
     memory_gib_per_device: Positive
     shm_gib_per_device: Natural
-    bf16: bool = True
-    fp16: bool = True
+    bf16: bool | None = True
+    fp16: bool | None = True
+    fp8: bool | None = None
+    fa2: bool | None = None
+    fa2_from: Version | None = None
+    fa3: bool | None = False
+    bitsandbytes: tuple[Literal[4, 8], ...] | None = None
+    collective: Text | None = None
+    deepspeed: Text | None = None
+    llamafactory: bool | None = True
     distributed_type: Annotated[str, Meta(pattern=whole(r"MULTI_[A-Z]+"))] = "MULTI_GPU"
     environment_scripts: tuple[AbsolutePath, ...] = ()
     env: Environment = {}

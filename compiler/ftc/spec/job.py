@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import DnsLabel, Environment, Json, LabelKey, LabelValue, Namespace, Natural, Spec, Text, whole
+from ftc.spec.base import (
+    DnsLabel,
+    Environment,
+    Json,
+    LabelKey,
+    LabelValue,
+    Namespace,
+    Natural,
+    Spec,
+    Text,
+    Version,
+    whole,
+)
 from ftc.spec.cluster import Cluster
 from ftc.spec.hardware import Hardware
 from ftc.spec.launcher import Launcher
@@ -15,11 +27,6 @@ from ftc.spec.model import Dataset, Model
 from ftc.spec.source import KeepOnVolume, Publish
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
-
-Version = Annotated[
-    str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"), description="A version as pip shows it: 0.9.5")
-]
-
 
 Image = Annotated[
     str,

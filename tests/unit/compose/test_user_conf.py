@@ -41,10 +41,14 @@ def test_a_users_option_can_extend_a_shipped_one(tmp_path: Path) -> None:
     found = hardware("--config-dir", mine, "hardware=a100")
     assert found["device"] == {
         "resource": "nvidia.com/gpu",
+        "sharing": "whole",
+        "allocator": "plugin",
         "slices": {},
+        "profiles": [],
         "memory_mib": 40960,
         "per_node": 8,
-        "hami": False,
+        "counts": [],
+        "counts_across_nodes": [],
     }
     assert found["image"] == hardware("hardware=nvidia")["image"]
 
