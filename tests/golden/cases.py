@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -36,12 +37,23 @@ def compiled(overrides: list[str], targets: tuple[str, ...] = ALL_TARGETS) -> St
 
 
 def option(command: str) -> str:
-    """An option's golden: the command, and what it changes against the plain `ftc compile`."""
-    base = {a.name: a.text for a in compiled([]).artifacts()}
-    changed = {a.name: a.text for a in compiled(shlex.split(command)).artifacts()}
+    """An option's golden: the command, and what its first word changes."""
+    words = tuple(shlex.split(command))
+    base, changed = _base(words[1:]), _texts(compiled(list(words)))
     return f"$ ftc compile {command}\n" + "".join(
         _diff(name, base.get(name, ""), changed.get(name, "")) for name in sorted(base.keys() | changed.keys())
     )
+
+
+@cache
+def _base(rest: tuple[str, ...]) -> dict[str, str]:
+    """What the rest compiles to; the plain `ftc compile` where the rest needs the first word."""
+    state = compile_job(Request(rest))
+    return _texts(compiled([]) if has_errors(state.diagnostics) else state)
+
+
+def _texts(state: State) -> dict[str, str]:
+    return {artifact.name: artifact.text for artifact in state.artifacts()}
 
 
 def _diff(name: str, before: str, after: str) -> str:

@@ -125,8 +125,9 @@ def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: env.MASTER_ADDR=10.0.0.1
     Right: env.NCCL_DEBUG=INFO
     """
-    given = {("env",): spec.env, ("hardware", "env"): spec.hardware.env, ("cluster", "env"): spec.cluster.env}
-    for path, variables in given.items():
+    groups = {"hardware": spec.hardware.env, "network": spec.network.env, "cluster": spec.cluster.env}
+    given = [(("env",), spec.env), *(((name, "env"), variables) for name, variables in groups.items())]
+    for path, variables in given:
         for name in sorted(OURS & variables.keys()):
             yield Finding((*path, name), "is set by ftc for each pod", "leave it out", at_key=True)
 

@@ -253,7 +253,8 @@ def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
     """The users' PodTemplate fragments and where each stands in the spec."""
-    return [(("cluster", "pod"), spec.cluster.pod), (("hardware", "pod"), spec.hardware.pod), (("pod",), spec.pod)]
+    groups = {"cluster": spec.cluster.pod, "hardware": spec.hardware.pod, "network": spec.network.pod}
+    return [*(((name, "pod"), fragment) for name, fragment in groups.items()), (("pod",), spec.pod)]
 
 
 def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:

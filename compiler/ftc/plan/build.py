@@ -16,7 +16,8 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     """The plan of the run, in the pod unless told of other places; total on a validated spec."""
     places = places or pod.places(spec)
     name = names.job_name(spec)
-    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc", **spec.labels}
+    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc"}
+    labels |= {**spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     fetch_steps = tuple(fetch.step(spec, found, places) for found in fetched)
@@ -44,6 +45,6 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         files=compiled,
         scripts=scripts,
         template=pod.template(spec, fetch_steps, train_step, (*compiled, *scripts), labels),
-        fragments=(spec.cluster.pod, spec.hardware.pod, spec.pod),
+        fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
     )

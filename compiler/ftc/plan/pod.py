@@ -160,6 +160,8 @@ def _resources(spec: JobSpec) -> Json:
         "cpu": str(hardware.cpu_per_device * spec.devices),
         "memory": f"{hardware.memory_gib_per_device * spec.devices}Gi",
     }
+    if spec.network.resource is not None:
+        resources[spec.network.resource] = str(spec.network.quantity)
     if hardware.device is not None:
         resources[hardware.device.resource] = str(spec.devices)
         resources |= {share.resource: str(share.quantity) for share in hardware.device.slices.values()}

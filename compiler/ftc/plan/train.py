@@ -41,7 +41,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
     sources = {f"{f.name.upper()}_DIR": f.directory for f in fetched} if isinstance(spec.launcher, Command) else {}
-    platform = {**spec.cluster.env, **spec.hardware.env, **spec.env}
+    platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
     derived = {**topology, **sources, **_publish(spec), **_tracking(spec)}
     return {**environment.given(derived), **platform, **_credentials(spec)}
 

@@ -6,7 +6,20 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, Environment, Json, Natural, Positive, ResourceName, Spec, Text, Version, whole
+from ftc.spec.base import (
+    AbsolutePath,
+    Environment,
+    Json,
+    LabelKey,
+    LabelValue,
+    Natural,
+    Positive,
+    ResourceName,
+    Spec,
+    Text,
+    Version,
+    whole,
+)
 
 
 class Slice(Spec, frozen=True):
@@ -49,7 +62,8 @@ class Hardware(Spec, frozen=True, kw_only=True):
     """One kind of node; the figures a device are multiplied by `devices`.
 
     `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.
-    `environment_scripts` are sourced where they exist, before the first command.
+    `environment_scripts` are sourced where they exist, before the first command. `labels` stand on the job and on its
+    pods.
 
     What the chip can do: true, false, or null where it is not known or depends on the image. `fa2` and `fa3` are
     values of LLaMA-Factory's `flash_attn`, `fa2_from` the first release that has fa2 on this chip. `bitsandbytes`
@@ -77,5 +91,6 @@ class Hardware(Spec, frozen=True, kw_only=True):
     distributed_type: Annotated[str, Meta(pattern=whole(r"MULTI_[A-Z]+"))] = "MULTI_GPU"
     environment_scripts: tuple[AbsolutePath, ...] = ()
     env: Environment = {}
+    labels: dict[LabelKey, LabelValue] = {}
     arguments: Json = {}
     pod: Json = {}

@@ -24,6 +24,7 @@ from ftc.spec.hardware import Hardware
 from ftc.spec.launcher import Launcher
 from ftc.spec.method import Engine, Method
 from ftc.spec.model import Dataset, Model
+from ftc.spec.network import Network
 from ftc.spec.source import KeepOnVolume, Publish
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
@@ -55,6 +56,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     trainer: Trainer
     cluster: Cluster
     hardware: Hardware
+    network: Network = Network()
     model: Model | None
     dataset: Dataset | None
     method: Method | None

@@ -109,7 +109,7 @@ PAIRS = (
         "hardware.device.slices",
     ),
     ("FTC305", ("train.fp16=true",), ("train.fp16=true", "train.bf16=false"), "train.fp16"),
-    ("FTC306", ("hardware.bf16=false",), ("hardware.fp16=false",), "method.arguments.bf16"),
+    ("FTC306", ("hardware.bf16=false",), ("hardware.fp16=false",), "hardware.arguments.bf16"),
     (
         "FTC306",
         ("hardware.fp16=false", "train.fp16=true", "train.bf16=false"),
@@ -300,7 +300,7 @@ def test_several_nodes_on_a_claim_of_one_node_are_told_why() -> None:
 
 def test_a_setting_that_a_group_made_is_told_at_the_groups_file() -> None:
     (line,) = errors("hardware.bf16=false")
-    assert "conf/method/lora-sft.yaml:" in line
+    assert "conf/hardware/nvidia.yaml:" in line
 
 
 def test_what_a_command_does_not_use_is_not_judged() -> None:

@@ -75,7 +75,7 @@ def test_the_users_arguments_win_over_those_of_the_groups() -> None:
             "max_samples": 9,
         }.items()
     )
-    assert train("hardware.arguments={bf16: false}")["bf16"] is True, "the method is nearer to the user"
+    assert train("hardware.arguments={logging_steps: 7}")["logging_steps"] == 10, "the method is nearer to the user"
 
 
 def test_a_trusted_model_is_trusted_when_it_is_merged_too() -> None:

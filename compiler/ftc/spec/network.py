@@ -1,0 +1,14 @@
+"""The network of a pod."""
+
+from __future__ import annotations
+
+from ftc.spec.base import Environment, Json, Positive, ResourceName, Spec
+
+
+class Network(Spec, frozen=True):
+    """What a pod needs for its network: `quantity` of `resource` a pod, variables, a PodTemplate fragment."""
+
+    resource: ResourceName | None = None
+    quantity: Positive = 1
+    env: Environment = {}
+    pod: Json = {}

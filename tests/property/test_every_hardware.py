@@ -1,0 +1,34 @@
+"""Every kind of hardware takes a program of the user's, with nothing else said."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.compiling import COMMAND, ROOT, compiled, pod, trainer
+
+HARDWARE = sorted(file.stem for file in (ROOT / "conf" / "hardware").glob("*.yaml"))
+
+
+def test_there_are_as_many_as_there_were() -> None:
+    assert len(HARDWARE) >= 59
+
+
+@pytest.mark.parametrize("option", HARDWARE)
+def test_a_command_compiles_on_any_hardware(option: str) -> None:
+    choice = (f"hardware={option}", *COMMAND)
+    state = compiled(*choice)
+    assert state.spec is not None
+    device = state.spec.hardware.device
+    limits = trainer(*choice)["resources"]["limits"]
+    if device is None:
+        assert option == "cpu"
+        assert [name for name in limits if "/" in name] == []
+    else:
+        assert int(limits[device.resource]) == 1
+
+
+@pytest.mark.parametrize("option", HARDWARE)
+def test_what_only_downloads_holds_no_device(option: str) -> None:
+    fetching = pod(f"hardware={option}", *COMMAND, "model=qwen3-8b", "devices=2")["initContainers"]
+    assert fetching
+    assert [name for container in fetching for name in container["resources"]["limits"] if "/" in name] == []
