@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = ROOT / "conf"
-HARDWARE, LAUNCHERS, STORAGES, ENGINES = (
-    sorted(file.stem for file in (CONF / group).glob("*.yaml"))
-    for group in ("hardware", "launcher", "storage", "engine")
-)
+LAUNCHERS, ENGINES = (sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("launcher", "engine"))
+# One of each kind; test_pairs_of_options.py has all of them, two by two.
+HARDWARE = ("nvidia", "h800", "alauda-vgpu", "ascend", "cpu")
+STORAGES = ("shared", "job-lifetime", "existing-claim", "per-pod")
 NODES = (1, 2)
 
 
 def test_the_walk_is_as_long_as_it_was() -> None:
-    assert set(HARDWARE) >= {"nvidia", "h800", "alauda-vgpu", "ascend", "cpu"}
     assert set(LAUNCHERS) >= {"llamafactory-cli", "torchrun", "accelerate", "command"}
-    assert set(STORAGES) >= {"shared", "job-lifetime", "existing-claim", "per-pod"}
     assert set(ENGINES) >= {
         "ddp",
         "deepspeed-z2",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks import batch_job, launch, pod, resources, storage, trainer
+from ftc.checks import batch_job, chip, launch, pod, resources, sharing, storage, trainer, variables
 from ftc.diagnostics.model import Diagnostic, Related
 
 if TYPE_CHECKING:
@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 FIRST = pod.FIRST
-CHECKS = (*FIRST, *launch.RULES, *storage.RULES, *resources.RULES, *trainer.RULES, *pod.RULES, *batch_job.RULES)
+CHECKS = (
+    *FIRST,
+    *launch.RULES,
+    *storage.RULES,
+    *resources.RULES,
+    *trainer.RULES,
+    *pod.RULES,
+    *batch_job.RULES,
+    *chip.RULES,
+    *sharing.RULES,
+    *variables.RULES,
+)
 
 
 def check(spec: JobSpec, run: RunPlan, composed: Composed, targets: Collection[str]) -> tuple[Diagnostic, ...]:

@@ -17,6 +17,7 @@ from ftc.spec.base import (
     ResourceName,
     Spec,
     Text,
+    VariableName,
     Version,
     whole,
 )
@@ -58,6 +59,14 @@ class Device(Spec, frozen=True):
     counts_across_nodes: tuple[Positive, ...] = ()
 
 
+class EnvironmentLimit(Spec, frozen=True):
+    """The whole numbers that a variable takes."""
+
+    name: VariableName
+    min: Natural
+    max: Natural
+
+
 class Hardware(Spec, frozen=True, kw_only=True):
     """One kind of node; the figures a device are multiplied by `devices`.
 
@@ -69,7 +78,11 @@ class Hardware(Spec, frozen=True, kw_only=True):
     values of LLaMA-Factory's `flash_attn`, `fa2_from` the first release that has fa2 on this chip. `bitsandbytes`
     lists the bits it quantizes to. `collective` is PyTorch's backend, `deepspeed` the name of DeepSpeed's accelerator,
     null where it has none. `llamafactory` says whether LLaMA-Factory drives the chip; null: from an image of the
-    vendor's or of your own only.
+    vendor's or of your own only. `llamafactory_tags` and `llamafactory_not_tags` are patterns of the tags of its
+    published images that are, and are not, for this chip.
+
+    `ignored_env` are the beginnings of variables that are not read here, `env_limits` the numbers that others take.
+    `host_address_variable` holds the node's address where the pod is on the node's network, and only there.
     """
 
     vendor: Text | None = None
@@ -88,9 +101,14 @@ class Hardware(Spec, frozen=True, kw_only=True):
     collective: Text | None = None
     deepspeed: Text | None = None
     llamafactory: bool | None = True
+    llamafactory_tags: tuple[Text, ...] = ()
+    llamafactory_not_tags: tuple[Text, ...] = ()
     distributed_type: Annotated[str, Meta(pattern=whole(r"MULTI_[A-Z]+"))] = "MULTI_GPU"
     environment_scripts: tuple[AbsolutePath, ...] = ()
     env: Environment = {}
+    ignored_env: tuple[Text, ...] = ()
+    env_limits: tuple[EnvironmentLimit, ...] = ()
+    host_address_variable: VariableName | None = None
     labels: dict[LabelKey, LabelValue] = {}
     arguments: Json = {}
     pod: Json = {}
