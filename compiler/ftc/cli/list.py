@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import complete_group, config_dirs, refuse
+from ftc.cli.options import complete_group, config_dirs, refuse, report
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
 from ftc.driver import search_path
@@ -17,14 +19,20 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.argument("group", required=False, shell_complete=complete_group)
+@click.option("--wide", "form", flag_value="wide", help="A table of what each kind of hardware can do.")
+@click.option("--json", "form", flag_value="json", help="The same as an array of objects.")
 @config_dirs
-def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
+def command(group: str | None, form: str | None, config_dirs: tuple[Path, ...]) -> None:
     """List config groups, or the options of GROUP, with a line on each.
 
     \b
       ftc list
       ftc list hardware
+      ftc list hardware --wide
     """
+    if form is not None:
+        _table(group, form, config_dirs)
+        return
     path = search_path(config_dirs)
     known = groups(path)
     if group is None:
@@ -37,6 +45,19 @@ def command(group: str | None, config_dirs: tuple[Path, ...]) -> None:
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:{width}}  {text}".rstrip())
+
+
+def _table(group: str | None, form: str, config_dirs: tuple[Path, ...]) -> None:
+    from ftc.cli import hardware_table  # noqa: PLC0415 - composes every option, which a plain list does not
+
+    if group != hardware_table.GROUP:
+        refuse(f"--{form} is for `ftc list {hardware_table.GROUP}`")
+    found, wrong = hardware_table.rows(config_dirs)
+    report(wrong)
+    shown = hardware_table.text(found) if form == "wide" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    click.echo(shown, nl=False)
+    if wrong:
+        sys.exit(1)
 
 
 def _line(directories: list[Path], group: str, option: str) -> str:

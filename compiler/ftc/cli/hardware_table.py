@@ -1,0 +1,89 @@
+"""The table of hardware: what each option of the group can do.
+
+`python -m ftc.cli.hardware_table README.md` writes it between that file's marks.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftc.compose import groups
+from ftc.driver import Request, compile_job, search_path
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import Diagnostic
+    from ftc.spec.hardware import Hardware
+
+GROUP = "hardware"
+BEGIN, END = "<!-- hardware: begin -->\n", "<!-- hardware: end -->\n"
+_OF_THE_DEVICE = ("resource", "sharing", "memory_mib", "per_node")
+_OF_THE_CHIP = ("bf16", "fp16", "fp8", "fa2", "fa3", "bitsandbytes", "collective", "deepspeed", "llamafactory", "image")
+_TRI_STATE = ("bf16", "fp16", "fp8", "fa2", "fa3", "llamafactory", "bitsandbytes")
+_HEADS = {"name": "hardware=", "memory_mib": "MiB", "per_node": "a node", "llamafactory": "LLaMA-Factory"}
+_ALONE = ("launcher=command", "launcher.command=[true]")
+
+
+def rows(config_dirs: tuple[Path, ...] = ()) -> tuple[list[dict[str, Any]], tuple[Diagnostic, ...]]:
+    """An object for each option, by name; and what is wrong with those that have none."""
+    found: list[dict[str, Any]] = []
+    wrong: tuple[Diagnostic, ...] = ()
+    for option in groups(search_path(config_dirs))[GROUP]:
+        state = compile_job(Request((f"{GROUP}={option}", *_ALONE), config_dirs, targets=()))
+        if state.spec is None:
+            wrong += state.diagnostics
+        else:
+            found.append(_row(option, state.spec.hardware))
+    return found, wrong
+
+
+def _row(option: str, hardware: Hardware) -> dict[str, Any]:
+    device = {key: getattr(hardware.device, key, None) for key in _OF_THE_DEVICE}
+    chip = {key: getattr(hardware, key) for key in _OF_THE_CHIP}
+    return {"name": option, "vendor": hardware.vendor, **device, **chip}
+
+
+def text(table: list[dict[str, Any]]) -> str:
+    """For a terminal: columns under their heads."""
+    lines = [[_HEADS.get(key, key) for key in table[0]], *([_cell(*item) for item in row.items()] for row in table)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "".join("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines)
+
+
+def markdown(table: list[dict[str, Any]]) -> str:
+    """For the README, without the images."""
+    keys = [key for key in table[0] if key != "image"]
+    head = [_HEADS.get(key, key) for key in keys]
+    lines = [head, ["---"] * len(keys), *([_cell(key, row[key]) for key in keys] for row in table)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(key: str, value: Any) -> str:
+    """`?` is not known, or depends on the image."""
+    if value is None:
+        return "?" if key in _TRI_STATE else "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "no"
+    return str(value)
+
+
+def written_into(document: str, table: str) -> str:
+    """The document with the table between its marks, which it must have."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document lacks the marks {BEGIN.strip()} and {END.strip()}")
+    return f"{before}{begin}{table}{end}{after}"
+
+
+def _main(files: list[str]) -> None:
+    table, _ = rows()
+    for file in map(Path, files):
+        file.write_text(written_into(file.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
