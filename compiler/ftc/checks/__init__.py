@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks import batch_job, chip, launch, pod, resources, sharing, storage, trainer, variables
+from ftc.checks import batch_job, chip, launch, pod, resources, secrets, sharing, storage, trainer, variables
 from ftc.diagnostics.model import Diagnostic, Related
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ CHECKS = (
     *chip.RULES,
     *sharing.RULES,
     *variables.RULES,
+    *secrets.RULES,
 )
 
 

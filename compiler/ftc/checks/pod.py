@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ftc.checks.given import fragments
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean, type_words
 from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
@@ -249,12 +250,6 @@ def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if run.nodes * host > _STRING_LIMIT:
         message = f"the names of {run.nodes} nodes are too long for one variable"
         yield Finding(("nodes",), message, f"use {_STRING_LIMIT // host} nodes at most, or a shorter name")
-
-
-def fragments(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
-    """The users' PodTemplate fragments and where each stands in the spec."""
-    groups = {"cluster": spec.cluster.pod, "hardware": spec.hardware.pod, "network": spec.network.pod}
-    return [*(((name, "pod"), fragment) for name, fragment in groups.items()), (("pod",), spec.pod)]
 
 
 def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:

@@ -1,0 +1,170 @@
+"""Rules on secrets: they come from Secrets, and what is read with them is verified and not in the clear."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.checks.given import commands, containers, variables
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.diagnostics.redact import could_be_a_secret, kind_of_secret, names_a_secret
+from ftc.plan.environment import OURS
+from ftc.spec.source import Git, GitPush, HuggingFace, ModelScope
+from ftc.trainer.arguments import groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+_BY_REFERENCE = "keep it in a Secret: sources and publish have credentials or token, a variable valueFrom.secretKeyRef"
+
+
+def secrets_are_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A secret is named, never written out.
+
+    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and an argument stands in the
+    process list. The shapes are those that the issuers of tokens document, and passwords in URLs.
+
+    Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    Right: model.source.token.secret=hub
+    """
+    for path, text in _texts(msgspec.to_builtins(spec), ()):
+        if kind := kind_of_secret(text):
+            yield Finding(path, f"holds {kind}, and everybody who sees the job can read it", _BY_REFERENCE)
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, (*path, index))
+    elif isinstance(value, str):
+        yield path, value
+
+
+def secret_names_hold_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """What is called a token, a password or a key is not given as it is.
+
+    Its value has no known shape, so it may be harmless; if it is a secret, everybody who sees the job can read it.
+    A switch, a number, a path, `<…>` and `$(NAME)` are none.
+
+    Wrong: env.WANDB_API_KEY=0123456789abcdef
+    Right: env.WANDB_MODE=offline
+    """
+    for path, name, value in _named(spec):
+        if names_a_secret(name) and name not in OURS and could_be_a_secret(value) and not kind_of_secret(value):
+            yield Finding(path, f"gives {name} a literal value, which everybody who sees the job reads", _BY_REFERENCE)
+
+
+def _named(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
+    yield from variables(spec)
+    for path, arguments in groups(spec):
+        yield from (((*path, name), name, text) for name, text in arguments.items() if isinstance(text, str))
+    for place, words in commands(spec):
+        yield from _flags(place, words)
+    for place, container in containers(spec):
+        for field in ("command", "args"):
+            yield from _flags((*place, field), container.get(field, []))
+
+
+def _flags(path: KeyPath, words: Sequence[str]) -> Iterator[tuple[KeyPath, str, str]]:
+    """`--token=value` and `--token value`; a variable before a program, `TOKEN=value`, is the same."""
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if equals:
+            yield (*path, index), name, value
+        elif word.startswith("-") and index + 1 < len(words) and not words[index + 1].startswith("-"):
+            yield (*path, index), word, words[index + 1]
+
+
+_OFF = re.compile(r"0|false|no|off", re.IGNORECASE)
+_ON = re.compile(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
+_NOWHERE = re.compile(r"(?:/dev/null)?")
+# The value with which a variable turns the verification of certificates off, in git, Python, curl, requests, pip, ….
+_UNVERIFIED = {
+    "GIT_SSL_NO_VERIFY": _ON,
+    "PYTHONHTTPSVERIFY": _OFF,
+    "CURL_CA_BUNDLE": _NOWHERE,
+    "REQUESTS_CA_BUNDLE": _NOWHERE,
+    "SSL_CERT_FILE": _NOWHERE,
+    "GIT_SSL_CAINFO": _NOWHERE,
+    "HF_HUB_DISABLE_SSL_VERIFY": _ON,
+    "HF_HUB_DISABLE_SSL_VERIFICATION": _ON,
+    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
+    "WANDB_INSECURE_DISABLE_SSL": _ON,
+    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
+    "CONDA_SSL_VERIFY": _OFF,
+    "PIP_TRUSTED_HOST": _ON,
+    "UV_INSECURE_HOST": _ON,
+}
+_SWITCHES = {
+    "curl": re.compile(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
+    "wget": re.compile(r"--no-check-certificate"),
+    "git": re.compile(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
+    "pip": re.compile(r"--trusted-host(?:=.*)?"),
+    "uv": re.compile(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
+}
+_TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"
+
+
+def nothing_turns_verification_off(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Certificates are verified by every tool of the run, not only by ftc's own.
+
+    Without it anyone on the way reads the tokens and changes what is installed and trained on (git-config
+    http.sslVerify, curl --insecure, pip --trusted-host).
+
+    Wrong: env.GIT_SSL_NO_VERIFY=true
+    Right: cluster.ca_bundle.config_map=company-ca
+    """
+    for path, name, value in variables(spec):
+        if name in _UNVERIFIED and _UNVERIFIED[name].fullmatch(value):
+            yield Finding(path, f"{name} turns the verification of certificates off", _TRUST)
+    for path, words in commands(spec):
+        tools = {word.rpartition("/")[2] for word in words}
+        for index, word in enumerate(words):
+            for tool in sorted(tools & _SWITCHES.keys()):
+                if _SWITCHES[tool].fullmatch(word):
+                    yield Finding((*path, index), f"{tool} does not verify certificates with it", _TRUST)
+
+
+_INSIDE = re.compile(r"http://(?:[^/:]+\.svc(?:\.[^/:]+)?|localhost|127\.[0-9.]+)(?=[:/]|$)")
+
+
+def tokens_travel_encrypted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A token goes over https, or inside the cluster.
+
+    Over plain http everyone on the way reads it: git and the hubs' clients send it with each request.
+
+    Wrong: source@model.source=git model.source.url=http://git.example.com/m cluster=alauda
+    Right: source@model.source=git model.source.url=https://git.example.com/m cluster=alauda
+    """
+    for path, url in _with_token(spec):
+        if url is not None and url.lower().startswith("http://") and not _INSIDE.match(url.lower()):
+            yield Finding(path, "sends the token of the Secret over plain http", "use https://")
+
+
+def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
+    for name, owner in (("model", spec.model), ("dataset", spec.dataset)):
+        match owner and owner.source:
+            case Git(url=url, credentials=credentials) if credentials is not None:
+                yield (name, "source", "url"), url
+            case HuggingFace(endpoint=url, token=token) | ModelScope(endpoint=url, token=token) if token is not None:
+                yield (name, "source", "endpoint"), url
+    if isinstance(spec.publish, GitPush) and spec.publish.credentials is not None:
+        yield ("publish", "url"), spec.publish.url
+
+
+RULES = (
+    Rule("FTC601", secrets_are_references),
+    Rule("FTC602", secret_names_hold_references, Severity.WARNING),
+    Rule("FTC603", nothing_turns_verification_off, Severity.WARNING),
+    Rule("FTC604", tokens_travel_encrypted, Severity.WARNING),
+)
