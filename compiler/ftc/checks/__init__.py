@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks import batch_job, chip, launch, pod, resources, secrets, sharing, storage, trainer, variables
+from ftc.checks import (
+    batch_job,
+    chip,
+    launch,
+    objects,
+    pod,
+    resources,
+    secrets,
+    sharing,
+    storage,
+    trainer,
+    variables,
+)
 from ftc.diagnostics.model import Diagnostic, Related
 
 if TYPE_CHECKING:
@@ -21,12 +33,13 @@ CHECKS = (
     *launch.RULES,
     *storage.RULES,
     *resources.RULES,
-    *trainer.RULES,
-    *pod.RULES,
-    *batch_job.RULES,
     *chip.RULES,
     *sharing.RULES,
     *variables.RULES,
+    *trainer.RULES,
+    *pod.RULES,
+    *objects.RULES,
+    *batch_job.RULES,
     *secrets.RULES,
 )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FILES = "/etc/ftc"
 _CERTIFICATES = "/etc/ftc-ca"
-_ANNOTATION = "ftc.dev"
+ANNOTATION = "ftc.dev"
 
 
 def places(spec: JobSpec) -> Places:
@@ -48,10 +48,10 @@ def template(
 def carry(files: tuple[File, ...]) -> Json:
     """A fragment that brings files into the pod: annotations, projected by the downward API."""
     items = [
-        {"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{_ANNOTATION}/{f.name}']"}} for f in files
+        {"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION}/{f.name}']"}} for f in files
     ]
     return {
-        "metadata": {"annotations": {f"{_ANNOTATION}/{f.name}": f.text for f in files}},
+        "metadata": {"annotations": {f"{ANNOTATION}/{f.name}": f.text for f in files}},
         "spec": {"volumes": [{"name": "ftc", "downwardAPI": {"items": items}}]},
     }
 
