@@ -10,14 +10,17 @@ from ftc.checks import (
     launch,
     objects,
     pod,
+    quantities,
     rendezvous,
     resources,
     secrets,
     sharing,
     start,
     storage,
+    topology,
     trainer,
     variables,
+    volumes,
 )
 from ftc.diagnostics.model import Diagnostic, Related
 
@@ -36,6 +39,8 @@ CHECKS = (
     *rendezvous.RULES,
     *start.RULES,
     *storage.RULES,
+    *volumes.RULES,
+    *topology.RULES,
     *resources.RULES,
     *chip.RULES,
     *sharing.RULES,
@@ -43,6 +48,7 @@ CHECKS = (
     *trainer.RULES,
     *pod.RULES,
     *objects.RULES,
+    *quantities.RULES,
     *batch_job.RULES,
     *secrets.RULES,
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 FILES = "/etc/ftc"
-_CERTIFICATES = "/etc/ftc-ca"
+CERTIFICATES = "/etc/ftc-ca"
 ANNOTATION = "ftc.dev"
 
 
@@ -143,7 +143,7 @@ def _ca_volume(cluster: Cluster) -> list[Json]:
 
 
 def _ca_mount(cluster: Cluster) -> list[Json]:
-    return [{"name": "ca", "mountPath": _CERTIFICATES}] if cluster.ca_bundle else []
+    return [{"name": "ca", "mountPath": CERTIFICATES}] if cluster.ca_bundle else []
 
 
 def _trust(cluster: Cluster) -> dict[str, str]:
@@ -151,7 +151,7 @@ def _trust(cluster: Cluster) -> dict[str, str]:
     if cluster.ca_bundle is None:
         return {}
     names = ("GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-    return dict.fromkeys(names, f"{_CERTIFICATES}/{cluster.ca_bundle.key}")
+    return dict.fromkeys(names, f"{CERTIFICATES}/{cluster.ca_bundle.key}")
 
 
 def _resources(spec: JobSpec) -> Json:

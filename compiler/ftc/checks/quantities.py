@@ -1,0 +1,142 @@
+"""Rules on quantities: units, extended resources, and who in the pod asks for devices."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.checks.given import containers, fragments
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.plan.pod import with_fragments
+from ftc.plan.quantity import quantity
+from ftc.plan.train import NAME
+from ftc.spec.storage import JobClaim, PerPod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+_SMALLEST = 2**20
+_BYTES = ("memory", "ephemeral-storage")
+
+
+def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A size has the unit that was meant.
+
+    Without one it is in bytes, and `m` is a thousandth: `500m` is half a byte. No volume and no container does with
+    less than a MiB.
+
+    Wrong: storage=per-pod storage.workspace.size=500m
+    Right: storage=per-pod storage.workspace.size=500Mi
+    """
+    for path, size in _sizes(spec):
+        if quantity(size) < _SMALLEST:
+            number = re.match(r"[0-9.]+", str(size))
+            meant = f"write {number[0]}Mi or {number[0]}Gi" if number else "write a size with its unit, 10Gi"
+            yield Finding(path, f"{size} is {quantity(size).normalize():f} bytes", meant)
+
+
+def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
+    for name, volume in (("workspace", spec.storage.workspace), ("cache", spec.storage.cache)):
+        if isinstance(volume, JobClaim | PerPod):
+            yield ("storage", name, "size"), volume.size
+    for path, fragment in fragments(spec):
+        for index, given in enumerate(fragment.get("spec", {}).get("volumes", [])):
+            if limit := given.get("emptyDir", {}).get("sizeLimit"):
+                yield (*path, "spec", "volumes", index, "emptyDir", "sizeLimit"), limit
+    for place, _container, resources in _resources(spec):
+        yield from (((*place, name), resources[name]) for name in _BYTES if name in resources)
+
+
+def _resources(spec: JobSpec) -> Iterator[tuple[KeyPath, str, Json]]:
+    """The requests and limits in the fragments, with the name of the container."""
+    for path, container in containers(spec):
+        for field in ("requests", "limits"):
+            yield (*path, "resources", field), container["name"], container.get("resources", {}).get(field, {})
+
+
+def extended_resources_are_whole(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A device is counted in whole numbers, under its full name, and limited.
+
+    The API server says `must be an integer`, `Limit must be set for non overcommitable resources`, and `must be a
+    standard resource type or fully qualified` (pkg/apis/core/validation).
+
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 500m}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
+    """
+    limits = _limits(run)
+    for path, container, resources in _resources(spec):
+        for name, value in resources.items():
+            if message := _problem(name, value) or _without_limit(path, name, limits[container]):
+                help_ = "see https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
+                yield Finding((*path, name), message, help_)
+
+
+_STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
+
+
+def _problem(name: str, value: str | float) -> str:
+    if "/" not in name:
+        return "" if _STANDARD.fullmatch(name) else "is no resource of Kubernetes; a device's name has a domain"
+    return f"is {value}, and a device is counted in whole numbers" if quantity(value) % 1 else ""
+
+
+def _without_limit(path: KeyPath, name: str, limits: Json) -> str:
+    return "is requested without a limit" if "/" in name and path[-1] == "requests" and name not in limits else ""
+
+
+def _limits(run: RunPlan) -> dict[str, Json]:
+    """The limits of each container of the pod that comes out."""
+    body = with_fragments(run)["spec"]
+    found = [container for field in ("initContainers", "containers") for container in body.get(field, [])]
+    return {container["name"]: container.get("resources", {}).get("limits", {}) for container in found}
+
+
+def devices_go_to_the_training(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only the training asks for devices.
+
+    A device belongs to one container: what a download or a helper holds is idle, and the pod needs that many more on
+    its node.
+
+    Wrong: 'pod={spec: {initContainers: [{name: fetch-model, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
+    Right: 'pod={spec: {initContainers: [{name: fetch-model, resources: {limits: {cpu: "4"}}}]}}'
+    """
+    device = spec.hardware.device
+    names = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
+    for path, container, resources in _resources(spec):
+        for name in [name for name in resources if name in names and container != NAME]:
+            message = f"{container} holds {resources[name]} of {name} and trains nothing"
+            yield Finding((*path, name), message, "leave it out")
+
+
+def memory_can_be_pinned(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container with an RDMA device may lock memory.
+
+    Registering memory with the network card fails without the capability IPC_LOCK (k8s-rdma-shared-dev-plugin,
+    example/test-hca-pod.yaml).
+
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, securityContext: {capabilities: {add: [IPC_LOCK]}},
+        resources: {limits: {rdma/hca: 1}}}]}}'
+    """
+    body = with_fragments(run)["spec"]
+    context = next(c for c in body["containers"] if c["name"] == NAME).get("securityContext", {})
+    added = context.get("capabilities", {}).get("add", [])
+    if context.get("privileged") is True or {"IPC_LOCK", "CAP_IPC_LOCK", "ALL"} & set(added):
+        return
+    for path, container, resources in _resources(spec):
+        for name in [name for name in resources if name.startswith("rdma/") and container == NAME]:
+            yield Finding((*path, name), "needs the capability IPC_LOCK", "add it to securityContext.capabilities")
+
+
+RULES = (
+    Rule("FTC531", sizes_have_a_unit),
+    Rule("FTC532", extended_resources_are_whole),
+    Rule("FTC533", devices_go_to_the_training, Severity.WARNING),
+    Rule("FTC534", memory_can_be_pinned, Severity.WARNING),
+)

@@ -1,0 +1,71 @@
+"""Rules on where the pods go: pins, and rules of placement that contradict each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.given import set_by
+from ftc.checks.rendezvous import HOSTNAME, anti_affinities
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.plan.pod import with_fragments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+
+def one_node_holds_the_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Pods that are pinned to one node fit on it together.
+
+    A gang starts whole or not at all: where the node has too few devices for all pods, or an anti-affinity keeps them
+    apart, the job waits for ever.
+
+    Wrong: nodes=2 devices=8 'pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}'
+    Right: nodes=2 devices=4 'pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}'
+    """
+    body = with_fragments(run)["spec"]
+    device = spec.hardware.device
+    for path, host in _pins(spec, body) if spec.nodes > 1 else ():
+        if any(term.get("topologyKey") == HOSTNAME for term in anti_affinities(body)):
+            message = f"all {spec.nodes} pods must go to {host}, and an anti-affinity keeps them on nodes of their own"
+            yield Finding(path, message, "give up one of the two")
+        elif device is not None and device.per_node is not None and spec.nodes * spec.devices > device.per_node:
+            message = f"all {spec.nodes} pods must go to {host}, whose {device.per_node} devices are too few"
+            yield Finding(path, message, "leave it out, or select by a label of several nodes")
+
+
+def _pins(spec: JobSpec, body: Json) -> Iterator[tuple[KeyPath, str]]:
+    """The single node that a selector or a required affinity names."""
+    if host := body.get("nodeSelector", {}).get(HOSTNAME):
+        yield set_by(spec, "spec", "nodeSelector", HOSTNAME), host
+    required = body.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    terms = (required or {}).get("nodeSelectorTerms", [])
+    if len(terms) == 1:  # one of several terms is enough
+        for wanted in terms[0].get("matchExpressions", []):
+            if wanted["key"] == HOSTNAME and wanted["operator"] == "In" and len(set(wanted.get("values", []))) == 1:
+                yield set_by(spec, "spec", "affinity"), wanted["values"][0]
+
+
+def scheduler_places_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The scheduler chooses the nodes.
+
+    `nodeName` goes past it: nothing counts the devices, the gang is not kept, and a node that is full rejects the pod
+    (Kubernetes, "Assigning Pods to Nodes").
+
+    Wrong: pod.spec.nodeName=node-1
+    Right: 'pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}'
+    """
+    path = set_by(spec, "spec", "nodeName")
+    if path[-1] == "nodeName":
+        yield Finding(path, "goes past the scheduler, which counts devices and keeps the gang", "use nodeSelector")
+
+
+RULES = (
+    Rule("FTC231", one_node_holds_the_pods),
+    Rule("FTC232", scheduler_places_the_pods, Severity.WARNING),
+)

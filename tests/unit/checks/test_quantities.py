@@ -1,0 +1,81 @@
+"""Quantities are what was meant, and devices go where the training is."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftc.checks import quantities
+from unit.checks.pairs import Pair, pages, passes, refuses
+from unit.compiling import found
+
+
+def resources(body: str, container: str = "train", more: str = "") -> str:
+    field = "initContainers" if container.startswith("fetch") else "containers"
+    return f"'pod={{spec: {{{field}: [{{name: {container}{more}, resources: {{{body}}}}}]}}}}'"
+
+
+PAIRS = (
+    Pair(
+        "FTC531",
+        "storage=job-lifetime storage.min_free_gib=0 storage.workspace.size='\"50\"'",
+        "storage=job-lifetime storage.min_free_gib=0 storage.workspace.size=50Gi",
+        "storage.workspace.size",
+    ),
+    Pair(
+        "FTC531",
+        resources("limits: {memory: 400m}, requests: {memory: 400m}"),
+        resources("limits: {memory: 40Gi}, requests: {memory: 40Gi}"),
+        "pod.spec.containers.0.resources",
+    ),
+    Pair(
+        "FTC531",
+        "'pod={spec: {volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 16}}]}}'",
+        "'pod={spec: {volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 16Gi}}]}}'",
+        "pod.spec.volumes.0.emptyDir.sizeLimit",
+    ),
+    Pair(
+        "FTC532",
+        resources("requests: {rdma/hca: 1}"),
+        resources("requests: {rdma/hca: 1}, limits: {rdma/hca: 1}"),
+        "pod.spec.containers.0.resources.requests.rdma/hca",
+    ),
+    Pair(
+        "FTC532",
+        resources("limits: {gpu: 1}"),
+        resources("limits: {hugepages-2Mi: 1Gi}"),
+        "pod.spec.containers.0.resources.limits.gpu",
+    ),
+    Pair(
+        "FTC532",
+        resources('limits: {example.com/a: "0.5"}'),
+        resources("limits: {example.com/a: 20k}"),
+        "pod.spec.containers.0.resources.limits.example.com/a",
+    ),
+    Pair(
+        "FTC533",
+        resources("limits: {nvidia.com/gpu: 1}", "side", ', image: "a:1"'),
+        resources("limits: {example.com/fpga: 1}", "side", ', image: "a:1"'),
+        "pod.spec.containers.0.resources.limits.nvidia.com/gpu",
+    ),
+    Pair(
+        "FTC534",
+        resources("limits: {rdma/hca: 1}"),
+        resources("limits: {rdma/hca: 1}", more=", securityContext: {privileged: true}"),
+        "pod.spec.containers.0.resources.limits.rdma/hca",
+    ),
+)
+ALL = [*PAIRS, *pages(quantities.RULES)]
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_a_quantity_that_means_something_else_is_told(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_a_quantity_that_means_what_it_says_is_let_through(pair: Pair) -> None:
+    passes(pair)
+
+
+def test_a_limit_alone_is_legal() -> None:
+    assert [d.code for d in found(resources("limits: {example.com/a: 1}").strip("'"))] == []
