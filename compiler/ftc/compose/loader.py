@@ -165,8 +165,13 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
         path=path,
         position=unresolved.position(path),
         help=help_,
-        follows_from=key_path(named[2]) if named and named[2] else (),
+        follows_from=_absolute(named[1] or named[2]) if named else (),
     )
+
+
+def _absolute(key: str) -> KeyPath:
+    """The path of a key; none for one that is counted from where it stands."""
+    return () if key.startswith(".") else key_path(key)
 
 
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
