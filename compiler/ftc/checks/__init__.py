@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.checks import (
     batch_job,
     chip,
+    images,
     launch,
     objects,
     pod,
@@ -14,13 +15,16 @@ from ftc.checks import (
     rendezvous,
     resources,
     secrets,
+    server,
     sharing,
     start,
     storage,
+    timing,
     topology,
     trainer,
     variables,
     volumes,
+    workers,
 )
 from ftc.diagnostics.model import Diagnostic, Related
 
@@ -49,8 +53,12 @@ CHECKS = (
     *pod.RULES,
     *objects.RULES,
     *quantities.RULES,
+    *images.RULES,
     *batch_job.RULES,
     *secrets.RULES,
+    *timing.RULES,
+    *workers.RULES,
+    *server.RULES,
 )
 
 

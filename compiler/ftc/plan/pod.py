@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILES = "/etc/ftc"
 CERTIFICATES = "/etc/ftc-ca"
+SHM = "/dev/shm"  # noqa: S108 - the shared memory
 ANNOTATION = "ftc.dev"
 
 
@@ -114,7 +115,7 @@ def _fetch_container(spec: JobSpec, step: Step) -> Json:
 
 
 def _train_container(spec: JobSpec, step: Step) -> Json:
-    shm = [{"name": "shm", "mountPath": "/dev/shm"}] if _shm_volume(spec) else []  # noqa: S108 - the shared memory
+    shm = [{"name": "shm", "mountPath": SHM}] if _shm_volume(spec) else []
     return _container(spec, step, _resources(spec), [*storage.mounts(spec.storage), *shm])
 
 

@@ -53,8 +53,8 @@ def named(*overrides: str) -> str:
         ((), "qwen3-0-6b-lora-sft"),
         (("model=qwen3-8b", "method=full-sft"), "qwen3-8b-full-sft"),
         (("name=mine",), "mine"),
-        ((*COMMAND, "image=registry.example.com:5000/team/Vendor_Image:1.0"), "vendor-image"),
-        ((*COMMAND, "image=vendor@sha256:0123"), "vendor"),
+        ((*COMMAND, "image=registry.example.com:5000/team/vendor_image:1.0"), "vendor-image"),
+        ((*COMMAND, f"image=vendor@sha256:{'0123' * 16}"), "vendor"),
         ((*COMMAND, "image=localhost:5000/a"), "a"),
     ],
 )
