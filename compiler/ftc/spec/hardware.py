@@ -21,6 +21,7 @@ from ftc.spec.base import (
     Version,
     whole,
 )
+from ftc.spec.image import Build
 
 
 class Slice(Spec, frozen=True):
@@ -72,7 +73,7 @@ class Hardware(Spec, frozen=True, kw_only=True):
 
     `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.
     `environment_scripts` are sourced where they exist, before the first command. `labels` stand on the job and on its
-    pods.
+    pods. `build` is for the target `image`.
 
     What the chip can do: true, false, or null where it is not known or depends on the image. `fa2` and `fa3` are
     values of LLaMA-Factory's `flash_attn`, `fa2_from` the first release that has fa2 on this chip. `bitsandbytes`
@@ -112,3 +113,4 @@ class Hardware(Spec, frozen=True, kw_only=True):
     labels: dict[LabelKey, LabelValue] = {}
     arguments: Json = {}
     pod: Json = {}
+    build: Build | None = None
