@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
 
-.PHONY: test check lint types e2e golden schemas bench clean
+.PHONY: test check lint types e2e golden schemas pins bench clean
 
 test: check e2e
 
@@ -35,6 +35,10 @@ schemas: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(PYTHON) benchmarks/cold_compile.py
 
+# Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
+pins: $(VENV)/.installed
+	$(PYTHON) tests/e2e/trainer/make_pins.py
+
 # Resolve the pins of the development environment anew.
 requirements.lock: pyproject.toml
 	uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o $@
@@ -45,7 +49,7 @@ $(VENV)/.installed: requirements.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-$(TRAINER)/.installed: tests/e2e/trainer/install.sh tests/e2e/trainer/requirements-0.9.5.txt
+$(TRAINER)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.5+*/*.txt)
 	bash tests/e2e/trainer/install.sh 0.9.5 $(TRAINER)
 	touch $@
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Make a CPU trainer environment: install.sh PAIR VENV_DIR
-#   PAIR is the llamafactory version of a requirements-PAIR.txt beside this script.
-# A second call with the same requirements does nothing; other requirements make the environment again.
+# Make a CPU trainer environment: install.sh LLAMAFACTORY VENV_DIR
+#   LLAMAFACTORY is the release of a pair in conf/pins. What is installed is what `ftc compile -t image hardware=cpu` lists,
+#   with both trackers (test_image.py compares); but for torchvision, whose build for CPUs is not on PyPI.
+# A second call with the same pins does nothing; other pins make the environment again.
 set -euo pipefail
 
 die() {
@@ -9,32 +10,40 @@ die() {
   exit 2
 }
 
-[[ $# -eq 2 ]] || die 'usage: install.sh PAIR VENV_DIR'
+[[ $# -eq 2 ]] || die 'usage: install.sh LLAMAFACTORY VENV_DIR'
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-requirements=$here/requirements-$1.txt
+root=$here/../../..
+pair=("$root/conf/pins/$1+"*)
+[[ -d ${pair[0]} && ${#pair[@]} -eq 1 ]] || die "not one pair in conf/pins is of llamafactory $1"
 venv=${2%/}
-[[ -f $requirements ]] || die "no such pair: $1 (no ${requirements##*/})"
+
+pins=$(
+  cat "${pair[0]}"/{trainer,mlflow,tensorboard}.txt
+  grep -oE 'torch(audio)?==[0-9.]+' "$root/conf/build/cpu.yaml"
+  grep '^uv==' "$root/requirements.lock"
+)
 
 # Two test workers may ask for the same environment at once.
 mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
 flock 9
 
-marker=$venv/.requirements.sha256
-wanted=$(cat "${BASH_SOURCE[0]}" "$requirements" | sha256sum)
+marker=$venv/.pins.sha256
+wanted=$( (cat "${BASH_SOURCE[0]}" && printf '%s' "$pins") | sha256sum)
 if [[ -f $marker && $(<"$marker") == "$wanted" ]]; then
   exit 0
 fi
 
 python3.11 -m venv --clear "$venv"
+printf '%s\n' "$pins" >"$venv/pins.txt"
 pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check)
 
 # pip alone, not uv, finds a CPU build that the machine's pip configuration offers; with the other pins as
 # constraints, what torch brings along is already at the wanted version.
-"${pip[@]}" install --no-compile --constraint "$requirements" torch uv
+"${pip[@]}" install --no-compile --constraint "$venv/pins.txt" torch uv
 
 # The list is complete: no resolution, and the torch that is there satisfies its pin.
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --requirement "$requirements"
+"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --requirement "$venv/pins.txt"
 
 # torchaudio's wheels are linked to CUDA; without the libraries it takes its pure Python path.
 rm -f "$venv"/lib/python3.11/site-packages/torchaudio/lib/*.so
