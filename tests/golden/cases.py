@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "golden" / "scenarios"
 OPTIONS = ROOT / "golden" / "options"
 ERRORS = ROOT / "golden" / "errors"
+IMAGES = ROOT / "golden" / "images"
 CASE = "case.yaml"
 
 
@@ -68,6 +69,13 @@ def error(command: str) -> str:
     return f"$ ftc compile {command}\n{result.stderr}exit code {result.exit_code}\n"
 
 
+def image(command: str) -> str:
+    """A Dockerfile, with the command in its first comment."""
+    result = CliRunner().invoke(cli, ["compile", *shlex.split(command)])
+    assert (result.exit_code, result.stderr) == (0, "")
+    return f"# $ ftc compile {command}\n{result.stdout}"
+
+
 def command_of(file: Path) -> str:
     """The command that a golden starts with."""
-    return file.read_text().partition("\n")[0].removeprefix("$ ftc compile").strip()
+    return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc compile").strip()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCENARIOS = sorted(file.parent.name for file in cases.SCENARIOS.glob(f"*/{cases.CASE}"))
 OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
 ERRORS = sorted(cases.ERRORS.glob("*.err"))
+IMAGES = sorted(cases.IMAGES.glob("*.Dockerfile"))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,11 @@ def test_an_option_changes_what_its_golden_says(file: Path) -> None:
 @pytest.mark.parametrize("file", ERRORS, ids=lambda file: file.stem)
 def test_a_mistake_is_told_as_its_golden_says(file: Path) -> None:
     assert cases.error(cases.command_of(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("file", IMAGES, ids=lambda file: file.stem)
+def test_an_image_is_made_as_its_golden_says(file: Path) -> None:
+    assert cases.image(cases.command_of(file)) == file.read_text()
 
 
 def test_every_option_of_conf_has_a_golden_and_no_golden_is_left_over() -> None:

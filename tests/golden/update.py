@@ -12,7 +12,7 @@ from golden import cases
 
 
 def main() -> None:
-    """Update scenarios, options and errors; refused in CI, where nobody would read what changes."""
+    """Update scenarios, options, errors and images; refused in CI, where nobody would read what changes."""
     if os.environ.get("CI"):
         sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
     os.chdir(cases.ROOT)
@@ -23,6 +23,8 @@ def main() -> None:
         file.write_text(cases.option(cases.command_of(file)))
     for file in sorted(cases.ERRORS.glob("*.err")):
         file.write_text(cases.error(cases.command_of(file)))
+    for file in sorted(cases.IMAGES.glob("*.Dockerfile")):
+        file.write_text(cases.image(cases.command_of(file)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, names, pod, train
+from ftc.plan import fetch, files, image, names, pod, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -47,4 +47,5 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         template=pod.template(spec, fetch_steps, train_step, (*compiled, *scripts), labels),
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
+        recipe=image.recipe(spec),
     )

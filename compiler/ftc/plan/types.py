@@ -51,6 +51,23 @@ class Step(msgspec.Struct, frozen=True):
     args: tuple[str, ...] = ()
 
 
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What an image for the run is made of, by layers: `base`, Debian's `tools`, `torch`, pip's `packages`.
+
+    `image` is the name that the job calls it by; `extras` are what engine, tracking and arguments add to the trainer.
+    """
+
+    image: str
+    llamafactory: str
+    transformers: str
+    extras: tuple[str, ...]
+    base: str
+    tools: tuple[str, ...]
+    torch: tuple[str, ...]
+    torch_index: str | None
+    packages: tuple[str, ...]
+
+
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `nodes` pods made from one template.
 
@@ -83,3 +100,4 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     template: Json
     fragments: tuple[Json, ...]
     job_claim: JobClaim | None
+    recipe: Recipe | None

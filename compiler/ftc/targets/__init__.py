@@ -9,7 +9,7 @@ import msgspec
 from ftc.output import verify
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.cluster import Cluster
-from ftc.targets import batch_job, llamafactory, local_script, volcano_job
+from ftc.targets import batch_job, image, llamafactory, local_script, volcano_job
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
@@ -47,6 +47,7 @@ TARGETS = {
         Target(
             "llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit, on_request=True
         ),
+        Target("image", "a Dockerfile for the trainer's image", image.emit, file="Dockerfile", on_request=True),
         Target(
             "script",
             "a bash script that runs on this machine",

@@ -1,0 +1,47 @@
+"""What an image for the run is made of."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.plan.types import Recipe
+from ftc.spec.launcher import Command
+from ftc.trainer import pins
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+# What the scripts of the pod run beside bash, Python and what every Debian has.
+_TOOLS = ("ca-certificates", "git", "git-lfs")
+# DeepSpeed compiles its operators at their first use.
+_COMPILER = "g++"
+
+
+def recipe(spec: JobSpec) -> Recipe | None:
+    """None for a command, and where base or pins are missing: the rules on images say so."""
+    build = spec.hardware.build
+    if build is None or isinstance(spec.launcher, Command) or pins.pair(spec.trainer) not in pins.pairs():
+        return None
+    extras = pins.extras(spec)
+    return Recipe(
+        image=spec.image,
+        llamafactory=spec.trainer.llamafactory,
+        transformers=spec.trainer.transformers,
+        extras=extras,
+        base=build.base,
+        tools=(*_TOOLS, _COMPILER) if "deepspeed" in extras else _TOOLS,
+        torch=build.torch,
+        torch_index=build.torch_index,
+        packages=_packages(spec, build.packages),
+    )
+
+
+def _packages(spec: JobSpec, of_the_hardware: tuple[str, ...]) -> tuple[str, ...]:
+    """The trainer's pins; the hardware's own win."""
+    return tuple(sorted({_name(pin): pin for pin in (*pins.pins(spec), *of_the_hardware)}.values()))
+
+
+def _name(pin: str) -> str:
+    """A package's name as indexes know it (Python's packaging specifications, name normalization)."""
+    return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower()

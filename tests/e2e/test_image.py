@@ -1,0 +1,101 @@
+"""The pins of an image are complete, fit each other, and are those that these tests train with."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from unit.compiling import ROOT, ftc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+pytestmark = pytest.mark.e2e
+
+EVERYTHING = ("engine=deepspeed-z3", "train.quantization_bit=4", "train.predict_with_generate=true")
+TRACKERS = (("tracking=tensorboard",), ("tracking=mlflow", "tracking.uri=http://mlflow.example.com"))
+ASKED_FOR = ("deepspeed", "mlflow-skinny", "tensorboard", "bitsandbytes", "jieba", "nltk", "rouge-chinese")
+# What a wheel of PyTorch brings along for its accelerator.
+OF_TORCH = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*)==.*")
+TORCH_2_6 = ("torch==2.6.0", "torchvision==0.21.0", "torchaudio==2.6.0")
+TORCH_2_7 = ("torch==2.7.1", "torchvision==0.22.1", "torchaudio==2.7.1")
+TORCH_2_8 = ("torch==2.8.0", "torchvision==0.23.0", "torchaudio==2.8.0")
+TORCH_2_13 = ("torch==2.13.0", "torchvision==0.28.0", "torchaudio==2.11.0")
+# A base's Python, its PyTorch (or what is put on it), and the machines that it is for; A3 has the packages of A2.
+BASES = {
+    "cuda": ("3.11", TORCH_2_6, ("x86_64",)),
+    "cuda-12.8": ("3.11", TORCH_2_8, ("x86_64",)),
+    "ascend-a2": ("3.11", TORCH_2_7, ("x86_64", "aarch64")),
+    "rocm": ("3.12", TORCH_2_7, ("x86_64",)),
+    "cpu": ("3.11", TORCH_2_13, ("x86_64", "aarch64")),
+}
+PAIRS = (("0.9.5", "5.6.0"), ("0.9.3", "4.51.1"))
+
+
+def pins(*overrides: str) -> set[str]:
+    """The packages of a Dockerfile, with both trackers."""
+    said = [ftc("compile", "-t", "image", "image=example.com/a:1", *overrides, *tracker) for tracker in TRACKERS]
+    assert [(one.exit_code, one.stderr) for one in said] == [(0, "")] * len(TRACKERS)
+    return {pin for one in said for pin in re.findall(r"^    (\S+==\S+)", one.stdout, re.MULTILINE)}
+
+
+def resolved(asked: Iterable[str], python: str, machine: str, *options: str) -> set[str]:
+    """What a resolver would install on Linux."""
+    platform = ("--python-version", python, "--python-platform", f"{machine}-unknown-linux-gnu")
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", *platform]
+    done = subprocess.run(
+        [*command, *options, "-"], input="\n".join(asked), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+@pytest.mark.parametrize("build", BASES)
+def test_a_resolver_finds_nothing_to_add_to_the_pins_and_no_conflict(
+    tmp_path: Path, build: str, pair: tuple[str, str]
+) -> None:
+    python, torch, machines = BASES[build]
+    trainer = (f"trainer.llamafactory={pair[0]}", f"trainer.transformers={pair[1]}")
+    pinned = pins(f"build@hardware.build={build}", *trainer, *EVERYTHING)
+    assert {pin for pin in pinned if OF_TORCH.fullmatch(pin)} <= set(torch)
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(sorted({*pinned, *torch})))
+    asked = [f"llamafactory=={pair[0]}", f"transformers=={pair[1]}", *torch, *ASKED_FOR]
+    for machine in machines:
+        found = resolved(asked, python, machine, "--constraints", str(constraints))
+        needed = {pin for pin in found if not OF_TORCH.fullmatch(pin)}
+        assert {f"llamafactory=={pair[0]}", f"transformers=={pair[1]}"} < needed
+        assert needed - pinned == set()
+
+
+@pytest.mark.parametrize(("python", "machine"), [("3.11", "x86_64"), ("3.11", "aarch64"), ("3.12", "x86_64")])
+@pytest.mark.parametrize("pair", PAIRS, ids="+".join)
+def test_nothing_is_compiled_while_an_image_is_built(pair: tuple[str, str], python: str, machine: str) -> None:
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT / "conf/pins" / "+".join(pair)).glob("*.txt")]
+    pinned = {line for text in texts for line in text.splitlines() if not line.startswith("#")}
+    without_wheels = {pin for pin in pinned if pin.startswith(("deepspeed==", "jieba=="))}  # they are Python alone
+    wheels = resolved(pinned - without_wheels, python, machine, "--no-deps", "--no-build")
+    assert wheels | without_wheels == pinned
+
+
+def test_the_image_for_cpus_holds_what_these_tests_train_with(trainer: Path) -> None:
+    script = "import importlib.metadata as m, json; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
+    done = subprocess.run([str(trainer / "bin/python"), "-c", script], capture_output=True, text=True, check=True)
+    installed = {f"{name(found)}=={version.partition('+')[0]}" for found, version in json.loads(done.stdout)}
+    listed = pins("hardware=cpu")
+    # Its build for CPUs is not on PyPI.
+    assert {pin.partition("==")[0] for pin in listed - installed} == {"torchvision"}
+    # They install the others.
+    assert {pin.partition("==")[0] for pin in installed - listed} <= {"pip", "uv"}
+
+
+def name(package: str) -> str:
+    """As package indexes write it."""
+    return re.sub(r"[-_.]+", "-", package).lower()
