@@ -52,7 +52,7 @@ def image_has_an_address(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """An image has a tag of its own, or a digest.
+    """An image that you choose has a tag of its own, or a digest.
 
     `latest`, and no tag, is another image tomorrow: the nodes of a job and its restarts can hold different trainers,
     and the versions that arguments were checked against are no longer those of the image.
@@ -61,7 +61,7 @@ def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: image=registry.example.com/team/image:1.0
     """
     for path, image in _images(spec):
-        found = _REFERENCE.fullmatch(image)
+        found = _REFERENCE.fullmatch(image) if image != spec.hardware.image else None
         if found and not found["digest"] and found["tag"] in (None, ":latest"):
             yield Finding(path, f"'{image}' is another image tomorrow", "name a tag that stays, or a digest")
 

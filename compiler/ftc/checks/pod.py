@@ -187,8 +187,8 @@ def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     The API server refuses a request above its limit, and a device's request that is not its limit (Kubernetes,
     pkg/apis/core/validation). The launcher starts `devices` processes, whatever the limit says.
 
-    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 8Gi}}}]}}'
-    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 8Gi}, requests: {memory: 8Gi}}}]}}'
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 16Gi}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 16Gi}, requests: {memory: 16Gi}}}]}}'
     """
     body = with_fragments(run)["spec"]
     for field, container in _containers(body):

@@ -97,46 +97,25 @@ def _limits(run: RunPlan) -> dict[str, Json]:
     return {container["name"]: container.get("resources", {}).get("limits", {}) for container in found}
 
 
-def devices_go_to_the_training(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Only the training asks for devices.
+def helpers_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only the training has devices.
 
-    A device belongs to one container: what a download or a helper holds is idle, and the pod needs that many more on
-    its node.
+    A device belongs to one container: what a helper beside the training holds is idle, and the pod needs that many more
+    on its node.
 
-    Wrong: 'pod={spec: {initContainers: [{name: fetch-model, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
-    Right: 'pod={spec: {initContainers: [{name: fetch-model, resources: {limits: {cpu: "4"}}}]}}'
+    Wrong: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {nvidia.com/gpu: 1}}}]}}'
+    Right: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {memory: 1Gi}}}]}}'
     """
     device = spec.hardware.device
     names = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
     for path, container, resources in _resources(spec):
-        for name in [name for name in resources if name in names and container != NAME]:
+        for name in [name for name in resources if name in names and path[-4] == "containers" and container != NAME]:
             message = f"{container} holds {resources[name]} of {name} and trains nothing"
             yield Finding((*path, name), message, "leave it out")
-
-
-def memory_can_be_pinned(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container with an RDMA device may lock memory.
-
-    Registering memory with the network card fails without the capability IPC_LOCK (k8s-rdma-shared-dev-plugin,
-    example/test-hca-pod.yaml).
-
-    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
-    Right: 'pod={spec: {containers: [{name: train, securityContext: {capabilities: {add: [IPC_LOCK]}},
-        resources: {limits: {rdma/hca: 1}}}]}}'
-    """
-    body = with_fragments(run)["spec"]
-    context = next(c for c in body["containers"] if c["name"] == NAME).get("securityContext", {})
-    added = context.get("capabilities", {}).get("add", [])
-    if context.get("privileged") is True or {"IPC_LOCK", "CAP_IPC_LOCK", "ALL"} & set(added):
-        return
-    for path, container, resources in _resources(spec):
-        for name in [name for name in resources if name.startswith("rdma/") and container == NAME]:
-            yield Finding((*path, name), "needs the capability IPC_LOCK", "add it to securityContext.capabilities")
 
 
 RULES = (
     Rule("FTC531", sizes_have_a_unit),
     Rule("FTC532", extended_resources_are_whole),
-    Rule("FTC533", devices_go_to_the_training, Severity.WARNING),
-    Rule("FTC534", memory_can_be_pinned, Severity.WARNING),
+    Rule("FTC533", helpers_hold_no_device, Severity.WARNING),
 )

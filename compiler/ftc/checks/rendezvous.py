@@ -16,56 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
-    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
-
-HOSTNAME = "kubernetes.io/hostname"
 
 
 def names_resolve(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The pods ask the cluster's name server for each other.
 
-    With `Default`, and with `ClusterFirst` on the host's network, they ask the node's own (Kubernetes, "Pod's DNS
-    Policy"), which knows no pod: every node waits for rank 0 and fails after 300 seconds.
+    With `Default` they ask that of the node (Kubernetes, "Pod's DNS Policy"), which knows no pod: every node waits for
+    rank 0 and fails after 300 seconds.
 
     Wrong: nodes=2 pod.spec.dnsPolicy=Default
-    Right: nodes=2 pod.spec.dnsPolicy=ClusterFirstWithHostNet
+    Right: nodes=2 pod.spec.dnsPolicy=ClusterFirst
     """
-    body = with_fragments(run)["spec"]
-    policy = body.get("dnsPolicy")
-    if spec.nodes > 1 and (policy == "Default" or (policy == "ClusterFirst" and body.get("hostNetwork") is True)):
-        message = f"{policy} asks the node's name server, which does not know the {spec.nodes} pods"
-        yield Finding(set_by(spec, "spec", "dnsPolicy"), message, "leave it out, or use ClusterFirstWithHostNet")
-
-
-def host_network_is_not_shared(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Pods on the host's network are kept on nodes of their own.
-
-    Two of them on one node share its ports, with those of other jobs too: the second to listen fails with EADDRINUSE
-    (volcano-sh/volcano issue 778). Silent where one pod takes more than half of a node's devices.
-
-    Wrong: nodes=2 pod.spec.hostNetwork=true
-    Right: nodes=2 devices=8 pod.spec.hostNetwork=true
-    """
-    body = with_fragments(run)["spec"]
-    device = spec.hardware.device
-    alone = device is not None and device.per_node is not None and 2 * spec.devices > device.per_node
-    if spec.nodes > 1 and body.get("hostNetwork") is True and not alone and not _is_spread(body):
-        message = f"two of the {spec.nodes} pods on one node share its ports, {spec.master_port} among them"
-        help_ = f"add a podAntiAffinity or topologySpreadConstraints on {HOSTNAME}, or take whole nodes"
-        yield Finding(set_by(spec, "spec", "hostNetwork"), message, help_)
-
-
-def _is_spread(body: Json) -> bool:
-    """Whether some rule of placement speaks of single nodes."""
-    constraints = body.get("topologySpreadConstraints", [])
-    return any(term.get("topologyKey") == HOSTNAME for term in (*constraints, *anti_affinities(body)))
-
-
-def anti_affinities(body: Json) -> list[Json]:
-    """The terms that keep a pod from a node where certain others are."""
-    terms = body.get("affinity", {}).get("podAntiAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
-    return list(terms or [])
+    if spec.nodes > 1 and with_fragments(run)["spec"].get("dnsPolicy") == "Default":
+        message = f"the node's name server, which it asks, does not know the {spec.nodes} pods"
+        yield Finding(set_by(spec, "spec", "dnsPolicy"), message, "leave it out", (("nodes",),))
 
 
 def port_is_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -105,7 +70,6 @@ def world_is_fixed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 RULES = (
     Rule("FTC131", names_resolve),
-    Rule("FTC132", host_network_is_not_shared, Severity.WARNING),
-    Rule("FTC133", port_is_free),
-    Rule("FTC134", world_is_fixed, Severity.NOTE),
+    Rule("FTC132", port_is_free),
+    Rule("FTC133", world_is_fixed, Severity.NOTE),
 )

@@ -45,6 +45,7 @@ def volcano_names_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _metadata(spec: JobSpec) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
     yield ("labels",), spec.labels
+    yield ("hardware", "labels"), spec.hardware.labels
     yield ("annotations",), spec.annotations
     for path, fragment in fragments(spec):
         for field in ("labels", "annotations"):

@@ -117,8 +117,8 @@ def restarts_go_on(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC135", switches_are_spelled_as_read, Severity.WARNING),
-    Rule("FTC136", trainer_starts_one_way),
-    Rule("FTC137", lists_are_no_shell, Severity.WARNING),
-    Rule("FTC138", restarts_go_on, Severity.WARNING),
+    Rule("FTC134", switches_are_spelled_as_read, Severity.WARNING),
+    Rule("FTC135", trainer_starts_one_way),
+    Rule("FTC136", lists_are_no_shell, Severity.WARNING),
+    Rule("FTC137", restarts_go_on, Severity.WARNING),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftc.checks.given import set_by
-from ftc.checks.rendezvous import HOSTNAME, anti_affinities
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
+
+
+_HOSTNAME = "kubernetes.io/hostname"
 
 
 def one_node_holds_the_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -31,7 +33,7 @@ def one_node_holds_the_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     body = with_fragments(run)["spec"]
     device = spec.hardware.device
     for path, host in _pins(spec, body) if spec.nodes > 1 else ():
-        if any(term.get("topologyKey") == HOSTNAME for term in anti_affinities(body)):
+        if any(term.get("topologyKey") == _HOSTNAME for term in _required(body, "podAntiAffinity") or []):
             message = f"all {spec.nodes} pods must go to {host}, and an anti-affinity keeps them on nodes of their own"
             yield Finding(path, message, "give up one of the two")
         elif device is not None and device.per_node is not None and spec.nodes * spec.devices > device.per_node:
@@ -41,14 +43,17 @@ def one_node_holds_the_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 def _pins(spec: JobSpec, body: Json) -> Iterator[tuple[KeyPath, str]]:
     """The single node that a selector or a required affinity names."""
-    if host := body.get("nodeSelector", {}).get(HOSTNAME):
-        yield set_by(spec, "spec", "nodeSelector", HOSTNAME), host
-    required = body.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
-    terms = (required or {}).get("nodeSelectorTerms", [])
+    if host := body.get("nodeSelector", {}).get(_HOSTNAME):
+        yield set_by(spec, "spec", "nodeSelector", _HOSTNAME), host
+    terms = (_required(body, "nodeAffinity") or {}).get("nodeSelectorTerms", [])
     if len(terms) == 1:  # one of several terms is enough
         for wanted in terms[0].get("matchExpressions", []):
-            if wanted["key"] == HOSTNAME and wanted["operator"] == "In" and len(set(wanted.get("values", []))) == 1:
+            if wanted["key"] == _HOSTNAME and wanted["operator"] == "In" and len(set(wanted.get("values", []))) == 1:
                 yield set_by(spec, "spec", "affinity"), wanted["values"][0]
+
+
+def _required(body: Json, kind: str) -> Any:
+    return body.get("affinity", {}).get(kind, {}).get("requiredDuringSchedulingIgnoredDuringExecution")
 
 
 def scheduler_places_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -60,8 +65,9 @@ def scheduler_places_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: pod.spec.nodeName=node-1
     Right: 'pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}'
     """
-    path = set_by(spec, "spec", "nodeName")
-    if path[-1] == "nodeName":
+    path, device = set_by(spec, "spec", "nodeName"), spec.hardware.device
+    denied = device is not None and device.allocator == "hami"  # a rule on sharing says it
+    if path[-1] == "nodeName" and not denied:
         yield Finding(path, "goes past the scheduler, which counts devices and keeps the gang", "use nodeSelector")
 
 

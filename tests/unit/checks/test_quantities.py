@@ -57,12 +57,6 @@ PAIRS = (
         resources("limits: {example.com/fpga: 1}", "side", ', image: "a:1"'),
         "pod.spec.containers.0.resources.limits.nvidia.com/gpu",
     ),
-    Pair(
-        "FTC534",
-        resources("limits: {rdma/hca: 1}"),
-        resources("limits: {rdma/hca: 1}", more=", securityContext: {privileged: true}"),
-        "pod.spec.containers.0.resources.limits.rdma/hca",
-    ),
 )
 ALL = [*PAIRS, *pages(quantities.RULES)]
 

@@ -8,12 +8,6 @@ from ftc.checks import rendezvous
 from unit.checks.pairs import Pair, pages, passes, refuses
 from unit.compiling import found
 
-HOST = "pod.spec.hostNetwork=true"
-SPREAD = (
-    "'pod.spec.topologySpreadConstraints=[{maxSkew: 1, topologyKey: kubernetes.io/hostname, "
-    "whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {a: b}}}]'"
-)
-
 
 def beside(port: str, field: str = "containers", more: str = "") -> str:
     return f"'pod={{spec: {{{field}: [{{name: a, image: \"a:1\", ports: [{{containerPort: {port}}}]{more}}}]}}}}'"
@@ -23,27 +17,25 @@ PAIRS = (
     Pair("FTC131", "nodes=2 pod.spec.dnsPolicy=Default", "pod.spec.dnsPolicy=Default", "pod.spec.dnsPolicy"),
     Pair(
         "FTC131",
-        f"nodes=2 {HOST} cluster.pod.spec.dnsPolicy=ClusterFirst",
-        f"nodes=2 {HOST}",
+        "nodes=2 cluster.pod.spec.dnsPolicy=Default",
+        "nodes=2 cluster.pod.spec.dnsPolicy=Default pod.spec.dnsPolicy=ClusterFirst",
         "cluster.pod.spec.dnsPolicy",
     ),
-    Pair("FTC132", f"nodes=2 devices=4 {HOST}", f"nodes=2 devices=5 {HOST}", "pod.spec.hostNetwork"),
-    Pair("FTC132", f"nodes=2 {HOST}", f"nodes=2 {HOST} {SPREAD}", "pod.spec.hostNetwork"),
     Pair(
-        "FTC133",
+        "FTC132",
         f"devices=2 {beside('29500')}",
         f"devices=2 {beside('29500')} master_port=29501",
         "pod.spec.containers.0.ports.0",
     ),
     Pair(
-        "FTC133",
+        "FTC132",
         f"nodes=2 {beside('29500', 'initContainers', ', restartPolicy: Always')}",
         f"nodes=2 {beside('29500', 'initContainers')}",
         "pod.spec.initContainers.0.ports.0",
     ),
-    Pair("FTC133", f"engine=deepspeed-z2 {beside('29500')}", beside("29500"), "pod.spec.containers.0.ports.0"),
+    Pair("FTC132", f"engine=deepspeed-z2 {beside('29500')}", beside("29500"), "pod.spec.containers.0.ports.0"),
     Pair(
-        "FTC134",
+        "FTC133",
         "'pod={spec: {containers: [{name: train, env: [{name: RDZV_ID, value: a}]}]}}'",
         "launcher=command launcher.command=[a] env.RDZV_ID=a",
         "pod.spec.containers.0.env.0",
