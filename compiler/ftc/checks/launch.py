@@ -65,8 +65,8 @@ def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
     A run of launcher=command has no train.yaml, so there would be nothing to print.
 
-    Wrong: launcher=command 'launcher.command=[python,train.py]'
-    Right: launcher=torchrun
+    Wrong: -t llamafactory launcher=command 'launcher.command=[python,train.py]'
+    Right: -t llamafactory launcher=torchrun
     """
     if isinstance(spec.launcher, Command):
         yield Finding(("launcher",), "a command has no LLaMA-Factory YAML", "leave -t out, or use -t volcano")

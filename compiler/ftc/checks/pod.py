@@ -50,8 +50,8 @@ def script_runs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     `ftc compile -t script` prints what runs on the machine at hand; the other nodes would be missing, and the first
     would wait for them.
 
-    Wrong: nodes=2
-    Right: nodes=1
+    Wrong: -t script nodes=2
+    Right: -t script nodes=1
     """
     if spec.nodes > 1:
         yield Finding(("nodes",), f"a script runs on one machine, and the job has {spec.nodes} nodes", "set nodes=1")

@@ -10,7 +10,7 @@ from ftc.diagnostics.model import Severity
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a code; `wrong` and `right` are the arguments of an `ftc compile`.
+    """What there is to say of a code; `wrong` and `right` are what one types after `ftc compile`.
 
     `target` is the only target that it is checked for. `silenceable` says whether `ignore` may silence it.
     """
@@ -38,17 +38,11 @@ def _one_line(text: str) -> str:
     return " ".join(line.strip() for line in text.splitlines()).strip()
 
 
-def command(page: Page, arguments: str) -> str:
-    """An example as one types it."""
-    target = f"-t {page.target}" if page.target not in (None, "volcano") else ""
-    return " ".join(part for part in ("ftc compile", target, arguments) if part)
-
-
 def render(page: Page) -> str:
     """The page as text."""
     parts = [f"{page.code} ({page.severity.value}): {page.title}", page.why]
     if page.wrong is not None and page.right is not None:
-        parts.append(f"Wrong:  {command(page, page.wrong)}\nRight:  {command(page, page.right)}")
+        parts.append(f"Wrong:  ftc compile {page.wrong}".rstrip() + f"\nRight:  ftc compile {page.right}".rstrip())
     if page.target is not None:
         parts.append(f"It is checked for -t {page.target} only.")
     return "\n\n".join(part for part in parts if part) + "\n"
