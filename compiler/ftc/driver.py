@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from ftc import checks
+from ftc.checks.silence import ignores, silenced
 from ftc.compose import Composed, compose
 from ftc.diagnostics.follow_ups import without_follow_ups
-from ftc.diagnostics.model import Diagnostic, has_errors
+from ftc.diagnostics.model import Diagnostic, as_errors, has_errors
 from ftc.output import spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
@@ -32,12 +33,17 @@ ARTIFACTS = (
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the user asks for; `config_dirs` come before the shipped conf."""
+    """What the user asks for; `config_dirs` come before the shipped conf.
+
+    `ignore` silences rules, beside those of the spec; `strict` makes errors of warnings.
+    """
 
     overrides: tuple[str, ...] = ()
     config_dirs: tuple[Path, ...] = ()
     config_name: str = "config"
     targets: tuple[str, ...] = ALL_TARGETS
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
 
 
 class State(msgspec.Struct, frozen=True):
@@ -103,8 +109,11 @@ def _plan(state: State) -> State:
 def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
-    found = checks.check(state.spec, state.run, state.composed, state.request.targets)
-    return _replace(state, diagnostics=state.diagnostics + found)
+    request = state.request
+    found = checks.check(state.spec, state.run, state.composed, request.targets)
+    ignored = ignores(state.spec, state.composed, request.ignore)
+    left = silenced(found, ignored, request.targets) if ignored else found
+    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
 
 
 def _emit(state: State) -> State:

@@ -162,7 +162,7 @@ def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC571", job_name_fits, target="job"),
+    Rule("FTC571", job_name_fits, target="job", needed=True),
     Rule("FTC572", job_has_no_claim, target="job"),
     Rule("FTC573", retry_starts_empty, Severity.NOTE, target="job"),
     Rule("FTC574", name_is_fixed, Severity.NOTE, target="job"),

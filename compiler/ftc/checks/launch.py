@@ -133,11 +133,11 @@ def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC101", trainer_is_complete),
+    Rule("FTC101", trainer_is_complete, needed=True),
     Rule("FTC102", command_stands_alone),
-    Rule("FTC103", fsdp_needs_accelerate),
+    Rule("FTC103", fsdp_needs_accelerate, needed=True),
     Rule("FTC104", sharding_needs_peers),
     Rule("FTC105", merge_needs_adapter),
-    Rule("FTC106", variables_are_free),
-    Rule("FTC107", trainer_has_yaml, target="llamafactory"),
+    Rule("FTC106", variables_are_free, needed=True),
+    Rule("FTC107", trainer_has_yaml, target="llamafactory", needed=True),
 )

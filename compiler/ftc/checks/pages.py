@@ -8,6 +8,7 @@ import msgspec
 
 from ftc.checks import CHECKS
 from ftc.diagnostics import codes, page
+from ftc.diagnostics.model import Severity
 
 if TYPE_CHECKING:
     from ftc.checks.rule import Rule
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
 def pages() -> dict[str, Page]:
     """Every code with its page, in the order of the codes."""
-    found = [page.read(code, text) for code, text in codes.TEXTS.items()] + [_of(rule) for rule in CHECKS]
+    found = [_before_rules(code, text) for code, text in codes.TEXTS.items()] + [_of(rule) for rule in CHECKS]
     return {one.code: one for one in sorted(found, key=lambda one: one.code)}
+
+
+def _before_rules(code: str, text: str) -> Page:
+    severity = Severity.WARNING if code == codes.SILENCES_NOTHING else Severity.ERROR
+    return msgspec.structs.replace(page.read(code, text), severity=severity, silenceable=False)
 
 
 def _of(rule: Rule) -> Page:
     written = page.read(rule.code, rule.check.__doc__ or "")
-    return msgspec.structs.replace(written, severity=rule.severity, target=rule.target)
+    return msgspec.structs.replace(written, severity=rule.severity, target=rule.target, silenceable=not rule.needed)

@@ -272,18 +272,18 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 # What the other rules take for granted.
 FIRST = (
-    Rule("FTC505", versions_are_supported),
-    Rule("FTC506", fragments_are_pods),
+    Rule("FTC505", versions_are_supported, needed=True),
+    Rule("FTC506", fragments_are_pods, needed=True),
 )
 RULES = (
     Rule("FTC501", pod_name_fits, target="volcano"),
     Rule("FTC502", fragments_fit),
     Rule("FTC503", restart_policy_stays),
     Rule("FTC504", annotations_fit),
-    Rule("FTC507", script_runs_one_node, target="script"),
+    Rule("FTC507", script_runs_one_node, target="script", needed=True),
     Rule("FTC508", names_stay, target="volcano"),
     Rule("FTC509", scheduler_knows_the_gang, Severity.WARNING, target="volcano"),
     Rule("FTC510", requests_fit_limits),
-    Rule("FTC511", variables_stay),
+    Rule("FTC511", variables_stay, needed=True),
     Rule("FTC512", host_list_fits, target="volcano"),
 )

@@ -138,5 +138,5 @@ RULES = (
     Rule("FTC304", slices_do_not_talk, Severity.WARNING),
     Rule("FTC305", one_precision),
     Rule("FTC306", precision_of_the_chip),
-    Rule("FTC307", slices_are_other_resources),
+    Rule("FTC307", slices_are_other_resources, needed=True),
 )

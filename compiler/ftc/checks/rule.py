@@ -31,9 +31,13 @@ Check: TypeAlias = Callable[["JobSpec", "RunPlan"], Iterable[Finding]]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code; `target` says that it holds for one target only."""
+    """A check with its stable code; `target` says that it holds for one target only.
+
+    What is `needed` cannot be silenced: what ftc would emit against it is wrong, whatever the cluster is like.
+    """
 
     code: str
     check: Check
     severity: Severity = Severity.ERROR
     target: str | None = None
+    needed: bool = False

@@ -219,7 +219,7 @@ def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 RULES = (
     Rule("FTC401", versions_fit),
     Rule("FTC402", versions_are_known, Severity.WARNING),
-    Rule("FTC403", owned_by_ftc),
+    Rule("FTC403", owned_by_ftc, needed=True),
     Rule("FTC404", arguments_are_known),
     Rule("FTC405", template_is_known),
     Rule("FTC406", dataset_is_described),

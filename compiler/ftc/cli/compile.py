@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
     if output_dir is None and len(targets) > 1:
         raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
     chosen = targets or ALL_TARGETS
-    state = compile_job(Request(overrides, config_dirs, config_name, chosen))
+    state = compile_job(Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict))
     report(state.diagnostics, reporting)
     if has_errors(state.diagnostics):
         sys.exit(1)

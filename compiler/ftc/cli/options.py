@@ -23,6 +23,8 @@ class Reporting(NamedTuple):
     """How diagnostics are judged and shown."""
 
     format: str = "text"
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
 
     @property
     def is_document(self) -> bool:
@@ -80,12 +82,27 @@ def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def reporting(function: _F) -> _F:
-    """--format, given to the command as `reporting`."""
+    """--format, --ignore and --strict, given to the command as `reporting`."""
 
     @wraps(function)
-    def command(*arguments: Any, diagnostics_format: str, **options: Any) -> Any:
-        return function(*arguments, reporting=Reporting(diagnostics_format), **options)
+    def command(
+        *arguments: Any, diagnostics_format: str, ignored: tuple[str, ...], strict: bool, **options: Any
+    ) -> Any:
+        return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
 
+    command = click.option(
+        "--strict", is_flag=True, help="Warnings are errors: with one, nothing is written, and the exit code is 1."
+    )(command)
+    command = click.option(
+        "--ignore",
+        "ignored",
+        multiple=True,
+        metavar="CODE",
+        callback=_silenceable,
+        shell_complete=complete_code,
+        help="Say nothing of a rule, FTC301 (see `ftc rule`). May be given several times; `ignore` in the spec is for "
+        "good.",
+    )(command)
     return click.option(
         "--format",
         "diagnostics_format",
@@ -94,6 +111,16 @@ def reporting(function: _F) -> _F:
         help="How diagnostics are written.  text: for people.  json: an array.  github: annotations of a workflow.  "
         "sarif: for code scanning.",
     )(command)  # type: ignore[return-value] # click keeps the function's type
+
+
+def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
+    """The codes, if they are of rules that can be silenced."""
+    if codes:
+        from ftc.checks.silence import advice, problem  # noqa: PLC0415 - every rule, only when it is needed
+
+        for code in [code for code in codes if problem(code)]:
+            raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
+    return codes
 
 
 def report(

@@ -27,7 +27,7 @@ def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_na
     \b
       ftc show hardware=ascend
     """
-    state = compile_job(Request(overrides, config_dirs, config_name, ()))
+    state = compile_job(Request(overrides, config_dirs, config_name, (), reporting.ignore, reporting.strict))
     report(state.diagnostics, reporting)
     if state.spec is not None:
         click.echo(spec_text.text(state.spec).encode(), nl=False)

@@ -10,6 +10,8 @@ UNKNOWN_KEY = "FTC010"
 REQUIRED = "FTC011"
 VALUE = "FTC012"
 NO_OPTIONS = "FTC013"
+NO_RULE = "FTC014"
+SILENCES_NOTHING = "FTC015"
 
 TEXTS = {
     NOT_AN_OVERRIDE: """An override is group=option or key.path=value.
@@ -81,6 +83,21 @@ TEXTS = {
     NO_OPTIONS: """A primary config of your own begins with the shipped one.
 
     Without `defaults: [config, _self_]` no option of any group is chosen, and every key would have to be given.
+    """,
+    NO_RULE: """What is ignored is a rule that can be silenced.
+
+    `ftc rule` lists the codes. Those of composition and of the schema, and the rules without which the manifest would
+    be wrong on any cluster, cannot be silenced; their pages say so.
+
+    Wrong: 'ignore=[FTC010]'
+    Right: 'ignore=[FTC209]' storage=per-pod
+    """,
+    SILENCES_NOTHING: """What is ignored is found.
+
+    An ignore that silences nothing is left over, and would hide the next mistake of its kind.
+
+    Wrong: 'ignore=[FTC209]'
+    Right: 'ignore=[FTC209]' storage=per-pod
     """,
 }
 """What `ftc rule` says of each, in the form of a rule's docstring."""

@@ -97,6 +97,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 _SHORT_LIST = 12
 
 
+def as_errors(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The diagnostics as --strict judges them: a warning is an error, and says why."""
+    return tuple(_as_error(d) if d.severity is Severity.WARNING else d for d in diagnostics)
+
+
+def _as_error(diagnostic: Diagnostic) -> Diagnostic:
+    message = f"{diagnostic.message} (a warning without --strict)"
+    return msgspec.structs.replace(diagnostic, severity=Severity.ERROR, message=message)
+
+
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Whether the compile is refused."""
     return any(d.severity is Severity.ERROR for d in diagnostics)

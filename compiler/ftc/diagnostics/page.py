@@ -45,4 +45,11 @@ def render(page: Page) -> str:
         parts.append(f"Wrong:  ftc compile {page.wrong}".rstrip() + f"\nRight:  ftc compile {page.right}".rstrip())
     if page.target is not None:
         parts.append(f"It is checked for -t {page.target} only.")
+    parts.append(_silence(page))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _silence(page: Page) -> str:
+    if not page.silenceable:
+        return "It cannot be silenced: ftc itself relies on it."
+    return f"To silence it: --ignore {page.code}, or `ignore: [{page.code}]` in the spec."

@@ -28,8 +28,8 @@ def digest(value: Any) -> str:
 
 def fixed_name(spec: JobSpec) -> str:
     """The job's name where it is not generated: another spec has another one, unless the user fixed it."""
-    name = job_name(spec)
-    return name if spec.naming == "fixed" else f"{name}-{digest(spec)}"
+    name, run = job_name(spec), msgspec.structs.replace(spec, ignore=())
+    return name if spec.naming == "fixed" else f"{name}-{digest(run)}"
 
 
 def job_name(spec: JobSpec) -> str:

@@ -29,6 +29,7 @@ from ftc.spec.source import KeepOnVolume, Publish
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
 
+Code = Annotated[str, Meta(pattern=whole(r"FTC[0-9]{3}"), description="A code as `ftc rule` lists them: FTC301")]
 Image = Annotated[
     str,
     Meta(pattern=whole(r"\S+"), description="The address of a container image: registry.example.com/team/image:1.0"),
@@ -47,6 +48,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its
     own words; they win over those of the groups. `pod` is a PodTemplate fragment and wins over those of the groups.
+    `ignore` silences rules.
     """
 
     name: DnsLabel | None = None
@@ -76,4 +78,5 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     annotations: dict[LabelKey, str] = {}
     ttl_seconds_after_finished: Natural | None = None
     suspend: bool = False
+    ignore: tuple[Code, ...] = ()
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500

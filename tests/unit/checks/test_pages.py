@@ -87,7 +87,8 @@ def test_a_docstring_is_read_as_a_page() -> None:
 def test_a_page_reads_so() -> None:
     page = Page(code="FTC999", title="All is well.", why="It hurts.", wrong="a=1", right="", severity=Severity.WARNING)
     assert render(page) == (
-        "FTC999 (warning): All is well.\n\nIt hurts.\n\nWrong:  ftc compile a=1\nRight:  ftc compile\n"
+        "FTC999 (warning): All is well.\n\nIt hurts.\n\nWrong:  ftc compile a=1\nRight:  ftc compile\n\n"
+        "To silence it: --ignore FTC999, or `ignore: [FTC999]` in the spec.\n"
     )
 
 

@@ -1,0 +1,72 @@
+"""What is left of the findings when the ignored ones are gone, and what is wrong with the ignores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.checks import CHECKS, FIRST
+from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from ftc.compose import Composed
+    from ftc.spec.job import JobSpec
+
+_RULES = {rule.code: rule for rule in CHECKS}
+_FIRST = {rule.code for rule in FIRST}
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """A code that is to be silent, and where that was asked for; `--ignore` has no key."""
+
+    code: str
+    path: KeyPath = ()
+    position: Position | None = None
+
+
+def ignores(spec: JobSpec, composed: Composed, given: Sequence[str]) -> tuple[Ignore, ...]:
+    """What the spec and the command line ignore."""
+    paths = [(code, ("ignore", index)) for index, code in enumerate(spec.ignore)]
+    return (*(Ignore(code, path, composed.position(path)) for code, path in paths), *(Ignore(code) for code in given))
+
+
+def silenced(
+    found: Sequence[Diagnostic], ignored: Sequence[Ignore], targets: Collection[str]
+) -> tuple[Diagnostic, ...]:
+    """The findings that nobody ignores, and those on the ignores; a rule of another target may be ignored ahead."""
+    codes = {one.code for one in ignored if not problem(one.code)}
+    kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in codes)
+    return (*kept, *_problems(ignored, {diagnostic.code for diagnostic in found}, targets))
+
+
+def problem(code: str) -> str:
+    """Why a code cannot be ignored; empty where it can."""
+    rule = _RULES.get(code)
+    if rule is None and code[:4] != "FTC0":
+        return f"there is no rule {code}"
+    return f"{code} cannot be silenced" if rule is None or rule.needed else ""
+
+
+def advice(code: str) -> str:
+    """What to do about such a code."""
+    if problem(code).startswith(code):
+        return f"`ftc rule {code}` says why"
+    return nearest(code, _RULES) or "`ftc rule` lists the codes"
+
+
+def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[str]) -> Iterator[Diagnostic]:
+    for one in ignored:
+        wrong = problem(one.code)
+        if wrong:
+            yield _at(one, NO_RULE, wrong, advice(one.code))
+        elif one.code not in found and not found & _FIRST and _RULES[one.code].target in (None, *targets):
+            unused = _at(one, SILENCES_NOTHING, f"{one.code} is not found, so ignoring it does nothing", "leave it out")
+            yield msgspec.structs.replace(unused, severity=Severity.WARNING)
+
+
+def _at(one: Ignore, code: str, message: str, help_: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, path=one.path, position=one.position, help=help_)
