@@ -11,6 +11,7 @@ from ftc.cli.options import Reporting, configuration, report, reporting
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output import spec_text
+from ftc.output.origins import text as origin_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,18 +19,23 @@ if TYPE_CHECKING:
 
 @click.command("show")
 @configuration
+@click.option("--origins", is_flag=True, help="Say beside each value which file and line, or which override, set it.")
 @reporting
-def command(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting) -> None:
+def command(
+    overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting, *, origins: bool
+) -> None:
     """Print the resolved spec: every key that an override can set, with its value.
 
     It is printed also where groups do not fit each other; the exit code is 1 then.
 
     \b
       ftc show hardware=ascend
+      ftc show hardware=ascend devices=8 --origins
     """
     state = compile_job(Request(overrides, config_dirs, config_name, (), reporting.ignore, reporting.strict))
     report(state.diagnostics, reporting)
-    if state.spec is not None:
-        click.echo(spec_text.text(state.spec).encode(), nl=False)
+    if state.spec is not None and state.composed is not None:
+        shown = origin_text(state.spec, state.composed.origin) if origins else spec_text.text(state.spec)
+        click.echo(shown.encode(), nl=False)
     if has_errors(state.diagnostics):
         sys.exit(1)

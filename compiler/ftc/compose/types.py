@@ -57,6 +57,10 @@ class Composed(msgspec.Struct, frozen=True):
             return origin.document.position(path[len(origin.package) :])
         return Position(origin.text) if origin else None
 
+    def origin(self, path: KeyPath) -> Position | None:
+        """Where the value at `path` was set, or the mapping that it is in; none where nothing sets it."""
+        return self.position(path) if _depth(self.data, path) == len(path) else None
+
     def rank(self, path: KeyPath) -> int:
         """How late the key at `path` was set: what is set later wins."""
         origin = self._origin(path)

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def text(spec: JobSpec) -> str:
-    """The spec; what looks like a reference is written so that it stays a text."""
-    return yaml_text.dump(_escaped(msgspec.to_builtins(spec)))
+    """The spec, as `-o` and `ftc show` write it."""
+    return yaml_text.dump(content(spec))
+
+
+def content(spec: JobSpec) -> dict[str, Any]:
+    """The spec as plain values; what looks like a reference is written so that it stays a text."""
+    written: dict[str, Any] = _escaped(msgspec.to_builtins(spec))
+    return written
 
 
 def _escaped(value: Any) -> Any:
