@@ -33,7 +33,11 @@ def volcano_job(volcano: str, kubernetes: str) -> Validator:
     return _validator({**layer, "$defs": {**base["$defs"], **layer["$defs"]}})
 
 
-_OBJECTS = {"Job": "io.k8s.api.batch.v1.Job", "Service": "io.k8s.api.core.v1.Service"}
+_OBJECTS = {
+    "Job": "io.k8s.api.batch.v1.Job",
+    "PersistentVolumeClaim": "io.k8s.api.core.v1.PersistentVolumeClaim",
+    "Service": "io.k8s.api.core.v1.Service",
+}
 
 
 @cache

@@ -11,7 +11,7 @@ from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
-from ftc.spec.storage import JobClaim, PerPod
+from ftc.spec.storage import JobClaim, PerPod, PerPodClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for name, volume in (("workspace", spec.storage.workspace), ("cache", spec.storage.cache)):
-        if isinstance(volume, JobClaim | PerPod):
+        if isinstance(volume, JobClaim | PerPod | PerPodClaim):
             yield ("storage", name, "size"), volume.size
     for path, fragment in fragments(spec):
         for index, given in enumerate(fragment.get("spec", {}).get("volumes", [])):

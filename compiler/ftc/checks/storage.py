@@ -11,7 +11,7 @@ from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
 from ftc.spec.launcher import Command
 from ftc.spec.source import Git, GitPush, OnVolume
-from ftc.spec.storage import Claim, InWorkspace, JobClaim, PerPod
+from ftc.spec.storage import Claim, InWorkspace, JobClaim, NodeDirectory, PerPod, PerPodClaim
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=shared
     """
     volumes = {"workspace": spec.storage.workspace, "cache": cache_volume(spec.storage)}
+    volumes |= {f"more.{name}": volume for name, volume in spec.storage.more.items()}
     if not isinstance(spec.launcher, Command):
         del volumes["workspace"]  # the rule above says it
     for name, volume in volumes.items():
         on_workspace = name == "cache" and isinstance(spec.storage.cache, InWorkspace)
         if spec.nodes > 1 and isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not on_workspace:
             message = f"{_named(volume)} attaches to one node, and the job has {spec.nodes}"
-            yield Finding(("storage", name), message, f"{_SHARED}, or nodes=1", _of_nodes(name))
+            key = ("storage", *name.split(".", 1))
+            yield Finding(key, message, f"{_SHARED}, or nodes=1", (("nodes",), (*key, "access_mode")))
 
 
 def _of_nodes(volume: str) -> tuple[KeyPath, ...]:
@@ -68,6 +70,8 @@ def _named(volume: object) -> str:
             return f"the {volume.access_mode} claim '{volume.claim}'"
         case JobClaim():
             return f"a {volume.access_mode} claim of the job"
+        case NodeDirectory():
+            return "a directory of each node"
     return "a directory of each pod"
 
 
@@ -111,13 +115,15 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     cache = spec.storage.cache
     mounts = [("workspace", spec.storage.workspace.mount_path)]
     mounts += [] if isinstance(cache, InWorkspace) else [("cache", cache.mount_path)]
+    mounts += [(f"more.{name}", volume.mount_path) for name, volume in spec.storage.more.items()]
     for name, path in mounts:
         owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
         owner = "the image" if path == "/" else owner
         if owner is not None:
             other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
             message = f"{path} is taken by {owner}"
-            yield Finding(("storage", name, "mount_path"), message, "mount it elsewhere", other)
+            key = ("storage", *name.split(".", 1), "mount_path")
+            yield Finding(key, message, "mount it elsewhere", other)
         taken[path] = f"the {name}"
 
 
@@ -179,7 +185,7 @@ def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=per-pod publish=git publish.url=https://git.example.com/team/model
     """
     trains = not isinstance(spec.launcher, Command)
-    if trains and isinstance(spec.storage.workspace, PerPod) and not isinstance(spec.publish, GitPush):
+    if trains and isinstance(spec.storage.workspace, PerPod | PerPodClaim) and not isinstance(spec.publish, GitPush):
         message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
         yield Finding(("storage", "workspace"), message, "add publish=git, or use storage=shared")
 
@@ -192,8 +198,8 @@ def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: storage=per-pod restarts=2
     Right: storage=shared restarts=2
     """
-    if spec.restarts and isinstance(spec.storage.workspace, PerPod):
-        message = f"{spec.restarts} restarts begin anew each time: the workspace is a directory of the pod's own"
+    if spec.restarts and isinstance(spec.storage.workspace, PerPod | PerPodClaim | NodeDirectory):
+        message = f"{spec.restarts} restarts begin anew each time: the workspace is {_named(spec.storage.workspace)}"
         yield Finding(("restarts",), message, "use storage=shared", (("storage", "workspace", "kind"),))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, pod, train
+from ftc.plan import fetch, files, image, names, pod, storage, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -48,4 +48,5 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
         recipe=image.recipe(spec),
+        claims=tuple(storage.claims(spec.storage).values()),
     )

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.spec.storage import Claim, InWorkspace, JobClaim, PerPod, Storage, Volume
+from ftc.spec.storage import (
+    Claim,
+    InWorkspace,
+    JobClaim,
+    Nfs,
+    NodeDirectory,
+    PerPod,
+    PerPodClaim,
+    PodVolume,
+    Storage,
+    Volume,
+)
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -17,8 +28,10 @@ def is_shared(volume: Volume) -> bool:
     """Whether several nodes see the same files."""
     match volume:
         case Claim() | JobClaim():
-            return volume.access_mode == "ReadWriteMany"
-        case PerPod():
+            return volume.access_mode in ("ReadWriteMany", "ReadOnlyMany")
+        case Nfs():
+            return True
+        case PerPod() | PerPodClaim() | NodeDirectory():
             return False
         case _:
             assert_never(volume)
@@ -46,19 +59,39 @@ def mounts(storage: Storage) -> list[Json]:
 
 def _mounted(storage: Storage) -> list[tuple[str, Volume]]:
     found: list[tuple[str, Volume]] = [(WORKSPACE, storage.workspace)]
-    return found if isinstance(storage.cache, InWorkspace) else [(CACHE, storage.cache), *found]
+    found = found if isinstance(storage.cache, InWorkspace) else [(CACHE, storage.cache), *found]
+    return [*found, *((f"more-{name}", volume) for name, volume in storage.more.items())]
 
 
-def _mount(name: str, volume: Volume) -> Json:
-    sub_path = {"subPath": volume.sub_path} if isinstance(volume, Claim) and volume.sub_path else {}
-    return {"name": name, "mountPath": volume.mount_path, **sub_path}
+def _mount(name: str, volume: PodVolume) -> Json:
+    sub_path = {"subPath": volume.sub_path} if isinstance(volume, Claim | Nfs) and volume.sub_path else {}
+    read_only = {"readOnly": True} if isinstance(volume, Claim | Nfs | NodeDirectory) and volume.read_only else {}
+    return {"name": name, "mountPath": volume.mount_path, **sub_path, **read_only}
 
 
-def _source(volume: Claim | PerPod) -> Json:
+def _source(volume: PodVolume) -> Json:
     match volume:
         case Claim():
             return {"persistentVolumeClaim": {"claimName": volume.claim}}
         case PerPod():
-            return {"emptyDir": {"sizeLimit": volume.size}}
+            return {"emptyDir": {**({"medium": "Memory"} if volume.in_memory else {}), "sizeLimit": volume.size}}
+        case PerPodClaim():
+            spec = claim_spec(volume.access_mode, volume.storage_class, volume.size)
+            return {"ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
+        case Nfs():
+            return {"nfs": {"server": volume.server, "path": volume.path}}
+        case NodeDirectory():
+            return {"hostPath": {"path": volume.path, "type": "DirectoryOrCreate"}}
         case _:
             assert_never(volume)
+
+
+def claim_spec(access_mode: str, storage_class: str | None, size: str) -> Json:
+    """The spec of a PersistentVolumeClaim."""
+    named = {"storageClassName": storage_class} if storage_class else {}
+    return {"accessModes": [access_mode], **named, "resources": {"requests": {"storage": size}}}
+
+
+def claims(storage: Storage) -> dict[str, Claim]:
+    """The claims that must exist, by name."""
+    return {volume.claim: volume for _, volume in _mounted(storage) if isinstance(volume, Claim)}

@@ -8,7 +8,7 @@ import msgspec
 
 from ftc.spec.base import Json
 from ftc.spec.source import Source
-from ftc.spec.storage import JobClaim
+from ftc.spec.storage import Claim, JobClaim
 
 
 class Places(msgspec.Struct, frozen=True):
@@ -101,3 +101,4 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     fragments: tuple[Json, ...]
     job_claim: JobClaim | None
     recipe: Recipe | None
+    claims: tuple[Claim, ...]

@@ -25,8 +25,10 @@ class Cluster(Spec, frozen=True):
     `gang_jobs` has it start the pods of a batch Job together too; `kueue_queue` is the LocalQueue in which a batch Job
     waits for Kueue to admit it.
 
-    `hami_with_volcano` says that the platform wired HAMi to it. `fetch_timeout_seconds` bounds each download;
-    `fetch_cpu` and `fetch_memory_gib` are what the container has that does it.
+    `hami_with_volcano` says that the platform wired HAMi to it. `storage_class` is that of a claim for one node,
+    `shared_storage_class` that of a claim for several (ReadWriteMany); null is the cluster's default.
+    `fetch_timeout_seconds` bounds each download; `fetch_cpu` and `fetch_memory_gib` are what the container has that
+    does it.
     """
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
@@ -37,6 +39,8 @@ class Cluster(Spec, frozen=True):
     gang_jobs: bool = False
     kueue_queue: LabelValue | None = None
     hami_with_volcano: bool = False
+    storage_class: ObjectName | None = None
+    shared_storage_class: ObjectName | None = None
     git_credentials: BasicAuth | None = None
     hub_endpoint: Url | None = None
     mlflow_uri: Url | None = None

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, Natural, ObjectName, Quantity, Spec, whole
+from ftc.spec.base import AbsolutePath, DnsLabel, Natural, ObjectName, Quantity, Spec, whole
 
-AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]
+AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"]
 RelativePath = Annotated[
     str,
     Meta(
@@ -18,12 +18,18 @@ RelativePath = Annotated[
 
 
 class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
-    """A PersistentVolumeClaim that exists; `access_mode` is the one it was made with."""
+    """A PersistentVolumeClaim that exists; `access_mode` is the one it was made with.
+
+    `size` and `storage_class` are for making it (`-t storage`).
+    """
 
     mount_path: AbsolutePath
     claim: ObjectName
     access_mode: AccessMode
     sub_path: RelativePath | None = None
+    read_only: bool = False
+    size: Quantity | None = None
+    storage_class: ObjectName | None = None
 
 
 class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
@@ -36,10 +42,38 @@ class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
 
 
 class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
-    """A directory of the pod's own (emptyDir), gone with the pod."""
+    """A directory of the pod's own (emptyDir), gone with the pod; in memory it counts against the pod's limit."""
 
     mount_path: AbsolutePath
     size: Quantity
+    in_memory: bool = False
+
+
+class PerPodClaim(Spec, frozen=True, tag_field="kind", tag="per-pod-claim"):
+    """A claim that is made for each pod and deleted with it (a generic ephemeral volume)."""
+
+    mount_path: AbsolutePath
+    size: Quantity
+    access_mode: AccessMode = "ReadWriteOnce"
+    storage_class: ObjectName | None = None
+
+
+class Nfs(Spec, frozen=True, tag_field="kind", tag="nfs"):
+    """A directory of an NFS server, which every node mounts itself."""
+
+    mount_path: AbsolutePath
+    server: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9:][-A-Za-z0-9.:]*"), description="A name or an address.")]
+    path: AbsolutePath
+    sub_path: RelativePath | None = None
+    read_only: bool = False
+
+
+class NodeDirectory(Spec, frozen=True, tag_field="kind", tag="node-directory"):
+    """A directory of the node that the pod runs on (hostPath), which stays when the pod is gone."""
+
+    mount_path: AbsolutePath
+    path: AbsolutePath
+    read_only: bool = False
 
 
 class InWorkspace(Spec, frozen=True, tag_field="kind", tag="directory"):
@@ -48,16 +82,19 @@ class InWorkspace(Spec, frozen=True, tag_field="kind", tag="directory"):
     path: AbsolutePath
 
 
-Volume: TypeAlias = Claim | JobClaim | PerPod
-CacheVolume: TypeAlias = Claim | PerPod | InWorkspace
+PodVolume: TypeAlias = Claim | PerPod | PerPodClaim | Nfs | NodeDirectory
+Volume: TypeAlias = Claim | JobClaim | PerPod | PerPodClaim | Nfs | NodeDirectory
+CacheVolume: TypeAlias = Claim | PerPod | PerPodClaim | Nfs | NodeDirectory | InWorkspace
 
 
 class Storage(Spec, frozen=True):
     """`workspace` is where runs write; `cache` keeps models and datasets between runs.
 
+    `more` are further volumes by name, for sources that lie on them.
     A run that finds less than `min_free_gib` on the workspace ends at once.
     """
 
     workspace: Volume
     cache: CacheVolume
+    more: dict[DnsLabel, PodVolume] = {}
     min_free_gib: Natural = 1

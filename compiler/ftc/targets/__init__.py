@@ -9,7 +9,7 @@ import msgspec
 from ftc.output import verify
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.cluster import Cluster
-from ftc.targets import batch_job, image, llamafactory, local_script, volcano_job
+from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
@@ -43,6 +43,9 @@ TARGETS = {
             verify.batch,
             "job.yaml",
             on_request=True,
+        ),
+        Target(
+            "storage", "the claims that the run expects", claims.emit, verify.batch, "storage.yaml", on_request=True
         ),
         Target(
             "llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit, on_request=True
