@@ -216,6 +216,9 @@ def bits_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def bits_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Bitsandbytes is known to quantize on this chip.
 
+    Where it has no backend it fails at import or at the first weight, after the model is downloaded (bitsandbytes,
+    README, table of hardware).
+
     Wrong: hardware=cpu train.quantization_bit=4
     Right: hardware=nvidia train.quantization_bit=4
     """

@@ -95,8 +95,8 @@ def volcano_hands_out(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Another scheduler knows no node that has them, or leaves out the annotation that says which were chosen
     (volcano-sh/volcano, docs/user-guide; Ascend/mind-cluster: delete it without ascend-volcano-plugin).
 
-    Wrong: -t job hardware=volcano-vgpu
-    Right: -t job hardware=volcano-vgpu cluster.gang_jobs=true
+    Wrong: hardware=volcano-vgpu
+    Right: hardware=volcano-vgpu cluster.gang_jobs=true
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "volcano" and not spec.cluster.gang_jobs:

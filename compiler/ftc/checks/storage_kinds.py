@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
-from ftc.plan.quantity import quantity
 from ftc.spec.source import OnVolume
-from ftc.spec.storage import Claim, InWorkspace, Nfs, NodeDirectory, PerPod
+from ftc.spec.storage import Claim, InWorkspace, Nfs, NodeDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
     from ftc.spec.storage import Volume
-
-_GIB = 1024**3
 
 
 def _volumes(spec: JobSpec) -> dict[tuple[str, ...], Volume]:
@@ -44,25 +41,6 @@ def claim_has_a_size(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             yield Finding((*path, "size"), f"the claim '{volume.claim}' has none", "set it: 100Gi")
 
 
-def memory_volumes_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Directories in memory leave room for the processes.
-
-    Their pages count against the container's limit, as those of /dev/shm do (Kubernetes, volumes: emptyDir): a run that
-    fills them is killed.
-
-    Wrong: storage=in-memory storage.workspace.size=60Gi
-    Right: storage=in-memory storage.workspace.size=20Gi
-    """
-    hardware = spec.hardware
-    limit = hardware.memory_gib_per_device * spec.devices
-    shm = hardware.shm_gib_per_device * spec.devices
-    found = {p: v for p, v in _volumes(spec).items() if isinstance(v, PerPod) and v.in_memory}
-    taken = sum((quantity(volume.size) for volume in found.values()), start=quantity(0)) / _GIB + shm
-    if found and taken >= limit:
-        message = f"directories in memory and /dev/shm take {taken:.0f} GiB of the {limit} GiB of the container"
-        yield Finding((*next(iter(found)), "size"), message, "make it smaller, or raise hardware.memory_gib_per_device")
-
-
 def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Runs can write to the workspace, and downloads to the cache.
 
@@ -85,6 +63,5 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
 
 RULES = (
     Rule("FTC241", claim_has_a_size, target="storage"),
-    Rule("FTC242", memory_volumes_fit),
-    Rule("FTC243", written_volumes_can_be_written),
+    Rule("FTC242", written_volumes_can_be_written),
 )

@@ -18,15 +18,9 @@ if TYPE_CHECKING:
 PAIRS = (
     ("FTC241", ("storage.workspace.size=null",), ("storage.workspace.size=9Gi",), "storage.workspace.size"),
     ("FTC241", ("storage=per-pod",), ("storage=job-lifetime",), "storage"),
+    ("FTC242", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
     (
         "FTC242",
-        ("storage=in-memory", "storage.workspace.size=56Gi"),
-        ("storage=in-memory", "storage.workspace.size=55Gi"),
-        "storage.workspace.size",
-    ),
-    ("FTC243", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
-    (
-        "FTC243",
         ("storage=node-cache", "storage.cache.read_only=true"),
         (
             *("storage=node-cache", "storage.cache.read_only=true", "source@model.source=path"),
@@ -34,7 +28,7 @@ PAIRS = (
         ),
         "storage.cache",
     ),
-    ("FTC243", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
+    ("FTC242", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
 )
 RULES = {rule.code: rule for rule in CHECKS}
 
