@@ -1,0 +1,74 @@
+"""Each option with each option of every other group: it compiles and is verified, or is refused with a code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from allpairspy import AllPairs  # type: ignore[import-untyped] # it has no types
+
+from ftc.diagnostics.model import Severity
+from ftc.driver import Request, compile_job
+from unit.compiling import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONF = ROOT / "conf"
+# What an option needs beside itself; a missing value is a refusal of its own, and nothing more would be seen.
+NEEDS = {
+    "launcher=command": ("launcher.command=[python,train.py]",),
+    "publish=git": ("publish.url=https://git.example.com/models/out",),
+    "model=custom": ("model.id=org/model", "model.template=default"),
+    "dataset=custom": ("dataset.id=org/data", "dataset.names=[mine]"),
+    "dataset=identity-alauda": ("dataset.source.url=https://git.example.com/data",),
+    "source@model.source=git": ("model.source.url=https://git.example.com/m",),
+    "source@model.source=path": ("model.source.path=/workspace/m",),
+}
+LIMIT = 40
+
+
+def _words(group: str, option: str) -> str:
+    return f"source@model.source={option}" if group == "source" else f"{group}={option}"
+
+
+def _groups() -> dict[str, list[str]]:
+    def options(group: Path) -> list[str]:
+        return [_words(group.name, file.stem) for file in sorted(group.glob("*.yaml"))]
+
+    found = {group.name: options(group) for group in sorted(CONF.iterdir()) if group.is_dir()}
+    return {**found, "target": ["-t volcano", "-t job"], "nodes": ["nodes=1", "nodes=2"], "devices": ["devices=2"]}
+
+
+COVER = [tuple(row) for row in AllPairs(list(_groups().values()))]
+CHUNKS = [COVER[start : start + LIMIT] for start in range(0, len(COVER), LIMIT)]
+
+
+def _request(row: tuple[str, ...]) -> Request:
+    target = next(word for word in row if word.startswith("-t ")).removeprefix("-t ")
+    # A command has no model to give a source to.
+    bare = "launcher=command" in row or "model=none" in row
+    words = [w for w in row if not w.startswith("-t ") and not (bare and w.startswith("source@"))]
+    needs = [need for word in words for need in NEEDS.get(word, ())]
+    return Request((*words, *needs), targets=(target,))
+
+
+def test_the_cover_has_each_option_with_each_of_another_group() -> None:
+    groups = list(_groups().values())
+    pairs = {(a, b) for i, one in enumerate(groups) for other in groups[i + 1 :] for a in one for b in other}
+    covered = {(a, b) for row in COVER for i, a in enumerate(row) for b in row[i + 1 :]}
+    assert pairs <= covered
+    assert len(COVER) >= 59 * 10
+
+
+@pytest.mark.parametrize("rows", CHUNKS, ids=lambda rows: rows[0][0])
+def test_a_row_of_the_cover_compiles_or_is_refused_with_a_code(rows: list[tuple[str, ...]]) -> None:
+    for row in rows:
+        request = _request(row)
+        state = compile_job(request)
+        errors = [d for d in state.diagnostics if d.severity is Severity.ERROR]
+        if errors:
+            assert all(d.code.startswith("FTC") and d.message for d in errors), (request, errors)
+            assert not state.outputs
+        else:
+            assert state.outputs.keys() == set(request.targets), request
