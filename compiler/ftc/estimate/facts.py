@@ -1,0 +1,131 @@
+"""What of a spec decides how much device memory its training needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.estimate.sizes import MODULES
+from ftc.estimate.training import Training
+from ftc.spec.launcher import Command
+from ftc.spec.method import DeepSpeed
+from ftc.trainer import deepspeed
+from ftc.trainer.arguments import chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+    from ftc.spec.method import Method
+    from ftc.spec.model import Architecture
+
+# Bytes of state a trained parameter in fp32 (transformers, training_args.py, OptimizerNames).
+_STATES = {
+    **dict.fromkeys(("adamw_torch", "adamw_torch_fused", "adamw_apex_fused", "adamw_torch_npu_fused"), 8),
+    **dict.fromkeys(("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit", "adamw_torch_8bit"), 2),
+    **dict.fromkeys(("lion_32bit", "paged_lion_32bit", "rmsprop", "adagrad"), 4),
+    **dict.fromkeys(("lion_8bit", "paged_lion_8bit"), 1),
+    **dict.fromkeys(("sgd", "adafactor"), 0),
+    "paged_adamw_32bit": 8,
+}
+# The default of `optim` (transformers, training_args.py); before, the step makes a copy as large as the parameters.
+_FUSED_SINCE = (4, 57)
+# Each keeps the weights, the gradients or the logits in a way of its own.
+_OTHER_WAYS = (
+    *("use_galore", "use_apollo", "use_badam", "use_unsloth", "use_unsloth_gc", "use_kt", "use_llama_pro", "fp8"),
+    *("enable_liger_kernel", "additional_target", "mixture_of_depths", "resize_vocab", "upcast_lmhead_output"),
+    *("use_asft_loss", "use_hyper_parallel"),
+)
+# LLaMA-Factory's own defaults, and transformers' (0.9.5, hparams).
+_DEFAULTS = {
+    "cutoff_len": 2048,
+    "per_device_train_batch_size": 8,
+    "gradient_accumulation_steps": 1,
+    "lora_rank": 8,
+}
+_SIZES = ("reduce_bucket_size", "sub_group_size", "stage3_max_live_parameters")
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Why nothing can be said."""
+
+    reason: str
+
+
+def read(spec: JobSpec) -> Training | Unknown:
+    """The facts, or the first that is missing."""
+    model, method = spec.model, spec.method
+    if isinstance(spec.launcher, Command) or model is None or method is None:
+        return Unknown("the program is not LLaMA-Factory")
+    if model.architecture is None:
+        return Unknown("model.architecture is not given")
+    for reason in _reasons(spec, method):
+        return Unknown(reason)
+    return _training(spec, method, model.architecture)
+
+
+def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Training:
+    arguments = {**_DEFAULTS, **chosen(spec)}
+    pure, preference = arguments.get("pure_bf16") is True, method.stage == "dpo"
+    optimizer = _optimizer(spec, arguments)
+    sequences = arguments["per_device_train_batch_size"] * (2 if preference else 1)  # chosen and rejected
+    return Training(
+        architecture=architecture,
+        engine=spec.engine,
+        processes=spec.nodes * spec.devices,
+        tokens=sequences * arguments["cutoff_len"],
+        length=arguments["cutoff_len"],
+        accumulation=arguments["gradient_accumulation_steps"],
+        adapter_rank=arguments["lora_rank"] if method.finetuning_type == "lora" else None,
+        targets=_targets(arguments),
+        mixed=not pure,
+        checkpointing=arguments.get("disable_gradient_checkpointing") is not True,
+        eager=arguments.get("flash_attn") == "disabled",
+        quantized_bits=arguments.get("quantization_bit"),
+        optimizer_bytes=_STATES[optimizer] // (2 if pure else 1),
+        step_bytes=4 if optimizer == "adamw_torch" else 0,
+        trains_tower=arguments.get("freeze_vision_tower") is False,
+        preference=preference,
+    )
+
+
+def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
+    """What the formulas do not cover."""
+    arguments = {**_DEFAULTS, **chosen(spec)}
+    stage, tuning = method.stage, method.finetuning_type
+    if stage not in ("pt", "sft", "dpo") or tuning not in ("lora", "full") or (stage, tuning) == ("dpo", "full"):
+        yield f"{tuning} tuning in stage {stage} is not covered"
+    yield from (f"{name} is not covered" for name in _OTHER_WAYS if arguments.get(name))
+    if not any(arguments.get(name) is True for name in ("bf16", "fp16", "pure_bf16")):
+        yield "training in full precision is not covered"
+    if _optimizer(spec, arguments) not in _STATES:
+        yield f"optim {_optimizer(spec, arguments)} is not covered"
+    if tuning == "lora":
+        yield from (f"lora_target {name} is not known" for name in _targets(arguments) if name not in MODULES)
+    yield from _not_numbers(spec, arguments)
+
+
+def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
+    """Values that another rule finds wrong, or that the trainer fills in."""
+    given: Json = {name: arguments[name] for name in _DEFAULTS}
+    if isinstance(spec.engine, DeepSpeed):
+        zero: Any = deepspeed.config(spec.engine)["zero_optimization"]
+        given |= {name: zero.get(name) for name in _SIZES if name in zero} if isinstance(zero, dict) else {"zero": zero}
+        if spec.engine.stage == 3:  # noqa: PLR2004 - the name of the stage
+            given.pop("reduce_bucket_size", None)
+    yield from (f"{name} is no number" for name, value in given.items() if type(value) is not int or value < 1)
+    if arguments.get("quantization_bit") not in (None, 2, 3, 4, 5, 6, 8):
+        yield "quantization_bit is not known"
+
+
+def _targets(arguments: Json) -> tuple[str, ...]:
+    given = arguments.get("lora_target", "all")
+    names = given if isinstance(given, list) else str(given).split(",")
+    return tuple(str(name).strip() for name in names)
+
+
+def _optimizer(spec: JobSpec, arguments: Json) -> str:
+    release = tuple(int(part) for part in spec.trainer.transformers.split(".")[:2] if part.isdecimal())
+    return str(arguments.get("optim", "adamw_torch_fused" if release >= _FUSED_SINCE else "adamw_torch"))

@@ -1,0 +1,163 @@
+"""Device memory of one process, moment by moment: the largest moment is what the device must have.
+
+Every sequence is taken to be as long as the cut-off. The source of each term stands with it; tests/unit/estimate holds
+the sum against runs on devices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.estimate import sizes
+from ftc.estimate.engines import FULL, HALF, MIB, Share, share
+
+if TYPE_CHECKING:
+    from ftc.estimate.training import Training
+
+# Bytes a token and word of the vocabulary. Cross entropy of transformers on fp32 logits (loss/loss_utils.py): forward,
+# the 16-bit logits, their fp32 copy and its log-softmax; backward, the log-softmax, its gradient, the logits' gradient.
+# LLaMA-Factory's DPO keeps the policy's fp32 logits and log-softmax while it makes the reference's (train/dpo).
+_LOSS_FORWARD = 2 + 4 + 4
+_LOSS_BACKWARD = 4 + 4 + 4
+_PREFERENCE = (4 + 4) + (2 + 4 + 4)
+# The final norm: its input in fp32, its output for itself and for the output layer.
+_FINAL_NORM = 4 + 2 + 2
+# Gradients inside a feed-forward block that exist at once, a token and inner width: 16-bit ones, and fp32 with a cast.
+_INNER = 7
+_INNER_CAST = 10
+# cuBLAS keeps 32 MiB a handle on Hopper, and the thread of the backward pass has a handle of its own (PyTorch,
+# aten/src/ATen/cuda/CublasHandlePool.cpp).
+_WORKSPACES = 64 * MIB
+# PyTorch's allocator reuses a free block for what fits into it. The segment of the 16-bit logits is too small for fp32
+# ones (2 bytes a word), and smaller pieces split an fp32 block, which is then made anew (every other time: 2 bytes).
+_UNUSED_LOGITS = 2 + 2
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes on the device at one moment, or in all of a step.
+
+    `communication` is what the engine gathers, reduces or flattens; `allocator` what PyTorch holds and cannot use;
+    `context` what the driver counts beside it.
+    """
+
+    weights: int
+    optimizer: int
+    gradients: int
+    activations: int
+    logits: int
+    communication: int
+    allocator: int = 0
+    context: int = 0
+
+    @property
+    def total(self) -> int:
+        """The sum, as the driver counts it (NVML's `used`)."""
+        return sum(msgspec.structs.astuple(self))
+
+
+def estimate(training: Training) -> Memory:
+    """The largest moment of a step, with what lies around it."""
+    part = share(training)
+    moments = (_loss_forward, _loss_backward, _first_layer, _last_layer, _step)
+    peak = max((moment(training, part) for moment in moments), key=lambda memory: memory.total)
+    return msgspec.structs.replace(peak, allocator=_unused(training) + part.block + _WORKSPACES, context=part.context)
+
+
+def _unused(training: Training) -> int:
+    """Free pieces beside the largest moment: of the logits, or of a layer where that is more."""
+    logits = _UNUSED_LOGITS * training.architecture.vocabulary
+    return training.tokens * max(logits, sizes.saved_by_layer(training) if training.checkpointing else 0)
+
+
+def weights_alone(training: Training) -> int:
+    """The bytes that are there before anything is computed."""
+    part = share(training)
+    return part.weights + part.context
+
+
+def _loss_forward(training: Training, part: Share) -> Memory:
+    """All logits, and under autocast every weight's 16-bit copy: they are kept until the forward pass ends."""
+    logits = _PREFERENCE if training.preference else _LOSS_FORWARD
+    return _computing(training, part, saved=_saved(training) + _copies(training, whole=True), logits=logits)
+
+
+def _loss_backward(training: Training, part: Share) -> Memory:
+    saved = _saved(training) + _copies(training, whole=not training.checkpointing)
+    return _computing(training, part, saved=saved, logits=_LOSS_BACKWARD)
+
+
+def _first_layer(training: Training, part: Share) -> Memory:
+    """The backward pass of the last layer comes first: all is saved, few gradients are made."""
+    saved = _saved(training) + _layer(training) + _copies(training, whole=not training.checkpointing)
+    made = _of_embeddings(training, part) if not training.architecture.tied_embeddings else 0
+    return _computing(training, part, saved=saved, made=made)
+
+
+def _last_layer(training: Training, part: Share) -> Memory:
+    """The backward pass of the first layer comes last: nearly all gradients are made, little is saved."""
+    made = part.gradients - _of_embeddings(training, part)
+    return _computing(training, part, saved=_layer(training), made=made)
+
+
+def _step(_: Training, part: Share) -> Memory:
+    return _memory(part, gradients=part.gradients, communication=part.step)
+
+
+def _computing(training: Training, part: Share, *, saved: int, logits: int = 0, made: int = 0) -> Memory:
+    """A moment inside the forward or backward pass; from the second micro-batch on all gradients are there."""
+    kept = part.keeps_gradients or training.accumulation > 1
+    model = training.architecture
+    return _memory(
+        part,
+        gradients=part.gradients if kept else made,
+        activations=saved + (_FINAL_NORM * training.tokens * model.hidden_size if logits else 0),
+        logits=logits * training.tokens * model.vocabulary,
+        communication=part.working,
+    )
+
+
+def _memory(part: Share, *, gradients: int, communication: int, activations: int = 0, logits: int = 0) -> Memory:
+    return Memory(
+        weights=part.weights,
+        optimizer=part.optimizer,
+        gradients=gradients,
+        activations=activations,
+        logits=logits,
+        communication=part.buffers + communication,
+    )
+
+
+def _saved(training: Training) -> int:
+    """What layers keep for the backward pass: their inputs, or all where nothing is computed again.
+
+    The inputs are in fp32 where the embedding is.
+    """
+    model = training.architecture
+    width = FULL if training.casts and training.adapter_rank is None else HALF
+    kept = width * model.hidden_size if training.checkpointing else sizes.saved_by_layer(training)
+    return training.tokens * model.layers * kept
+
+
+def _layer(training: Training) -> int:
+    """One layer in its backward pass: computed again if need be, its gradients, its weights' 16-bit copies."""
+    again = sizes.saved_by_layer(training) if training.checkpointing else 0
+    inner = (_INNER_CAST if training.casts else _INNER) * sizes.widths(training.architecture)["inner"]
+    casts = HALF * sizes.layer(training.architecture) if _copies(training, whole=False) else 0
+    return training.tokens * (again + inner) + casts
+
+
+def _copies(training: Training, *, whole: bool) -> int:
+    """16-bit copies of trained weights that autocast makes: of the output layer, or of the whole model."""
+    model = training.architecture
+    if not training.casts or training.adapter_rank is not None:
+        return 0
+    return HALF * (sizes.embedding(model) + (model.layers * sizes.layer(model) if whole else 0))
+
+
+def _of_embeddings(training: Training, part: Share) -> int:
+    """The gradients of one embedding, of those that the device has."""
+    if training.adapter_rank is not None:
+        return 0
+    return part.gradients * sizes.embedding(training.architecture) // sizes.trained(training)

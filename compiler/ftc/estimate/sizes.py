@@ -1,0 +1,114 @@
+"""Parameters and saved activations of a decoder, from the sizes of its config.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftc.estimate.training import Training
+    from ftc.spec.model import Architecture
+
+# The linear modules of a layer: what goes in and what comes out, in the widths below. `all` of LLaMA-Factory is every
+# linear module but the output layer (model/model_utils/misc.py, find_all_linear_modules).
+MODULES = {
+    "all": (),
+    "q_proj": (("hidden", "queries"),),
+    "k_proj": (("hidden", "keys"),),
+    "v_proj": (("hidden", "keys"),),
+    "qkv_proj": (("hidden", "queries"), ("hidden", "keys"), ("hidden", "keys")),
+    "o_proj": (("queries", "hidden"),),
+    "gate_proj": (("hidden", "inner"),),
+    "up_proj": (("hidden", "inner"),),
+    "gate_up_proj": (("hidden", "inner"), ("hidden", "inner")),
+    "down_proj": (("inner", "hidden"),),
+}
+_ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+_FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
+
+
+def widths(model: Architecture) -> dict[str, int]:
+    """The widths that modules map between, for one token; of a mixture, what its chosen experts have together."""
+    experts = model.experts
+    return {
+        "hidden": model.hidden_size,
+        "queries": model.attention_heads * model.head_size,
+        "keys": model.kv_heads * model.head_size,
+        "inner": experts.per_token * experts.intermediate_size if experts else model.intermediate_size,
+    }
+
+
+def embedding(model: Architecture) -> int:
+    """The parameters of one embedding: the input's, or the output layer's."""
+    return model.vocabulary * model.hidden_size
+
+
+def embeddings(model: Architecture) -> int:
+    """The parameters of both, which may be one."""
+    return embedding(model) * (1 if model.tied_embeddings else 2)
+
+
+def layer(model: Architecture) -> int:
+    """The parameters of one layer of the decoder."""
+    return (model.parameters - embeddings(model) - model.vision_parameters) // model.layers
+
+
+def trained(training: Training) -> int:
+    """The parameters that are trained: a rank's two factors for each module, or all but a frozen tower.
+
+    LLaMA-Factory freezes tower and projector unless told (freeze_vision_tower, freeze_multi_modal_projector). Experts
+    are no linear modules in transformers 5, so an adapter leaves them out.
+    """
+    model = training.architecture
+    if training.adapter_rank is None:
+        return model.parameters - (0 if training.trains_tower else model.vision_parameters)
+    width = widths(model)
+    pairs = [pair for name in adapted(training) for pair in MODULES[name]]
+    return training.adapter_rank * model.layers * sum(width[a] + width[b] for a, b in pairs)
+
+
+def adapted(training: Training) -> tuple[str, ...]:
+    """The modules of a layer that have an adapter."""
+    if "all" not in training.targets:
+        return training.targets
+    return _ATTENTION if training.architecture.experts else (*_ATTENTION, *_FEED_FORWARD)
+
+
+def saved_by_layer(training: Training) -> int:
+    """The bytes a token that a layer keeps for its backward pass.
+
+    Counted in transformers' modeling code (RMSNorm in fp32, q and k normalised, rotary positions, attention that keeps
+    q, k, v, its output and a sum a head, silu(gate) * up), and found again with saved-tensor hooks.
+    """
+    model, width = training.architecture, widths(training.architecture)
+    hidden, queries, keys, inner = (width[name] for name in ("hidden", "queries", "keys", "inner"))
+    attention = 4 * queries + 4 * keys + 4 * model.attention_heads
+    if training.eager:  # scores in fp32 and 16 bits, keys and values a query head
+        attention += 6 * model.attention_heads * training.length + 4 * (queries - keys)
+    return 8 * hidden + attention + 6 * inner + _inputs(training, width) + _normalised(training, width)
+
+
+def _inputs(training: Training, width: dict[str, int]) -> int:
+    """What linear modules keep of their inputs, beside what others keep already.
+
+    A frozen module keeps none. Under autocast each trained module keeps a 16-bit copy of its own, as peft casts an
+    adapter's input to fp32 (tuners/lora/layer.py) and the norms give fp32 in full tuning.
+    """
+    if training.adapter_rank is None:
+        copies = 5 if training.casts else 2  # q, k, v, gate, up; or what they share
+        return 2 * copies * width["hidden"] + 2 * width["inner"]
+    sources = [source for name in adapted(training) for source, _ in MODULES[name]]
+    if training.casts:
+        return sum(2 * width[source] for source in sources)
+    shared = {name for name in adapted(training) if name != "o_proj"}
+    attention, feed = shared & {"q_proj", "k_proj", "v_proj", "qkv_proj"}, shared & {"gate_proj", "up_proj"}
+    inner = 2 * width["inner"] if "down_proj" in shared else 0
+    return 2 * width["hidden"] * (bool(attention) + bool(feed or shared & {"gate_up_proj"})) + inner
+
+
+def _normalised(training: Training, width: dict[str, int]) -> int:
+    """What norms keep beside their input in fp32: a trained one its output too, the norms of q and k both."""
+    full = training.adapter_rank is None
+    of_heads = (width["queries"] + width["keys"]) * (6 if full else 4) if training.architecture.qk_norm else 0
+    if not full:
+        return of_heads
+    return of_heads + width["hidden"] * (8 if training.casts else 4)
