@@ -29,15 +29,16 @@ _SCALES = 1.032
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """One process's part, in bytes.
 
-    `gradients` are there when all are made, `keeps_gradients` says also before. `buffers` are there always, `working`
-    while the model computes, `step` in the optimizer's step; `block` is the largest piece of that. `context` lies
-    outside of PyTorch's allocator.
+    `loaded` are the weights before the engine takes them. `gradients` are there when all are made, `keeps_gradients`
+    says also before. `buffers` are there always, `working` while the model computes, `step` in the optimizer's step;
+    `block` is the largest piece of that. `context` lies outside of PyTorch's allocator.
     """
 
     weights: int
     optimizer: int
     gradients: int
     context: int
+    loaded: int = 0
     keeps_gradients: bool = False
     buffers: int = 0
     working: int = 0
@@ -100,8 +101,14 @@ def _unsharded(training: Training) -> Share:
         optimizer=training.optimizer_bytes * tuned,
         gradients=(HALF + FULL) * tuned,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
+        loaded=_loaded(training),
         step=training.step_bytes * tuned,
     )
+
+
+def _loaded(training: Training) -> int:
+    """LLaMA-Factory loads to the device, and trained weights become fp32 there (model/patcher.py, model/adapter.py)."""
+    return _frozen(training) + (FULL if training.mixed else HALF) * sizes.trained(training)
 
 
 def _zero_2(training: Training, zero: Json) -> Share:
@@ -113,16 +120,22 @@ def _zero_2(training: Training, zero: Json) -> Share:
     tuned = sizes.trained(training)
     part = _part(training, tuned)
     bucket = HALF * int(zero["reduce_bucket_size"])
-    weights, context = _frozen(training) + HALF * tuned, _CONTEXT + _COLLECTIVE + _DEEPSPEED
-    if _is_on_host(zero, "optimizer"):
-        working = bucket + HALF * min(tuned, sizes.embedding(training.architecture))
-        return Share(weights=weights, optimizer=0, gradients=0, context=context, working=working)
-    return Share(
-        weights=weights + FULL * part,
+    on_host = _is_on_host(zero, "optimizer")
+    base = Share(
+        weights=_frozen(training) + HALF * tuned,
+        optimizer=0,
+        gradients=0,
+        context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
+        loaded=_loaded(training),
+        working=bucket + (HALF * min(tuned, sizes.embedding(training.architecture)) if on_host else 0),
+    )
+    if on_host:
+        return base
+    return msgspec.structs.replace(
+        base,
+        weights=base.weights + FULL * part,
         optimizer=training.optimizer_bytes * part,
         gradients=HALF * part,
-        context=context,
-        working=bucket,
         step=(HALF + FULL + training.step_bytes) * part,
         block=FULL * part,
     )

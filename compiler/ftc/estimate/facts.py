@@ -112,7 +112,9 @@ def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
     given: Json = {name: arguments[name] for name in _DEFAULTS}
     if isinstance(spec.engine, DeepSpeed):
         zero: Any = deepspeed.config(spec.engine)["zero_optimization"]
-        given |= {name: zero.get(name) for name in _SIZES if name in zero} if isinstance(zero, dict) else {"zero": zero}
+        given |= (
+            {name: zero[name] for name in _SIZES if name in zero} if isinstance(zero, dict) else {"engine.config": ""}
+        )
         if spec.engine.stage == 3:  # noqa: PLR2004 - the name of the stage
             given.pop("reduce_bucket_size", None)
     yield from (f"{name} is no number" for name, value in given.items() if type(value) is not int or value < 1)

@@ -60,7 +60,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 def estimate(training: Training) -> Memory:
     """The largest moment of a step, with what lies around it."""
     part = share(training)
-    moments = (_loss_forward, _loss_backward, _first_layer, _last_layer, _step)
+    moments = (_loading, _loss_forward, _loss_backward, _first_layer, _last_layer, _step)
     peak = max((moment(training, part) for moment in moments), key=lambda memory: memory.total)
     return msgspec.structs.replace(peak, allocator=_unused(training) + part.block + _WORKSPACES, context=part.context)
 
@@ -72,9 +72,13 @@ def _unused(training: Training) -> int:
 
 
 def weights_alone(training: Training) -> int:
-    """The bytes that are there before anything is computed."""
+    """The bytes of weights that the device must hold, at the start or later."""
     part = share(training)
-    return part.weights + part.context
+    return max(part.weights, part.loaded)
+
+
+def _loading(_: Training, part: Share) -> Memory:
+    return Memory(weights=part.loaded, optimizer=0, gradients=0, activations=0, logits=0, communication=0)
 
 
 def _loss_forward(training: Training, part: Share) -> Memory:

@@ -1,0 +1,93 @@
+"""Rules on the memory of a device: whether what is trained fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.estimate.facts import read
+from ftc.estimate.memory import Memory, estimate, weights_alone
+from ftc.estimate.remedy import Room, cheapest, fits
+from ftc.estimate.training import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+_MEMORY = ("hardware", "device", "memory_mib")
+_RELATED: tuple[KeyPath, ...] = (("model", "architecture", "parameters"),)
+
+
+def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The weights that a device holds fit into its memory.
+
+    They are loaded before the first step, so the run ends with `CUDA out of memory` (or the like) after the pods have
+    started and the model was fetched. Trained weights count 4 bytes each, frozen ones 2, as LLaMA-Factory casts them
+    (model/adapter.py); what ZeRO-3 and FSDP shard counts a part.
+
+    Wrong: hardware=h800 model=qwen3-8b method=full-sft hardware.device.memory_mib=24576
+    Right: hardware=h800 model=qwen3-8b hardware.device.memory_mib=24576 train.cutoff_len=512
+    """
+    training, room = _known(spec)
+    if training is None or room is None:
+        return
+    weights = weights_alone(training)
+    if weights > room.memory:
+        message = f"the weights alone take {_gib(weights)} of each device's {_gib(room.memory)}"
+        yield Finding(_MEMORY, message, _help(training, room), _RELATED)
+
+
+def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """What a step needs fits into a device's memory, with room for an error of the estimate.
+
+    A run that needs more ends with `CUDA out of memory` in its first steps, or in a later one with a longer batch. The
+    estimate takes every sequence to be as long as cutoff_len; it was within 15 % of what LLaMA-Factory 0.9.5 used on
+    H200 with LoRA and full tuning, DDP, ZeRO-2 and ZeRO-3. `ftc plan` prints its terms.
+
+    Wrong: hardware=h800 model=qwen3-8b hardware.device.memory_mib=24576
+    Right: hardware=h800 model=qwen3-8b
+    """
+    training, room = _known(spec)
+    if training is None or room is None:
+        return
+    memory = estimate(training)
+    if weights_alone(training) <= room.memory and not fits(training, room.memory):
+        message = f"a step needs about {_gib(memory.total)} of each device's {_gib(room.memory)}: {_terms(memory)}"
+        yield Finding(_MEMORY, message, _help(training, room), _RELATED)
+
+
+def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
+    device, training = spec.hardware.device, read(spec)
+    if device is None or device.memory_mib is None or not isinstance(training, Training):
+        return None, None
+    return training, Room(device.memory_mib * _MIB, spec.nodes, spec.devices, device.per_node or spec.devices)
+
+
+def _gib(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB"
+
+
+def _terms(memory: Memory) -> str:
+    """The terms, the largest first; what is too small to matter is left out."""
+    found = {name: getattr(memory, name) for name in memory.__struct_fields__}
+    shown = sorted(found.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {size / _GIB:.1f}" for name, size in shown if size * 50 > memory.total)
+
+
+def _help(training: Training, room: Room) -> str:
+    change = cheapest(training, room)
+    if change is None:
+        return "nothing that ftc knows makes it fit: choose a device with more memory or a smaller model"
+    return f"{' '.join(change.overrides)} makes it about {_gib(estimate(change.training).total)}"
+
+
+RULES = (
+    Rule("FTC701", weights_fit),
+    Rule("FTC702", training_fits, Severity.WARNING),
+)

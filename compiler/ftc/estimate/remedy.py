@@ -1,0 +1,158 @@
+"""The cheapest change that makes a training fit its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from ftc.estimate.memory import estimate
+from ftc.estimate.training import Training
+from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+
+# The estimate is within 15 % of what was measured.
+MARGIN = 1.15
+_SHORTEST = 512
+_ADAPTER_RANK = 8
+_STATE = 8
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Overrides, and the training that they make."""
+
+    overrides: tuple[str, ...]
+    training: Training
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What a change may use: a device's bytes, a node's devices, how many nodes and devices the run has."""
+
+    memory: int
+    nodes: int
+    devices: int
+    devices_per_node: int
+
+
+Kind: TypeAlias = Callable[[Training, Room], Iterator[Change]]
+
+
+def fits(training: Training, memory: int) -> bool:
+    """Whether it fits also where the estimate is too low."""
+    return estimate(training).total * MARGIN <= memory
+
+
+def cheapest(training: Training, room: Room) -> Change | None:
+    """The change that costs least of those that are enough: what keeps the result comes before what does not."""
+    for kinds in _KINDS:
+        change = _together(training, room, kinds)
+        if change is not None:
+            return change
+    return None
+
+
+def _together(training: Training, room: Room, kinds: tuple[Kind, ...]) -> Change | None:
+    """Kinds one upon the other, each as far as it goes; the last no farther than it must, and nothing if it cannot."""
+    before = Change((), training)
+    for kind in kinds[:-1]:
+        changes = (_upon(before, change) for change in kind(before.training, room))
+        before = min((before, *changes), key=lambda change: estimate(change.training).total)
+    last = (_upon(before, change) for change in kinds[-1](before.training, room))
+    return next((change for change in last if fits(change.training, room.memory)), None)
+
+
+def _upon(before: Change, change: Change) -> Change:
+    """Both; of two values for one key the later stands."""
+    keys = {override.partition("=")[0] for override in change.overrides}
+    kept = tuple(override for override in before.overrides if override.partition("=")[0] not in keys)
+    return Change((*kept, *change.overrides), change.training)
+
+
+def _checkpointing(training: Training, _: Room) -> Iterator[Change]:
+    """Layers are computed again instead of kept: slower, the same result."""
+    if not training.checkpointing:
+        yield Change(("train.disable_gradient_checkpointing=false",), replace(training, checkpointing=True))
+
+
+def _batch(training: Training, _: Room) -> Iterator[Change]:
+    """Fewer sequences at once and as many before each step: the same result."""
+    batch = training.tokens // training.length // (2 if training.preference else 1)
+    sizes = [size for size in range(batch - 1, 0, -1) if batch % size == 0]
+    for size in sizes:
+        accumulation = training.accumulation * (batch // size)
+        overrides = (
+            f"train.per_device_train_batch_size={size}",
+            f"train.gradient_accumulation_steps={accumulation}",
+        )
+        yield Change(overrides, replace(training, tokens=training.tokens * size // batch, accumulation=accumulation))
+
+
+def _length(training: Training, _: Room) -> Iterator[Change]:
+    """Shorter sequences: what is longer is cut."""
+    length = training.length // 2
+    while length >= _SHORTEST:
+        tokens = training.tokens * length // training.length
+        yield Change((f"train.cutoff_len={length}",), replace(training, tokens=tokens, length=length))
+        length //= 2
+
+
+_ENGINES = (
+    ("deepspeed-z2", DeepSpeed(stage=2)),
+    ("deepspeed-z3", DeepSpeed(stage=3)),
+    ("deepspeed-z3-offload", DeepSpeed(stage=3, offload=True)),
+)
+
+
+def _engine(training: Training, _: Room) -> Iterator[Change]:
+    """The processes share what each has: more traffic, the same result.
+
+    LLaMA-Factory has neither pure_bf16 nor most quantised weights under ZeRO-3 (hparams/parser.py).
+    """
+    if training.processes == 1 or isinstance(training.engine, Fsdp):
+        return
+    allowed = _ENGINES if training.mixed and training.quantized_bits is None else _ENGINES[:1]
+    for name, engine in allowed:
+        if _rank(engine) > _rank(training.engine):
+            yield Change((f"engine={name}",), replace(training, engine=engine))
+
+
+def _rank(engine: Ddp | DeepSpeed | Fsdp) -> tuple[int, bool]:
+    return (engine.stage, engine.offload) if isinstance(engine, DeepSpeed) else (0, False)
+
+
+def _adapter(training: Training, _: Room) -> Iterator[Change]:
+    """An adapter is trained instead of all weights: another result."""
+    if training.adapter_rank is None:
+        tuned = replace(training, adapter_rank=_ADAPTER_RANK, targets=("all",), mixed=True, optimizer_bytes=_STATE)
+        yield Change(("method=lora-sft",), tuned)
+
+
+def _devices(training: Training, room: Room) -> Iterator[Change]:
+    """More devices on a node, with ZeRO-3 where nothing is shared yet."""
+    sharded = isinstance(training.engine, Fsdp) or _rank(training.engine)[0] > 0
+    if not sharded and not (training.mixed and training.quantized_bits is None):
+        return
+    engine = training.engine if sharded else DeepSpeed(stage=3)
+    devices = 2 * room.devices
+    while devices <= room.devices_per_node:
+        overrides = (f"devices={devices}", *(() if sharded else ("engine=deepspeed-z3",)))
+        yield Change(overrides, replace(training, processes=room.nodes * devices, engine=engine))
+        devices *= 2
+
+
+_KINDS: tuple[tuple[Kind, ...], ...] = (
+    (_checkpointing,),
+    (_batch,),
+    (_engine,),
+    (_checkpointing, _batch),
+    (_checkpointing, _batch, _engine),
+    (_checkpointing, _batch, _length),
+    (_checkpointing, _batch, _engine, _length),
+    (_adapter,),
+    (_checkpointing, _batch, _adapter),
+    (_devices,),
+    (_checkpointing, _batch, _devices),
+    (_checkpointing, _batch, _engine, _length, _adapter),
+    (_checkpointing, _batch, _length, _adapter, _devices),
+)

@@ -1,0 +1,115 @@
+"""What does not fit a device is told before it is tried, and what would fit."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from ftc.checks import memory
+from ftc.diagnostics.model import Diagnostic, Severity
+from unit.checks.pairs import Pair, pages, passes, refuses
+from unit.compiling import COMMAND, found
+
+CARD = "hardware=h800 model=qwen3-8b"
+SMALL = f"{CARD} hardware.device.memory_mib=24576"
+FULL = f"{CARD} method=full-sft"
+
+
+def told(overrides: str) -> list[Diagnostic]:
+    return [d for d in found(*shlex.split(overrides)) if d.code in ("FTC701", "FTC702")]
+
+
+KEY = "hardware.device.memory_mib"
+PAIRS = (
+    Pair("FTC701", f"{SMALL} method=full-sft", f"{SMALL} train.cutoff_len=512", KEY),
+    Pair("FTC701", f"{SMALL} {FULL} devices=8 engine=deepspeed-z2", f"{FULL} devices=8 engine=deepspeed-z3", KEY),
+    Pair("FTC702", SMALL, CARD, KEY),
+    Pair("FTC702", f"{FULL} devices=8", f"{FULL} devices=8 engine=deepspeed-z3", KEY),
+    Pair("FTC702", f"{CARD} train.per_device_train_batch_size=16", f"{CARD} train.per_device_train_batch_size=4", KEY),
+    Pair("FTC702", f"{CARD} train.cutoff_len=16384", f"{CARD} train.cutoff_len=4096", KEY),
+    Pair("FTC702", "hardware=alauda-vgpu", "hardware=alauda-vgpu train.cutoff_len=512", KEY),
+)
+ALL = [*PAIRS, *pages(memory.RULES)]
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_what_does_not_fit_is_told(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_what_fits_is_not(pair: Pair) -> None:
+    passes(pair)
+    assert told(pair.right) == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        SMALL,
+        f"{SMALL} method=full-sft",
+        FULL,
+        f"{FULL} devices=8",
+        f"{CARD} train.per_device_train_batch_size=16",
+        f"{CARD} train.disable_gradient_checkpointing=true train.cutoff_len=8192",
+        "hardware=alauda-vgpu model=qwen3-0.6b",
+        "hardware=h800 model=qwen2.5-vl-7b-instruct hardware.device.memory_mib=16384",
+    ],
+)
+def test_the_change_that_is_told_is_enough(overrides: str) -> None:
+    (diagnostic,) = told(overrides)
+    advice = diagnostic.help.partition(" makes it ")[0].split()
+    assert advice
+    chosen = {word.partition("=")[0] for word in advice} & {"method", "engine"}
+    kept = [word for word in overrides.split() if word.partition("=")[0] not in chosen]
+    everything = found(*kept, *advice)
+    assert [d for d in everything if d.code in ("FTC701", "FTC702") or d.severity is Severity.ERROR] == []
+
+
+def test_the_terms_are_told_and_the_result_is_kept_where_that_is_enough() -> None:
+    (diagnostic,) = told(f"{FULL} devices=8")
+    for term in ("optimizer", "weights", "gradients", "GiB"):
+        assert term in diagnostic.message
+    assert diagnostic.help.startswith("engine=deepspeed-z2 makes it")
+    (diagnostic,) = told(f"{CARD} train.per_device_train_batch_size=16")
+    assert diagnostic.help.startswith("train.per_device_train_batch_size=8 train.gradient_accumulation_steps=16 makes")
+
+
+def test_where_nothing_is_enough_it_says_so() -> None:
+    (diagnostic,) = told(f"{CARD} hardware.device.memory_mib=1024 hardware.device.per_node=1")
+    assert "a smaller model" in diagnostic.help
+
+
+CUSTOM = "hardware=h800 model=custom model.id=a/b model.template=qwen3"
+SHARDED = f"{FULL} devices=8 engine=deepspeed-z3"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        CUSTOM,
+        "hardware=nvidia model=qwen3-8b method=full-sft",
+        "hardware=cpu model=qwen3-8b method=full-sft",
+        f"{SMALL} model=none dataset=none method=none {' '.join(COMMAND)}",
+        f"{FULL} train.use_galore=true",
+        f"{FULL} train.bf16=false",
+        f"{FULL} train.optim=lomo",
+        f"{CARD} train.cutoff_len=long",
+        f"{FULL} engine=deepspeed-z2 'engine.config={{zero_optimization: {{reduce_bucket_size: auto}}}}'",
+        f"{FULL} engine=deepspeed-z3 'engine.config={{zero_optimization: 3}}'",
+        f"{SHARDED} 'engine.config={{zero_optimization: {{offload_optimizer: cpu}}}}'",
+    ],
+)
+def test_what_is_not_known_is_not_judged(overrides: str) -> None:
+    assert told(overrides) == []
+
+
+def test_a_model_of_ones_own_is_judged_by_the_sizes_that_are_given() -> None:
+    sizes = (
+        "parameters: 8190735360, hidden_size: 4096, intermediate_size: 12288, layers: 36, attention_heads: 32, "
+        "kv_heads: 8, head_size: 128, vocabulary: 151936, context_length: 40960"
+    )
+    given = f"{CUSTOM} 'model.architecture={{{sizes}}}'"
+    assert told(given) == []
+    assert [d.code for d in told(f"{given} method=full-sft")] == ["FTC702"]
