@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean, type_words
-from ftc.resources import directory
 from ftc.spec.launcher import Command
+from ftc.trainer import release
 from ftc.trainer.arguments import OWNED, groups
 
 if TYPE_CHECKING:
@@ -18,30 +17,7 @@ if TYPE_CHECKING:
 
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec, Trainer
-
-
-@cache
-def _load(name: str) -> Json:
-    content: Json = json.loads((directory("schemas") / "llamafactory" / name).read_bytes())
-    return content
-
-
-def _known(llamafactory: str) -> str | None:
-    """The pair of versions that stands for a release of LLaMA-Factory."""
-    found = sorted((directory("schemas") / "llamafactory").glob(f"{llamafactory}+*.templates.json"))
-    return found[0].name.removesuffix(".templates.json") if found else None
-
-
-def _pairs() -> list[str]:
-    found = (directory("schemas") / "llamafactory").glob("*.templates.json")
-    return sorted(file.name.removesuffix(".templates.json").replace("+", " with transformers ") for file in found)
-
-
-def _pair(trainer: Trainer) -> str | None:
-    """The exact pair, where there is a schema for it."""
-    name = f"{trainer.llamafactory}+{trainer.transformers}"
-    return name if (directory("schemas") / "llamafactory" / f"{name}.json").is_file() else None
+    from ftc.spec.job import JobSpec
 
 
 def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -52,10 +28,10 @@ def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: trainer.llamafactory=0.9.3
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
-    pair = _known(spec.trainer.llamafactory)
+    pair = release.known(spec.trainer.llamafactory)
     if isinstance(spec.launcher, Command) or pair is None:
         return
-    accepted = _load(f"{pair}.json")["transformers_range"]
+    accepted = release.arguments(pair)["transformers_range"]
     have = spec.trainer.transformers
     low, high = _version(accepted["min"]), _version(accepted["max"])
     if not low <= _version(have) <= high or any(fnmatchcase(have, bad) for bad in accepted["not"]):
@@ -80,11 +56,12 @@ def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: trainer.transformers=5.6.0
     """
     trainer = spec.trainer
-    if isinstance(spec.launcher, Command) or _pair(trainer) is not None or any(versions_fit(spec, _)):
+    if isinstance(spec.launcher, Command) or release.pair(trainer) is not None or any(versions_fit(spec, _)):
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
     message = f"the arguments of {have} are not known here and go unchecked"
-    yield Finding(("trainer",), message, f"known: {', '.join(_pairs())}")
+    known = ", ".join(pair.replace("+", " with transformers ") for pair in release.pairs())
+    yield Finding(("trainer",), message, f"known: {known}")
 
 
 def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -110,10 +87,10 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.learning_rat=1.0e-5
     Right: train.learning_rate=1.0e-5
     """
-    pair = _pair(spec.trainer)
+    pair = release.pair(spec.trainer)
     if isinstance(spec.launcher, Command) or pair is None:
         return
-    schema = _load(f"{pair}.json")
+    schema = release.arguments(pair)
     if spec.method is not None:
         named = {"stage": spec.method.stage, "finetuning_type": spec.method.finetuning_type}
         yield from _argument_findings(("method",), named, schema, "train")
@@ -126,10 +103,10 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:
     allowed = schema[command]
-    release = f"llamafactory {schema['llamafactory']}"
+    version = f"llamafactory {schema['llamafactory']}"
     for name, value in arguments.items():
         if name not in allowed:
-            message = f"is no argument of `llamafactory-cli {command}` in {release}"
+            message = f"is no argument of `llamafactory-cli {command}` in {version}"
             yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "", at_key=True)
         else:
             problem = _value_problem(value, schema["arguments"][name])
@@ -187,10 +164,10 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: model.template=qwen33
     Right: model.template=qwen3
     """
-    pair = _known(spec.trainer.llamafactory)
+    pair = release.known(spec.trainer.llamafactory)
     if spec.model is None or pair is None or isinstance(spec.launcher, Command):
         return
-    templates = _load(f"{pair}.templates.json")["templates"]
+    templates = release.data(pair)["templates"]
     if spec.model.template not in templates:
         message = f"llamafactory {spec.trainer.llamafactory} has no template '{spec.model.template}'"
         help_ = did_you_mean(spec.model.template, templates)
