@@ -198,11 +198,14 @@ def arguments_document() -> dict[str, Any]:
     }
 
 
-def template_facts(template: Any) -> dict[str, bool]:
-    """What a check needs to know of a template."""
+def template_facts(template: Any) -> dict[str, Any]:
+    """What a check needs to know of a template: the media whose place in a text it knows, and how it ends a turn."""
     reasoning = module("llamafactory.data.template").ReasoningTemplate
-    plugin = type(template.mm_plugin).__name__
-    return {"multimodal": plugin != "BasePlugin", "reasoning": isinstance(template, reasoning)}
+    return {
+        "media": [f"{kind}s" for kind in ("image", "video", "audio") if getattr(template.mm_plugin, f"{kind}_token")],
+        "reasoning": isinstance(template, reasoning),
+        "efficient_eos": template.efficient_eos,
+    }
 
 
 def model_groups(constants: types.ModuleType) -> Iterator[tuple[str, list[str]]]:
@@ -228,10 +231,11 @@ def models_of_templates() -> dict[str, list[str]]:
 
 
 def templates_document() -> dict[str, Any]:
-    """The content of <pair>.templates.json."""
+    """The content of <pair>.templates.json: what the data of a run is judged by."""
     templates = module("llamafactory.data.template").TEMPLATES
     return {
         "llamafactory": importlib.metadata.version("llamafactory"),
+        "formats": sorted(module("llamafactory.data.converter").DATASET_CONVERTERS),
         "templates": {name: template_facts(template) for name, template in sorted(templates.items())},
         "models": models_of_templates(),
     }

@@ -274,8 +274,14 @@ def test_models_name_known_templates(pair: str) -> None:
     assert set(document["models"]) <= set(document["templates"])
     assert "Qwen/Qwen3-0.6B" in document["models"]["qwen3"]
     assert "Qwen/Qwen2.5-VL-7B-Instruct" in document["models"]["qwen2_vl"]
-    assert document["templates"]["qwen3"] == {"multimodal": False, "reasoning": True}
-    assert document["templates"]["qwen2_vl"] == {"multimodal": True, "reasoning": False}
+    text = {"media": [], "reasoning": True, "efficient_eos": False}
+    assert document["templates"]["qwen3"] == text
+    assert document["templates"]["qwen2_vl"] == {**text, "media": ["images", "videos"], "reasoning": False}
+
+
+def test_the_formats_of_a_dataset_are_those_of_the_release() -> None:
+    assert read("0.9.3+4.51.1", ".templates.json")["formats"] == ["alpaca", "sharegpt"]
+    assert read("0.9.5+5.6.0", ".templates.json")["formats"] == ["alpaca", "openai", "sharegpt"]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -298,7 +304,11 @@ def test_templates_are_those_measured(pair: str) -> None:
     measured = reference(f"llamafactory-templates-{pair.partition('+')[0]}.json")["templates"]
     ours = read(pair, ".templates.json")["templates"]
     facts = {
-        name: {"multimodal": one["mm_plugin"] != "BasePlugin", "reasoning": one["class"] == "ReasoningTemplate"}
+        name: {
+            "media": [f"{kind}s" for kind in ("image", "video", "audio") if one.get(f"{kind}_token")],
+            "reasoning": one["class"] == "ReasoningTemplate",
+            "efficient_eos": one["efficient_eos"],
+        }
         for name, one in measured.items()
     }
     assert set(ours) == set(facts)
