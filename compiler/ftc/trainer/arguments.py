@@ -56,6 +56,13 @@ OWNED = {
     "export_dir": "method.merge",
 }
 
+# What shapes the model, its tokenizer or its chat template, and so must be the same when the adapter is merged: without
+# the new tokens of the training its embeddings do not fit (`size mismatch`, seen with LLaMA-Factory 0.9.5).
+_SHAPING = (
+    *("trust_remote_code", "use_fast_tokenizer", "add_tokens", "add_special_tokens", "new_special_tokens_config"),
+    *("resize_vocab", "default_system"),
+)
+
 
 class Inputs(msgspec.Struct, frozen=True):
     """Where the trainer finds things in the pod; `dataset` holds the files, `dataset_info` describes them."""
@@ -132,13 +139,17 @@ def _tracking(tracking: Tracking) -> Json:
 
 
 def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
-    """The content of merge.yaml: the adapter of the run, merged into its base model."""
-    trusted = {key: value for key, value in chosen(spec).items() if key == "trust_remote_code"}
+    """The content of merge.yaml: the adapter of the run, merged into its base model.
+
+    `stage` is there for reward models, whose value head the export copies only if it is told (train/tuner.py).
+    """
+    shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
     return {
         "model_name_or_path": inputs.model,
         "adapter_name_or_path": OUTPUT,
-        **trusted,
+        **shaping,
         "template": model.template,
+        **({"stage": method.stage} if method.stage == "rm" else {}),
         "finetuning_type": method.finetuning_type,
         "export_dir": MERGED,
         **(method.merge or {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -76,6 +77,18 @@ def test_the_users_arguments_win_over_those_of_the_groups() -> None:
         }.items()
     )
     assert train("hardware.arguments={logging_steps: 7}")["logging_steps"] == 10, "the method is nearer to the user"
+
+
+def test_what_shapes_the_model_shapes_the_merged_one_too() -> None:
+    shaping = {"add_special_tokens": "<a>,<b>", "resize_vocab": True, "default_system": "You are brief."}
+    merged = document("merge.yaml", *(f"train.{name}={json.dumps(value)}" for name, value in shaping.items()))
+    assert {name: merged[name] for name in shaping} == shaping
+    assert "learning_rate" not in merged
+
+
+def test_the_merge_of_a_reward_model_keeps_its_value_head() -> None:
+    assert document("merge.yaml", "method.stage=rm", "dataset.info=null")["stage"] == "rm"
+    assert "stage" not in document("merge.yaml")
 
 
 def test_a_trusted_model_is_trusted_when_it_is_merged_too() -> None:
