@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.rule import Finding, Rule
-from ftc.diagnostics.model import Severity, did_you_mean, type_words
+from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.spec.launcher import Command
 from ftc.trainer import release
 from ftc.trainer.arguments import OWNED, groups
@@ -111,7 +111,9 @@ def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, com
         else:
             problem = _value_problem(value, schema["arguments"][name])
             if problem:
-                yield Finding((*path, name), problem, str(schema["arguments"][name].get("description", "")))
+                about = schema["arguments"][name]
+                near = nearest(str(value), map(str, about.get("enum", ())))
+                yield Finding((*path, name), problem, near or str(about.get("description", "")))
 
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {

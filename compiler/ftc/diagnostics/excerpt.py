@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.diagnostics.printable import Cell, cells
 from ftc.diagnostics.redact import names_a_secret, redacted
-from ftc.diagnostics.shown import STARS, holds_a_secret, is_secret
+from ftc.diagnostics.shown import SEARCHED, STARS, holds_a_secret, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,9 @@ def of_file(position: Position, path: KeyPath, lines: Sequence[str]) -> Excerpt 
     if not 0 < position.line <= len(lines):
         return None
     line, before = lines[position.line - 1], lines[position.line - 2] if position.line > 1 else ""
-    text, start = _without_secrets(line, min(position.column - 1, len(line)), before, path)
+    column = min(position.column - 1, len(line))
+    first = max(0, column - SEARCHED // 2)
+    text, start = _without_secrets(line[first : first + SEARCHED], column - first, before[:SEARCHED], path)
     word = _WORD.match(text, start)
     return _excerpt(_Span(text, start, word.end() if word else start + 1))
 
@@ -57,8 +59,9 @@ def of_override(position: Position, path: KeyPath, *, at_key: bool) -> Excerpt:
     """An override with the caret under its value, or under the key that the finding means."""
     text = position.source
     key, equals, value = text.partition("=")
-    if at_key and equals and len(path) <= key.count(".") + 1:
-        return _excerpt(_Span(text, key.rfind(".") + 1, len(key)))
+    parts = [found.span() for found in re.finditer(r"[^.\[\]+~]+", key)]
+    if at_key and equals and 0 < len(path) <= len(parts):
+        return _excerpt(_Span(text, *parts[len(path) - 1]))
     begin = len(key) + 1 if equals and value else 0
     inner = _inside(value, path) if equals else None
     return _excerpt(_Span(text, begin + inner.start(), begin + inner.end()) if inner else _Span(text, begin, len(text)))

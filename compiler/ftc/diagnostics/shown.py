@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Longer than any message of ftc; what is longer repeats a value that nobody reads to its end.
 _LONGEST = 600
+# Patterns of secrets are searched in so many characters; a text of a megabyte would take minutes.
+SEARCHED = 8000
 STARS = "***"
 
 
@@ -34,16 +36,18 @@ def _order(diagnostic: Diagnostic) -> tuple[int, str, int, int]:
 
 
 def _without_secrets(diagnostic: Diagnostic) -> Diagnostic:
-    message, help_ = redacted(diagnostic.message), redacted(diagnostic.help)
+    message = _redacted(diagnostic.message)
     if holds_a_secret(diagnostic.path):
         message = _QUOTED.sub(_starred, message)
     return msgspec.structs.replace(
         diagnostic,
-        message=_cut(message),
-        help=help_,
+        message=_cut(message, _LONGEST),
+        help=_redacted(diagnostic.help),
+        path=_short(diagnostic.path),
         position=diagnostic.position and _position(diagnostic.position, diagnostic.path),
         related=tuple(
-            msgspec.structs.replace(one, position=_position(one.position, one.path)) for one in diagnostic.related
+            msgspec.structs.replace(one, path=_short(one.path), position=_position(one.position, one.path))
+            for one in diagnostic.related
         ),
         follows_from=(),
     )
@@ -55,7 +59,16 @@ def _position(position: Position, path: KeyPath) -> Position:
     key, equals, value = position.source.partition("=")
     if holds_a_secret(path) and key.lstrip("+") == dotted(path) and is_secret(value):
         return Position(f"{key}{equals}{STARS}")
-    return Position(redacted(position.source))
+    return Position(_redacted(position.source))
+
+
+def _redacted(text: str) -> str:
+    """The text without secrets; what is cut first is far behind what anybody is shown."""
+    return redacted(_cut(text, SEARCHED))
+
+
+def _short(path: KeyPath) -> KeyPath:
+    return tuple(_cut(part, _LONGEST) if isinstance(part, str) else part for part in path)
 
 
 def holds_a_secret(path: KeyPath) -> bool:
@@ -79,5 +92,5 @@ def _starred(found: re.Match[str]) -> str:
     return f"{found['quote']}{STARS}{found['end']}" if is_secret(found["value"]) else found[0]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
@@ -167,3 +169,19 @@ def test_colour_is_asked_for_by_role() -> None:
         "<gutter:   |> <warning:  ^>\n"
         "  <help:help>: no\n"
     )
+
+
+@pytest.mark.parametrize(("path", "carets"), [(("a",), "^"), (("a", "bcd"), "  ^^^"), (("a", "bcd", "e"), "      ^")])
+def test_the_caret_stands_under_the_part_of_the_key_that_is_unknown(path: tuple[str, ...], carets: str) -> None:
+    found = Diagnostic(code="FTC999", message="unknown", path=path, position=Position("a.bcd.e=1"), at_key=True)
+    assert rendered(found) == ["   | a.bcd.e=1", f"   | {carets}"]
+
+
+@pytest.mark.parametrize("text", ["sk-" * 300_000, "https://" * 100_000, "A_" * 500_000, "token=" * 100_000])
+def test_a_text_of_a_megabyte_is_told_at_once(text: str) -> None:
+    found = Diagnostic(code="FTC999", message=text, path=("env", text), position=Position(f"env.A={text}"), help=text)
+    in_file = Diagnostic(code="FTC999", message=text, position=Position("run.yaml", 1, len(text) // 2))
+    began = time.process_time()
+    said = render([found, in_file], lambda _: [text])
+    assert time.process_time() - began < 5
+    assert len(said) < 30_000

@@ -1,0 +1,101 @@
+"""A word that is nearly right is answered with the right one, any other with those that there are."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from unit.compiling import conf, ftc, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("hardwre=ascend", "hardware"),
+        ("+hardwre=ascend", "hardware"),
+        ("source@modle.source=git", None),
+        ("hardware=asend", "ascend"),
+        ("source@model.source=gti", "git"),
+        ("nodse=2", "nodes"),
+        ("storage.workspace.clam=a", "claim"),
+        ("hardware.device.resuorce=a.b/c", "resource"),
+        ("method.stage=dop", "dpo"),
+        ("launcher.kind=torchrn", "torchrun"),
+        ("naming=fixd", "fixed"),
+        ("engine.kind=deepsped", "deepspeed"),
+        ("train.learning_rat=1.0", "learning_rate"),
+        ("method.merge.export_sise=4", "export_size"),
+        ("train.lr_scheduler_type=cosin", "cosine"),
+        ("train.eval_strategy=step", "steps"),
+        ("model.template=qwen33", "qwen3"),
+        ("'dataset.names=[alpacca]'", "alpaca"),
+        ("'pod={spec: {nodeSelecto: {a: b}}}'", "nodeSelector"),
+        ("-c confg", "config"),
+    ],
+)
+def test_what_is_near_is_suggested(words: str, meant: str | None) -> None:
+    said = refused(*shlex.split(words))
+    assert (f"did you mean '{meant}'?" if meant else "source@model.source=…") in said
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("zzzz=1", ("hardware", "nodes", "train")),
+        ("hardware=zzzz", ("ascend", "nvidia")),
+        ("storage.workspace.zzzz=1", ("claim", "mount_path")),
+        ("method.stage=zzzz", ("dpo", "sft")),
+        ("launcher.kind=zzzz", ("accelerate", "torchrun")),
+        ("train.zzzz=1", ("learning_rate", "cutoff_len")),
+        ("train.lr_scheduler_type=zzzz", ("cosine", "linear")),
+        ("model.template=zzzz", ("qwen3", "llama3")),
+        ("'dataset.names=[zzzz]'", ("alpaca",)),
+        ("-c zzzz", ("config",)),
+    ],
+)
+def test_where_nothing_is_near_the_known_words_are_named(words: str, known: tuple[str, ...]) -> None:
+    said = refused(*shlex.split(words))
+    assert "did you mean" not in said
+    for word in known:
+        assert word in said.replace(",", " ").split(), word
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("complie",), "did you mean 'compile'?"),
+        (("zzzz",), "known: "),
+        (("compile", "--formt", "json"), "--format"),
+        (("compile", "--format", "jsn"), "'json'"),
+        (("compile", "-t", "volcan"), "'volcano'"),
+        (("compile", "--ignore", "FTC209x"), "did you mean 'FTC209'?"),
+    ],
+)
+def test_a_wrong_command_line_is_answered_too(words: tuple[str, ...], answer: str) -> None:
+    said = ftc(*words)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert answer in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("list", "hardwre"), "did you mean 'hardware'?"),
+        (("list", "zzzz"), "known: "),
+        (("rule", "FTC301x"), "did you mean 'FTC301'?"),
+    ],
+)
+def test_groups_and_codes_are_suggested_where_they_are_asked_for(words: tuple[str, ...], answer: str) -> None:
+    said = ftc(*words)
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert answer in said.stderr
+
+
+def test_a_defaults_list_is_answered_too(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"run": "defaults:\n  - config\n  - override hardwar: ascend\n"})
+    assert "did you mean 'hardware'?" in refused("--config-dir", tree, "-c", "run")
