@@ -66,7 +66,14 @@ def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
     device, training = spec.hardware.device, read(spec)
     if device is None or device.memory_mib is None or not isinstance(training, Training):
         return None, None
-    return training, Room(device.memory_mib * _MIB, spec.nodes, spec.devices, device.per_node or spec.devices)
+    return training, Room(
+        memory=device.memory_mib * _MIB,
+        nodes=spec.nodes,
+        devices=spec.devices,
+        devices_per_node=device.per_node or spec.devices,
+        deepspeed=spec.hardware.deepspeed is not None,
+        quantizes=spec.hardware.bitsandbytes or (),
+    )
 
 
 def _gib(size: int) -> str:

@@ -17,6 +17,7 @@ MARGIN = 1.15
 _SHORTEST = 512
 _ADAPTER_RANK = 8
 _STATE = 8
+_BITS = 4
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -27,12 +28,17 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True):
-    """What a change may use: a device's bytes, a node's devices, how many nodes and devices the run has."""
+    """What a change may use: a device's bytes, how many nodes and devices the run has, what the chip can do.
+
+    `deepspeed` says whether DeepSpeed runs on it, `quantizes` to how many bits bitsandbytes does.
+    """
 
     memory: int
     nodes: int
     devices: int
     devices_per_node: int
+    deepspeed: bool
+    quantizes: tuple[int, ...]
 
 
 Kind: TypeAlias = Callable[[Training, Room], Iterator[Change]]
@@ -104,12 +110,12 @@ _ENGINES = (
 )
 
 
-def _engine(training: Training, _: Room) -> Iterator[Change]:
+def _engine(training: Training, room: Room) -> Iterator[Change]:
     """The processes share what each has: more traffic, the same result.
 
     LLaMA-Factory has neither pure_bf16 nor most quantised weights under ZeRO-3 (hparams/parser.py).
     """
-    if training.processes == 1 or isinstance(training.engine, Fsdp):
+    if training.processes == 1 or isinstance(training.engine, Fsdp) or not room.deepspeed:
         return
     allowed = _ENGINES if training.mixed and training.quantized_bits is None else _ENGINES[:1]
     for name, engine in allowed:
@@ -128,10 +134,17 @@ def _adapter(training: Training, _: Room) -> Iterator[Change]:
         yield Change(("method=lora-sft",), tuned)
 
 
+def _quantized(training: Training, room: Room) -> Iterator[Change]:
+    """Frozen weights in 4 bits: slower, and a little of the result."""
+    alone = isinstance(training.engine, Ddp) and training.adapter_rank is not None
+    if alone and training.quantized_bits is None and _BITS in room.quantizes:
+        yield Change((f"train.quantization_bit={_BITS}",), replace(training, quantized_bits=_BITS))
+
+
 def _devices(training: Training, room: Room) -> Iterator[Change]:
     """More devices on a node, with ZeRO-3 where nothing is shared yet."""
     sharded = isinstance(training.engine, Fsdp) or _rank(training.engine)[0] > 0
-    if not sharded and not (training.mixed and training.quantized_bits is None):
+    if not sharded and not (room.deepspeed and training.mixed and training.quantized_bits is None):
         return
     engine = training.engine if sharded else DeepSpeed(stage=3)
     devices = 2 * room.devices
@@ -151,8 +164,14 @@ _KINDS: tuple[tuple[Kind, ...], ...] = (
     (_checkpointing, _batch, _engine, _length),
     (_adapter,),
     (_checkpointing, _batch, _adapter),
+    (_quantized,),
+    (_checkpointing, _batch, _quantized),
+    (_checkpointing, _batch, _length, _adapter),
+    (_checkpointing, _batch, _adapter, _quantized),
     (_devices,),
     (_checkpointing, _batch, _devices),
     (_checkpointing, _batch, _engine, _length, _adapter),
+    (_checkpointing, _batch, _length, _adapter, _quantized),
+    (_checkpointing, _batch, _length, _quantized),
     (_checkpointing, _batch, _length, _adapter, _devices),
 )
