@@ -34,6 +34,7 @@ schemas: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(PYTHON) benchmarks/cold_compile.py
+	$(PYTHON) benchmarks/rules.py
 
 # Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
 pins: $(VENV)/.installed
