@@ -72,7 +72,8 @@ def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.output_dir=/workspace/out
     Right: storage.workspace.mount_path=/workspace
     """
-    for path, arguments in groups(spec):
+    merge = spec.method.merge if spec.method is not None and spec.method.merge is not None else {}
+    for path, arguments in (*groups(spec), (("method", "merge"), merge)):
         for name in sorted(OWNED.keys() & arguments.keys()):
             message, help_ = f"follows from {OWNED[name]}", f"set {OWNED[name]} instead"
             yield Finding((*path, name), message, help_, at_key=True)

@@ -20,7 +20,7 @@ _TEMPLATES = ".templates.json"
 def pair(trainer: Trainer) -> str | None:
     """The exact pair of versions, where there is a schema for it."""
     name = f"{trainer.llamafactory}+{trainer.transformers}"
-    return name if (_directory() / f"{name}.json").is_file() else None
+    return name if _there(f"{name}.json") else None
 
 
 def known(llamafactory: str) -> str | None:
@@ -45,6 +45,11 @@ def data(name: str) -> Json:
 
 def _directory() -> Path:
     return directory("schemas") / "llamafactory"
+
+
+@cache
+def _there(name: str) -> bool:
+    return (_directory() / name).is_file()
 
 
 @cache

@@ -132,7 +132,8 @@ def test_a_described_dataset_is_described_in_the_pod() -> None:
 def test_a_description_keeps_all_its_words() -> None:
     description = (
         "dataset.info={mine: {file_name: a/b.json, formatting: sharegpt, columns: {messages: conversations},"
-        " tags: {role_tag: from}}, other: {hf_hub_url: org/data, subset: '中'}}"
+        " tags: {role_tag: from, content_tag: value, user_tag: a, assistant_tag: b}},"
+        " other: {hf_hub_url: org/data, subset: '中'}}"
     )
     info = document("dataset_info.json", "dataset.names=[mine,other]", description)
     directory = variables(fetcher("dataset"))["TARGET_DIR"]
@@ -140,7 +141,7 @@ def test_a_description_keeps_all_its_words() -> None:
         "file_name": f"{directory}/a/b.json",
         "formatting": "sharegpt",
         "columns": {"messages": "conversations"},
-        "tags": {"role_tag": "from"},
+        "tags": {"role_tag": "from", "content_tag": "value", "user_tag": "a", "assistant_tag": "b"},
     }
     assert info["other"] == {"hf_hub_url": "org/data", "subset": "中"}
     assert train("dataset.names=[mine,other]", description)["dataset"] == "mine,other"

@@ -1,0 +1,241 @@
+"""Rules on what dataset_info.json says of the data, and what the stage and the template need of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftc.checks.rule import Finding, Rule
+from ftc.checks.training import of_training
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.checks.training import Training
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+
+# LLaMA-Factory, data/parser.py: 0.9.3 and 0.9.5 alike.
+_ORIGINS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name")
+_COLUMNS = (
+    *("prompt", "query", "response", "history", "messages", "system", "tools"),
+    *("images", "videos", "audios", "chosen", "rejected", "kto_tag"),
+)
+_TAGS = ("role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
+_KEYS = (*_ORIGINS, "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags")
+_MAPPINGS = ("columns", "tags")
+_MEDIA = ("images", "videos", "audios")
+# What people name that is no file of rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
+_NO_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
+
+
+def _entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
+    """The described datasets that are read, for training or evaluation, each with its key."""
+    info = run.dataset.info or {}
+    for name in dict.fromkeys((*run.dataset.names, *run.evaluated)):
+        if name in info:
+            yield name, ("dataset", "info", name), info[name]
+
+
+def _mapping(entry: Json, key: str) -> Json | None:
+    """The columns or tags of an entry, where it names any: the ones that it does not name are then gone."""
+    value = entry.get(key)
+    return value if isinstance(value, dict) else None
+
+
+@of_training
+def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
+    """Each dataset that is evaluated on is described.
+
+    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+
+    Wrong: train.eval_dataset=alpaca_test
+    Right: train.eval_dataset=alpaca
+    """
+    info = run.dataset.info
+    for name in [name for name in run.evaluated if info is not None and name not in info]:
+        message = f"'{name}' is not described in dataset.info"
+        yield Finding(run.at("eval_dataset"), message, did_you_mean(name, info or ()))
+
+
+@of_training
+def entries_are_well_formed(run: Training) -> Iterator[Finding]:
+    """An entry of dataset.info names a file, a format that there is, and values of the right type.
+
+    Otherwise it says `Dataset converter … not found` or KeyError: 'file_name', with the tokenizer loaded
+    (data/parser.py, data/converter.py); `openai` is a format from 0.9.4 on.
+
+    Wrong: 'dataset.info.alpaca.formatting=sharegtp'
+    Right: 'dataset.info.alpaca.formatting=sharegpt'
+    """
+    for _, at, entry in _entries(run):
+        formatting = entry.get("formatting", "alpaca")
+        if formatting not in run.data["formats"]:
+            message = f"llamafactory {run.release} has no format '{formatting}'"
+            yield Finding((*at, "formatting"), message, did_you_mean(str(formatting), run.data["formats"]))
+        if not entry.keys() & set(_ORIGINS):
+            yield Finding(at, "names no data", "set file_name to a file or a directory of the source")
+        name = entry.get("file_name")
+        if isinstance(name, str) and name.lower().endswith(_NO_ROWS):
+            message = "is no file of rows: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
+            yield Finding((*at, "file_name"), message, "unpack or convert it, and name the result")
+        if not isinstance(entry.get("ranking", False), bool):
+            yield Finding((*at, "ranking"), "must be true or false", "write true for pairs of answers")
+        for key in [key for key in _MAPPINGS if key in entry and _mapping(entry, key) is None]:
+            yield Finding((*at, key), "must be a mapping", f"name the {key} of the file")
+
+
+@of_training
+def entries_have_known_keys(run: Training) -> Iterator[Finding]:
+    """An entry of dataset.info has the keys that LLaMA-Factory reads.
+
+    It skips the others without a word (data/parser.py), so that a misspelt column is a column that nobody named.
+
+    Wrong: 'dataset.info.alpaca.columns={promt: question, response: answer}'
+    Right: 'dataset.info.alpaca.columns={prompt: question, response: answer}'
+    """
+    for _, at, entry in _entries(run):
+        yield from _unknown(at, entry, _KEYS)
+        for key, known in (("columns", _COLUMNS), ("tags", _TAGS)):
+            yield from _unknown((*at, key), _mapping(entry, key) or {}, known)
+
+
+def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Finding]:
+    for key in [key for key in given if key not in known]:
+        help_ = nearest(str(key), known) or f"known: {', '.join(known)}"
+        yield Finding((*at, key), "is read by nobody", help_)
+
+
+_OF_PAIRS = ("rm", "dpo")
+
+
+@of_training
+def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
+    """Pairs of answers are for reward models and DPO, and these have nothing else.
+
+    LLaMA-Factory says, with the tokenizer loaded: `The dataset is not applicable in the current training stage`
+    (data/loader.py).
+
+    Wrong: method.stage=dpo
+    Right: method.stage=dpo 'dataset.info.alpaca={file_name: a, ranking: true,
+      columns: {prompt: question, chosen: better, rejected: worse}}'
+    """
+    for name, at, entry in _entries(run):
+        ranking = entry.get("ranking", False)
+        if ranking is False and run.stage in _OF_PAIRS:
+            message = f"'{name}' has no pairs of answers, and stage {run.stage} compares two"
+            help_ = "set ranking: true with columns chosen and rejected, or another dataset or stage"
+            yield Finding((*at, "ranking"), message, help_)
+        elif ranking is True and run.stage not in _OF_PAIRS:
+            message = f"'{name}' has pairs of answers, and stage {run.stage} has no use for them"
+            yield Finding((*at, "ranking"), message, "use method.stage=dpo or rm, or another dataset")
+
+
+@of_training
+def columns_are_named(run: Training) -> Iterator[Finding]:
+    """An entry names the columns that its format and the stage need.
+
+    Where an entry has `columns`, those that it does not name are gone, LLaMA-Factory's defaults too (data/parser.py):
+    it fails with KeyError: None, or drops every row: `Cannot find valid samples`.
+
+    Wrong: 'dataset.info.alpaca.columns={system: system}'
+    Right: 'dataset.info.alpaca.columns={prompt: instruction, response: output, system: system}'
+    """
+    for name, at, entry in _entries(run):
+        columns = _mapping(entry, "columns")
+        missing = [column for column in _needed(run, entry) if not (columns or {}).get(column)]
+        if missing:
+            message = f"'{name}' names no column for {' and '.join(missing)}"
+            yield Finding((*at, "columns"), message, f"add {', '.join(f'{column}: …' for column in missing)}")
+
+
+def _needed(run: Training, entry: Json) -> list[str]:
+    """The columns without which no row is left; an alpaca file has defaults for its own where `columns` is missing."""
+    talks = entry.get("formatting", "alpaca") != "alpaca"
+    pairs = ["chosen", "rejected"] if run.stage in _OF_PAIRS and entry.get("ranking") is True else []
+    needed = [*pairs, *(["kto_tag"] if run.stage == "kto" else [])]
+    if _mapping(entry, "columns") is None:
+        return needed
+    own = {"sft": ["response"], "kto": ["response"], "pt": ["prompt"], "ppo": ["prompt"]}
+    return [*(["messages"] if talks else own.get(run.stage, [])), *needed]
+
+
+@of_training
+def tags_are_named(run: Training) -> Iterator[Finding]:
+    """An entry of conversations names the tags of its messages.
+
+    Where an entry has `tags`, those that it does not name are gone, LLaMA-Factory's defaults too (data/parser.py): it
+    fails with KeyError: None, or drops every conversation: `Cannot find valid samples`.
+
+    Wrong: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content}}'
+    Right: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content,
+      user_tag: user, assistant_tag: assistant}}'
+    """
+    for name, at, entry in _entries(run):
+        tags = _mapping(entry, "tags")
+        if tags is None or entry.get("formatting", "alpaca") == "alpaca":
+            continue
+        missing = [tag for tag in ("role_tag", "content_tag", "user_tag", "assistant_tag") if not tags.get(tag)]
+        if missing:
+            message = f"'{name}' names no {' and no '.join(missing)}"
+            yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
+
+
+@of_training
+def media_have_a_template(run: Training) -> Iterator[Finding]:
+    """Images, videos and sound have a template that knows their place in a text.
+
+    LLaMA-Factory says while it tokenises: `This model does not support image input. Please check whether the correct
+    template is used` (data/mm_plugin.py).
+
+    Wrong: dataset=covla-qa-zh model=qwen3-8b
+    Right: dataset=covla-qa-zh model=qwen2.5-vl-7b-instruct
+    """
+    template = run.data["templates"].get(run.model.template)
+    if template is None or run.stage == "pt":
+        return
+    for name, at, entry in _entries(run):
+        columns = _mapping(entry, "columns") or {}
+        for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in template["media"]]:
+            message = f"'{name}' has {medium}, and template {run.model.template} has no place for them"
+            able = _similar(run.model.template, medium, run.data["templates"])
+            yield Finding((*at, "columns", medium), message, f"use a model of a template that has, such as {able}")
+
+
+def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
+    """The nearest template that has a medium."""
+    able = [name for name, facts in templates.items() if medium in facts["media"]]
+    family = [name for name in able if name.startswith(template.rstrip("_0123456789"))]
+    return ", ".join((family or able)[:3])
+
+
+@of_training
+def template_is_of_the_model(run: Training) -> Iterator[Finding]:
+    """The template is the one that the model was made with.
+
+    LLaMA-Factory never compares the two: another template trains on other marks of turns and another system prompt than
+    the model knows, and is written into the result (data/template.py; models by template: extras/constants.py).
+
+    Wrong: model=qwen3-8b model.template=llama3
+    Right: model=qwen3-8b model.template=qwen3
+    """
+    known = run.data["templates"]
+    owners = [template for template, models in run.data["models"].items() if run.model.id in models]
+    chosen = run.model.template
+    if not owners or chosen not in known or run.stage == "pt" or "base" in run.model.id.lower():
+        return
+    if chosen.removesuffix("_nothink") not in {owner.removesuffix("_nothink") for owner in owners}:
+        message = f"llamafactory {run.release} trains {run.model.id} with template {' or '.join(owners)}, not {chosen}"
+        yield Finding(("model", "template"), message, f"set model.template={owners[0]}")
+
+
+RULES = (
+    Rule("FTC450", evaluation_data_is_described),
+    Rule("FTC451", entries_are_well_formed),
+    Rule("FTC452", entries_have_known_keys, Severity.WARNING),
+    Rule("FTC453", ranking_fits_the_stage),
+    Rule("FTC454", columns_are_named),
+    Rule("FTC455", tags_are_named),
+    Rule("FTC456", media_have_a_template),
+    Rule("FTC457", template_is_of_the_model, Severity.WARNING),
+)

@@ -1,0 +1,225 @@
+"""Rules on the stage and the tuning type with their arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding, Rule
+from ftc.checks.training import of_training
+from ftc.spec.tracking import Mlflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.checks.training import Training
+
+_OF_SFT = ("predict_with_generate", "neat_packing", "train_on_prompt", "mask_history")
+
+
+@of_training
+def arguments_of_sft(run: Training) -> Iterator[Finding]:
+    """Arguments of supervised fine-tuning stay out of the other stages.
+
+    LLaMA-Factory stops at once: `… cannot be set as True except SFT` (hparams/parser.py).
+
+    Wrong: method.stage=pt train.mask_history=true
+    Right: method.stage=sft train.mask_history=true
+    """
+    for name in [name for name in _OF_SFT if run.on(name) and run.stage != "sft"]:
+        yield Finding(
+            run.at(name), f"is for stage sft, and this is {run.stage}", "leave it out, or set method.stage=sft"
+        )
+
+
+@of_training
+def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
+    """PPO has a reward model of a kind that it can use.
+
+    LLaMA-Factory stops at once without one, and with a LoRA reward model beside a policy that is no LoRA
+    (hparams/finetuning_args.py). A reward server that is no URL fails after the policy is loaded
+    (train/trainer_utils.py).
+
+    Wrong: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo
+    Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo train.reward_model=/models/reward
+    """
+    if run.stage != "ppo":
+        return
+    reward, kind = run.value("reward_model"), run.value("reward_model_type")
+    if reward is None:
+        yield Finding(("method", "stage"), "PPO needs a reward model", "set train.reward_model=…")
+    elif kind == "lora" and run.tuning != "lora":
+        message = f"is lora, which finetuning_type {run.tuning} cannot switch to"
+        at = run.at("reward_model_type") if "reward_model_type" in run.given else run.at("reward_model")
+        yield Finding(at, message, "set train.reward_model_type=full")
+    elif kind == "api" and not str(reward).startswith("http"):
+        yield Finding(run.at("reward_model"), "is no URL, and the reward comes from a server", "name one: http://…")
+
+
+_NO_EVALUATION = ("eval_dataset", "val_size")
+_REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
+# It refuses to start with the trl that its own PPO needs (extras/misc.py against train/ppo/trainer.py).
+_WITHOUT_PPO = {"0.9.5": "trl 0.9.6 at most, and this release refuses to start with it"}
+
+
+@of_training
+def ppo_can_run(run: Training) -> Iterator[Finding]:
+    """PPO gets only what its trainer can do.
+
+    It logs to TensorBoard or not at all, evaluates nothing, and knows no shifted attention: LLaMA-Factory stops at once
+    (hparams/parser.py), or after the models are loaded (train/ppo/trainer.py: `PPOTrainer does not support eval dataset
+    yet`). From 0.9.4 on its PPO asks for another trl than the release itself.
+
+    Wrong: method.stage=ppo train.reward_model=/models/reward
+    Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo train.reward_model=/models/reward
+    """
+    if run.stage != "ppo":
+        return
+    unchecked = run.spec.env.get("DISABLE_VERSION_CHECK", "").lower() in ("1", "true", "y")
+    if run.release in _WITHOUT_PPO and not unchecked:
+        message = f"PPO of llamafactory {run.release} needs {_WITHOUT_PPO[run.release]}"
+        yield Finding(("method", "stage"), message, "use trainer.llamafactory=0.9.3 and an image that has it")
+    if isinstance(run.spec.tracking, Mlflow):
+        yield Finding(("tracking",), "PPO cannot log to MLflow", "use tracking=tensorboard or tracking=none")
+    for name in [name for name in _REFUSED_BY_PPO if run.on(name)]:
+        yield Finding(run.at(name), "is not for PPO", "leave it out")
+    for name in [name for name in _NO_EVALUATION if run.value(name)]:
+        yield Finding(run.at(name), "is data to evaluate on, and PPO evaluates nothing", "leave it out")
+    if run.on("use_unsloth") and run.value("reward_model_type") == "lora":
+        yield Finding(run.at("use_unsloth"), "cannot load a LoRA reward model", "set train.reward_model_type=full")
+
+
+_OF_LORA = ("use_rslora", "use_dora", "pissa_init")
+
+
+@of_training
+def variants_of_lora(run: Training) -> Iterator[Finding]:
+    """Variants of LoRA go with LoRA, and LLaMA Pro with some of the weights.
+
+    LLaMA-Factory stops at once: `… is only valid for LoRA training` (hparams/finetuning_args.py).
+
+    Wrong: method=full-sft train.use_dora=true
+    Right: method=lora-sft train.use_dora=true
+    """
+    given = [name for name in _OF_LORA if run.on(name)]
+    given += ["loraplus_lr_ratio"] if run.value("loraplus_lr_ratio") is not None else []
+    for name in given if run.tuning != "lora" else []:
+        yield Finding(run.at(name), f"is for LoRA, and finetuning_type is {run.tuning}", "leave it out")
+    if run.on("use_llama_pro") and run.tuning == "full":
+        message = "trains added blocks only, and finetuning_type is full"
+        yield Finding(run.at("use_llama_pro"), message, "use method.finetuning_type=freeze, or leave it out")
+
+
+@of_training
+def pissa_has_a_base(run: Training) -> Iterator[Finding]:
+    """PiSSA starts from whole weights that nothing else refers to.
+
+    It takes part of the base model away, so LLaMA-Factory refuses it where a reference model is the base model without
+    its adapter, and where the weights are sharded or quantized (hparams/finetuning_args.py, parser.py).
+
+    Wrong: method.stage=kto dataset.info=null train.pissa_init=true
+    Right: method.stage=sft train.pissa_init=true
+    """
+    if not run.on("pissa_init"):
+        return
+    referring = run.stage == "dpo" and run.value("pref_loss") not in ("orpo", "simpo")
+    if run.stage in ("ppo", "kto") or referring:
+        message = f"takes away what stage {run.stage} compares with"
+        yield Finding(run.at("pissa_init"), message, "leave it out")
+    if run.value("quantization_bit") is not None:
+        yield Finding(run.at("pissa_init"), "needs weights that are not quantized", "leave out quantization_bit")
+
+
+@of_training
+def loss_of_preferences(run: Training) -> Iterator[Finding]:
+    """Label smoothing of DPO goes with the sigmoid loss.
+
+    LLaMA-Factory stops at once: `dpo_label_smoothing` is only valid for the sigmoid loss (hparams/finetuning_args.py).
+
+    Wrong: method.stage=dpo dataset.info=null train.dpo_label_smoothing=0.1 train.pref_loss=ipo
+    Right: method.stage=dpo dataset.info=null train.dpo_label_smoothing=0.1
+    """
+    if run.stage == "dpo" and run.value("pref_loss") != "sigmoid" and run.number("dpo_label_smoothing") > 1e-6:  # noqa: PLR2004 - the trainer's own threshold
+        message = f"goes with pref_loss sigmoid, and it is {run.value('pref_loss')}"
+        yield Finding(run.at("dpo_label_smoothing"), message, "leave out one of the two")
+
+
+@of_training
+def anchored_loss_has_a_reference(run: Training) -> Iterator[Finding]:
+    """The ASFT loss has a model to hold on to.
+
+    With LoRA and no `ref_model` LLaMA-Factory makes none and calls it nevertheless, in the first step: `TypeError:
+    'NoneType' object is not callable` (train/trainer_utils.py, create_ref_model; seen with 0.9.5).
+
+    Wrong: train.use_asft_loss=true
+    Right: train.use_asft_loss=true train.ref_model=/models/base
+    """
+    wanted = run.stage == "sft" and run.on("use_asft_loss") and run.tuning == "lora"
+    if wanted and run.value("ref_model") is None:
+        help_ = "set train.ref_model=… to the base model, or use method=full-sft"
+        yield Finding(run.at("use_asft_loss"), "has no model to compare with under LoRA", help_)
+
+
+@of_training
+def oft_has_one_size(run: Training) -> Iterator[Finding]:
+    """OFT has a rank or a block size, not both.
+
+    One follows from the other, so peft stops after the model is loaded: `You can only specify either r or
+    oft_block_size`. LLaMA-Factory's own defaults are rank 0 and blocks of 32.
+
+    Wrong: method.finetuning_type=oft method.merge=null train.oft_rank=8
+    Right: method.finetuning_type=oft method.merge=null train.oft_rank=8 train.oft_block_size=0
+    """
+    if run.tuning != "oft":
+        return
+    rank, size = run.number("oft_rank"), run.number("oft_block_size")
+    if rank and size:
+        at = run.at("oft_rank") if "oft_rank" in run.given else run.at("oft_block_size")
+        message = f"rank {rank} and blocks of {size}: one follows from the other"
+        yield Finding(at, message, "set train.oft_block_size=0 or train.oft_rank=0")
+    if not rank and not size:
+        message = "neither a rank nor a block size is left"
+        yield Finding(run.at("oft_block_size"), message, "set train.oft_block_size=32")
+
+
+@of_training
+def backend_trains(run: Training) -> Iterator[Finding]:
+    """The training runs on transformers.
+
+    vLLM and SGLang only answer: LLaMA-Factory stops a training with another `infer_backend` (hparams/parser.py).
+
+    Wrong: train.infer_backend=vllm
+    Right: train.infer_backend=huggingface
+    """
+    backend = run.value("infer_backend")
+    if backend in ("vllm", "sglang"):
+        yield Finding(run.at("infer_backend"), f"{backend} cannot train", "leave it out")
+
+
+@of_training
+def merge_takes_whole_weights(run: Training) -> Iterator[Finding]:
+    """An adapter is merged into whole weights.
+
+    After the training LLaMA-Factory says `Cannot merge adapters to a quantized model` or `Please merge adapters before
+    quantizing the model` (train/tuner.py, export_model).
+
+    Wrong: train.quantization_bit=4 method.merge.quantization_bit=4
+    Right: train.quantization_bit=4
+    """
+    for name in ("quantization_bit", "export_quantization_bit"):
+        if (run.method.merge or {}).get(name) is not None:
+            message = "an adapter cannot be merged into quantized weights"
+            yield Finding(("method", "merge", name), message, "leave it out, and quantize the merged model")
+
+
+RULES = (
+    Rule("FTC420", arguments_of_sft),
+    Rule("FTC421", ppo_has_a_reward),
+    Rule("FTC422", ppo_can_run),
+    Rule("FTC423", variants_of_lora),
+    Rule("FTC424", pissa_has_a_base),
+    Rule("FTC425", loss_of_preferences),
+    Rule("FTC426", anchored_loss_has_a_reference),
+    Rule("FTC427", oft_has_one_size),
+    Rule("FTC428", backend_trains),
+    Rule("FTC468", merge_takes_whole_weights),
+)

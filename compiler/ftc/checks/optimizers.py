@@ -1,0 +1,170 @@
+"""Rules on optimizers, schedules and what they cannot be trained with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.rule import Finding, Rule
+from ftc.checks.training import of_training
+from ftc.diagnostics.model import Severity
+from ftc.spec.method import Ddp, DeepSpeed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.checks.training import Training
+
+_NAMES = {"use_galore": "GaLore", "use_apollo": "APOLLO", "use_badam": "BAdam"}
+_LAYERWISE = {"use_galore": "galore_layerwise", "use_apollo": "apollo_layerwise"}
+
+
+def _special(run: Training) -> list[str]:
+    return [name for name in _NAMES if run.on(name)]
+
+
+@of_training
+def special_optimizers_stand_alone(run: Training) -> Iterator[Finding]:
+    """GaLore, APOLLO and BAdam train whole weights, one of them at a time.
+
+    LLaMA-Factory stops at once: `Cannot use LoRA with GaLore, APOLLO or BAdam together` (hparams/finetuning_args.py).
+
+    Wrong: train.use_galore=true train.optim=adamw_torch
+    Right: method=full-sft train.use_galore=true train.optim=adamw_torch
+    """
+    for name in _special(run) if run.tuning == "lora" else []:
+        yield Finding(run.at(name), f"{_NAMES[name]} trains whole weights, not a LoRA adapter", "use method=full-sft")
+    for name in _special(run)[1:]:
+        yield Finding(run.at(name), f"{_NAMES[_special(run)[0]]} is on already", "leave out one of the two")
+
+
+@of_training
+def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
+    """GaLore, APOLLO and BAdam find the weights and gradients where they look for them.
+
+    Layer by layer they update during the backward pass of a single process, and DeepSpeed has an optimizer of its own:
+    LLaMA-Factory stops at once (hparams/parser.py). BAdam goes with several processes only by layers under ZeRO-3.
+
+    Wrong: method=full-sft engine=deepspeed-z2 devices=2 train.use_galore=true train.optim=adamw_torch
+    Right: method=full-sft engine=ddp devices=2 train.use_galore=true train.optim=adamw_torch
+    """
+    for name in [name for name in _LAYERWISE if run.on(name)]:
+        if isinstance(run.spec.engine, DeepSpeed):
+            yield Finding(run.at(name), f"{_NAMES[name]} does not work under DeepSpeed", "use engine=ddp")
+        elif run.distributed and run.on(_LAYERWISE[name]):
+            message = f"updates layer by layer in one process, and there are {run.processes}"
+            yield Finding(run.at(_LAYERWISE[name]), message, f"set train.{_LAYERWISE[name]}=false")
+    if run.on("use_badam") and run.distributed:
+        if run.value("badam_mode") == "ratio":
+            message = f"ratio works in one process, and there are {run.processes}"
+            yield Finding(run.at("badam_mode"), message, "set train.badam_mode=layer and engine=deepspeed-z3")
+        elif not run.zero3:
+            message = "BAdam works with several processes under DeepSpeed ZeRO-3 only"
+            yield Finding(run.at("use_badam"), message, "use engine=deepspeed-z3")
+
+
+# What LLaMA-Factory has a variant of (train/trainer_utils.py, 0.9.3 and 0.9.5).
+_VARIANTS = {
+    "use_galore": ("adamw_torch", "adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit", "adafactor"),
+    "use_apollo": ("adamw_torch",),
+}
+
+
+@of_training
+def projections_have_their_optimizer(run: Training) -> Iterator[Finding]:
+    """GaLore and APOLLO have an optimizer that they know, and layer-wise updates come with each step.
+
+    They know few by name, and the default of transformers 5, `adamw_torch_fused`, is none of them: `Unknown optim`,
+    after the model is loaded (train/trainer_utils.py). Layer by layer: `Per-layer GaLore does not support gradient
+    accumulation`.
+
+    Wrong: method=full-sft train.use_apollo=true
+    Right: method=full-sft train.use_apollo=true train.optim=adamw_torch
+    """
+    for name in [name for name in _VARIANTS if run.on(name)]:
+        optimizer = run.value("optim")
+        if optimizer not in _VARIANTS[name]:
+            at = run.at("optim") if "optim" in run.given else run.at(name)
+            message = f"{_NAMES[name]} has no variant of optim {optimizer}"
+            yield Finding(at, message, "set train.optim=adamw_torch")
+        if run.on(_LAYERWISE[name]) and run.number("gradient_accumulation_steps") > 1:
+            message = "gradients add up over steps, and layer-wise updates come with each"
+            yield Finding(run.at("gradient_accumulation_steps"), message, "set train.gradient_accumulation_steps=1")
+
+
+_IN_ORDER = ("use_galore", "use_apollo", "loraplus_lr_ratio", "use_badam", "use_adam_mini", "use_muon")
+
+
+@of_training
+def one_optimizer(run: Training) -> Iterator[Finding]:
+    """One optimizer of LLaMA-Factory's is chosen.
+
+    It takes the first that is on and says nothing of the others (train/trainer_utils.py, create_custom_optimizer).
+
+    Wrong: method=full-sft train.use_adam_mini=true train.use_muon=true
+    Right: method=full-sft train.use_muon=true
+    """
+    given = [name for name in _IN_ORDER if run.value(name) not in (None, False)]
+    for name in given[1:]:
+        if not {name, given[0]} <= _NAMES.keys():
+            yield Finding(run.at(name), f"has no effect: {given[0]} comes first", "leave out one of the two")
+
+
+_BY_METRIC = ("reduce_lr_on_plateau", "greedy")
+_WITH_FLOOR = ("cosine_with_min_lr", "cosine_warmup_with_min_lr")
+
+
+@of_training
+def schedule_has_what_it_needs(run: Training) -> Iterator[Finding]:
+    """A schedule has the metric or the floor that it goes by.
+
+    transformers refuses a plateau without an evaluation at once (training_args.py), and a cosine without its floor
+    after the model is loaded: `One of min_lr or min_lr_rate should be set` (optimization.py).
+
+    Wrong: train.lr_scheduler_type=cosine_with_min_lr
+    Right: train.lr_scheduler_type=cosine_with_min_lr 'train.lr_scheduler_kwargs={min_lr_rate: 0.1}'
+    """
+    schedule = run.value("lr_scheduler_type")
+    if schedule in _BY_METRIC and run.value("eval_strategy") in ("no", None):
+        message = f"{schedule} goes by the evaluations, and there are none"
+        yield Finding(run.at("lr_scheduler_type"), message, "set train.eval_strategy=steps and train.val_size=0.1")
+    floors = _floors(run.value("lr_scheduler_kwargs"))
+    if schedule in _WITH_FLOOR and len(floors) != 1:
+        message = f"{schedule} goes down to one floor, and {'two are' if floors else 'none is'} given"
+        help_ = "set 'train.lr_scheduler_kwargs={min_lr_rate: 0.1}'"
+        yield Finding(run.at("lr_scheduler_type"), message, help_)
+
+
+def _floors(settings: object) -> list[str]:
+    """The floors that a schedule's own settings name; a text is their JSON."""
+    if isinstance(settings, str):
+        return ["min_lr"] if "min_lr" in settings else []
+    given = settings if isinstance(settings, dict) else {}
+    return [name for name in ("min_lr", "min_lr_rate") if given.get(name) is not None]
+
+
+@of_training
+def unused_parameters_are_not_sought(run: Training) -> Iterator[Finding]:
+    """DistributedDataParallel does not look for unused parameters while activations are computed again.
+
+    The first backward pass ends with `Expected to mark a variable ready only once`: the second computation marks a
+    parameter that the search has marked (seen with LoRA and full tuning, two processes, 0.9.5).
+
+    Wrong: devices=2 train.ddp_find_unused_parameters=true
+    Right: devices=2 train.ddp_find_unused_parameters=true train.use_reentrant_gc=false
+    """
+    recomputes = not run.on("disable_gradient_checkpointing") and run.on("use_reentrant_gc")
+    plain = isinstance(run.spec.engine, Ddp) and run.processes > 1
+    if plain and recomputes and run.on("ddp_find_unused_parameters") and not run.on("ddp_static_graph"):
+        help_ = "leave it out, or set train.use_reentrant_gc=false"
+        message = "fails in the first backward pass with reentrant gradient checkpointing"
+        yield Finding(run.at("ddp_find_unused_parameters"), message, help_)
+
+
+RULES = (
+    Rule("FTC430", special_optimizers_stand_alone),
+    Rule("FTC431", special_optimizers_have_all_weights),
+    Rule("FTC432", projections_have_their_optimizer),
+    Rule("FTC433", one_optimizer, Severity.WARNING),
+    Rule("FTC434", schedule_has_what_it_needs),
+    Rule("FTC435", unused_parameters_are_not_sought),
+)

@@ -1,0 +1,136 @@
+"""Rules on numbers: the ranges that the training can use, steps that do something, times that end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.checks.rule import Finding, Rule
+from ftc.checks.training import of_training
+from ftc.diagnostics.model import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.checks.training import Training
+
+
+@of_training
+def loader_has_workers(run: Training) -> Iterator[Finding]:
+    """What workers of the data loader do, they are there for.
+
+    transformers refuses a prefetch factor without workers at once (training_args.py); PyTorch refuses workers that stay
+    when the training begins: `persistent_workers option needs num_workers > 0`.
+
+    Wrong: train.dataloader_persistent_workers=true
+    Right: train.dataloader_persistent_workers=true train.dataloader_num_workers=4
+    """
+    if run.value("dataloader_num_workers") != 0:
+        return
+    given = [] if run.value("dataloader_prefetch_factor") is None else ["dataloader_prefetch_factor"]
+    given += ["dataloader_persistent_workers"] if run.on("dataloader_persistent_workers") else []
+    for name in given:
+        yield Finding(run.at(name), "is for workers, and there are none", "set train.dataloader_num_workers=4")
+
+
+class _Range(msgspec.Struct, frozen=True):
+    """What a number may be, both ends included."""
+
+    low: float
+    high: float = float("inf")
+
+    def text(self) -> str:
+        return f"at least {self.low}" if self.high == float("inf") else f"between {self.low} and {self.high}"
+
+
+_AT_LEAST_ONE = _Range(1)
+# Each was given to LLaMA-Factory 0.9.5 and 0.9.3 and ended the training, most of them with the model loaded.
+_RANGES = {
+    "per_device_train_batch_size": _AT_LEAST_ONE,
+    "gradient_accumulation_steps": _AT_LEAST_ONE,
+    "cutoff_len": _AT_LEAST_ONE,
+    "max_samples": _AT_LEAST_ONE,
+    "preprocessing_num_workers": _AT_LEAST_ONE,
+    "torch_empty_cache_steps": _AT_LEAST_ONE,
+    "dataloader_prefetch_factor": _AT_LEAST_ONE,
+    "dataloader_num_workers": _Range(0),
+    "learning_rate": _Range(0),
+    "warmup_steps": _Range(0),
+    "seed": _Range(0, 2**32 - 1),
+}
+
+
+@of_training
+def numbers_are_in_range(run: Training) -> Iterator[Finding]:
+    """Numbers are in the range that the training can use.
+
+    LLaMA-Factory takes any number of the right type, and fails where it is used: a batch size of 0 in the data loader,
+    a negative learning rate in the optimizer, 0 samples as a `StopIteration`.
+
+    Wrong: train.max_samples=0
+    Right: train.max_samples=1000
+    """
+    ranges = dict(_RANGES)
+    if run.tuning == "lora":
+        ranges |= {"lora_rank": _AT_LEAST_ONE, "lora_dropout": _Range(float("-inf"), 1)}
+    if run.schemas["warmup_ratio"].get("default") is not None:  # transformers 4; 5 refuses negative ones only
+        ranges["warmup_ratio"] = _Range(0, 1)
+    for name, accepted in ranges.items():
+        value = run.value(name)
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and not accepted.low <= value <= accepted.high
+        ):
+            yield Finding(run.at(name), f"is {value}", f"must be {accepted.text()}")
+    if run.tuning == "freeze" and run.value("freeze_trainable_layers") == 0:
+        yield Finding(run.at("freeze_trainable_layers"), "0 layers leave nothing to train", "set 2 for the last two")
+
+
+@of_training
+def training_trains(run: Training) -> Iterator[Finding]:
+    """A training has steps, and steps that change something.
+
+    With no epochs or a learning rate of 0 it ends as if all were well, with the model as it was.
+
+    Wrong: train.num_train_epochs=0.0
+    Right: train.num_train_epochs=0.5
+    """
+    if (
+        run.number("max_steps") <= 0
+        and run.value("num_train_epochs") is not None
+        and run.number("num_train_epochs") <= 0
+    ):
+        yield Finding(run.at("num_train_epochs"), "no epoch, and nothing is learned", "set 1.0, or train.max_steps=…")
+    if run.value("learning_rate") == 0:
+        yield Finding(run.at("learning_rate"), "0 changes no weight", "set 1.0e-4 for LoRA, 1.0e-5 for all weights")
+
+
+_DAY, _YEAR = 86_400, 365.25 * 86_400
+
+
+@of_training
+def hanging_peers_are_noticed(run: Training) -> Iterator[Finding]:
+    """A process that hangs is noticed before days have passed.
+
+    The others wait in a collective for `ddp_timeout` seconds and hold their devices meanwhile; the 180000000 of
+    LLaMA-Factory's examples are 5.7 years. It need only be longer than the data takes to be prepared, which the first
+    process of a node does while the others wait (data/loader.py).
+
+    Wrong: devices=8 train.ddp_timeout=180000000
+    Right: devices=8 train.ddp_timeout=7200
+    """
+    seconds = run.number("ddp_timeout")
+    if run.processes > 1 and seconds > _DAY:
+        long = f"{seconds / _YEAR:.1f} years" if seconds > _YEAR else f"{seconds / _DAY:.0f} days"
+        message = f"a process that hangs holds {run.processes} devices for {long}"
+        yield Finding(run.at("ddp_timeout"), message, "set train.ddp_timeout=7200")
+
+
+RULES = (
+    Rule("FTC464", loader_has_workers),
+    Rule("FTC465", numbers_are_in_range),
+    Rule("FTC466", training_trains, Severity.WARNING),
+    Rule("FTC467", hanging_peers_are_noticed, Severity.WARNING),
+)
