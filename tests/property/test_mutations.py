@@ -7,7 +7,6 @@ import json
 import random
 import time
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     import pytest
 
 CONF = ROOT / "conf"
-FILES = sorted(file for file in CONF.rglob("*.yaml") if file.parent != CONF)
+FILES = sorted(CONF.glob("*/*.yaml"))  # but not what an option reads by itself, below conf/pins
 NEEDS = {"launcher/command": COMMAND[1:], "publish/git": ("publish.url=https://a.example/b",)}
 SECONDS = 5
 MANY = settings(
@@ -210,4 +209,4 @@ def passed(seed: int, changes: int) -> None:
 
 def test_the_files_that_are_changed_are_all_of_conf() -> None:
     assert len(FILES) > 80
-    assert {file.parent.name for file in FILES} == {path.name for path in Path(CONF).iterdir() if path.is_dir()}
+    assert {file.parent.name for file in FILES} == {path.name for path in CONF.iterdir() if path.is_dir()} - {"pins"}
