@@ -88,10 +88,11 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
         return None, (_error(f"is not UTF-8: {error.reason}", Position(source, 1, 1), "save the file as UTF-8"),)
     if len(raw) > MAX_BYTES:
         return None, (_error(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
-    return _parse(text, source)
+    return parse(text, source)
 
 
-def _parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """Read a text as `read` does a file."""
     if too_deep := _too_deep(text, source):
         return None, (too_deep,)
     loader = _Loader(text)

@@ -102,7 +102,7 @@ READABLE = st.text(st.characters(exclude_categories=["Cs"]))
 
 @given(st.dictionaries(READABLE.filter(lambda key: key != "<<"), READABLE | st.floats(0, 1)))
 def test_what_ftc_writes_it_reads(values: dict[str, Any]) -> None:
-    document, problems = source._parse(yaml_text.dump(values), "x")  # noqa: SLF001 - the same without a file
+    document, problems = source.parse(yaml_text.dump(values), "x")
     assert problems == ()
     assert document is not None
     assert document.data == values

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
+from ftc.compose.types import key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
 
@@ -57,6 +59,17 @@ def _has_resolver(tree: Any) -> bool:
     if isinstance(tree, OmegaConfGrammarParser.InterpolationResolverContext):
         return True
     return any(_has_resolver(child) for child in getattr(tree, "children", None) or ())
+
+
+_REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{(?P<dots>\.*)(?P<key>[^${}:]+)\}")
+
+
+def referred(text: str, path: KeyPath) -> list[KeyPath]:
+    """The keys that a value at `path` refers to; one dot is the mapping that the value stands in, two its parent."""
+    return [
+        (*(path[: -len(found["dots"])] if found["dots"] else ()), *key_path(found["key"]))
+        for found in _REFERENCE.finditer(text)
+    ]
 
 
 def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagnostic]:

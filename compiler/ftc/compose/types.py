@@ -22,6 +22,11 @@ class Layer(msgspec.Struct, frozen=True):
             return 0
         return len(self.package) + self.document.depth(path[len(self.package) :])
 
+    def setting(self, path: KeyPath) -> Setting | None:
+        """What the file says of a key that it has."""
+        rest = path[len(self.package) :]
+        return Setting(self.document.position(rest), path, _at(self.document.data, rest))
+
 
 class ValueOverride(msgspec.Struct, frozen=True):
     """One `key.path=value` of the command line."""
@@ -35,6 +40,19 @@ class ValueOverride(msgspec.Struct, frozen=True):
         pairs = zip(self.path, path, strict=False)
         shared = next((i for i, (ours, asked) in enumerate(pairs) if ours != asked), min(len(self.path), len(path)))
         return shared + (_depth(self.value, path[shared:]) if shared == len(self.path) else 0)
+
+    def setting(self, path: KeyPath) -> Setting | None:
+        """What the override says of a key, if it says something of all of it."""
+        rest = path[len(self.path) :]
+        return Setting(Position(self.text), path, _at(self.value, rest)) if len(path) >= len(self.path) else None
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a file or an override says of a key; `path` is the key, or the parent that was given a value whole."""
+
+    position: Position
+    path: KeyPath
+    value: Any
 
 
 class Composed(msgspec.Struct, frozen=True):
@@ -60,6 +78,12 @@ class Composed(msgspec.Struct, frozen=True):
     def origin(self, path: KeyPath) -> Position | None:
         """Where the value at `path` was set, or the mapping that it is in; none where nothing sets it."""
         return self.position(path) if _depth(self.data, path) == len(path) else None
+
+    def settings(self, path: KeyPath) -> tuple[Setting, ...]:
+        """All that was said of the key at `path`, in the order in which it was applied: the last wins."""
+        everything: tuple[Layer | ValueOverride, ...] = (*self.layers, *self.overrides)
+        said = [one.setting(path[: one.reach(path)]) for one in everything if one.reach(path)]
+        return tuple(one for one in said if one and (one.path == path or not isinstance(one.value, dict)))
 
     def rank(self, path: KeyPath) -> int:
         """How late the key at `path` was set: what is set later wins."""
@@ -87,6 +111,12 @@ def _depth(value: Any, path: KeyPath) -> int:
         value = value[part]
         steps += 1
     return steps
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    for part in path:
+        value = value[part]
+    return value
 
 
 def key_path(key: str) -> KeyPath:

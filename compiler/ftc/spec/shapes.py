@@ -74,13 +74,14 @@ def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[
     while "then" in schema or "$ref" in schema:
         schema = schema.get("then") or _definition(schema["$ref"])
     if "allOf" in schema:
-        schema = _variant(schema, value.get("kind")) or schema
+        schema = variant(schema, value.get("kind")) or schema
     known = schema.get("properties", {})
     kept = {k: v for k, v in value.items() if k in known or not _is_left_over(k, known, path, rank)}
     return {k: _settled(v, known.get(k, {}), (*path, k), rank) for k, v in kept.items()}
 
 
-def _variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
+def variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
+    """The schema of one kind of a union."""
     found = [b["then"]["$ref"] for b in union["allOf"] if b["if"]["properties"]["kind"]["const"] == kind]
     return _definition(found[0]) if found else None
 
