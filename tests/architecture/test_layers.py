@@ -23,7 +23,7 @@ MODULES = {
 # unless it is of the same package.
 LAYERS = (
     ("cli",),
-    ("driver",),
+    ("driver", "explain"),
     ("targets",),
     ("compose", "validate", "checks", "output"),
     ("plan",),

@@ -15,6 +15,7 @@ _COMMANDS = {
     "compile": "Compile a run to a manifest.",
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
+    "explain": "Say where a value of the spec or of an artifact came from.",
     "rule": "Print what a code such as FTC301 stands for.",
     "completion": "Print the completion script of a shell.",
 }

@@ -1,0 +1,184 @@
+"""`ftc explain`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ftc.cli.options import Reporting, configuration, refuse, report, reporting
+from ftc.diagnostics.model import did_you_mean
+from ftc.diagnostics.redact import redacted
+from ftc.driver import Request, compile_job
+from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
+from ftc.explain.influence import influences
+from ftc.explain.origins import Origin, content, leaves, origins
+from ftc.explain.paths import Found, Missing, find, parse, written
+from ftc.plan.build import plan
+from ftc.spec.job import JobSpec
+from ftc.targets import TARGETS
+from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.compose import Composed
+    from ftc.diagnostics.model import KeyPath
+
+# A script is no document that has paths.
+_EXPLAINED = [name for name, target in TARGETS.items() if target.places is None]
+_KEYS = JobSpec.__struct_fields__
+_WIDTH = 100
+
+
+@click.command("explain")
+@click.argument("what", metavar="KEY|PATH|LINE")
+@configuration
+@click.option(
+    "-t",
+    "--target",
+    type=click.Choice(_EXPLAINED),
+    help="What PATH or LINE is of. Without it a key of the spec is taken for one, and all else is of volcano.",
+)
+@reporting
+def command(  # noqa: PLR0913 - click hands over each option
+    *,
+    what: str,
+    overrides: tuple[str, ...],
+    config_dirs: tuple[Path, ...],
+    config_name: str,
+    target: str | None,
+    reporting: Reporting,
+) -> None:
+    """Say where a value came from.
+
+    For a KEY of the spec: the file or override that set it, marked with >, and all that lost; then the keys that it
+    refers to. For a PATH or a LINE of what `ftc compile -t TARGET` prints: the keys of the spec that move it, found by
+    changing each one. There may be more: a fragment (pod) can set any path of the pod.
+
+    \b
+      ftc explain hardware.memory_gib_per_device hardware=h800
+      ftc explain 'spec.tasks[0].template.spec.containers[train].resources.limits' devices=2
+      ftc explain 42 nodes=2
+      ftc explain -t llamafactory learning_rate
+      ftc explain -t llamafactory merge.yaml:template
+    """
+    document, path = _asked(what)
+    state = compile_job(Request(overrides, config_dirs, config_name, ()))
+    is_key = target is None and not document and not what.isdecimal() and path[0] in _KEYS
+    if state.composed is None or (state.spec is None and not is_key):
+        report(state.diagnostics, reporting)
+        sys.exit(1)
+    if is_key or state.spec is None:
+        data = content(state.spec) if state.spec else state.composed.data
+        _explain_key(state.composed, data, path)
+    else:
+        _explain_place(state.composed, state.spec, target or "volcano", document, path)
+
+
+def _asked(what: str) -> tuple[str, KeyPath]:
+    """The document that is named before a colon, if one is, and the path; the path of a line is its number."""
+    before = what.partition("[")[0]
+    if "=" in before:
+        raise click.UsageError(f"'{what}' is an override: first comes a key, a path or a line, then the overrides")
+    document, colon, text = what.partition(":") if ":" in before else ("", "", what)
+    path = parse(text)
+    if path is None or (colon and not document):
+        raise click.UsageError(f"'{what}' is no path: write a.b[0].c, and a name with dots as a[\"b.c\"]")
+    return document, path
+
+
+def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
+    there = find(data, path)
+    if isinstance(there, Missing):
+        same = [written(leaf) for leaf in leaves(data) if leaf[-1] == path[-1]]
+        _not_there("the spec", there, f"it is set as {', '.join(same)}" if same else "")
+    for origin in origins(composed, data, leaves(there.value, there.path)):
+        _print(origin)
+
+
+def _explain_place(composed: Composed, spec: JobSpec, name: str, document: str, path: KeyPath) -> None:
+    run = plan(spec)
+    text = TARGETS[name].emit(run)
+    found = documents(text, run)
+    if document and document not in found:
+        refuse(f"-t {name} has no document '{document}'; {did_you_mean(document, found)}")
+    chosen = {document: found[document]} if document else found
+    number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
+    place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
+    _print_place(place, found)
+    moving = influences(spec, TARGETS[name], place)
+    click.echo("moved by at least these:" if moving else "no single key of the spec moves it")
+    data = content(spec)
+    there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
+    for origin in origins(composed, data, there):
+        _print(origin)
+    for one in moving:
+        if one.any_key:
+            click.echo(f"{written(one.path)}, by a key or an item that is added")
+        elif one.path not in there:
+            click.echo(f"{written(one.path)}, which is not set")
+
+
+def _at_line(text: str, number: int, names: list[str]) -> Place:
+    count = len(text.splitlines())
+    if not 0 < number <= count:
+        refuse(f"there is no line {number}: the artifact has {count} lines")
+    place = at_line(text, number, names)
+    if place is None:
+        refuse(f"line {number} has no value")
+    return place
+
+
+def _at_path(target: str, found: Documents, path: KeyPath) -> Place:
+    place = place_of(found, path)
+    if place is None:
+        name, document = next(iter(found.items()), (f"-t {target}", {}))
+        there = find(document, path)
+        if isinstance(there, Missing):
+            _not_there(name, there)
+    return place or Place("", ())
+
+
+def _not_there(owner: str, missing: Missing, help_: str = "") -> NoReturn:
+    where = f"{written(missing.path)} of {owner}" if missing.path else owner
+    help_ = help_ or did_you_mean(str(missing.step), missing.known) or "nothing stands below it"
+    refuse(f"{where} has no '{missing.step}'; {help_}")
+
+
+def _print_place(place: Place, found: Documents) -> None:
+    document = f"{place.document}:" if len(found) > 1 else ""
+    there, item = find(found[place.document], place.path), find(found[place.document], place.path[:-1])
+    named = item.value.get("name") if isinstance(item, Found) and isinstance(item.value, dict) else None
+    key = (named,) if named and place.path[-1:] == ("value",) else place.path
+    click.echo(f"{document}{written(place.path)}: {_shown(key, there.value if isinstance(there, Found) else None)}")
+
+
+def _print(origin: Origin) -> None:
+    click.echo(_row(origin.path, origin.value))
+    for index, setting in enumerate(origin.settings):
+        mark = ">" if index == len(origin.settings) - 1 else " "
+        click.echo(f"{mark} {redacted(str(setting.position))}: {_shown(origin.path, setting.value)}")
+    if not origin.settings:
+        click.echo("> the default")
+
+
+def _row(path: KeyPath, value: Any) -> str:
+    return f"{written(path)}: {_shown(path, value)}"
+
+
+def _shown(path: KeyPath, value: Any) -> str:
+    """A value on one line, without the secrets that it or its name gives away."""
+    name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
+    as_json = isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value)
+    text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
+    text = redacted(f"{name}{text}").removeprefix(name)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _scalar(value: Any) -> str:
+    """A scalar as YAML has it: a list of one is written as `[value]` or as `- value`."""
+    text = dump([value]).removesuffix("\n")
+    return text.removeprefix("- ") if text.startswith("- ") else text[1:-1]

@@ -1,0 +1,136 @@
+"""The documents of an artifact: what stands at a path or a line, and where the same thing stands in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import yaml
+
+from ftc.explain.paths import Found, find, opened
+from ftc.plan.files import MERGE, TRAIN
+from ftc.plan.merge import MERGE_KEYS
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+
+
+class Item(NamedTuple):
+    """An item of a list by what tells it apart, not by its place, which changes when another one comes before it."""
+
+    keys: tuple[str, ...]
+    values: tuple[Any, ...]
+
+
+Address: TypeAlias = "tuple[str | int | Item, ...]"
+Documents: TypeAlias = dict[str, Any]
+ABSENT = object()
+
+
+def documents(text: str, run: RunPlan) -> Documents:
+    """What a target has emitted: a manifest's documents by their kinds, the trainer's by the names of their files."""
+    loaded = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
+    return dict(zip(_names(loaded, run), loaded, strict=True))
+
+
+def _names(loaded: list[Any], run: RunPlan) -> list[str]:
+    files = [file.name for file in run.files if file.name in (TRAIN, MERGE)]
+    return [str(one["kind"]) if "apiVersion" in one else files[index] for index, one in enumerate(loaded)]
+
+
+def address(document: Any, path: KeyPath) -> Address:
+    """The address of what stands at a path."""
+    found: list[str | int | Item] = []
+    value, field = document, ""
+    for index, step in enumerate(path):
+        value = opened(value, path[:index])
+        found.append(_item(value, step, field) if isinstance(value, list) and isinstance(step, int) else step)
+        value, field = value[step], str(step)
+    return tuple(found)
+
+
+def _item(items: list[Any], index: int, field: str) -> int | Item:
+    keys = MERGE_KEYS.get(field, ("name",))
+    known = [tuple(item.get(key) for key in keys) if isinstance(item, dict) else () for item in items]
+    alone = any(part is not None for part in known[index]) and known.count(known[index]) == 1
+    return Item(keys, known[index]) if alone else index
+
+
+def look(document: Any, where: Address) -> Any:
+    """What stands at an address; ABSENT where nothing does."""
+    value: Any = document
+    path: list[str | int] = []
+    for step in where:
+        value = opened(value, tuple(path))
+        value = _take(value, step)
+        if value is ABSENT:
+            return ABSENT
+        path.append(step if isinstance(step, str | int) else 0)
+    return value
+
+
+def _take(value: Any, step: str | int | Item) -> Any:
+    if isinstance(step, Item):
+        items = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        return next((i for i in items if tuple(i.get(key) for key in step.keys) == step.values), ABSENT)
+    if isinstance(value, dict):
+        return value.get(step, ABSENT)
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        return value[step]
+    return ABSENT
+
+
+class Place(NamedTuple):
+    """A document of an artifact and a path in it."""
+
+    document: str
+    path: KeyPath
+
+
+def at_line(text: str, number: int, names: list[str]) -> Place | None:
+    """What stands on a line of the artifact, counted from 1; None where nothing does."""
+    for name, root in zip(names, yaml.compose_all(text, Loader=yaml.CSafeLoader), strict=True):
+        if root.start_mark.line < number <= root.end_mark.line:
+            return Place(name, _on_line(root, number - 1))
+    return None
+
+
+def _on_line(node: yaml.Node, line: int) -> KeyPath:
+    """The innermost key or item that begins on a line, or goes over it."""
+    pairs = _children(node) if node.start_mark.line != node.end_mark.line else []
+    before = [pair for pair in pairs if pair[1] <= line]
+    if not before:
+        return ()
+    step, begins, value = before[-1]
+    if begins == line and value.start_mark.line > line:  # the line of a key whose value begins below
+        return (step,)
+    return (step, *_inside(str(step), value, line))
+
+
+def _children(node: yaml.Node) -> list[tuple[str | int, int, yaml.Node]]:
+    """The keys or places of a collection, with the lines that they begin on."""
+    if isinstance(node, yaml.MappingNode):
+        return [(key.value, key.start_mark.line, value) for key, value in node.value]
+    if isinstance(node, yaml.SequenceNode):
+        return [(index, value.start_mark.line, value) for index, value in enumerate(node.value)]
+    return []
+
+
+def _inside(key: str, value: yaml.Node, line: int) -> KeyPath:
+    """Below a value; a text that is a file has lines of its own."""
+    if not isinstance(value, yaml.ScalarNode):
+        return _on_line(value, line)
+    inner = line - value.start_mark.line - 1
+    if value.style != "|" or inner < 0 or opened(value.value, (key,)) is value.value:
+        return ()
+    root = yaml.compose(value.value, Loader=yaml.CSafeLoader)
+    return _on_line(root, inner) if root else ()
+
+
+def place_of(found: Documents, path: KeyPath) -> Place | None:
+    """The first document that has something at a path, and the path with numbers for names."""
+    for name, document in found.items():
+        there = find(document, path)
+        if isinstance(there, Found):
+            return Place(name, there.path)
+    return None

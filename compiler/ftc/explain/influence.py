@@ -1,0 +1,68 @@
+"""Which keys of the spec move what stands at a place of an artifact, found by changing each and looking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ftc.explain.artifact import address, documents, look
+from ftc.explain.origins import content
+from ftc.explain.paths import Found, find
+from ftc.explain.variations import changed, variations
+from ftc.plan.build import plan
+from ftc.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.explain.artifact import Place
+    from ftc.spec.base import Json
+    from ftc.targets import Target
+
+
+class Influence(NamedTuple):
+    """A key that moves something; `any_key` stands for any key (or item) that is added to it."""
+
+    path: KeyPath
+    any_key: bool = False
+
+
+def influences(spec: JobSpec, target: Target, place: Place) -> tuple[Influence, ...]:
+    """At least these keys move what stands at a place, in the order of the spec.
+
+    Keys that move it only together are not found, and a union's kind is left as it is.
+    """
+    run = plan(spec)
+    text = target.emit(run)
+    document = documents(text, run)[place.document]
+    where = address(document, place.path)
+    stands = look(document, where)
+
+    def moves(data: Json) -> bool:
+        other = plan(msgspec.convert(data, JobSpec))
+        emitted = target.emit(other)
+        return emitted != text and look(documents(emitted, other).get(place.document), where) != stands
+
+    return tuple(_moving(content(spec), _name(place), moves))
+
+
+def _moving(data: Json, name: str, moves: Callable[[Json], bool]) -> Iterator[Influence]:
+    found: set[Influence] = set()
+    for variation in variations(data, name):
+        owner = Influence(variation.path[:-1], any_key=True)
+        key = owner if variation.any_key else Influence(variation.path)
+        told = key in found or (owner in found and not _is_there(data, variation.path))
+        if not told and moves(changed(data, variation)):
+            found.add(key)
+            yield key
+
+
+def _is_there(data: Json, path: KeyPath) -> bool:
+    return isinstance(find(data, path), Found)
+
+
+def _name(place: Place) -> str:
+    """The last name of a path: a key of that name may move it where it is added."""
+    return next((step for step in reversed(place.path) if isinstance(step, str)), "")

@@ -1,0 +1,96 @@
+"""Paths as people type them, and what stands there: `a.b[0]`, `containers[train]`, `labels["example.com/team"]`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ftc import source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+
+_STEP = re.compile(
+    r"""(?:^|\.)(?P<bare>[^.\[\]]+)|\[(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|(?P<inner>[^\]"']+))\]"""
+)
+_PLAIN = re.compile(r"[^.\[\]\"']+")
+
+
+class Found(NamedTuple):
+    """What stands at a path, and the path with numbers for the names of list items."""
+
+    path: KeyPath
+    value: Any
+
+
+class Missing(NamedTuple):
+    """How far a path leads, the step that is not there, and what is."""
+
+    path: KeyPath
+    step: str | int
+    known: tuple[str, ...]
+
+
+def parse(text: str) -> KeyPath | None:
+    """The steps of a path; None where it is malformed."""
+    steps: list[str | int] = []
+    place = 0
+    while found := _STEP.match(text, place):
+        place = found.end()
+        quoted = found["double"] if found["double"] is not None else found["single"]
+        bare = found["bare"] or found["inner"]
+        steps.append(quoted if quoted is not None else int(bare) if bare.isdecimal() else bare)
+    return tuple(steps) if steps and place == len(text) else None
+
+
+def written(path: KeyPath) -> str:
+    """A path as `parse` reads it."""
+    return "".join(_step(part) for part in path).removeprefix(".")
+
+
+def _step(part: str | int) -> str:
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if _PLAIN.fullmatch(part) and not part.isdecimal() else f'["{part}"]'
+
+
+def find(data: Any, path: KeyPath) -> Found | Missing:
+    """What stands at a path; an item of a list may be named, and a path leads on into a file that a text carries."""
+    here: KeyPath = ()
+    value = data
+    for step in path:
+        value = opened(value, here)
+        key = _key(value, step)
+        if key is None:
+            return Missing(here, step, tuple(_known(value)))
+        value, here = value[key], (*here, key)
+    return Found(here, value)
+
+
+def _key(value: Any, step: str | int) -> str | int | None:
+    if isinstance(value, dict):
+        return next((key for key in (step, str(step)) if key in value), None)
+    if isinstance(value, list) and isinstance(step, int):
+        return step if step < len(value) else None
+    if isinstance(value, list):
+        return next((i for i, item in enumerate(value) if isinstance(item, dict) and item.get("name") == step), None)
+    return None
+
+
+def _known(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
+    elif isinstance(value, list):
+        yield from (
+            item["name"] if isinstance(item, dict) and "name" in item else str(i) for i, item in enumerate(value)
+        )
+
+
+def opened(value: Any, path: KeyPath) -> Any:
+    """The content of a file that the text at `path` carries, such as the annotation ftc.dev/train.yaml."""
+    if isinstance(value, str) and path and str(path[-1]).endswith((".yaml", ".json")):
+        document, _ = source.parse(value, str(path[-1]))
+        return document.data if document else value
+    return value

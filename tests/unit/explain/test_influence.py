@@ -1,0 +1,181 @@
+"""What moves a place of an artifact, as a person who knows ftc would say it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from ftc.driver import Request, compile_job
+from ftc.explain.artifact import documents, place_of
+from ftc.explain.influence import influences
+from ftc.explain.origins import content
+from ftc.explain.paths import parse, written
+from ftc.explain.variations import changed, variations
+from ftc.plan.build import plan
+from ftc.spec.job import JobSpec
+from ftc.targets import TARGETS
+from ftc.validate import validate
+from unit.compiling import ROOT, compiled
+from unit.explain.scenarios import NAMES, scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+
+POD = "spec.tasks[0].template.spec"
+TRAIN = f"{POD}.containers[train]"
+TWO = ("nodes=2", "devices=2")
+
+
+def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
+    spec = compiled(*overrides).spec
+    assert spec is not None
+    run = plan(spec)
+    document, _, inner = path.rpartition(":")
+    read = documents(TARGETS[target].emit(run), run)
+    asked = parse(inner)
+    assert asked is not None
+    place = place_of({document: read[document]} if document else read, asked)
+    assert place is not None
+    return {written(one.path) + ("[*]" if one.any_key else "") for one in influences(spec, TARGETS[target], place)}
+
+
+def test_the_limits_of_the_devices() -> None:
+    limits = moving(f"{TRAIN}.resources.limits", *TWO)
+    assert limits == {
+        *("devices", "hardware.device.resource", "hardware.cpu_per_device", "hardware.memory_gib_per_device"),
+        *("hardware.device.slices[*]", "network.resource"),
+    }
+
+
+def test_one_limit() -> None:
+    limit = moving(f'{TRAIN}.resources.limits["nvidia.com/gpu"]', *TWO)
+    assert limit == {"devices", "hardware.device.resource"}
+
+
+def test_the_gang() -> None:
+    assert moving("spec.minAvailable", *TWO) == {"nodes"}
+
+
+def test_the_processes_of_a_node() -> None:
+    assert moving(f"{TRAIN}.env[NPROC_PER_NODE].value", *TWO) == {"devices"}
+
+
+def test_the_port_of_rank_0() -> None:
+    assert moving(f"{TRAIN}.env[MASTER_PORT].value", *TWO) == {"master_port"}
+
+
+def test_an_argument_of_the_trainer() -> None:
+    keys = moving("learning_rate", target="llamafactory")
+    assert keys == {"method.arguments.learning_rate", "train.learning_rate"}
+
+
+def test_an_argument_of_the_trainer_inside_the_manifest() -> None:
+    path = 'spec.tasks[0].template.metadata.annotations["ftc.dev/train.yaml"].learning_rate'
+    assert moving(path, "train.learning_rate=1.0") == {"train.learning_rate"}
+
+
+def test_the_template_of_the_merge() -> None:
+    assert moving("merge.yaml:template", target="llamafactory") == {"model.template", "method.merge.template"}
+
+
+def test_the_image_of_every_container() -> None:
+    assert moving(f"{TRAIN}.image") == {"image"}
+    assert moving(f"{POD}.initContainers[fetch-model].image") == {"image"}
+
+
+def test_the_claim_of_the_workspace() -> None:
+    assert moving(f"{POD}.volumes[workspace].persistentVolumeClaim.claimName") == {"storage.workspace.claim"}
+
+
+def test_the_queue() -> None:
+    assert moving("spec.queue") == {"cluster.queue"}
+
+
+def test_a_label() -> None:
+    assert moving('metadata.labels["example.com/team"]', "labels={example.com/team: a}") == {
+        'labels["example.com/team"]'
+    }
+
+
+def test_the_place_of_a_model() -> None:
+    keys = moving(f"{POD}.initContainers[fetch-model].env[TARGET_DIR].value")
+    assert {"model.source.repository", "model.source.revision", "storage.cache.path"} <= keys
+    assert "dataset.source.repository" not in keys
+
+
+def test_a_part_of_a_users_fragment() -> None:
+    fragment = "pod={spec: {nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}]}}"
+    assert moving(f"{POD}.nodeSelector.disk", fragment) == {"pod.spec.nodeSelector.disk"}
+    assert moving(f"{POD}.tolerations[0].key", fragment) == {
+        "pod.spec.tolerations[0].key",
+        "pod.spec.tolerations[0].operator",
+    }
+
+
+def test_the_size_of_a_batch_job() -> None:
+    assert moving("Job:spec.parallelism", *TWO, target="job") == {"nodes"}
+    assert moving("Job:spec.backoffLimit", *TWO, "restarts=1", target="job") == {"nodes", "restarts"}
+
+
+def test_what_follows_from_the_target_is_moved_by_nothing() -> None:
+    assert moving("kind") == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_leaf_of_a_scenario_has_another_value_and_each_is_a_spec_with_a_plan(name: str) -> None:
+    spec = scenario(name).spec
+    assert spec is not None
+    data = content(spec)
+    seen = set()
+    for variation in variations(data, "name"):
+        other = changed(data, variation)
+        assert other != data, variation
+        plan(msgspec.convert(other, JobSpec))
+        seen.add(variation.path)
+    assert {path for path in scalars(data) if path[-1] != "kind"} <= seen
+    assert data == content(spec)
+
+
+def scalars(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Where the data holds neither a mapping nor a list."""
+    if not isinstance(value, dict | list):
+        yield path
+        return
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from scalars(inner, (*path, key))
+
+
+def test_every_variation_keeps_the_schema() -> None:
+    state = scenario(NAMES[0])
+    assert state.spec is not None
+    assert state.composed is not None
+    data = content(state.spec)
+    for variation in variations(data, "name"):
+        assert validate(msgspec.structs.replace(state.composed, data=changed(data, variation))) == (), variation
+
+
+@pytest.mark.parametrize("option", sorted(file.stem for file in (ROOT / "conf" / "hardware").glob("*.yaml")))
+def test_every_kind_of_hardware_can_be_varied(option: str) -> None:
+    spec = compile_job(Request((f"hardware={option}",), targets=())).spec
+    assert spec is not None
+    data = content(spec)
+    for variation in variations(data, "limits"):
+        if variation.path[0] == "hardware":
+            plan(msgspec.convert(changed(data, variation), JobSpec))
+
+
+@pytest.mark.parametrize("target", ["volcano", "job"])
+def test_an_answer_takes_less_than_three_seconds(target: str) -> None:
+    spec = scenario("alauda-zero3-4nodes").spec
+    assert spec is not None
+    run = plan(spec)
+    place = place_of(documents(TARGETS[target].emit(run), run), ("metadata", "labels"))
+    assert place is not None
+    start = time.process_time()
+    influences(spec, TARGETS[target], place)
+    assert time.process_time() - start < 3
