@@ -20,6 +20,7 @@ SCENARIOS = ROOT / "golden" / "scenarios"
 OPTIONS = ROOT / "golden" / "options"
 ERRORS = ROOT / "golden" / "errors"
 IMAGES = ROOT / "golden" / "images"
+PLANS = ROOT / "golden" / "plans"
 CASE = "case.yaml"
 
 
@@ -28,6 +29,14 @@ def scenario(case: str) -> dict[str, str]:
     said = yaml.safe_load((SCENARIOS / case / CASE).read_text())
     state = compiled(said["overrides"], tuple(said["targets"]))
     return {artifact.name: artifact.text for artifact in state.artifacts()}
+
+
+def plan(case: str) -> str:
+    """What `ftc plan` prints of a scenario."""
+    overrides = yaml.safe_load((SCENARIOS / case / CASE).read_text())["overrides"]
+    result = CliRunner().invoke(cli, ["plan", *overrides])
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
 
 
 def compiled(overrides: list[str], targets: tuple[str, ...] = ALL_TARGETS) -> State:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCENARIOS = sorted(file.parent.name for file in cases.SCENARIOS.glob(f"*/{cases.CASE}"))
 OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
 ERRORS = sorted(cases.ERRORS.glob("*.err"))
+PLANS = sorted(cases.PLANS.glob("*.txt"))
 IMAGES = sorted(cases.IMAGES.glob("*.Dockerfile"))
 
 
@@ -29,6 +30,11 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_scenario_compiles_to_its_golden_files(case: str) -> None:
     committed = {f.name: f.read_text() for f in (cases.SCENARIOS / case).iterdir() if f.name != cases.CASE}
     assert cases.scenario(case) == committed
+
+
+@pytest.mark.parametrize("file", PLANS, ids=lambda file: file.stem)
+def test_a_plan_is_printed_as_its_golden_says(file: Path) -> None:
+    assert cases.plan(file.stem) == file.read_text()
 
 
 @pytest.mark.parametrize("file", OPTIONS, ids=lambda file: f"{file.parent.name}-{file.stem}")

@@ -12,13 +12,15 @@ from golden import cases
 
 
 def main() -> None:
-    """Update scenarios, options, errors and images; refused in CI, where nobody would read what changes."""
+    """Update scenarios, plans, options, errors and images; refused in CI, where nobody would read what changes."""
     if os.environ.get("CI"):
         sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
     os.chdir(cases.ROOT)
     for file in sorted(cases.SCENARIOS.glob(f"*/{cases.CASE}")):
         artifacts = [Artifact(name, text) for name, text in cases.scenario(file.parent.name).items()]
         write(file.parent, artifacts, written_before(file.parent / SPEC, ARTIFACTS))
+    for file in sorted(cases.PLANS.glob("*.txt")):
+        file.write_text(cases.plan(file.stem))
     for file in sorted(cases.OPTIONS.glob("*/*.diff")):
         file.write_text(cases.option(cases.command_of(file)))
     for file in sorted(cases.ERRORS.glob("*.err")):

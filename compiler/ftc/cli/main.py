@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
     "explain": "Say where a value of the spec or of an artifact came from.",
+    "plan": "Print what a run does and needs, on one screen.",
     "rule": "Print what a code such as FTC301 stands for.",
     "completion": "Print the completion script of a shell.",
 }

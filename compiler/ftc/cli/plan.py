@@ -1,0 +1,43 @@
+"""`ftc plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from ftc.cli.options import Reporting, configuration, report, reporting
+from ftc.diagnostics.model import has_errors
+from ftc.driver import Request, compile_job
+from ftc.summary.build import summary
+from ftc.summary.render import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("plan")
+@configuration
+@click.option("--json", "as_json", is_flag=True, help="The same as one object.")
+@reporting
+def command(
+    overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting, *, as_json: bool
+) -> None:
+    """Print one screen to read before submitting: who runs, what it needs, where its files come from and go.
+
+    The memory of a device is an estimate. With an error nothing is printed, and the exit code is 1.
+
+    \b
+      ftc plan model=qwen3-8b hardware=h800 devices=8
+      ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
+    """
+    state = compile_job(Request(overrides, config_dirs, config_name, ("volcano",), reporting.ignore, reporting.strict))
+    report(state.diagnostics, reporting)
+    if has_errors(state.diagnostics) or state.spec is None or state.run is None:
+        sys.exit(1)
+    found = summary(state.spec, state.run)
+    text = json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False) + "\n" if as_json else render(found)
+    click.echo(text.encode(), nl=False)

@@ -1,0 +1,185 @@
+"""The summary of a run, from its spec and its plan."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from ftc.estimate.facts import Unknown, read
+from ftc.estimate.memory import estimate
+from ftc.plan.pod import with_fragments
+from ftc.plan.train import NAME
+from ftc.spec.launcher import Command
+from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
+from ftc.summary import cluster, files
+from ftc.summary.types import Batch, Container, DeviceMemory, Stage, Summary, Topology
+from ftc.trainer.arguments import OUTPUT, chosen
+
+if TYPE_CHECKING:
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+_MIB = 1 << 20
+# LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, where train.yaml says nothing.
+_PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
+
+
+def summary(spec: JobSpec, run: RunPlan) -> Summary:
+    """The summary; total on a validated spec."""
+    name = f"{run.name}-xxxxx" if run.generate_name else run.name
+    directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{name}"
+    pod = with_fragments(run)["spec"]
+    return Summary(
+        name=name,
+        namespace=run.namespace,
+        queue=run.queue,
+        what=_what(spec),
+        versions={} if isinstance(spec.launcher, Command) else msgspec.to_builtins(spec.trainer),
+        topology=_topology(spec, name),
+        batch=_batch(spec),
+        memory=_memory(spec),
+        containers=_containers(pod),
+        shm=_shm(pod),
+        run_directory=directory,
+        volumes=files.volumes(spec.storage),
+        fetches=files.fetched(spec, run),
+        stages=_stages(spec, run, directory),
+        seconds=cluster.seconds(spec, pod),
+        restarts=run.restarts,
+        defaults=cluster.defaults(run, pod),
+        secrets=cluster.secrets(pod),
+        metrics=_metrics(spec, directory),
+    )
+
+
+def _what(spec: JobSpec) -> str:
+    if isinstance(spec.launcher, Command):
+        return " ".join((*spec.launcher.command, *spec.launcher.args))
+    if spec.model is None or spec.dataset is None or spec.method is None:
+        return "nothing: a model, a dataset or a method is missing"
+    method = f"{spec.method.finetuning_type} {spec.method.stage}"
+    return f"{method} of {spec.model.id} (template {spec.model.template}) on {', '.join(spec.dataset.names)}"
+
+
+def _topology(spec: JobSpec, name: str) -> Topology:
+    several = spec.nodes > 1
+    return Topology(
+        nodes=spec.nodes,
+        devices=spec.devices,
+        processes=spec.nodes * spec.devices,
+        resource=spec.hardware.device.resource if spec.hardware.device else None,
+        launcher=msgspec.to_builtins(spec.launcher)["kind"],
+        engine=_engine(spec.engine),
+        master=f"{name}-worker-0.{name}" if several else "127.0.0.1",
+        port=spec.master_port,
+    )
+
+
+def _engine(engine: Engine) -> str:
+    match engine:
+        case Ddp():
+            return "ddp"
+        case DeepSpeed():
+            return f"deepspeed ZeRO-{engine.stage}{' with offload' if engine.offload else ''}"
+        case Fsdp():
+            return f"fsdp{engine.version}{' with offload' if engine.offload else ''}"
+        case _:
+            assert_never(engine)
+
+
+def _batch(spec: JobSpec) -> Batch | None:
+    """What the trainer's arguments say; none where they are the program's own, or no numbers."""
+    if isinstance(spec.launcher, Command) or spec.method is None:
+        return None
+    arguments = chosen(spec)
+    per_device = _whole(arguments, "per_device_train_batch_size", _PER_DEVICE)
+    accumulation = _whole(arguments, "gradient_accumulation_steps", _ACCUMULATION)
+    length = _whole(arguments, "cutoff_len", _CUTOFF)
+    if per_device is None or accumulation is None or length is None:
+        return None
+    processes = spec.nodes * spec.devices
+    sequences = per_device * accumulation * processes
+    steps = _whole(arguments, "max_steps", None)
+    epochs = arguments.get("num_train_epochs", _EPOCHS)
+    counted = None if steps or type(epochs) not in (int, float) or not math.isfinite(epochs) else float(epochs)
+    return Batch(
+        per_device=per_device,
+        accumulation=accumulation,
+        processes=processes,
+        sequences=sequences,
+        cutoff_length=length,
+        epochs=counted,
+        steps=steps,
+        steps_at_most=_at_most(spec, arguments, sequences, counted),
+    )
+
+
+def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | None) -> int | None:
+    """From the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
+    rows = _whole(arguments, "max_samples", None)
+    if rows is None or epochs is None or spec.dataset is None or arguments.get("packing") is True:
+        return None
+    return math.ceil(math.ceil(rows * len(spec.dataset.names) / sequences) * epochs)
+
+
+def _whole(arguments: Json, name: str, default: int | None) -> int | None:
+    value = arguments.get(name, default)
+    return value if type(value) is int and value > 0 else None
+
+
+def _memory(spec: JobSpec) -> DeviceMemory:
+    device, training = spec.hardware.device, read(spec)
+    if device is None:
+        return DeviceMemory(device_mib=None, unknown="there is no device")
+    if isinstance(training, Unknown):
+        return DeviceMemory(device_mib=device.memory_mib, unknown=training.reason)
+    memory = estimate(training)
+    terms = {name: getattr(memory, name) // _MIB for name in memory.__struct_fields__}
+    return DeviceMemory(device_mib=device.memory_mib, total_mib=memory.total // _MIB, terms_mib=terms)
+
+
+def _containers(pod: Json) -> tuple[Container, ...]:
+    found = [*pod.get("initContainers", []), *pod["containers"]]
+    return tuple(
+        Container(
+            name=container["name"],
+            image=str(container.get("image", "")),
+            limits={name: str(value) for name, value in container.get("resources", {}).get("limits", {}).items()},
+        )
+        for container in found
+    )
+
+
+def _shm(pod: Json) -> str | None:
+    sizes = [volume["emptyDir"].get("sizeLimit") for volume in pod["volumes"] if volume["name"] == "shm"]
+    return str(sizes[0]) if sizes and sizes[0] else None
+
+
+def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
+    everywhere = "every node"
+    stages = [
+        Stage(step.name, everywhere, " ".join(step.command), fetch.directory)
+        for step, fetch in zip(run.fetch_steps, run.fetches, strict=True)
+    ]
+    if isinstance(spec.launcher, Command):
+        return (*stages, Stage(NAME, everywhere, _what(spec), directory))
+    setup = "; ".join(" ".join(command) for command in spec.setup)
+    stages += [Stage("setup", everywhere, setup, None)] if setup else []
+    launcher = str(msgspec.to_builtins(spec.launcher)["kind"])
+    return (*stages, Stage(NAME, everywhere, launcher, f"{directory}/{OUTPUT}"), *files.results(spec, directory))
+
+
+def _metrics(spec: JobSpec, directory: str) -> str:
+    match spec.tracking:
+        case NoTracker():
+            return "in the log"
+        case Mlflow():
+            return f"MLflow at {spec.tracking.uri}, experiment {spec.tracking.experiment}"
+        case TensorBoard():
+            return f"tensorboard --logdir {chosen(spec).get('logging_dir', f'{directory}/{OUTPUT}/runs')}"
+        case _:
+            assert_never(spec.tracking)

@@ -1,0 +1,195 @@
+"""`ftc plan`: one screen before submitting, and the same as data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from unit.compiling import COMMAND, ROOT, ftc
+
+SCENARIOS = sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml"))
+BIG = ("model=qwen3-8b", "hardware=h800")
+
+
+def planned(*overrides: str) -> Any:
+    said = ftc("plan", "--json", *overrides)
+    assert said.exit_code == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+def text(*overrides: str) -> dict[str, str]:
+    """The sections of the screen, by label."""
+    said = ftc("plan", *overrides)
+    assert said.exit_code == 0, said.stderr
+    found: dict[str, str] = {}
+    label = ""
+    for line in said.stdout.splitlines():
+        label = line[:11].strip() or label
+        found[label] = f"{found.get(label, '')}{line[11:]}\n"
+    return found
+
+
+@pytest.mark.parametrize("case", SCENARIOS, ids=lambda file: file.parent.name)
+def test_a_scenario_fits_on_a_screen(case: Any) -> None:
+    said = ftc("plan", *yaml.safe_load(case.read_text())["overrides"])
+    assert said.exit_code == 0, said.stderr
+    lines = said.stdout.splitlines()
+    assert len(lines) <= 55
+    assert max(len(line) for line in lines) <= 100
+
+
+def test_the_global_batch_is_per_device_times_accumulation_times_processes() -> None:
+    overrides = (*BIG, "nodes=2", "devices=4", "train.per_device_train_batch_size=3")
+    batch = planned(*overrides, "train.gradient_accumulation_steps=5")["batch"]
+    assert (batch["per_device"], batch["accumulation"], batch["processes"]) == (3, 5, 8)
+    assert batch["sequences"] == 120
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps", "at_most"),
+    [
+        (("train.max_steps=70",), 70, None),
+        (("train.max_samples=1000", "train.num_train_epochs=3"), None, 189),  # 16 at once: 63 an epoch
+        (("train.max_samples=1600", "train.num_train_epochs=0.5"), None, 50),
+        ((), None, None),
+        (("train.max_samples=many", "method.merge=null", "trainer.llamafactory=0.9.9"), None, None),
+    ],
+)
+def test_the_steps_are_told_where_they_follow(
+    overrides: tuple[str, ...], steps: int | None, at_most: int | None
+) -> None:
+    batch = planned(*overrides)["batch"]
+    assert (batch["steps"], batch["steps_at_most"]) == (steps, at_most)
+
+
+def test_the_memory_is_set_against_the_device() -> None:
+    memory = planned(*BIG)["memory"]
+    assert memory["device_mib"] == 81_559
+    assert memory["total_mib"] == pytest.approx(sum(memory["terms_mib"].values()), abs=8)
+    assert memory["terms_mib"]["weights"] == pytest.approx(8_190_735_360 * 2 / 2**20, rel=0.02)
+    shown = text(*BIG)["memory"]
+    assert "of 79.6 GiB a device (35 %)" in shown
+    assert "weights 15.3" in shown
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (("hardware=cpu",), "no device"),
+        (("model=custom", "model.id=a/b", "model.template=qwen3"), "model.architecture"),
+        (COMMAND, "not LLaMA-Factory"),
+        (("train.use_galore=true", "method=full-sft"), "use_galore"),
+    ],
+)
+def test_where_nothing_is_known_of_the_memory_it_says_why(overrides: tuple[str, ...], reason: str) -> None:
+    assert reason in planned(*overrides)["memory"]["unknown"]
+    assert reason in text(*overrides)["memory"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "access", "gone_with"),
+    [
+        (("storage=shared",), "ReadWriteMany", None),
+        (("storage=existing-claim",), "ReadWriteOnce", None),
+        (("storage=job-lifetime",), "ReadWriteOnce", "the job"),
+        (("storage=per-pod", "publish=git", "publish.url=https://git.example.com/r"), "each pod its own", "the pod"),
+    ],
+)
+def test_a_volume_says_who_reaches_it_and_what_it_goes_with(
+    overrides: tuple[str, ...], access: str, gone_with: str | None
+) -> None:
+    workspace = planned(*overrides)["volumes"][0]
+    assert (workspace["name"], workspace["access"], workspace["gone_with"]) == ("workspace", access, gone_with)
+    assert ("lost with" in text(*overrides)["storage"]) == (gone_with is not None)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "by"),
+    [
+        ((), "unless it is there"),
+        (("nodes=2",), "node 0 for all, unless it is there"),
+        (
+            ("nodes=2", "storage.cache={kind: per-pod, mount_path: /cache, size: 50Gi}"),
+            "each pod, unless it is there",
+        ),
+        (("source@model.source=path", "model.source.path=/workspace/m"), "must be there"),
+    ],
+)
+def test_a_fetch_says_who_brings_it(overrides: tuple[str, ...], by: str) -> None:
+    assert planned(*overrides)["fetches"][0]["by"] == by
+
+
+def test_the_steps_stand_in_their_order() -> None:
+    everything = ("setup=[[pip,install,x]]", "publish=git", "publish.url=https://git.example.com/r")
+    stages = planned(*everything)["stages"]
+    assert [stage["name"] for stage in stages] == [
+        *("fetch-model", "fetch-dataset", "setup", "train", "merge", "publish"),
+    ]
+    assert {stage["name"] for stage in stages if stage["nodes"] == "node 0"} == {"merge", "publish"}
+
+
+def test_a_command_has_no_batch_and_no_stage_of_the_trainer() -> None:
+    found = planned(*COMMAND)
+    assert found["batch"] is None
+    assert [stage["name"] for stage in found["stages"]] == ["train"]
+    assert found["what"] == "python train.py"
+
+
+def test_the_waits_and_restarts_are_told() -> None:
+    found = planned("nodes=2", "restarts=3", "train.ddp_timeout=3600", "cluster.fetch_timeout_seconds=60")
+    assert found["seconds"] == {"download": 60, "name_of_node_0": 300, "lost_peer": 3600}
+    assert found["restarts"] == 3
+    assert "3 times" in text("restarts=3")["restarts"]
+    assert text()["restarts"].startswith("none")
+
+
+def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
+    fields = {default["field"] for default in planned()["defaults"]}
+    assert {"tasks[0].minAvailable", "metadata.namespace", "ttlSecondsAfterFinished"} <= fields
+    assert "template.spec.dnsPolicy" not in fields
+    given = ("namespace=team", "ttl_seconds_after_finished=60", "cluster.priority_class=high")
+    fewer = {default["field"] for default in planned(*given)["defaults"]}
+    assert fields - fewer == {"metadata.namespace", "ttlSecondsAfterFinished", "priorityClassName"}
+    assert "template.spec.dnsPolicy" in {d["field"] for d in planned("pod={spec: {hostNetwork: true}}")["defaults"]}
+
+
+def test_secrets_are_named_and_never_more() -> None:
+    found = planned("model.source.token={secret: hub}", "pod={spec: {imagePullSecrets: [{name: registry}]}}")["secrets"]
+    assert [(secret["name"], secret["keys"]) for secret in found] == [
+        ("hub", ["token"]),
+        ("registry", [".dockerconfigjson"]),
+    ]
+    assert found[0]["containers"] == ["fetch-model"]
+
+
+def test_tensorboard_is_told_with_the_command_that_serves_it() -> None:
+    said = text("tracking=tensorboard", "name=run-1", "naming=fixed")["metrics"]
+    assert said.startswith("tensorboard --logdir /workspace/run-1/output/runs")
+
+
+def test_containers_of_a_fragment_are_there_with_their_images() -> None:
+    side = "pod={spec: {containers: [{name: side, image: 'registry.example.com/side:1'}]}}"
+    names = {container["name"]: container["image"] for container in planned(side)["containers"]}
+    assert names["side"] == "registry.example.com/side:1"
+    assert "registry.example.com/side:1" in text(side)["pod"]
+
+
+def test_with_an_error_there_is_no_plan() -> None:
+    said = ftc("plan", "devices=9")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "error[FTC301]" in said.stderr
+
+
+def test_warnings_stand_on_stderr() -> None:
+    said = ftc("plan", "hardware=h800", "model=qwen3-8b", "method=full-sft")
+    assert said.exit_code == 0
+    assert "warning[FTC702]" in said.stderr
+    assert "FTC702" not in said.stdout
+
+
+def test_a_name_that_would_move_the_cursor_is_written_out() -> None:
+    said = ftc("plan", 'model.id="a/\x1b[2Jb"', "name=x")
+    assert "\x1b" not in said.stdout
