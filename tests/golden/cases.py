@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import shlex
+import subprocess
 from functools import cache
 from pathlib import Path
 
 import yaml
 from click.testing import CliRunner
 
+from ftc.checks.pages import pages as spec_pages
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "golden" / "scenarios"
 OPTIONS = ROOT / "golden" / "options"
 ERRORS = ROOT / "golden" / "errors"
+CORPUS = ROOT / "tests" / "corpus"
 IMAGES = ROOT / "golden" / "images"
 PLANS = ROOT / "golden" / "plans"
 CASE = "case.yaml"
@@ -83,6 +86,27 @@ def image(command: str) -> str:
     result = CliRunner().invoke(cli, ["compile", *shlex.split(command)])
     assert (result.exit_code, result.stderr) == (0, "")
     return f"# $ ftc compile {command}\n{result.stdout}"
+
+
+def corpus() -> dict[Path, str]:
+    """The examples of every page: `bad` is found with the code, `good` beside it is not."""
+    pages = [page for page in spec_pages().values() if page.wrong is not None]
+    bad = {CORPUS / "bad" / f"{page.code}.err": page.wrong or "" for page in pages}
+    return bad | {CORPUS / "good" / f"{page.code}.err": page.right or "" for page in pages}
+
+
+def example(command: str) -> str:
+    """What an example of a page says, and how it ends."""
+    result = CliRunner().invoke(cli, ["compile", *_words(command)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return f"$ ftc compile {command}".rstrip() + f"\n{result.stderr}exit code {result.exit_code}\n"
+
+
+def _words(command: str) -> list[str]:
+    """The arguments that a shell makes of a command."""
+    script = f"printf '%s\\0' {command}" if command else "true"
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
 def command_of(file: Path) -> str:

@@ -18,6 +18,7 @@ SCENARIOS = sorted(file.parent.name for file in cases.SCENARIOS.glob(f"*/{cases.
 OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
 ERRORS = sorted(cases.ERRORS.glob("*.err"))
 PLANS = sorted(cases.PLANS.glob("*.txt"))
+CORPUS = cases.corpus()
 IMAGES = sorted(cases.IMAGES.glob("*.Dockerfile"))
 
 
@@ -50,6 +51,15 @@ def test_a_mistake_is_told_as_its_golden_says(file: Path) -> None:
 @pytest.mark.parametrize("file", IMAGES, ids=lambda file: file.stem)
 def test_an_image_is_made_as_its_golden_says(file: Path) -> None:
     assert cases.image(cases.command_of(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_an_example_of_a_rule_is_told_as_the_corpus_says(file: Path) -> None:
+    assert cases.example(CORPUS[file]) == file.read_text()
+
+
+def test_no_example_is_left_over() -> None:
+    assert set(cases.CORPUS.glob("*/FTC[0-9][0-9][0-9].err")) == CORPUS.keys()
 
 
 def test_every_option_of_conf_has_a_golden_and_no_golden_is_left_over() -> None:

@@ -12,7 +12,7 @@ from golden import cases
 
 
 def main() -> None:
-    """Update scenarios, plans, options, errors and images; refused in CI, where nobody would read what changes."""
+    """Update every golden file; refused in CI, where nobody would read what changes."""
     if os.environ.get("CI"):
         sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
     os.chdir(cases.ROOT)
@@ -25,6 +25,12 @@ def main() -> None:
         file.write_text(cases.option(cases.command_of(file)))
     for file in sorted(cases.ERRORS.glob("*.err")):
         file.write_text(cases.error(cases.command_of(file)))
+    corpus = cases.corpus()
+    for left in [file for file in cases.CORPUS.glob("*/FTC[0-9][0-9][0-9].err") if file not in corpus]:
+        left.unlink()
+    for file, command in corpus.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(cases.example(command))
     for file in sorted(cases.IMAGES.glob("*.Dockerfile")):
         file.write_text(cases.image(cases.command_of(file)))
 

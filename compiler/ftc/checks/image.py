@@ -77,8 +77,8 @@ def image_has_a_name_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC410", image_is_for_a_trainer, target="image"),
-    Rule("FTC411", hardware_has_a_base, target="image"),
-    Rule("FTC412", pair_has_pins, target="image"),
+    Rule("FTC410", image_is_for_a_trainer, target="image", needed=True),
+    Rule("FTC411", hardware_has_a_base, target="image", needed=True),
+    Rule("FTC412", pair_has_pins, target="image", needed=True),
     Rule("FTC413", image_has_a_name_of_its_own, Severity.WARNING, target="image"),
 )

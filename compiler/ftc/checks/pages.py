@@ -28,4 +28,18 @@ def _before_rules(code: str, text: str) -> Page:
 
 def _of(rule: Rule) -> Page:
     written = page.read(rule.code, rule.check.__doc__ or "")
-    return msgspec.structs.replace(written, severity=rule.severity, target=rule.target, silenceable=not rule.needed)
+    return msgspec.structs.replace(
+        written,
+        wrong=_for_target(rule, written.wrong),
+        right=_for_target(rule, written.right),
+        severity=rule.severity,
+        target=rule.target,
+        silenceable=not rule.needed,
+    )
+
+
+def _for_target(rule: Rule, example: str | None) -> str | None:
+    """The example with the target that the rule is for, where it names none."""
+    if example is None or rule.target in (None, "volcano") or example.startswith("-t "):
+        return example
+    return f"-t {rule.target} {example}".rstrip()

@@ -62,6 +62,6 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
 
 
 RULES = (
-    Rule("FTC241", claim_has_a_size, target="storage"),
+    Rule("FTC241", claim_has_a_size, target="storage", needed=True),
     Rule("FTC242", written_volumes_can_be_written),
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-
 import pytest
 
 from ftc.checks import CHECKS
@@ -12,7 +9,7 @@ from ftc.checks.pages import pages
 from ftc.diagnostics import codes
 from ftc.diagnostics.model import Severity
 from ftc.diagnostics.page import Page, read, render
-from unit.compiling import ftc
+from unit.compiling import ROOT, ftc
 
 PAGES = pages()
 # A file is wrong, not a command line; golden/errors has an example of each.
@@ -20,16 +17,9 @@ OF_FILES = {codes.UNREADABLE, codes.NO_OPTIONS}
 EXAMPLES = sorted(PAGES.keys() - OF_FILES)
 
 
-def words(line: str) -> list[str]:
-    """The arguments that a shell makes of what follows `ftc compile`."""
-    script = f"printf '%s\\0' {line}" if line else "true"
-    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
-
-
-def codes_of(example: str | None) -> dict[str, str]:
-    """What a compile of an example finds: code to severity."""
-    rows = json.loads(ftc("compile", "--format", "json", *words(example or "")).stderr)
-    return {row["code"]: row["severity"] for row in rows}
+def committed(kind: str, code: str) -> str:
+    """What the example of a page says; the goldens keep it true."""
+    return (ROOT / "tests" / "corpus" / kind / f"{code}.err").read_text(encoding="utf-8")
 
 
 def test_every_rule_and_every_code_of_the_passes_before_has_a_page() -> None:
@@ -49,14 +39,17 @@ def test_a_page_has_a_sentence_and_a_reason(page: Page) -> None:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_the_wrong_example_is_found_with_the_code(code: str) -> None:
-    assert codes_of(PAGES[code].wrong)[code] == PAGES[code].severity
+    command, *lines = committed("bad", code).splitlines()
+    assert command == f"$ ftc compile {PAGES[code].wrong}"
+    assert any(f"{PAGES[code].severity.value}[{code}]: " in line for line in lines)
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_the_right_example_compiles_without_it(code: str) -> None:
-    told = codes_of(PAGES[code].right)
-    assert code not in told
-    assert "error" not in told.values()
+    command, *lines = committed("good", code).splitlines()
+    assert command == f"$ ftc compile {PAGES[code].right}".rstrip()
+    assert f"[{code}]" not in "".join(lines)
+    assert lines[-1] == "exit code 0"
 
 
 def test_a_mistake_in_a_file_has_no_command_line() -> None:

@@ -11,7 +11,8 @@ from ftc.checks import CHECKS
 from ftc.checks.pages import pages
 from ftc.diagnostics.model import Severity
 from ftc.targets import TARGETS
-from unit.checks.test_pages import EXAMPLES, codes_of
+from golden.cases import example
+from unit.checks.test_pages import EXAMPLES
 from unit.compiling import artifacts, conf, errors, ftc, refused
 
 if TYPE_CHECKING:
@@ -45,8 +46,9 @@ def test_an_error_is_silenced_too_where_a_platform_may_differ() -> None:
 
 @pytest.mark.parametrize("code", SILENCEABLE)
 def test_whatever_can_be_silenced_leaves_a_compile_that_is_no_bug(code: str) -> None:
-    example = f"{PAGES[code].wrong} --ignore {code}"
-    assert code not in codes_of(example)
+    said = example(f"{PAGES[code].wrong} --ignore {code}")
+    assert f"[{code}]" not in said
+    assert said.endswith(("exit code 0\n", "exit code 1\n"))
 
 
 def test_rules_that_ftc_relies_on_cannot_be_silenced() -> None:
@@ -68,14 +70,14 @@ def test_an_ignore_of_what_cannot_be_silenced_is_refused_at_its_place(code: str)
 
 
 def test_an_unknown_code_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
-    tree = conf(tmp_path, {"run": "defaults: [config, _self_]\nignore:\n  - FTC209\n  - FTC310\n"})
+    tree = conf(tmp_path, {"run": "defaults: [config, _self_]\nignore:\n  - FTC209\n  - FTC399\n"})
     said = refused("--config-dir", tree, "-c", "run")
-    assert f"{tree}/run.yaml:4:5: error[FTC014]: ignore[1]: there is no rule FTC310\n" in said
+    assert f"{tree}/run.yaml:4:5: error[FTC014]: ignore[1]: there is no rule FTC399\n" in said
     assert "help: did you mean 'FTC" in said
     assert f"{tree}/run.yaml:3:5: warning[FTC015]: ignore[0]: FTC209 is not found" in said
     wrong = ftc("compile", "--ignore", "FTC31")
     assert wrong.exit_code == 2
-    assert "there is no rule FTC31; did you mean 'FTC301'?" in wrong.stderr
+    assert "there is no rule FTC31; did you mean 'FTC" in wrong.stderr
     assert "there is no rule 17; `ftc rule` lists the codes" in ftc("compile", "--ignore", "17").stderr
 
 
@@ -91,8 +93,8 @@ def test_an_ignore_that_silences_nothing_is_told(words: tuple[str, ...]) -> None
 def test_an_ignore_of_another_targets_rule_waits_for_it() -> None:
     vgpu = ("hardware=alauda-vgpu", "--ignore", "FTC303")
     for target in TARGETS:
-        assert ftc("compile", "-t", target, *vgpu).stderr == "", target
-    assert ftc("show", *vgpu).stderr == ""
+        assert "FTC015" not in ftc("compile", "-t", target, *vgpu).stderr, target
+    assert "FTC015" not in ftc("show", *vgpu).stderr
 
 
 def test_an_ignore_is_not_told_where_the_rules_were_not_asked() -> None:
