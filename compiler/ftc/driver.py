@@ -11,7 +11,7 @@ from ftc import checks
 from ftc.checks.silence import ignores, silenced
 from ftc.compose import Composed, compose
 from ftc.diagnostics.follow_ups import without_follow_ups
-from ftc.diagnostics.model import Diagnostic, as_errors, has_errors
+from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output import spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
@@ -150,4 +150,6 @@ def compile_job(request: Request) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
+    if has_errors(ordered):  # a note tells of a manifest, and there is none
+        ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

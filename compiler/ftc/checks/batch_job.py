@@ -10,8 +10,9 @@ from ftc.diagnostics.model import Severity
 from ftc.spec.launcher import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
@@ -64,19 +65,21 @@ def retry_starts_empty(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def name_is_fixed(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A Job of several nodes and its Service have one fixed name, which ends with a digest of the spec.
+    """A Job of several nodes and its Service have one name, and both are deleted before a re-run.
 
-    The pods find each other by the Service's name, so it cannot be generated, and the Service outlives the Job: the
-    same spec is created again only after both are deleted (`AlreadyExists`).
+    The pods find each other by the Service's name, so it cannot be generated; unless naming is fixed it ends with a
+    digest of the spec. The Service outlives the Job: the same spec is created again only after both are deleted
+    (`AlreadyExists`).
 
     Wrong: nodes=2
     Right: nodes=1
     """
-    if run.nodes > 1 and run.generate_name:
+    if run.nodes > 1:
         where = f" -n {run.namespace}" if run.namespace else ""
         name = run.fixed_name
         message = f"the Job and its Service are called {name}, because the pods find each other by that name"
-        yield Finding(("naming",), message, f"before a re-run: kubectl delete{where} job,service {name}")
+        help_ = f"the Service outlives the Job: before a re-run, kubectl delete{where} job,service {name}"
+        yield Finding(("nodes",), message, help_)
 
 
 def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -161,6 +164,52 @@ def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(("restarts",), message, "use -t volcano, which restarts all, or restarts=0")
 
 
+_NAMES = ("job-name", "controller-uid")
+_OF_THE_CONTROLLER = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
+
+
+def labels_are_the_controllers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The labels by which a Job finds its pods are not set by the user.
+
+    The Job controller gives them to the Job's pods, and the API server refuses a template that has other values
+    (Kubernetes, pkg/apis/batch/validation, validateGeneratedSelector); the Service would be there by then.
+
+    Wrong: labels.job-name=mine
+    Right: labels.team=mine
+    """
+    given: list[tuple[KeyPath, Mapping[str, str]]] = [(("labels",), spec.labels)]
+    for path, fragment in fragments(spec):
+        given.append(((*path, "metadata", "labels"), fragment.get("metadata", {}).get("labels", {})))
+    for where, labels in given:
+        for name in [name for name in _OF_THE_CONTROLLER if name in labels]:
+            yield Finding((*where, name), "is given to each pod by the Job", "leave it out", at_key=True)
+
+
+def queue_is_asked(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The queue of Volcano counts for a batch Job only where Volcano schedules it.
+
+    Otherwise the run passes by the queue and its quota.
+
+    Wrong: cluster.queue=team
+    Right: cluster.queue=team cluster.gang_jobs=true
+    """
+    if spec.cluster.queue != "default" and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
+        message = f"'{spec.cluster.queue}' is a queue of Volcano, and Volcano does not schedule this Job"
+        yield Finding(("cluster", "queue"), message, "set cluster.gang_jobs=true, or cluster.kueue_queue=… for Kueue")
+
+
+def kueue_resumes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A Job in a queue of Kueue is resumed by Kueue.
+
+    Kueue suspends each Job of its queues and resumes it when there is room, whoever suspended it.
+
+    Wrong: suspend=true cluster.kueue_queue=team
+    Right: cluster.kueue_queue=team
+    """
+    if spec.suspend and spec.cluster.kueue_queue:
+        yield Finding(("suspend",), "Kueue resumes the Job when its queue has room", "leave one of the two out")
+
+
 RULES = (
     Rule("FTC571", job_name_fits, target="job", needed=True),
     Rule("FTC572", job_has_no_claim, target="job"),
@@ -172,4 +221,7 @@ RULES = (
     Rule("FTC578", pods_start_together, Severity.WARNING, target="job"),
     Rule("FTC579", volcano_starts_at_once, target="volcano"),
     Rule("FTC580", command_waits_in_order, Severity.WARNING, target="job"),
+    Rule("FTC581", labels_are_the_controllers, target="job"),
+    Rule("FTC582", queue_is_asked, Severity.WARNING, target="job"),
+    Rule("FTC583", kueue_resumes, Severity.WARNING, target="job"),
 )

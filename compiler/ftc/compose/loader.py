@@ -88,6 +88,7 @@ def _compose(
         layers=tuple(_layers(defaults, repository)),
         overrides=tuple(_value(override) for override in defaults.config_overrides),
     )
+    problems.extend(_nulls_in_texts(config, unresolved))
     data = _resolve(config, unresolved, problems)
     return msgspec.structs.replace(unresolved, data=_references_as_texts(config, data, (), keeps_text))
 
@@ -131,6 +132,34 @@ def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic
             OmegaConf.update(config, error.full_key or "", None)
         else:
             return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+
+
+_REFERENCE = re.compile(r"(?<!\\)\$\{([^${}:.][^${}:]*)\}")
+
+
+def _nulls_in_texts(config: DictConfig, unresolved: Composed) -> Iterator[Diagnostic]:
+    """References to null inside a longer text, which OmegaConf would write out as `None`."""
+    for path, text in _texts(OmegaConf.to_container(config, resolve=False), ()):
+        for key in _REFERENCE.findall(text):
+            if (
+                _REFERENCE.fullmatch(text) is None
+                and OmegaConf.select(config, key, default="", throw_on_resolution_failure=False) is None
+            ):
+                yield Diagnostic(
+                    code=UNRESOLVED,
+                    message=f"has '{key}' in it, which is null",
+                    path=path,
+                    position=unresolved.position(path),
+                    help=f"set {key}=…",
+                )
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from _texts(inner, (*path, key))
 
 
 def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:

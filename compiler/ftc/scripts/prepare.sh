@@ -34,10 +34,11 @@ make_run_dir() {
   ((free + used >= MIN_FREE_MIB)) || die "$WORKSPACE has $free MiB free, but this run needs $MIN_FREE_MIB: free some space or take a larger volume"
 }
 
-wait_for_master() {
-  local limit=$((SECONDS + 300))
-  until getent hosts "$MASTER_ADDR" >/dev/null; do
-    ((SECONDS < limit)) || die "the name of rank 0, $MASTER_ADDR, did not resolve in 300 seconds: is its pod running?"
+# wait_for SECONDS MESSAGE COMMAND...: until COMMAND succeeds.
+wait_for() {
+  local limit=$((SECONDS + $1))
+  until "${@:3}" >/dev/null 2>&1; do
+    ((SECONDS < limit)) || die "$2 in $1 seconds"
     sleep 1
   done
 }
@@ -58,7 +59,10 @@ check_tools
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
-if ((NNODES > 1)); then wait_for_master; fi
+# The pods of a gang start at once; a target without one gives them longer.
+if ((NNODES > 1)); then
+  wait_for "${ftc_wait_for_master:-300}" "the pod of rank 0 did not get an address ($MASTER_ADDR)" getent hosts "$MASTER_ADDR"
+fi
 if [[ -z ${OMP_NUM_THREADS:-} ]]; then
   threads=$(($(cpu_count) / NPROC_PER_NODE))
   export OMP_NUM_THREADS=$((threads > 0 ? threads : 1))

@@ -11,3 +11,6 @@ if ((JOB_COMPLETION_INDEX >= NNODES)); then
   exit 1
 fi
 export NODE_RANK=$JOB_COMPLETION_INDEX
+# Kubernetes starts each pod when there is room for it.
+# shellcheck disable=SC2034 # read by prepare.sh
+ftc_wait_for_master=7200

@@ -5,8 +5,7 @@
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
 child='' starting=false stopped=false
-# Only the push needs them: not the trainer, nor what it loads.
-export -n GIT_USER GIT_TOKEN
+export -n GIT_USER GIT_TOKEN # for the push only
 # Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
 export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
 
@@ -89,7 +88,9 @@ if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && ex
 if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
 drop_unfinished_checkpoints
 step train bash "$ftc_dir/launch.sh"
-if ((NODE_RANK > 0)); then exit; fi
+if ((NODE_RANK > 0)); then # A pod that ended well is not made anew, and rank 0 cannot train again alone.
+  wait_for 3600 "rank 0 did not finish the training" test -e train.done && exit
+fi
 result=output
 if [[ -e $ftc_dir/merge.yaml ]]; then
   result=merged

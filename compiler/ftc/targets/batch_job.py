@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan.merge import merge
+from ftc.plan.objects import lifetime, metadata
 from ftc.plan.pod import bind, train_container
-from ftc.plan.storage import WORKSPACE
+from ftc.plan.storage import WORKSPACE, claim_spec
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
@@ -34,8 +35,9 @@ def manifests(run: RunPlan) -> list[Json]:
 def _job(run: RunPlan) -> Json:
     """The Job; each failed pod counts against `backoffLimit`, and one incident fails as many as there are nodes.
 
-    A pod is replaced when it has ended, so that no two of one rank write at a time, and a pod that the cluster takes
-    away (eviction, preemption, a drained node) counts for nothing (Kubernetes ≥1.29: both are on by default).
+    A pod is replaced when it has ended, so that no two of one rank write at a time. One that the cluster takes away
+    (eviction, preemption, a drained node) counts for nothing itself, but the peers that lose it fail and count
+    (Kubernetes ≥1.29: both are on by default).
     """
     return {
         "apiVersion": "batch/v1",
@@ -47,7 +49,7 @@ def _job(run: RunPlan) -> Json:
             "backoffLimit": run.restarts * run.nodes,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [_TAKEN_AWAY]}]},
-            **_lifetime(run),
+            **lifetime(run),
             "template": _template(run),
         },
     }
@@ -65,7 +67,7 @@ def _service(run: RunPlan) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(run),
+        "metadata": metadata(run, _fixed_name(run)),
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,
@@ -79,16 +81,6 @@ def _fixed_name(run: RunPlan) -> str | None:
     return run.fixed_name if run.nodes > 1 or not run.generate_name else None
 
 
-def _metadata(run: RunPlan) -> Json:
-    name = _fixed_name(run)
-    return {
-        **({"name": name} if name else {"generateName": f"{run.name}-"}),
-        **({"namespace": run.namespace} if run.namespace else {}),
-        "labels": run.labels,
-        **({"annotations": run.annotations} if run.annotations else {}),
-    }
-
-
 def _job_metadata(run: RunPlan) -> Json:
     """With the labels and annotations by which others start the pods together.
 
@@ -97,12 +89,7 @@ def _job_metadata(run: RunPlan) -> Json:
     """
     queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
     gang = {"annotations": {"scheduling.volcano.sh/group-min-member": str(run.nodes)}} if run.gang_jobs else {}
-    return merge(merge(_metadata(run), queue), gang)
-
-
-def _lifetime(run: RunPlan) -> Json:
-    seconds = run.ttl_seconds_after_finished
-    return {} if seconds is None else {"ttlSecondsAfterFinished": seconds}
+    return merge(merge(metadata(run, _fixed_name(run)), queue), gang)
 
 
 def _template(run: RunPlan) -> Json:
@@ -145,12 +132,7 @@ def _queue(run: RunPlan) -> Json:
 
 def _own_claim(claim: JobClaim) -> Json:
     """The claim, made for the pod and deleted with it: a Job has none of its own."""
-    storage_class = {"storageClassName": claim.storage_class} if claim.storage_class else {}
-    spec = {
-        "accessModes": [claim.access_mode],
-        **storage_class,
-        "resources": {"requests": {"storage": claim.size}},
-    }
+    spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}
     return merge(train_container(volumeMounts=[mount]), {"spec": {"volumes": [volume]}})

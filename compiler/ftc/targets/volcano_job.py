@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan.objects import lifetime, metadata
 from ftc.plan.pod import bind, train_container
+from ftc.plan.storage import claim_spec
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
@@ -32,14 +34,14 @@ def manifest(run: RunPlan) -> Json:
     return {
         "apiVersion": "batch.volcano.sh/v1alpha1",
         "kind": "Job",
-        "metadata": _metadata(run),
+        "metadata": metadata(run, None if run.generate_name else run.name),
         "spec": {
             "schedulerName": run.scheduler,
             "queue": run.queue,
             **({"priorityClassName": run.priority_class} if run.priority_class else {}),
             "minAvailable": run.nodes,
             "maxRetry": run.restarts + 1,
-            **_lifetime(run),
+            **lifetime(run),
             **(_PLUGINS if run.nodes > 1 else {}),
             "policies": [
                 {"event": "PodEvicted", "action": "RestartJob"},
@@ -55,26 +57,10 @@ def manifest(run: RunPlan) -> Json:
 _PLUGINS: Json = {"plugins": {"svc": ["--publish-not-ready-addresses=true"], "env": []}}
 
 
-def _metadata(run: RunPlan) -> Json:
-    return {
-        **({"generateName": f"{run.name}-"} if run.generate_name else {"name": run.name}),
-        **({"namespace": run.namespace} if run.namespace else {}),
-        "labels": run.labels,
-        **({"annotations": run.annotations} if run.annotations else {}),
-    }
-
-
-def _lifetime(run: RunPlan) -> Json:
-    seconds = run.ttl_seconds_after_finished
-    return {} if seconds is None else {"ttlSecondsAfterFinished": seconds}
-
-
 def _volume(claim: JobClaim) -> Json:
-    storage_class = {"storageClassName": claim.storage_class} if claim.storage_class else {}
-    size = {"requests": {"storage": claim.size}}
     return {
         "mountPath": claim.mount_path,
-        "volumeClaim": {"accessModes": [claim.access_mode], **storage_class, "resources": size},
+        "volumeClaim": claim_spec(claim.access_mode, claim.storage_class, claim.size),
     }
 
 

@@ -209,7 +209,8 @@ PAIRS = (
     ("FTC571", ("naming=fixed", "nodes=2", f"name={'a' * 62}"), ("naming=fixed", f"name={'a' * 63}"), "name"),
     ("FTC572", ("nodes=2", *ALONE), ("nodes=2", "storage=shared"), "storage.workspace"),
     ("FTC573", ("storage=job-lifetime",), ("storage=existing-claim",), "storage.workspace"),
-    ("FTC574", ("nodes=2",), ("nodes=2", "naming=fixed"), "naming"),
+    ("FTC574", ("nodes=2",), ("nodes=1",), "nodes"),
+    ("FTC574", ("nodes=2", "naming=fixed"), ("naming=fixed",), "nodes"),
     ("FTC575", ("nodes=2", "pod.spec.subdomain=a"), ("nodes=1", "pod.spec.subdomain=a"), "pod.spec.subdomain"),
     ("FTC575", ("nodes=2", "hardware.pod.spec.hostname=a"), ("nodes=2",), "hardware.pod.spec.hostname"),
     (
@@ -228,8 +229,30 @@ PAIRS = (
     ("FTC578", ("nodes=2",), ("nodes=2", "cluster.kueue_queue=team"), "nodes"),
     ("FTC579", ("suspend=true",), ("suspend=false",), "suspend"),
     ("FTC580", (*COMMAND, "nodes=2", "restarts=1"), (*COMMAND, "nodes=2"), "restarts"),
+    ("FTC581", ("labels.job-name=a",), ("labels.name=a",), "labels.job-name"),
+    (
+        "FTC581",
+        ("pod.metadata.labels={batch.kubernetes.io/controller-uid: a}",),
+        ("pod.metadata.labels={example.com/controller-uid: a}",),
+        "pod.metadata.labels",
+    ),
+    ("FTC582", ("cluster.queue=a",), ("cluster.queue=a", "cluster.gang_jobs=true"), "cluster.queue"),
+    ("FTC583", ("suspend=true", "cluster.kueue_queue=a"), ("suspend=true",), "suspend"),
 )
-WARNINGS = {"FTC208", "FTC209", "FTC210", "FTC303", "FTC304", "FTC402", "FTC509", "FTC577", "FTC578", "FTC580"}
+WARNINGS = {
+    "FTC208",
+    "FTC209",
+    "FTC210",
+    "FTC303",
+    "FTC304",
+    "FTC402",
+    "FTC509",
+    "FTC577",
+    "FTC578",
+    "FTC580",
+    "FTC582",
+    "FTC583",
+}
 NOTES = {"FTC573", "FTC574"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
 

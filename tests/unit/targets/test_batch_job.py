@@ -91,7 +91,7 @@ def test_a_name_that_the_user_fixed_is_taken_as_it_is() -> None:
     service, made = documents("nodes=2", "naming=fixed", "name=mine", "namespace=team-a")
     for each in (service, made):
         assert (each["metadata"]["name"], each["metadata"]["namespace"]) == ("mine", "team-a")
-    assert "FTC574" not in ftc("compile", "-t", "job", "nodes=2", "naming=fixed").stderr
+    assert "job,service mine" in ftc("compile", "-t", "job", "nodes=2", "naming=fixed", "name=mine").stderr
 
 
 def test_the_user_is_told_the_name_and_how_to_run_it_again() -> None:
