@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from ftc.checks import (
     batch_job,
+    build,
     chip,
     datasets,
     evaluation,
-    image,
     images,
     launch,
     memory,
@@ -60,7 +60,7 @@ CHECKS = (
     *chip.RULES,
     *datasets.RULES,
     *evaluation.RULES,
-    *image.RULES,
+    *build.RULES,
     *images.RULES,
     *memory.RULES,
     *methods.RULES,

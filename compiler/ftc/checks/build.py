@@ -68,8 +68,8 @@ def image_has_a_name_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     The default is an image that others publish: a job without `image` would run that one, and its registry refuses a
     push to its name (`denied: requested access to the resource is denied`).
 
-    Wrong:
-    Right: image=registry.example.com/team/llamafactory:0.9.5
+    Wrong: hardware=nvidia
+    Right: hardware=nvidia image=registry.example.com/team/llamafactory:0.9.5
     """
     if spec.image == spec.hardware.image:
         message = f"{spec.image} is the default of the hardware, which the job would run in place of yours"
