@@ -10,7 +10,7 @@ from ftc.diagnostics.model import Severity
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a code; `wrong` and `right` are what one types after `ftc compile`.
+    """What there is to say of a code; `wrong` and `right` are what one types after `command`.
 
     `target` is the only target that it is checked for. `silenceable` says whether `ignore` may silence it.
     """
@@ -20,6 +20,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     wrong: str | None = None
     right: str | None = None
+    command: str = "ftc compile"
     severity: Severity = Severity.ERROR
     target: str | None = None
     silenceable: bool = True
@@ -42,7 +43,8 @@ def render(page: Page) -> str:
     """The page as text."""
     parts = [f"{page.code} ({page.severity.value}): {page.title}", page.why]
     if page.wrong is not None and page.right is not None:
-        parts.append(f"Wrong:  ftc compile {page.wrong}".rstrip() + f"\nRight:  ftc compile {page.right}".rstrip())
+        examples = (("Wrong:  ", page.wrong), ("Right:  ", page.right))
+        parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
     if page.target is not None:
         parts.append(f"It is checked for -t {page.target} only.")
     parts.append(_silence(page))

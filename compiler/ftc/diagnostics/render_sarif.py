@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ftc import __version__
 from ftc.diagnostics import page
 from ftc.diagnostics.model import Severity, dotted
+from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.shown import shown
 
 if TYPE_CHECKING:
@@ -76,5 +77,5 @@ def _location(path: KeyPath, position: Position | None) -> dict[str, Any]:
 
 def _uri(source: str) -> str:
     """Relative to the working directory, where the file was named so."""
-    whole = PurePosixPath("/", source).as_uri()
+    whole = PurePosixPath("/", escaped(source)).as_uri()
     return whole if source.startswith("/") else whole.removeprefix("file:///")
