@@ -25,6 +25,8 @@ NEEDS = {
     "source@model.source=git": ("model.source.url=https://git.example.com/m",),
     "source@model.source=path": ("model.source.path=/workspace/m",),
 }
+# One of each kind of model: the others differ in names and sizes only, and each stands in one row more.
+KINDS = ("custom", "none", "qwen3-0.6b", "qwen2.5-vl-7b-instruct", "qwen3-30b-a3b", "internlm3-8b-instruct")
 LIMIT = 40
 
 
@@ -36,12 +38,21 @@ def _groups() -> dict[str, list[str]]:
     def options(group: Path) -> list[str]:
         return [_words(group.name, file.stem) for file in sorted(group.glob("*.yaml"))]
 
-    found = {group.name: options(group) for group in sorted(CONF.iterdir()) if group.is_dir()}
+    found = {group.name: options(group) for group in sorted(CONF.iterdir()) if any(group.glob("*.yaml"))}
+    found["model"] = [f"model={kind}" for kind in KINDS]
     return {**found, "target": ["-t volcano", "-t job"], "nodes": ["nodes=1", "nodes=2"], "devices": ["devices=2"]}
 
 
+def _other_models() -> list[tuple[str, ...]]:
+    """Each model that is not in the cover, on another kind of hardware each, as far as there are so many."""
+    others = sorted(file.stem for file in (CONF / "model").glob("*.yaml") if file.stem not in KINDS)
+    hardware = _groups()["hardware"]
+    return [(f"model={name}", hardware[i % len(hardware)], "-t volcano") for i, name in enumerate(others)]
+
+
 COVER = [tuple(row) for row in AllPairs(list(_groups().values()))]
-CHUNKS = [COVER[start : start + LIMIT] for start in range(0, len(COVER), LIMIT)]
+ROWS = [*COVER, *_other_models()]
+CHUNKS = [ROWS[start : start + LIMIT] for start in range(0, len(ROWS), LIMIT)]
 
 
 def _request(row: tuple[str, ...]) -> Request:

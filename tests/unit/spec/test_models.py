@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -40,6 +42,24 @@ def test_heads_and_towers_are_whole(name: str) -> None:
     assert sizes["attention_heads"] % sizes["kv_heads"] == 0
     assert (sizes["vision_parameters"] > 0) == ("image" in sizes["modalities"])
     assert "text" in sizes["modalities"]
+
+
+@pytest.mark.parametrize("pair", ["0.9.3+4.51.1", "0.9.5+5.6.0"])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_template_is_the_trainers_or_the_file_says_of_which_release(name: str, pair: str) -> None:
+    known = json.loads((ROOT / "schemas" / "llamafactory" / f"{pair}.templates.json").read_text())["templates"]
+    line = re.findall(r"^template: (\S+)(.*)$", (ROOT / "conf" / "model" / f"{name}.yaml").read_text(), re.MULTILINE)
+    ((template, comment),) = line
+    assert (template in known) != ("LLaMA-Factory" in comment and pair.startswith("0.9.3"))
+
+
+def test_there_are_small_ones_and_large_ones_of_every_family() -> None:
+    families = ("qwen2.5-", "qwen2.5-vl", "qwen3-", "qwen3-vl", "llama-3", "deepseek-r1-distill", "glm-4", "gemma-3")
+    for family in (*families, "internlm", "internvl", "mistral", "phi-4"):
+        assert len([name for name in MODELS if name.startswith(family)]) >= 2, family
+    sizes = sorted(architecture(name)["parameters"] for name in MODELS)
+    assert sizes[0] < 10**9
+    assert sizes[-1] > 70 * 10**9
 
 
 def test_a_model_of_ones_own_needs_no_sizes() -> None:
