@@ -14,7 +14,7 @@ from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
 from ftc.explain.influence import influences
-from ftc.explain.origins import Origin, content, leaves, origins
+from ftc.explain.origins import Origin, leaves, origins, plain
 from ftc.explain.paths import Found, Missing, find, parse, written
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
@@ -72,7 +72,7 @@ def command(  # noqa: PLR0913 - click hands over each option
         report(state.diagnostics, reporting)
         sys.exit(1)
     if is_key or state.spec is None:
-        data = content(state.spec) if state.spec else state.composed.data
+        data = plain(state.spec) if state.spec else state.composed.data
         _explain_key(state.composed, data, path)
     else:
         _explain_place(state.composed, state.spec, target or "volcano", document, path)
@@ -111,7 +111,7 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, document: str, 
     _print_place(place, found)
     moving = influences(spec, TARGETS[name], place)
     click.echo("moved by at least these:" if moving else "no single key of the spec moves it")
-    data = content(spec)
+    data = plain(spec)
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     for origin in origins(composed, data, there):
         _print(origin)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ftc.explain.artifact import address, documents, look
-from ftc.explain.origins import content
+from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find
 from ftc.explain.variations import changed, variations
 from ftc.plan.build import plan
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import KeyPath
     from ftc.explain.artifact import Place
+    from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.targets import Target
 
@@ -40,12 +41,21 @@ def influences(spec: JobSpec, target: Target, place: Place) -> tuple[Influence, 
     where = address(document, place.path)
     stands = look(document, where)
 
-    def moves(data: Json) -> bool:
-        other = plan(msgspec.convert(data, JobSpec))
+    def moves(other: RunPlan) -> bool:
         emitted = target.emit(other)
         return emitted != text and look(documents(emitted, other).get(place.document), where) != stands
 
-    return tuple(_moving(content(spec), _name(place), moves))
+    # Most keys change nothing but the digest of the spec that a fixed name may end with: one of them tells for all.
+    by_name = moves(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x"))
+
+    def matters(data: Json) -> bool:
+        other = plan(msgspec.convert(data, JobSpec))
+        renamed = other.fixed_name != run.fixed_name
+        return (renamed and by_name) or (
+            msgspec.structs.replace(other, fixed_name=run.fixed_name) != run and moves(other)
+        )
+
+    return tuple(_moving(plain(spec), _name(place), matters))
 
 
 def _moving(data: Json, name: str, moves: Callable[[Json], bool]) -> Iterator[Influence]:

@@ -27,7 +27,7 @@ class Origin(msgspec.Struct, frozen=True):
     settings: tuple[Setting, ...]
 
 
-def content(spec: JobSpec) -> Json:
+def plain(spec: JobSpec) -> Json:
     """The spec as plain mappings and lists."""
     data: Json = msgspec.json.decode(msgspec.json.encode(spec))
     return data

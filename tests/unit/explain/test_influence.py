@@ -11,7 +11,7 @@ import pytest
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import documents, place_of
 from ftc.explain.influence import influences
-from ftc.explain.origins import content
+from ftc.explain.origins import plain
 from ftc.explain.paths import parse, written
 from ftc.explain.variations import changed, variations
 from ftc.plan.build import plan
@@ -122,6 +122,13 @@ def test_the_size_of_a_batch_job() -> None:
     assert moving("Job:spec.backoffLimit", *TWO, "restarts=1", target="job") == {"nodes", "restarts"}
 
 
+def test_the_name_of_a_batch_job_of_several_nodes() -> None:
+    fixed = moving("Job:metadata.name", "nodes=2", "naming=fixed", "name=mine", target="job")
+    assert fixed == {"name", "naming"}
+    with_digest = moving("Job:metadata.name", "nodes=2", target="job")
+    assert {"nodes", "image", "train[*]", "cluster.queue"} <= with_digest
+
+
 def test_what_follows_from_the_target_is_moved_by_nothing() -> None:
     assert moving("kind") == set()
 
@@ -130,7 +137,7 @@ def test_what_follows_from_the_target_is_moved_by_nothing() -> None:
 def test_every_leaf_of_a_scenario_has_another_value_and_each_is_a_spec_with_a_plan(name: str) -> None:
     spec = scenario(name).spec
     assert spec is not None
-    data = content(spec)
+    data = plain(spec)
     seen = set()
     for variation in variations(data, "name"):
         other = changed(data, variation)
@@ -138,7 +145,7 @@ def test_every_leaf_of_a_scenario_has_another_value_and_each_is_a_spec_with_a_pl
         plan(msgspec.convert(other, JobSpec))
         seen.add(variation.path)
     assert {path for path in scalars(data) if path[-1] != "kind"} <= seen
-    assert data == content(spec)
+    assert data == plain(spec)
 
 
 def scalars(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
@@ -154,7 +161,7 @@ def test_every_variation_keeps_the_schema() -> None:
     state = scenario(NAMES[0])
     assert state.spec is not None
     assert state.composed is not None
-    data = content(state.spec)
+    data = plain(state.spec)
     for variation in variations(data, "name"):
         assert validate(msgspec.structs.replace(state.composed, data=changed(data, variation))) == (), variation
 
@@ -163,7 +170,7 @@ def test_every_variation_keeps_the_schema() -> None:
 def test_every_kind_of_hardware_can_be_varied(option: str) -> None:
     spec = compile_job(Request((f"hardware={option}",), targets=())).spec
     assert spec is not None
-    data = content(spec)
+    data = plain(spec)
     for variation in variations(data, "limits"):
         if variation.path[0] == "hardware":
             plan(msgspec.convert(changed(data, variation), JobSpec))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftc.driver import Request, compile_job
-from ftc.explain.origins import content, leaves, origins
+from ftc.explain.origins import leaves, origins, plain
 from ftc.explain.paths import parse, written
 from unit.compiling import ROOT, conf
 from unit.explain.scenarios import NAMES, scenario
@@ -32,7 +32,7 @@ def told(key: str, *overrides: str, config_dirs: tuple[Path, ...] = ()) -> list[
     assert path is not None
     return [
         (written(one.path), [(_place(setting.position), setting.value) for setting in one.settings])
-        for one in origins(state.composed, content(state.spec), [path])
+        for one in origins(state.composed, plain(state.spec), [path])
     ]
 
 
@@ -120,7 +120,7 @@ def test_the_setting_that_won_gave_every_value_of_a_scenario(name: str) -> None:
     state = scenario(name)
     assert state.composed is not None
     assert state.spec is not None
-    data = content(state.spec)
+    data = plain(state.spec)
     for leaf in leaves(data):
         for origin in origins(state.composed, data, [leaf]):
             won = origin.settings[-1].value if origin.settings else origin.value
