@@ -125,10 +125,11 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
         if ranking is False and run.stage in _OF_PAIRS:
             message = f"'{name}' has no pairs of answers, and stage {run.stage} compares two"
             help_ = "set ranking: true with columns chosen and rejected, or another dataset or stage"
-            yield Finding((*at, "ranking"), message, help_)
+            yield Finding((*at, "ranking"), message, help_, (("method", "stage"),))
         elif ranking is True and run.stage not in _OF_PAIRS:
             message = f"'{name}' has pairs of answers, and stage {run.stage} has no use for them"
-            yield Finding((*at, "ranking"), message, "use method.stage=dpo or rm, or another dataset")
+            help_ = "use method.stage=dpo or rm, or another dataset"
+            yield Finding((*at, "ranking"), message, help_, (("method", "stage"),))
 
 
 @of_training
@@ -199,7 +200,8 @@ def media_have_a_template(run: Training) -> Iterator[Finding]:
         for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in template["media"]]:
             message = f"'{name}' has {medium}, and template {run.model.template} has no place for them"
             able = _similar(run.model.template, medium, run.data["templates"])
-            yield Finding((*at, "columns", medium), message, f"use a model of a template that has, such as {able}")
+            help_ = f"use a model of a template that has, such as {able}"
+            yield Finding((*at, "columns", medium), message, help_, (("model", "template"),))
 
 
 def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
@@ -226,7 +228,7 @@ def template_is_of_the_model(run: Training) -> Iterator[Finding]:
         return
     if chosen.removesuffix("_nothink") not in {owner.removesuffix("_nothink") for owner in owners}:
         message = f"llamafactory {run.release} trains {run.model.id} with template {' or '.join(owners)}, not {chosen}"
-        yield Finding(("model", "template"), message, f"set model.template={owners[0]}")
+        yield Finding(("model", "template"), message, f"set model.template={owners[0]}", (("model", "id"),))
 
 
 RULES = (

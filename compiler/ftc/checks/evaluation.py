@@ -57,7 +57,8 @@ def predictions_are_generated(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("do_predict"), "predicts nothing by itself", "add train.predict_with_generate=true")
     if generates and run.on("compute_accuracy"):
         message = "compares tokens, and predict_with_generate compares generated texts"
-        yield Finding(run.at("compute_accuracy"), message, "leave out one of the two")
+        at = run.at("compute_accuracy")
+        yield Finding(at, message, "leave out one of the two", run.along("predict_with_generate"))
 
 
 @of_training
@@ -75,13 +76,13 @@ def validation_is_a_part(run: Training) -> Iterator[Finding]:
         return
     if run.value("eval_dataset") is not None:
         message = "takes rows from the training's data, and eval_dataset names data of its own"
-        yield Finding(run.at("val_size"), message, "leave out one of the two")
+        yield Finding(run.at("val_size"), message, "leave out one of the two", run.along("eval_dataset"))
     elif isinstance(size, float) and size == 1:
-        message = "is all of the data: a share is below 1, a number of rows has no point"
+        message = "1.0 is a share, all of the data"
         yield Finding(run.at("val_size"), message, "write 1 for one row, or a share such as 0.1")
     elif (rows := _most_rows(run)) is not None and _trained(rows, size) < 1:
         message = f"leaves nothing to train on: there are {rows} rows at most"
-        yield Finding(run.at("val_size"), message, "lower it, or raise max_samples")
+        yield Finding(run.at("val_size"), message, "lower it, or raise max_samples", run.along("max_samples"))
 
 
 def _most_rows(run: Training) -> int | None:
@@ -122,10 +123,12 @@ def best_is_known(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("save_only_model"), "leaves nothing that the engine could load again", "leave it out")
     if saving != "best" and saving != run.value("eval_strategy"):
         message = f"saves by {saving} and evaluates by {run.value('eval_strategy')}"
-        yield Finding(at, message, f"set train.eval_strategy={saving}, or train.save_strategy=best")
+        help_ = f"set train.eval_strategy={saving}, or train.save_strategy=best"
+        yield Finding(at, message, help_, run.along("save_strategy", "eval_strategy"))
     elif saving == "steps" and not _is_multiple(run.number("save_steps"), _evaluation_steps(run)):
         message = f"saves every {run.number('save_steps')} steps and evaluates every {_evaluation_steps(run)}"
-        yield Finding(at, message, "set train.save_steps to a multiple of train.eval_steps")
+        help_ = "set train.save_steps to a multiple of train.eval_steps"
+        yield Finding(at, message, help_, run.along("save_steps", "eval_steps"))
 
 
 def _metric_is_computed(run: Training) -> Iterator[Finding]:
@@ -196,7 +199,8 @@ def warmup_is_said_once(run: Training) -> Iterator[Finding]:
     share_wins = run.schemas["warmup_ratio"].get("default") is None
     if ratio > 0 and steps > 0:
         loser, winner = ("warmup_steps", "warmup_ratio") if share_wins else ("warmup_ratio", "warmup_steps")
-        yield Finding(run.at(loser), f"has no effect: {winner} is given too", "leave out one of the two")
+        message, help_ = f"has no effect: {winner} is given too", "leave out one of the two"
+        yield Finding(run.at(loser), message, help_, run.along(winner))
     elif ratio > 1 and share_wins:
         yield Finding(run.at("warmup_ratio"), f"{ratio} is taken for steps", "write a share, or set warmup_steps")
 

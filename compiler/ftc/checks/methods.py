@@ -26,9 +26,8 @@ def arguments_of_sft(run: Training) -> Iterator[Finding]:
     Right: method.stage=sft train.mask_history=true
     """
     for name in [name for name in _OF_SFT if run.on(name) and run.stage != "sft"]:
-        yield Finding(
-            run.at(name), f"is for stage sft, and this is {run.stage}", "leave it out, or set method.stage=sft"
-        )
+        message, help_ = f"is for stage sft, and this is {run.stage}", "leave it out, or set method.stage=sft"
+        yield Finding(run.at(name), message, help_, (("method", "stage"),))
 
 
 @of_training
@@ -103,7 +102,8 @@ def variants_of_lora(run: Training) -> Iterator[Finding]:
     given = [name for name in _OF_LORA if run.on(name)]
     given += ["loraplus_lr_ratio"] if run.value("loraplus_lr_ratio") is not None else []
     for name in given if run.tuning != "lora" else []:
-        yield Finding(run.at(name), f"is for LoRA, and finetuning_type is {run.tuning}", "leave it out")
+        message, help_ = f"is for LoRA, and finetuning_type is {run.tuning}", "leave it out, or use method=lora-sft"
+        yield Finding(run.at(name), message, help_, (("method", "finetuning_type"),))
     if run.on("use_llama_pro") and run.tuning == "full":
         message = "trains added blocks only, and finetuning_type is full"
         yield Finding(run.at("use_llama_pro"), message, "use method.finetuning_type=freeze, or leave it out")
@@ -140,7 +140,8 @@ def loss_of_preferences(run: Training) -> Iterator[Finding]:
     """
     if run.stage == "dpo" and run.value("pref_loss") != "sigmoid" and run.number("dpo_label_smoothing") > 1e-6:  # noqa: PLR2004 - the trainer's own threshold
         message = f"goes with pref_loss sigmoid, and it is {run.value('pref_loss')}"
-        yield Finding(run.at("dpo_label_smoothing"), message, "leave out one of the two")
+        at = run.at("dpo_label_smoothing")
+        yield Finding(at, message, "leave out one of the two", run.along("pref_loss"))
 
 
 @of_training

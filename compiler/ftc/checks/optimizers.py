@@ -34,7 +34,8 @@ def special_optimizers_stand_alone(run: Training) -> Iterator[Finding]:
     for name in _special(run) if run.tuning == "lora" else []:
         yield Finding(run.at(name), f"{_NAMES[name]} trains whole weights, not a LoRA adapter", "use method=full-sft")
     for name in _special(run)[1:]:
-        yield Finding(run.at(name), f"{_NAMES[_special(run)[0]]} is on already", "leave out one of the two")
+        message = f"{_NAMES[_special(run)[0]]} is on already"
+        yield Finding(run.at(name), message, "leave out one of the two", run.along(_special(run)[0]))
 
 
 @of_training
@@ -49,7 +50,8 @@ def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
     """
     for name in [name for name in _LAYERWISE if run.on(name)]:
         if isinstance(run.spec.engine, DeepSpeed):
-            yield Finding(run.at(name), f"{_NAMES[name]} does not work under DeepSpeed", "use engine=ddp")
+            message = f"{_NAMES[name]} does not work under DeepSpeed"
+            yield Finding(run.at(name), message, "use engine=ddp", (("engine",),))
         elif run.distributed and run.on(_LAYERWISE[name]):
             message = f"updates layer by layer in one process, and there are {run.processes}"
             yield Finding(run.at(_LAYERWISE[name]), message, f"set train.{_LAYERWISE[name]}=false")
@@ -59,7 +61,7 @@ def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
             yield Finding(run.at("badam_mode"), message, "set train.badam_mode=layer and engine=deepspeed-z3")
         elif not run.zero3:
             message = "BAdam works with several processes under DeepSpeed ZeRO-3 only"
-            yield Finding(run.at("use_badam"), message, "use engine=deepspeed-z3")
+            yield Finding(run.at("use_badam"), message, "use engine=deepspeed-z3", (("engine",),))
 
 
 # What LLaMA-Factory has a variant of (train/trainer_utils.py, 0.9.3 and 0.9.5).
@@ -106,7 +108,8 @@ def one_optimizer(run: Training) -> Iterator[Finding]:
     given = [name for name in _IN_ORDER if run.value(name) not in (None, False)]
     for name in given[1:]:
         if not {name, given[0]} <= _NAMES.keys():
-            yield Finding(run.at(name), f"has no effect: {given[0]} comes first", "leave out one of the two")
+            message = f"has no effect: {given[0]} comes first"
+            yield Finding(run.at(name), message, "leave out one of the two", run.along(given[0]))
 
 
 _BY_METRIC = ("reduce_lr_on_plateau", "greedy")

@@ -83,7 +83,7 @@ def numbers_are_in_range(run: Training) -> Iterator[Finding]:
             and not isinstance(value, bool)
             and not accepted.low <= value <= accepted.high
         ):
-            yield Finding(run.at(name), f"is {value}", f"must be {accepted.text()}")
+            yield Finding(run.at(name), f"{value} is out of range", f"give {accepted.text()}")
     if run.tuning == "freeze" and run.value("freeze_trainable_layers") == 0:
         yield Finding(run.at("freeze_trainable_layers"), "0 layers leave nothing to train", "set 2 for the last two")
 

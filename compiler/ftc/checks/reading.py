@@ -20,7 +20,8 @@ def streams_have_an_end(run: Training) -> Iterator[Finding]:
 
     Nobody knows how long a stream is: LLaMA-Factory stops at once without `max_steps`, with `max_samples` or with a
     share as `val_size` (hparams/data_args.py, parser.py). A file is streamed in as many parts as the data loader has
-    workers, so that without workers it is empty: `StopIteration` (data/loader.py; seen with 0.9.3 and 0.9.5).
+    workers, so that without workers it is empty: `StopIteration` (data/loader.py; seen with 0.9.3 and 0.9.5). From a
+    hub it is streamed by one process: `num_proc is not implemented` (datasets).
 
     Wrong: train.streaming=true
     Right: train.streaming=true train.max_steps=1000 train.dataloader_num_workers=4
@@ -30,16 +31,24 @@ def streams_have_an_end(run: Training) -> Iterator[Finding]:
     at = run.at("streaming")
     if run.number("max_steps") <= 0:
         yield Finding(at, "a stream has no length, and so the training has no end", "set train.max_steps=…")
-    remote = any("hf_hub_url" in entry or "ms_hub_url" in entry for entry in (run.dataset.info or {}).values())
-    if run.value("dataloader_num_workers") == 0 and not remote:
+    if run.value("dataloader_num_workers") == 0 and not _remote(run):
         message = "without workers of the data loader no part of a file is read"
-        yield Finding(at, message, "set train.dataloader_num_workers=4")
+        yield Finding(at, message, "set train.dataloader_num_workers=4", run.along("dataloader_num_workers"))
+    if _remote(run) and run.value("preprocessing_num_workers") is not None:
+        message = "workers cannot share a stream from a hub"
+        yield Finding(run.at("preprocessing_num_workers"), message, "set train.preprocessing_num_workers=null")
     if run.value("max_samples") is not None:
         yield Finding(run.at("max_samples"), "cannot be counted in a stream", "leave it out, and set train.max_steps")
     if 0 < run.number("val_size") < 1:
         yield Finding(run.at("val_size"), "is a share of a stream", "name a number of rows, such as 1000")
     if run.value("tokenized_path") is not None:
         yield Finding(run.at("tokenized_path"), "is written from whole data, not from a stream", "leave it out")
+
+
+def _remote(run: Training) -> bool:
+    """Whether some data comes from a hub when it is read, not from a file."""
+    info = run.dataset.info or {}
+    return any("hf_hub_url" in info.get(name, {}) or "ms_hub_url" in info.get(name, {}) for name in run.dataset.names)
 
 
 @of_training
@@ -62,8 +71,8 @@ def probabilities_have_datasets(run: Training) -> Iterator[Finding]:
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
     for names in (run.dataset.names, run.evaluated):
         if names and len(parts) != len(names):
-            message = f"{len(parts)} for {len(names)} datasets ({', '.join(names)})"
-            yield Finding(run.at("interleave_probs"), message, "name one for each")
+            message = f"has {len(parts)} values, and the data comes from {', '.join(names)}"
+            yield Finding(run.at("interleave_probs"), message, "give one for each dataset", (("dataset", "names"),))
     if not all(_NUMBER.fullmatch(str(part).strip()) for part in parts):
         yield Finding(run.at("interleave_probs"), "must be numbers", "write 0.7,0.3")
 
@@ -86,10 +95,10 @@ def masks_agree(run: Training) -> Iterator[Finding]:
         return
     if run.on("mask_history"):
         message = "learns from all prompts, and mask_history from the last answer only"
-        yield Finding(run.at("train_on_prompt"), message, "leave out one of the two")
+        yield Finding(run.at("train_on_prompt"), message, "leave out one of the two", run.along("mask_history"))
     if run.data["templates"].get(run.model.template, {}).get("efficient_eos"):
         message = f"does not work with template {run.model.template}"
-        yield Finding(run.at("train_on_prompt"), message, "leave it out")
+        yield Finding(run.at("train_on_prompt"), message, "leave it out", (("model", "template"),))
 
 
 # LLaMA-Factory, data/collator.py: the release packs for FlashAttention without a mask.
@@ -110,9 +119,8 @@ def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
     batch = run.number("per_device_train_batch_size")
     if packs and run.release in _PACKS_ONE_ROW and batch > 1:
         message = f"is {batch}, and neatly packed rows come one at a time to fa2"
-        yield Finding(
-            run.at("per_device_train_batch_size"), message, "set it to 1 and raise gradient_accumulation_steps"
-        )
+        help_ = "set it to 1 and raise gradient_accumulation_steps"
+        yield Finding(run.at("per_device_train_batch_size"), message, help_, run.along("neat_packing", "flash_attn"))
 
 
 @of_training

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 _NOT_UNDER_ZERO_3 = {
-    "predict_with_generate": "generates texts from whole weights",
-    "pissa_init": "takes whole weights apart",
-    "pure_bf16": "has no weights in fp32, which ZeRO-3 keeps",
-    "use_unsloth": "patches whole layers",
-    "use_kt": "keeps the experts on the CPU itself",
-    "auto_find_batch_size": "starts again with a smaller batch, which ZeRO-3 cannot",
+    "predict_with_generate": "generates with whole weights, and ZeRO-3 shards them",
+    "pissa_init": "takes whole weights apart, and ZeRO-3 shards them",
+    "pure_bf16": "keeps no weights in fp32, and ZeRO-3 trains those",
+    "use_unsloth": "patches whole layers, and ZeRO-3 shards them",
+    "use_kt": "keeps the experts on the CPU by itself, and ZeRO-3 shards them",
+    "auto_find_batch_size": "starts again with smaller batches, which ZeRO-3 cannot",
 }
 
 
@@ -38,7 +38,7 @@ def zero3_shards_what_it_can(run: Training) -> Iterator[Finding]:
     """
     for name, reason in _NOT_UNDER_ZERO_3.items() if run.zero3 else ():
         if run.on(name):
-            yield Finding(run.at(name), f"{reason}, and ZeRO-3 shards them", "use engine=deepspeed-z2 or engine=ddp")
+            yield Finding(run.at(name), reason, "use engine=deepspeed-z2 or engine=ddp", (("engine",),))
 
 
 @of_training
@@ -53,7 +53,7 @@ def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
     """
     if run.quantized and run.tuning not in ("lora", "oft"):
         message = f"weights that are quantized cannot be tuned, and finetuning_type is {run.tuning}"
-        yield Finding(run.at("quantization_bit"), message, "use method=lora-sft")
+        yield Finding(run.at("quantization_bit"), message, "use method=lora-sft", (("method", "finetuning_type"),))
     if run.quantized and run.on("resize_vocab"):
         yield Finding(run.at("resize_vocab"), "embeddings of a quantized model keep their size", "leave it out")
     if run.quantized and run.on("fp8"):
@@ -85,7 +85,7 @@ def bits_fit_the_method(run: Training) -> Iterator[Finding]:
         elif run.sharded and (method, bits) != ("bnb", 4):
             message = f"{run.sharded} cannot shard {bits} bits of {method}"
             help_ = "use train.quantization_bit=4 with bnb, or engine=deepspeed-z2"
-            yield Finding(run.at("quantization_bit"), message, help_)
+            yield Finding(run.at("quantization_bit"), message, help_, (("engine",),))
     for name in ("ref_model_quantization_bit", "reward_model_quantization_bit"):
         if run.value(name) not in (None, 4, 8):
             yield Finding(run.at(name), "must be 4 or 8", "leave it out for a model that is not quantized")
@@ -125,7 +125,8 @@ def deepspeed_agrees(run: Training) -> Iterator[Finding]:
         stated = _at(config, path)
         if stated not in (None, "auto") and stated != value:
             message = f"is {stated}, and {name} is {value}"
-            yield Finding(("engine", "config", *path), message, f"leave it out: it follows from {name}")
+            help_ = f"leave it out: it follows from {name}"
+            yield Finding(("engine", "config", *path), message, help_, run.along(name))
 
 
 def _counterparts(run: Training) -> dict[tuple[str, ...], tuple[str, object]]:

@@ -56,6 +56,10 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
         """The key that gives an argument its value."""
         return set_at(self.spec, name) if name in self.given else ("train",)
 
+    def along(self, *names: str) -> tuple[KeyPath, ...]:
+        """The keys of the arguments that are given: the others have a part in a finding by their default."""
+        return tuple(set_at(self.spec, name) for name in names if name in self.given)
+
     @property
     def stage(self) -> str:
         """What the model learns from."""

@@ -328,7 +328,7 @@ LATER = (
         "engine=deepspeed-z2 devices=2 engine.config.bf16.enabled=true",
         "engine.config.bf16.enabled",
     ),
-    Pair("FTC443", "train.val_size=1.0", "train.val_size=0.99", "train.val_size"),
+    Pair("FTC443", "train.val_size=1.0", "train.val_size=0.9", "train.val_size"),
     Pair(
         "FTC443", "train.val_size=64 train.max_samples=64", "train.val_size=63 train.max_samples=64", "train.val_size"
     ),
@@ -431,13 +431,20 @@ LATER = (
     Pair(
         "FTC458",
         "train.streaming=true train.max_steps=1",
-        "train.streaming=true train.max_steps=1 'dataset.info.alpaca={hf_hub_url: tatsu-lab/alpaca}'",
+        "train.streaming=true train.max_steps=1 train.preprocessing_num_workers=null"
+        " 'dataset.info.alpaca={hf_hub_url: tatsu-lab/alpaca}'",
         "train.streaming",
     ),
     Pair(
         "FTC458",
-        "train.streaming=true train.max_steps=1 train.dataloader_num_workers=1 train.tokenized_path=/workspace/t",
-        "train.tokenized_path=/workspace/t",
+        "train.streaming=true train.max_steps=1 'dataset.info.alpaca={hf_hub_url: tatsu-lab/alpaca}'",
+        "'dataset.info.alpaca={hf_hub_url: tatsu-lab/alpaca}'",
+        "method.arguments.preprocessing_num_workers",
+    ),
+    Pair(
+        "FTC458",
+        "train.streaming=true train.max_steps=1 train.dataloader_num_workers=1 train.tokenized_path=tokenized",
+        "train.tokenized_path=tokenized",
         "train.tokenized_path",
     ),
     Pair(
