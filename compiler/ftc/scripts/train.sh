@@ -88,9 +88,8 @@ if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && ex
 if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
 drop_unfinished_checkpoints
 step train bash "$ftc_dir/launch.sh"
-if ((NODE_RANK > 0)); then # A pod that ended well is not made anew, and rank 0 cannot train again alone.
-  wait_for 3600 "rank 0 did not finish the training" test -e train.done && exit
-fi
+# A pod that ended well is not made anew, and rank 0 cannot train again alone.
+if ((NODE_RANK > 0)); then wait_for 3600 "rank 0 did not finish the training" test -e train.done && exit; fi
 result=output
 if [[ -e $ftc_dir/merge.yaml ]]; then
   result=merged
