@@ -81,7 +81,7 @@ def test_the_memory_is_set_against_the_device() -> None:
         (("hardware=cpu",), "no device"),
         (("model=custom", "model.id=a/b", "model.template=qwen3"), "model.architecture"),
         (COMMAND, "not LLaMA-Factory"),
-        (("train.use_galore=true", "method=full-sft"), "use_galore"),
+        (("train.enable_liger_kernel=true",), "enable_liger_kernel"),
     ],
 )
 def test_where_nothing_is_known_of_the_memory_it_says_why(overrides: tuple[str, ...], reason: str) -> None:
