@@ -30,7 +30,7 @@ def hardware(*arguments: str) -> dict[str, object]:
 
 
 def test_a_new_option_can_be_chosen(tmp_path: Path) -> None:
-    text = "device: {resource: example.com/npu}\nimage: a/b:1\ncpu_per_device: 1\n"
+    text = "device: {resource: example.com/npu}\nimage: a/b:1\ncpu_per_device: 1\narguments: {bf16: true}\n"
     mine = conf(tmp_path, {"hardware/mine": text + "memory_gib_per_device: 9\nshm_gib_per_device: 1\n"})
     assert hardware("--config-dir", mine, "hardware=mine")["cpu_per_device"] == 1
     assert "'mine'" in ftc("compile", "--config-dir", mine, "hardware=minee").stderr
