@@ -50,7 +50,7 @@ def test_a_document_without_the_marks_is_refused() -> None:
 def test_the_facts_of_some_hardware(table: str) -> None:
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines()}
     assert lines["t4"] == (
-        "| t4 | NVIDIA | nvidia.com/gpu | whole | 15360 | 8 | no | yes | no | no | no | 4, 8 | nccl | cuda | yes |"
+        "| t4 | NVIDIA | nvidia.com/gpu | whole | 15360 | - | no | yes | no | no | no | 4, 8 | nccl | cuda | yes |"
     )
     assert lines["cpu"].startswith("| cpu | - | - | - | - | - | yes |")
     assert " | ? | " in lines["mi300x"]
