@@ -52,7 +52,10 @@ def test_an_image_of_others_is_a_warning_and_the_dockerfile_is_printed() -> None
 @pytest.mark.parametrize("code", ["FTC410", "FTC411", "FTC412"])
 def test_what_an_image_is_made_of_cannot_be_silenced(code: str) -> None:
     wrong = next(pair.wrong for pair in PAIRS if pair.code == code).split()
-    assert any(f"error[{code}]" in line for line in errors("-t", "image", f"--ignore={code}", *wrong))
+    assert any(f"error[{code}]" in line for line in errors("-t", "image", *wrong))
+    said = ftc("compile", "-t", "image", f"--ignore={code}", *wrong)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"{code} cannot be silenced" in said.stderr
 
 
 @pytest.mark.parametrize("wrong", ["hardware.build=null", "trainer.transformers=5.2.0"])

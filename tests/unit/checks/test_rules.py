@@ -268,7 +268,8 @@ def test_every_rule_has_a_pair() -> None:
 
 
 def test_every_rule_that_refuses_has_an_error_golden() -> None:
-    told = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "golden" / "errors").glob("*.err"))
+    files = [*(ROOT / "golden" / "errors").glob("*.err"), *(ROOT / "tests" / "corpus" / "bad").glob("*.err")]
+    told = "".join(file.read_text(encoding="utf-8") for file in files)
     refusing = {rule.code for rule in CHECKS if rule.severity is Severity.ERROR}
     assert {code for code in refusing if f"error[{code}]" not in told} == set()
 

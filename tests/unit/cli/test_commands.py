@@ -204,7 +204,7 @@ def test_commands_groups_and_options_are_completed(tmp_path: Path) -> None:
     assert "volcano" in completions(["compile", "-t"], "")
     assert completions(["compile"], "nothing=") == set()
     mine = conf(tmp_path, {"hardware/mine": "a: 1\n"})
-    assert completions(["compile", "--config-dir", mine], "hardware=mi") == {"hardware=mine"}
+    assert completions(["compile", "--config-dir", mine], "hardware=min") == {"hardware=mine"}
 
 
 def test_groups_are_completed_where_a_group_is_listed() -> None:
