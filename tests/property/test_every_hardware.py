@@ -29,6 +29,6 @@ def test_a_command_compiles_on_any_hardware(option: str) -> None:
 
 @pytest.mark.parametrize("option", HARDWARE)
 def test_what_only_downloads_holds_no_device(option: str) -> None:
-    fetching = pod(f"hardware={option}", *COMMAND, "model=qwen3-8b", "devices=2")["initContainers"]
+    fetching = pod(f"hardware={option}", *COMMAND, "model=qwen3-8b")["initContainers"]
     assert fetching
     assert [name for container in fetching for name in container["resources"]["limits"] if "/" in name] == []
