@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.checks.images import moves
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.spec.launcher import Command
 from ftc.trainer import pins
+from ftc.trainer.arguments import set_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +78,40 @@ def image_has_a_name_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("image",), message, "name yours: image=registry.example.com/team/llamafactory:…")
 
 
+def packages_have_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """What the arguments ask for is among the pins.
+
+    LLaMA-Factory and transformers look for an optional package when they are asked for it, which is when the run
+    starts: `PackageNotFoundError: … To fix: run `pip install liger-kernel`` (hparams/parser.py).
+
+    Wrong: train.enable_liger_kernel=true image=registry.example.com/team/llamafactory:0.9.5
+    Right: train.enable_liger_kernel=false image=registry.example.com/team/llamafactory:0.9.5
+    """
+    for argument, package in pins.unpinned(spec).items():
+        help_ = "leave it out; or take `--ignore FTC414`, and add the package, pinned, to the Dockerfile"
+        yield Finding(set_at(spec, argument), f"asks for {package}, which has no pin here", help_)
+
+
+def base_has_a_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The image that others are built on is named with a version.
+
+    What `latest` is changes without a word: the same Dockerfile gives another PyTorch for another driver a month
+    later, and the pins above it were chosen for the one of today.
+
+    Wrong: hardware.build.base=python:latest image=registry.example.com/team/llamafactory:0.9.5
+    Right: hardware.build.base=python:3.11-slim image=registry.example.com/team/llamafactory:0.9.5
+    """
+    build = spec.hardware.build
+    if build is not None and moves(build.base):
+        help_ = "name a version, or a digest (…@sha256:…)"
+        yield Finding(("hardware", "build", "base"), f"{build.base} is another image from one day to the next", help_)
+
+
 RULES = (
     Rule("FTC410", image_is_for_a_trainer, target="image", needed=True),
     Rule("FTC411", hardware_has_a_base, target="image", needed=True),
     Rule("FTC412", pair_has_pins, target="image", needed=True),
     Rule("FTC413", image_has_a_name_of_its_own, Severity.WARNING, target="image"),
+    Rule("FTC414", packages_have_pins, target="image"),
+    Rule("FTC415", base_has_a_version, Severity.WARNING, target="image"),
 )

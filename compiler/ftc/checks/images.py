@@ -51,6 +51,12 @@ def image_has_an_address(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(path, f"'{image}' is no address of an image", help_)
 
 
+def moves(image: str) -> bool:
+    """Whether the address names what may be another image tomorrow."""
+    found = _REFERENCE.fullmatch(image)
+    return found is not None and not found["digest"] and found["tag"] in (None, ":latest")
+
+
 def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """An image that you choose has a tag of its own, or a digest.
 
@@ -61,8 +67,7 @@ def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: image=registry.example.com/team/image:1.0
     """
     for path, image in _images(spec):
-        found = _REFERENCE.fullmatch(image) if image != spec.hardware.image else None
-        if found and not found["digest"] and found["tag"] in (None, ":latest"):
+        if image != spec.hardware.image and moves(image):
             yield Finding(path, f"'{image}' is another image tomorrow", "name a tag that stays, or a digest")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.resources import directory
@@ -10,7 +11,35 @@ from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
+    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec, Trainer
+
+# Optimizers of bitsandbytes (transformers, training_args.py, OptimizerNames).
+_BITSANDBYTES = re.compile(r"paged_\w+|(adamw|lion|ademamix)_8bit|\w+_bnb(_8bit)?")
+# What LLaMA-Factory asks for beside (hparams/parser.py) and transformers' optimizers do (trainer.py), without pins.
+_UNPINNED = {
+    "enable_liger_kernel": "liger-kernel",
+    "mixture_of_depths": "mixture-of-depth",
+    "use_adam_mini": "adam-mini",
+    "use_apollo": "apollo-torch",
+    "use_badam": "badam",
+    "use_galore": "galore-torch",
+    "use_kt": "kt-kernel",
+    "use_unsloth": "unsloth",
+}
+_QUANTIZERS = ("hqq", "eetq")
+_OPTIMIZERS = {
+    "adalomo": "lomo-optim",
+    "adamw_apex_fused": "apex",
+    "adamw_torch_4bit": "torchao",
+    "adamw_torch_8bit": "torchao",
+    "grokadamw": "grokadamw",
+    "lomo": "lomo-optim",
+    "schedule_free_adamw": "schedulefree",
+    "schedule_free_radam": "schedulefree",
+    "schedule_free_sgd": "schedulefree",
+    "stable_adamw": "torch-optimi",
+}
 
 
 def pairs() -> tuple[str, ...]:
@@ -61,6 +90,22 @@ def _of_tracking(spec: JobSpec) -> tuple[str, ...]:
 def _of_arguments(spec: JobSpec) -> tuple[str, ...]:
     """Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py (`_check_extra_dependencies`), model/model_utils."""
     arguments = chosen(spec)
-    quantized = arguments.get("quantization_bit") is not None and arguments.get("quantization_method", "bnb") == "bnb"
-    wanted = {"bitsandbytes": quantized, "metrics": arguments.get("predict_with_generate") is True}
+    bitsandbytes = _quantization(arguments) == "bnb" or bool(_BITSANDBYTES.fullmatch(str(arguments.get("optim"))))
+    wanted = {"bitsandbytes": bitsandbytes, "metrics": arguments.get("predict_with_generate") is True}
     return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def unpinned(spec: JobSpec) -> dict[str, str]:
+    """Argument to package, for what the arguments ask for and no file of pins has."""
+    arguments = chosen(spec)
+    found = {name: package for name, package in _UNPINNED.items() if arguments.get(name)}
+    if _quantization(arguments) in _QUANTIZERS:
+        found["quantization_method"] = str(arguments["quantization_method"])
+    if arguments.get("optim") in _OPTIMIZERS:
+        found["optim"] = _OPTIMIZERS[str(arguments["optim"])]
+    return found
+
+
+def _quantization(arguments: Json) -> object:
+    """The method of a quantization on the fly; None without one."""
+    return arguments.get("quantization_method", "bnb") if arguments.get("quantization_bit") is not None else None

@@ -23,6 +23,14 @@ PAIRS = (
     ),
     Pair("FTC413", "", OURS, "image"),
     Pair("FTC413", "hardware=ascend", "hardware=ascend image=mirror.example.com/llamafactory:0.9.5-npu-a2", "image"),
+    Pair("FTC414", f"train.optim=lomo {OURS}", f"train.optim=adamw_torch {OURS}", "train.optim"),
+    Pair(
+        "FTC414",
+        f"train.quantization_bit=4 +train.quantization_method=hqq {OURS}",
+        f"train.quantization_bit=4 +train.quantization_method=bnb {OURS}",
+        "train.quantization_method",
+    ),
+    Pair("FTC415", f"hardware.build.base=a.example.com/b {OURS}", f"hardware=amd {OURS}", "hardware.build.base"),
 )
 ALL = [*PAIRS, *pages(build.RULES)]
 
@@ -56,6 +64,11 @@ def test_what_an_image_is_made_of_cannot_be_silenced(code: str) -> None:
     said = ftc("compile", "-t", "image", f"--ignore={code}", *wrong)
     assert (said.exit_code, said.stdout) == (2, "")
     assert f"{code} cannot be silenced" in said.stderr
+
+
+@pytest.mark.parametrize("optim", ["paged_adamw_8bit", "adamw_8bit", "adamw_bnb_8bit", "paged_lion_32bit"])
+def test_an_optimizer_of_bitsandbytes_brings_its_pins(optim: str) -> None:
+    assert "\n    bitsandbytes==" in ftc("compile", "-t", "image", f"train.optim={optim}", OURS).stdout
 
 
 @pytest.mark.parametrize("wrong", ["hardware.build=null", "trainer.transformers=5.2.0"])
