@@ -109,6 +109,9 @@ def gang_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("cluster", "gang_jobs"), message, "use Volcano 1.12 or later, or -t volcano")
 
 
+_OF_KUBERNETES = "default-scheduler"
+
+
 def gang_has_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The gang of a batch Job is started by Volcano's scheduler alone.
 
@@ -117,7 +120,12 @@ def gang_has_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: cluster.gang_jobs=true pod.spec.schedulerName=hami-scheduler
     Right: pod.spec.schedulerName=hami-scheduler
     """
-    for path, fragment in fragments(spec) if spec.cluster.gang_jobs else ():
+    if not spec.cluster.gang_jobs:
+        return
+    if spec.cluster.scheduler == _OF_KUBERNETES:
+        message = "knows nothing of gangs: it starts each pod by itself"
+        yield Finding(("cluster", "scheduler"), message, "name Volcano's scheduler, or set cluster.gang_jobs=false")
+    for path, fragment in fragments(spec):
         name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
         if name != spec.cluster.scheduler:
             message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
@@ -164,6 +172,13 @@ def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(("restarts",), message, "use -t volcano, which restarts all, or restarts=0")
 
 
+def _labels(spec: JobSpec) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
+    """What the user gives to all pods, or to some."""
+    yield ("labels",), spec.labels
+    for path, fragment in fragments(spec):
+        yield (*path, "metadata", "labels"), fragment.get("metadata", {}).get("labels", {})
+
+
 _NAMES = ("job-name", "controller-uid")
 _OF_THE_CONTROLLER = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
 
@@ -177,10 +192,7 @@ def labels_are_the_controllers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: labels.job-name=mine
     Right: labels.team=mine
     """
-    given: list[tuple[KeyPath, Mapping[str, str]]] = [(("labels",), spec.labels)]
-    for path, fragment in fragments(spec):
-        given.append(((*path, "metadata", "labels"), fragment.get("metadata", {}).get("labels", {})))
-    for where, labels in given:
+    for where, labels in _labels(spec):
         for name in [name for name in _OF_THE_CONTROLLER if name in labels]:
             yield Finding((*where, name), "is given to each pod by the Job", "leave it out", at_key=True)
 
@@ -210,6 +222,24 @@ def kueue_resumes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("suspend",), "Kueue resumes the Job when its queue has room", "leave one of the two out")
 
 
+_QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+def kueue_queues_jobs(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The label that names a queue of Kueue belongs to the Job alone.
+
+    `labels` and fragments reach the pods too, and Kueue gates each labelled pod as a workload of its own beside the
+    Job, where its pod integration is on (kueue.x-k8s.io, docs/tasks/run/plain_pods).
+
+    Wrong: labels={kueue.x-k8s.io/queue-name:team}
+    Right: cluster.kueue_queue=team
+    """
+    for where, labels in _labels(spec):
+        if _QUEUE in labels:
+            help_ = f"write cluster.kueue_queue={labels[_QUEUE]}"
+            yield Finding((*where, _QUEUE), "puts each pod into the queue, not the Job alone", help_, at_key=True)
+
+
 RULES = (
     Rule("FTC571", job_name_fits, target="job", needed=True),
     Rule("FTC572", job_has_no_claim, target="job"),
@@ -224,4 +254,5 @@ RULES = (
     Rule("FTC581", labels_are_the_controllers, target="job"),
     Rule("FTC582", queue_is_asked, Severity.WARNING, target="job"),
     Rule("FTC583", kueue_resumes, Severity.WARNING, target="job"),
+    Rule("FTC584", kueue_queues_jobs, Severity.WARNING, target="job"),
 )

@@ -225,6 +225,18 @@ PAIRS = (
         ("pod.spec.schedulerName=other",),
         "pod.spec.schedulerName",
     ),
+    (
+        "FTC577",
+        ("cluster.gang_jobs=true", "cluster.scheduler=default-scheduler"),
+        ("cluster.gang_jobs=true", "cluster.scheduler=volcano-of-ours"),
+        "cluster.scheduler",
+    ),
+    (
+        "FTC584",
+        ("labels={kueue.x-k8s.io/queue-name:a}",),
+        ("cluster.kueue_queue=a",),
+        "labels.kueue.x-k8s.io/queue-name",
+    ),
     ("FTC578", ("nodes=2",), ("nodes=2", "cluster.gang_jobs=true"), "nodes"),
     ("FTC578", ("nodes=2",), ("nodes=2", "cluster.kueue_queue=team"), "nodes"),
     ("FTC579", ("suspend=true",), ("suspend=false",), "suspend"),
@@ -252,6 +264,7 @@ WARNINGS = {
     "FTC580",
     "FTC582",
     "FTC583",
+    "FTC584",
 }
 NOTES = {"FTC573", "FTC574"}
 TARGETS = {rule.code: (rule.target or "volcano",) for rule in CHECKS}
