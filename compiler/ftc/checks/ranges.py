@@ -107,30 +107,8 @@ def training_trains(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("learning_rate"), "0 changes no weight", "set 1.0e-4 for LoRA, 1.0e-5 for all weights")
 
 
-_DAY, _YEAR = 86_400, 365.25 * 86_400
-
-
-@of_training
-def hanging_peers_are_noticed(run: Training) -> Iterator[Finding]:
-    """A process that hangs is noticed before days have passed.
-
-    The others wait in a collective for `ddp_timeout` seconds and hold their devices meanwhile; the 180000000 of
-    LLaMA-Factory's examples are 5.7 years. It need only be longer than the data takes to be prepared, which the first
-    process of a node does while the others wait (data/loader.py).
-
-    Wrong: devices=8 train.ddp_timeout=180000000
-    Right: devices=8 train.ddp_timeout=7200
-    """
-    seconds = run.number("ddp_timeout")
-    if run.processes > 1 and seconds > _DAY:
-        long = f"{seconds / _YEAR:.1f} years" if seconds > _YEAR else f"{seconds / _DAY:.0f} days"
-        message = f"a process that hangs holds {run.processes} devices for {long}"
-        yield Finding(run.at("ddp_timeout"), message, "set train.ddp_timeout=7200")
-
-
 RULES = (
     Rule("FTC464", loader_has_workers),
     Rule("FTC465", numbers_are_in_range),
     Rule("FTC466", training_trains, Severity.WARNING),
-    Rule("FTC467", hanging_peers_are_noticed, Severity.WARNING),
 )

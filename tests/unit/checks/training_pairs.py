@@ -527,7 +527,6 @@ SILENT = (
     Pair("FTC463", "train.galore_rank=64", f"{GALORE} train.galore_rank=64", "train.galore_rank"),
     Pair("FTC466", "train.learning_rate=0.0", "train.learning_rate=1.0e-7", "train.learning_rate"),
     Pair("FTC466", "train.num_train_epochs=0.0", "train.num_train_epochs=0.0 train.max_steps=5", "train.num_train"),
-    Pair("FTC467", "nodes=2 train.ddp_timeout=180000000", "train.ddp_timeout=180000000", "train.ddp_timeout"),
 )
 
 PAIRS = (*AT_ONCE, *LATER, *SILENT)
