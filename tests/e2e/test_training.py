@@ -100,9 +100,14 @@ def test_two_nodes_train_as_one_world_by_each_launcher(
     sources: tuple[str, ...], cluster: Cluster, launcher: str
 ) -> None:
     port = {"llamafactory-cli": 29511, "torchrun": 29512, "accelerate": 29513}[launcher]
-    overrides = ("nodes=2", f"launcher={launcher}", f"master_port={port}", *ALONE)
+    in_memory = int(launcher == "torchrun")
+    overrides = (
+        *("nodes=2", f"launcher={launcher}", f"master_port={port}", *ALONE),
+        f"storage.model_in_memory_gib={in_memory}",
+    )
     job = run(cluster, compile_manifest(*sources, *overrides))
     assert job.succeeded, job.log
+    assert [pod.log("train").count("ftc: copied ") for pod in job.pods] == [in_memory] * 2
     assert worlds(job) == {(0, 2), (1, 2)}
     directory = run_directory(cluster, job)
     assert len(losses(directory)) == 4

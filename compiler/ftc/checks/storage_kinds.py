@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
 from ftc.spec.source import OnVolume
 from ftc.spec.storage import Claim, InWorkspace, Nfs, NodeDirectory
 
@@ -61,7 +63,28 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
             )
 
 
+def copy_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The copy of the model in memory has room for its weights.
+
+    `storage.model_in_memory_gib` is added to /dev/shm and to the memory of the container, so that each node's
+    processes load the weights from memory. A copy that is larger than that ends the run before the training starts.
+
+    Wrong: model=qwen3-8b storage.model_in_memory_gib=8
+    Right: model=qwen3-8b storage.model_in_memory_gib=18
+    """
+    path, gib = ("storage", "model_in_memory_gib"), spec.storage.model_in_memory_gib
+    if gib and spec.model is None:
+        yield Finding(path, "there is no model to copy", "choose one (model=…), or set 0")
+    elif gib and spec.model is not None and spec.model.architecture is not None:
+        need = 2 * spec.model.architecture.parameters / 2**30
+        if gib < need:
+            message = f"{gib} GiB for a model whose weights take {need:.1f} GiB in 16 bits"
+            help_ = f"set {math.ceil(need + 1)}, or less for weights that are quantized"
+            yield Finding(path, message, help_, (("model", "architecture", "parameters"),))
+
+
 RULES = (
     Rule("FTC241", claim_has_a_size, target="storage", needed=True),
     Rule("FTC242", written_volumes_can_be_written),
+    Rule("FTC243", copy_has_room, Severity.WARNING),
 )

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, storage
+from ftc.plan import fetch, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -40,7 +40,7 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
 
 
 def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
-    found = {f.name: f.directory for f in fetched}
+    found = {f.name: staging.directory(spec, f) for f in fetched}
     described = spec.dataset is not None and spec.dataset.info is not None
     return arguments.Inputs(
         model=found["model"],
@@ -53,6 +53,7 @@ def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> argume
 def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The scripts that this run uses, under the names that they call each other by."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
+    names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if not isinstance(spec.launcher, Command):
         names["train.sh"] = "train.sh"

@@ -159,7 +159,7 @@ def _resources(spec: JobSpec) -> Json:
     hardware = spec.hardware
     resources: Json = {
         "cpu": str(hardware.cpu_per_device * spec.devices),
-        "memory": f"{hardware.memory_gib_per_device * spec.devices}Gi",
+        "memory": f"{hardware.memory_gib_per_device * spec.devices + spec.storage.model_in_memory_gib}Gi",
     }
     if spec.network.resource is not None:
         resources[spec.network.resource] = str(spec.network.quantity)
@@ -170,5 +170,5 @@ def _resources(spec: JobSpec) -> Json:
 
 
 def _shm_volume(spec: JobSpec) -> list[Json]:
-    size = spec.hardware.shm_gib_per_device * spec.devices
+    size = spec.hardware.shm_gib_per_device * spec.devices + spec.storage.model_in_memory_gib
     return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{size}Gi"}}] if size else []

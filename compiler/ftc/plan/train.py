@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan import environment
+from ftc.plan import environment, staging
 from ftc.plan.files import MERGE
 from ftc.plan.types import Fetch, File, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -24,8 +24,8 @@ def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple
     variables = _environment(spec, places, fetched, files)
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
-        return Step(NAME, ("bash", f"{places.files}/launch.sh"), variables, args)
-    return Step(NAME, ("bash", f"{places.files}/train.sh"), variables)
+        return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
+    return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/train.sh")), variables)
 
 
 def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Variables:
@@ -40,9 +40,10 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
-    sources = {f"{f.name.upper()}_DIR": f.directory for f in fetched} if isinstance(spec.launcher, Command) else {}
+    own = isinstance(spec.launcher, Command)
+    sources = {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched} if own else {}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
-    derived = {**topology, **sources, **_publish(spec), **_tracking(spec)}
+    derived = {**topology, **sources, **staging.variables(spec, fetched), **_publish(spec), **_tracking(spec)}
     return {**environment.given(derived), **platform, **_credentials(spec)}
 
 

@@ -91,10 +91,12 @@ class Storage(Spec, frozen=True):
     """`workspace` is where runs write; `cache` keeps models and datasets between runs.
 
     `more` are further volumes by name, for sources that lie on them.
-    A run that finds less than `min_free_gib` on the workspace ends at once.
+    A run that finds less than `min_free_gib` on the workspace ends at once. `model_in_memory_gib` of /dev/shm, beside
+    the hardware's, hold a copy of the model that each node's pod makes before it trains; 0 makes none.
     """
 
     workspace: Volume
     cache: CacheVolume
     more: dict[DnsLabel, PodVolume] = {}
     min_free_gib: Natural = 1
+    model_in_memory_gib: Natural = 0
