@@ -1,4 +1,4 @@
-"""YAML files read once: the data as OmegaConf would read it, and the position of every key."""
+"""YAML read once: the data as OmegaConf or Kubernetes would read it, and the position of every key."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
+# A stream of manifests may be longer than a configuration; each of its documents may not be larger than one.
+MAX_STREAM_BYTES = 20_000_000
+MAX_STREAM_NODES = 200_000
+MAX_DOCUMENTS = 20_000
+# No number is longer; one of base 60 (`1:1:1:…`) takes quadratic time.
+MAX_NUMBER = 100
 
 
 class _Loader(yaml.CSafeLoader):
@@ -35,6 +41,32 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
     list("-+0123456789"),
 )
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> int | float:
+    if len(node.value) > MAX_NUMBER:
+        raise ValueError(node.value)
+    made: int | float = (loader.construct_yaml_int if node.tag.endswith("int") else loader.construct_yaml_float)(node)
+    return made
+
+
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
+
+
+class _KubernetesLoader(_Loader):
+    """The same with go-yaml's idea of a plain scalar: `y` is true, and there are no numbers of base 60."""
+
+    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - PyYAML's own way
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        if kind is yaml.ScalarNode and value and implicit[0]:
+            if value in ("y", "Y", "n", "N"):
+                return "tag:yaml.org,2002:bool"
+            if ":" in value or len(value) > MAX_NUMBER:
+                return "tag:yaml.org,2002:str"
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call] # untyped there
+        return tag
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -92,38 +124,89 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """Read a text as `read` does a file."""
-    if too_deep := _too_deep(text, source):
-        return None, (too_deep,)
+    """Read a text as `read` does a file: one document, with a mapping at its root."""
+    if (beyond := _beyond_limits(text, source)) or len(text) > MAX_BYTES:
+        return None, (beyond or _error(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
-        root = None if root and root.tag == "tag:yaml.org,2002:null" else root
+        root = None if root and root.tag == _NULL else root
         problems = tuple(_problems(root, source)) if root else ()
         if problems:
             return None, problems
         data = loader.construct_document(root) if root else {}
-    except yaml.MarkedYAMLError as error:
-        return None, (_yaml_error(error, source),)
-    except yaml.reader.ReaderError as error:
-        return None, (_error(f"is not YAML: {error.reason}", _position_of(text, error.position, source)),)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        return None, (_error(f"is not YAML: {str(error).splitlines()[0]}", Position(source, 1, 1)),)
+    except _NOT_YAML as error:
+        return None, (_not_yaml(error, text, source),)
     finally:
         loader.dispose()
     return Document(source, text, data, root), ()
 
 
-def _too_deep(text: str, source: str) -> Diagnostic | None:
-    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without."""
-    if sum(text.count(opening) for opening in ("[", "{", "- ", "? ")) <= MAX_DEPTH:
+def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
+    """Read a stream of manifests as Kubernetes would; what is malformed ends it and comes back as a diagnostic.
+
+    A key that is there twice is reported, and the last one counts, as it does for a client that does not look.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        where = _position_of(before, len(before), source)
+        return (), (_error(f"is not UTF-8: {error.reason}", where, "save the file as UTF-8"),)
+    if len(raw) > MAX_STREAM_BYTES:
+        return (), (_error(f"is larger than {MAX_STREAM_BYTES} bytes", Position(source, 1, 1)),)
+    if beyond := _beyond_limits(text, source):
+        return (), (beyond,)
+    found: list[Document] = []
+    problems: list[Diagnostic] = []
+    loader = _KubernetesLoader(text)
+    try:
+        while loader.check_node() and (root := loader.get_node()) is not None:
+            new = tuple(_node_problems(root, source))
+            problems += new
+            if not any(p.message.startswith(_BEYOND) for p in new) and root.tag != _NULL:
+                found.append(Document(source, text, loader.construct_document(root), root))
+    except _NOT_YAML as error:
+        problems.append(_not_yaml(error, text, source))
+    finally:
+        loader.dispose()
+    return tuple(found), tuple(problems)
+
+
+_NULL = "tag:yaml.org,2002:null"
+# What PyYAML raises on a text that is no YAML, and on a value that its explicit tag does not fit (`!!bool maybe`).
+_NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
+
+def _not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _yaml_error(error, source)
+    if isinstance(error, yaml.reader.ReaderError):
+        return _error(f"is not YAML: {error.reason}", _position_of(text, error.position, source))
+    said = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "a value does not fit its tag"
+    return _error(f"is not YAML: {said}", Position(source, 1, 1))
+
+
+_BEYOND = "is too large or too deep"
+
+
+def _beyond_limits(text: str, source: str) -> Diagnostic | None:
+    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without.
+
+    Also more nodes than memory should hold, which the events are counted for.
+    """
+    openings = sum(text.count(opening) for opening in ("[", "{", "- ", "? "))
+    nodes = openings + 2 * (text.count(":") + text.count(",") + text.count("\n"))
+    if text.count("\n---") > MAX_DOCUMENTS:
+        return _error(f"has more than {MAX_DOCUMENTS} documents", Position(source, 1, 1))
+    if openings <= MAX_DEPTH and nodes <= MAX_STREAM_NODES:
         return None
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        for seen, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                return _error("is too deep for a configuration", _position(event.start_mark, source))
+            if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
+                return _error(f"{_BEYOND} to be read", _position(event.start_mark, source))
     except yaml.YAMLError:
         return None  # the loader says it with its position
     return None
@@ -143,13 +226,17 @@ def _problems(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
     if not isinstance(root, yaml.MappingNode):
         yield _error("must be a mapping", Position(source, 1, 1), "write `key: value` lines")
         return
+    yield from _node_problems(root, source)
+
+
+def _node_problems(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
     stack = [(root, 1)]
     seen = 0
     while stack:
         node, depth = stack.pop()
         seen += 1
         if seen > MAX_NODES or depth > MAX_DEPTH:
-            yield _error("is too large or too deep for a configuration", _at(node, source), "look for aliases (*name)")
+            yield _error(f"{_BEYOND} to be read", _at(node, source), "look for aliases (*name)")
             return
         if isinstance(node, yaml.MappingNode):
             yield from _key_problems(node, source)

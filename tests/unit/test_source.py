@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 
 from ftc import source, yaml_text
 from ftc.diagnostics.model import KeyPath, Position, Related
+from ftc.source import documents
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,3 +210,77 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     assert found.position is not None
     assert found.position.source == "conf/directory.yaml"
     assert str(tmp_path) not in found.message
+
+
+def stream(text: str | bytes) -> tuple[list[object], list[str]]:
+    raw = text if isinstance(text, bytes) else text.encode()
+    read_ones, problems = documents(raw, "f.yaml")
+    return [document.data for document in read_ones], [f"{p.position}: {p.message}" for p in problems]
+
+
+def test_a_stream_has_many_documents_and_each_knows_its_lines() -> None:
+    found, problems = documents(b"a: 1\n---\n---\n# nothing\n---\nb:\n  c: 2\n", "f.yaml")
+    assert problems == ()
+    assert [document.data for document in found] == [{"a": 1}, {"b": {"c": 2}}]
+    assert str(found[1].position(("b", "c"))) == "f.yaml:7:3"
+
+
+def test_a_manifest_is_read_as_kubernetes_reads_it() -> None:
+    text = "{a: y, b: 1:30, c: 1e-4, d: 2026-01-01, e: on, f: 0x10}"
+    assert stream(text) == ([{"a": True, "b": "1:30", "c": 1e-4, "d": "2026-01-01", "e": True, "f": 16}], [])
+
+
+def test_what_stands_before_a_mistake_is_still_read() -> None:
+    found, problems = stream("a: 1\n---\nb: [1\n---\nc: 2\n")
+    assert found == [{"a": 1}]
+    assert len(problems) == 1
+    assert problems[0].startswith("f.yaml:4:1: is not YAML: did not find expected ',' or ']'")
+
+
+def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
+    found, problems = stream("a: 1\nb: 2\na: 3\n")
+    assert found == [{"a": 3, "b": 2}]
+    assert problems == ["f.yaml:3:1: the key 'a' is there already at f.yaml:1:1"]
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join(f'*{old}' for _ in range(10))}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", ""),
+        (b"# nothing\n", ""),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"a: 1\nb: caf\xe9\n", "f.yaml:2:7: is not UTF-8"),
+        (b"a: \x00\n", "is not YAML"),
+        (b"[" * 10_000, "too deep"),
+        (b"- " * 10_000, "too deep"),
+        (b"? " * 10_000, "too deep"),
+        (b"a: " + b"{a: " * 10_000, "too deep"),
+        (BOMB.encode(), "too large or too deep"),
+        (b"a: &a [*a]\n", "too large or too deep"),
+        (b"[" + b"a," * 3_000_000 + b"]", "too large or too deep"),
+        (b"a: " + b"1:" * 200_000 + b"1\n", ""),
+        (b"a: !!int " + b"1:" * 200_000 + b"1\n", "does not fit its tag"),
+        (b"a: !!bool maybe\n", "does not fit its tag"),
+        (b"a: !!timestamp never\n", "does not fit its tag"),
+        (b"a: !!float\n", "does not fit its tag"),
+        (b"a: !vault x\n", "could not determine a constructor"),
+        (b"? [a]\n: b\n", "a key must be a plain text"),
+        (b"a: " + b"9" * 10_000 + b"\n", ""),
+        (b"x" * 20_000_001, "is larger than"),
+        (b"---\n" * 200_000, "more than 20000 documents"),
+        (b"a: 1\n---\n" * 10_000, ""),
+        (b"a: |\n  " + b"x" * 5_000_000 + b"\n", ""),
+    ],
+    ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else value or "fine",
+)
+def test_no_bytes_are_too_much(raw: bytes, said: str) -> None:
+    began = time.process_time()
+    _, problems = stream(raw)
+    assert time.process_time() - began < 5
+    assert any(said in problem for problem in problems) if said else problems == []
