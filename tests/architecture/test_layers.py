@@ -33,7 +33,7 @@ LAYERS = (
     ("source",),
     ("diagnostics",),
     ("output_schemas",),
-    ("yaml_text", "resources", "scripts", ""),
+    ("yaml_text", "resources", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 # `output` is named beside the others, and its users are known: rules and validation speak of what composition found.

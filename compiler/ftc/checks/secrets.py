@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.certificates import SWITCHES, UNVERIFIED
 from ftc.checks.given import commands, containers, variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
@@ -85,33 +86,6 @@ def _flags(path: KeyPath, words: Sequence[str]) -> Iterator[tuple[KeyPath, str, 
             yield (*path, index), word, words[index + 1]
 
 
-_OFF = re.compile(r"0|false|no|off", re.IGNORECASE)
-_ON = re.compile(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
-_NOWHERE = re.compile(r"(?:/dev/null)?")
-# The value with which a variable turns the verification of certificates off, in git, Python, curl, requests, pip, ….
-_UNVERIFIED = {
-    "GIT_SSL_NO_VERIFY": _ON,
-    "PYTHONHTTPSVERIFY": _OFF,
-    "CURL_CA_BUNDLE": _NOWHERE,
-    "REQUESTS_CA_BUNDLE": _NOWHERE,
-    "SSL_CERT_FILE": _NOWHERE,
-    "GIT_SSL_CAINFO": _NOWHERE,
-    "HF_HUB_DISABLE_SSL_VERIFY": _ON,
-    "HF_HUB_DISABLE_SSL_VERIFICATION": _ON,
-    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
-    "WANDB_INSECURE_DISABLE_SSL": _ON,
-    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
-    "CONDA_SSL_VERIFY": _OFF,
-    "PIP_TRUSTED_HOST": _ON,
-    "UV_INSECURE_HOST": _ON,
-}
-_SWITCHES = {
-    "curl": re.compile(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
-    "wget": re.compile(r"--no-check-certificate"),
-    "git": re.compile(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
-    "pip": re.compile(r"--trusted-host(?:=.*)?"),
-    "uv": re.compile(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
-}
 _TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"
 
 
@@ -125,13 +99,13 @@ def nothing_turns_verification_off(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     Right: cluster.ca_bundle.config_map=company-ca
     """
     for path, name, value in variables(spec):
-        if name in _UNVERIFIED and _UNVERIFIED[name].fullmatch(value):
+        if name in UNVERIFIED and UNVERIFIED[name].fullmatch(value):
             yield Finding(path, f"{name} turns the verification of certificates off", _TRUST)
     for path, words in commands(spec):
         tools = {word.rpartition("/")[2] for word in words}
         for index, word in enumerate(words):
-            for tool in sorted(tools & _SWITCHES.keys()):
-                if _SWITCHES[tool].fullmatch(word):
+            for tool in sorted(tools & SWITCHES.keys()):
+                if SWITCHES[tool].fullmatch(word):
                     yield Finding((*path, index), f"{tool} does not verify certificates with it", _TRUST)
 
 

@@ -1,0 +1,33 @@
+"""How the verification of certificates is turned off: by which variables, and by which switches of which tools."""
+
+from __future__ import annotations
+
+import re
+
+_OFF = re.compile(r"0|false|no|off", re.IGNORECASE)
+_ON = re.compile(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
+_NOWHERE = re.compile(r"(?:/dev/null)?")
+# The value with which a variable turns it off, in git, Python, curl, requests, pip, ….
+UNVERIFIED = {
+    "GIT_SSL_NO_VERIFY": _ON,
+    "PYTHONHTTPSVERIFY": _OFF,
+    "CURL_CA_BUNDLE": _NOWHERE,
+    "REQUESTS_CA_BUNDLE": _NOWHERE,
+    "SSL_CERT_FILE": _NOWHERE,
+    "GIT_SSL_CAINFO": _NOWHERE,
+    "HF_HUB_DISABLE_SSL_VERIFY": _ON,
+    "HF_HUB_DISABLE_SSL_VERIFICATION": _ON,
+    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
+    "WANDB_INSECURE_DISABLE_SSL": _ON,
+    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
+    "CONDA_SSL_VERIFY": _OFF,
+    "PIP_TRUSTED_HOST": _ON,
+    "UV_INSECURE_HOST": _ON,
+}
+SWITCHES = {
+    "curl": re.compile(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
+    "wget": re.compile(r"--no-check-certificate"),
+    "git": re.compile(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
+    "pip": re.compile(r"--trusted-host(?:=.*)?"),
+    "uv": re.compile(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
+}
