@@ -53,6 +53,12 @@ def pod_template(volcano: str, kubernetes: str) -> Validator:
     return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}", "$defs": schema["$defs"]})
 
 
+def kubernetes_definitions(kubernetes: str) -> dict[str, Any]:
+    """The definitions of Kubernetes' own objects, which refer to each other by `#/$defs/…`."""
+    definitions: dict[str, Any] = _kubernetes(kubernetes)["$defs"]
+    return definitions
+
+
 def _validator(schema: dict[str, Any]) -> Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that `ftc list` need not pay
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +24,7 @@ MAX_DEPTH = 64
 MAX_STREAM_BYTES = 20_000_000
 MAX_STREAM_NODES = 200_000
 MAX_DOCUMENTS = 20_000
+MAX_PROBLEMS = 100
 # No number is longer; one of base 60 (`1:1:1:…`) takes quadratic time.
 MAX_NUMBER = 100
 
@@ -162,7 +164,7 @@ def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diag
     loader = _KubernetesLoader(text)
     try:
         while loader.check_node() and (root := loader.get_node()) is not None:
-            new = tuple(_node_problems(root, source))
+            new = tuple(islice(_node_problems(root, source), MAX_PROBLEMS))
             problems += new
             if not any(p.message.startswith(_BEYOND) for p in new) and root.tag != _NULL:
                 found.append(Document(source, text, loader.construct_document(root), root))

@@ -23,7 +23,7 @@ MODULES = {
 # unless it is of the same package.
 LAYERS = (
     ("cli",),
-    ("driver", "explain"),
+    ("driver", "explain", "lint"),
     ("targets",),
     ("compose", "validate", "checks", "output", "summary"),
     ("plan",),

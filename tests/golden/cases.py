@@ -109,6 +109,14 @@ def _words(command: str) -> list[str]:
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
+def lint(file: Path) -> str:
+    """What lint says of a manifest: the command, its exit code and its diagnostics."""
+    name = file.relative_to(ROOT)
+    result = CliRunner().invoke(cli, ["lint", str(name)])
+    assert result.stdout == ""
+    return f"$ ftc lint {name}\n{result.stderr}exit code {result.exit_code}\n"
+
+
 def command_of(file: Path) -> str:
     """The command that a golden starts with."""
     return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc compile").strip()

@@ -33,6 +33,8 @@ def main() -> None:
         file.write_text(cases.example(command))
     for file in sorted(cases.IMAGES.glob("*.Dockerfile")):
         file.write_text(cases.image(cases.command_of(file)))
+    for file in sorted((cases.CORPUS / "bad").glob("*.yaml")):
+        file.with_suffix(".err").write_text(cases.lint(file))
 
 
 if __name__ == "__main__":

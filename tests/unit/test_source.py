@@ -240,7 +240,7 @@ def test_what_stands_before_a_mistake_is_still_read() -> None:
 def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
     found, problems = stream("a: 1\nb: 2\na: 3\n")
     assert found == [{"a": 3, "b": 2}]
-    assert problems == ["f.yaml:3:1: the key 'a' is there already at f.yaml:1:1"]
+    assert problems == ["f.yaml:3:1: the key 'a' is there already"]
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

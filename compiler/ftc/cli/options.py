@@ -75,7 +75,7 @@ def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
     """`FTC30` completes to `FTC301`, with what it stands for."""
-    from ftc.checks.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
+    from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
 
     known = pages().values()
     return [CompletionItem(page.code, help=page.title) for page in known if page.code.startswith(incomplete.upper())]
@@ -118,9 +118,17 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
     if codes:
         from ftc.checks.silence import advice, problem  # noqa: PLC0415 - every rule, only when it is needed
 
-        for code in [code for code in codes if problem(code)]:
+        of_lint = lint_codes() if ctx.info_name == "lint" else set()
+        for code in [code for code in codes if code not in of_lint and problem(code)]:
             raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
     return codes
+
+
+def lint_codes() -> set[str]:
+    """The codes of lint's rules."""
+    from ftc.lint.rules import RULES  # noqa: PLC0415 - every rule, only when it is needed
+
+    return {rule.code for rule in RULES}
 
 
 def report(

@@ -41,7 +41,7 @@ def text(diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str],
         case "github":
             return render_github.render(diagnostics)
         case "sarif":
-            from ftc.checks.pages import pages  # noqa: PLC0415 - every rule, for this format only
+            from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, for this format only
 
             return render_sarif.render(diagnostics, pages())
     return render_text.render(diagnostics, _sources(texts), _styled if colour else _plain)

@@ -22,7 +22,7 @@ def command(code: str | None) -> None:
       ftc rule
       ftc rule FTC301
     """
-    from ftc.checks.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
+    from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
 
     known = pages()

@@ -54,4 +54,5 @@ def render(page: Page) -> str:
 def _silence(page: Page) -> str:
     if not page.silenceable:
         return "It cannot be silenced: ftc itself relies on it."
-    return f"To silence it: --ignore {page.code}, or `ignore: [{page.code}]` in the spec."
+    in_spec = f", or `ignore: [{page.code}]` in the spec" if page.command == "ftc compile" else ""
+    return f"To silence it: --ignore {page.code}{in_spec}."

@@ -1,0 +1,78 @@
+"""`ftc lint`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from ftc.cli.options import Reporting, refuse, report, reporting
+from ftc.diagnostics.codes import SILENCES_NOTHING
+from ftc.diagnostics.model import Diagnostic, Severity, has_errors
+from ftc.output_schemas import kubernetes_versions, volcano_versions
+
+_STDIN = "<stdin>"
+
+
+@click.command("lint")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "--kubernetes",
+    type=click.Choice(kubernetes_versions()),
+    default=kubernetes_versions()[-1],
+    show_default=True,
+    help="The minor of Kubernetes that the manifests are for.",
+)
+@click.option(
+    "--volcano",
+    type=click.Choice(volcano_versions()),
+    default=volcano_versions()[-1],
+    show_default=True,
+    help="The minor of Volcano that the manifests are for.",
+)
+@reporting
+def command(files: tuple[Path, ...], kubernetes: str, volcano: str, reporting: Reporting) -> None:
+    """Find mistakes in manifests that people have: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
+
+    FILE is a file, or - for stdin. The scripts inside are read too. The files are taken together: a Service, a claim or
+    a ConfigMap in one of them is known to a Job in another. The exit code is 1 where there is an error.
+
+    \b
+      ftc lint vcjob.yaml
+      ftc lint job.yaml service.yaml
+      kubectl get vcjob -o yaml | ftc lint -
+    """
+    from ftc.lint import Versions, lint  # noqa: PLC0415 - the shell's grammar, which `--help` needs not
+
+    read = [(str(file) if str(file) != "-" else _STDIN, _content(file)) for file in files]
+    found = _judged(lint(read, Versions(kubernetes, volcano)), reporting)
+    report(found, reporting, {name: content.decode("utf-8", "replace") for name, content in read if name == _STDIN})
+    if has_errors(found):
+        sys.exit(1)
+
+
+def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
+    """What is left of the findings when the ignored ones are gone, as severe as was asked for."""
+    unused = sorted(set(how.ignore) - {one.code for one in found})
+    kept = [one for one in found if one.code not in how.ignore]
+    kept += [
+        Diagnostic(
+            code=SILENCES_NOTHING, message=f"{code} is not found", severity=Severity.WARNING, help="leave it out"
+        )
+        for code in unused
+    ]
+    harder = Severity.ERROR if how.strict else Severity.WARNING
+    return tuple(
+        msgspec.structs.replace(one, severity=harder) if one.severity is Severity.WARNING else one for one in kept
+    )
+
+
+def _content(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        refuse(f"cannot read {file}: {error.strerror}")

@@ -1,0 +1,16 @@
+"""The pages of all codes, of compile and of lint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks import pages as of_checks
+from ftc.lint import pages as of_lint
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.page import Page
+
+
+def pages() -> dict[str, Page]:
+    """Every code with its page, in the order of the codes."""
+    return of_checks.pages() | of_lint.pages()

@@ -1,0 +1,50 @@
+"""Every rule of lint, by what it looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.lint.rules import (
+    arguments,
+    batch,
+    counts,
+    gang,
+    launches,
+    meeting,
+    named_files,
+    names,
+    plugins,
+    policies,
+    repeats,
+    resources,
+    scripts,
+    secrets,
+    structure,
+    training,
+    variables,
+    volumes,
+)
+
+if TYPE_CHECKING:
+    from ftc.lint.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *structure.RULES,
+    *gang.RULES,
+    *policies.RULES,
+    *names.RULES,
+    *plugins.RULES,
+    *variables.RULES,
+    *launches.RULES,
+    *meeting.RULES,
+    *counts.RULES,
+    *volumes.RULES,
+    *resources.RULES,
+    *batch.RULES,
+    *arguments.RULES,
+    *training.RULES,
+    *named_files.RULES,
+    *scripts.RULES,
+    *repeats.RULES,
+    *secrets.RULES,
+)

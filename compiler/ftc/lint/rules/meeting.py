@@ -1,0 +1,145 @@
+"""Rules on where the nodes of a training meet: their ranks, and the address of rank 0."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.lint.objects import Kind
+from ftc.lint.rule import Finding, Rule
+from ftc.lint.steps import Run, Step
+from ftc.lint.subjects import MANY, Job
+from ftc.lint.world import given_once, spot_of, worlds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import Position
+    from ftc.lint.shell.script import Word
+
+
+_RANK = {"torchrun": ("node_rank",), "accelerate": ("machine_rank",), "deepspeed": ("node_rank",)}
+
+
+_ADDRESS = {
+    "torchrun": ("master_addr", "rdzv_endpoint"),
+    "accelerate": ("main_process_ip",),
+    "deepspeed": ("master_addr",),
+}
+
+
+_LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # noqa: S104 - what users write
+
+
+def nodes_have_ranks(run: Run) -> Iterator[Finding]:
+    """Each node has a rank of its own, and one of them is 0.
+
+    The same constant in every pod of a template makes all of them that rank: they hang, or fail with EADDRINUSE.
+    Source: torchrun, --node_rank; LLaMA-Factory reads NODE_RANK, not RANK, since 0.9.1 (issues 6015, 9350).
+
+    Wrong: tests/corpus/bad/FTC842-all-are-rank-0.yaml
+    Right: tests/corpus/good/FTC842-rank-from-the-index.yaml
+    """
+    possible = worlds(run)
+    if possible is None or max(possible) < MANY:
+        return
+    seen: dict[str, Step] = {}
+    for step, launch in run.launches:
+        word = launch.option(*_RANK.get(launch.tool, ()))
+        if launch.tool == "llamafactory":
+            word = given_once(step, launch, "NODE_RANK")
+        text = step.value(word) if word is not None else None
+        pods = step.pod.replicas or 0
+        if word is not None and text is not None and (pods >= MANY or text in seen):
+            who = f"{pods} pods" if pods >= MANY else f"the pods of '{seen[text].pod.crew.name}', too,"
+            yield Finding(spot_of(step, word), f"{who} are rank {text}", _index(run.job))
+        if text is not None:
+            seen.setdefault(text, step)
+
+
+def _index(job: Job) -> str:
+    return "use $JOB_COMPLETION_INDEX" if job.batch else "use $VC_TASK_INDEX, with plugin env"
+
+
+def all_meet_at_rank_0(run: Run) -> Iterator[Finding]:
+    """The address that the nodes meet at is rank 0's, the same for all.
+
+    Each pod that meets at its own address waits for itself; a name of another job or task resolves to nothing.
+    Source: LLaMA-Factory issues 7326, 3715; Volcano, plugin svc: `<job>-<task>-0.<job>`.
+
+    Wrong: tests/corpus/bad/FTC843-each-meets-itself.yaml
+    Right: tests/corpus/good/FTC843-first-of-the-hosts.yaml
+    """
+    possible = worlds(run)
+    if possible is None or min(possible) < MANY:
+        return
+    told: set[Position] = set()
+    for step, launch in run.launches:
+        word = launch.option(*_ADDRESS.get(launch.tool, ())) or given_once(step, launch, "MASTER_ADDR")
+        if word is None:
+            continue
+        place = spot_of(step, word)
+        message = _own(step, word) or _elsewhere(run.job, step.value(word))
+        if message and place.position() not in told:
+            told.add(place.position())
+            yield Finding(place, message, _first(run.job))
+    for step in run.steps:
+        given = step.environment.get("MASTER_ADDR")
+        if given is not None and given.index is not None and given.value is not None and not step.init:
+            local = given.value in _LOCAL and (step.pod.replicas or 0) >= MANY
+            if message := (f"{given.value} is each pod itself" if local else "") or _elsewhere(run.job, given.value):
+                yield Finding(step.at("env", given.index), message, _first(run.job))
+
+
+def _own(step: Step, word: Word) -> str:
+    """Why an address is another in each pod; where one pod is made of the template, it may give its own."""
+    text = step.value(word)
+    if (step.pod.replicas or 0) < MANY:
+        return ""
+    if text is not None and re.sub(r":[0-9]+$", "", text) in _LOCAL:
+        return f"{text} is each pod itself"
+    word = _set_once(step, word)
+    if re.search(r"\$\(\s*hostname\b", word.raw) or "HOSTNAME" in word.names:
+        return "each pod gives its own name"
+    fields = {step.environment.variables[name].field for name in word.names if name in step.environment}
+    return "each pod gives its own address" if fields & {"status.podIP", "metadata.name", "status.hostIP"} else ""
+
+
+def _set_once(step: Step, word: Word) -> Word:
+    """What a variable is set to, for `$NAME` that the script sets in one place."""
+    held = [one for one in step.script.assignments if one.name in word.names]
+    only = held[0].value if len(held) == 1 and len(word.parts) == 1 and not held[0].context.branch else None
+    return only if only is not None else word
+
+
+def _elsewhere(job: Job, address: str | None) -> str:
+    """Why a name of this job's own form is no pod of it."""
+    host = re.sub(r":[0-9]+$", "", address or "").split(".")
+    name = job.metadata.name or job.metadata.generate_name
+    if not name or not host[0].startswith(name.rstrip("-")) or job.kind is Kind.POD:
+        return ""
+    if not job.metadata.name:
+        return f"{address} cannot be known: the job's name is generated"
+    crews = [(crew.name, crew.replicas or 0) for crew in job.crews]
+    pods = {
+        f"{name}-{crew}-{i}" if job.volcano else f"{name}-{i}" for crew, count in crews for i in range(min(count, 999))
+    }
+    if host[0] not in pods:
+        return f"the job has no pod {host[0]}"
+    service = (job.crews[0].template.spec.subdomain or "") if job.batch else job.metadata.name
+    if len(host) > 1 and service and host[1] != service:
+        return f"pod {host[0]} is in the domain of Service {service}, not {host[1]}"
+    return f"{host[0]} alone is no name of a pod: it is {host[0]}.{service}" if len(host) == 1 and service else ""
+
+
+def _first(job: Job) -> str:
+    """What rank 0 is called."""
+    if job.batch:
+        return "use <job>-0.<subdomain>"
+    return f"use ${{VC_{job.crews[0].name.upper().replace('-', '_')}_HOSTS%%,*}}, with plugin svc"
+
+
+RULES = (
+    Rule("FTC842", nodes_have_ranks, Run),
+    Rule("FTC843", all_meet_at_rank_0, Run),
+)

@@ -1,0 +1,91 @@
+"""Rules on files that are named: somebody has made them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import did_you_mean
+from ftc.lint.configs import Config, file_named
+from ftc.lint.files import There, resolved, text_of, there
+from ftc.lint.rule import Finding, Rule
+from ftc.lint.steps import Run
+from ftc.source import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
+
+
+def named_files_are_there(config: Config) -> Iterator[Finding]:
+    """The files that the trainer's YAML names are made before the trainer starts.
+
+    A relative name is looked for in the directory that the trainer runs in. Said only where nothing but the script
+    could have made the file.
+    Source: LLaMA-Factory, transformers (deepspeed); FileNotFoundError, in the branch that needs it only.
+
+    Wrong: tests/corpus/bad/FTC875-deepspeed-from-nowhere.yaml
+    Right: tests/corpus/good/FTC875-deepspeed-written.yaml
+    """
+    run, step, runs = config.run, config.step, config.runs
+    if run is None or step is None or runs is None:
+        return
+    named = config.value("deepspeed")
+    if isinstance(named, str) and there(run, step, file_named(config, named), runs.start) is There.ABSENT:
+        yield Finding(config.at("deepspeed"), f"nobody makes {named}", "write it, or give its content inline")
+    for more in config.more:
+        for key, value in _APPENDED.findall(more.text.value if more.text is not None else ""):
+            if key == "deepspeed" and there(run, step, file_named(config, value), runs.start) is There.ABSENT:
+                place = more.text.at() if more.text is not None else config.at()
+                yield Finding(place, f"nobody makes {value}", "write it, or give its content inline")
+
+
+def named_configs_are_there(run: Run) -> Iterator[Finding]:
+    """A configuration that a launcher is given is there.
+
+    Source: LLaMA-Factory, hparams/parser.py; accelerate, commands/launch.py. Said only where nothing but the script, or
+    a ConfigMap of the input, could hold the file.
+
+    Wrong: tests/corpus/bad/FTC878-config-of-another-name.yaml
+    Right: tests/corpus/good/FTC878-config-of-the-image.yaml
+    """
+    for step in run.steps:
+        program = step.program
+        for launch in step.launches:
+            word = launch.option("config_file")
+            named = [word] if word is not None else []
+            named += [word for word in launch.rest if (word.text or "").endswith((".yaml", ".yml"))]
+            for one in named:
+                path = resolved(step, one, launch.command.start)
+                if path is not None and there(run, step, path, launch.command.start) is There.ABSENT and program:
+                    yield Finding(program.at(one.start), f"nobody makes {path}", "write it, or mount it")
+
+
+def datasets_are_described(config: Config) -> Iterator[Finding]:
+    """The datasets of a training stand in dataset_info.json.
+
+    LLaMA-Factory says: Undefined dataset … in dataset_info.json. Said where the input holds that file.
+    Source: LLaMA-Factory, data/parser.py.
+
+    Wrong: tests/corpus/bad/FTC879-dataset-of-another-name.yaml
+    Right: tests/corpus/good/FTC879-dataset-that-is-described.yaml
+    """
+    names, place = config.value("dataset"), config.value("dataset_dir")
+    if config.step is None or not isinstance(names, str) or not isinstance(place, str):
+        return
+    text = text_of(config.step, file_named(config, f"{place}/dataset_info.json"))
+    document = parse(text.value, "")[0] if text is not None else None
+    known = document.data if document is not None else {}
+    for name in names.split(",") if known else ():
+        if name.strip() not in known:
+            message = f"dataset_info.json describes no dataset '{name.strip()}'"
+            yield Finding(config.at("dataset"), message, did_you_mean(name.strip(), [str(one) for one in known]))
+
+
+RULES = (
+    Rule("FTC875", named_files_are_there, Config),
+    Rule("FTC878", named_configs_are_there, Run),
+    Rule("FTC879", datasets_are_described, Config),
+)

@@ -1,0 +1,201 @@
+"""The containers of a pod, each with what it runs and the variables that it finds."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.lint.devices import count
+from ftc.lint.environment import Environment, environment
+from ftc.lint.launch import Launch, launches
+from ftc.lint.manifest import Container, Mount, Volume
+from ftc.lint.program import Program, constants, program
+from ftc.lint.shell.script import Command, Expansion, Part, Script, Word
+from ftc.lint.subjects import Job, Pod
+from ftc.lint.text import Spot, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """A container of a pod; `field` is `containers` or `initContainers`."""
+
+    pod: Pod
+    container: Container
+    field: str
+    index: int
+    program: Program | None
+    environment: Environment
+
+    @property
+    def init(self) -> bool:
+        """Whether it runs before the others."""
+        return self.field == "initContainers"
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key of the container."""
+        return self.pod.at(self.field, self.index, *path)
+
+    @cached_property
+    def devices(self) -> int | None:
+        """How many devices it has, where it asks for some of a known kind."""
+        return count(self.container)
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """The variables whose value is known throughout."""
+        return constants(self.program, self.environment.values) if self.program else self.environment.values
+
+    @cached_property
+    def launches(self) -> tuple[Launch, ...]:
+        """The trainings that it starts."""
+        return tuple(launches(self.program.script)) if self.program else ()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it may do anything: its image says what it runs, or a script that is not here."""
+        return self.program is None or self.program.opaque
+
+    @cached_property
+    def ranks(self) -> frozenset[str]:
+        """The names that tell a pod from the others: the variables of the index, and what is made from them."""
+        fields = [v.name for v in self.environment.variables.values() if _POD_FIELD.search(v.field)]
+        found = {*_RANKS, *fields}
+        for assignment in self.program.script.assignments if self.program else ():
+            if assignment.value is not None and set(_NAMES.findall(assignment.value.raw)) & found:
+                found.add(assignment.name)
+        return frozenset(found)
+
+    def on_one_pod(self, command: Command) -> bool:
+        """Whether a command stands behind a question about the rank, or a lock."""
+        return bool(command.context.guards & self.ranks) or "flock" in command.context.guards
+
+    def is_its_own(self, launch: Launch) -> bool:
+        """Whether a launch is one of many alike, on a part of the work for each pod."""
+        told = {"nnodes", "num_machines", "num_nodes", "rdzv_endpoint"} & launch.options.keys()
+        settings = {one.name for one in (*self.script.assignments, *launch.command.settings)}
+        named = {name for word in launch.rest for name in word.names}
+        return not told and "NNODES" not in settings and "NNODES" not in self.environment and bool(named & self.ranks)
+
+    @property
+    def script(self) -> Script:
+        """The script, or nothing where there is none."""
+        return self.program.script if self.program is not None else Script("")
+
+    def absent(self, name: str) -> bool:
+        """Whether nobody sets a variable, surely; the image is taken to set none of a launcher's."""
+        program = self.program
+        if program is None or program.opaque or not self.environment.complete or name in self.environment:
+            return False
+        return all(assignment.name != name for assignment in program.script.assignments)
+
+    def value(self, word: Word) -> str | None:
+        """What a word is in every pod, where that is known."""
+        parts = [self._part(part) for part in word.parts]
+        return None if None in parts else "".join(part or "" for part in parts)
+
+    def _part(self, part: Part) -> str | None:
+        known = Word((part,), "", 0).with_values(self.values)
+        if known is None and isinstance(part, Expansion) and part.operator in (":-", "-") and self.absent(part.name):
+            return part.default if "$" not in (part.default or "") else None
+        return known
+
+
+class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """A job with the steps of all its pods."""
+
+    job: Job
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def launches(self) -> tuple[tuple[Step, Launch], ...]:
+        """The trainings that the pods start, each with the container that starts it.
+
+        One that is told of no other nodes, and works on what the pod's index names, is each pod's own.
+        """
+        found = [(step, launch) for step in self.steps if not step.init for launch in step.launches]
+        return tuple((step, launch) for step, launch in found if not step.is_its_own(launch))
+
+    @cached_property
+    def spreads(self) -> bool:
+        """Whether a script in it is written for several pods: it reads the list of their names."""
+        return any(
+            _HOSTS.fullmatch(read.name)
+            for step in self.steps
+            if step.program is not None and step.program.inline
+            for read in step.program.script.reads
+        )
+
+
+# What tells one pod from another, variables and the command.
+_RANKS = (
+    *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
+    *("JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID", "HOSTNAME", "hostname"),
+)
+_POD_FIELD = re.compile(r"^metadata\.name$|index")
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+_HOSTS = re.compile(r"VC_\w+_HOSTS")
+
+
+def steps(pod: Pod) -> Iterator[Step]:
+    """The init containers, then the containers."""
+    for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
+        for index, container in enumerate(containers):
+
+            def spot(*path: str | int, field: str = field, index: int = index) -> Spot:
+                return pod.at(field, index, *path)
+
+            def text(path: str, container: Container = container) -> Text | None:
+                return mounted_text(pod, container, path)
+
+            run = program(container, spot, text)
+            variables = environment(pod, container, init=field == "initContainers")
+            yield Step(pod, container, field, index, run, variables)
+
+
+def mounted_text(pod: Pod, container: Container, path: str) -> Text | None:
+    """The text of a file that a ConfigMap of the input or an annotation of the pod is mounted as."""
+    for mount in container.volume_mounts:
+        volume = next((v for v in pod.spec.volumes if v.name == mount.name), None)
+        if volume is None or not PurePosixPath(path).is_relative_to(mount.mount_path):
+            continue
+        inside = str(PurePosixPath(path).relative_to(mount.mount_path))
+        name = mount.sub_path if inside == "." else inside
+        found = _from_config_map(pod, volume, name) or _from_annotation(pod, volume, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _from_config_map(pod: Pod, volume: Volume, name: str) -> Text | None:
+    source = volume.config_map
+    found = pod.job.scene.config_maps.get(pod.job.find(source.name)) if source is not None else None
+    if source is None or found is None:
+        return None
+    key = next((item.key for item in source.items if item.path == name), name)
+    held, config_map = found
+    if key not in config_map.data:
+        return None
+    return Text(held.document, (*held.path, "data", key), config_map.data[key])
+
+
+def _from_annotation(pod: Pod, volume: Volume, name: str) -> Text | None:
+    items = volume.downward_api.items if volume.downward_api is not None else ()
+    field = next((i.field_ref.field_path for i in items if i.path == name and i.field_ref is not None), "")
+    key = field.removeprefix("metadata.annotations['").removesuffix("']")
+    value = pod.crew.template.metadata.annotations.get(key)
+    if value is None:
+        return None
+    path = (*pod.job.object.path, *pod.crew.path, "metadata", "annotations", key)
+    return Text(pod.job.object.document, path, value)
+
+
+def mount_of(step: Step, path: str) -> Mount | None:
+    """The mount that a path of the container lies on."""
+    inside = [m for m in step.container.volume_mounts if PurePosixPath(path).is_relative_to(m.mount_path or "/")]
+    return max(inside, key=lambda mount: len(mount.mount_path), default=None)

@@ -1,0 +1,67 @@
+"""tests/corpus: each rule with a manifest that it finds, and with one that is nearly the same and right."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.diagnostics import page
+from ftc.lint import Versions, lint
+from ftc.lint.rules import RULES
+from ftc.output_schemas import kubernetes_versions, volcano_versions
+from golden import cases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BAD = sorted((cases.CORPUS / "bad").glob("*.yaml"))
+GOOD = sorted((cases.CORPUS / "good").glob("*.yaml"))
+NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
+
+
+def code_of(file: Path) -> str:
+    return file.name.partition("-")[0]
+
+
+def found(file: Path) -> dict[str, str]:
+    return {d.code: d.message for d in lint([(file.name, file.read_bytes())], NEWEST)}
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
+def test_what_is_wrong_is_said_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cases.ROOT)
+    said = cases.lint(file)
+    assert f"[{code_of(file)}]" in said
+    assert said == file.with_suffix(".err").read_text()
+
+
+@pytest.mark.parametrize("file", GOOD, ids=lambda file: file.stem)
+def test_of_what_is_right_nothing_is_said(file: Path) -> None:
+    assert found(file) == {}
+
+
+def test_each_rule_has_both() -> None:
+    codes = {rule.code for rule in RULES}
+    assert codes <= {code_of(file) for file in BAD}
+    assert codes <= {code_of(file) for file in GOOD}
+
+
+def test_each_code_is_one_rule() -> None:
+    assert len({rule.code for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_page_says_what_why_and_from_where(rule: object) -> None:
+    assert hasattr(rule, "check")
+    text = inspect.getdoc(rule.check) or ""
+    read = page.read(rule.code, text)  # type: ignore[attr-defined] # asserted above
+    assert read.title.endswith(".")
+    assert "Source: " in read.why
+    assert read.wrong is not None
+    assert read.right is not None
+    assert re.fullmatch(rf"tests/corpus/bad/{rule.code}-[\w-]+\.yaml", read.wrong)  # type: ignore[attr-defined] # the same
+    assert (cases.ROOT / read.wrong).is_file()
+    assert (cases.ROOT / read.right).is_file()

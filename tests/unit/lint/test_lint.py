@@ -1,0 +1,152 @@
+"""What lint says of whole inputs: a job like a guide's first, everything that ftc writes, several files, odd bytes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftc.diagnostics.model import Diagnostic, Severity
+from ftc.lint import Versions, lint
+from ftc.output_schemas import kubernetes_versions, volcano_versions
+from golden import cases
+
+NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
+
+
+def judged(*texts: str | bytes, versions: Versions = NEWEST) -> tuple[Diagnostic, ...]:
+    files = [text.encode() if isinstance(text, str) else text for text in texts]
+    return lint([(f"{index}.yaml", raw) for index, raw in enumerate(files)], versions)
+
+
+def codes(*texts: str | bytes, versions: Versions = NEWEST) -> set[str]:
+    return {diagnostic.code for diagnostic in judged(*texts, versions=versions)}
+
+
+def test_of_a_first_job_is_said_what_stands_at_its_lines_and_nothing_else() -> None:
+    text = (Path(__file__).parent / "first_job.yaml").read_text()
+    expected = Counter(
+        (number, code)
+        for number, line in enumerate(text.splitlines(), 1)
+        for code in re.findall(r"FTC\d+", line.partition("# FTC")[1] + line.partition("# FTC")[2])
+    )
+    found = Counter((d.position.line, d.code) for d in judged(text) if d.position)
+    assert found == expected
+    assert not any(d.severity is Severity.ERROR and d.code != "FTC875" for d in judged(text))
+
+
+WRITTEN = [
+    file
+    for file in sorted(cases.SCENARIOS.glob("*/*.yaml"))
+    if file.name in ("volcano.yaml", "job.yaml", "train.yaml", "merge.yaml")
+]
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_of_what_ftc_writes_nothing_is_said(file: Path) -> None:
+    assert judged(file.read_bytes()) == ()
+
+
+def test_there_is_something_that_ftc_writes() -> None:
+    assert {"volcano.yaml", "job.yaml", "train.yaml"} <= {file.name for file in WRITTEN}
+
+
+JOB = (cases.CORPUS / "good" / "FTC869-service-and-subdomain.yaml").read_text()
+
+
+def test_a_service_in_another_file_is_seen() -> None:
+    service, job = JOB.split("---\n")
+    assert codes(service, job) == set()
+    assert codes(service.replace("name: ddp\nspec", "name: other\nspec"), job) == {"FTC869"}
+    assert codes(job) == set(), "a Service that is not here may be on the cluster"
+
+
+def test_a_list_is_its_items() -> None:
+    items = [yaml.safe_load(part) for part in JOB.replace("NonIndexed", "Indexed").split("---\n")]
+    text = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items})
+    assert codes(text) == set()
+    (found,) = judged(text.replace("subdomain: ddp", "subdomain: dpd"))[:1]
+    assert found.path[:2] == ("items", 1)
+
+
+def test_an_exported_object_is_read_too() -> None:
+    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    extra = "  uid: a\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1\n"
+    exported = text.replace("metadata:\n", f"metadata:\n{extra}") + "status:\n  state:\n    phase: Running\n"
+    assert codes(exported) == set()
+
+
+def test_a_file_without_a_job_is_not_passed_over_in_silence() -> None:
+    (found,) = judged("a: 1\n")
+    assert (found.code, found.severity) == ("FTC002", Severity.NOTE)
+    assert codes("") == codes("- 1\n") == codes("--- x\n") == {"FTC002"}
+
+
+def test_a_key_is_judged_by_the_clusters_versions() -> None:
+    text = (cases.CORPUS / "good" / "FTC809-partitions-of-two.yaml").read_text()
+    assert codes(text, versions=Versions("1.35", "1.15")) == set()
+    assert codes(text, versions=Versions("1.30", "1.10")) == {"FTC801"}
+
+
+SILENT = {
+    "a limit alone": "          resources: {limits: {nvidia.com/gpu: 1}}\n",
+    "one name for three chips": "          resources: {limits: {huawei.com/Ascend910: 8}}\n",
+    "a suffix of a whole number": "          resources: {limits: {example.com/npu-memory: 20k}}\n",
+    "a name of a platform": "          resources: {limits: {platform.example.com/accelerator: 2}}\n",
+    "NCCL on another chip": "          env: [{name: NCCL_DEBUG, value: INFO}]\n"
+    "          resources: {limits: {amd.com/gpu: 1}}\n",
+    "HCCL on Gaudi": "          env: [{name: HCCL_SOCKET_IFNAME, value: eth0}]\n"
+    "          resources: {limits: {habana.ai/gaudi: 1}}\n",
+    "sockets": "          env: [{name: GLOO_SOCKET_IFNAME, value: eth0}]\n",
+    "a port": "          env: [{name: MASTER_PORT, value: '8888'}]\n",
+    "a driver of the host": "          resources: {limits: {huawei.com/Ascend910: 8}}\n"
+    "          volumeMounts: [{name: driver, mountPath: /usr/local/Ascend/driver}]\n"
+    "        volumes: [{name: driver, hostPath: {path: /usr/local/Ascend/driver}}]\n",
+}
+
+
+@pytest.mark.parametrize("addition", SILENT.values(), ids=SILENT)
+def test_what_only_looks_wrong_is_left_alone(addition: str) -> None:
+    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    assert codes(text + addition) == set()
+
+
+def test_the_trainers_own_examples_are_left_alone() -> None:
+    text = "stage: sft\nmodel_name_or_path: a/b\ndo_train: true\ndataset: a\ntemplate: llama3\noutput_dir: a\n"
+    assert codes(f"{text}flash_attn: fa2\nddp_timeout: 180000000\noverwrite_output_dir: true\nbf16: true\n") == set()
+
+
+TASK = "{name: t%d, replicas: 1, template: {spec: {restartPolicy: Never, containers: [{name: a, image: b}]}}}"
+HEAD = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec:\n  plugins: {svc: [], env: []}\n"
+MUCH = {
+    "tasks": HEAD + "  tasks:\n" + "".join(f"  - {TASK % i}\n" for i in range(5_000)),
+    "unknown keys": HEAD + "  tasks: []\n" + "".join(f"  key{i}: 1\n" for i in range(20_000)),
+    "commands": HEAD
+    + f"  tasks: [{TASK % 1}]\n".replace("image: b", 'image: b, command: [bash, -c, "%s"]')
+    % ("cd /a && git clone https://a/b\\n" * 900),
+    "a long line": HEAD + f"  tasks: [{TASK % 1}]\n".replace("image: b", f"image: {'b' * 3_000_000}"),
+    "documents": "---\n".join(["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"] * 5_000),
+    "trainings": "---\n".join(["stage: sft\ntemplate: nothing\nnonsense: 1\n"] * 5_000),
+    "a bomb": "a: &a [x, x]\n"
+    + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(24)),
+    "depth": "spec: " + "{a: " * 10_000,
+}
+
+
+@pytest.mark.parametrize("text", MUCH.values(), ids=MUCH)
+def test_no_input_takes_long(text: str) -> None:
+    judged("kind: Job\n")
+    began = time.process_time()
+    judged(text)
+    assert time.process_time() - began < 5
+
+
+def test_one_mistake_everywhere_is_not_said_for_ever() -> None:
+    text = "---\n".join(["stage: sft\ntemplate: nothing\nnonsense: 1\n"] * 3_000)
+    found = judged(text)
+    assert len(found) == 1_001
+    assert found[-1].severity is Severity.NOTE
