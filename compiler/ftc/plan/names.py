@@ -23,13 +23,21 @@ def slug(text: str) -> str:
 
 def digest(value: Any) -> str:
     """Eight hex digits of a value's content."""
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:8]
+    return hashlib.sha256(msgspec.json.encode(_given(value), order="deterministic")).hexdigest()[:8]
 
 
-def fixed_name(spec: JobSpec) -> str:
-    """The job's name where it is not generated: another spec has another one, unless the user fixed it."""
-    name, run = job_name(spec), msgspec.structs.replace(spec, ignore=())
-    return name if spec.naming == "fixed" else f"{name}-{digest(run)}"
+def _given(value: Any) -> Any:
+    """A spec without what is at its default, so that a key which a release adds changes no name."""
+    if isinstance(value, msgspec.Struct):
+        fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+        return [type(value).__name__, {f.name: _given(given) for f, given in fields if given != _default(f)}]
+    if isinstance(value, dict):
+        return {key: _given(each) for key, each in value.items()}
+    return [_given(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def job_name(spec: JobSpec) -> str:
@@ -39,3 +47,9 @@ def job_name(spec: JobSpec) -> str:
     if spec.model is not None and spec.method is not None:
         return slug(f"{spec.model.id.rpartition('/')[2]}-{spec.method.finetuning_type}-{spec.method.stage}")
     return slug(re.split(r"[:@]", spec.image.rpartition("/")[2])[0])
+
+
+def fixed_name(spec: JobSpec) -> str:
+    """The job's name where it is not generated: another spec has another one, unless the user fixed it."""
+    name, run = job_name(spec), msgspec.structs.replace(spec, ignore=())
+    return name if spec.naming == "fixed" else f"{name}-{digest(run)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +94,10 @@ def test_the_names_of_all_pods_fit_into_one_variable(naming: str, ending: str) -
     overrides = (f"naming={naming}", "name=a-run")
     assert job(*overrides, f"nodes={most * 9 // 10}")
     assert "FTC512" in errors(*overrides, f"nodes={most + 10}")[0]
+
+
+def test_a_key_that_a_release_adds_changes_no_digest_until_it_is_set() -> None:
+    today = msgspec.defstruct("Storage", [("size", int), ("labels", dict[str, str], {})])
+    later = msgspec.defstruct("Storage", [("size", int), ("labels", dict[str, str], {}), ("copies", int, 0)])
+    assert digest(today(1)) == digest(later(1)) == digest(later(1, {}, 0))
+    assert len({digest(today(1)), digest(today(2)), digest(today(1, {"a": "b"})), digest(later(1, copies=2))}) == 4
