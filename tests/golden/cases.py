@@ -113,8 +113,8 @@ def lint(file: Path) -> str:
     """What lint says of a manifest: the command, its exit code and its diagnostics."""
     name = file.relative_to(ROOT)
     result = CliRunner().invoke(cli, ["lint", str(name)])
-    assert result.stdout == ""
-    return f"$ ftc lint {name}\n{result.stderr}exit code {result.exit_code}\n"
+    assert result.stderr == ""
+    return f"$ ftc lint {name}\n{result.stdout}exit code {result.exit_code}\n"
 
 
 def command_of(file: Path) -> str:

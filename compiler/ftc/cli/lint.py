@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from ftc.cli.options import Reporting, refuse, report, reporting
 from ftc.diagnostics.codes import SILENCES_NOTHING
 from ftc.diagnostics.model import Diagnostic, Severity, has_errors
 from ftc.output_schemas import kubernetes_versions, volcano_versions
+from ftc.source import MAX_STREAM_BYTES
 
+_DASH = Path("-")
 _STDIN = "<stdin>"
 
 
@@ -34,23 +37,41 @@ _STDIN = "<stdin>"
 )
 @reporting
 def command(files: tuple[Path, ...], kubernetes: str, volcano: str, reporting: Reporting) -> None:
-    """Find mistakes in manifests that people have: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
+    """Find mistakes in manifests that you have: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
 
-    FILE is a file, or - for stdin. The scripts inside are read too. The files are taken together: a Service, a claim or
-    a ConfigMap in one of them is known to a Job in another. The exit code is 1 where there is an error.
+    FILE is a file, a directory (its .yaml and .yml files, those below it too), or - for stdin. The scripts inside are
+    read too. The files are taken together: a Service, a claim or a ConfigMap in one of them is known to a Job in
+    another. The findings are written to stdout; the exit code is 1 where there is an error.
 
     \b
       ftc lint vcjob.yaml
       ftc lint job.yaml service.yaml
+      ftc lint --format github deploy/
       kubectl get vcjob -o yaml | ftc lint -
     """
     from ftc.lint import Versions, lint  # noqa: PLC0415 - the shell's grammar, which `--help` needs not
 
-    read = [(str(file) if str(file) != "-" else _STDIN, _content(file)) for file in files]
-    found = _judged(lint(read, Versions(kubernetes, volcano)), reporting)
-    report(found, reporting, {name: content.decode("utf-8", "replace") for name, content in read if name == _STDIN})
+    inside = tuple(found for file in files if file.is_dir() for found in _inside(file))
+    named = tuple(dict.fromkeys(file for file in files if not file.is_dir()))
+    beside = frozenset(map(str, inside)) - frozenset(map(str, named))
+    read = [(str(file) if file != _DASH else _STDIN, _content(file)) for file in dict.fromkeys((*named, *inside))]
+    found = _judged(lint(read, Versions(kubernetes, volcano), beside), reporting)
+    texts = {name: content.decode("utf-8", "replace") for name, content in read if name == _STDIN}
+    report(found, reporting, texts, err=False)
     if has_errors(found):
         sys.exit(1)
+
+
+def _inside(directory: Path) -> list[Path]:
+    """The YAML files below a directory, but for hidden ones."""
+    found = []
+    for here, directories, names in os.walk(directory):
+        directories[:] = sorted(name for name in directories if not name.startswith("."))
+        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
+        found += [file for file in files if file.suffix in (".yaml", ".yml") and file.is_file()]
+    if not found:
+        refuse(f"{directory} has no .yaml or .yml file")
+    return found
 
 
 def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
@@ -70,9 +91,11 @@ def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, 
 
 
 def _content(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
+    """All of a file, or more of it than lint judges."""
+    if file == _DASH:
+        return sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(MAX_STREAM_BYTES + 1)
     except OSError as error:
         refuse(f"cannot read {file}: {error.strerror}")

@@ -91,7 +91,7 @@ def reporting(function: _F) -> _F:
         return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
 
     command = click.option(
-        "--strict", is_flag=True, help="Warnings are errors: with one, nothing is written, and the exit code is 1."
+        "--strict", is_flag=True, help="Warnings are errors: with one, the exit code is 1, and nothing is compiled."
     )(command)
     command = click.option(
         "--ignore",
@@ -100,8 +100,7 @@ def reporting(function: _F) -> _F:
         metavar="CODE",
         callback=_silenceable,
         shell_complete=complete_code,
-        help="Say nothing of a rule, FTC301 (see `ftc rule`). May be given several times; `ignore` in the spec is for "
-        "good.",
+        help="Say nothing of a rule, FTC301 (see `ftc rule`). May be given several times.",
     )(command)
     return click.option(
         "--format",

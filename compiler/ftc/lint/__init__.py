@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from ftc.lint.subjects import Pod, Scene
 from ftc.source import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from ftc.lint.rule import Rule
 
@@ -27,6 +28,8 @@ __all__ = ["Versions", "lint"]
 # Who has made one mistake more often than this in one place, or so many in one file, knows it by now.
 _MOST_IN_ONE_PLACE = 20
 _MOST_IN_ONE_FILE = 1_000
+# What stands where YAML has a value or a line, in a template of Helm or Jinja.
+_TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?(?:\{\{|\{%)", re.MULTILINE)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -38,22 +41,34 @@ class _File(msgspec.Struct, frozen=True):
     problems: tuple[Diagnostic, ...]
 
 
-def lint(files: Iterable[tuple[str, bytes]], versions: Versions) -> tuple[Diagnostic, ...]:
-    """What is wrong with the manifests in these files, each given by name and content; they may refer to each other."""
+def lint(files: Iterable[tuple[str, bytes]], versions: Versions, beside: Container[str] = ()) -> tuple[Diagnostic, ...]:
+    """What is wrong with the manifests in these files, each given by name and content; they may refer to each other.
+
+    `beside` are the files that nobody named, and that may hold anything else.
+    """
     read = [_read(name, raw, versions) for name, raw in files]
     around = scene(manifest for file in read for manifest in file.objects)
-    return tuple(found for file in read for found in _of_file(file, around))
+    empty = [file.name for file in read if not (file.objects or file.configs or file.problems)]
+    told = [name for name in empty if name not in beside] or (empty[:1] if len(empty) == len(read) else [])
+    return (*(found for file in read for found in _of_file(file, around)), *map(_nothing_in, told))
+
+
+def _nothing_in(name: str) -> Diagnostic:
+    return _note(Position(name, 1, 1), "has no VolcanoJob, Job, pod or LLaMA-Factory YAML")
+
+
+def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
+    return Diagnostic(code=UNREADABLE, severity=Severity.NOTE, message=message, position=position, help=help_)
 
 
 def _read(name: str, raw: bytes, versions: Versions) -> _File:
     found, problems = documents(raw, name)
+    if problems and (template := _TEMPLATE.search(raw)):
+        place = Position(name, raw.count(b"\n", 0, template.end()) + 1, 1)
+        problem = _note(place, "is a template, and not judged", "render it first: helm template … | ftc lint -")
+        return _File(name, (), (), (problem,))
     manifests = tuple(manifest for document in found for manifest in objects(document, versions))
-    configs = tuple(of_documents(found))
-    if not problems and not manifests and not configs:
-        message = "has no VolcanoJob, Job, pod or LLaMA-Factory YAML"
-        position = Position(name, 1, 1)
-        problems = (Diagnostic(code=UNREADABLE, severity=Severity.NOTE, message=message, position=position),)
-    return _File(name, manifests, configs, problems)
+    return _File(name, manifests, tuple(of_documents(found)), problems)
 
 
 def _of_file(file: _File, around: Scene) -> Iterator[Diagnostic]:
@@ -62,8 +77,9 @@ def _of_file(file: _File, around: Scene) -> Iterator[Diagnostic]:
     found = [*file.problems, *{(one.code, one.position, one.message): one for one in judged}.values()]
     yield from found
     if len(found) >= _MOST_IN_ONE_FILE:
-        message = f"has more to say of than {_MOST_IN_ONE_FILE} findings; the rest is left out"
-        yield Diagnostic(code=UNREADABLE, severity=Severity.NOTE, message=message, position=Position(file.name, 1, 1))
+        yield _note(
+            Position(file.name, 1, 1), f"has more to say of than {_MOST_IN_ONE_FILE} findings; the rest is left out"
+        )
 
 
 def _judged(file: _File, around: Scene) -> Iterator[Diagnostic]:

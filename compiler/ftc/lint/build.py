@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, Task, Template, VolcanoJob
+from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Metadata, Service, Task, Template, VolcanoJob
 from ftc.lint.subjects import Crew, Job, Scene
 
 if TYPE_CHECKING:
@@ -12,23 +12,32 @@ if TYPE_CHECKING:
 
     from ftc.lint.objects import Object
 
+_Content = TypeVar("_Content")
+_ByName: TypeAlias = "dict[tuple[str, str], list[tuple[Object, _Content]]]"
+
 
 def scene(objects: Iterable[Object]) -> Scene:
-    """The objects that others name."""
-    found = Scene({}, {}, {})
+    """The objects that others name; of two with one name, which may be of two clusters, nobody knows which is meant."""
+    services: _ByName[Service] = {}
+    claims: _ByName[Claim] = {}
+    config_maps: _ByName[ConfigMap] = {}
     for manifest in objects:
         match manifest.content:
-            case Service() as content:
-                found.services[_key(content)] = (manifest, content)
-            case Claim() as content:
-                found.claims[_key(content)] = (manifest, content)
-            case ConfigMap() as content:
-                found.config_maps[_key(content)] = (manifest, content)
-    return found
+            case Service(metadata=metadata) as content:
+                services.setdefault(_key(metadata), []).append((manifest, content))
+            case Claim(metadata=metadata) as content:
+                claims.setdefault(_key(metadata), []).append((manifest, content))
+            case ConfigMap(metadata=metadata) as content:
+                config_maps.setdefault(_key(metadata), []).append((manifest, content))
+    return Scene(_alone(services), _alone(claims), _alone(config_maps))
 
 
-def _key(content: Service | Claim | ConfigMap) -> tuple[str, str]:
-    return content.metadata.namespace or "default", content.metadata.name
+def _key(metadata: Metadata) -> tuple[str, str]:
+    return metadata.namespace or "default", metadata.name
+
+
+def _alone(found: _ByName[_Content]) -> dict[tuple[str, str], tuple[Object, _Content]]:
+    return {key: ones[0] for key, ones in found.items() if len(ones) == 1}
 
 
 def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:

@@ -122,6 +122,20 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
         return tuple((step, launch) for step, launch in found if not step.is_its_own(launch))
 
     @cached_property
+    def trains(self) -> frozenset[str]:
+        """The crews whose pods train together: each starts a launcher, whose processes find the others."""
+        return frozenset(step.pod.crew.name for step, launch in self.launches if launch.tool in TOGETHER)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each pod does a work of its own, as far as can be seen.
+
+        One is enough to begin, nothing tells it the names of the others, and no launcher looks for them.
+        """
+        volcano, alone = self.job.volcano, not (self.launches or self.spreads)
+        return volcano is not None and volcano.min_available == 1 and "svc" not in self.job.plugins and alone
+
+    @cached_property
     def spreads(self) -> bool:
         """Whether a script in it is written for several pods: it reads the list of their names."""
         return any(
@@ -137,6 +151,8 @@ _RANKS = (
     *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
     *("JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID", "HOSTNAME", "hostname"),
 )
+# Launchers whose processes find each other; mpirun starts the others itself.
+TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
 _POD_FIELD = re.compile(r"^metadata\.name$|index")
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 _HOSTS = re.compile(r"VC_\w+_HOSTS")

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ftc.lint.steps import Run, Step
     from ftc.lint.text import Spot
 
-# Launchers whose processes find each other; mpirun starts the others itself.
-TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
 _MOST_UNSEEN = 8
 
 
@@ -26,11 +24,10 @@ def worlds(run: Run) -> set[int] | None:
     if run.job.kind is Kind.POD:
         return None
     counts = {crew.name: crew.replicas for crew in run.job.crews}
-    members = {step.pod.crew.name for step, launch in run.launches if launch.tool in TOGETHER}
-    unseen = {step.pod.crew.name for step in run.steps if step.unseen and not step.init} - members
-    if None in counts.values() or not members:
+    unseen = {step.pod.crew.name for step in run.steps if step.unseen and not step.init} - run.trains
+    if None in counts.values() or not run.trains:
         return None
-    sure = sum(counts[name] or 0 for name in members)
+    sure = sum(counts[name] or 0 for name in run.trains)
     others = [counts[name] or 0 for name in sorted(unseen)][:_MOST_UNSEEN]
     return {sure + sum(some) for size in range(len(others) + 1) for some in combinations(others, size)}
 

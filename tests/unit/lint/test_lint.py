@@ -55,6 +55,14 @@ def test_there_is_something_that_ftc_writes() -> None:
     assert {"volcano.yaml", "job.yaml", "train.yaml"} <= {file.name for file in WRITTEN}
 
 
+SILENT_JOBS = (Path(__file__).parent / "silent.yaml").read_text().split("---\n")
+
+
+@pytest.mark.parametrize("text", SILENT_JOBS, ids=lambda text: text.splitlines()[0].removeprefix("# "))
+def test_of_jobs_of_other_kinds_nothing_is_said(text: str) -> None:
+    assert judged(text) == ()
+
+
 JOB = (cases.CORPUS / "good" / "FTC869-service-and-subdomain.yaml").read_text()
 
 
@@ -78,6 +86,34 @@ def test_an_exported_object_is_read_too() -> None:
     extra = "  uid: a\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1\n"
     exported = text.replace("metadata:\n", f"metadata:\n{extra}") + "status:\n  state:\n    phase: Running\n"
     assert codes(exported) == set()
+
+
+def test_of_two_objects_of_a_name_none_is_taken_for_the_one_that_is_meant() -> None:
+    text = (cases.CORPUS / "bad" / "FTC852-one-node-claim-on-two-nodes.yaml").read_text()
+    claim = next(part for part in text.split("---\n") if "kind: PersistentVolumeClaim" in part)
+    assert codes(text) == {"FTC852"}
+    assert codes(text, claim.replace("ReadWriteOnce", "ReadWriteMany")) == set(), "two overlays of one directory"
+
+
+HELM = 'apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: a\n  labels:\n    {{- include "a.labels" . | nindent 4 }}\n'
+
+
+@pytest.mark.parametrize("text", [HELM, "{% if a %}\nkind: Job\n{% endif %}\n", "spec:\n  replicas: {{ .Values.n }}\n"])
+def test_a_template_is_no_mistake(text: str) -> None:
+    (found,) = judged(text)
+    assert found.severity is Severity.NOTE
+    assert "helm template" in found.help
+
+
+def test_a_text_with_braces_in_a_file_that_is_broken_is_a_mistake() -> None:
+    text = "kind: Job\nspec: [\n  command: 'docker ps --format {{.ID}}'\n"
+    assert {d.severity for d in judged(text)} == {Severity.ERROR}
+
+
+def test_a_file_that_nobody_named_may_hold_anything() -> None:
+    files = [("a/values.yaml", b"a: 1\n"), ("a/job.yaml", JOB.encode())]
+    assert lint(files, NEWEST, {"a/values.yaml", "a/job.yaml"}) == ()
+    assert [d.code for d in lint(files[:1], NEWEST, {"a/values.yaml"})] == ["FTC002"], "but something must be there"
 
 
 def test_a_file_without_a_job_is_not_passed_over_in_silence() -> None:

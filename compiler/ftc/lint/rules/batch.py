@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
-from ftc.lint.steps import Run
-from ftc.lint.world import TOGETHER
+from ftc.lint.steps import TOGETHER, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,6 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC866-never-restarted.yaml
     """
     job = run.job
-    trains = {step.pod.crew.name for step, launch in run.launches if launch.tool in TOGETHER}
     failed = {
         event for task in (job.volcano.tasks if job.volcano else ()) for p in task.policies for event in p.all_events
     }
@@ -41,7 +39,7 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
             message = f"restartPolicy {said}: a pod that has ended starts again"
             message = message if job.kind is Kind.VOLCANO else f"restartPolicy {said}, which a Job does not take"
             yield Finding(job.at(*path), message, "write restartPolicy: Never", severity)
-        elif policy == "OnFailure" and crew.name in trains and job.several and "TaskFailed" not in failed:
+        elif policy == "OnFailure" and crew.name in run.trains and job.several and "TaskFailed" not in failed:
             message = f"OnFailure starts one of {job.total} ranks again, and the others do not meet it"
             yield Finding(job.at(*path), message, "write restartPolicy: Never", Severity.WARNING)
 
@@ -59,8 +57,7 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     job, batch = run.job, run.job.batch
     if batch is None:
         return
-    launched = any(launch.tool in TOGETHER for _, launch in run.launches)
-    if launched and job.several and batch.completion_mode == "NonIndexed":
+    if run.trains and job.several and batch.completion_mode == "NonIndexed":
         place = job.at("spec", "completionMode") if job.object.has("spec", "completionMode") else job.at("spec")
         message = f"{job.total} pods train together, and none of them has a number"
         yield Finding(place, message, "write completionMode: Indexed")
@@ -79,8 +76,7 @@ def all_pods_run_at_once(run: Run) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC868-all-at-once.yaml
     """
     batch = run.job.batch
-    launched = any(launch.tool in TOGETHER for _, launch in run.launches)
-    if batch is None or not launched or batch.completions is None or batch.completions <= 1:
+    if batch is None or not run.trains or batch.completions is None or batch.completions <= 1:
         return
     parallelism = 1 if batch.parallelism is None else batch.parallelism
     if parallelism != batch.completions:
@@ -176,8 +172,7 @@ def failures_are_counted(run: Run) -> Iterator[Finding]:
     for key, wrong, message in needs:
         if wrong:
             yield Finding(job.at("spec", key), f"{key} {message}")
-    launched = any(launch.tool in TOGETHER for _, launch in run.launches)
-    if batch.backoff_limit_per_index is not None and indexed and launched and job.several:
+    if batch.backoff_limit_per_index is not None and indexed and run.trains and job.several:
         message = f"{job.total} ranks train together: when one has failed for good, the others wait for it"
         yield Finding(job.at("spec", "backoffLimitPerIndex"), message, "use backoffLimit", Severity.WARNING)
     if batch.managed_by and not batch.managed_by.startswith(("kubernetes.io/", "kueue.x-k8s.io/")):

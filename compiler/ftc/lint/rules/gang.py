@@ -63,7 +63,7 @@ def gang_is_whole(run: Run) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC806-elastic.yaml
     """
     job, found = run.job, run.launches
-    if job.volcano is None or any(launch.elastic for _, launch in found):
+    if job.volcano is None or run.apart or any(launch.elastic for _, launch in found):
         return
     severity = Severity.ERROR if found else Severity.WARNING
     wanted, total = job.volcano.min_available, _first_wave(job)

@@ -116,7 +116,7 @@ def pods_find_each_other(run: Run) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC832-service-of-another-plugin.yaml
     """
     job = run.job
-    if job.volcano is None or not job.several or "svc" in job.plugins:
+    if job.volcano is None or not job.several or "svc" in job.plugins or run.apart:
         return
     together = [launch for _, launch in run.launches if launch.tool != "mpirun"]
     if together or not job.volcano.plugins:

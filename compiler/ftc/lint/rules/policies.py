@@ -96,9 +96,11 @@ def loss_restarts(run: Run) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC811-job-ends-on-a-loss.yaml
     """
     job = run.job
-    if job.volcano is None or not (job.several or run.spreads):
+    if job.volcano is None or run.apart or not (job.several or run.spreads):
         return
     handled = {event for _, policy in _all(job) for event in policy.all_events}
+    if not run.trains and all(crew.template.spec.restart_policy == "OnFailure" for crew in job.crews):
+        handled.add("PodFailed")  # which the kubelet sees to
     missing = [event for event in _LOSS if event not in handled and "*" not in handled]
     if missing:
         given = job.object.has("spec", "policies")
@@ -125,7 +127,7 @@ def losses_are_alike(job: Job) -> Iterator[Finding]:
             yield Finding(job.at(*path), message, "give both the same action")
 
 
-def world_restarts_whole(job: Job) -> Iterator[Finding]:
+def world_restarts_whole(run: Run) -> Iterator[Finding]:
     """Where pods wait for each other, all of them start again, not one.
 
     One pod that comes back finds a world that has gone on without it, or waits for ranks that do not come.
@@ -134,7 +136,8 @@ def world_restarts_whole(job: Job) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC813-one-pod-restarts.yaml
     Right: tests/corpus/good/FTC813-single-pod.yaml
     """
-    if job.several:
+    job = run.job
+    if job.several and not run.apart:
         for path, policy in _all(job):
             if policy.action in _IN_PART and set(policy.all_events) & {*_LOSS, "*", "TaskFailed"}:
                 message = f"{policy.action} starts a part of {job.total} pods again, and the others do not meet it"
@@ -228,7 +231,7 @@ RULES = (
     Rule("FTC810", policies_are_accepted, Job),
     Rule("FTC811", loss_restarts, Run, Severity.WARNING),
     Rule("FTC812", losses_are_alike, Job, Severity.WARNING),
-    Rule("FTC813", world_restarts_whole, Job, Severity.WARNING),
+    Rule("FTC813", world_restarts_whole, Run, Severity.WARNING),
     Rule("FTC814", job_completes_last, Job, Severity.WARNING),
     Rule("FTC815", policies_are_reached, Job, Severity.WARNING),
     Rule("FTC816", retries_mean_something, Job, Severity.WARNING),

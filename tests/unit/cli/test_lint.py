@@ -1,0 +1,112 @@
+"""`ftc lint` on the command line: which files it reads, where it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ftc.cli.main import cli
+from ftc.cli.options import FORMATS
+from golden import cases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
+WARNED = cases.CORPUS / "bad" / "FTC816-retries-of-nothing.yaml"
+GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
+
+
+def lint(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(cli, ["lint", *map(str, arguments)], input=stdin)
+
+
+def codes(result: Result) -> list[str]:
+    return [found["code"] for found in json.loads(result.stdout)]
+
+
+def test_what_is_found_is_the_output() -> None:
+    result = lint(BAD)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout.startswith(f"{BAD}:")
+    assert "error[FTC860]" in result.stdout
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_each_format_is_written_to_stdout(form: str) -> None:
+    result = lint("--format", form, BAD)
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert "FTC860" in result.stdout
+
+
+def test_of_what_is_right_nothing_is_said() -> None:
+    result = lint(GOOD)
+    assert (result.exit_code, result.output) == (0, "")
+    assert json.loads(lint("--format", "json", GOOD).stdout) == []
+
+
+def test_a_warning_is_an_error_where_it_is_asked_for() -> None:
+    assert lint(WARNED).exit_code == 0
+    strict = lint("--strict", WARNED)
+    assert strict.exit_code == 1
+    assert "error[FTC816]" in strict.stdout
+
+
+def test_a_rule_is_silenced_and_one_that_finds_nothing_is_reported() -> None:
+    assert lint("--ignore", "FTC860", BAD).output == ""
+    assert codes(lint("--ignore", "FTC860", "--format", "json", GOOD)) == ["FTC015"]
+    unknown = lint("--ignore", "FTC899", GOOD)
+    assert unknown.exit_code == 2
+
+
+def test_stdin_is_a_file_with_its_lines() -> None:
+    result = lint("-", stdin=BAD.read_text())
+    assert result.stdout.startswith("<stdin>:")
+    assert "nvidia.com" in result.stdout or "memory" in result.stdout, "the line is shown"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A directory as repositories have them."""
+    for name, text in {
+        "values.yaml": "replicas: 2\n",
+        "README.md": "kind: Job\n",
+        "jobs/bad.yml": BAD.read_text(),
+        "jobs/good.yaml": GOOD.read_text().replace("\n", "\r\n"),
+        ".git/job.yaml": BAD.read_text(),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, newline="")
+    (tmp_path / "again").symlink_to(tmp_path)
+    return tmp_path
+
+
+def test_a_directory_is_its_manifests(tree: Path) -> None:
+    found = json.loads(lint("--format", "json", tree).stdout)
+    assert {one["file"] for one in found} == {str(tree / "jobs/bad.yml")}
+
+
+def test_a_file_that_is_named_and_lies_in_a_named_directory_is_read_once(tree: Path) -> None:
+    assert len(codes(lint("--format", "json", tree, tree / "jobs/bad.yml"))) == 1
+    assert codes(lint("--format", "json", tree, tree / "values.yaml")) == ["FTC860", "FTC002"]
+
+
+def test_a_directory_without_manifests_is_a_mistake(tmp_path: Path) -> None:
+    result = lint(tmp_path)
+    assert result.exit_code == 1
+    assert "has no .yaml or .yml file" in result.stderr
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    result = lint(tmp_path / "no.yaml")
+    assert result.exit_code == 1
+    assert "No such file" in result.stderr
+
+
+def test_an_endless_file_is_too_large() -> None:
+    result = lint("/dev/zero")
+    assert result.exit_code == 1
+    assert "is larger than" in result.stdout
