@@ -35,6 +35,7 @@ schemas: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(PYTHON) benchmarks/cold_compile.py
 	$(PYTHON) benchmarks/rules.py
+	$(PYTHON) benchmarks/lint.py
 
 # Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
 pins: $(VENV)/.installed

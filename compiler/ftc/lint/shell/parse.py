@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ MAX_LENGTH = 64_000
 MAX_DEPTH = 100
 _MOST = {"|": 500, "(": 1_000, "[": 2_000, "{": 1_000, "<<": 200, "&": 1_000, ";": 1_000, "\n": 2_000, "$": 2_000}
 _CHUNK = 512
+# A script is asked for by each rule, and by each pod of its kind.
+KEPT = 256
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -32,7 +34,7 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def parse(text: str) -> Script | None:
     """Read a script; None where it is too large or too odd to be read."""
     if len(text) > MAX_LENGTH or any(text.count(what) > most for what, most in _MOST.items()):
