@@ -41,7 +41,7 @@ def parse(
         try:
             override = parser.parse_override(text)
         except HydraException as error:
-            problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, _how_to_write(text)))
+            problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
             continue
         found = _override_problem(override, text, repository)
         if found:
@@ -51,7 +51,7 @@ def parse(
     return parsed
 
 
-def _how_to_write(text: str) -> str:
+def how_to_write(text: str) -> str:
     """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
     key, equals, value = text.partition("=")
     if "/" in key and "." in key:

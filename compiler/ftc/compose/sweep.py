@@ -1,0 +1,149 @@
+"""A matrix: overrides that give several values, in Hydra's sweep syntax, to every combination of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+from antlr4 import CommonTokenStream, InputStream
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override
+from hydra.errors import HydraException
+from hydra.grammar.gen.OverrideLexer import OverrideLexer
+from hydra.grammar.gen.OverrideParser import OverrideParser
+
+from ftc.compose.loader import groups
+from ftc.compose.overrides import how_to_write, problem
+from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ftc.diagnostics.model import Diagnostic
+
+# Leaves room for a file's own name within the 255 bytes of a name, and can be read.
+_LONGEST = 120
+_Values: TypeAlias = "tuple[tuple[str, str], ...]"
+"""Values as they were written, each with what Hydra reads it as."""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One combination: all its overrides, and those of them that were chosen from several values."""
+
+    overrides: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def directory(self) -> str:
+        """A name for its files, `hardware=ascend,nodes=2`, which depends on nothing but what was chosen.
+
+        What a file system might take for something else, or for the same, is told apart by a digest.
+        """
+        exact = ",".join(self.chosen)
+        plain = re.sub(r"[^a-z0-9.,_=@+-]", "_", exact.lower())
+        if plain == exact and len(plain) <= _LONGEST:
+            return plain
+        return f"{plain[:_LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
+
+
+class _Choice(msgspec.Struct, frozen=True):
+    """An override, its key and the values that it gives."""
+
+    text: str
+    key: str
+    values: _Values
+    swept: bool
+
+    def override(self, value: str) -> str:
+        return f"{self.text.partition('=')[0]}={value}" if self.swept else self.text
+
+
+def points(
+    overrides: Sequence[str], directories: Sequence[tuple[Path, str]], excludes: Sequence[Sequence[str]] = ()
+) -> tuple[tuple[Point, ...], tuple[Diagnostic, ...]]:
+    """Every combination, in Hydra's order: the last override varies first.
+
+    A combination is left out where it has a value of each override of one of the `excludes`, which are written in the
+    same syntax. Malformed overrides and excludes that leave nothing out are reported.
+    """
+    problems: list[Diagnostic] = []
+    known = groups(directories)
+    choices = [choice for text in overrides if (choice := _choice(text, known, problems))]
+    left_out = [[choice for text in exclude if (choice := _choice(text, known, problems))] for exclude in excludes]
+    if problems:
+        return (), tuple(problems)
+    combinations = list(product(*(one.values for one in choices)))
+    for exclude in left_out:
+        kept = [combination for combination in combinations if not _matches(choices, combination, exclude)]
+        if len(kept) == len(combinations):
+            texts = " ".join(one.text for one in exclude)
+            problems.append(problem(CHOICE, "leaves no combination out", texts, "drop it from the excludes"))
+        combinations = kept
+    if not combinations:
+        problems.append(problem(CHOICE, "no combination is left", " ".join(overrides), "exclude fewer"))
+    return tuple(_point(choices, combination) for combination in combinations), tuple(problems)
+
+
+def _point(choices: Sequence[_Choice], combination: _Values) -> Point:
+    said = [choice.override(text) for choice, (text, _) in zip(choices, combination, strict=True)]
+    return Point(tuple(said), tuple(text for choice, text in zip(choices, said, strict=True) if choice.swept))
+
+
+def _matches(choices: Sequence[_Choice], combination: _Values, exclude: Sequence[_Choice]) -> bool:
+    read = {choice.key: value for choice, (_, value) in zip(choices, combination, strict=True)}
+    return all(read.get(one.key) in {value for _, value in one.values} for one in exclude)
+
+
+def _choice(text: str, known: dict[str, tuple[str, ...]], problems: list[Diagnostic]) -> _Choice | None:
+    parser = OverridesParser.create()
+    del parser.functions.functions["shuffle"]  # the same overrides give the same combinations
+    try:
+        override = parser.parse_override(text)
+    except HydraException as error:
+        problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
+        return None
+    key = override.get_key_element().lstrip("+")
+    if not override.is_sweep_override():
+        return _Choice(text, key, ((text, repr(override.value())),), swept=False)
+    values = _values(override, text, known.get(override.key_or_group, ()))
+    if wrong := _wrong(override, values):
+        problems.append(problem(CHOICE, wrong, text, "give each value once: key=a,b"))
+    return _Choice(text, key, values, swept=True)
+
+
+def _wrong(override: Override, values: _Values) -> str:
+    if override.is_interval_sweep():
+        return "is an interval, which has no end of values"
+    if not values:
+        return "gives no value"
+    return "gives a value twice" if len({value for _, value in values}) < len(values) else ""
+
+
+def _values(override: Override, text: str, options: Sequence[str]) -> _Values:
+    """What a sweep gives, with the letters that it is written in where there are any: 1.10 is not 1.1 in a text."""
+    if override.is_interval_sweep():
+        return ()
+    swept: Any = override._value  # noqa: SLF001 - Hydra's value() hides what a glob holds
+    if isinstance(swept, Glob):
+        return tuple((name, repr(name)) for name in swept.filter(list(options)))
+    values = list(override.sweep_iterator())
+    written = _written(text.partition("=")[2])
+    if len(written) != len(values):  # a range, or a function of choices
+        written = [Override._get_value_element_as_str(value) for value in values]  # noqa: SLF001 - the inverse of parsing
+    read = [Override._convert_value(value) for value in values]  # noqa: SLF001 - as Override.value() does
+    return tuple((letters, repr(value)) for letters, value in zip(written, read, strict=True))
+
+
+def _written(value: str) -> list[str]:
+    """The elements of `a,b` or `choice(a,b)`."""
+    lexer = OverrideLexer(InputStream(value))
+    lexer.mode(OverrideLexer.VALUE_MODE)
+    tree: Any = OverrideParser(CommonTokenStream(lexer)).value()  # type: ignore[no-untyped-call] # generated code
+    listed: Any = tree.simpleChoiceSweep() or tree.element().function()
+    if tree.element() and listed.ID().getText() != "choice":
+        return []
+    return [value[one.start.start : one.stop.stop + 1].strip() for one in listed.element()]
