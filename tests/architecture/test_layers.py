@@ -23,6 +23,7 @@ MODULES = {
 # unless it is of the same package.
 LAYERS = (
     ("cli",),
+    ("golden",),
     ("driver", "explain", "lint"),
     ("targets",),
     ("compose", "validate", "checks", "output", "summary"),

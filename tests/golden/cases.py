@@ -9,13 +9,13 @@ from functools import cache
 from pathlib import Path
 
 import yaml
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from ftc.checks.pages import pages as spec_pages
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
-from ftc.driver import ALL_TARGETS, Request, State, compile_job
+from ftc.driver import Request, State, compile_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "golden" / "scenarios"
@@ -27,11 +27,9 @@ PLANS = ROOT / "golden" / "plans"
 CASE = "case.yaml"
 
 
-def scenario(case: str) -> dict[str, str]:
-    """The artifacts of a scenario: file name to text."""
-    said = yaml.safe_load((SCENARIOS / case / CASE).read_text())
-    state = compiled(said["overrides"], tuple(said["targets"]))
-    return {artifact.name: artifact.text for artifact in state.artifacts()}
+def scenarios(command: str, *cases: str) -> Result:
+    """`ftc golden check` or `update` of the scenarios."""
+    return CliRunner().invoke(cli, ["golden", command, "--dir", str(SCENARIOS.relative_to(ROOT)), *cases])
 
 
 def plan(case: str) -> str:
@@ -42,9 +40,9 @@ def plan(case: str) -> str:
     return result.stdout
 
 
-def compiled(overrides: list[str], targets: tuple[str, ...] = ALL_TARGETS) -> State:
+def compiled(overrides: list[str]) -> State:
     """The result of a compile that must not be refused."""
-    state = compile_job(Request(tuple(overrides), targets=targets))
+    state = compile_job(Request(tuple(overrides)))
     assert not has_errors(state.diagnostics), render(state.diagnostics)
     return state
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from ftc.driver import ARTIFACTS, SPEC
-from ftc.output.artifact import Artifact
-from ftc.output.write import write, written_before
 from golden import cases
 
 
@@ -16,9 +13,10 @@ def main() -> None:
     if os.environ.get("CI"):
         sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
     os.chdir(cases.ROOT)
-    for file in sorted(cases.SCENARIOS.glob(f"*/{cases.CASE}")):
-        artifacts = [Artifact(name, text) for name, text in cases.scenario(file.parent.name).items()]
-        write(file.parent, artifacts, written_before(file.parent / SPEC, ARTIFACTS))
+    scenarios = cases.scenarios("update")
+    sys.stdout.write(scenarios.output)
+    if scenarios.exit_code:
+        sys.exit(scenarios.exit_code)
     for file in sorted(cases.PLANS.glob("*.txt")):
         file.write_text(cases.plan(file.stem))
     for file in sorted(cases.OPTIONS.glob("*/*.diff")):

@@ -1,0 +1,70 @@
+"""A case of golden/: what it says to compile, and why."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc import source
+from ftc.compose.sweep import Point, points
+from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.model import Diagnostic, did_you_mean
+from ftc.driver import ALL_TARGETS, search_path
+from ftc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.diagnostics.model import KeyPath
+
+FILE = "case.yaml"
+
+
+class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `case.yaml` says.
+
+    `overrides` go to every compile; `matrix` gives some of them several values, in Hydra's sweep syntax, without the
+    combinations that `exclude` names. `config` is the primary config, which names a whole run.
+    """
+
+    why: str
+    config: str = "config"
+    overrides: tuple[str, ...] = ()
+    matrix: tuple[str, ...] = ()
+    exclude: tuple[tuple[str, ...], ...] = ()
+    targets: tuple[str, ...] = ALL_TARGETS
+
+
+def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[Point, ...], tuple[Diagnostic, ...]]:
+    """The case of a file and its combinations, one where it has no matrix; and what is wrong with it."""
+    document, problems = source.read(file, str(file))
+    if document is None:
+        return None, (), problems
+    try:
+        case = msgspec.convert(document.data, Case)
+    except msgspec.ValidationError as error:
+        return None, (), (_invalid(str(error), document),)
+    unknown = [(i, name) for i, name in enumerate(case.targets) if name not in TARGETS]
+    if unknown:
+        index, name = unknown[0]
+        place = document.position(("targets", index))
+        message, help_ = f"there is no target '{name}'", did_you_mean(name, TARGETS)
+        return None, (), (Diagnostic(code=UNREADABLE, message=message, position=place, help=help_),)
+    if not case.matrix:
+        return case, (Point(case.overrides),), ()
+    return case, *points((*case.overrides, *case.matrix), search_path(config_dirs), case.exclude)
+
+
+def _invalid(message: str, document: source.Document) -> Diagnostic:
+    """Msgspec's error, `Expected `str`, got `int` - at `$.overrides[0]``, at the place that it names."""
+    said, _, where = message.partition(" - at `$")
+    path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", where))
+    help_ = f"a case has {', '.join(Case.__struct_fields__)}"
+    return Diagnostic(code=UNREADABLE, message=f"is no case: {said}", position=document.position(path), help=help_)
+
+
+def names(directory: Path) -> list[str]:
+    """The cases of a golden directory."""
+    return sorted(file.parent.name for file in directory.glob(f"*/{FILE}"))

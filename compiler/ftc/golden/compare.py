@@ -1,0 +1,142 @@
+"""What stands in golden/ against what its cases compile to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.diagnostics.model import Diagnostic, has_errors
+from ftc.driver import ARTIFACTS, Request, compile_job
+from ftc.golden import case as cases
+from ftc.golden import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ftc.compose.sweep import Point
+
+
+class Kind(StrEnum):
+    """How a file differs from what its case compiles to."""
+
+    MISSING = "missing"
+    CHANGED = "changed"
+    EDITED = "edited by hand"
+    ORPHANED = "orphaned"
+    FOREIGN = "not ftc's"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A file that differs: what stands there, and what should; None where there is, or should be, no file."""
+
+    file: Path
+    kind: Kind
+    stands: str | None
+    should: str | None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A combination of a case that does not compile."""
+
+    case: str
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """All that differs in some cases, and what every directory of them should hold."""
+
+    findings: tuple[Finding, ...]
+    refused: tuple[Refused, ...]
+    made: dict[Path, dict[str, str]]
+
+
+def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) -> Comparison:
+    """Compile the chosen cases; without any, all, and what cases that are gone have left behind."""
+    wanted = tuple(chosen)
+    findings: list[Finding] = []
+    refused: list[Refused] = []
+    everything: dict[Path, dict[str, str]] = {}
+    for name in wanted or cases.names(golden):
+        made, wrong = _compiled(golden / name, config_dirs)
+        refused += wrong
+        everything |= made
+        findings += [one for directory, files in made.items() for one in _in_directory(directory, files)]
+        if not wrong:
+            findings += _left_behind(golden / name, made)
+    for directory in () if wanted else _without_a_case(golden):
+        findings += _left_behind(directory, {})
+    return Comparison(tuple(findings), tuple(refused), everything)
+
+
+def _compiled(directory: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[Path, dict[str, str]], list[Refused]]:
+    """What each combination of a case compiles to, by the directory that it stands in."""
+    case, found, problems = cases.read(directory / cases.FILE, config_dirs)
+    if case is None or problems:
+        return {}, [Refused(directory.name, problems)]
+    made, refused = {}, []
+    for point in found:
+        request = Request(point.overrides, config_dirs, case.config, tuple(case.targets))
+        state = compile_job(request)
+        if has_errors(state.diagnostics):
+            refused.append(Refused(_named(directory.name, point), state.diagnostics))
+        else:
+            made[_place(directory, point)] = {artifact.name: artifact.text for artifact in state.artifacts()}
+    return made, refused
+
+
+def _place(directory: Path, point: Point) -> Path:
+    return directory / point.directory if point.chosen else directory
+
+
+def _named(name: str, point: Point) -> str:
+    return f"{name}/{point.directory}" if point.chosen else name
+
+
+def _in_directory(directory: Path, files: dict[str, str]) -> list[Finding]:
+    """What differs among the files of one directory; the record of them counts where nothing else differs."""
+    stands = {file.name: _text(file) for file in _files(directory) if file.name not in (cases.FILE, record.FILE)}
+    recorded = record.read(_text(directory / record.FILE))
+    kinds = {name: _kind(name, stands.get(name), files.get(name), recorded) for name in sorted({*files, *stands})}
+    found = [Finding(directory / n, kind, stands.get(n), files.get(n)) for n, kind in kinds.items() if kind]
+    written, should = _text(directory / record.FILE), record.text(files) if files else None
+    if found or written == should:
+        return found
+    kind = Kind.MISSING if written is None else Kind.CHANGED if should else Kind.ORPHANED
+    return [Finding(directory / record.FILE, kind, written, should)]
+
+
+def _kind(name: str, stands: str | None, should: str | None, recorded: dict[str, str]) -> Kind | None:
+    if stands == should:
+        return None
+    if stands is None:
+        return Kind.MISSING
+    if should is None:
+        return Kind.ORPHANED if name in recorded and name in ARTIFACTS else Kind.FOREIGN
+    return Kind.EDITED if name in recorded and recorded[name] != record.digest(stands) else Kind.CHANGED
+
+
+def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[Finding]:
+    """What stands in directories that the case has no more, itself or for a combination."""
+    for one in [directory, *sorted(directory.iterdir())]:
+        if one not in made and (one / record.FILE).is_file():
+            yield from _in_directory(one, {})
+
+
+def _without_a_case(golden: Path) -> list[Path]:
+    """Directories that ftc has written, whose case is gone."""
+    inside = [one for one in sorted(golden.iterdir()) if one.is_dir() and not (one / cases.FILE).exists()]
+    return [one for one in inside if any(one.glob(f"**/{record.FILE}"))]
+
+
+def _files(directory: Path) -> list[Path]:
+    """Without hidden ones, which are other programs'."""
+    inside = sorted(directory.iterdir()) if directory.is_dir() else []
+    return [file for file in inside if file.is_file() and not file.name.startswith(".")]
+
+
+def _text(file: Path) -> str | None:
+    """The file with the line ends that it has; what is no UTF-8 differs from anything that ftc writes."""
+    return file.read_bytes().decode("utf-8", "replace") if file.is_file() else None

@@ -1,0 +1,214 @@
+"""Compiled runs kept in git: what is said of each way in which they can differ."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from unit.compiling import Said, ftc
+
+CASE = "why: A test.\noverrides: [name=mine]\n"
+MATRIX = 'why: A test.\noverrides: [name=mine]\nmatrix: ["nodes=1,2"]\n'
+
+
+@pytest.fixture(autouse=True)
+def _in_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CI", raising=False)
+
+
+def case(name: str, text: str = CASE) -> Path:
+    directory = Path("golden") / name
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "case.yaml").write_text(text)
+    return directory
+
+
+def updated(*names: str) -> str:
+    said = ftc("golden", "update", *names)
+    assert said.exit_code == 0, said
+    return said.stdout
+
+
+def check(*names: str) -> Said:
+    return ftc("golden", "check", *names)
+
+
+def lines(said: Said) -> list[str]:
+    return [line for line in said.stdout.splitlines() if line.startswith("golden/")]
+
+
+def test_an_update_writes_what_compile_writes_and_then_nothing_differs() -> None:
+    directory = case("mine")
+    assert "wrote golden/mine/volcano.yaml (missing)" in updated().splitlines()
+    ftc("compile", "name=mine", "-o", "out")
+    compiled = {file.name: file.read_text() for file in Path("out").iterdir()}
+    assert compiled == {f.name: f.read_text() for f in directory.iterdir() if f.name in compiled}
+    assert check() == Said("", "ftc: golden is what its cases compile to (1 compiled)\n", 0)
+    assert updated() == ""
+
+
+def test_the_record_is_one_that_sha256sum_reads() -> None:
+    directory = case("mine")
+    updated()
+    split = [line.split("  ") for line in (directory / "SHA256SUMS").read_text().splitlines()]
+    recorded = {name: digest for digest, name in split}
+    files = [file for file in directory.iterdir() if file.name not in ("case.yaml", "SHA256SUMS")]
+    assert recorded == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_a_changed_case_shows_its_diff() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "case.yaml").write_text(CASE.replace("mine]", "mine, train.learning_rate=2.0e-4]"))
+    said = check()
+    assert said.exit_code == 1
+    assert lines(said) == [f"golden/mine/{name}: changed" for name in ("spec.yaml", "train.yaml", "volcano.yaml")]
+    assert "-learning_rate: 1.0e-4\n+learning_rate: 2.0e-4\n" in said.stdout
+    assert "3 changed: read the diff, then `ftc golden update`" in said.stderr
+
+
+def test_a_file_that_was_edited_by_hand_is_told_from_one_that_is_stale() -> None:
+    directory = case("mine")
+    updated()
+    train = directory / "train.yaml"
+    train.write_text(train.read_text().replace("1.0e-4", "0.5"))
+    said = check()
+    assert lines(said) == ["golden/mine/train.yaml: edited by hand"]
+    assert "-learning_rate: 0.5\n+learning_rate: 1.0e-4\n" in said.stdout
+    assert updated() == "wrote golden/mine/train.yaml (edited by hand)\n"
+    assert check().exit_code == 0
+
+
+def test_missing_orphaned_and_foreign_files_are_told_apart() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "case.yaml").write_text(CASE.replace("mine]", "mine, method.merge=null]"))  # no merge.yaml
+    (directory / "train.yaml").unlink()
+    (directory / "notes.md").write_text("mine")
+    found = lines(check())
+    assert "golden/mine/merge.yaml: orphaned" in found
+    assert "golden/mine/train.yaml: missing" in found
+    assert "golden/mine/notes.md: not ftc's" in found
+    written = updated().splitlines()
+    assert "removed golden/mine/merge.yaml (orphaned)" in written
+    assert "left golden/mine/notes.md (not ftc's)" in written
+    assert not (directory / "merge.yaml").exists()
+    assert lines(check()) == ["golden/mine/notes.md: not ftc's"]
+
+
+def test_a_case_that_is_gone_leaves_orphans_and_an_update_removes_them() -> None:
+    case("mine")
+    gone = case("gone")
+    updated()
+    (gone / "case.yaml").unlink()
+    assert "golden/gone/volcano.yaml: orphaned" in lines(check())
+    assert check("mine").exit_code == 0
+    updated()
+    assert not gone.exists()
+    assert check().exit_code == 0
+
+
+def test_only_the_named_cases_are_written() -> None:
+    case("one")
+    other = case("other")
+    updated("one")
+    assert [file.name for file in other.iterdir()] == ["case.yaml"]
+
+
+def test_a_matrix_has_a_directory_for_each_combination() -> None:
+    directory = case("matrix", MATRIX)
+    updated()
+    assert sorted(file.name for file in directory.iterdir()) == ["case.yaml", "nodes=1", "nodes=2"]
+    assert "replicas: 2" in (directory / "nodes=2" / "volcano.yaml").read_text()
+    (directory / "case.yaml").write_text(MATRIX + "exclude: [[nodes=2]]\n")
+    found = lines(check())
+    assert "golden/matrix/nodes=2/volcano.yaml: orphaned" in found
+    assert all(line.startswith("golden/matrix/nodes=2/") and line.endswith(": orphaned") for line in found)
+    updated()
+    assert not (directory / "nodes=2").exists()
+
+
+def test_a_case_that_becomes_a_matrix_leaves_nothing_behind() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "case.yaml").write_text(MATRIX)
+    updated()
+    assert sorted(file.name for file in directory.iterdir()) == ["case.yaml", "nodes=1", "nodes=2"]
+    (directory / "case.yaml").write_text(CASE)
+    updated()
+    assert {file.name for file in directory.iterdir()} >= {"case.yaml", "volcano.yaml"}
+    assert not (directory / "nodes=1").exists()
+
+
+def test_a_combination_that_is_refused_is_named_and_the_others_are_checked() -> None:
+    case("matrix", 'why: A test.\nmatrix: ["nodes=1,0"]\n')
+    said = check()
+    assert said.exit_code == 1
+    assert "case matrix/nodes=0 is refused:" in said.stderr
+    assert "FTC012" in said.stderr
+    assert "golden/matrix/nodes=1/volcano.yaml: missing" in lines(said)
+
+
+def test_the_conf_beside_golden_is_used_and_a_case_names_its_run() -> None:
+    Path("conf").mkdir()
+    Path("conf/nightly.yaml").write_text("defaults: [config, _self_]\nname: nightly\n")
+    directory = case("nightly", "why: A test.\nconfig: nightly\n")
+    updated()
+    assert "generateName: nightly-" in (directory / "volcano.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("overrides: []\n", "is no case: Object missing required field `why`"),
+        ("why: a\noveride: []\n", "is no case: Object contains unknown field `overide`"),
+        ("why: a\noverrides:\n- a=b\n- 3\n", "case.yaml:4:3: error[FTC002]: is no case: Expected `str`, got `int`"),
+        ("why: a\ntargets: [volcan]\n", "case.yaml:2:11: error[FTC002]: there is no target 'volcan'"),
+        ('why: a\nmatrix: ["nodes=1,1"]\n', "override 'nodes=1,1': error[FTC003]: gives a value twice"),
+        ("why: a\noverrides: ['nodes=1,2']\n", "gives several values, and one job has one"),
+        ("why: [\n", "error[FTC002]: is not YAML"),
+    ],
+)
+def test_a_case_that_is_wrong_is_told_at_its_place(text: str, said: str) -> None:
+    case("mine", text)
+    found = check()
+    assert found.exit_code == 1
+    assert said in found.stderr
+
+
+def test_a_case_that_does_not_exist_and_a_directory_without_cases_are_refused() -> None:
+    Path("golden").mkdir()
+    assert "golden has no case" in check().stderr
+    case("nightly")
+    assert check("nigthly").stderr == "ftc: golden has no case 'nigthly'; did you mean 'nightly'? known: nightly\n"
+
+
+def test_nothing_is_updated_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = case("mine")
+    monkeypatch.setenv("CI", "true")
+    said = ftc("golden", "update")
+    assert said.exit_code == 1
+    assert "read the diff" in said.stderr
+    assert [file.name for file in directory.iterdir()] == ["case.yaml"]
+    assert check().exit_code == 1
+
+
+def test_another_kind_of_line_end_is_a_difference() -> None:
+    directory = case("mine")
+    updated()
+    train = directory / "train.yaml"
+    train.write_bytes(train.read_bytes().replace(b"\n", b"\r\n"))
+    assert lines(check()) == ["golden/mine/train.yaml: edited by hand"]
+
+
+def test_conflict_marks_in_the_record_do_no_harm() -> None:
+    directory = case("mine")
+    updated()
+    record = directory / "SHA256SUMS"
+    record.write_text("<<<<<<< HEAD\n" + record.read_text() + ">>>>>>> other\n")
+    assert lines(check()) == ["golden/mine/SHA256SUMS: changed"]
+    updated()
+    assert check().exit_code == 0
