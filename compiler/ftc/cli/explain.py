@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,10 +15,10 @@ from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
 from ftc.explain.influence import influences
 from ftc.explain.origins import Origin, leaves, origins, plain
 from ftc.explain.paths import Found, Missing, find, parse, written
+from ftc.explain.shown import shown
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
-from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 # A script is no document that has paths.
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None]
 _KEYS = JobSpec.__struct_fields__
-_WIDTH = 100
 
 
 @click.command("explain")
@@ -153,32 +151,17 @@ def _print_place(place: Place, found: Documents) -> None:
     there, item = find(found[place.document], place.path), find(found[place.document], place.path[:-1])
     named = item.value.get("name") if isinstance(item, Found) and isinstance(item.value, dict) else None
     key = (named,) if named and place.path[-1:] == ("value",) else place.path
-    click.echo(f"{document}{written(place.path)}: {_shown(key, there.value if isinstance(there, Found) else None)}")
+    click.echo(f"{document}{written(place.path)}: {shown(key, there.value if isinstance(there, Found) else None)}")
 
 
 def _print(origin: Origin) -> None:
     click.echo(_row(origin.path, origin.value))
     for index, setting in enumerate(origin.settings):
         mark = ">" if index == len(origin.settings) - 1 else " "
-        click.echo(f"{mark} {redacted(str(setting.position))}: {_shown(origin.path, setting.value)}")
+        click.echo(f"{mark} {redacted(str(setting.position))}: {shown(origin.path, setting.value)}")
     if not origin.settings:
         click.echo("> the default")
 
 
 def _row(path: KeyPath, value: Any) -> str:
-    return f"{written(path)}: {_shown(path, value)}"
-
-
-def _shown(path: KeyPath, value: Any) -> str:
-    """A value on one line, without the secrets that it or its name gives away."""
-    name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
-    as_json = isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value)
-    text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
-    text = redacted(f"{name}{text}").removeprefix(name)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
-
-
-def _scalar(value: Any) -> str:
-    """A scalar as YAML has it: a list of one is written as `[value]` or as `- value`."""
-    text = dump([value]).removesuffix("\n")
-    return text.removeprefix("- ") if text.startswith("- ") else text[1:-1]
+    return f"{written(path)}: {shown(path, value)}"

@@ -44,12 +44,13 @@ def address(document: Any, path: KeyPath) -> Address:
     value, field = document, ""
     for index, step in enumerate(path):
         value = opened(value, path[:index])
-        found.append(_item(value, step, field) if isinstance(value, list) and isinstance(step, int) else step)
+        found.append(item(value, step, field) if isinstance(value, list) and isinstance(step, int) else step)
         value, field = value[step], str(step)
     return tuple(found)
 
 
-def _item(items: list[Any], index: int, field: str) -> int | Item:
+def item(items: list[Any], index: int, field: str) -> int | Item:
+    """The item at a place of the list `field`; the place itself where nothing tells the item apart."""
     keys = MERGE_KEYS.get(field, ("name",))
     known = [tuple(item.get(key) for key in keys) if isinstance(item, dict) else () for item in items]
     alone = any(part is not None for part in known[index]) and known.count(known[index]) == 1

@@ -1,0 +1,29 @@
+"""A value on one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ftc.diagnostics.redact import redacted
+from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
+
+_WIDTH = 100
+
+
+def shown(path: KeyPath, value: Any) -> str:
+    """A value on one line, without the secrets that it or its name gives away."""
+    name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
+    as_json = isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value)
+    text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
+    text = redacted(f"{name}{text}").removeprefix(name)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _scalar(value: Any) -> str:
+    """A scalar as YAML has it: a list of one is written as `[value]` or as `- value`."""
+    text = dump([value]).removesuffix("\n")
+    return text.removeprefix("- ") if text.startswith("- ") else text[1:-1]
