@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from ftc import checks
 from ftc.checks.silence import ignores, silenced
-from ftc.compose import Composed, compose
+from ftc.compose import Composed, Conf, compose
 from ftc.diagnostics.follow_ups import without_follow_ups
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output import spec_text
@@ -47,9 +48,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What the passes have made so far; `outputs` has the text of each target."""
+    """What the passes have made so far; `outputs` has the text of each target.
+
+    A `conf` that is given is not read again; it is that of the request's `config_dirs`.
+    """
 
     request: Request
+    conf: Conf | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     composed: Composed | None = None
     spec: JobSpec | None = None
@@ -71,6 +76,16 @@ def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
     return [(path, _shown(path)) for path in (*config_dirs, directory("conf"))]
 
 
+def conf_of(config_dirs: tuple[Path, ...]) -> Conf:
+    """What is read of the conf directories; the shipped conf is read once in the life of a process."""
+    return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(_shown(directory("conf")))
+
+
+@cache
+def _shipped(shown: str) -> Conf:
+    return Conf([(directory("conf"), shown)], keeps_text)
+
+
 def _shown(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
@@ -78,9 +93,8 @@ def _shown(path: Path) -> str:
 
 def _compose(state: State) -> State:
     request = state.request
-    composed, found = compose(
-        request.overrides, search_path(request.config_dirs), request.config_name, keeps_text=keeps_text
-    )
+    conf = state.conf or conf_of(request.config_dirs)
+    composed, found = compose(request.overrides, conf, request.config_name)
     return _replace(state, composed=composed and _settled(composed), diagnostics=found)
 
 
@@ -141,9 +155,12 @@ PASSES = (_compose, _validate, _convert, _plan, _check, _emit, _verify)
 _DESPITE_ERRORS = (_compose, _validate)
 
 
-def compile_job(request: Request) -> State:
-    """Run the passes; errors end them after validation. Findings at overrides come in the order of these."""
-    state = State(request)
+def compile_job(request: Request, conf: Conf | None = None) -> State:
+    """Run the passes; errors end them after validation. Findings at overrides come in the order of these.
+
+    Give the `conf` (of `conf_of`) where several requests have the same directories: each file is read once then.
+    """
+    state = State(request, conf)
     for step in PASSES:
         if has_errors(state.diagnostics) and step not in _DESPITE_ERRORS:
             break

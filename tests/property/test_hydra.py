@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ftc.compose import compose
+from ftc.compose import Conf, compose
 from ftc.diagnostics.model import has_errors
 from unit.compiling import ROOT, conf
 
@@ -45,7 +45,7 @@ def composed_by_hydra(overrides: list[str], directory: Path = CONF, name: str = 
 
 
 def composed_by_ftc(overrides: list[str], directories: tuple[Path, ...] = (CONF,), name: str = "config") -> Any:
-    composed, diagnostics = compose(overrides, [(directory, directory.name) for directory in directories], name)
+    composed, diagnostics = compose(overrides, Conf([(directory, directory.name) for directory in directories]), name)
     wrong = [d for d in diagnostics if d.code != "FTC005"]  # Hydra leaves ??? as it is
     return None if composed is None or has_errors(wrong) else composed.data
 

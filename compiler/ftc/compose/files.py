@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hydra._internal.config_repository import ConfigRepository
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
@@ -11,21 +12,58 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ftc import source
+from ftc.compose.plain import UncertainError, is_plain
 from ftc.compose.references import resolver_problems, without_resolvers
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file as it was read; `data` is what composition gets, without what calls a resolver."""
+
+    document: source.Document
+    data: dict[str, Any]
+    header: dict[str, str | None]
+    problems: tuple[Diagnostic, ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it can be composed without OmegaConf, and its defaults list read without the choices of others."""
+        references = "${" in str(self.data.get("defaults"))
+        return not self.problems and not references and "hydra" not in self.data and is_plain(self.data)
+
+    def content(self) -> dict[str, Any]:
+        """The data without the defaults list."""
+        return {key: value for key, value in self.data.items() if key != "defaults"}
+
+
+def _read(file: Path, shown: str) -> File:
+    document, problems = source.read(file, shown)
+    document = document or source.Document(str(file), "", {}, None)
+    called = tuple(resolver_problems(document.data, (), document.position))
+    data = without_resolvers(document.data) if called else document.data
+    try:
+        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
+        if not is_plain(data):
+            OmegaConf.create(data)
+    except (OmegaConfBaseException, ValueError) as error:
+        message = f"is no configuration: {str(error).splitlines()[0]}"
+        odd = Diagnostic(code=UNREADABLE, message=message, position=document.position(()))
+        return File(document, {}, {"package": None}, (*problems, *called, odd))
+    return File(document, data, header, problems + called)
 
 
 class Files(ConfigSource):
     """One conf directory; each file is read and parsed once."""
 
-    def __init__(self, directory: Path, shown: str, problems: list[Diagnostic]) -> None:
+    def __init__(self, directory: Path, shown: str) -> None:
         self.provider, self.path = "ftc", str(directory)
-        self.directory, self.shown, self.problems = directory, shown, problems
-        self.documents: dict[str, source.Document] = {}
+        self.directory, self.shown = directory, shown
+        self._read: dict[str, File] = {}
 
     @staticmethod
     def scheme() -> str:
@@ -47,39 +85,61 @@ class Files(ConfigSource):
             e.stem for e in entries if e.suffix == ".yaml" and e.is_file() and results_filter != ObjectType.GROUP
         ]
 
+    def file(self, config_path: str) -> File:
+        """What a file holds."""
+        if config_path not in self._read:
+            path = self.directory / f"{config_path}.yaml"
+            self._read[config_path] = _read(path, f"{self.shown}/{config_path}.yaml")
+        return self._read[config_path]
+
     def load_config(self, config_path: str) -> ConfigResult:
-        file = self.directory / f"{config_path}.yaml"
-        document, problems = source.read(file, f"{self.shown}/{config_path}.yaml")
-        self.problems.extend(problems)
-        document = document or source.Document(str(file), "", {}, None)
-        called = list(resolver_problems(document.data, (), document.position))
-        self.problems.extend(called)
-        data = without_resolvers(document.data) if called else document.data
-        self.documents[config_path] = document
-        try:
-            header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
-            config = OmegaConf.create(data)
-        except (OmegaConfBaseException, ValueError) as error:
-            message = f"is no configuration: {str(error).splitlines()[0]}"
-            self.problems.append(Diagnostic(code=UNREADABLE, message=message, position=document.position(())))
-            header, config = {"package": None}, OmegaConf.create()
-        return ConfigResult(provider="ftc", path=str(file), config=config, header=header)
+        file = self.file(config_path)
+        return ConfigResult("ftc", str(file.document.source), OmegaConf.create(file.data), dict(file.header))
 
 
 class Repository(ConfigRepository):
-    """Hydra's repository over our directories; the first directory that has a file wins."""
+    """Hydra's repository over our directories, for one composition; the first directory that has a file wins.
 
-    def __init__(self, sources: list[Files]) -> None:
+    `files` are those that have taken part, by config path.
+    """
+
+    def __init__(self, sources: Sequence[Files]) -> None:
         self.sources: list[Any] = list(sources)  # Hydra types them as its own
-        self.loaded: dict[str, ConfigResult | None] = {}
+        self.files: dict[str, File] = {}
+        self._loaded: dict[str, ConfigResult | None] = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self.loaded:
-            self.loaded[config_path] = result = super().load_config(config_path)
-            if result is not None:
-                result.is_schema_source = True  # there are no structured configs to look it up in
-        return self.loaded[config_path]
+        if config_path not in self._loaded:
+            found: Any = self._find_object_source(config_path, ObjectType.CONFIG)
+            if found is not None:
+                self.files[config_path] = found.file(config_path)
+            self._loaded[config_path] = self._load(config_path)
+        return self._loaded[config_path]
+
+    def _load(self, config_path: str) -> ConfigResult | None:
+        result = super().load_config(config_path)
+        if result is not None:
+            result.is_schema_source = True  # there are no structured configs to look it up in
+        return result
 
     def documents(self) -> dict[str, source.Document]:
-        """Every file that was read, by config path."""
-        return {path: document for files in reversed(self.sources) for path, document in files.documents.items()}
+        """The files as they were written, by config path."""
+        return {path: file.document for path, file in self.files.items()}
+
+    def problems(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the files."""
+        return tuple(problem for file in self.files.values() for problem in file.problems)
+
+
+class PlainRepository(Repository):
+    """One that knows the defaults lists only, of files that can be composed without OmegaConf."""
+
+    def _load(self, config_path: str) -> ConfigResult | None:
+        if config_path not in self.files:
+            return None
+        file = self.files[config_path]
+        if not file.is_plain:
+            raise UncertainError
+        config = OmegaConf.create({"defaults": file.data.get("defaults", [])})
+        listed = self._create_defaults_list(config_path, self._extract_defaults_list(config_path, config))
+        return ConfigResult("ftc", file.document.source, config, dict(file.header), listed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from antlr4 import CommonTokenStream, InputStream
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,36 +20,34 @@ from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ftc.compose.files import Repository
 
 
-def parse(
-    overrides: Sequence[str],
-    repository: Repository,
-    keeps_text: Callable[[KeyPath], bool],
-    problems: list[Diagnostic],
-) -> list[Override]:
-    """The overrides that can be applied; the others are reported."""
+class Parsed(msgspec.Struct, frozen=True):
+    """An override as it was read: what can be applied, or what is wrong with it."""
+
+    override: Override | None = None
+    is_value: bool = False
+    problem: Diagnostic | None = None
+
+
+def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]) -> Parsed:
+    """Read an override; one that sets a key means `++key=value`: the schema alone says which keys there are."""
+    if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
     parser = OverridesParser.create()
     del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
-    parsed = []
-    for text in overrides:
-        if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
-            problems.append(problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
-            continue
-        try:
-            override = parser.parse_override(text)
-        except HydraException as error:
-            problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
-            continue
-        found = _override_problem(override, text, repository)
-        if found:
-            problems.append(found)
-        else:
-            parsed.append(_as_value(override, text, parser, keeps_text) if is_value(override, repository) else override)
-    return parsed
+    try:
+        override = parser.parse_override(text)
+    except HydraException as error:
+        return Parsed(problem=problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
+    if found := _override_problem(override, text, repository):
+        return Parsed(problem=found)
+    if not is_value(override, repository):
+        return Parsed(override)
+    return Parsed(_as_value(override, text, parser, keeps_text), is_value=True)
 
 
 def how_to_write(text: str) -> str:
@@ -102,7 +101,6 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
 def _as_value(
     override: Override, text: str, parser: OverridesParser, keeps_text: Callable[[KeyPath], bool]
 ) -> Override:
-    """A value override as `++key=value`: the schema alone says which keys there are."""
     override.type = OverrideType.FORCE_ADD
     value = override.value()
     if isinstance(value, int | float | list | dict):

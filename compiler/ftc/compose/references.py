@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
+from ftc.compose.plain import MISSING
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ftc.compose.types import Composed
-
-MISSING = "???"
 
 
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:

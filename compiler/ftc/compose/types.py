@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftc.diagnostics.model import KeyPath, Position
 from ftc.source import Document
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -123,3 +126,8 @@ def key_path(key: str) -> KeyPath:
     """The path of a key as people type it: `a.b[0]`."""
     parts = key.replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdecimal() else part for part in parts if part)
+
+
+def value_override(override: Override) -> ValueOverride:
+    """An override of Hydra's that sets a key."""
+    return ValueOverride(override.input_line or "", key_path(override.key_or_group), override.value())

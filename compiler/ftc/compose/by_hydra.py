@@ -1,0 +1,160 @@
+"""Composition by Hydra's own loader: of all that is not plain, and of what is wrong, for the messages.
+
+The loader does the work (its composition, its overrides, read in hydra-core 1.3, `hydra/_internal`), without Hydra's
+own configuration, which costs more than all of the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
+
+from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
+from ftc.compose.defaults import defaults_problem
+from ftc.compose.overrides import problem
+from ftc.compose.types import Composed, key_path, value_override
+from ftc.diagnostics.codes import CHOICE, UNRESOLVED
+from ftc.diagnostics.model import Diagnostic, KeyPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from hydra._internal.defaults_list import DefaultsList
+    from hydra.core.override_parser.types import Override
+
+    from ftc.compose.files import Repository
+
+
+def compose(
+    overrides: Sequence[Override],
+    repository: Repository,
+    config_name: str,
+    keeps_text: Callable[[KeyPath], bool],
+) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
+    """Compose, and say what is wrong with the files, the defaults lists, the overrides and the references."""
+    problems: list[Diagnostic] = []
+    try:
+        defaults = defaults_list(repository, config_name, overrides)
+        problems.extend(repository.problems())
+        return _compose(defaults, repository, keeps_text, problems), tuple(problems)
+    except COMPOSITION_ERRORS as error:
+        found = tuple(problems) or repository.problems()
+        return None, found or (defaults_problem(error, repository, overrides),)
+
+
+def _compose(
+    defaults: DefaultsList, repository: Repository, keeps_text: Callable[[KeyPath], bool], problems: list[Diagnostic]
+) -> Composed:
+    loader = ConfigLoaderImpl(ConfigSearchPathImpl())
+    config = loader._compose_config_from_defaults_list(defaults.defaults, repository)  # noqa: SLF001 - see the module
+    for override in defaults.config_overrides:
+        _apply(override, config, problems)
+    unresolved = Composed(
+        data={},
+        choices=dict(sorted(defaults.overrides.known_choices.items())),
+        layers=tuple(layer for _, layer in layers(defaults, repository)),
+        overrides=tuple(value_override(override) for override in defaults.config_overrides),
+    )
+    problems.extend(_nulls_in_texts(config, unresolved))
+    data = _resolve(config, unresolved, problems)
+    return msgspec.structs.replace(unresolved, data=_references_as_texts(config, data, (), keeps_text))
+
+
+def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -> None:
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config([override], config)  # noqa: SLF001 - see the module
+    except COMPOSITION_ERRORS as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        problems.append(problem(CHOICE, f"cannot be applied: {reason}", override.input_line or ""))
+
+
+def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:
+    """Plain data with every reference replaced; each reference that leads nowhere is reported."""
+    seen: set[KeyPath] = set()
+    while True:
+        try:
+            data = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+        except InterpolationResolutionError as error:
+            path = key_path(error.full_key or "")
+            if path in seen:
+                return {}
+            seen.add(path)
+            problems.append(_reference_problem(error, path, unresolved))
+            OmegaConf.update(config, error.full_key or "", None)
+        else:
+            return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+
+
+_REFERENCE = re.compile(r"(?<!\\)\$\{([^${}:.][^${}:]*)\}")
+
+
+def _nulls_in_texts(config: DictConfig, unresolved: Composed) -> Iterator[Diagnostic]:
+    """References to null inside a longer text, which OmegaConf would write out as `None`."""
+    for path, text in _texts(OmegaConf.to_container(config, resolve=False), ()):
+        for key in _REFERENCE.findall(text):
+            if (
+                _REFERENCE.fullmatch(text) is None
+                and OmegaConf.select(config, key, default="", throw_on_resolution_failure=False) is None
+            ):
+                yield Diagnostic(
+                    code=UNRESOLVED,
+                    message=f"has '{key}' in it, which is null",
+                    path=path,
+                    position=unresolved.position(path),
+                    help=f"set {key}=…",
+                )
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from _texts(inner, (*path, key))
+
+
+def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
+    """The data, with a number as a text where a reference brought it and the schema wants a text."""
+    if not isinstance(config, DictConfig | ListConfig) or not isinstance(data, dict | list):
+        return data
+    pairs = data.items() if isinstance(data, dict) else enumerate(data)
+    found = {}
+    for key, value in pairs:
+        here = (*path, key)
+        if OmegaConf.is_interpolation(config, key):
+            wanted = isinstance(value, int | float) and keeps_text(here)
+            found[key] = str(value) if wanted else value
+        else:
+            found[key] = _references_as_texts(config._get_node(key), value, here, keeps_text)  # noqa: SLF001 - unresolved
+    return found if isinstance(data, dict) else list(found.values())
+
+
+def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unresolved: Composed) -> Diagnostic:
+    named = re.search(r"'([^']+)' not found|Missing mandatory value: (\S+)", str(error))
+    if named and named[1]:
+        message, help_ = f"refers to '{named[1]}', which does not exist", "see `ftc show` for the keys that there are"
+    elif named:
+        message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
+    else:
+        circle = "Recursive" in str(error)
+        reason = "refers to itself" if circle else f"leads nowhere: {str(error).splitlines()[0].lower()}"
+        message, help_ = reason, "write the value itself"
+    return Diagnostic(
+        code=UNRESOLVED,
+        message=message,
+        path=path,
+        position=unresolved.position(path),
+        help=help_,
+        follows_from=_absolute(named[1] or named[2]) if named else (),
+    )
+
+
+def _absolute(key: str) -> KeyPath:
+    """The path of a key; none for one that is counted from where it stands."""
+    return () if key.startswith(".") else key_path(key)

@@ -1,0 +1,162 @@
+"""Composition of plain data as Hydra does it, where that is certain.
+
+OmegaConf wraps each value of each file in nodes, again for each merge and each package: that is three quarters of a
+compile. Nearly all conf are plain mappings, texts and numbers, for which its rules are few; they stand here. Whatever
+has a rule of its own there (a reference or null on a mapping, a list on a mapping, `???` on a value, a reference that
+leads nowhere, …) raises UncertainError, and Hydra composes it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ftc.diagnostics.model import KeyPath
+
+MISSING = "???"
+_KEY = r"[A-Za-z]\w*"
+_REFERENCE = re.compile(rf"\$\{{(?P<dots>\.*)(?P<key>{_KEY}(?:\.{_KEY})*)\}}", re.ASCII)
+_OVERRIDE_KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*", re.ASCII)
+_ABSENT = object()
+# Null where a mapping was: OmegaConf keeps the mapping's node, which takes a mapping or a value, no list and no key.
+_NULLED = object()
+
+
+class UncertainError(Exception):
+    """Something that OmegaConf has a rule of its own for."""
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value of a file or an override has nothing in it but values and simple references."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(is_plain(inner) for inner in value)
+    if isinstance(value, str) and "${" in value:
+        return "\\" not in value and "${" not in _REFERENCE.sub("", value)
+    return value is None or isinstance(value, str | int | float)
+
+
+def overlay(under: Any, over: Any) -> Any:
+    """`over` merged over `under`; neither is changed."""
+    if isinstance(under, dict) and isinstance(over, dict):
+        merged = dict(under)
+        for key, value in over.items():
+            merged[key] = overlay(merged[key], value) if key in merged else value
+        return merged
+    if over is None and (under is _NULLED or isinstance(under, dict)):
+        return _NULLED
+    if _differs(under, over):
+        raise UncertainError
+    return over
+
+
+def _differs(under: Any, over: Any) -> bool:
+    """Whether OmegaConf does anything but put one in the place of the other."""
+    if over == MISSING:
+        return True
+    if isinstance(under, dict | list):
+        return _is_special(over) or (isinstance(over, dict | list) and type(under) is not type(over))
+    if under is _NULLED:
+        return _is_special(over) or isinstance(over, list)
+    return _is_reference(under) and (_is_special(over) or isinstance(over, dict | list))
+
+
+def embedded(data: dict[str, Any], package: tuple[str, ...]) -> dict[str, Any]:
+    """The data of a file below the keys of its package."""
+    for key in reversed(package):
+        if not _OVERRIDE_KEY.fullmatch(key):
+            raise UncertainError
+        data = {key: data}
+    return data
+
+
+def assigned(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """The data with an override `++key=value` applied; the data itself is not changed."""
+    if not _OVERRIDE_KEY.fullmatch(key) or not is_plain(value):
+        raise UncertainError
+    return _assigned(data, key.split("."), value)
+
+
+def _assigned(data: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    key, *rest = path
+    under = data.get(key, _ABSENT)
+    if under is _NULLED and (rest or isinstance(value, dict)):
+        raise UncertainError
+    if not rest:
+        kept = under is _NULLED or isinstance(under, dict | list)
+        return {**data, key: overlay(under, value) if kept else value}
+    if under is _ABSENT or under is None:
+        return {**data, key: _assigned({}, rest, value)}
+    if not isinstance(under, dict):
+        raise UncertainError
+    return {**data, key: _assigned(under, rest, value)}
+
+
+def _is_special(value: Any) -> bool:
+    return value is None or value == MISSING or _is_reference(value)
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
+def resolved(data: dict[str, Any], keeps_text: Callable[[KeyPath], bool]) -> dict[str, Any]:
+    """The data with each reference replaced; a number that one brings is a text where `keeps_text` says so."""
+    found: dict[str, Any] = _resolved(data, (), _References(data, keeps_text))
+    return found
+
+
+class _References(NamedTuple):
+    data: dict[str, Any]
+    keeps_text: Callable[[KeyPath], bool]
+
+    def at(self, value: Any, path: KeyPath, through: tuple[KeyPath, ...]) -> Any:
+        """The value at a path with its references replaced; `through` are the places of references on the way."""
+        if isinstance(value, dict):
+            return {key: self.at(inner, (*path, key), through) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.at(inner, (*path, index), through) for index, inner in enumerate(value)]
+        if not _is_reference(value):
+            return None if value is _NULLED else value
+        if path in through:
+            raise UncertainError
+        if whole := _REFERENCE.fullmatch(value):
+            return self._target(whole, path, through)
+        return _REFERENCE.sub(lambda found: self._inside(found, path, through), value)
+
+    def _target(self, found: re.Match[str], path: KeyPath, through: tuple[KeyPath, ...]) -> Any:
+        dots = len(found["dots"])
+        if dots > len(path):
+            raise UncertainError
+        target: KeyPath = (*(path[:-dots] if dots else ()), *found["key"].split("."))
+        value: Any = self.data
+        for step in target:
+            inside = isinstance(value, dict) if isinstance(step, str) else isinstance(value, list)
+            if not inside or (isinstance(step, str) and step not in value):
+                raise UncertainError
+            value = value[step]
+        if value == MISSING:
+            raise UncertainError
+        return self.at(value, target, (*through, path))
+
+    def _inside(self, found: re.Match[str], path: KeyPath, through: tuple[KeyPath, ...]) -> str:
+        """What a reference inside a longer text brings."""
+        value = self._target(found, path, through)
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise UncertainError
+        return str(value)
+
+
+def _resolved(value: Any, path: KeyPath, references: _References) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolved(inner, (*path, key), references) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_resolved(inner, (*path, index), references) for index, inner in enumerate(value)]
+    if not _is_reference(value):
+        return None if value is _NULLED else value
+    found = references.at(value, path, ())
+    return str(found) if isinstance(found, int | float) and references.keeps_text(path) else found
