@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from ftc.cli.options import Reporting, refuse, report, reporting
-from ftc.diagnostics.codes import SILENCES_NOTHING
-from ftc.diagnostics.model import Diagnostic, Severity, has_errors
+from ftc.diagnostics.codes import SILENCES_NOTHING, UNREADABLE
+from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from ftc.source import MAX_STREAM_BYTES
 
@@ -76,18 +75,15 @@ def _inside(directory: Path) -> list[Path]:
 
 def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
     """What is left of the findings when the ignored ones are gone, as severe as was asked for."""
-    unused = sorted(set(how.ignore) - {one.code for one in found})
-    kept = [one for one in found if one.code not in how.ignore]
-    kept += [
-        Diagnostic(
-            code=SILENCES_NOTHING, message=f"{code} is not found", severity=Severity.WARNING, help="leave it out"
-        )
-        for code in unused
-    ]
-    harder = Severity.ERROR if how.strict else Severity.WARNING
-    return tuple(
-        msgspec.structs.replace(one, severity=harder) if one.severity is Severity.WARNING else one for one in kept
-    )
+    codes = {one.code for one in found}
+    unused = [] if UNREADABLE in codes else sorted(set(how.ignore) - codes)
+    kept = (*(one for one in found if one.code not in how.ignore), *map(_silences_nothing, unused))
+    return as_errors(kept) if how.strict else kept
+
+
+def _silences_nothing(code: str) -> Diagnostic:
+    message = f"{code} is not found, so ignoring it does nothing"
+    return Diagnostic(code=SILENCES_NOTHING, message=message, severity=Severity.WARNING, help="leave it out")
 
 
 def _content(file: Path) -> bytes:

@@ -114,20 +114,20 @@ def reporting(function: _F) -> _F:
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
     """The codes, if they are of rules that can be silenced."""
-    if codes:
-        from ftc.checks.silence import advice, problem  # noqa: PLC0415 - every rule, only when it is needed
+    if codes and ctx.info_name == "lint":
+        from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
+        from ftc.lint.rules import RULES  # noqa: PLC0415 - the same
 
-        of_lint = lint_codes() if ctx.info_name == "lint" else set()
-        for code in [code for code in codes if code not in of_lint and problem(code)]:
+        known = {rule.code for rule in RULES}
+        for code in [code for code in codes if code not in known]:
+            help_ = nearest(code, known) or "`ftc rule` lists the codes"
+            raise click.BadParameter(f"lint has no rule {code}; {help_}", ctx, param)
+    elif codes:
+        from ftc.checks.silence import advice, problem  # noqa: PLC0415 - the same
+
+        for code in [code for code in codes if problem(code)]:
             raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
     return codes
-
-
-def lint_codes() -> set[str]:
-    """The codes of lint's rules."""
-    from ftc.lint.rules import RULES  # noqa: PLC0415 - every rule, only when it is needed
-
-    return {rule.code for rule in RULES}
 
 
 def report(

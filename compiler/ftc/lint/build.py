@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING
 
 from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Metadata, Service, Task, Template, VolcanoJob
-from ftc.lint.subjects import Crew, Job, Scene
+from ftc.lint.subjects import Crew, Job, Key, Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ftc.lint.objects import Object
 
-_Content = TypeVar("_Content")
-_ByName: TypeAlias = "dict[tuple[str, str], list[tuple[Object, _Content]]]"
-
 
 def scene(objects: Iterable[Object]) -> Scene:
-    """The objects that others name; of two with one name, which may be of two clusters, nobody knows which is meant."""
-    services: _ByName[Service] = {}
-    claims: _ByName[Claim] = {}
-    config_maps: _ByName[ConfigMap] = {}
-    for manifest in objects:
+    """The objects that others name."""
+    every = tuple(objects)
+    found = Scene({}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes))
+    for manifest in every:
         match manifest.content:
             case Service(metadata=metadata) as content:
-                services.setdefault(_key(metadata), []).append((manifest, content))
+                found.services.setdefault(_key(metadata), []).append((manifest, content))
             case Claim(metadata=metadata) as content:
-                claims.setdefault(_key(metadata), []).append((manifest, content))
+                found.claims.setdefault(_key(metadata), []).append((manifest, content))
             case ConfigMap(metadata=metadata) as content:
-                config_maps.setdefault(_key(metadata), []).append((manifest, content))
-    return Scene(_alone(services), _alone(claims), _alone(config_maps))
+                found.config_maps.setdefault(_key(metadata), []).append((manifest, content))
+    return found
 
 
-def _key(metadata: Metadata) -> tuple[str, str]:
+def _key(metadata: Metadata) -> Key:
     return metadata.namespace or "default", metadata.name
-
-
-def _alone(found: _ByName[_Content]) -> dict[tuple[str, str], tuple[Object, _Content]]:
-    return {key: ones[0] for key, ones in found.items() if len(ones) == 1}
 
 
 def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:

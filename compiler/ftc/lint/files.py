@@ -168,7 +168,7 @@ def _is_other_key(step: Step, path: str) -> bool:
     mount = mount_of(step, path)
     volume = next((v for v in step.pod.spec.volumes if mount is not None and v.name == mount.name), None)
     source = volume.config_map if volume is not None else None
-    found = step.pod.job.scene.config_maps.get(step.pod.job.find(source.name)) if source is not None else None
+    found = step.pod.job.scene.config_map(step.pod.job.find(source.name)) if source is not None else None
     return found is not None and "binaryData" not in found[0].data and mount is not None and not mount.sub_path
 
 

@@ -220,11 +220,12 @@ _EMPTY: dict[str, Any] = {"string": "", "object": {}, "array": [], "integer": 0,
 
 
 def _without(data: Any, error: ValidationError) -> Any:
-    """The data without what has another type than it should; in a list something empty keeps its place."""
+    """The data without what has another type than it should, or is below zero; in a list something empty stays."""
     path = list(error.absolute_path)
-    if error.validator != "type" or not path:
+    if error.validator not in ("type", "minimum") or not path:
         return data
     wanted = error.validator_value if isinstance(error.validator_value, str) else "string"
+    wanted = "integer" if error.validator == "minimum" else wanted
     return _replaced(data, path, _EMPTY[wanted])
 
 

@@ -190,7 +190,7 @@ def mounted_text(pod: Pod, container: Container, path: str) -> Text | None:
 
 def _from_config_map(pod: Pod, volume: Volume, name: str) -> Text | None:
     source = volume.config_map
-    found = pod.job.scene.config_maps.get(pod.job.find(source.name)) if source is not None else None
+    found = pod.job.scene.config_map(pod.job.find(source.name)) if source is not None else None
     if source is None or found is None:
         return None
     key = next((item.key for item in source.items if item.path == name), name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -10,17 +10,42 @@ from ftc.lint.manifest import BatchSpec, Claim, ConfigMap, JobVolume, Metadata, 
 from ftc.lint.objects import Kind, Object
 
 if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
     from ftc.lint.text import Spot
+
+_Content = TypeVar("_Content")
 
 MANY = 2
 
 
-class Scene(msgspec.Struct, frozen=True):
-    """The other objects of the input, by namespace and name."""
+Key: TypeAlias = tuple[str, str]
+"""A namespace and a name."""
 
-    services: dict[tuple[str, str], tuple[Object, Service]] = {}
-    claims: dict[tuple[str, str], tuple[Object, Claim]] = {}
-    config_maps: dict[tuple[str, str], tuple[Object, ConfigMap]] = {}
+
+class Scene(msgspec.Struct, frozen=True):
+    """The other objects of the input; of two with one name, which may be of two clusters, none is meant."""
+
+    services: dict[Key, list[tuple[Object, Service]]] = {}
+    claims: dict[Key, list[tuple[Object, Claim]]] = {}
+    config_maps: dict[Key, list[tuple[Object, ConfigMap]]] = {}
+    mounted: frozenset[Key] = frozenset()
+    """The claims and ConfigMaps that some pod has for a volume."""
+
+    def service(self, key: Key) -> tuple[Object, Service] | None:
+        """The Service of a name."""
+        return _only(self.services.get(key))
+
+    def claim(self, key: Key) -> tuple[Object, Claim] | None:
+        """The claim of a name."""
+        return _only(self.claims.get(key))
+
+    def config_map(self, key: Key) -> tuple[Object, ConfigMap] | None:
+        """The ConfigMap of a name."""
+        return _only(self.config_maps.get(key))
+
+
+def _only(found: list[tuple[Object, _Content]] | None) -> tuple[Object, _Content] | None:
+    return found[0] if found is not None and len(found) == 1 else None
 
 
 class Crew(msgspec.Struct, frozen=True):
@@ -76,7 +101,24 @@ class Job(msgspec.Struct, frozen=True):
         """The volumes that Volcano mounts into every container."""
         return self.volcano.volumes if self.volcano else ()
 
-    def find(self, name: str) -> tuple[str, str]:
+    @property
+    def volumes(self) -> list[tuple[KeyPath, str, str]]:
+        """The volumes that are a claim or a ConfigMap: the place of its name, what it is, and the name."""
+        found: list[tuple[KeyPath, str, str]] = [
+            (("spec", "volumes", index, "volumeClaimName"), "claim", volume.volume_claim_name)
+            for index, volume in enumerate(self.job_volumes)
+            if volume.volume_claim_name
+        ]
+        for crew in self.crews:
+            for index, of_pod in enumerate(crew.template.spec.volumes):
+                path, claim = (*crew.path, "spec", "volumes", index), of_pod.persistent_volume_claim
+                if claim is not None:
+                    found.append(((*path, "persistentVolumeClaim", "claimName"), "claim", claim.claim_name))
+                if of_pod.config_map is not None:
+                    found.append(((*path, "configMap", "name"), "ConfigMap", of_pod.config_map.name))
+        return found
+
+    def find(self, name: str) -> Key:
         """The key of another object in the scene."""
         return (self.metadata.namespace or "default", name)
 

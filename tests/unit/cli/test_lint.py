@@ -58,8 +58,13 @@ def test_a_warning_is_an_error_where_it_is_asked_for() -> None:
 def test_a_rule_is_silenced_and_one_that_finds_nothing_is_reported() -> None:
     assert lint("--ignore", "FTC860", BAD).output == ""
     assert codes(lint("--ignore", "FTC860", "--format", "json", GOOD)) == ["FTC015"]
-    unknown = lint("--ignore", "FTC899", GOOD)
+    unknown = lint("--ignore", "FTC301", GOOD)
     assert unknown.exit_code == 2
+    assert "lint has no rule FTC301" in unknown.stderr
+
+
+def test_where_a_file_cannot_be_read_an_unused_ignore_is_not_reported() -> None:
+    assert codes(lint("--ignore", "FTC860", "--format", "json", "-", stdin="a: [")) == ["FTC002"]
 
 
 def test_stdin_is_a_file_with_its_lines() -> None:

@@ -104,8 +104,8 @@ def pods_have_names(run: Run) -> Iterator[Finding]:
         names = [name for _, name in job.scene.services]
         yield Finding(job.at(*path), f"{job.total} pods train together, and have no names", did_you_mean("", names))
         return
-    found = job.scene.services.get(job.find(subdomain))
-    if subdomain and found is None and job.scene.services:
+    found = job.scene.service(job.find(subdomain))
+    if subdomain and job.scene.services and job.find(subdomain) not in job.scene.services:
         known = [name for _, name in job.scene.services]
         message = f"no Service here is called '{subdomain}', so the pods' names do not resolve"
         yield Finding(job.at(*path), message, did_you_mean(subdomain, known))

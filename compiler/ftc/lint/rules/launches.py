@@ -167,9 +167,29 @@ def switches_are_on(step: Step) -> Iterator[Finding]:
             yield Finding(place, f"llamafactory-cli takes FORCE_TORCHRUN={text} for off", "write FORCE_TORCHRUN=1")
 
 
+_PORTS = range(1, 65536)
+
+
+def ports_are_ports(step: Step) -> Iterator[Finding]:
+    """The port that the nodes meet at is one.
+
+    The launcher stops at once, or waits until its time-out.
+    Source: torchrun, --master_port; accelerate, --main_process_port; LLaMA-Factory, launcher.py (MASTER_PORT).
+
+    Wrong: tests/corpus/bad/FTC848-port-of-six-digits.yaml
+    Right: tests/corpus/good/FTC848-port-of-five-digits.yaml
+    """
+    for launch in step.launches:
+        word = launch.option("master_port", "main_process_port") or given_once(step, launch, "MASTER_PORT")
+        text = step.value(word) if word is not None else None
+        if word is not None and text is not None and number_in(text) not in _PORTS:
+            yield Finding(spot_of(step, word), f"'{text}' is no port", "use 1024 to 65535: 29500")
+
+
 RULES = (
     Rule("FTC840", all_nodes_take_part, Run),
     Rule("FTC841", devices_are_used, Step),
     Rule("FTC844", launchers_know_of_the_others, Run),
     Rule("FTC845", switches_are_on, Step),
+    Rule("FTC848", ports_are_ports, Step),
 )

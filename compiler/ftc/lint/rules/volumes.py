@@ -104,7 +104,7 @@ def claims_reach_all_pods(run: Run) -> Iterator[Finding]:
 
 
 def _named(run: Run, place: Spot, name: str, pods: int) -> Iterator[Finding]:
-    found = run.job.scene.claims.get(run.job.find(name))
+    found = run.job.scene.claim(run.job.find(name))
     if found is not None and _is_of_one_node(found[1].spec):
         related = found[0].at("spec", "accessModes")
         yield from _too_few(run, pods, found[1].spec, Finding(place, f"claim '{name}'", related=(related,)))
@@ -205,46 +205,6 @@ def volumes_have_one_source(pod: Pod) -> Iterator[Finding]:
             yield Finding(pod.at("volumes", index), message, "make it two volumes")
 
 
-def files_are_there(step: Step) -> Iterator[Finding]:
-    """A key of a ConfigMap that a pod uses is one of its keys.
-
-    The pod stays in ContainerCreating (references non-existent config key), or its container in
-    CreateContainerConfigError.
-    Source: Kubernetes, pkg/volume/configmap; pkg/kubelet (makeEnvironmentVariables).
-
-    Wrong: tests/corpus/bad/FTC856-no-such-key.yaml
-    Right: tests/corpus/good/FTC856-key-of-the-config-map.yaml
-    """
-    scene, find = step.pod.job.scene, step.pod.job.find
-    for index, variable in enumerate(step.container.env):
-        ref = variable.value_from.config_map_key_ref if variable.value_from else None
-        found = scene.config_maps.get(find(ref.name)) if ref is not None else None
-        if ref is not None and found is not None and ref.key not in found[1].data:
-            message = f"ConfigMap '{ref.name}' has no key '{ref.key}'"
-            yield Finding(step.at("env", index), message, did_you_mean(ref.key, found[1].data))
-    for index, mount in enumerate(step.container.volume_mounts):
-        volume = next((v for v in step.pod.spec.volumes if v.name == mount.name), None)
-        source = volume.config_map if volume is not None else None
-        found = scene.config_maps.get(find(source.name)) if source is not None else None
-        if source is None or found is None or source.optional:
-            continue
-        keys = {item.path: item.key for item in source.items} or {key: key for key in found[1].data}
-        wanted = [key for key in keys.values() if key not in found[1].data and not _binary(found[0].data, key)]
-        wanted += [mount.sub_path] if mount.sub_path and mount.sub_path.split("/")[0] not in _tops(keys) else []
-        for key in wanted:
-            message = f"ConfigMap '{source.name}' has no key '{key}'"
-            yield Finding(step.at("volumeMounts", index), message, did_you_mean(key, found[1].data))
-
-
-def _tops(paths: dict[str, str]) -> set[str]:
-    return {path.split("/")[0] for path in paths}
-
-
-def _binary(data: object, key: str) -> bool:
-    binary = data.get("binaryData") if isinstance(data, dict) else None
-    return isinstance(binary, dict) and key in binary
-
-
 def shared_memory_suffices(step: Step) -> Iterator[Finding]:
     """Processes that share memory have some, and it leaves the container the rest.
 
@@ -279,6 +239,5 @@ RULES = (
     Rule("FTC853", job_volumes_are_whole, Job),
     Rule("FTC854", init_containers_see_it, Step, Severity.WARNING),
     Rule("FTC855", volumes_have_one_source, Pod),
-    Rule("FTC856", files_are_there, Step),
     Rule("FTC858", shared_memory_suffices, Step),
 )
