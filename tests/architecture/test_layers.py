@@ -23,6 +23,7 @@ MODULES = {
 # unless it is of the same package.
 LAYERS = (
     ("cli",),
+    ("diff",),
     ("golden",),
     ("driver", "explain", "lint"),
     ("targets",),

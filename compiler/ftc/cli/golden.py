@@ -129,9 +129,9 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
         refuse(f"{golden} has no case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
     beside = golden.absolute().parent / _CONF
     found = compare(golden, cases, config_dirs or ((golden.parent / _CONF,) if beside.is_dir() else ()))
-    for one in found.refused:
-        click.echo(f"ftc: case {one.case} is refused:", err=True)
-        report(one.diagnostics)
+    for name, diagnostics in found.refused.items():
+        click.echo(f"ftc: case {name} is refused:", err=True)
+        report(diagnostics)
     return found
 
 

@@ -18,6 +18,7 @@ _COMMANDS = {
     "show": "Print the resolved spec.",
     "explain": "Say where a value of the spec or of an artifact came from.",
     "plan": "Print what a run does and needs, on one screen.",
+    "diff": "Say what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and say where they differ.",
     "rule": "Print what a code such as FTC301 stands for.",
     "completion": "Print the completion script of a shell.",

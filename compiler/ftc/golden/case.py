@@ -10,8 +10,8 @@ import msgspec
 from ftc import source
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, did_you_mean
-from ftc.driver import ALL_TARGETS, search_path
+from ftc.diagnostics.model import Diagnostic, did_you_mean, has_errors
+from ftc.driver import ALL_TARGETS, Request, State, compile_job, search_path
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -55,6 +55,24 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     if not case.matrix:
         return case, (Point(case.overrides),), ()
     return case, *points((*case.overrides, *case.matrix), search_path(config_dirs), case.exclude)
+
+
+def compiled(
+    directory: Path, config_dirs: tuple[Path, ...]
+) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
+    """Each combination of a case, by the directory that it belongs in; and what is refused, by its name."""
+    case, found, problems = read(directory / FILE, config_dirs)
+    if case is None or problems:
+        return {}, {directory.name: problems}
+    made, refused = {}, {}
+    for point in found:
+        place = directory / point.directory if point.chosen else directory
+        state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets))
+        if has_errors(state.diagnostics):
+            refused[str(place.relative_to(directory.parent))] = state.diagnostics
+        else:
+            made[place] = state
+    return made, refused
 
 
 def _invalid(message: str, document: source.Document) -> Diagnostic:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, has_errors
-from ftc.driver import ARTIFACTS, Request, compile_job
+from ftc.diagnostics.model import Diagnostic
+from ftc.driver import ARTIFACTS
 from ftc.golden import case as cases
 from ftc.golden import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from ftc.compose.sweep import Point
 
 
 class Kind(StrEnum):
@@ -38,18 +36,11 @@ class Finding(msgspec.Struct, frozen=True):
     should: str | None
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """A combination of a case that does not compile."""
-
-    case: str
-    diagnostics: tuple[Diagnostic, ...]
-
-
 class Comparison(msgspec.Struct, frozen=True):
-    """All that differs in some cases, and what every directory of them should hold."""
+    """All that differs in some cases, what is refused, by its name, and what every directory should hold."""
 
     findings: tuple[Finding, ...]
-    refused: tuple[Refused, ...]
+    refused: dict[str, tuple[Diagnostic, ...]]
     made: dict[Path, dict[str, str]]
 
 
@@ -57,42 +48,19 @@ def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) 
     """Compile the chosen cases; without any, all, and what cases that are gone have left behind."""
     wanted = tuple(chosen)
     findings: list[Finding] = []
-    refused: list[Refused] = []
+    refused: dict[str, tuple[Diagnostic, ...]] = {}
     everything: dict[Path, dict[str, str]] = {}
     for name in wanted or cases.names(golden):
-        made, wrong = _compiled(golden / name, config_dirs)
-        refused += wrong
+        states, wrong = cases.compiled(golden / name, config_dirs)
+        made = {place: {one.name: one.text for one in state.artifacts()} for place, state in states.items()}
+        refused |= wrong
         everything |= made
         findings += [one for directory, files in made.items() for one in _in_directory(directory, files)]
         if not wrong:
             findings += _left_behind(golden / name, made)
     for directory in () if wanted else _without_a_case(golden):
         findings += _left_behind(directory, {})
-    return Comparison(tuple(findings), tuple(refused), everything)
-
-
-def _compiled(directory: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[Path, dict[str, str]], list[Refused]]:
-    """What each combination of a case compiles to, by the directory that it stands in."""
-    case, found, problems = cases.read(directory / cases.FILE, config_dirs)
-    if case is None or problems:
-        return {}, [Refused(directory.name, problems)]
-    made, refused = {}, []
-    for point in found:
-        request = Request(point.overrides, config_dirs, case.config, tuple(case.targets))
-        state = compile_job(request)
-        if has_errors(state.diagnostics):
-            refused.append(Refused(_named(directory.name, point), state.diagnostics))
-        else:
-            made[_place(directory, point)] = {artifact.name: artifact.text for artifact in state.artifacts()}
-    return made, refused
-
-
-def _place(directory: Path, point: Point) -> Path:
-    return directory / point.directory if point.chosen else directory
-
-
-def _named(name: str, point: Point) -> str:
-    return f"{name}/{point.directory}" if point.chosen else name
+    return Comparison(tuple(findings), refused, everything)
 
 
 def _in_directory(directory: Path, files: dict[str, str]) -> list[Finding]:

@@ -1,0 +1,112 @@
+"""Which keys of the spec have moved what: each that differs is changed alone, and what comes out is compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ftc.diff.changes import Change, differences
+from ftc.diff.objects import pairs, things
+from ftc.driver import Request, State
+from ftc.explain.artifact import ABSENT, Address
+from ftc.explain.origins import plain
+from ftc.explain.paths import Found, find
+from ftc.explain.variations import changed, variations
+from ftc.plan.build import plan
+from ftc.spec.job import JobSpec
+from ftc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+
+
+class Effect(NamedTuple):
+    """What one key does: the kinds of objects and the addresses that it moves."""
+
+    key: KeyPath
+    moved: frozenset[tuple[str, Address]]
+
+    def has_moved(self, kind: str, change: Change) -> bool:
+        """Whether it moves what has changed, or something in it or around it."""
+        return any(kind == one and _meet(address, change.address) for one, address in self.moved)
+
+
+def _meet(one: Address, other: Address) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
+    """What a spec compiles to: file name to text. Nothing is checked, so the spec must have compiled."""
+    run = plan(spec)
+    outputs = {
+        name: target.emit(plan(spec, target.places) if target.places else run)
+        for name, target in TARGETS.items()
+        if name in targets
+    }
+    state = State(Request(targets=targets), spec=spec, run=run, outputs=outputs)
+    return {artifact.name: artifact.text for artifact in state.artifacts()}
+
+
+def effects(before: JobSpec, after: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
+    """What each key that differs between two specs moves by itself, from either of them."""
+    old, new = plain(before), plain(after)
+    sides = [(old, new, emitted(before, targets)), (new, old, emitted(after, targets))]
+    found = []
+    for key in differing(old, new):
+        moved: set[tuple[str, Address]] = set()
+        for data, other, files in sides:
+            spec = msgspec.convert(_with(data, key, _at(other, key)), JobSpec)
+            moved |= _moved(files, emitted(spec, targets))
+        found.append(Effect(key, frozenset(moved)))
+    return found
+
+
+def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
+    """What each key of a spec moves, found by giving it another value."""
+    data, files = plain(spec), emitted(spec, targets)
+    found: dict[KeyPath, set[tuple[str, Address]]] = {}
+    for variation in variations(data, ""):
+        key = variation.path[:-1] if variation.any_key else variation.path
+        other = emitted(msgspec.convert(changed(data, variation), JobSpec), targets)
+        found.setdefault(key, set()).update(_moved(files, other))
+    return [Effect(key, frozenset(moved)) for key, moved in found.items()]
+
+
+def _moved(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, Address]]:
+    differ = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    old = things({name: text for name, text in before.items() if name in differ})
+    new = things({name: text for name, text in after.items() if name in differ})
+    return {
+        (pair.after.kind, change.address)
+        for pair in pairs(old, new)
+        for change in differences(pair.before.content, pair.after.content)
+    }
+
+
+def differing(old: Any, new: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The keys that differ; a mapping of another kind is one key, because its keys are others."""
+    if old == new:
+        return
+    if isinstance(old, dict) and isinstance(new, dict) and old.get("kind") == new.get("kind"):
+        for key in [*new, *(key for key in old if key not in new)]:
+            yield from differing(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+    else:
+        yield path
+
+
+def _at(data: Json, path: KeyPath) -> Any:
+    found = find(data, path)
+    return found.value if isinstance(found, Found) else ABSENT
+
+
+def _with(data: Json, path: KeyPath, value: Any) -> Json:
+    """The data with another value at a path, or without one."""
+    key, rest = str(path[0]), path[1:]
+    if not rest and value is ABSENT:
+        return {name: inner for name, inner in data.items() if name != key}
+    return {**data, key: _with(data[key], rest, value) if rest else value}

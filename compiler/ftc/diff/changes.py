@@ -1,0 +1,127 @@
+"""What differs between two objects: by path, named items by their names, quantities by their value."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.explain.artifact import ABSENT, Address, Item, item
+from ftc.explain.paths import opened
+from ftc.explain.paths import written as path_text
+from ftc.plan.quantity import quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+
+
+class Kind(StrEnum):
+    """What has happened to what stands at a path."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+    MOVED = "moved"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One difference; `before` and `after` are ABSENT where nothing stands. MOVED items come in another order."""
+
+    address: Address
+    before: Any
+    after: Any
+    kind: Kind
+
+
+_FILE = "ftc.dev/"
+# Init containers run in their order; a variable can refer to those before it.
+_ORDERED = ("initContainers", "env")
+_QUANTITIES = ("limits", "requests", "capacity")
+_QUANTITY = ("sizeLimit", "storage", "size")
+
+
+def differences(before: Any, after: Any, address: Address = ()) -> Iterator[Change]:
+    """Every difference, at the deepest path that both have; texts that carry YAML or JSON are compared as that."""
+    if _same(before, after, address):
+        return
+    before, after = _opened(before, address), _opened(after, address)
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*after, *(key for key in before if key not in after)]:
+            yield from differences(before.get(key, ABSENT), after.get(key, ABSENT), (*address, key))
+    elif isinstance(before, list) and isinstance(after, list):
+        yield from _in_lists(before, after, address)
+    elif not _same(before, after, address):
+        yield Change(address, before, after, _kind(before, after))
+
+
+def _kind(before: Any, after: Any) -> Kind:
+    return Kind.ADDED if before is ABSENT else Kind.REMOVED if after is ABSENT else Kind.CHANGED
+
+
+def _opened(value: Any, address: Address) -> Any:
+    return opened(value, tuple(step for step in address if isinstance(step, str))[-1:])
+
+
+def _same(before: Any, after: Any, address: Address) -> bool:
+    if isinstance(before, bool) != isinstance(after, bool):
+        return False
+    if before == after:
+        return True
+    scalars = isinstance(before, str | int | float) and isinstance(after, str | int | float)
+    return scalars and _is_quantity(address) and quantity(before) == quantity(after)
+
+
+def _is_quantity(address: Address) -> bool:
+    return address[-1] in _QUANTITY or (len(address) > 1 and address[-2] in _QUANTITIES)
+
+
+def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator[Change]:
+    field = str(address[-1]) if address else ""
+    old = {item(before, index, field): value for index, value in enumerate(before)}
+    new = {item(after, index, field): value for index, value in enumerate(after)}
+    unnamed = [step for step in (*old, *new) if isinstance(step, int)]
+    if unnamed and len(before) != len(after):
+        yield Change(address, before, after, Kind.CHANGED)
+        return
+    for step in [*new, *(step for step in old if step not in new)]:
+        yield from differences(old.get(step, ABSENT), new.get(step, ABSENT), (*address, step))
+    if field in _ORDERED:
+        yield from _moved([step for step in old if step in new], [step for step in new if step in old], address)
+
+
+def _moved(old: list[int | Item], new: list[int | Item], address: Address) -> Iterator[Change]:
+    if old != new:
+        yield Change(address, [step_text(step) for step in old], [step_text(step) for step in new], Kind.MOVED)
+
+
+def written(address: Address) -> str:
+    """An address as people read it; what stands in a file that the pod carries begins with the file's name."""
+    carried = next((i for i, step in enumerate(address) if isinstance(step, str) and step.startswith(_FILE)), None)
+    if carried is None:
+        return _steps(address)
+    file, rest = str(address[carried]).removeprefix(_FILE), _steps(address[carried + 1 :])
+    return f"{file}: {rest}" if rest else file
+
+
+def _steps(address: Address) -> str:
+    return "".join(
+        f"[{step_text(step)}]" if isinstance(step, Item | int) else _key(step) for step in address
+    ).removeprefix(".")
+
+
+def _key(step: str) -> str:
+    return path_text((step,)) if re.search(r"[.\[\]\"']", step) else f".{step}"
+
+
+def step_text(step: int | str | Item) -> str:
+    """An item of a list by what tells it apart, or by its place."""
+    return "/".join(str(value) for value in step.values if value is not None) if isinstance(step, Item) else str(step)
+
+
+def plain(address: Address) -> KeyPath:
+    """The address as a path, with names for items."""
+    return tuple(step_text(step) if isinstance(step, Item) else step for step in address)

@@ -1,0 +1,56 @@
+"""Differences as an array of objects, one a run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ftc.diagnostics.redact import names_a_secret, redacted
+from ftc.diff.changes import plain, written
+from ftc.explain.artifact import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftc.diff.report import Difference, Told
+
+
+def render(differences: Iterable[Difference]) -> str:
+    """Everything, in full."""
+    return json.dumps([_run(one) for one in differences], indent=2, ensure_ascii=False) + "\n"
+
+
+def _run(difference: Difference) -> dict[str, Any]:
+    changes = [_change(told) for told in difference.told]
+    return {
+        "run": difference.name,
+        "status": difference.status.value,
+        "objects": list(difference.things),
+        "changes": changes,
+    }
+
+
+def _change(told: Told) -> dict[str, Any]:
+    change = told.change
+    sides = {"before": change.before, "after": change.after}
+    secret = any(names_a_secret(str(step)) for step in plain(change.address))
+    values = {name: _clean(value, secret=secret) for name, value in sides.items() if value is not ABSENT}
+    causes = [{"key": one.key, "before": redacted(one.before), "after": redacted(one.after)} for one in told.causes]
+    return {
+        "object": told.thing,
+        "path": written(change.address),
+        "steps": list(plain(change.address)),
+        "kind": change.kind.value,
+        **values,
+        "causes": causes,
+    }
+
+
+def _clean(value: Any, *, secret: bool) -> Any:
+    if isinstance(value, dict):
+        return {key: _clean(inner, secret=secret) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_clean(inner, secret=secret) for inner in value]
+    if isinstance(value, str):
+        return "***" if secret and value else redacted(value)
+    return value

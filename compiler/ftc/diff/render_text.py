@@ -1,0 +1,91 @@
+"""Differences for a terminal: a block for each object, a line for each path, and below it why."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.redact import redacted
+from ftc.diff.changes import Kind, plain, written
+from ftc.diff.report import Status
+from ftc.explain.artifact import ABSENT
+from ftc.explain.shown import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ftc.diff.changes import Change
+    from ftc.diff.report import Cause, Difference, Told
+
+Paint: TypeAlias = Callable[[str, str], str]
+"""A text in the colour of `head`, `cause`, or of a kind of change."""
+_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: "~"}
+_SHORT = 3
+
+
+def render(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
+    """One run after the other."""
+    return "".join(f"{line}\n" for one in differences for line in _run(one, paint))
+
+
+def _run(difference: Difference, paint: Paint) -> Iterator[str]:
+    if difference.name:
+        yield paint(f"{escaped(difference.name)}: {difference.status}", "head")
+    if difference.status is not Status.CHANGED:
+        yield from (f"  {escaped(name)}" for name in difference.things)
+    for thing, told in groupby(difference.told, lambda one: one.thing):
+        yield paint(escaped(thing), "head")
+        for one in told:
+            yield from _told(one, paint)
+
+
+def _told(told: Told, paint: Paint) -> Iterator[str]:
+    change = told.change
+    yield "  " + paint(f"{_SIGNS[change.kind]} {escaped(written(change.address) or told.thing)}", change.kind.value)
+    text = text_diff(change)
+    if text is not None:
+        yield from (f"      {paint(line, _of_line(line))}" for line in text)
+    else:
+        yield f"      {values(change)}"
+    if told.causes:
+        yield "      " + paint("; ".join(because(told.causes)), "cause")
+
+
+def values(change: Change) -> str:
+    """What stood there, and what does."""
+    sides = [value_text(change, value) for value in (change.before, change.after) if value is not ABSENT]
+    return ("order: " if change.kind is Kind.MOVED else "") + " → ".join(sides)
+
+
+def value_text(change: Change, value: Any) -> str:
+    """A value on one line; a text of several lines by their number."""
+    if isinstance(value, str) and "\n" in value:
+        return f"{len(value.splitlines())} lines"
+    return escaped(shown(plain(change.address), value))
+
+
+def text_diff(change: Change) -> list[str] | None:
+    """The lines that differ between two texts of several lines; None where the values are others."""
+    before, after = change.before, change.after
+    if not (isinstance(before, str) and isinstance(after, str) and "\n" in before + after):
+        return None
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=1, lineterm="")
+    return [escaped(redacted(line)) for line in list(lines)[2:]]
+
+
+def because(causes: Sequence[Cause]) -> list[str]:
+    """The keys that brought a change, each with the place that sets it; of many the first ones."""
+    told = [redacted(escaped(_cause(cause))) for cause in causes[:_SHORT]]
+    return told + ([f"{len(causes) - _SHORT} more keys"] if len(causes) > _SHORT else [])
+
+
+def _cause(cause: Cause) -> str:
+    places = [place for place in dict.fromkeys((cause.before, cause.after)) if place]
+    return f"{cause.key} ({' → '.join(places)})" if places else cause.key
+
+
+def _of_line(line: str) -> str:
+    return {"+": Kind.ADDED.value, "-": Kind.REMOVED.value}.get(line[:1], "cause")

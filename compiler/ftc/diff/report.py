@@ -1,0 +1,121 @@
+"""Runs before and after: what has changed in each, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.diff import causes
+from ftc.diff.changes import Change, differences
+from ftc.diff.objects import Pair, pairs, things
+from ftc.driver import State
+from ftc.explain.artifact import ABSENT
+from ftc.explain.origins import origins, plain
+from ftc.explain.paths import Found, find, written
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One compiled run: its files, the targets among them, and the compile, where there is one to ask for causes."""
+
+    files: dict[str, str]
+    targets: tuple[str, ...] = ()
+    state: Callable[[], State | None] = lambda: None
+
+
+class Status(StrEnum):
+    """What has happened to a run."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """A key of the spec, and where it was and is set; empty where there is no spec."""
+
+    key: str
+    before: str
+    after: str
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A change, the thing that it is in, and the keys that brought it."""
+
+    thing: str
+    change: Change
+    causes: tuple[Cause, ...] = ()
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A run that differs; one that is added or removed has no changes, but `things`."""
+
+    name: str
+    status: Status
+    told: tuple[Told, ...] = ()
+    things: tuple[str, ...] = ()
+
+
+def compare(before: Mapping[str, Run], after: Mapping[str, Run]) -> tuple[Difference, ...]:
+    """The runs that differ, by name."""
+    found = [_compare(name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
+    return tuple(one for one in found if one)
+
+
+def _compare(name: str, before: Run | None, after: Run | None) -> Difference | None:
+    if before is None or after is None:
+        status, run = (Status.ADDED, after) if after else (Status.REMOVED, before)
+        return Difference(name, status, things=tuple(str(one) for one in things(run.files))) if run else None
+    if before.files == after.files:
+        return None
+    found = [
+        (pair, change)
+        for pair in pairs(things(before.files), things(after.files))
+        for change in differences(pair.before.content, pair.after.content)
+    ]
+    return Difference(name, Status.CHANGED, tuple(_told(found, before, after))) if found else None
+
+
+def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Told]:
+    old, new = before.state(), after.state()
+    effects: list[causes.Effect] = []
+    if old and new and old.spec and new.spec:
+        effects = causes.effects(old.spec, new.spec, after.targets)
+    elif new and new.spec:
+        effects = causes.all_effects(new.spec, after.targets)
+    return [
+        Told(
+            _named(pair),
+            change,
+            tuple(_cause(effect.key, old, new) for effect in effects if effect.has_moved(pair.after.kind, change)),
+        )
+        for pair, change in found
+    ]
+
+
+def _named(pair: Pair) -> str:
+    return str(pair.before if pair.after.content is ABSENT else pair.after)
+
+
+def _cause(key: KeyPath, old: State | None, new: State | None) -> Cause:
+    return Cause(written(key), _place(old, key), _place(new, key))
+
+
+def _place(state: State | None, key: KeyPath) -> str:
+    """The file or override that set a key, or the key that it refers to."""
+    if state is None or state.composed is None or state.spec is None:
+        return ""
+    data = plain(state.spec)
+    there = find(data, key)
+    inside: Any = there.value if isinstance(there, Found) else None
+    asked = (*key, "kind") if isinstance(inside, dict) and "kind" in inside else key
+    chain = [one for one in origins(state.composed, data, [asked]) if one.settings]
+    if not chain:
+        return "the default"
+    position = chain[-1].settings[-1].position
+    return f"{position.source}:{position.line}" if position.line else position.source

@@ -1,0 +1,66 @@
+"""What is compared: compiled overrides, compiled cases, directories and files."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ftc.diff.report import Run
+from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
+from ftc.golden import case as cases
+from ftc.golden import record
+from ftc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.diagnostics.model import Diagnostic
+
+_ENDINGS = (".yaml", ".yml", ".json")
+_NOT_COMPILED = (cases.FILE, record.FILE)
+
+
+def of_state(state: State) -> Run:
+    """A compile that was not refused."""
+    files = {artifact.name: artifact.text for artifact in state.artifacts()}
+    return Run(files, state.request.targets, lambda: state)
+
+
+def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
+    """Every combination of every case, by its place in golden/; and what is wrong with those that have none."""
+    found: dict[str, Run] = {}
+    refused: dict[str, tuple[Diagnostic, ...]] = {}
+    for name in cases.names(golden):
+        states, wrong = cases.compiled(golden / name, config_dirs)
+        found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
+        refused |= wrong
+    return found, refused
+
+
+def of_path(path: Path) -> dict[str, Run]:
+    """A file as it is; a directory with all below it, one run a directory, by its place."""
+    if path.is_file():
+        return {"": Run({path.name: _text(path)})}
+    inside = sorted({file.parent for file in path.rglob("*") if _is_compiled(file)})
+    return {"" if one == path else str(one.relative_to(path)): _of_directory(one) for one in inside}
+
+
+def _of_directory(directory: Path) -> Run:
+    files = {file.name: _text(file) for file in sorted(directory.iterdir()) if _is_compiled(file)}
+    targets = tuple(name for name, target in TARGETS.items() if target.file in files)
+    return Run(files, targets, partial(_spec, directory) if SPEC in files else lambda: None)
+
+
+def _spec(directory: Path) -> State | None:
+    """The spec that was written with the files, which is a config again."""
+    state = compile_job(Request((), (directory,), SPEC.removesuffix(".yaml"), ()))
+    return state if state.spec else None
+
+
+def _is_compiled(file: Path) -> bool:
+    named = file.name in ARTIFACTS or file.suffix in _ENDINGS
+    return named and file.name not in _NOT_COMPILED and file.name[0] != "." and file.is_file()
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
