@@ -46,8 +46,6 @@ _QUANTITY = ("sizeLimit", "storage", "size")
 
 def differences(before: Any, after: Any, address: Address = ()) -> Iterator[Change]:
     """Every difference, at the deepest path that both have; texts that carry YAML or JSON are compared as that."""
-    if _same(before, after, address):
-        return
     before, after = _opened(before, address), _opened(after, address)
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*after, *(key for key in before if key not in after)]:
@@ -125,3 +123,9 @@ def step_text(step: int | str | Item) -> str:
 def plain(address: Address) -> KeyPath:
     """The address as a path, with names for items."""
     return tuple(step_text(step) if isinstance(step, Item) else step for step in address)
+
+
+def named(address: Address) -> KeyPath:
+    """The path whose last name says what the value is: that of a variable, where the value is a variable's."""
+    path = plain(address)
+    return path[:-1] if path[-1:] == ("value",) else path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.redact import names_a_secret, redacted
-from ftc.diff.changes import plain, written
+from ftc.diagnostics.redact import could_be_a_secret, names_a_secret, redacted
+from ftc.diff.changes import named, plain, written
 from ftc.explain.artifact import ABSENT
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def _run(difference: Difference) -> dict[str, Any]:
 def _change(told: Told) -> dict[str, Any]:
     change = told.change
     sides = {"before": change.before, "after": change.after}
-    secret = any(names_a_secret(str(step)) for step in plain(change.address))
-    values = {name: _clean(value, secret=secret) for name, value in sides.items() if value is not ABSENT}
+    name = str(next(reversed(named(change.address)), ""))
+    values = {side: _clean(value, name) for side, value in sides.items() if value is not ABSENT}
     causes = [{"key": one.key, "before": redacted(one.before), "after": redacted(one.after)} for one in told.causes]
     return {
         "object": told.thing,
@@ -46,11 +46,14 @@ def _change(told: Told) -> dict[str, Any]:
     }
 
 
-def _clean(value: Any, *, secret: bool) -> Any:
+def _clean(value: Any, name: str) -> Any:
+    """A value without the secrets that it or its name gives away; a variable's name stands beside its value."""
     if isinstance(value, dict):
-        return {key: _clean(inner, secret=secret) for key, inner in value.items()}
+        return {
+            key: _clean(inner, str(value.get("name", key) if key == "value" else key)) for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_clean(inner, secret=secret) for inner in value]
+        return [_clean(inner, name) for inner in value]
     if isinstance(value, str):
-        return "***" if secret and value else redacted(value)
+        return "***" if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
     return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.redact import redacted
-from ftc.diff.changes import Kind, plain, written
+from ftc.diff.changes import Kind, named, written
 from ftc.diff.report import Status
 from ftc.explain.artifact import ABSENT
 from ftc.explain.shown import shown
@@ -64,7 +64,7 @@ def value_text(change: Change, value: Any) -> str:
     """A value on one line; a text of several lines by their number."""
     if isinstance(value, str) and "\n" in value:
         return f"{len(value.splitlines())} lines"
-    return escaped(shown(plain(change.address), value))
+    return escaped(shown(named(change.address), value))
 
 
 def text_diff(change: Change) -> list[str] | None:

@@ -1,0 +1,216 @@
+"""`ftc diff`: what is compared, why it differs, and how it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftc.diff import render_markdown
+from ftc.diff.changes import Change, Kind
+from ftc.diff.objects import pairs, things
+from ftc.diff.report import Difference, Status, Told
+from ftc.explain.artifact import ABSENT
+from unit.compiling import ftc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OURS = "defaults: [nvidia, _self_]\ncpu_per_device: {cpus}\n"
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def changes(*arguments: str) -> list[dict[str, Any]]:
+    said = ftc("diff", "--format", "json", *arguments)
+    assert said.exit_code == 0, said
+    return [change for run in json.loads(said.stdout) for change in run["changes"]]
+
+
+def by_path(found: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {change["path"]: change for change in found}
+
+
+CONTAINER = "spec.tasks[worker].template.spec.containers[train]"
+
+
+def test_two_sets_of_overrides() -> None:
+    found = by_path(changes("hardware=h800", "--", "hardware=ascend"))
+    image = found[f"{CONTAINER}.image"]
+    assert (image["before"], image["after"]) == ("hiyouga/llamafactory:0.9.5", "hiyouga/llamafactory:0.9.5-npu-a2")
+    (cause,) = image["causes"]
+    assert cause["key"] == "image"
+    assert cause["before"].endswith("conf/hardware/nvidia.yaml:9")
+    assert cause["after"].endswith("conf/hardware/ascend.yaml:10")
+    assert found[f'{CONTAINER}.resources.limits["huawei.com/Ascend910"]']["kind"] == "added"
+    assert found[f'{CONTAINER}.resources.limits["nvidia.com/gpu"]']["kind"] == "removed"
+
+
+def test_every_change_names_the_override_that_brings_it() -> None:
+    found = changes("--", "nodes=2", "train.learning_rate=2.0e-4")
+    causes = {change["path"]: {cause["after"] for cause in change["causes"]} for change in found}
+    assert causes["train.yaml: learning_rate"] == {"train.learning_rate=2.0e-4"}
+    assert causes["spec.minAvailable"] == {"nodes=2"}
+    assert all(said for said in causes.values())
+
+
+def test_a_kind_of_a_union_is_one_cause() -> None:
+    found = by_path(changes("devices=2", "--", "devices=2", "engine=deepspeed-z3"))
+    assert [cause["key"] for cause in found["train.yaml: deepspeed"]["causes"]] == ["engine"]
+
+
+def test_a_run_that_gets_another_name_is_the_same_object() -> None:
+    found = by_path(changes("name=one", "--", "name=other"))
+    assert found["metadata.generateName"]["before"] == "one-"
+    assert found["metadata.generateName"]["after"] == "other-"
+    assert not any(change["kind"] in ("added", "removed") for change in found.values())
+
+
+def test_equal_runs_do_not_differ() -> None:
+    said = ftc("diff", "--exit-code", "nodes=1", "--")
+    assert (said.stdout, said.stderr, said.exit_code) == ("", "ftc: nothing differs\n", 0)
+    assert ftc("diff", "--format", "json", "nodes=1", "--").stdout == "[]\n"
+    assert "Nothing changes" in ftc("diff", "--format", "markdown", "nodes=1", "--").stdout
+
+
+def test_the_exit_code_is_0_unless_it_is_asked_for() -> None:
+    assert ftc("diff", "--", "nodes=2").exit_code == 0
+    assert ftc("diff", "--exit-code", "--", "nodes=2").exit_code == 1
+    assert ftc("diff", "--", "nodes=2", "--exit-code").exit_code == 1
+
+
+def test_text_tells_the_path_the_values_and_the_cause() -> None:
+    said = ftc("diff", "--", "nodes=2").stdout
+    assert said.startswith("Job.batch.volcano.sh/qwen3-0-6b-lora-sft-\n")
+    lines = "  ~ spec.tasks[worker].replicas\n      1 → 2\n      nodes (…/conf/config.yaml:17 → nodes=2)\n"
+    path, values, cause = lines.splitlines()
+    place = said.splitlines().index(path)
+    assert said.splitlines()[place + 1] == values
+    assert said.splitlines()[place + 2].endswith(cause.partition("…")[2])
+
+
+def test_two_directories() -> None:
+    ftc("compile", "-o", "one/run", "nodes=1")
+    ftc("compile", "-o", "other/run", "nodes=2", "-t", "volcano", "-t", "job")
+    ftc("compile", "-o", "one/gone")
+    said = ftc("diff", "one", "other", "--format", "json")
+    runs = {run["run"]: run for run in json.loads(said.stdout)}
+    assert {name: run["status"] for name, run in runs.items()} == {"gone": "removed", "run": "changed"}
+    assert runs["gone"]["objects"] == ["Job.batch.volcano.sh/qwen3-0-6b-lora-sft-"]
+    found = {(change["object"].partition("/")[0], change["path"]): change for change in runs["run"]["changes"]}
+    replicas = found["Job.batch.volcano.sh", "spec.tasks[worker].replicas"]
+    assert [cause["key"] for cause in replicas["causes"]] == ["nodes"]
+    assert replicas["causes"][0]["after"].startswith("other/run/spec.yaml:")
+    assert ("Service", "") in found
+    assert ("train.yaml", "overwrite_cache") not in found  # it is told once, in the pod that carries it
+
+
+def test_a_directory_that_is_named_like_an_override() -> None:
+    ftc("compile", "-o", "nodes=1", "nodes=1")
+    ftc("compile", "-o", "nodes=2", "nodes=2")
+    assert "spec.minAvailable" in by_path(changes("nodes=1", "nodes=2"))
+
+
+def test_a_manifest_that_was_written_by_hand() -> None:
+    Path("job.yaml").write_text(
+        "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: mine}\n"
+        "spec:\n  tasks:\n  - name: worker\n    template:\n      spec:\n        containers:\n"
+        "        - {name: train, image: mine:1, resources: {limits: {nvidia.com/gpu: 1, memory: 196608Mi}}}\n"
+    )
+    found = by_path(changes("--manifest", "job.yaml", "hardware=h800"))
+    image = found[f"{CONTAINER}.image"]
+    assert (image["before"], image["after"]) == ("mine:1", "hiyouga/llamafactory:0.9.5")
+    assert "image" in {cause["key"] for cause in image["causes"]}
+    assert f"{CONTAINER}.resources.limits.memory" not in found  # 192Gi
+    assert f'{CONTAINER}.resources.limits["nvidia.com/gpu"]' not in found
+
+
+def test_a_secret_is_not_printed() -> None:
+    token = "hf_" + "a1" * 17
+    env = "env: [{name: API_KEY, value: s3cretvalue}, {name: MY_TOKEN, value: s3cretvalue}]\n"
+    for form in ("text", "markdown", "json"):
+        Path("one.yaml").write_text(f"a: 1\nurl: https://x:{token}@h/\nHF_TOKEN: s3cretvalue\n{env}")
+        Path("other.yaml").write_text("a: 2\nenv: [{name: API_KEY, value: 0thers3cret}]\n")
+        said = ftc("diff", "one.yaml", "other.yaml", "--format", form).stdout
+        assert "url" in said or "other.yaml" in said
+        assert token not in said
+        assert "s3cretvalue" not in said
+        assert "0thers3cret" not in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nodes=2"], [], ["a", "b"], ["--base", "HEAD", "--manifest", "x.yaml"], ["--base", "HEAD", "nodes=1", "--"]],
+)
+def test_what_cannot_be_compared_is_a_wrong_command_line(arguments: list[str]) -> None:
+    Path("x.yaml").write_text("a: 1\n")
+    assert ftc("diff", *arguments).exit_code == 2
+
+
+def test_a_side_that_is_refused_is_told() -> None:
+    said = ftc("diff", "--", "nodes=0")
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert "FTC012" in said.stderr
+
+
+def test_a_base_without_a_repository_or_revision_is_refused() -> None:
+    said = ftc("diff", "--base", "HEAD", "nodes=1")
+    assert said.exit_code == 1
+    assert said.stderr.startswith("ftc: HEAD: ")
+
+
+def run(name: str, number: int, text: str = "x") -> Difference:
+    found = tuple(
+        Told("Job/a", Change(("spec", f"key{index}"), text, f"{text}{index}", Kind.CHANGED)) for index in range(number)
+    )
+    return Difference(name, Status.CHANGED, found)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [run("big", 5000)],
+        [run(f"run-{index}", 20) for index in range(2000)],
+        [run("n" * 300, 3, "長\n" * 100_000)],
+        [run("wide", 300, "`|" * 5000)],
+    ],
+)
+def test_a_comment_fits_whatever_the_size(found: list[Difference]) -> None:
+    text = render_markdown.render(found)
+    assert len(text.encode()) < 65_536
+    assert "| run | " in text
+    assert text.count("<details>") == text.count("</details>")
+    assert "see `ftc diff`" in text or text.count("<details>") == len(found)
+
+
+def test_a_comment_begins_with_a_table_and_unfolds_below() -> None:
+    said = ftc("diff", "--format", "markdown", "--", "nodes=2").stdout
+    head, *rest = said.split("<details>")
+    assert "| `run` | changed |" in head
+    assert "`nodes`" in head
+    assert len(rest) == 1
+    assert "| `spec.minAvailable` | `1` | `2` |" in rest[0]
+
+
+def test_what_is_markup_in_a_value_is_shown_as_it_is() -> None:
+    change = Change(("a",), "x|y `z` <b>", "```", Kind.CHANGED)
+    text = render_markdown.render([Difference("a<b>", Status.CHANGED, (Told("Job/a", change),))])
+    assert "``x\\|y `z` <b>``" in text
+    assert "<summary>a&lt;b&gt;: 1 change</summary>" in text
+
+
+def test_objects_pair_by_name_and_the_last_of_a_kind_with_the_other() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {{name: {}}}\n"
+    before = things({"a.yaml": "---\n".join(service.format(name) for name in ("one", "two"))})
+    after = things({"b.yaml": "---\n".join(service.format(name) for name in ("two", "three"))})
+    assert [(str(pair.before), str(pair.after)) for pair in pairs(before, after)] == [
+        ("Service/two", "Service/two"),
+        ("Service/one", "Service/three"),
+    ]
+    found = pairs(before, things({}))
+    assert all(pair.after.content is ABSENT for pair in found)
