@@ -6,8 +6,11 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftc.diagnostics import codes
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
+from ftc.spec.job import JobSpec
 from ftc.spec.shapes import schemas_at, spec_schema
 
 if TYPE_CHECKING:
@@ -33,7 +36,12 @@ def _validator() -> Validator:
 
 
 def validate(composed: Composed) -> tuple[Diagnostic, ...]:
-    """What the schema does not allow."""
+    """What the schema does not allow.
+
+    What converts fits: the schema is made from the types. jsonschema takes fifty times as long, and says what is wrong.
+    """
+    if _converts(composed.data):
+        return ()
     found = [d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error, composed)]
     if not composed.choices and any(d.code == codes.REQUIRED for d in found):
         found.append(
@@ -45,6 +53,14 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
             )
         )
     return tuple(found)
+
+
+def _converts(data: dict[str, Any]) -> bool:
+    try:
+        msgspec.convert(data, JobSpec)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:

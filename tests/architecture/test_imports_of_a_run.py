@@ -34,11 +34,15 @@ def test_help_loads_neither_hydra_nor_jsonschema() -> None:
 
 
 def test_list_loads_no_jsonschema() -> None:
-    assert "jsonschema" not in loaded("list")
+    assert not {"jsonschema", "jsonschema_rs"} & loaded("list")
 
 
 def test_a_compile_loads_what_it_uses() -> None:
-    assert {"hydra", "omegaconf", "jsonschema", "msgspec", "yaml"} <= loaded("compile")
+    assert {"hydra", "omegaconf", "jsonschema_rs", "msgspec", "yaml"} <= loaded("compile")
+
+
+def test_what_fits_its_schema_does_not_load_the_library_that_says_why_not() -> None:
+    assert "jsonschema" not in loaded("compile", "hardware=ascend", "network=host-ascend", "nodes=2")
 
 
 def test_what_tells_mistakes_is_not_loaded_where_there_are_none() -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
+    from ftc.output_schemas import Schema
+
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 MINORS = ("1.29", "1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 VOLCANOES = ("1.9", "1.10", "1.11", "1.12", "1.13", "1.14", "1.15")
@@ -168,7 +170,7 @@ def changed(document: dict[str, Any], path: str, value: object) -> dict[str, Any
     return result  # type: ignore[no-any-return]
 
 
-def messages(validator: Validator, document: Any) -> list[str]:
+def messages(validator: Schema | Validator, document: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 

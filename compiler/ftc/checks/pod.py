@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ftc.checks.given import fragments
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean, type_words
-from ftc.output_schemas import kubernetes_versions, pod_template, volcano_versions
+from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.plan.environment import OURS
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
@@ -110,9 +110,9 @@ def fragments_are_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if list(versions_are_supported(spec, _)):
         return
-    validator = pod_template(spec.cluster.volcano, spec.cluster.kubernetes)
+    schema = pod_fragment(spec.cluster.volcano, spec.cluster.kubernetes)
     for path, fragment in fragments(spec):
-        for error in validator.iter_errors(fragment) if fragment else ():
+        for error in schema.iter_errors(fragment) if fragment else ():
             yield from _fragment_findings(error, path)
 
 
@@ -124,7 +124,7 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
         for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
             help_ = did_you_mean(key, known)
             yield Finding((*inner, key), "is no field of a PodTemplate there", help_, at_key=True)
-    elif error.validator != "required" or len(error.absolute_path) > 1:  # what the pod itself needs is ftc's to give
+    else:
         yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
 
 

@@ -10,8 +10,7 @@ from ftc.diagnostics.model import dotted
 from ftc.output_schemas import kubernetes_object, volcano_job
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
+    from ftc.output_schemas import Schema
     from ftc.spec.cluster import Cluster
 
 
@@ -30,9 +29,7 @@ def batch(text: str, cluster: Cluster) -> None:
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
 
 
-def _hold(kind: str, manifest: Any, validator: Validator) -> None:
-    found = [
-        f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in validator.iter_errors(manifest)
-    ]
+def _hold(kind: str, manifest: Any, schema: Schema) -> None:
+    found = [f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in schema.iter_errors(manifest)]
     if found:
         raise BugError(f"the {kind} does not fit its schema: " + "; ".join(found))
