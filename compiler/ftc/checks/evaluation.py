@@ -9,13 +9,13 @@ from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
 from ftc.diagnostics.model import Severity
 from ftc.spec.method import DeepSpeed, Fsdp
+from ftc.trainer.scopes import EVALUATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.checks.training import Training
 
-_EVALUATING = ("do_eval", "do_predict", "predict_with_generate")
 _NOTHING = 1e-6  # the trainer's own threshold for val_size
 # hparams/parser.py: this release wants a dataset of its own for generated answers.
 _GENERATES_FOR_OWN_DATA = ("0.9.3",)
@@ -31,7 +31,7 @@ def evaluation_has_data(run: Training) -> Iterator[Finding]:
     Wrong: train.eval_strategy=steps
     Right: train.eval_strategy=steps train.val_size=0.1
     """
-    wanted = next((name for name in _EVALUATING if run.on(name)), "eval_strategy" if run.evaluates else None)
+    wanted = next((name for name in EVALUATING if run.on(name)), "eval_strategy" if run.evaluates else None)
     if wanted is None or run.value("eval_dataset") is not None:
         return
     if run.number("val_size") < _NOTHING:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
 from ftc.spec.tracking import Mlflow
+from ftc.trainer.scopes import OF_LORA, OF_SFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.checks.training import Training
-
-_OF_SFT = ("predict_with_generate", "neat_packing", "train_on_prompt", "mask_history")
 
 
 @of_training
@@ -25,7 +24,7 @@ def arguments_of_sft(run: Training) -> Iterator[Finding]:
     Wrong: method.stage=pt train.mask_history=true
     Right: method.stage=sft train.mask_history=true
     """
-    for name in [name for name in _OF_SFT if run.on(name) and run.stage != "sft"]:
+    for name in [name for name in OF_SFT if run.on(name) and run.stage != "sft"]:
         message, help_ = f"is for stage sft, and this is {run.stage}", "leave it out, or set method.stage=sft"
         yield Finding(run.at(name), message, help_, (("method", "stage"),))
 
@@ -87,9 +86,6 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("use_unsloth"), "cannot load a LoRA reward model", "set train.reward_model_type=full")
 
 
-_OF_LORA = ("use_rslora", "use_dora", "pissa_init")
-
-
 @of_training
 def variants_of_lora(run: Training) -> Iterator[Finding]:
     """Variants of LoRA go with LoRA, and LLaMA Pro with some of the weights.
@@ -99,7 +95,7 @@ def variants_of_lora(run: Training) -> Iterator[Finding]:
     Wrong: method=full-sft train.use_dora=true
     Right: method=lora-sft train.use_dora=true
     """
-    given = [name for name in _OF_LORA if run.on(name)]
+    given = [name for name in OF_LORA if run.on(name)]
     given += ["loraplus_lr_ratio"] if run.value("loraplus_lr_ratio") is not None else []
     for name in given if run.tuning != "lora" else []:
         message, help_ = f"is for LoRA, and finetuning_type is {run.tuning}", "leave it out, or use method=lora-sft"

@@ -8,18 +8,18 @@ from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
 from ftc.diagnostics.model import Severity
 from ftc.spec.method import Ddp, DeepSpeed
+from ftc.trainer.scopes import OF_WHOLE_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.checks.training import Training
 
-_NAMES = {"use_galore": "GaLore", "use_apollo": "APOLLO", "use_badam": "BAdam"}
 _LAYERWISE = {"use_galore": "galore_layerwise", "use_apollo": "apollo_layerwise"}
 
 
 def _special(run: Training) -> list[str]:
-    return [name for name in _NAMES if run.on(name)]
+    return [name for name in OF_WHOLE_WEIGHTS if run.on(name)]
 
 
 @of_training
@@ -32,9 +32,11 @@ def special_optimizers_stand_alone(run: Training) -> Iterator[Finding]:
     Right: method=full-sft train.use_galore=true train.optim=adamw_torch
     """
     for name in _special(run) if run.tuning == "lora" else []:
-        yield Finding(run.at(name), f"{_NAMES[name]} trains whole weights, not a LoRA adapter", "use method=full-sft")
+        yield Finding(
+            run.at(name), f"{OF_WHOLE_WEIGHTS[name]} trains whole weights, not a LoRA adapter", "use method=full-sft"
+        )
     for name in _special(run)[1:]:
-        message = f"{_NAMES[_special(run)[0]]} is on already"
+        message = f"{OF_WHOLE_WEIGHTS[_special(run)[0]]} is on already"
         yield Finding(run.at(name), message, "leave out one of the two", run.along(_special(run)[0]))
 
 
@@ -50,7 +52,7 @@ def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
     """
     for name in [name for name in _LAYERWISE if run.on(name)]:
         if isinstance(run.spec.engine, DeepSpeed):
-            message = f"{_NAMES[name]} does not work under DeepSpeed"
+            message = f"{OF_WHOLE_WEIGHTS[name]} does not work under DeepSpeed"
             yield Finding(run.at(name), message, "use engine=ddp", (("engine",),))
         elif run.distributed and run.on(_LAYERWISE[name]):
             message = f"updates layer by layer in one process, and there are {run.processes}"
@@ -86,7 +88,7 @@ def projections_have_their_optimizer(run: Training) -> Iterator[Finding]:
         optimizer = run.value("optim")
         if optimizer not in _VARIANTS[name]:
             at = run.at("optim") if "optim" in run.given else run.at(name)
-            message = f"{_NAMES[name]} has no variant of optim {optimizer}"
+            message = f"{OF_WHOLE_WEIGHTS[name]} has no variant of optim {optimizer}"
             yield Finding(at, message, "set train.optim=adamw_torch")
         if run.on(_LAYERWISE[name]) and run.number("gradient_accumulation_steps") > 1:
             message = "gradients add up over steps, and layer-wise updates come with each"
@@ -107,7 +109,7 @@ def one_optimizer(run: Training) -> Iterator[Finding]:
     """
     given = [name for name in _IN_ORDER if run.value(name) not in (None, False)]
     for name in given[1:]:
-        if not {name, given[0]} <= _NAMES.keys():
+        if not {name, given[0]} <= OF_WHOLE_WEIGHTS.keys():
             message = f"has no effect: {given[0]} comes first"
             yield Finding(run.at(name), message, "leave out one of the two", run.along(given[0]))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Metadata, Service, Task, Template, VolcanoJob
+from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, Task, VolcanoJob
+from ftc.lint.pod_manifest import Metadata, Template
 from ftc.lint.subjects import Crew, Job, Key, Scene
 
 if TYPE_CHECKING:

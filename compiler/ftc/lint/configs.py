@@ -62,6 +62,16 @@ class Config(msgspec.Struct, frozen=True):
         value = self.data.get(name)
         return None if self.expanded and isinstance(value, str) and "$" in value else value
 
+    def may_give(self, name: str) -> bool:
+        """Whether an argument is given: here, on the command line, or in a line that a script adds."""
+        if name in self.data or any(line.text is None for line in self.more):
+            return True
+        added = "\n".join(line.text.value for line in self.more if line.text is not None)
+        words = self.runs.words if self.runs is not None else ()
+        told = any(not word.parts or re.match(rf"(?:--)?{name}(?:=|$)", word.literal) for word in words)
+        unknown = any(self.step is not None and self.step.value(word) is None and not word.literal for word in words)
+        return told or unknown or re.search(rf"^\s*{name}\s*:", added, re.MULTILINE) is not None
+
     @property
     def exports(self) -> bool:
         """Whether it is for `export`, not for `train`."""

@@ -15,7 +15,7 @@ from ftc.source import read
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ftc.lint.manifest import Container
+    from ftc.lint.pod_manifest import Container
     from ftc.spec.base import Json
 
 

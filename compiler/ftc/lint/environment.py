@@ -12,7 +12,7 @@ from ftc.lint.objects import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.lint.manifest import Container
+    from ftc.lint.pod_manifest import Container
     from ftc.lint.subjects import Job, Pod
 
 INDEX = ("VC_TASK_INDEX", "VK_TASK_INDEX")

@@ -1,185 +1,24 @@
 """The manifests that lint judges, as types: no more fields than the rules read.
 
-What does not fit the schemas is taken out before (`lint/structure.py`), so that a conversion is total.
+What does not fit the schemas is taken out before (`lint/objects.py`), so that a conversion is total.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from ftc.lint.pod_manifest import Manifest, Metadata, Template
 from ftc.spec.base import Json
 
 
-class _Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """Kubernetes' spelling of names."""
-
-
-class Metadata(_Manifest, frozen=True):
-    """Of an object or of a pod template."""
-
-    name: str = ""
-    generate_name: str = ""
-    namespace: str = ""
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
-class KeyRef(_Manifest, frozen=True):
-    """A key of a Secret or a ConfigMap."""
-
-    name: str = ""
-    key: str = ""
-
-
-class FieldRef(_Manifest, frozen=True):
-    """A field of the pod."""
-
-    field_path: str = ""
-
-
-class EnvSource(_Manifest, frozen=True):
-    """Where a variable's value comes from."""
-
-    field_ref: FieldRef | None = None
-    secret_key_ref: KeyRef | None = None
-    config_map_key_ref: KeyRef | None = None
-
-
-class EnvVar(_Manifest, frozen=True):
-    """A variable of a container."""
-
-    name: str = ""
-    value: str | None = None
-    value_from: EnvSource | None = None
-
-
-class Resources(_Manifest, frozen=True):
-    """What a container may use."""
-
-    limits: dict[str, str | int | float] = {}
-    requests: dict[str, str | int | float] = {}
-
-
-class Mount(_Manifest, frozen=True):
-    """A volume in a container."""
-
-    name: str = ""
-    mount_path: str = ""
-    sub_path: str = ""
-    sub_path_expr: str = ""
-    read_only: bool = False
-
-
-class Port(_Manifest, frozen=True):
-    """A port of a container."""
-
-    name: str = ""
-    container_port: int = 0
-    protocol: str = "TCP"
-
-
-class Container(_Manifest, frozen=True):
-    """A container or an init container."""
-
-    name: str = ""
-    image: str = ""
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    working_dir: str = ""
-    env: tuple[EnvVar, ...] = ()
-    env_from: tuple[Json, ...] = ()
-    ports: tuple[Port, ...] = ()
-    resources: Resources = Resources()
-    volume_mounts: tuple[Mount, ...] = ()
-    security_context: Json = {}
-    restart_policy: str = ""
-
-
-class KeyToPath(_Manifest, frozen=True):
-    """One key of a Secret or a ConfigMap as a file."""
-
-    key: str = ""
-    path: str = ""
-
-
-class ConfigMapVolume(_Manifest, frozen=True):
-    """The keys of a ConfigMap as files."""
-
-    name: str = ""
-    items: tuple[KeyToPath, ...] = ()
-    optional: bool = False
-
-
-class DownwardFile(_Manifest, frozen=True):
-    """A field of the pod as a file."""
-
-    path: str = ""
-    field_ref: FieldRef | None = None
-
-
-class DownwardVolume(_Manifest, frozen=True):
-    """Fields of the pod as files."""
-
-    items: tuple[DownwardFile, ...] = ()
-
-
-class EmptyDir(_Manifest, frozen=True):
-    """A directory of the pod's own."""
-
-    medium: str = ""
-    size_limit: str | int | float | None = None
-
-
-class ClaimVolume(_Manifest, frozen=True):
-    """A claim that exists."""
-
-    claim_name: str = ""
-
-
-class ClaimSpec(_Manifest, frozen=True):
+class ClaimSpec(Manifest, frozen=True):
     """What a claim asks for."""
 
     access_modes: tuple[str, ...] = ()
     volume_mode: str = "Filesystem"
 
 
-class Volume(_Manifest, frozen=True):
-    """A volume of a pod; one of the sources is set, or another that the rules do not look into."""
-
-    name: str = ""
-    empty_dir: EmptyDir | None = None
-    persistent_volume_claim: ClaimVolume | None = None
-    config_map: ConfigMapVolume | None = None
-    downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
-
-
-class PodSpec(_Manifest, frozen=True):
-    """A pod."""
-
-    containers: tuple[Container, ...] = ()
-    init_containers: tuple[Container, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    restart_policy: str = ""
-    scheduler_name: str = ""
-    hostname: str = ""
-    subdomain: str = ""
-    node_name: str = ""
-    node_selector: dict[str, str] = {}
-    affinity: Json = {}
-    topology_spread_constraints: tuple[Json, ...] = ()
-    host_network: bool = False
-    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
-    set_hostname_as_fqdn: bool = msgspec.field(default=False, name="setHostnameAsFQDN")
-
-
-class Template(_Manifest, frozen=True):
-    """What pods are made of."""
-
-    metadata: Metadata = Metadata()
-    spec: PodSpec = PodSpec()
-
-
-class Policy(_Manifest, frozen=True):
+class Policy(Manifest, frozen=True):
     """What Volcano does on an event or an exit code."""
 
     action: str = ""
@@ -194,13 +33,13 @@ class Policy(_Manifest, frozen=True):
         return (*((self.event,) if self.event else ()), *self.events)
 
 
-class DependsOn(_Manifest, frozen=True):
+class DependsOn(Manifest, frozen=True):
     """Tasks that come first."""
 
     name: tuple[str, ...] = ()
 
 
-class PartitionPolicy(_Manifest, frozen=True):
+class PartitionPolicy(Manifest, frozen=True):
     """Groups of a task's pods."""
 
     total_partitions: int = 0
@@ -208,7 +47,7 @@ class PartitionPolicy(_Manifest, frozen=True):
     min_partitions: int = 0
 
 
-class Task(_Manifest, frozen=True):
+class Task(Manifest, frozen=True):
     """Pods of one template in a VolcanoJob."""
 
     name: str = ""
@@ -221,7 +60,7 @@ class Task(_Manifest, frozen=True):
     template: Template = Template()
 
 
-class JobVolume(_Manifest, frozen=True):
+class JobVolume(Manifest, frozen=True):
     """A volume that Volcano mounts into every container of the job."""
 
     mount_path: str = ""
@@ -229,7 +68,7 @@ class JobVolume(_Manifest, frozen=True):
     volume_claim: ClaimSpec | None = None
 
 
-class VolcanoSpec(_Manifest, frozen=True):
+class VolcanoSpec(Manifest, frozen=True):
     """A VolcanoJob."""
 
     scheduler_name: str = ""
@@ -245,7 +84,7 @@ class VolcanoSpec(_Manifest, frozen=True):
     tasks: tuple[Task, ...] = ()
 
 
-class BatchSpec(_Manifest, frozen=True):
+class BatchSpec(Manifest, frozen=True):
     """A Job of Kubernetes itself."""
 
     completions: int | None = None
@@ -262,7 +101,7 @@ class BatchSpec(_Manifest, frozen=True):
     template: Template = Template()
 
 
-class ServiceSpec(_Manifest, frozen=True):
+class ServiceSpec(Manifest, frozen=True):
     """Who is behind a Service."""
 
     selector: dict[str, str] = {}
@@ -270,35 +109,35 @@ class ServiceSpec(_Manifest, frozen=True):
     publish_not_ready_addresses: bool = False
 
 
-class Service(_Manifest, frozen=True):
+class Service(Manifest, frozen=True):
     """A Service."""
 
     metadata: Metadata = Metadata()
     spec: ServiceSpec = ServiceSpec()
 
 
-class Claim(_Manifest, frozen=True):
+class Claim(Manifest, frozen=True):
     """A PersistentVolumeClaim."""
 
     metadata: Metadata = Metadata()
     spec: ClaimSpec = ClaimSpec()
 
 
-class ConfigMap(_Manifest, frozen=True):
+class ConfigMap(Manifest, frozen=True):
     """A ConfigMap."""
 
     metadata: Metadata = Metadata()
     data: dict[str, str] = {}
 
 
-class VolcanoJob(_Manifest, frozen=True):
+class VolcanoJob(Manifest, frozen=True):
     """A Job of batch.volcano.sh."""
 
     metadata: Metadata = Metadata()
     spec: VolcanoSpec = VolcanoSpec()
 
 
-class BatchJob(_Manifest, frozen=True):
+class BatchJob(Manifest, frozen=True):
     """A Job of batch."""
 
     metadata: Metadata = Metadata()

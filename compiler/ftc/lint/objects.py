@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from ftc.lint import schemas
-from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, Template, VolcanoJob
+from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, VolcanoJob
+from ftc.lint.pod_manifest import Template
 from ftc.lint.text import Spot
 from ftc.source import Document
 

@@ -15,7 +15,7 @@ from ftc.lint.text import Spot, Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ftc.lint.manifest import Container
+    from ftc.lint.pod_manifest import Container
 
 _SHELLS = ("bash", "sh", "dash", "ash", "zsh", "ksh")
 # Programs that run the rest of their line, and whether options of theirs take a word each.

@@ -12,7 +12,7 @@ import msgspec
 from ftc.lint.devices import count
 from ftc.lint.environment import Environment, environment
 from ftc.lint.launch import Launch, launches
-from ftc.lint.manifest import Container, Mount, Volume
+from ftc.lint.pod_manifest import Container, Mount, Volume
 from ftc.lint.program import Program, constants, program
 from ftc.lint.shell.script import Command, Expansion, Part, Script, Word
 from ftc.lint.subjects import Job, Pod

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ftc.lint.manifest import BatchSpec, Claim, ConfigMap, JobVolume, Metadata, PodSpec, Service, Template, VolcanoSpec
+from ftc.lint.manifest import BatchSpec, Claim, ConfigMap, JobVolume, Service, VolcanoSpec
 from ftc.lint.objects import Kind, Object
+from ftc.lint.pod_manifest import Metadata, PodSpec, Template
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath

@@ -14,7 +14,7 @@ from ftc.lint.subjects import Job, Pod
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ftc.lint.manifest import Container
+    from ftc.lint.pod_manifest import Container
 
 _LIMIT = 63
 _GENERATED = 5

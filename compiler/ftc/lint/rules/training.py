@@ -9,18 +9,10 @@ from ftc.lint.configs import Config, file_named
 from ftc.lint.devices import chips_without_bf16
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
+from ftc.trainer.scopes import EVALUATING, OF_LORA, OF_SFT, OF_WHOLE_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-_OF_SFT = ("predict_with_generate", "neat_packing", "train_on_prompt", "mask_history")
-
-
-_OF_LORA = ("use_dora", "use_rslora", "pissa_init", "loraplus_lr_ratio")
-
-
-_FULL_OPTIMIZERS = ("use_galore", "use_apollo", "use_badam")
 
 
 def arguments_go_together(config: Config) -> Iterator[Finding]:
@@ -38,6 +30,7 @@ def arguments_go_together(config: Config) -> Iterator[Finding]:
         *_data(config),
         *_evaluation(config),
         *_export(config),
+        *_missing(config),
     ):
         yield Finding(config.at(name), message)
 
@@ -58,18 +51,18 @@ def _precision(config: Config) -> Iterator[tuple[str, str]]:
 
 def _method(config: Config) -> Iterator[tuple[str, str]]:
     stage, tuning = config.data.get("stage", "sft"), config.data.get("finetuning_type", "lora")
-    for name in [name for name in _OF_SFT if config.value(name) is True and stage != "sft"]:
+    for name in [name for name in OF_SFT if config.value(name) is True and stage != "sft"]:
         yield name, f"{name} is for stage sft, and this is {stage}"
-    for name in [name for name in _OF_LORA if _on(config, name) and tuning in ("full", "freeze")]:
+    for name in [
+        name for name in (*OF_LORA, "loraplus_lr_ratio") if _on(config, name) and tuning in ("full", "freeze")
+    ]:
         yield name, f"{name} is for LoRA, and finetuning_type is {tuning}"
-    for name in [name for name in _FULL_OPTIMIZERS if config.value(name) is True and tuning == "lora"]:
+    for name in [name for name in OF_WHOLE_WEIGHTS if config.value(name) is True and tuning == "lora"]:
         yield name, f"{name} does not go with LoRA"
     if _on(config, "quantization_bit") and tuning in ("full", "freeze") and not config.exports:
         yield "quantization_bit", f"a quantized model is trained with LoRA, and finetuning_type is {tuning}"
     if _on(config, "adapter_name_or_path") and tuning in ("full", "freeze"):
         yield "adapter_name_or_path", f"an adapter is for LoRA, and finetuning_type is {tuning}"
-    if stage == "ppo" and "reward_model" not in config.data:
-        yield "stage", "PPO needs a reward_model"
     if stage == "ppo" and config.value("report_to") == "mlflow":
         yield "report_to", "PPO does not log to mlflow"
     if _on(config, "dpo_label_smoothing") and config.data.get("pref_loss", "sigmoid") != "sigmoid":
@@ -79,17 +72,11 @@ def _method(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _data(config: Config) -> Iterator[tuple[str, str]]:
-    if config.exports or (config.expanded and not config.data):
-        return
-    if config.value("do_train") is True and "dataset" not in config.data:
-        yield "do_train", "there is nothing to train on: dataset is missing"
     if _on(config, "val_size") and config.value("eval_dataset") is not None:
         yield "val_size", "val_size and eval_dataset exclude each other"
     if config.value("streaming") is True:
         if _on(config, "max_samples"):
             yield "max_samples", "max_samples does not go with streaming"
-        if "max_steps" not in config.data:
-            yield "streaming", "streaming needs max_steps"
         size = config.value("val_size")
         if isinstance(size, float) and 0 < size < 1:
             yield "val_size", "with streaming val_size is a whole number"
@@ -100,13 +87,7 @@ def _data(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _evaluation(config: Config) -> Iterator[tuple[str, str]]:
-    if config.exports:
-        return
     strategy = config.data.get("eval_strategy", "no")
-    evaluates = [name for name in ("do_eval", "do_predict", "predict_with_generate") if config.value(name) is True]
-    evaluates += ["eval_strategy"] if strategy in ("steps", "epoch") else []
-    if evaluates and "val_size" not in config.data and "eval_dataset" not in config.data:
-        yield evaluates[0], "there is nothing to evaluate on: give val_size or eval_dataset"
     if config.value("load_best_model_at_end") is True:
         save = config.data.get("save_strategy", "steps")
         if strategy not in (save, None) and save != "best" and not str(strategy).startswith("$"):
@@ -120,14 +101,31 @@ def _evaluation(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _export(config: Config) -> Iterator[tuple[str, str]]:
-    if not config.exports:
-        return
-    if _on(config, "export_quantization_bit") and "export_quantization_dataset" not in config.data:
-        yield "export_quantization_bit", "quantization needs export_quantization_dataset"
     if _on(config, "export_quantization_bit") and _on(config, "adapter_name_or_path"):
         yield "export_quantization_bit", "the adapter must be merged before the model is quantized"
-    if _on(config, "quantization_bit") and _on(config, "adapter_name_or_path"):
+    if config.exports and _on(config, "quantization_bit") and _on(config, "adapter_name_or_path"):
         yield "quantization_bit", "an adapter is not merged into a quantized model"
+
+
+_NEEDS = (
+    ("do_train", ("dataset",), "there is nothing to train on: dataset is missing"),
+    ("streaming", ("max_steps",), "streaming needs max_steps"),
+    ("export_quantization_bit", ("export_quantization_dataset",), "quantization needs export_quantization_dataset"),
+    *(
+        (name, ("val_size", "eval_dataset"), "there is nothing to evaluate on: give val_size or eval_dataset")
+        for name in (*EVALUATING, "eval_strategy")
+    ),
+)
+
+
+def _missing(config: Config) -> Iterator[tuple[str, str]]:
+    """What one argument needs, and neither the file nor the command line gives."""
+    if config.value("stage") == "ppo" and not config.may_give("reward_model"):
+        yield "stage", "PPO needs a reward_model"
+    for name, needed, message in _NEEDS:
+        asked = config.value(name) not in (None, False, 0, "no")
+        if asked and not any(config.may_give(one) for one in needed):
+            yield name, message
 
 
 def restarts_go_on(config: Config) -> Iterator[Finding]:

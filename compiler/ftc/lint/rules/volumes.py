@@ -16,7 +16,8 @@ from ftc.lint.subjects import MANY, Job, Pod
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.lint.manifest import ClaimSpec, PodSpec
+    from ftc.lint.manifest import ClaimSpec
+    from ftc.lint.pod_manifest import PodSpec
     from ftc.lint.text import Spot
 
 _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")

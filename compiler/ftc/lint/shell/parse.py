@@ -11,7 +11,9 @@ import msgspec
 import tree_sitter
 import tree_sitter_bash
 
-from ftc.lint.shell.script import Assignment, Command, Context, Expansion, Heredoc, Part, Read, Script, Word
+from ftc.lint.shell.conditions import in_test, is_compared
+from ftc.lint.shell.script import Assignment, Command, Context, Expansion, Heredoc, Read, Script, Word
+from ftc.lint.shell.words import MAX_DEPTH, NAME, TooDeepError, parameter, text_of, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,12 +23,10 @@ if TYPE_CHECKING:
 # The parser's time grows with the square of what it cannot make sense of. No script that anybody wrote is beyond these;
 # one that is goes unread.
 MAX_LENGTH = 64_000
-MAX_DEPTH = 100
 _MOST = {"|": 500, "(": 1_000, "[": 2_000, "{": 1_000, "<<": 200, "&": 1_000, ";": 1_000, "\n": 2_000, "$": 2_000}
 _CHUNK = 512
 # A script is asked for by each rule, and by each pod of its kind.
 KEPT = 256
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 @cache
@@ -52,10 +52,6 @@ def parse(text: str) -> Script | None:
     return _Reader(text).script(tree.root_node)
 
 
-class _TooDeepError(Exception):
-    """A script that nests like no script does."""
-
-
 class _Reader:
     """One walk over the tree; what is found is kept in the order of the text."""
 
@@ -72,7 +68,7 @@ class _Reader:
     def script(self, root: Node) -> Script | None:
         try:
             self._visit(root, Context(), 0)
-        except _TooDeepError:
+        except TooDeepError:
             return None
         calls = _call_guards(self.commands, self.functions)
         guarded = tuple(_guarded(command, calls) for command in self.commands)
@@ -81,7 +77,7 @@ class _Reader:
 
     def _visit(self, node: Node, context: Context, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise _TooDeepError
+            raise TooDeepError
         handler = _HANDLERS.get(node.type)
         self.above.append(node)
         if handler is not None:
@@ -94,14 +90,14 @@ class _Reader:
         self._command(node, context, (), None, depth)
 
     def function(self, node: Node, context: Context, depth: int) -> None:
-        name = _text(node.child_by_field_name("name"), self.text)
+        name = text_of(node.child_by_field_name("name"), self.text)
         self.functions.add(name)
         self._children(node, _with(context, function=name), depth)
 
     def name(self, node: Node, context: Context, _: int) -> None:
         """In arithmetic a variable stands without `$`."""
         if self.above[-2].type in _ARITHMETIC:
-            self.reads.append(Read(Expansion(_text(node, self.text)), node.start_byte, context))
+            self.reads.append(Read(Expansion(text_of(node, self.text)), node.start_byte, context))
 
     def _children(self, node: Node, context: Context, depth: int) -> None:
         pipeline = node.type == "pipeline"
@@ -118,7 +114,7 @@ class _Reader:
             if child.type == "variable_assignment":
                 settings.append(self._assignment(child, context))
             elif child.type not in ("herestring_redirect", "file_redirect", "heredoc_redirect"):
-                words.append(self._word(child))
+                words.append(word_of(child, self.text))
         command = Command(tuple(words), node.start_byte, context, tuple(settings), redirects, heredoc)
         if command.name in ("exit", "return", "exec"):
             self.left |= context.guards
@@ -132,7 +128,7 @@ class _Reader:
     def _set_by(self, command: Command) -> None:
         """`read NAME…` sets what it names."""
         for word in command.arguments:
-            if word.text and _NAME.fullmatch(word.text):
+            if word.text and NAME.fullmatch(word.text):
                 self.assignments.append(Assignment(word.text, None, word.start, command.context))
 
     def _visit_inside(self, node: Node, context: Context, depth: int) -> None:
@@ -165,7 +161,7 @@ class _Reader:
                 target = redirect.child_by_field_name("destination")
                 operator = next((c.type for c in redirect.children if c.type.startswith((">", "<", "&"))), "")
                 if target is not None:
-                    found.append((operator, self._word(target)))
+                    found.append((operator, word_of(target, self.text)))
             elif redirect.type == "pipeline":
                 found += self._teed(redirect)
         return tuple(found), heredoc
@@ -173,7 +169,7 @@ class _Reader:
     def _teed(self, pipeline: Node) -> Iterator[tuple[str, Word]]:
         """`cat <<EOF | tee FILE` writes FILE."""
         for command in pipeline.named_children:
-            words = [self._word(child) for child in command.named_children]
+            words = [word_of(child, self.text) for child in command.named_children]
             if words and words[0].text == "tee":
                 yield from ((">", word) for word in words[1:] if not word.raw.startswith("-"))
 
@@ -183,7 +179,7 @@ class _Reader:
         if start is None or body is None:
             return None
         value = self.text[body.start_byte : body.end_byte]
-        return Heredoc(value, body.start_byte, any(mark in _text(start, self.text) for mark in "'\"\\"))
+        return Heredoc(value, body.start_byte, any(mark in text_of(start, self.text) for mark in "'\"\\"))
 
     def conditional(self, node: Node, context: Context, depth: int) -> None:
         """The condition, then each block; `else` stands under the same condition."""
@@ -191,7 +187,7 @@ class _Reader:
         inside, now = context, condition
         for child in node.children:
             if child.type == "then":
-                names = frozenset(_NAME.findall(self.text[node.start_byte : child.start_byte]))
+                names = frozenset(NAME.findall(self.text[node.start_byte : child.start_byte]))
                 inside = _with(context, guards=context.guards | names)
                 now = self._branch(inside)
             elif child.type == "elif_clause":
@@ -214,7 +210,7 @@ class _Reader:
         if current is not None:
             self._visit(current, _with(context, handled=True), depth + 1)
         for link in reversed(chain):
-            names = frozenset(_NAME.findall(self.text[link.start_byte : link.named_children[0].end_byte][:_CHUNK]))
+            names = frozenset(NAME.findall(self.text[link.start_byte : link.named_children[0].end_byte][:_CHUNK]))
             chained = any(child.type == "&&" for child in link.children)
             right = self._branch(_with(context, guards=context.guards | names), -1 if chained else 1)
             last = link == node and not context.handled
@@ -226,10 +222,10 @@ class _Reader:
         loop = node.type != "case_statement"
         body = node.child_by_field_name("body")
         end = body.start_byte if body is not None else node.end_byte
-        names = frozenset(_NAME.findall(self.text[node.start_byte : end][:_CHUNK]))
+        names = frozenset(NAME.findall(self.text[node.start_byte : end][:_CHUNK]))
         variable = node.child_by_field_name("variable")
         if variable is not None:
-            name = _text(variable, self.text)
+            name = text_of(variable, self.text)
             self.assignments.append(Assignment(name, None, variable.start_byte, context))
         for child in node.named_children:
             if child == body or child.type == "case_item":
@@ -250,57 +246,18 @@ class _Reader:
 
     def _assignment(self, node: Node, context: Context) -> Assignment:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        word = Word(("",), "", node.end_byte) if value is None else self._word(value)
-        return Assignment(_text(name, self.text).partition("[")[0], word, node.start_byte, context)
+        word = Word(("",), "", node.end_byte) if value is None else word_of(value, self.text)
+        return Assignment(text_of(name, self.text).partition("[")[0], word, node.start_byte, context)
 
     def expansion(self, node: Node, context: Context, depth: int) -> None:
-        expansion = self._parameter(node)
+        expansion = parameter(node, self.text)
         if expansion is not None:
-            tested = _in_test(self.above, self.text) and not expansion.operator
-            compared = _is_compared(self.above, self.text)
+            tested = in_test(self.above, self.text) and not expansion.operator
+            compared = is_compared(self.above, self.text)
             self.reads.append(Read(expansion, node.start_byte, context, tested, compared))
         for child in node.named_children:
             if child.type not in ("variable_name", "special_variable_name"):
                 self._visit(child, context, depth + 1)
-
-    def _parameter(self, node: Node) -> Expansion | None:
-        name, operator, rest = None, "", []
-        for child in node.children:
-            if child.type in ("variable_name", "subscript"):
-                name = name or _NAME.match(_text(child, self.text))
-            elif child.is_named:
-                rest.append(_text(child, self.text))
-            elif child.type not in ("$", "${", "}"):
-                operator = operator or child.type
-        return Expansion(name[0], operator, "".join(rest) if operator else None) if name else None
-
-    def _word(self, node: Node) -> Word:
-        return Word(tuple(self._parts(node, 0)), _text(node, self.text), node.start_byte)
-
-    def _parts(self, node: Node, depth: int) -> Iterator[Part]:
-        text = _text(node, self.text)
-        match node.type:
-            case _ if depth > MAX_DEPTH:
-                raise _TooDeepError
-            case "word" | "number" | "string_content" | "variable_name" | "extglob_pattern" | "regex":
-                yield re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) if node.type == "word" else text
-            case "raw_string":
-                yield text[1:-1]
-            case "command_name" | "string" | "concatenation":
-                yield from self._pieces(node, depth)
-            case "simple_expansion" | "expansion":
-                yield self._parameter(node)
-            case _:
-                yield None
-
-    def _pieces(self, node: Node, depth: int) -> Iterator[Part]:
-        """The parts of the children; in a string also the blanks between them, which belong to no child."""
-        end = node.start_byte + (node.type == "string")
-        for child in node.named_children:
-            if child.start_byte > end:
-                yield self.text[end : child.start_byte]
-            yield from self._parts(child, depth + 1)
-            end = child.end_byte
 
 
 _HANDLERS: dict[str, Callable[[_Reader, Node, Context, int], None]] = {
@@ -317,10 +274,6 @@ _HANDLERS: dict[str, Callable[[_Reader, Node, Context, int], None]] = {
 _ARITHMETIC = ("binary_expression", "unary_expression", "postfix_expression", "arithmetic_expansion", "test_command")
 
 
-def _text(node: Node | None, text: str) -> str:
-    return text[node.start_byte : node.end_byte] if node is not None else ""
-
-
 def _with(context: Context, **changes: Any) -> Context:
     return msgspec.structs.replace(context, **changes)
 
@@ -334,35 +287,6 @@ def _inside(node: Node, context: Context) -> Context:
         case "negated_command":
             return _with(context, handled=True)
     return context
-
-
-def _in_test(above: list[Node], text: str) -> bool:
-    """Whether it is only asked if there is something: `[ -n "$A" ]`, `[ "$A" = "" ]`, `[ "$A" ]`."""
-    inner, parent = above[-1], above[-2]
-    if parent.type == "string":
-        inner, parent = parent, above[-3]
-    if parent.type not in ("test_command", "unary_expression", "binary_expression"):
-        return False
-    if parent.type == "test_command":
-        return True
-    operator = parent.child_by_field_name("operator")
-    said = _text(operator, text)
-    if parent.type == "unary_expression":
-        return said in ("-n", "-z")
-    others = [_text(child, text) for child in parent.named_children if child not in (inner, operator)]
-    return said in ("=", "==", "!=") and others in (['""'], ["''"])
-
-
-_NUMERIC = ("-eq", "-ne", "-gt", "-ge", "-lt", "-le")
-
-
-def _is_compared(above: list[Node], text: str) -> bool:
-    """Whether it is a number in `[ "$A" -gt 1 ]`; in `[[ … ]]` nothing stands for 0."""
-    outer = [node for node in above[-4:-1] if node.type in ("binary_expression", "test_command")]
-    if [node.type for node in outer] != ["test_command", "binary_expression"]:
-        return False
-    operator = _text(outer[1].child_by_field_name("operator"), text)
-    return operator in _NUMERIC and not text.startswith("[[", outer[0].start_byte)
 
 
 def _mistake(root: Node) -> int | None:

@@ -1,0 +1,169 @@
+"""The pods in the manifests that lint judges, as types: no more fields than the rules read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ftc.spec.base import Json
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """Kubernetes' spelling of names."""
+
+
+class Metadata(Manifest, frozen=True):
+    """Of an object or of a pod template."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class KeyRef(Manifest, frozen=True):
+    """A key of a Secret or a ConfigMap."""
+
+    name: str = ""
+    key: str = ""
+
+
+class FieldRef(Manifest, frozen=True):
+    """A field of the pod."""
+
+    field_path: str = ""
+
+
+class EnvSource(Manifest, frozen=True):
+    """Where a variable's value comes from."""
+
+    field_ref: FieldRef | None = None
+    secret_key_ref: KeyRef | None = None
+    config_map_key_ref: KeyRef | None = None
+
+
+class EnvVar(Manifest, frozen=True):
+    """A variable of a container."""
+
+    name: str = ""
+    value: str | None = None
+    value_from: EnvSource | None = None
+
+
+class Resources(Manifest, frozen=True):
+    """What a container may use."""
+
+    limits: dict[str, str | int | float] = {}
+    requests: dict[str, str | int | float] = {}
+
+
+class Mount(Manifest, frozen=True):
+    """A volume in a container."""
+
+    name: str = ""
+    mount_path: str = ""
+    sub_path: str = ""
+    sub_path_expr: str = ""
+    read_only: bool = False
+
+
+class Port(Manifest, frozen=True):
+    """A port of a container."""
+
+    name: str = ""
+    container_port: int = 0
+    protocol: str = "TCP"
+
+
+class Container(Manifest, frozen=True):
+    """A container or an init container."""
+
+    name: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[Json, ...] = ()
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    volume_mounts: tuple[Mount, ...] = ()
+    security_context: Json = {}
+    restart_policy: str = ""
+
+
+class KeyToPath(Manifest, frozen=True):
+    """One key of a Secret or a ConfigMap as a file."""
+
+    key: str = ""
+    path: str = ""
+
+
+class ConfigMapVolume(Manifest, frozen=True):
+    """The keys of a ConfigMap as files."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class DownwardFile(Manifest, frozen=True):
+    """A field of the pod as a file."""
+
+    path: str = ""
+    field_ref: FieldRef | None = None
+
+
+class DownwardVolume(Manifest, frozen=True):
+    """Fields of the pod as files."""
+
+    items: tuple[DownwardFile, ...] = ()
+
+
+class EmptyDir(Manifest, frozen=True):
+    """A directory of the pod's own."""
+
+    medium: str = ""
+    size_limit: str | int | float | None = None
+
+
+class ClaimVolume(Manifest, frozen=True):
+    """A claim that exists."""
+
+    claim_name: str = ""
+
+
+class Volume(Manifest, frozen=True):
+    """A volume of a pod; one of the sources is set, or another that the rules do not look into."""
+
+    name: str = ""
+    empty_dir: EmptyDir | None = None
+    persistent_volume_claim: ClaimVolume | None = None
+    config_map: ConfigMapVolume | None = None
+    downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
+
+
+class PodSpec(Manifest, frozen=True):
+    """A pod."""
+
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    restart_policy: str = ""
+    scheduler_name: str = ""
+    hostname: str = ""
+    subdomain: str = ""
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    affinity: Json = {}
+    topology_spread_constraints: tuple[Json, ...] = ()
+    host_network: bool = False
+    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
+    set_hostname_as_fqdn: bool = msgspec.field(default=False, name="setHostnameAsFQDN")
+
+
+class Template(Manifest, frozen=True):
+    """What pods are made of."""
+
+    metadata: Metadata = Metadata()
+    spec: PodSpec = PodSpec()

@@ -1,0 +1,116 @@
+"""Arguments of LLaMA-Factory that exclude each other, in its YAML; each with what is nearly the same and right."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.lint.test_lint import codes, judged
+
+BASE = "model_name_or_path: a/b\ntemplate: qwen3\noutput_dir: out\n"
+TRAIN = f"{BASE}do_train: true\ndataset: d\n"
+EXPORT = "model_name_or_path: a/b\ntemplate: qwen3\nexport_dir: merged\n"
+LORA, FULL, FREEZE = (f"{TRAIN}finetuning_type: {name}\n" for name in ("lora", "full", "freeze"))
+PAIRS = [
+    (TRAIN, "bf16: true\nfp16: true", "bf16: true\nfp16: false", "fp16"),
+    (LORA, "quantization_bit: 4\npure_bf16: true", "quantization_bit: 4\nbf16: true", "pure_bf16"),
+    (TRAIN, "stage: pt\nmask_history: true", "stage: sft\nmask_history: true", "mask_history"),
+    (TRAIN, "stage: dpo\nneat_packing: true", "stage: dpo\nneat_packing: false", "neat_packing"),
+    (FULL, "use_dora: true", "use_dora: false", "use_dora"),
+    (FREEZE, "loraplus_lr_ratio: 16.0", "loraplus_lr_ratio: null", "loraplus_lr_ratio"),
+    (LORA, "use_galore: true", "use_galore: false", "use_galore"),
+    (FULL, "quantization_bit: 4", "quantization_bit: null", "quantization_bit"),
+    (FULL, "adapter_name_or_path: a", "adapter_name_or_path: null", "adapter_name_or_path"),
+    (FULL, "use_llama_pro: true", "use_llama_pro: false", "use_llama_pro"),
+    (TRAIN, "stage: ppo", "stage: ppo\nreward_model: r", "stage"),
+    (TRAIN, "stage: ppo\nreward_model: r\nreport_to: mlflow", "stage: dpo\nreport_to: mlflow", "report_to"),
+    (
+        TRAIN,
+        "stage: dpo\npref_loss: ipo\ndpo_label_smoothing: 0.1",
+        "stage: dpo\ndpo_label_smoothing: 0.1",
+        "dpo_label_smoothing",
+    ),
+    (BASE, "do_train: true", "do_train: true\ndataset: d", "do_train"),
+    (TRAIN, "val_size: 0.1\neval_dataset: e", "val_size: 0.0\neval_dataset: e", "val_size"),
+    (TRAIN, "streaming: true", "streaming: true\nmax_steps: 10", "streaming"),
+    (TRAIN, "streaming: true\nmax_steps: 9\nmax_samples: 9", "streaming: false\nmax_samples: 9", "max_samples"),
+    (
+        TRAIN,
+        "streaming: true\nmax_steps: 9\nval_size: 0.1",
+        "streaming: true\nmax_steps: 9\nval_size: 100",
+        "val_size",
+    ),
+    (TRAIN, "mask_history: true\ntrain_on_prompt: true", "mask_history: true", "mask_history"),
+    (
+        TRAIN,
+        "interleave_probs: 0.5,0.5",
+        "interleave_probs: 0.5,0.5\nmix_strategy: interleave_under",
+        "interleave_probs",
+    ),
+    (TRAIN, "eval_strategy: steps", "eval_strategy: 'no'", "eval_strategy"),
+    (TRAIN, "do_eval: true", "do_eval: true\nval_size: 0.1", "do_eval"),
+    (
+        TRAIN,
+        "val_size: 0.1\neval_strategy: epoch\nload_best_model_at_end: true",
+        "val_size: 0.1\neval_strategy: epoch\nsave_strategy: epoch\nload_best_model_at_end: true",
+        "load_best_model_at_end",
+    ),
+    (
+        TRAIN,
+        "val_size: 0.1\neval_strategy: steps\nsave_steps: 150\neval_steps: 100\nload_best_model_at_end: true",
+        "val_size: 0.1\neval_strategy: steps\nsave_steps: 200\neval_steps: 100\nload_best_model_at_end: true",
+        "save_steps",
+    ),
+    (
+        EXPORT,
+        "export_quantization_bit: 4",
+        "export_quantization_bit: 4\nexport_quantization_dataset: d",
+        "export_quantization_bit",
+    ),
+    (EXPORT, "quantization_bit: 4\nadapter_name_or_path: a", "adapter_name_or_path: a", "quantization_bit"),
+]
+
+
+@pytest.mark.parametrize(("base", "wrong", "right", "key"), PAIRS, ids=[pair[1].replace("\n", ", ") for pair in PAIRS])
+def test_what_excludes_another_is_said_at_its_key(base: str, wrong: str, right: str, key: str) -> None:
+    found = [d for d in judged(f"{base}{wrong}\n") if d.code == "FTC874"]
+    assert [d.path[0] for d in found] == [key]
+    assert codes(f"{base}{right}\n") == set()
+
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  restartPolicy: Never
+  containers:
+    - name: train
+      image: registry.example.com/llamafactory:0.9.5
+      command: [bash, -ec]
+      args:
+        - |
+          cat >/tmp/a.yaml <<EOF
+          model_name_or_path: /models/a
+          template: qwen3
+          stage: sft
+          do_train: true
+          finetuning_type: lora
+          output_dir: /out
+          EOF
+          %s
+"""
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "llamafactory-cli train /tmp/a.yaml dataset=d",
+        'llamafactory-cli train /tmp/a.yaml "dataset=$DATASET"',
+        "llamafactory-cli train /tmp/a.yaml $MORE",
+        'echo "dataset: d" >>/tmp/a.yaml; llamafactory-cli train /tmp/a.yaml',
+        "tail -n1 /data/more >>/tmp/a.yaml; llamafactory-cli train /tmp/a.yaml",
+    ],
+)
+def test_what_the_command_line_or_a_later_line_gives_is_not_missing(rest: str) -> None:
+    assert codes(POD % rest) == set()
+    assert codes(POD % "llamafactory-cli train /tmp/a.yaml") == {"FTC874"}
