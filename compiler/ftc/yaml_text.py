@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 import re
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any
 
 import yaml
@@ -94,7 +96,57 @@ _Dumper.add_representer(float, _represent_float)
 _Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
 
 
+# A collection of which marshal makes more bytes than this does not fit on one line.
+_PIECE = 1000
+
+
 def dump(value: Any) -> str:
-    """One YAML document without markers."""
+    """One YAML document without markers.
+
+    It is written piece by piece, and a piece that has been written before is not written again: two compiles of a
+    matrix share most of their lines.
+    """
+    return _below(value, 0) if value and isinstance(value, dict) else _dump(value)
+
+
+def _lines(one: Any, indent: int) -> str:
+    """The lines of a mapping of one key, or of a list of one item."""
+    packed = marshal.dumps(one, 2)
+    ((key, inner),) = one.items() if isinstance(one, dict) else ((None, one[0]),)
+    head = None
+    if len(packed) > _PIECE and isinstance(inner, dict | list | tuple):
+        head = _key(key) if isinstance(one, dict) else "- "
+    if head is None:
+        return _piece(packed, indent)
+    if isinstance(one, dict):
+        return f"{' ' * indent}{head}\n{_below(inner, indent + 2 if isinstance(inner, dict) else indent)}"
+    text = _below(inner, indent + 2)
+    return f"{text[:indent]}{head}{text[indent + 2 :]}"
+
+
+def _below(inner: Any, indent: int) -> str:
+    return "".join(_lines({one: inner[one]} if isinstance(inner, dict) else [one], indent) for one in inner)
+
+
+@cache
+def _key(key: Any) -> str | None:
+    """A key with its colon; None where libyaml would write it in a form of its own."""
+    text = _dump({key: 0}).removesuffix(" 0\n")
+    return None if "\n" in text or text.startswith("? ") else text
+
+
+@lru_cache(maxsize=8192)
+def _piece(packed: bytes, indent: int) -> str:
+    text = _dump(marshal.loads(packed))  # noqa: S302 - what `_lines` has packed
+    text = f"{text.removesuffix(_END)}\n" if text.endswith(_END) else text
+    return _LINE.sub(" " * indent, text) if indent else text
+
+
+# libyaml's mark after a text that ends with blank lines.
+_END = "\n...\n"
+_LINE = re.compile("^(?=[^\n])", re.MULTILINE)
+
+
+def _dump(value: Any) -> str:
     text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20)
     return text

@@ -54,6 +54,7 @@ PLACES: dict[str, Callable[[str], Any]] = {
     "flow sequence": lambda text: {"key": [text, text]},
     "key": lambda text: {text: "value"},
     "key of a flow mapping": lambda text: {"outer": {text: "value"}},
+    "in pieces": lambda text: {"a": {"b": [{"c": text, text: ["p" * 1200, [text, "p" * 1200]]}, [[text, "p" * 1200]]]}},
 }
 READABLE = st.text(st.characters(exclude_categories=["Cs"]))
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -80,6 +81,13 @@ def test_a_text_comes_back_from_pyyaml(place: str, loader: Any) -> None:
 @given(VALUES)
 def test_any_value_comes_back_from_pyyaml(value: Any) -> None:
     assert same(yaml.safe_load(yaml_text.dump(value)), value)
+
+
+def test_what_is_written_in_pieces_is_what_libyaml_writes_at_once() -> None:
+    for text in TEXTS:
+        value = [PLACES["in pieces"](text)]  # a list is written at once
+        at_once = yaml_text.dump(value)[2:].replace("\n  ", "\n").removesuffix("...\n")
+        assert yaml_text.dump(value[0]) == at_once, repr(text)
 
 
 @cache

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ftc.diagnostics.model import dotted
+from ftc.output.reading import documents
 from ftc.output_schemas import kubernetes_object, volcano_job
 
 if TYPE_CHECKING:
@@ -20,12 +19,13 @@ class BugError(Exception):
 
 def volcano(text: str, cluster: Cluster) -> None:
     """Raise BugError where the text is no Volcano Job for the cluster's versions."""
-    _hold("VolcanoJob", yaml.load(text, Loader=yaml.CSafeLoader), volcano_job(cluster.volcano, cluster.kubernetes))
+    for manifest in documents(text):
+        _hold("VolcanoJob", manifest, volcano_job(cluster.volcano, cluster.kubernetes))
 
 
 def batch(text: str, cluster: Cluster) -> None:
     """Raise BugError where a document is no object of Kubernetes for the cluster's version."""
-    for manifest in yaml.load_all(text, Loader=yaml.CSafeLoader):
+    for manifest in documents(text):
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
 
 

@@ -1,0 +1,66 @@
+"""What `yaml_text` has written, read back by libyaml; the pieces that were read before are not read again.
+
+The values share parts with others that were read, and must not be changed.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A piece of so many characters is read whole.
+_PIECE = 1000
+_MARKER = re.compile(r"^---\n", re.MULTILINE)
+_HEAD = re.compile(r" *[A-Za-z][A-Za-z0-9_./-]*:\n(?= *[^ \n])")
+_ITEM = re.compile(r" *- [A-Za-z][A-Za-z0-9_./-]*:[ \n]")
+
+
+def documents(text: str) -> Iterator[Any]:
+    """The documents of a text."""
+    return (_collection(document, 0) for document in _MARKER.split(text) if document)
+
+
+def _collection(text: str, indent: int) -> Any:
+    """The block mapping or block sequence that begins at a column."""
+    if text.startswith("- ", indent):
+        items: list[Any] = []
+        for piece in _beginning("- ", indent).split(text)[1:]:
+            items += _item(piece, indent)
+        return items
+    found: dict[str, Any] = {}
+    for piece in _beginning("(?![-:][ \n])[^ \n]", indent).split(text)[1:]:
+        found |= _entry(piece, indent)
+    return found
+
+
+@cache
+def _beginning(of: str, indent: int) -> re.Pattern[str]:
+    return re.compile(f"^(?={' ' * indent}{of})", re.MULTILINE)
+
+
+def _entry(piece: str, indent: int) -> Any:
+    """A mapping of one key."""
+    head = _HEAD.match(piece) if len(piece) > _PIECE else None
+    if head is None:
+        return _read(piece)
+    (key,) = _read(head[0])
+    below = piece[head.end() :]
+    return {key: _collection(below, indent if below.startswith("- ", indent) else indent + 2)}
+
+
+def _item(piece: str, indent: int) -> Any:
+    """A list of one item."""
+    if len(piece) > _PIECE and _ITEM.match(piece):
+        return [_collection(f"{' ' * (indent + 2)}{piece[indent + 2 :]}", indent + 2)]
+    return _read(piece)
+
+
+@lru_cache(maxsize=8192)
+def _read(piece: str) -> Any:
+    return yaml.load(piece, Loader=yaml.CSafeLoader)
