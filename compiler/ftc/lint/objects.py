@@ -145,9 +145,12 @@ def _job(group: str, kind: str, spec: Any) -> Kind | None:
     keys = spec.keys() if isinstance(spec, dict) else set()
     if "volcano" in group and not group.startswith("batch"):
         return Kind.VOLCANO if "tasks" in keys else None
+    of_volcano = bool(keys & {"tasks", "minAvailable"})
+    if group == "batch" and kind not in _OF_JOBS and not of_volcano and (kind == "Job" or "template" in keys):
+        return Kind.BATCH
     if kind.casefold() not in ("job", "jobs", "vcjob", "volcanojob") and "tasks" not in keys:
         return None
-    if group.startswith("batch.") or keys & {"tasks", "minAvailable"}:
+    if group.startswith("batch.") or of_volcano:
         return Kind.VOLCANO if kind not in _OF_JOBS else None
     return Kind.BATCH if group in ("batch", "") and "template" in keys else None
 

@@ -122,6 +122,18 @@ def test_a_file_without_a_job_is_not_passed_over_in_silence() -> None:
     assert codes("") == codes("- 1\n") == codes("--- x\n") == {"FTC002"}
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n", "FTC802"),
+        ("apiVersion: batch/v1\nkind: Jbo\nmetadata: {name: a}\nspec: {template: {spec: {}}}\n", "FTC803"),
+        ("apiVersion: batch.volcano.sh/v1alpha1\nkind: Jobb\nmetadata: {name: a}\nspec: {tasks: []}\n", "FTC803"),
+    ],
+)
+def test_what_was_meant_to_be_a_job_is_judged_as_one(text: str, code: str) -> None:
+    assert code in codes(text)
+
+
 def test_a_key_is_judged_by_the_clusters_versions() -> None:
     text = (cases.CORPUS / "good" / "FTC809-partitions-of-two.yaml").read_text()
     assert codes(text, versions=Versions("1.35", "1.15")) == set()
