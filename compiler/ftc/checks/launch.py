@@ -8,7 +8,7 @@ from ftc.checks.rule import Finding, Rule
 from ftc.plan.environment import OURS
 from ftc.spec.launcher import Accelerate, Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
-from ftc.spec.source import GitPush
+from ftc.spec.source import KeepOnVolume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         "engine": not isinstance(spec.engine, Ddp),
         "train": bool(spec.train),
         "setup": bool(spec.setup),
-        "publish": isinstance(spec.publish, GitPush),
+        "publish": not isinstance(spec.publish, KeepOnVolume),
     }
     for name in [name for name, given in unused.items() if given]:
         message = "is given, and launcher=command runs a program that does not get it"

@@ -13,7 +13,7 @@ from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.diagnostics.redact import could_be_a_secret, kind_of_secret, names_a_secret
 from ftc.plan.environment import OURS
-from ftc.spec.source import Git, GitPush, HuggingFace, ModelScope
+from ftc.spec.source import FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope
 from ftc.trainer.arguments import groups
 
 if TYPE_CHECKING:
@@ -130,10 +130,13 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
         match owner and owner.source:
             case Git(url=url, credentials=credentials) if credentials is not None:
                 yield (name, "source", "url"), url
-            case HuggingFace(endpoint=url, token=token) | ModelScope(endpoint=url, token=token) if token is not None:
-                yield (name, "source", "endpoint"), url
-    if isinstance(spec.publish, GitPush) and spec.publish.credentials is not None:
-        yield ("publish", "url"), spec.publish.url
+            case HuggingFace() | ModelScope() | FromHub() as hub if hub.token is not None:
+                yield (name, "source", "endpoint"), hub.endpoint
+    match spec.publish:
+        case GitPush(url=url, credentials=credentials) if credentials is not None:
+            yield ("publish", "url"), url
+        case HubPush(endpoint=endpoint):
+            yield ("publish", "endpoint"), endpoint
 
 
 RULES = (

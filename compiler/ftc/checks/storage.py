@@ -10,7 +10,7 @@ from ftc.diagnostics.model import Severity
 from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
 from ftc.spec.launcher import Command
-from ftc.spec.source import Git, GitPush, OnVolume
+from ftc.spec.source import Git, GitPush, KeepOnVolume, OnVolume
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, NodeDirectory, PerPod, PerPodClaim
 from ftc.trainer.arguments import chosen, set_at
 
@@ -184,10 +184,10 @@ def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: storage=per-pod
     Right: storage=per-pod publish=git publish.url=https://git.example.com/team/model
     """
-    trains = not isinstance(spec.launcher, Command)
-    if trains and isinstance(spec.storage.workspace, PerPod | PerPodClaim) and not isinstance(spec.publish, GitPush):
+    lost = not isinstance(spec.launcher, Command) and isinstance(spec.publish, KeepOnVolume)
+    if lost and isinstance(spec.storage.workspace, PerPod | PerPodClaim):
         message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
-        yield Finding(("storage", "workspace"), message, "add publish=git, or use storage=shared")
+        yield Finding(("storage", "workspace"), message, "add publish=git (or s3), or use storage=shared")
 
 
 def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from ftc.plan.quantity import quantity
 from ftc.plan.storage import CACHE, WORKSPACE
 from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
-from ftc.spec.source import GitPush
+from ftc.spec.source import KeepOnVolume
 from ftc.spec.storage import InWorkspace, JobClaim
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=job-lifetime ttl_seconds_after_finished=86400 publish=git publish.url=https://git.example.com/m
     """
     seconds = spec.ttl_seconds_after_finished
-    trains = not isinstance(spec.launcher, Command) and not isinstance(spec.publish, GitPush)
+    trains = not isinstance(spec.launcher, Command) and isinstance(spec.publish, KeepOnVolume)
     if trains and seconds is not None and isinstance(spec.storage.workspace, JobClaim):
         message = f"deletes the trained model {seconds} seconds after the end: its claim goes with the job"
-        yield Finding(("ttl_seconds_after_finished",), message, "add publish=git, or use a claim that exists")
+        yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use a claim that exists")
 
 
 def claim_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

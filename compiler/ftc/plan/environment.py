@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftc.spec.base import BasicAuth, TokenRef
+    from ftc.spec.source import S3, S3Push
 
 Variables: TypeAlias = dict[str, str | FromSecret]
 
@@ -23,6 +24,9 @@ OURS = frozenset(
         "JOB_COMPLETION_INDEX",
         *("SOURCE", "REVISION", "TARGET_DIR", "EXPECT_DATASETS", "SHARED_CACHE", "FETCH_TIMEOUT", "HUB", "REPO_TYPE"),
         *("DOWNLOAD_DIR", "REVISION_FILE", "MODEL_DIR", "DATASET_DIR", "GIT_USER", "GIT_TOKEN", "TLS_VERIFY"),
+        *("REQUIRED_MODULES", "S3_BUCKET", "S3_PREFIX", "S3_ENDPOINT", "S3_REGION", "S3_ADDRESSING"),
+        *("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "LEAST_NNODES", "RESTARTS"),
+        *("PUBLISH_REPOSITORY", "PUBLISH_BRANCH", "PUBLISH_ENDPOINT", "PUBLISH_PRIVATE", "PUBLISH_TOKEN"),
         *("PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE", "PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL"),
     )
 )
@@ -44,3 +48,19 @@ def git_credentials(auth: BasicAuth | None) -> Variables:
 def token(name: str, ref: TokenRef | None) -> Variables:
     """A hub's token from the Secret, under the name that the hub's client reads."""
     return {name: FromSecret(ref.secret, ref.key)} if ref else {}
+
+
+def s3(bucket: S3 | S3Push) -> Variables:
+    """A bucket and how it is reached, under names that no other client of S3 reads."""
+    values: Variables = {
+        "S3_BUCKET": bucket.bucket,
+        **({"S3_PREFIX": bucket.prefix} if bucket.prefix else {}),
+        "S3_ENDPOINT": bucket.endpoint,
+        "S3_REGION": bucket.region,
+        "S3_ADDRESSING": bucket.addressing,
+    }
+    pair = bucket.credentials
+    if pair is None:
+        return values
+    identity, secret = FromSecret(pair.secret, pair.id_key), FromSecret(pair.secret, pair.secret_key)
+    return {**values, "S3_ACCESS_KEY_ID": identity, "S3_SECRET_ACCESS_KEY": secret}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Places, Step
-from ftc.spec.source import Git, HuggingFace, ModelScope, OnVolume, Source
+from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
@@ -15,29 +15,31 @@ if TYPE_CHECKING:
 
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
-    """The sources of the spec and where each will lie."""
+    """The sources of the spec that are staged, and where each will lie."""
     found = []
-    if spec.model is not None:
+    if spec.model is not None and not isinstance(spec.model.source, FromHub):
         found.append(Fetch("model", spec.model.source, _directory(spec.model.source, places)))
-    if spec.dataset is not None:
+    if spec.dataset is not None and not isinstance(spec.dataset.source, FromHub):
         own = () if spec.dataset.info is not None else spec.dataset.names
         found.append(Fetch("dataset", spec.dataset.source, _directory(spec.dataset.source, places), own))
     return tuple(found)
 
 
-def _directory(source: Source, places: Places) -> str:
+def _directory(source: Staged, places: Places) -> str:
     """`<cache>/<slug>-<hash>`, by source and revision: a changed revision is another directory."""
     match source:
         case OnVolume():
             return source.path
         case Git():
-            origin = source.url.rstrip("/").removesuffix(".git")
+            origin, revision = source.url.rstrip("/").removesuffix(".git"), source.revision
         case HuggingFace() | ModelScope():
-            origin = source.repository
+            origin, revision = source.repository, source.revision
+        case S3():
+            origin, revision = f"{source.bucket}/{source.prefix}".rstrip("/"), source.endpoint.rstrip("/")
         case _:
             assert_never(source)
     kind = type(source).__name__
-    name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, source.revision])}"
+    name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, revision])}"
     return f"{places.cache.rstrip('/')}/{name}"
 
 
@@ -48,6 +50,8 @@ def scripts(fetch: Fetch) -> tuple[str, ...]:
             return ("check_path.sh", "fetch.sh", "download_git.sh", "git_credentials.sh")
         case HuggingFace() | ModelScope():
             return ("check_path.sh", "fetch.sh", "download_hub.py")
+        case S3():
+            return ("check_path.sh", "fetch.sh", "transfer_s3.py")
         case OnVolume():
             return ("check_path.sh",)
         case _:
@@ -59,12 +63,14 @@ def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
     return Step(f"fetch-{fetch.name}", _command(fetch.source, places.files), _environment(spec, fetch))
 
 
-def _command(source: Source, files: str) -> tuple[str, ...]:
+def _command(source: Staged, files: str) -> tuple[str, ...]:
     match source:
         case Git():
             return ("bash", f"{files}/fetch.sh", "bash", f"{files}/download_git.sh")
         case HuggingFace() | ModelScope():
             return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_hub.py")
+        case S3():
+            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/transfer_s3.py")
         case OnVolume():
             return ("bash", f"{files}/check_path.sh")
         case _:
@@ -97,6 +103,8 @@ def _origin(fetch: Fetch) -> Variables:
             endpoint = environment.given({"MODELSCOPE_ENDPOINT": source.endpoint})
             token = environment.token("MODELSCOPE_API_TOKEN", source.token)
             return {**_hub("modelscope", fetch, source), **endpoint, **token}
+        case S3():
+            return {"SOURCE": f"s3://{source.bucket}/{source.prefix}".rstrip("/"), **environment.s3(source)}
         case OnVolume():
             return {}
         case _:

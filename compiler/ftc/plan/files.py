@@ -6,15 +6,17 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, staging, storage
+from ftc.plan import fetch, publish, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
-from ftc.spec.source import GitPush
+from ftc.spec.source import FromHub
 from ftc.trainer import accelerate, arguments, dataset_info
 
 if TYPE_CHECKING:
+    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
+    from ftc.spec.model import Dataset
 
 TRAIN = "train.yaml"
 MERGE = "merge.yaml"
@@ -35,19 +37,27 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
     if dataset.info is not None:
-        files.append(File(DATASET_INFO, dataset_info.text(dataset.info, inputs.dataset, places.files)))
+        files.append(File(DATASET_INFO, _dataset_info(dataset, dataset.info, inputs)))
     return (*files, *_setup(spec))
 
 
 def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
     found = {f.name: staging.directory(spec, f) for f in fetched}
     described = spec.dataset is not None and spec.dataset.info is not None
+    asked = spec.model.source if spec.model is not None and isinstance(spec.model.source, FromHub) else None
     return arguments.Inputs(
-        model=found["model"],
-        dataset=found["dataset"],
-        dataset_info=places.files if described else found["dataset"],
+        model=asked.repository if asked else found["model"],
+        model_revision=asked.revision if asked else None,
+        dataset=found.get("dataset"),
+        dataset_info=places.files if described else found.get("dataset", places.files),
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
     )
+
+
+def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inputs) -> str:
+    if isinstance(dataset.source, FromHub):
+        return dataset_info.of_hub(info, dataset.source.repository)
+    return dataset_info.text(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
 def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
@@ -57,8 +67,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if not isinstance(spec.launcher, Command):
         names["train.sh"] = "train.sh"
-        if isinstance(spec.publish, GitPush):
-            names |= {"publish.sh": "publish_git.sh", "git_credentials.sh": "git_credentials.sh"}
+        names |= publish.scripts(spec)
     return tuple(File(name, script(file)) for name, file in names.items())
 
 

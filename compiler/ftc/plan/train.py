@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan import environment, staging
+from ftc.plan import environment, publish, staging
 from ftc.plan.files import MERGE
 from ftc.plan.types import Fetch, File, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
-from ftc.spec.source import GitPush
+from ftc.spec.source import FromHub
 from ftc.spec.tracking import Mlflow
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
         "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
+        "REQUIRED_MODULES": " ".join(publish.modules(spec)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
     own = isinstance(spec.launcher, Command)
     sources = {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched} if own else {}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
-    derived = {**topology, **sources, **staging.variables(spec, fetched), **_publish(spec), **_tracking(spec)}
-    return {**environment.given(derived), **platform, **_credentials(spec)}
+    derived = {**topology, **sources, **staging.variables(spec, fetched), **_tracking(spec)}
+    cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
+    return {**environment.given(derived), **cache, **platform, **_from_hub(spec), **publish.variables(spec)}
 
 
 def _calls_torchrun(spec: JobSpec) -> bool:
@@ -66,27 +68,21 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
         case _:
             assert_never(spec.launcher)
     merging = ["llamafactory-cli"] if any(f.name == MERGE for f in files) else []
-    pushing = ["git", "git-lfs"] if isinstance(spec.publish, GitPush) else []
-    return list(dict.fromkeys([*tools, *merging, *pushing]))
+    return list(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 
-def _publish(spec: JobSpec) -> dict[str, str | None]:
-    sink = spec.publish
-    if not isinstance(sink, GitPush) or spec.model is None or spec.dataset is None or spec.method is None:
-        return {}
-    tuned = f"{spec.method.finetuning_type} {spec.method.stage}"
-    return {
-        "PUBLISH_URL": sink.url,
-        "PUBLISH_BRANCH_PREFIX": sink.branch_prefix,
-        "PUBLISH_MESSAGE": f"{spec.model.id}: {tuned} on {', '.join(spec.dataset.names)}",
-        "PUBLISH_AUTHOR_NAME": sink.author_name,
-        "PUBLISH_AUTHOR_EMAIL": sink.author_email,
-        "TLS_VERIFY": None if sink.tls_verify else "false",
-    }
+def _asked_by_trainer(spec: JobSpec) -> list[FromHub]:
+    """The sources that the trainer downloads by itself; a rule keeps them from having two endpoints or tokens."""
+    owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
+    return [owner.source for owner in owners if isinstance(owner.source, FromHub)]
 
 
-def _credentials(spec: JobSpec) -> Variables:
-    return environment.git_credentials(spec.publish.credentials) if isinstance(spec.publish, GitPush) else {}
+def _from_hub(spec: JobSpec) -> Variables:
+    """What the hub's client reads; its own cache is kept beside what is staged."""
+    variables: Variables = {}
+    for source in _asked_by_trainer(spec):
+        variables |= environment.given({"HF_ENDPOINT": source.endpoint}) | environment.token("HF_TOKEN", source.token)
+    return variables
 
 
 def _tracking(spec: JobSpec) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from ftc.spec.base import Json
-from ftc.spec.source import Source
+from ftc.spec.source import Staged
 from ftc.spec.storage import Claim, JobClaim
 
 
@@ -27,10 +27,10 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One source: `directory` is where the steps find it; `datasets` are names that it must describe itself."""
+    """One source that is staged, in a `directory` that the steps read; `datasets` are names that it must describe."""
 
     name: Literal["model", "dataset"]
-    source: Source
+    source: Staged
     directory: str
     datasets: tuple[str, ...] = ()
 
@@ -54,7 +54,7 @@ class Step(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What an image for the run is made of, by layers: `base`, Debian's `tools`, `torch`, pip's `packages`.
 
-    `image` is the name that the job calls it by; `extras` are what engine, tracking and arguments add to the trainer.
+    `image` is the name that the job calls it by; `extras` are what engine, tracking, storage and arguments add to it.
     """
 
     image: str

@@ -17,9 +17,13 @@ log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
 check_tools() {
-  local tool
+  local tool module
   for tool in ${REQUIRED_TOOLS:-}; do
     command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
+  done
+  for module in ${REQUIRED_MODULES:-}; do
+    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$module" ||
+      die "Python's $module is missing in this image: use an image that has it"
   done
 }
 

@@ -4,8 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
-child='' starting=false stopped=false
-export -n GIT_USER GIT_TOKEN # for the push only
+child='' starting=false stopped=false secrets=(GIT_USER GIT_TOKEN PUBLISH_TOKEN S3_ACCESS_KEY_ID S3_SECRET_ACCESS_KEY)
+export -n "${secrets[@]}" # for the publishing only
 # Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
 export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
 
@@ -80,7 +80,8 @@ merge() {
 }
 
 publish() {
-  export GIT_USER GIT_TOKEN
+  export "${secrets[@]}"
+  if [[ -e $ftc_dir/publish.py ]]; then exec python3 "$ftc_dir/publish.py" "$1"; fi
   exec bash "$ftc_dir/publish.sh" "$1"
 }
 
@@ -95,5 +96,5 @@ if [[ -e $ftc_dir/merge.yaml ]]; then
   result=merged
   step merge merge
 fi
-if [[ -n ${PUBLISH_URL:-} ]]; then step publish publish "$result"; fi
+if [[ -n ${PUBLISH_URL:-}${PUBLISH_REPOSITORY:-}${S3_BUCKET:-} ]]; then step publish publish "$result"; fi
 log "all done: $RUN_DIR/$result"

@@ -102,6 +102,14 @@ class TokenRef(Spec, frozen=True):
     key: DataKey = "token"
 
 
+class KeyPair(Spec, frozen=True):
+    """The ID of an access key and its secret that lie in a Secret of the job's namespace."""
+
+    secret: ObjectName
+    id_key: DataKey = "AWS_ACCESS_KEY_ID"
+    secret_key: DataKey = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a key, not a secret
+
+
 LabelKey = Annotated[
     str,
     Meta(

@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, BasicAuth, Spec, Text, TokenRef, Url, whole
+from ftc.spec.base import AbsolutePath, BasicAuth, KeyPair, Spec, Text, TokenRef, Url, whole
+
+HubId = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[A-Za-z0-9][-A-Za-z0-9_.]*(/[A-Za-z0-9][-A-Za-z0-9_.]*)?"),
+        max_length=192,
+        description="A repository as a hub names it: owner/name.",
+    ),
+]
+BucketName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]"),
+        description="3 to 63 lower case letters, digits, '-' and '.'.",
+    ),
+]
+ObjectPrefix = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(?!(.*/)?\.{0,2}(/|$))[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*|"),
+        max_length=512,
+        description="What the names of objects begin with, a directory: models/qwen3",
+    ),
+]
+S3Endpoint = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?"),
+        description="The address of the server alone: https://s3.example.com:9000",
+    ),
+]
 
 
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
@@ -43,7 +74,35 @@ class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
     revision: str = ""
 
 
-Source: TypeAlias = Git | HuggingFace | ModelScope | OnVolume
+class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
+    """The objects of a bucket of Amazon S3, or of a server that speaks its protocol, below `prefix`.
+
+    What was fetched once is not looked for again: a new version goes below another prefix. `addressing` is where the
+    bucket stands: in the path of an address, or before the name of the server. Without `credentials` it is public.
+    """
+
+    bucket: BucketName
+    prefix: ObjectPrefix = ""
+    endpoint: S3Endpoint = "https://s3.amazonaws.com"
+    region: Text = "us-east-1"
+    addressing: Literal["path", "virtual"] = "path"
+    credentials: KeyPair | None = None
+
+
+class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
+    """A repository of the Hugging Face hub, or of a mirror, that the trainer downloads by itself.
+
+    No step stages it: every node asks the hub when the training starts, with the token in the training's own container.
+    """
+
+    repository: HubId
+    revision: Text = "main"
+    endpoint: Url | None = None
+    token: TokenRef | None = None
+
+
+Staged: TypeAlias = Git | HuggingFace | ModelScope | S3 | OnVolume
+Source: TypeAlias = Staged | FromHub
 
 
 BranchName = Annotated[
@@ -69,8 +128,35 @@ class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     author_email: Text = "ftc@localhost"
 
 
+class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
+    """Commit the result to a branch of a repository of the Hugging Face hub, or of a server that speaks its protocol.
+
+    The repository is made if there is none, `private` or not.
+    """
+
+    repository: HubId
+    token: TokenRef
+    branch: BranchName = "main"
+    endpoint: Url | None = None
+    private: bool = True
+
+
+class S3Push(Spec, frozen=True, tag_field="kind", tag="s3"):
+    """Copy the result into a bucket, below `<prefix>/<job name>/`; an empty object `_SUCCESS` comes last.
+
+    The other fields are those of the source.
+    """
+
+    bucket: BucketName
+    credentials: KeyPair
+    prefix: ObjectPrefix = ""
+    endpoint: S3Endpoint = "https://s3.amazonaws.com"
+    region: Text = "us-east-1"
+    addressing: Literal["path", "virtual"] = "path"
+
+
 class KeepOnVolume(Spec, frozen=True, tag_field="kind", tag="none"):
     """Leave the result where the run wrote it."""
 
 
-Publish: TypeAlias = KeepOnVolume | GitPush
+Publish: TypeAlias = KeepOnVolume | GitPush | HubPush | S3Push

@@ -7,12 +7,28 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from ftc.plan.storage import cache_volume, is_shared
-from ftc.spec.source import Git, GitPush, HuggingFace, ModelScope, OnVolume, Source
+from ftc.spec.source import (
+    S3,
+    FromHub,
+    Git,
+    GitPush,
+    HubPush,
+    HuggingFace,
+    KeepOnVolume,
+    ModelScope,
+    OnVolume,
+    Publish,
+    S3Push,
+    Source,
+    Staged,
+)
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, Nfs, NodeDirectory, PerPod, PerPodClaim, Storage
 from ftc.summary.types import Fetched, Stage, Volume
 from ftc.trainer.arguments import MERGED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftc.plan.types import Fetch, RunPlan
     from ftc.spec.job import JobSpec
     from ftc.spec.storage import Volume as Mounted
@@ -57,35 +73,61 @@ def _kind(volume: Mounted) -> tuple[str, str, str | None]:
 
 
 def fetched(spec: JobSpec, run: RunPlan) -> tuple[Fetched, ...]:
-    """Every source of the run."""
-    return tuple(_fetched(spec, fetch) for fetch in run.fetches)
+    """Every source of the run, those that the trainer asks for last."""
+    return (*(_fetched(spec, fetch) for fetch in run.fetches), *_asked_by_trainer(spec))
 
 
 def _fetched(spec: JobSpec, fetch: Fetch) -> Fetched:
-    source = fetch.source
     return Fetched(
         name=fetch.name,
-        kind=str(msgspec.to_builtins(source)["kind"]),
-        origin=_origin(source),
-        revision=source.revision or ("" if isinstance(source, OnVolume) else "the default branch"),
+        kind=_kind_of(fetch.source),
+        origin=_origin(fetch.source),
+        revision=_revision(fetch.source),
         directory=fetch.directory,
-        by=_by(spec, source),
+        by=_by(spec, fetch.source),
     )
+
+
+def _asked_by_trainer(spec: JobSpec) -> Iterator[Fetched]:
+    owners = {"model": spec.model, "dataset": spec.dataset}
+    for name, source in [(name, owner.source) for name, owner in owners.items() if owner is not None]:
+        if isinstance(source, FromHub):
+            origin = _origin(source)
+            by = "each node's trainer, when it starts"
+            yield Fetched(name, _kind_of(source), origin, source.revision, origin, by)
+
+
+def _kind_of(source: Source) -> str:
+    return str(msgspec.to_builtins(source)["kind"])
 
 
 def _origin(source: Source) -> str:
     match source:
         case Git():
             return source.url
-        case HuggingFace() | ModelScope():
+        case HuggingFace() | ModelScope() | FromHub():
             return f"{source.repository}{f' by {source.endpoint}' if source.endpoint else ''}"
+        case S3():
+            return f"{source.bucket}/{source.prefix} by {source.endpoint}"
         case OnVolume():
             return source.path
         case _:
             assert_never(source)
 
 
-def _by(spec: JobSpec, source: Source) -> str:
+def _revision(source: Staged) -> str:
+    match source:
+        case Git():
+            return source.revision or "the default branch"
+        case HuggingFace() | ModelScope() | OnVolume():
+            return source.revision
+        case S3():
+            return ""
+        case _:
+            assert_never(source)
+
+
+def _by(spec: JobSpec, source: Staged) -> str:
     if isinstance(source, OnVolume):
         return "must be there"
     shared = is_shared(cache_volume(spec.storage))
@@ -99,7 +141,20 @@ def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:
     found = []
     if spec.method is not None and spec.method.merge is not None:
         found.append(Stage("merge", "node 0", "llamafactory-cli export", f"{directory}/{MERGED}"))
-    if isinstance(spec.publish, GitPush):
-        place = f"{spec.publish.url}, branch {spec.publish.branch_prefix}-<time>"
-        found.append(Stage("publish", "node 0", "git push", place))
-    return tuple(found)
+    return (*found, *_published(spec.publish, directory))
+
+
+def _published(sink: Publish, directory: str) -> tuple[Stage, ...]:
+    match sink:
+        case GitPush():
+            return (Stage("publish", "node 0", "git push", f"{sink.url}, branch {sink.branch_prefix}-<time>"),)
+        case HubPush():
+            by = f" by {sink.endpoint}" if sink.endpoint else ""
+            return (Stage("publish", "node 0", "commit", f"{sink.repository}{by}, branch {sink.branch}"),)
+        case S3Push():
+            below = "/".join(part for part in (sink.bucket, sink.prefix, directory.rpartition("/")[2]) if part)
+            return (Stage("publish", "node 0", "copy", f"{below} by {sink.endpoint}"),)
+        case KeepOnVolume():
+            return ()
+        case _:
+            assert_never(sink)

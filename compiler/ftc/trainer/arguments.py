@@ -22,7 +22,7 @@ MERGED = "merged"
 
 # In the order in which people read a training: the model, the method, the data, the output, the optimisation.
 _ORDER = (
-    *("model_name_or_path", "adapter_name_or_path", "trust_remote_code", "template"),
+    *("model_name_or_path", "model_revision", "adapter_name_or_path", "trust_remote_code", "template"),
     *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
     *("stage", "do_train", "finetuning_type", "lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
     *("freeze_vision_tower", "freeze_multi_modal_projector", "pref_beta", "pref_loss", "deepspeed"),
@@ -39,6 +39,7 @@ _RANK = {name: rank for rank, name in enumerate(_ORDER)}
 # What ftc derives, and the key of the spec that it is derived from.
 OWNED = {
     "model_name_or_path": "model.source",
+    "model_revision": "model.source",
     "template": "model.template",
     "stage": "method.stage",
     "finetuning_type": "method.finetuning_type",
@@ -65,10 +66,14 @@ _SHAPING = (
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """Where the trainer finds things in the pod; `dataset` holds the files, `dataset_info` describes them."""
+    """Where the trainer finds things in the pod; `dataset` holds the files, `dataset_info` describes them.
+
+    A model with a revision is a repository that the trainer downloads; without a `dataset` it downloads that one too.
+    """
 
     model: str
-    dataset: str
+    model_revision: str | None
+    dataset: str | None
     dataset_info: str
     shared_between_nodes: bool
 
@@ -99,7 +104,7 @@ def train(spec: JobSpec, model: Model, dataset: Dataset, method: Method, inputs:
     """The content of train.yaml."""
     values: Json = {"overwrite_output_dir": False, **_cache(inputs), **chosen(spec)}
     values |= {
-        "model_name_or_path": inputs.model,
+        **_model(inputs),
         "template": model.template,
         "stage": method.stage,
         "do_train": True,
@@ -109,7 +114,7 @@ def train(spec: JobSpec, model: Model, dataset: Dataset, method: Method, inputs:
         "output_dir": OUTPUT,
         **_tracking(spec.tracking),
     }
-    if dataset.info is not None:
+    if dataset.info is not None and inputs.dataset is not None:
         values.setdefault("media_dir", inputs.dataset)
     if isinstance(spec.engine, DeepSpeed):
         values["deepspeed"] = deepspeed.config(spec.engine)
@@ -118,6 +123,11 @@ def train(spec: JobSpec, model: Model, dataset: Dataset, method: Method, inputs:
 
 def _rank(item: tuple[str, Any]) -> tuple[int, str]:
     return _RANK.get(item[0], len(_RANK)), item[0]
+
+
+def _model(inputs: Inputs) -> Json:
+    revision = {} if inputs.model_revision is None else {"model_revision": inputs.model_revision}
+    return {"model_name_or_path": inputs.model, **revision}
 
 
 def _cache(inputs: Inputs) -> Json:
@@ -145,7 +155,7 @@ def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
     """
     shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
     return {
-        "model_name_or_path": inputs.model,
+        **_model(inputs),
         "adapter_name_or_path": OUTPUT,
         **shaping,
         "template": model.template,

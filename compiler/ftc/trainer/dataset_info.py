@@ -16,8 +16,26 @@ def text(info: dict[str, Json], data: str, here: str) -> str:
     LLaMA-Factory joins a name to the directory of dataset_info.json and takes an absolute one as it is.
     """
     directory = data if data.startswith("/") else posixpath.relpath(data, here)
-    entries = {name: _entry(entry, directory) for name, entry in info.items()}
+    return _text({name: _entry(entry, directory) for name, entry in info.items()})
+
+
+def of_hub(info: dict[str, Json], repository: str) -> str:
+    """The text of the file for a repository that LLaMA-Factory downloads (data/parser.py, `hf_hub_url`).
+
+    It names no files there. A name without the suffix of one is a directory, which is a `folder` of the repository.
+    """
+    return _text({name: _entry_of_hub(entry, repository) for name, entry in info.items()})
+
+
+def _text(entries: dict[str, Json]) -> str:
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+
+
+def _entry_of_hub(entry: Json, repository: str) -> Json:
+    name = entry.get("file_name")
+    folder = {"folder": name} if isinstance(name, str) and posixpath.normpath(name) != "." else {}
+    rest = {key: value for key, value in entry.items() if key != "file_name"}
+    return {"hf_hub_url": repository, **folder, **rest}
 
 
 def _entry(entry: Json, directory: str) -> Json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc.resources import directory
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.spec.source import S3, S3Push
 from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
 from ftc.trainer.arguments import chosen
 
@@ -60,8 +61,8 @@ def pins(spec: JobSpec) -> tuple[str, ...]:
 
 
 def extras(spec: JobSpec) -> tuple[str, ...]:
-    """What engine, tracking and arguments ask for on top of the pair; LLaMA-Factory stops without them."""
-    found = (*_of_engine(spec), *_of_tracking(spec), *_of_arguments(spec))
+    """What engine, tracking, storage and arguments ask for on top of the pair; the run stops without them."""
+    found = (*_of_engine(spec), *_of_tracking(spec), *_of_storage(spec), *_of_arguments(spec))
     return tuple(sorted(found))
 
 
@@ -85,6 +86,13 @@ def _of_tracking(spec: JobSpec) -> tuple[str, ...]:
             return ()
         case _:
             assert_never(spec.tracking)
+
+
+def _of_storage(spec: JobSpec) -> tuple[str, ...]:
+    """The client of S3: boto3 wants an older python-dateutil than the trainer's (botocore: <3)."""
+    owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
+    places = (*(owner.source for owner in owners), spec.publish)
+    return ("s3",) if any(isinstance(place, S3 | S3Push) for place in places) else ()
 
 
 def _of_arguments(spec: JobSpec) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.compiling import COMMAND, document, fetcher, pod, trainer, variables
+from unit.compiling import COMMAND, document, fetcher, pod, template, trainer, variables
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/models/Qwen3-0.6B")
 
@@ -131,6 +131,14 @@ def test_git_is_told_what_to_fetch() -> None:
         ),
         (("model.source.token={secret: mine, key: p}",), {"HF_TOKEN"}),
         (("source@model.source=modelscope", "model.source.token={secret: mine, key: p}"), {"MODELSCOPE_API_TOKEN"}),
+        (
+            (
+                "source@model.source=s3",
+                "model.source.bucket=models",
+                "model.source.credentials={secret: mine, id_key: u, secret_key: p}",
+            ),
+            {"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"},
+        ),
     ],
 )
 def test_credentials_come_from_a_secret_and_are_in_one_container_only(
@@ -178,3 +186,62 @@ def test_a_command_fetches_what_it_is_given_and_is_told_where() -> None:
     found = trainer(*COMMAND, "model=qwen3-8b")
     assert variables(found)["MODEL_DIR"] == variables(fetcher("model", *COMMAND, "model=qwen3-8b"))["TARGET_DIR"]
     assert "DATASET_DIR" not in variables(found)
+
+
+DIRECT = ("source@model.source=huggingface-direct", "source@dataset.source=huggingface-direct")
+S3 = ("source@model.source=s3", "model.source.bucket=models")
+
+
+def test_a_bucket_is_told_what_to_fetch() -> None:
+    place = ("model.source.prefix=qwen/0.6b", "model.source.endpoint=http://minio:9000", "model.source.region=eu-1")
+    container = fetcher("model", *S3, *place)
+    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/transfer_s3.py"]
+    wanted = {
+        "SOURCE": "s3://models/qwen/0.6b",
+        "S3_BUCKET": "models",
+        "S3_PREFIX": "qwen/0.6b",
+        "S3_ENDPOINT": "http://minio:9000",
+        "S3_REGION": "eu-1",
+        "S3_ADDRESSING": "path",
+    }
+    found = variables(container)
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+def test_each_prefix_and_each_server_is_another_directory_of_the_cache() -> None:
+    others = ("model.source.prefix=a", "model.source.prefix=b", "model.source.endpoint=http://minio:9000")
+    found = {variables(fetcher("model", *S3, other))["TARGET_DIR"] for other in (*others, "model.source.region=eu-1")}
+    assert len(found) == len(others) + 1
+
+
+def test_what_the_trainer_downloads_is_not_staged() -> None:
+    assert "initContainers" not in pod(*DIRECT)
+    assert "ftc.dev/fetch.sh" not in template(*DIRECT)["metadata"]["annotations"]
+    train = document("train.yaml", *DIRECT, "model.source.revision=v2")
+    assert (train["model_name_or_path"], train["model_revision"]) == ("Qwen/Qwen3-0.6B", "v2")
+    merge = document("merge.yaml", *DIRECT, "model.source.revision=v2")
+    assert (merge["model_name_or_path"], merge["model_revision"]) == ("Qwen/Qwen3-0.6B", "v2")
+    assert train["dataset_dir"] == "/etc/ftc"
+    assert "media_dir" not in train
+    assert document("dataset_info.json", *DIRECT) == {"alpaca": {"hf_hub_url": "tatsu-lab/alpaca", "folder": "data"}}
+
+
+def test_a_staged_model_has_no_revision_for_the_trainer() -> None:
+    assert "model_revision" not in document("train.yaml")
+    assert "model_revision" not in document("merge.yaml")
+
+
+def test_the_trainer_has_the_hub_s_token_and_mirror_where_it_downloads_and_nowhere_else() -> None:
+    hub = ("cluster.hub_endpoint=https://mirror.example.com", "model.source.token={secret: mine, key: p}")
+    found = trainer(DIRECT[0], *hub)
+    assert variables(found)["HF_ENDPOINT"] == "https://mirror.example.com"
+    assert variables(found)["HF_HUB_CACHE"] == "/workspace/cache/hub"
+    token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "p"}}}
+    assert token in found["env"]
+    assert token not in fetcher("dataset", DIRECT[0], *hub)["env"]
+    staged = {variable["name"] for variable in trainer(*hub)["env"]}
+    assert not staged & {"HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE"}
+
+
+def test_one_s_own_cache_of_the_hub_is_kept() -> None:
+    assert variables(trainer(DIRECT[0], "env.HF_HUB_CACHE=/workspace/mine"))["HF_HUB_CACHE"] == "/workspace/mine"
