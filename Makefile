@@ -28,9 +28,10 @@ types: $(VENV)/.installed
 golden: $(VENV)/.installed
 	$(PYTHON) -m golden.update
 
-# Write the generated schema of the spec anew.
+# Write the generated schemas of the spec and of conf files anew.
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
+	$(PYTHON) -m ftc.spec.file_schema schemas/conf
 
 bench: $(VENV)/.installed
 	$(PYTHON) benchmarks/cold_compile.py

@@ -20,6 +20,7 @@ _COMMANDS = {
     "plan": "Print what a run does and needs, on one screen.",
     "diff": "Say what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and say where they differ.",
+    "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Print what a code such as FTC301 stands for.",
     "completion": "Print the completion script of a shell.",
 }

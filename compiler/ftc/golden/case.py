@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -81,6 +81,13 @@ def _invalid(message: str, document: source.Document) -> Diagnostic:
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", where))
     help_ = f"a case has {', '.join(Case.__struct_fields__)}"
     return Diagnostic(code=UNREADABLE, message=f"is no case: {said}", position=document.position(path), help=help_)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `case.yaml`, for editors."""
+    found = msgspec.json.schema(Case)
+    found["$defs"]["Case"]["properties"]["targets"]["items"] = {"enum": list(TARGETS)}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
 
 
 def names(directory: Path) -> list[str]:

@@ -1,0 +1,45 @@
+"""`ftc schema`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from click.shell_completion import CompletionItem
+
+from ftc.cli.options import refuse
+from ftc.spec import file_schema, schema
+
+_CASE = "case"
+_KNOWN = (*file_schema.NAMES, _CASE)
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
+    return [CompletionItem(name) for name in _KNOWN if name.startswith(incomplete)]
+
+
+@click.command("schema")
+@click.argument("group", required=False, shell_complete=_complete)
+def command(group: str | None) -> None:
+    """Print the JSON Schema of the spec, or of a file of conf/GROUP, for editors that complete and check.
+
+    GROUP may also be `config`, a primary config, or `case`, a golden/CASE/case.yaml. An editor with
+    yaml-language-server finds the schema by a comment in the file, with a path from the file or a URL:
+
+    \b
+      ftc schema hardware > conf/.schema/hardware.schema.json
+      # yaml-language-server: $schema=../.schema/hardware.schema.json
+    """
+    if group is None:
+        text = schema.text()
+    elif group in file_schema.NAMES:
+        text = file_schema.text(group)
+    elif group == _CASE:
+        from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
+
+        text = json.dumps(case.schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    else:
+        from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
+
+        refuse(f"there is no schema of '{group}'; {did_you_mean(group, _KNOWN)}")
+    click.echo(text.encode(), nl=False)

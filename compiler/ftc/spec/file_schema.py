@@ -1,0 +1,101 @@
+"""The JSON Schemas of conf files, for editors; `make schemas` writes them all.
+
+A file says a part of the spec: nothing is required in it, any value may be a reference, and there is a defaults list.
+Draft 7 is what every yaml-language-server reads.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftc.spec import schema as spec_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRIMARY = "config"
+# Each group, and the type and key that its files are the value of.
+_GROUPS = {
+    "build": ("Hardware", "build"),
+    "source": ("Model", "source"),
+    **{
+        name: ("JobSpec", name)
+        for name in (
+            *("cluster", "dataset", "engine", "hardware", "launcher", "method", "model", "network", "publish"),
+            *("storage", "tracking"),
+        )
+    },
+}
+NAMES = (PRIMARY, *sorted(_GROUPS))
+_DEFAULTS = {"description": "The configs that this one extends, in their order.", "type": "array"}
+_REFERENCE = {"description": "A reference, ${key.path}, or ???: no value yet", "pattern": r"\$\{|^\?\?\?$"}
+
+
+def make(name: str) -> dict[str, Any]:
+    """The schema of a group's files, or of a primary config."""
+    definitions = {key: _partial(one) for key, one in spec_schema.make()["$defs"].items()}
+    owner, key = _GROUPS.get(name, ("", ""))
+    top = _partial(spec_schema.make()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
+    top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores what stands beside a reference
+    for target in set(_references(top)):
+        known = definitions[target]["properties"]
+        definitions[target] = {**definitions[target], "properties": {"defaults": _DEFAULTS, **known}}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": f"{name}.schema.json",
+        "title": f"A file of ftc's group {name}" if owner else "A primary config of ftc",
+        **{key: value for key, value in top.items() if key != "default"},
+        "$defs": {key: definitions[key] for key in sorted(_reached(top, definitions))},
+    }
+
+
+def text(name: str) -> str:
+    """The schema as a file holds it."""
+    return json.dumps(make(name), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _partial(schema: Any) -> Any:
+    """The schema without what it requires, and with references in the place of values; conditions stay."""
+    if isinstance(schema, list):
+        return [_partial(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: value if key == "if" else _partial(value) for key, value in schema.items() if key != "required"}
+    if "properties" in schema:
+        inner = schema["properties"]
+        found["properties"] = {key: one if key == "kind" else _or_reference(one) for key, one in inner.items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            found[key] = _or_reference(schema[key])
+    return found
+
+
+def _or_reference(schema: dict[str, Any]) -> dict[str, Any]:
+    partial: dict[str, Any] = _partial(schema)
+    return {"anyOf": [partial, {"type": "string", **_REFERENCE}]}
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """The names of the definitions that a schema refers to."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    if isinstance(schema, dict) and "$ref" in schema:
+        yield schema["$ref"].rpartition("/")[2]
+    for one in inner:
+        yield from _references(one)
+
+
+def _reached(top: Any, definitions: dict[str, Any]) -> set[str]:
+    found: set[str] = set()
+    waiting = set(_references(top))
+    while waiting:
+        found |= waiting
+        waiting = {name for one in waiting for name in _references(definitions[one])} - found
+    return found
+
+
+if __name__ == "__main__":
+    for one in NAMES:
+        (Path(sys.argv[1]) / f"{one}.schema.json").write_text(text(one), encoding="utf-8")
