@@ -72,6 +72,7 @@ class Object(msgspec.Struct, frozen=True):
     data: Any
     mismatches: tuple[Mismatch, ...]
     content: Typed | None
+    versions: Versions
 
     def at(self, *path: str | int) -> Spot:
         """The place of a key of the object."""
@@ -186,7 +187,7 @@ def _object(document: Document, path: KeyPath, kind: Kind, data: Json, versions:
     if longest is not None:
         mismatches.append(Mismatch(longest, "maxItems", MAX_ENTRIES, {}, None, ""))
     content = _converted(fit, _TYPES[kind]) if longest is None else None
-    return Object(document, path, kind, data, tuple(mismatches), content)
+    return Object(document, path, kind, data, tuple(mismatches), content, versions)
 
 
 def _too_long(node: Any, path: KeyPath) -> KeyPath | None:

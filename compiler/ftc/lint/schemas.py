@@ -70,6 +70,29 @@ def _policy(strict: Json) -> Json:
 
 
 @cache
+def actions(volcano: str, kubernetes: str) -> tuple[str, ...]:
+    """What a policy may do in a version of Volcano: its webhook takes no other, whatever the definition lists."""
+    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["policy"]["properties"]["action"])  # type: ignore[index] # a mapping
+
+
+@cache
+def events(volcano: str, kubernetes: str) -> tuple[str, ...]:
+    """What a policy may be for."""
+    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["event"])  # type: ignore[index] # a mapping
+
+
+@cache
+def plugins(volcano: str, kubernetes: str) -> tuple[str, ...]:
+    """The plugins that there are."""
+    strict: Any = volcano_job(volcano, kubernetes).schema
+    return tuple(strict["properties"]["spec"]["properties"]["plugins"]["properties"])
+
+
+def _words(schema: Json) -> tuple[str, ...]:
+    return tuple(word for one in schema["anyOf"] for word in (*one.get("enum", ()), *filter(None, [one.get("const")])))
+
+
+@cache
 def kubernetes(definition: str, minor: str) -> Validator:
     """A batch Job, a Service, a claim."""
     defs = kubernetes_definitions(minor)

@@ -85,6 +85,11 @@ class Job(msgspec.Struct, frozen=True):
         return self.total is not None and self.total >= MANY
 
     @property
+    def cluster(self) -> tuple[str, str]:
+        """The versions of Volcano and Kubernetes that it is for."""
+        return self.object.versions.volcano, self.object.versions.kubernetes
+
+    @property
     def plugins(self) -> dict[str, tuple[str, ...]]:
         """Volcano's plugins, with those that its webhook adds to others.
 

@@ -140,6 +140,16 @@ def test_a_key_is_judged_by_the_clusters_versions() -> None:
     assert codes(text, versions=Versions("1.30", "1.10")) == {"FTC801"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [("action: RestartJob", "action: RestartPartition", "FTC810"), ("svc:", "ray: []\n    svc:", "FTC830")],
+)
+def test_a_word_of_a_newer_volcano_is_judged_by_the_clusters(old: str, new: str, code: str) -> None:
+    text = (cases.CORPUS / "good" / "FTC840-as-many-as-replicas.yaml").read_text().replace(old, new)
+    assert code not in codes(text, versions=Versions("1.35", "1.15"))
+    assert code in codes(text, versions=Versions("1.30", "1.10"))
+
+
 SILENT = {
     "a limit alone": "          resources: {limits: {nvidia.com/gpu: 1}}\n",
     "one name for three chips": "          resources: {limits: {huawei.com/Ascend910: 8}}\n",

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean
+from ftc.lint import schemas
 from ftc.lint.environment import flag
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run, Step
@@ -52,9 +53,11 @@ def plugins_are_read(job: Job) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC830-plugin-misspelt.yaml
     Right: tests/corpus/good/FTC830-flag-and-its-value.yaml
     """
+    known = schemas.plugins(*job.cluster)
     for name, arguments in job.volcano.plugins.items() if job.volcano else ():
-        if name not in _FLAGS:
-            yield Finding(job.at("spec", "plugins", name), f"there is no plugin '{name}'", did_you_mean(name, _FLAGS))
+        if name not in known:
+            message = f"Volcano {job.cluster[0]} has no plugin '{name}'"
+            yield Finding(job.at("spec", "plugins", name), message, did_you_mean(name, known))
         else:
             yield from _unread(job, name, arguments)
 

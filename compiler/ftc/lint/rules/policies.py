@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
+from ftc.lint import schemas
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run
 from ftc.lint.subjects import MANY, Job
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
 
     from ftc.lint.manifest import Policy
 
-# What the webhook takes, though the resource definition lists more (validate/util.go).
-EVENTS = ("*", "JobUpdated", "PodEvicted", "PodFailed", "PodPending", "TaskCompleted", "TaskFailed", "Unknown")
-ACTIONS = (
-    *("AbortJob", "CompleteJob", "RestartJob", "RestartPartition", "RestartPod", "RestartTask", "ResumeJob"),
-    "TerminateJob",
-)
 _RESTARTS = ("RestartJob", "RestartPartition", "RestartPod", "RestartTask")
 _IN_PART = ("RestartPod", "RestartTask")
 _LOSS = ("PodFailed", "PodEvicted")
@@ -54,20 +49,20 @@ def policies_are_accepted(job: Job) -> Iterator[Finding]:
 
 
 def _accepted(job: Job, path: KeyPath, policy: Policy) -> Iterator[Finding]:
-    place = job.at(*path)
+    place, events, actions = job.at(*path), schemas.events(*job.cluster), schemas.actions(*job.cluster)
     if policy.all_events and policy.exit_code is not None:
         yield Finding(place, "a policy is for an event or for an exit code, not for both", "make it two policies")
     elif not policy.all_events and policy.exit_code is None and not job.object.has(*path, "exitCode"):
         yield Finding(place, "the policy names neither an event nor an exit code", "add event: PodFailed")
-    for event in [event for event in policy.all_events if event not in EVENTS]:
+    for event in [event for event in policy.all_events if event not in events]:
         where = job.at(*path, "event" if event == policy.event else "events")
-        yield Finding(where, f"Volcano takes no policy on '{event}'", did_you_mean(event, EVENTS))
+        yield Finding(where, f"Volcano {job.cluster[0]} takes no policy on '{event}'", did_you_mean(event, events))
     if policy.exit_code == 0:
         yield Finding(job.at(*path, "exitCode"), "0 is success, and no policy is for it", "use event: TaskCompleted")
-    if policy.action not in ACTIONS and not (policy.action == "" and job.object.has(*path, "action")):
+    if policy.action not in actions and not (policy.action == "" and job.object.has(*path, "action")):
         said = f"has no action '{policy.action}'" if policy.action else "the policy has no action"
-        message = f"Volcano {said}" if policy.action else said
-        yield Finding(job.at(*path, "action"), message, did_you_mean(policy.action, ACTIONS))
+        message = f"Volcano {job.cluster[0]} {said}" if policy.action else said
+        yield Finding(job.at(*path, "action"), message, did_you_mean(policy.action, actions))
 
 
 def _repeated(job: Job, path: KeyPath, policies: tuple[Policy, ...]) -> Iterator[Finding]:
