@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def directory(name: str) -> Path:
-    """The shipped directory `name` (`conf`, `schemas` or `scripts`)."""
+    """The shipped directory `name` (`conf`, `schemas`, `scripts`, or of `tests` what pages show)."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent.parent / name
 

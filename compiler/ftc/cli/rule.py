@@ -24,12 +24,13 @@ def command(code: str | None) -> None:
     """
     from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
+    from ftc.lint.pages import with_example  # noqa: PLC0415 - the same
 
     known = pages()
     if code is None:
         click.echo("".join(_row(page) for page in known.values()), nl=False)
     elif code.upper() in known:
-        click.echo(render(known[code.upper()]), nl=False)
+        click.echo(render(with_example(known[code.upper()])), nl=False)
     else:
         refuse(f"there is no code '{code}'; {did_you_mean(code.upper(), known)}")
 

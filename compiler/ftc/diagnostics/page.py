@@ -12,7 +12,8 @@ from ftc.diagnostics.model import Severity
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to say of a code; `wrong` and `right` are what one types after `command`.
 
-    `target` is the only target that it is checked for. `silenceable` says whether `ignore` may silence it.
+    `example` shows both, where they are files. `target` is the only target that it is checked for. `silenceable` says
+    whether `ignore` may silence it.
     """
 
     code: str
@@ -20,6 +21,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     wrong: str | None = None
     right: str | None = None
+    example: str = ""
     command: str = "ftc compile"
     severity: Severity = Severity.ERROR
     target: str | None = None
@@ -42,7 +44,9 @@ def _one_line(text: str) -> str:
 def render(page: Page) -> str:
     """The page as text."""
     parts = [f"{page.code} ({page.severity.value}): {page.title}", page.why]
-    if page.wrong is not None and page.right is not None:
+    if page.example:
+        parts.append(page.example)
+    elif page.wrong is not None and page.right is not None:
         examples = (("Wrong:  ", page.wrong), ("Right:  ", page.right))
         parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
     if page.target is not None:

@@ -7,7 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from ftc.cli.main import cli
 from ftc.diagnostics import page
 from ftc.lint import Versions, lint
 from ftc.lint.rules import RULES
@@ -65,3 +67,17 @@ def test_a_page_says_what_why_and_from_where(rule: object) -> None:
     assert re.fullmatch(rf"tests/corpus/bad/{rule.code}-[\w-]+\.yaml", read.wrong)  # type: ignore[attr-defined] # the same
     assert (cases.ROOT / read.wrong).is_file()
     assert (cases.ROOT / read.right).is_file()
+
+
+def test_a_page_shows_the_manifest_and_where_the_right_one_differs() -> None:
+    said = CliRunner().invoke(cli, ["rule", "FTC860"]).stdout
+    wrong, _, right = said.partition("\nRight:\n")
+    assert "\nWrong:\n\n    apiVersion: batch.volcano.sh/v1alpha1\n    kind: Job\n" in wrong
+    assert "\n                  memory: 4Gi\n                limits:\n" in wrong
+    assert "-              memory: 4Gi\n   +              memory: 2048Mi\n" in right
+    assert "tests/corpus" not in said
+
+
+def test_a_page_shows_manifests_of_several_documents_whole() -> None:
+    said = CliRunner().invoke(cli, ["rule", "FTC859"]).stdout
+    assert "\n    ---\n" in said
