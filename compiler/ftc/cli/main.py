@@ -14,6 +14,7 @@ from ftc import __version__
 _COMMANDS = {
     "compile": "Compile a run to a manifest.",
     "lint": "Find mistakes in manifests that you have.",
+    "init": "Start a repository of runs that are reviewed in pull requests.",
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
     "explain": "Say where a value of the spec or of an artifact came from.",

@@ -1,0 +1,85 @@
+"""`ftc init`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ftc import __version__
+from ftc.cli.options import report
+from ftc.resources import directory
+
+_RUN = "my-run"
+# Where each file goes, and its template.
+_FILES = {
+    f"conf/{_RUN}.yaml": "my-run.yaml",
+    f"golden/{_RUN}/case.yaml": "case.yaml",
+    ".github/workflows/ftc.yaml": "github.yaml",
+    ".github/actions/ftc-diff/action.yml": "action.yml",
+    ".gitlab-ci.yml": "gitlab.yaml",
+    ".pre-commit-config.yaml": "pre-commit.yaml",
+    ".gitattributes": "gitattributes",
+    "requirements.txt": "requirements.txt",
+    "README.md": "README.md",
+}
+
+
+@click.command("init")
+@click.argument("target", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+def command(target: Path) -> None:
+    """Start a repository of runs in DIR: a run of your own, its compiled manifest, and what checks it.
+
+    It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README. A file
+    that is there already is left as it is.
+
+    \b
+      ftc init runs && cd runs
+      ftc golden check
+    """
+    for name, text in _contents().items():
+        click.echo(f"{_write(target / name, text)} {target / name}")
+    _compile(target)
+
+
+def _contents() -> dict[str, str]:
+    from ftc.golden.case import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
+    from ftc.spec import file_schema  # noqa: PLC0415 - the same
+
+    templates = directory("template")
+    found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}
+    found["requirements.txt"] = found["requirements.txt"].format(version=__version__)
+    found["conf/.schema/config.schema.json"] = file_schema.text(file_schema.PRIMARY)
+    found["conf/.schema/case.schema.json"] = json.dumps(schema(), indent=1, sort_keys=True) + "\n"
+    return found
+
+
+def _write(file: Path, text: str) -> str:
+    """Write a file that is not there; say what was done."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8", newline="\n") as new:
+            new.write(text)
+    except FileExistsError:
+        return "kept"
+    return "wrote"
+
+
+def _compile(target: Path) -> None:
+    """Compile the case, where nothing has been compiled of it."""
+    from ftc.golden.compare import compare  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
+    from ftc.golden.update import update  # noqa: PLC0415 - the same
+
+    golden = target / "golden"
+    if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:
+        return
+    found = compare(golden, [_RUN], (target / "conf",))
+    for diagnostics in found.refused.values():
+        report(diagnostics)
+    update(found)
+    for finding in found.findings:
+        click.echo(f"wrote {finding.file}")
+    if found.refused:
+        sys.exit(1)

@@ -1,0 +1,134 @@
+"""The way of a new user, with real git: init, edit, check, a branch, diff in all formats, update, check."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import yaml
+
+from review.repository import Repository, initialised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = "conf/my-run.yaml"
+
+
+def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    assert repository.ftc("golden", "check").exit_code == 0
+    manifest = (tmp_path / "golden" / "my-run" / "volcano.yaml").read_text()
+    assert yaml.safe_load(manifest)["metadata"]["generateName"] == "my-run-"
+
+    repository.done("git", "switch", "-q", "-c", "more-nodes")
+    repository.edit(RUN, "nodes: 1", "nodes: 2")
+    check = repository.ftc("golden", "check")
+    assert check.exit_code == 1
+    assert "golden/my-run/volcano.yaml: changed" in check.stdout
+    assert "-    replicas: 1\n+    replicas: 2\n" in check.stdout
+
+    text = repository.ftc("diff", "--base", "main")
+    assert text.exit_code == 0
+    assert "my-run: changed\nJob.batch.volcano.sh/my-run-\n" in text.stdout
+    assert "  ~ spec.tasks[worker].replicas\n      1 → 2\n      nodes (conf/my-run.yaml:10)\n" in text.stdout
+    (run,) = json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)
+    (replicas,) = [change for change in run["changes"] if change["path"] == "spec.tasks[worker].replicas"]
+    assert (replicas["before"], replicas["after"]) == (1, 2)
+    assert replicas["causes"] == [{"key": "nodes", "before": "conf/my-run.yaml:10", "after": "conf/my-run.yaml:10"}]
+    markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
+    assert markdown.startswith("**1 run changed on the cluster**\n\n| run |")
+    assert "| `spec.tasks[worker].replicas` | `1` | `2` | `nodes (conf/my-run.yaml:10)` |" in markdown
+    assert repository.ftc("diff", "--base", "main", "--exit-code").exit_code == 1
+
+    assert repository.ftc("golden", "update", CI="true").exit_code == 1
+    update = repository.ftc("golden", "update")
+    assert "wrote golden/my-run/volcano.yaml (changed)\n" in update.stdout
+    assert repository.ftc("golden", "check").exit_code == 0
+    changed = repository.done("git", "diff", "--name-only").split()
+    assert set(changed) == {RUN, *(line.split()[1] for line in update.stdout.splitlines()), "golden/my-run/SHA256SUMS"}
+    repository.commit("Train on two nodes")
+    repository.done("git", "switch", "-q", "main")
+    repository.done("git", "merge", "-q", "more-nodes")
+    said = repository.ftc("diff", "--base", "HEAD", "--exit-code")
+    assert (said.stdout, said.exit_code) == ("", 0)
+
+
+def test_a_revision_is_compiled_with_its_own_conf_and_cases(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    conf, golden = tmp_path / "conf", tmp_path / "golden"
+    (conf / "hardware").mkdir()
+    (conf / "hardware" / "ours.yaml").write_text("defaults: [nvidia, _self_]\ncpu_per_device: 20\n")
+    repository.edit(RUN, "hardware: nvidia", "hardware: ours")
+    (golden / "more").mkdir()
+    (golden / "more" / "case.yaml").write_text('why: A matrix.\nconfig: my-run\nmatrix: ["nodes=1,2"]\n')
+    (run, *more) = [json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)][0]
+    assert (run["run"], run["status"]) == ("more/nodes=1", "added")
+    (changed,) = [one for one in more if one["status"] == "changed"]
+    (cpu,) = [one for one in changed["changes"] if one["path"].endswith("limits.cpu")]
+    assert [(cause["key"], cause["after"]) for cause in cpu["causes"]] == [
+        ("hardware.cpu_per_device", "conf/hardware/ours.yaml:2")
+    ]
+    assert not (tmp_path / "golden" / "more" / "nodes=1").exists()
+    assert repository.done("git", "status", "--porcelain").split() == [
+        "M",
+        RUN,
+        "??",
+        "conf/hardware/",
+        "??",
+        "golden/more/",
+    ]
+
+    repository.commit("Ours")
+    (golden / "more" / "case.yaml").unlink()
+    found = json.loads(repository.ftc("diff", "--base", "HEAD", "--format", "json").stdout)
+    assert [(one["run"], one["status"]) for one in found] == [("more/nodes=1", "removed"), ("more/nodes=2", "removed")]
+
+
+def test_a_single_run_of_a_revision_from_below_the_root(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    repository.edit(RUN, "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+    below = Repository(tmp_path / "conf")
+    said = below.ftc("diff", "--base", "main", "-c", "my-run", "--config-dir", ".", "nodes=2")
+    assert "  ~ train.yaml: learning_rate\n      1.0e-4 → 2.0e-4\n" in said.stdout
+    assert said.stdout.count("~") == 1
+
+
+def test_a_base_that_does_not_compile_counts_as_new_and_a_tree_that_does_not_is_refused(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    repository.edit(RUN, "nodes: 1", "nodes: 0")
+    broken = repository.ftc("diff", "--base", "main")
+    assert (broken.stdout, broken.exit_code) == ("", 1)
+    assert "FTC012" in broken.stderr
+    repository.commit("Break it")
+    repository.edit(RUN, "nodes: 0", "nodes: 1")
+    mended = repository.ftc("diff", "--base", "main", "--format", "json")
+    assert [one["status"] for one in json.loads(mended.stdout)] == ["added"]
+    assert "case my-run does not compile at main (FTC012): it counts as new" in mended.stderr
+
+
+def test_a_revision_that_does_not_exist_or_looks_like_an_option_is_refused(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    for revision in ("gone", "--output=x", "HEAD:conf"):
+        said = repository.ftc("diff", f"--base={revision}")
+        assert said.exit_code == 1
+        assert said.stderr.startswith(f"ftc: {revision}: ")
+        assert "Traceback" not in said.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine\n")
+    (tmp_path / "conf").mkdir()
+    (tmp_path / RUN).write_text("defaults: [config, _self_]\nname: own\n")
+    repository = Repository(tmp_path)
+    said = repository.ftc("init").stdout
+    assert "kept README.md\n" in said
+    assert (tmp_path / "README.md").read_text() == "mine\n"
+    assert "generateName: own-" in (tmp_path / "golden" / "my-run" / "volcano.yaml").read_text()
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    (tmp_path / RUN).write_text("defaults: [config, _self_]\nname: other\n")
+    again = repository.ftc("init").stdout.splitlines()
+    assert [line for line in again if not line.startswith("kept ")] == []
+    changed = {file for file in tmp_path.rglob("*") if file.is_file() and before.get(file) != file.read_bytes()}
+    assert changed == {tmp_path / RUN}
