@@ -46,15 +46,16 @@ class Schema:
         return jsonschema_rs.Draft202012Validator(self.schema)
 
 
-def kubernetes_versions() -> list[str]:
+@cache
+def kubernetes_versions() -> tuple[str, ...]:
     """The minors of Kubernetes that there are schemas for, oldest first."""
     files = (directory("schemas") / "kubernetes").glob("*.schema.json")
-    return sorted((file.name.removesuffix(".schema.json") for file in files), key=_number)
+    return tuple(sorted((file.name.removesuffix(".schema.json") for file in files), key=_number))
 
 
-def volcano_versions() -> list[str]:
+def volcano_versions() -> tuple[str, ...]:
     """The minors of Volcano that the schema knows, oldest first."""
-    return list(_volcano_layer()["x-volcano-kubernetes"])
+    return tuple(_volcano_layer()["x-volcano-kubernetes"])
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.given import fragments
@@ -174,7 +173,7 @@ def toolkit_is_not_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     mounts = [mount["mountPath"] for mount in _container(_body(run)).get("volumeMounts", [])]
     for place in mounts:
-        hidden = [s for s in spec.hardware.environment_scripts if PurePosixPath(s).is_relative_to(place)]
+        hidden = [s for s in spec.hardware.environment_scripts if s.startswith(f"{place.rstrip('/')}/")]
         if hidden:
             message = f"{hidden[0]} lies below {place}, where a volume is mounted over the image"
             yield Finding(("hardware", "environment_scripts"), message, "mount the volume elsewhere")

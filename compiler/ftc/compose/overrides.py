@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -37,8 +38,7 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
     """Read an override; one that sets a key means `++key=value`: the schema alone says which keys there are."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
-    parser = OverridesParser.create()
-    del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
+    parser = _parser()
     try:
         override = parser.parse_override(text)
     except HydraException as error:
@@ -48,6 +48,13 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
     if not is_value(override, repository):
         return Parsed(override)
     return Parsed(_as_value(override, text, parser, keeps_text), is_value=True)
+
+
+@cache
+def _parser() -> OverridesParser:
+    parser = OverridesParser.create()
+    del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
+    return parser
 
 
 def how_to_write(text: str) -> str:
@@ -102,11 +109,10 @@ def _as_value(
     override: Override, text: str, parser: OverridesParser, keeps_text: Callable[[KeyPath], bool]
 ) -> Override:
     override.type = OverrideType.FORCE_ADD
-    value = override.value()
-    if isinstance(value, int | float | list | dict):
+    value, path = override.value(), key_path(override.key_or_group)
+    if isinstance(value, list | dict) or (isinstance(value, int | float) and keeps_text(path)):
         written = _written(text.partition("=")[2], parser)
-        value = _where_wanted(value, written, key_path(override.key_or_group), keeps_text)
-        override._value = value  # noqa: SLF001 - Hydra offers no setter
+        override._value = _where_wanted(value, written, path, keeps_text)  # noqa: SLF001 - Hydra offers no setter
     return override
 
 

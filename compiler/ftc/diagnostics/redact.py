@@ -6,6 +6,7 @@ Whatever is printed of a user's input goes through `redacted`: logs have many re
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Prefixes that the issuers document; the lengths keep names such as `hf_transfer` and `sk-learn` out.
 _SHAPES = {
@@ -46,6 +47,7 @@ _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _STARS = "***"
 
 
+@lru_cache(maxsize=4096)
 def kind_of_secret(text: str) -> str:
     """What kind of secret stands in a text, by its shape; empty where none does."""
     found = _SHAPE.search(text)

@@ -30,18 +30,23 @@ def _collection(text: str, indent: int) -> Any:
     """The block mapping or block sequence that begins at a column."""
     if text.startswith("- ", indent):
         items: list[Any] = []
-        for piece in _beginning("- ", indent).split(text)[1:]:
+        for piece in _pieces(text, f"{' ' * indent}- "):
             items += _item(piece, indent)
         return items
     found: dict[str, Any] = {}
-    for piece in _beginning("(?![-:][ \n])[^ \n]", indent).split(text)[1:]:
+    for piece in _pieces(text, f"{' ' * indent}(?![-:][ \n])[^ \n]"):
         found |= _entry(piece, indent)
     return found
 
 
+def _pieces(text: str, beginning: str) -> list[str]:
+    """The text, which ends with a line's end, cut before the lines with a beginning."""
+    return [f"{piece}\n" for piece in _between(beginning).split(text[:-1])]
+
+
 @cache
-def _beginning(of: str, indent: int) -> re.Pattern[str]:
-    return re.compile(f"^(?={' ' * indent}{of})", re.MULTILINE)
+def _between(beginning: str) -> re.Pattern[str]:
+    return re.compile(f"\n(?={beginning})")
 
 
 def _entry(piece: str, indent: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ftc.plan.types import Recipe
@@ -42,6 +43,7 @@ def _packages(spec: JobSpec, of_the_hardware: tuple[str, ...]) -> tuple[str, ...
     return tuple(sorted({_name(pin): pin for pin in (*pins.pins(spec), *of_the_hardware)}.values()))
 
 
+@cache
 def _name(pin: str) -> str:
     """A package's name as indexes know it (Python's packaging specifications, name normalization)."""
     return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.resources import directory
@@ -43,6 +44,7 @@ _OPTIMIZERS = {
 }
 
 
+@cache
 def pairs() -> tuple[str, ...]:
     """The pairs that there are pins for: `<llamafactory>+<transformers>`."""
     return tuple(sorted(pair.name for pair in (directory("conf") / "pins").iterdir()))
@@ -55,9 +57,14 @@ def pair(trainer: Trainer) -> str:
 
 def pins(spec: JobSpec) -> tuple[str, ...]:
     """All that the trainer needs for this run, complete: nothing is left to pip's choice."""
-    files = (directory("conf") / "pins" / pair(spec.trainer) / f"{name}.txt" for name in ("trainer", *extras(spec)))
-    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
-    return tuple(sorted({line for line in lines if not line.startswith("#")}))
+    files = [_lines(pair(spec.trainer), name) for name in ("trainer", *extras(spec))]
+    return tuple(sorted({line for lines in files for line in lines}))
+
+
+@cache
+def _lines(pair: str, name: str) -> tuple[str, ...]:
+    file = directory("conf") / "pins" / pair / f"{name}.txt"
+    return tuple(line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
 
 
 def extras(spec: JobSpec) -> tuple[str, ...]:

@@ -28,9 +28,10 @@ def known(llamafactory: str) -> str | None:
     return next((name for name in pairs() if name.startswith(f"{llamafactory}+")), None)
 
 
-def pairs() -> list[str]:
+@cache
+def pairs() -> tuple[str, ...]:
     """The pairs that there are schemas for."""
-    return sorted(file.name.removesuffix(_TEMPLATES) for file in _directory().glob(f"*{_TEMPLATES}"))
+    return tuple(sorted(file.name.removesuffix(_TEMPLATES) for file in _directory().glob(f"*{_TEMPLATES}")))
 
 
 def arguments(name: str) -> Json:
