@@ -33,6 +33,13 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     metavar="DIR",
     help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …",
 )
+@click.option(
+    "-m",
+    "--matrix",
+    is_flag=True,
+    help="Compile every combination of the overrides that give several values, a=1,2, each into a directory of DIR; "
+    "the others are written also where one is refused.",
+)
 @reporting
 def command(  # noqa: PLR0913, PLR0917 - an option each
     overrides: tuple[str, ...],
@@ -40,6 +47,7 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
     config_name: str,
     targets: tuple[str, ...],
     output_dir: Path | None,
+    matrix: bool,  # noqa: FBT001 - click gives it by name
     reporting: Reporting,
 ) -> None:
     """Compile a run to a manifest on stdout.
@@ -55,11 +63,20 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
       ftc compile launcher=command 'launcher.command=[python,train.py]' image=registry.example.com/vendor:1.0
       ftc compile -t llamafactory
       ftc compile --config-dir conf -c my-run -o build/my-run
+      ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
+    if matrix and output_dir is None:
+        raise click.UsageError("-m writes directories: give -o DIR")
     if output_dir is None and len(targets) > 1:
         raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
     chosen = targets or ALL_TARGETS
-    state = compile_job(Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict))
+    request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
+    if matrix and output_dir is not None:
+        from ftc.cli.matrix import run  # noqa: PLC0415 - the usual compile is of one run
+
+        run(request, output_dir, reporting)
+        return
+    state = compile_job(request)
     report(state.diagnostics, reporting)
     if has_errors(state.diagnostics):
         sys.exit(1)

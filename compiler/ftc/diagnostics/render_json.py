@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """The array, one object a line; in ASCII, so that no text of a user's reaches a terminal as it is."""
-    rows = [json.dumps(_object(diagnostic)) for diagnostic in shown(diagnostics)]
+    rows = [json.dumps(one) for one in objects(diagnostics)]
     return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+
+
+def objects(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+    """The objects themselves, without secrets."""
+    return [_object(diagnostic) for diagnostic in shown(diagnostics)]
 
 
 def _object(diagnostic: Diagnostic) -> dict[str, Any]:

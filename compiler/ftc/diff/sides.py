@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ftc.diff.report import Run
-from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
+from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
 from ftc.targets import TARGETS
@@ -30,8 +30,9 @@ def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run
     """Every combination of every case, by its place in golden/; and what is wrong with those that have none."""
     found: dict[str, Run] = {}
     refused: dict[str, tuple[Diagnostic, ...]] = {}
+    conf = conf_of(config_dirs)
     for name in cases.names(golden):
-        states, wrong = cases.compiled(golden / name, config_dirs)
+        states, wrong = cases.compiled(golden / name, config_dirs, conf)
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong
     return found, refused

@@ -17,6 +17,7 @@ from ftc.targets import TARGETS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ftc.compose import Conf
     from ftc.diagnostics.model import KeyPath
 
 FILE = "case.yaml"
@@ -58,7 +59,7 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
 
 
 def compiled(
-    directory: Path, config_dirs: tuple[Path, ...]
+    directory: Path, config_dirs: tuple[Path, ...], conf: Conf
 ) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
     """Each combination of a case, by the directory that it belongs in; and what is refused, by its name."""
     case, found, problems = read(directory / FILE, config_dirs)
@@ -67,7 +68,7 @@ def compiled(
     made, refused = {}, {}
     for point in found:
         place = directory / point.directory if point.chosen else directory
-        state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets))
+        state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets), conf)
         if has_errors(state.diagnostics):
             refused[str(place.relative_to(directory.parent))] = state.diagnostics
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic
-from ftc.driver import ARTIFACTS
+from ftc.driver import ARTIFACTS, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
 
@@ -50,8 +50,9 @@ def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) 
     findings: list[Finding] = []
     refused: dict[str, tuple[Diagnostic, ...]] = {}
     everything: dict[Path, dict[str, str]] = {}
+    conf = conf_of(config_dirs)
     for name in wanted or cases.names(golden):
-        states, wrong = cases.compiled(golden / name, config_dirs)
+        states, wrong = cases.compiled(golden / name, config_dirs, conf)
         made = {place: {one.name: one.text for one in state.artifacts()} for place, state in states.items()}
         refused |= wrong
         everything |= made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,11 +30,16 @@ def digest(value: Any) -> str:
 def _given(value: Any) -> Any:
     """A spec without what is at its default, so that a key which a release adds changes no name."""
     if isinstance(value, msgspec.Struct):
-        fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+        fields = ((field, getattr(value, field.name)) for field in _fields(type(value)))
         return [type(value).__name__, {f.name: _given(given) for f, given in fields if given != _default(f)}]
     if isinstance(value, dict):
         return {key: _given(each) for key, each in value.items()}
     return [_given(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -1,0 +1,180 @@
+"""`ftc compile -m`: every combination, a directory each."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+import msgspec
+
+from ftc.cli.options import Reporting, refuse, report
+from ftc.compose.sweep import Point, points
+from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
+from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.render_json import objects
+from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
+from ftc.output.tree import ForeignError, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+INDEX = "index.json"
+_TICK_SECONDS = 0.1
+
+
+class Outcome(NamedTuple):
+    """What became of a combination; without files it was refused."""
+
+    point: Point
+    diagnostics: tuple[Diagnostic, ...]
+    files: tuple[str, ...] = ()
+
+
+def run(request: Request, root: Path, reporting: Reporting) -> None:
+    """Compile and write every combination, and tell of those that are refused."""
+    found, problems = points(request.overrides, search_path(request.config_dirs))
+    if has_errors(problems):
+        report(problems, reporting)
+        sys.exit(1)
+    if not any(point.chosen for point in found):
+        refuse("no override gives several values: write nodes=1,2, or leave -m out")
+    try:
+        outcomes = _written(found, request, root, reporting)
+    except ForeignError as error:
+        refuse(f"{error}: choose another directory")
+    except OSError as error:
+        refuse(f"cannot write to {root}: {error.strerror}{f': {error.filename}' if error.filename else ''}")
+    _tell(outcomes, root, reporting)
+    refused = [outcome for outcome in outcomes if not outcome.files]
+    if len(refused) == len(outcomes) or (refused and reporting.strict):
+        sys.exit(1)
+
+
+def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> list[Outcome]:
+    """Write each directory; the index comes last, so that it never names what is not there."""
+    before = _indexed(root / INDEX)
+    with Tree(root, ARTIFACTS, SPEC) as tree:
+        outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
+        for gone in before - {outcome.point.directory for outcome in outcomes if outcome.files}:
+            tree.drop(gone)
+        tree.file(INDEX, _index(outcomes))
+    return outcomes
+
+
+def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[Outcome]:
+    conf = conf_of(request.config_dirs)
+    known: dict[Diagnostic, Diagnostic] = {}  # thousands of runs share a few findings
+    for point in found:
+        state = compile_job(msgspec.structs.replace(request, overrides=point.overrides), conf)
+        diagnostics = tuple(known.setdefault(one, one) for one in state.diagnostics)
+        if has_errors(diagnostics):
+            yield Outcome(point, diagnostics)
+            continue
+        artifacts = state.artifacts()
+        tree.put(point.directory, artifacts)
+        yield Outcome(point, diagnostics, tuple(artifact.name for artifact in artifacts))
+
+
+def _shown(outcomes: Iterator[Outcome], total: int, reporting: Reporting) -> Iterator[Outcome]:
+    """The outcomes, counted on a terminal as they come."""
+    shown = sys.stderr.isatty() and not reporting.is_document
+    told = time.monotonic()
+    for number, outcome in enumerate(outcomes, 1):
+        if shown and time.monotonic() - told > _TICK_SECONDS:
+            told = time.monotonic()
+            click.echo(f"\rftc: {number} of {total}", err=True, nl=False)
+        yield outcome
+    if shown:
+        click.echo("\r\x1b[K", err=True, nl=False)
+
+
+class _Entry(msgspec.Struct):
+    directory: str
+
+
+class _Index(msgspec.Struct):
+    runs: list[_Entry]
+
+
+def _indexed(file: Path) -> set[str]:
+    """The directories that the last run wrote; a name that leads elsewhere is none of them."""
+    if not file.exists():
+        return set()
+    try:
+        names = {run.directory for run in msgspec.json.decode(file.read_bytes(), type=_Index).runs}
+    except msgspec.DecodeError:
+        raise ForeignError(f"{file} is not ftc's") from None
+    return {name for name in names if name.strip("./") == name and "/" not in name}
+
+
+def _index(outcomes: Sequence[Outcome]) -> str:
+    """The combinations in their order, a line each."""
+    runs = [_run(outcome) for outcome in outcomes if outcome.files]
+    refused = [
+        {"overrides": _overrides(outcome), "diagnostics": objects(outcome.diagnostics)}
+        for outcome in outcomes
+        if not outcome.files
+    ]
+    lists = {"runs": runs, "refused": refused}
+    return "{\n" + ",\n".join(f'"{name}": {_lines(rows)}' for name, rows in lists.items()) + "\n}\n"
+
+
+def _run(outcome: Outcome) -> dict[str, object]:
+    codes = sorted({one.code for one in outcome.diagnostics})
+    return {
+        "directory": outcome.point.directory,
+        "overrides": _overrides(outcome),
+        "files": outcome.files,
+        "codes": codes,
+    }
+
+
+def _overrides(outcome: Outcome) -> list[str]:
+    return [redacted(text) for text in outcome.point.overrides]
+
+
+def _lines(rows: Sequence[object]) -> str:
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]" if rows else "[]"
+
+
+def _tell(outcomes: Sequence[Outcome], root: Path, reporting: Reporting) -> None:
+    if reporting.is_document:
+        report(dict.fromkeys(one for outcome in outcomes for one in outcome.diagnostics), reporting)
+        return
+    refused = [outcome for outcome in outcomes if not outcome.files]
+    rows = [f"ftc: wrote {len(outcomes) - len(refused)} of {len(outcomes)} runs to {root}"]
+    rows += ["refused:", *_table([_refusal(outcome) for outcome in refused])] if refused else []
+    less = [outcome.diagnostics for outcome in outcomes if outcome.files]
+    rows += ["in runs that were written:", *_table(_counted(less))] if any(less) else []
+    click.echo("\n".join(escaped(redacted(row)) for row in rows), err=True)
+
+
+def _refusal(outcome: Outcome) -> tuple[str, ...]:
+    """The combination, the codes, and the first error."""
+    errors = [one for one in outcome.diagnostics if one.severity is Severity.ERROR]
+    codes = ", ".join(dict.fromkeys(one.code for one in errors))
+    return " ".join(outcome.point.chosen), codes, _said(errors[0])
+
+
+def _counted(found: Sequence[tuple[Diagnostic, ...]]) -> list[tuple[str, ...]]:
+    """Each code, in how many runs it was found, and what was said first."""
+    first = {one.code: one for diagnostics in reversed(found) for one in reversed(diagnostics)}
+    often = Counter(code for diagnostics in found for code in {one.code for one in diagnostics})
+    return [
+        (first[code].severity.value, code, f"{count} x", _said(first[code])) for code, count in sorted(often.items())
+    ]
+
+
+def _said(diagnostic: Diagnostic) -> str:
+    return f"{dotted(diagnostic.path)}: {diagnostic.message}" if diagnostic.path else diagnostic.message
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
