@@ -175,7 +175,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait for a server that was just started."""
     for _ in range(200):
         with socket.socket() as client:
             if client.connect_ex(("127.0.0.1", port)) == 0:
@@ -192,7 +193,7 @@ def _service(command: Sequence[str], log: Path, port: int, **environment: str) -
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | environment)
         try:
-            _wait_until_listening(port, process)
+            wait_until_listening(port, process)
             yield
         finally:
             process.terminate()

@@ -1,0 +1,53 @@
+"""Looks into the S3 server of the tests with Amazon's own client: s3_objects.py user|put|get URL [BUCKET DIRECTORY]."""
+
+# Run by the server's environment, which has boto3. `user` prints the ID and the secret of a new key that may do all.
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+def client(service: str, url: str) -> Any:
+    """A client with the keys of the environment."""
+    return importlib.import_module("boto3").client(service, endpoint_url=url, region_name="us-east-1")
+
+
+def user(url: str) -> None:
+    """Make a user with a key, in three calls that nobody signs."""
+    iam = client("iam", url)
+    iam.create_user(UserName="tester")
+    key = iam.create_access_key(UserName="tester")["AccessKey"]
+    iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument=json.dumps(ALL))
+    sys.stdout.write(f"{key['AccessKeyId']} {key['SecretAccessKey']}\n")
+
+
+def put(url: str, bucket: str, directory: str) -> None:
+    """Make a bucket of the files of a directory."""
+    s3 = client("s3", url)
+    s3.create_bucket(Bucket=bucket)
+    for file in Path(directory).rglob("*"):
+        if file.is_file():
+            s3.upload_file(str(file), bucket, str(file.relative_to(directory)))
+
+
+def get(url: str, bucket: str, directory: str) -> None:
+    """Make files of the objects of a bucket."""
+    s3 = client("s3", url)
+    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        file = Path(directory, item["Key"])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, item["Key"], str(file))
+
+
+if __name__ == "__main__":
+    what, *words = sys.argv[1:]
+    if what == "user":
+        user(*words)
+    else:
+        (put if what == "put" else get)(*words)
