@@ -72,13 +72,13 @@ def _policy(strict: Json) -> Json:
 @cache
 def actions(volcano: str, kubernetes: str) -> tuple[str, ...]:
     """What a policy may do in a version of Volcano: its webhook takes no other, whatever the definition lists."""
-    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["policy"]["properties"]["action"])  # type: ignore[index] # a mapping
+    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["policy"]["properties"]["action"])
 
 
 @cache
 def events(volcano: str, kubernetes: str) -> tuple[str, ...]:
     """What a policy may be for."""
-    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["event"])  # type: ignore[index] # a mapping
+    return _words(volcano_job(volcano, kubernetes).schema["$defs"]["event"])
 
 
 @cache
