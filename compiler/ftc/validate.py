@@ -69,6 +69,8 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
     schema: Any = error.schema
     instance: Any = error.instance
     wanted: Any = error.validator_value
+    if error.validator == "type" and instance not in schema.get("enum", (instance,)):
+        return  # the choices tell it
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:

@@ -99,7 +99,7 @@ RUN python3 -m pip install --no-cache-dir --no-deps \
     peft==0.18.1 \
     pillow==11.3.0 \
     propcache==0.5.4 \
-    protobuf==7.36.2 \
+    protobuf==6.33.6 \
     psutil==7.2.2 \
     pyarrow==26.0.1 \
     pycparser==3.12 \

@@ -112,7 +112,7 @@ RUN python3 -m pip install --no-cache-dir --no-deps \
     platformdirs==4.14.7 \
     pooch==1.9.0 \
     propcache==0.5.4 \
-    protobuf==7.36.2 \
+    protobuf==6.33.6 \
     psutil==7.2.2 \
     py-cpuinfo==9.0.0 \
     pyarrow==21.0.0 \

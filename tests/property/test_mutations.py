@@ -139,7 +139,13 @@ BASES = (
     ("launcher=torchrun", "engine=deepspeed-z3", "hardware=ascend-910b-mindcluster", "devices=8", "naming=fixed"),
     (*COMMAND, "storage=per-pod", "hardware=cpu"),
     ("storage=job-lifetime", "hardware=alauda-vgpu", "source@model.source=git", "model.source.url=https://a.example/b"),
-    ("publish=git", "publish.url=https://a.example/c", "tracking=mlflow", "tracking.uri=http://m", "method=full-sft"),
+    (
+        "publish=git",
+        "publish.url=https://a.example/c",
+        "tracking=mlflow",
+        "tracking.mlflow.uri=http://m",
+        "method=full-sft",
+    ),
 )
 
 

@@ -22,7 +22,7 @@ BASES = (
             "publish=git",
             "publish.url=https://a.example/c",
             "tracking=mlflow",
-            "tracking.uri=http://m",
+            "tracking.mlflow.uri=http://m",
             "method=full-sft",
         ),
     ),

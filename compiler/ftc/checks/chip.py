@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.spec.launcher import Command
-from ftc.spec.method import DeepSpeed
+from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -248,6 +248,21 @@ def deepspeed_drives_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("engine",), message, "use engine=ddp, or name that of your image: hardware.deepspeed=…")
 
 
+def first_fsdp_has_a_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """FSDP1 shards over accelerators.
+
+    On the CPU PyTorch's first form of it finds `no available devices` when it wraps the model
+    (torch/distributed/fsdp/_init_utils.py); FSDP2 works there.
+
+    Wrong: hardware=cpu engine=fsdp launcher=accelerate devices=2
+    Right: hardware=cpu engine=fsdp2 launcher=accelerate devices=2
+    """
+    first = isinstance(spec.engine, Fsdp) and spec.engine.version == 1
+    if first and spec.hardware.device is None and not isinstance(spec.launcher, Command):
+        message = "FSDP1 needs an accelerator, and there is none"
+        yield Finding(("engine",), message, "use engine=fsdp2", (("hardware",),))
+
+
 def backend_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The backend of torch.distributed is the one of the chip.
 
@@ -299,6 +314,7 @@ RULES = (
     Rule("FTC335", bits_of_the_chip),
     Rule("FTC336", bits_are_known, Severity.WARNING),
     Rule("FTC337", deepspeed_drives_the_chip),
+    Rule("FTC340", first_fsdp_has_a_device),
     Rule("FTC338", backend_of_the_chip, Severity.WARNING),
     Rule("FTC339", feature_is_for_the_chip, Severity.WARNING),
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # LLaMA-Factory, data/parser.py: 0.9.3 and 0.9.5 alike.
 _ORIGINS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name")
+_ELSEWHERE = tuple(origin for origin in _ORIGINS if origin != "file_name")
 _COLUMNS = (
     *("prompt", "query", "response", "history", "messages", "system", "tools"),
     *("images", "videos", "audios", "chosen", "rejected", "kto_tag"),
@@ -74,7 +75,8 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
             message = f"llamafactory {run.release} has no format '{formatting}'"
             yield Finding((*at, "formatting"), message, did_you_mean(str(formatting), run.data["formats"]))
         if not entry.keys() & set(_ORIGINS):
-            yield Finding(at, "names no data", "set file_name to a file or a directory of the source")
+            help_ = "set file_name to a file of the source, or script_url to a repository"
+            yield Finding(at, "names no data", help_)
         name = entry.get("file_name")
         if isinstance(name, str) and name.lower().endswith(_NO_ROWS):
             message = "is no file of rows: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
@@ -104,6 +106,31 @@ def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Findi
     for key in [key for key in given if key not in known]:
         help_ = nearest(str(key), known) or f"known: {', '.join(known)}"
         yield Finding((*at, key), "is read by nobody", help_)
+
+
+_OF_REPOSITORIES = ("subset", "folder")
+
+
+@of_training
+def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
+    """A subset, a folder and a split by name belong to a repository that datasets reads, not to a file.
+
+    For `file_name` LLaMA-Factory passes over the first two and puts every row in the split `train`, of which a part can
+    be taken (`train[:1000]`); another split fails after the tokenizer is loaded: `Unknown split "test"`
+    (data/loader.py; seen with datasets 3.6 and 4.0).
+
+    Wrong: 'dataset.info.alpaca={file_name: data, split: test}'
+    Right: 'dataset.info.alpaca={script_url: ., split: test}'
+    """
+    for _, at, entry in _entries(run):
+        if not entry.keys().isdisjoint(_ELSEWHERE) or "file_name" not in entry:
+            continue
+        help_ = "name the directory of a repository with script_url instead of file_name"
+        for key in [key for key in _OF_REPOSITORIES if entry.get(key) is not None]:
+            yield Finding((*at, key), "has no effect on a file", help_)
+        split = entry.get("split", "train")
+        if not str(split).startswith("train"):
+            yield Finding((*at, "split"), f"a file has no split '{split}', only train", help_)
 
 
 _OF_PAIRS = ("rm", "dpo")
@@ -239,5 +266,6 @@ RULES = (
     Rule("FTC454", columns_are_named),
     Rule("FTC455", tags_are_named),
     Rule("FTC456", media_have_a_template),
+    Rule("FTC470", parts_are_of_a_repository),
     Rule("FTC457", template_is_of_the_model, Severity.WARNING),
 )

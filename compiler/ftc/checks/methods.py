@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
-from ftc.spec.tracking import Mlflow
 from ftc.trainer.scopes import OF_LORA, OF_SFT
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
     if run.release in _WITHOUT_PPO and not unchecked:
         message = f"PPO of llamafactory {run.release} needs {_WITHOUT_PPO[run.release]}"
         yield Finding(("method", "stage"), message, "use trainer.llamafactory=0.9.3 and an image that has it")
-    if isinstance(run.spec.tracking, Mlflow):
-        yield Finding(("tracking",), "PPO cannot log to MLflow", "use tracking=tensorboard or tracking=none")
+    if run.spec.tracking.mlflow is not None:
+        yield Finding(("tracking", "mlflow"), "PPO cannot log to MLflow", "use tracking=tensorboard or tracking=none")
     for name in [name for name in _REFUSED_BY_PPO if run.on(name)]:
         yield Finding(run.at(name), "is not for PPO", "leave it out")
     for name in [name for name in _NO_EVALUATION if run.value(name)]:

@@ -129,6 +129,21 @@ def deepspeed_agrees(run: Training) -> Iterator[Finding]:
             yield Finding(("engine", "config", *path), message, help_, run.along(name))
 
 
+@of_training
+def offload_has_a_part(run: Training) -> Iterator[Finding]:
+    """What lies in the memory of the host is a part of what ZeRO shards.
+
+    Stage 0 shards nothing; transformers and DeepSpeed keep the optimizer of stage 2, and the parameters of stage 3, on
+    the host (transformers, integrations/deepspeed.py, is_offload), and only those.
+
+    Wrong: engine=deepspeed-z0 engine.offload=true devices=2
+    Right: engine=deepspeed-z2 engine.offload=true devices=2
+    """
+    if isinstance(run.spec.engine, DeepSpeed) and run.spec.engine.stage == 0 and run.spec.engine.offload:
+        message = "stage 0 shards nothing, and what is not sharded stays on the device"
+        yield Finding(("engine", "offload"), message, "use engine=deepspeed-z2-offload", (("engine", "stage"),))
+
+
 def _counterparts(run: Training) -> dict[tuple[str, ...], tuple[str, object]]:
     """Keys of DeepSpeed's configuration, each with the argument that it must agree with."""
     batch, steps = run.value("per_device_train_batch_size"), run.value("gradient_accumulation_steps")
@@ -158,4 +173,5 @@ RULES = (
     Rule("FTC438", bits_fit_the_method),
     Rule("FTC439", quantization_happens, Severity.WARNING),
     Rule("FTC440", deepspeed_agrees),
+    Rule("FTC469", offload_has_a_part),
 )

@@ -11,6 +11,7 @@ from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.spec.launcher import Command
 from ftc.trainer import release
 from ftc.trainer.arguments import OWNED, groups
+from ftc.trainer.dataset_info import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,8 +189,8 @@ def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.dataset is None or spec.dataset.info is None:
         return
     for name, entry in spec.dataset.info.items():
-        if not isinstance(entry.get("file_name", ""), str):
-            yield Finding(("dataset", "info", name, "file_name"), "must be a text", "name a file of the source")
+        for key in [key for key in PLACES if not isinstance(entry.get(key, ""), str)]:
+            yield Finding(("dataset", "info", name, key), "must be a text", "name a place in the source")
     for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
         known = did_you_mean(name, spec.dataset.info)
         message = f"'{name}' is not described in dataset.info"

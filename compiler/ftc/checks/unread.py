@@ -55,6 +55,14 @@ def _reference(run: Training) -> bool:
     return run.stage in ("dpo", "kto", "ppo") or run.on("use_asft_loss")
 
 
+def _by_swanlab(run: Training) -> bool:
+    return run.spec.tracking.swanlab is not None
+
+
+def _before_transformers_5(run: Training) -> bool:
+    return run.spec.trainer.transformers.startswith("4.")
+
+
 def _reasons(run: Training) -> bool:
     return bool(run.data["templates"].get(run.model.template, {}).get("reasoning"))
 
@@ -86,7 +94,7 @@ TABLE = (
     _Read(("galore_",), _on("use_galore"), "with use_galore"),
     _Read(("apollo_",), _on("use_apollo"), "with use_apollo"),
     _Read(("badam_",), _on("use_badam"), "with use_badam"),
-    _Read(("swanlab_",), _on("use_swanlab"), "with use_swanlab"),
+    _Read(("swanlab_",), _by_swanlab, "with tracking=swanlab"),
     _Read(("pref_loss", "pref_bco_weight", "simpo_gamma", "dpo_label_smoothing", "ld_alpha"), _stage("dpo"), "by DPO"),
     _Read(("pref_beta", "pref_ftx"), _stage("dpo", "kto"), "by DPO and KTO"),
     _Read(("kto_",), _stage("kto"), "by KTO"),
@@ -104,6 +112,7 @@ TABLE = (
     ),
     _Read(("eval_steps",), _is("eval_strategy", "steps"), "with eval_strategy=steps"),
     _Read(("save_steps",), _is("save_strategy", "steps"), "with save_strategy=steps"),
+    _Read(("logging_dir",), _before_transformers_5, "by transformers 4; set env.TENSORBOARD_LOGGING_DIR instead"),
     _Read(("logging_steps",), _is("logging_strategy", "steps"), "with logging_strategy=steps"),
     _Read(
         ("compute_accuracy", "per_device_eval_batch_size", "eval_on_each_dataset"),

@@ -9,7 +9,7 @@ import msgspec
 from ftc.estimate.sizes import MODULES
 from ftc.estimate.training import Training
 from ftc.spec.launcher import Command
-from ftc.spec.method import DeepSpeed
+from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import chosen
 
@@ -97,6 +97,8 @@ def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
     stage, tuning = method.stage, method.finetuning_type
     if stage not in ("pt", "sft", "dpo") or tuning not in ("lora", "full") or (stage, tuning) == ("dpo", "full"):
         yield f"{tuning} tuning in stage {stage} is not covered"
+    if isinstance(spec.engine, Fsdp) and spec.engine.version == 1:
+        yield "FSDP1 is not covered"
     yield from (f"{name} is not covered" for name in _OTHER_WAYS if arguments.get(name))
     if not any(arguments.get(name) is True for name in ("bf16", "fp16", "pure_bf16")):
         yield "training in full precision is not covered"

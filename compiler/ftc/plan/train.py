@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan import environment, publish, staging
+from ftc.plan import environment, publish, staging, tracking
 from ftc.plan.files import MERGE
 from ftc.plan.types import Fetch, File, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
 from ftc.spec.source import FromHub
-from ftc.spec.tracking import Mlflow
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
@@ -44,9 +43,10 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
     own = isinstance(spec.launcher, Command)
     sources = {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched} if own else {}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
-    derived = {**topology, **sources, **staging.variables(spec, fetched), **_tracking(spec)}
+    derived = {**topology, **sources, **staging.variables(spec, fetched), **tracking.settings(spec.tracking)}
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
-    return {**environment.given(derived), **cache, **platform, **_from_hub(spec), **publish.variables(spec)}
+    secret = {**_from_hub(spec), **publish.variables(spec), **tracking.credentials(spec.tracking)}
+    return {**environment.given(derived), **cache, **platform, **secret}
 
 
 def _calls_torchrun(spec: JobSpec) -> bool:
@@ -83,9 +83,3 @@ def _from_hub(spec: JobSpec) -> Variables:
     for source in _asked_by_trainer(spec):
         variables |= environment.given({"HF_ENDPOINT": source.endpoint}) | environment.token("HF_TOKEN", source.token)
     return variables
-
-
-def _tracking(spec: JobSpec) -> dict[str, str | None]:
-    if not isinstance(spec.tracking, Mlflow):
-        return {}
-    return {"MLFLOW_TRACKING_URI": spec.tracking.uri, "MLFLOW_EXPERIMENT_NAME": spec.tracking.experiment}

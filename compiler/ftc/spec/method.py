@@ -32,9 +32,9 @@ class DeepSpeed(Spec, frozen=True, tag_field="kind", tag="deepspeed"):
 
 
 class Fsdp(Spec, frozen=True, tag_field="kind", tag="fsdp"):
-    """PyTorch's fully sharded data parallel, configured through accelerate."""
+    """PyTorch's fully sharded data parallel, configured through accelerate; 1 is its first form."""
 
-    version: Literal[2] = 2
+    version: Literal[1, 2] = 2
     offload: bool = False
 
 

@@ -39,6 +39,8 @@ def _rewrite(schema: Any) -> Any:
         return _tagged(schema)
     if len(schema.get("anyOf", ())) == 2 and {"type": "null"} in schema["anyOf"]:  # noqa: PLR2004 - something or null
         return _nullable(schema)
+    if schema.get("enum") and all(isinstance(value, int) for value in schema["enum"]):
+        return {**schema, "type": "integer"}  # 1.0 equals 1 in JSON Schema, and is another type here
     texts = {"description": inspect.cleandoc(schema["description"])} if "description" in schema else {}
     return {**{key: _rewrite(value) for key, value in schema.items()}, **texts}
 

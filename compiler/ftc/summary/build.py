@@ -13,8 +13,7 @@ from ftc.plan.pod import with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
-from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
-from ftc.summary import cluster, files
+from ftc.summary import cluster, files, tracking
 from ftc.summary.types import Batch, Container, DeviceMemory, Stage, Summary, Topology
 from ftc.trainer.arguments import OUTPUT, chosen
 
@@ -52,7 +51,7 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         restarts=run.restarts,
         defaults=cluster.defaults(run, pod),
         secrets=cluster.secrets(pod),
-        metrics=_metrics(spec, directory),
+        metrics=tracking.places(spec, directory),
     )
 
 
@@ -171,15 +170,3 @@ def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
     stages += [Stage("setup", everywhere, setup, None)] if setup else []
     launcher = str(msgspec.to_builtins(spec.launcher)["kind"])
     return (*stages, Stage(NAME, everywhere, launcher, f"{directory}/{OUTPUT}"), *files.results(spec, directory))
-
-
-def _metrics(spec: JobSpec, directory: str) -> str:
-    match spec.tracking:
-        case NoTracker():
-            return "in the log"
-        case Mlflow():
-            return f"MLflow at {spec.tracking.uri}, experiment {spec.tracking.experiment}"
-        case TensorBoard():
-            return f"tensorboard --logdir {chosen(spec).get('logging_dir', f'{directory}/{OUTPUT}/runs')}"
-        case _:
-            assert_never(spec.tracking)

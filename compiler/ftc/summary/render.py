@@ -40,7 +40,7 @@ def render(summary: Summary) -> str:
         ("restarts", _restarts(summary)),
         ("defaults", _table((default.field, default.value) for default in summary.defaults)),
         ("secrets", _secrets(summary)),
-        ("metrics", [summary.metrics]),
+        ("metrics", list(summary.metrics)),
     )
     return "".join(_section(label, list(lines)) for label, lines in sections)
 

@@ -114,4 +114,4 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     defaults: tuple[Default, ...]
     secrets: tuple[Secret, ...]
-    metrics: str
+    metrics: tuple[str, ...]

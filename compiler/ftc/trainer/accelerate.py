@@ -35,21 +35,32 @@ def config(spec: JobSpec, arguments: Json) -> Json:
 def _distribution(spec: JobSpec, processes: int) -> Json:
     match spec.engine:
         case Fsdp():
-            return {"distributed_type": "FSDP", "fsdp_config": _fsdp2(spec.engine)}
+            return {"distributed_type": "FSDP", "fsdp_config": _fsdp(spec.engine)}
         case _ if processes > 1:
             return {"distributed_type": spec.hardware.distributed_type}
     return {"distributed_type": "NO"}
 
 
-def _fsdp2(engine: Fsdp) -> Json:
+def _fsdp(engine: Fsdp) -> Json:
+    """As LLaMA-Factory's examples set it up (v0.9.5, examples/accelerate)."""
     return {
         "fsdp_version": engine.version,
         "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "fsdp_cpu_ram_efficient_loading": True,
         "fsdp_offload_params": engine.offload,
-        "fsdp_reshard_after_forward": True,
+        **(_FSDP1 if engine.version == 1 else _FSDP2),
         "fsdp_state_dict_type": "FULL_STATE_DICT",
     }
+
+
+_FSDP1: Json = {
+    "fsdp_sharding_strategy": "FULL_SHARD",
+    "fsdp_backward_prefetch": "BACKWARD_PRE",
+    "fsdp_forward_prefetch": False,
+    "fsdp_sync_module_states": True,
+    "fsdp_use_orig_params": True,
+}
+_FSDP2: Json = {"fsdp_reshard_after_forward": True}
 
 
 def _precision(arguments: Json) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.spec.method import DeepSpeed
-from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
 from ftc.trainer import deepspeed
 
 if TYPE_CHECKING:
@@ -25,11 +24,12 @@ _ORDER = (
     *("model_name_or_path", "model_revision", "adapter_name_or_path", "trust_remote_code", "template"),
     *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
     *("stage", "do_train", "finetuning_type", "lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
-    *("freeze_vision_tower", "freeze_multi_modal_projector", "pref_beta", "pref_loss", "deepspeed"),
+    *("use_dora", "oft_rank", "oft_block_size", "freeze_trainable_layers", "freeze_trainable_modules"),
+    *("freeze_vision_tower", "freeze_multi_modal_projector", "pref_beta", "pref_loss", "simpo_gamma", "deepspeed"),
     *("dataset", "dataset_dir", "media_dir", "eval_dataset", "cutoff_len", "max_samples", "overwrite_cache"),
     *("data_shared_file_system", "preprocessing_num_workers", "dataloader_num_workers"),
     *("output_dir", "overwrite_output_dir", "logging_steps", "logging_dir", "save_steps", "save_total_limit"),
-    *("save_only_model", "plot_loss", "report_to", "run_name"),
+    *("save_only_model", "plot_loss", "report_to", "use_swanlab", "swanlab_project", "swanlab_workspace", "run_name"),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "num_train_epochs", "max_steps"),
     *("lr_scheduler_type", "warmup_ratio", "warmup_steps", "bf16", "fp16", "use_cpu", "ddp_timeout"),
     *("ddp_find_unused_parameters", "val_size", "per_device_eval_batch_size", "eval_strategy", "eval_steps"),
@@ -50,6 +50,11 @@ OWNED = {
     "fsdp": "engine",
     "fsdp_config": "engine",
     "report_to": "tracking",
+    "use_swanlab": "tracking.swanlab",
+    "swanlab_project": "tracking.swanlab.project",
+    "swanlab_workspace": "tracking.swanlab.workspace",
+    "swanlab_mode": "tracking.swanlab.mode",
+    "swanlab_api_key": "tracking.swanlab.token",
     "data_shared_file_system": "storage",
     "save_on_each_node": "storage",
     "do_train": "method.stage",
@@ -139,13 +144,14 @@ def _cache(inputs: Inputs) -> Json:
 
 
 def _tracking(tracking: Tracking) -> Json:
-    match tracking:
-        case NoTracker():
-            return {"report_to": "none"}
-        case Mlflow():
-            return {"report_to": "mlflow"}
-        case TensorBoard():
-            return {"report_to": "tensorboard"}
+    """SwanLab is LLaMA-Factory's own, the others are transformers' (train/trainer_utils.py, get_swanlab_callback)."""
+    reported = [name for name in tracking.names if name != "swanlab"]
+    own = tracking.swanlab
+    return {
+        "report_to": reported if len(reported) > 1 else next(iter(reported), "none"),
+        **({"use_swanlab": True, "swanlab_project": own.project, "swanlab_mode": own.mode} if own else {}),
+        **({"swanlab_workspace": own.workspace} if own and own.workspace else {}),
+    }
 
 
 def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:

@@ -38,7 +38,14 @@ def _entry_of_hub(entry: Json, repository: str) -> Json:
     return {"hf_hub_url": repository, **folder, **rest}
 
 
+PLACES = ("file_name", "script_url")
+
+
 def _entry(entry: Json, directory: str) -> Json:
     """An absolute name stays: it stands for itself."""
-    name = entry.get("file_name")
-    return {**entry, "file_name": posixpath.join(directory, name)} if isinstance(name, str) else entry
+    named = {key: entry[key] for key in PLACES if isinstance(entry.get(key), str)}
+    return {**entry, **{key: _joined(directory, name) for key, name in named.items()}}
+
+
+def _joined(directory: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(directory, name))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, assert_never
 from ftc.resources import directory
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import S3, S3Push
-from ftc.spec.tracking import Mlflow, NoTracker, TensorBoard
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def _lines(pair: str, name: str) -> tuple[str, ...]:
 
 def extras(spec: JobSpec) -> tuple[str, ...]:
     """What engine, tracking, storage and arguments ask for on top of the pair; the run stops without them."""
-    found = (*_of_engine(spec), *_of_tracking(spec), *_of_storage(spec), *_of_arguments(spec))
+    found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *_of_arguments(spec))
     return tuple(sorted(found))
 
 
@@ -81,18 +80,6 @@ def _of_engine(spec: JobSpec) -> tuple[str, ...]:
             return ()
         case _:
             assert_never(spec.engine)
-
-
-def _of_tracking(spec: JobSpec) -> tuple[str, ...]:
-    match spec.tracking:
-        case Mlflow():
-            return ("mlflow",)
-        case TensorBoard():
-            return ("tensorboard",)
-        case NoTracker():
-            return ()
-        case _:
-            assert_never(spec.tracking)
 
 
 def _of_storage(spec: JobSpec) -> tuple[str, ...]:

@@ -112,6 +112,12 @@ PAIRS = (
         ("hardware=ascend", "env.NPU_FA2_SPARSE_MODE=2"),
         "env.NPU_FA2_SPARSE_MODE",
     ),
+    (
+        "FTC340",
+        ("hardware=cpu", "engine=fsdp", "launcher=accelerate", "nodes=2"),
+        ("hardware=cpu", "engine=fsdp2", "launcher=accelerate", "nodes=2"),
+        "engine",
+    ),
     ("FTC317", ("env.CUDA_VISIBLE_DEVICES=0",), ("hardware=cpu", "env.CUDA_VISIBLE_DEVICES=''"), "env"),
     ("FTC317", ("hardware=ascend", "env.ASCEND_RT_VISIBLE_DEVICES=0"), ("hardware=ascend",), "env"),
     (

@@ -29,7 +29,12 @@ AT_ONCE = (
         f"{PPO} method.finetuning_type=freeze method.merge=null train.reward_model_type=full",
         "train.reward_model",
     ),
-    Pair("FTC422", f"{PPO} tracking=mlflow tracking.uri=http://m", f"{PPO} tracking=tensorboard", "tracking"),
+    Pair(
+        "FTC422",
+        f"{PPO} tracking=mlflow tracking.mlflow.uri=http://m",
+        f"{PPO} tracking=tensorboard",
+        "tracking.mlflow",
+    ),
     Pair("FTC422", f"{PPO} train.shift_attn=true", "train.shift_attn=true", "train.shift_attn"),
     Pair(
         "FTC422",
@@ -428,6 +433,14 @@ LATER = (
         f"model=qwen2.5-vl-7b-instruct {_entry('columns: {prompt: p, response: r, videos: a}')}",
         "dataset.info.alpaca.columns.audios",
     ),
+    Pair("FTC469", "engine=deepspeed-z0 engine.offload=true", "engine=deepspeed-z0", "engine.offload"),
+    Pair("FTC470", _entry("split: test"), _entry("split: train"), "dataset.info.alpaca.split"),
+    Pair(
+        "FTC470",
+        _entry("subset: en"),
+        "'dataset.info.alpaca={script_url: ., subset: en}'",
+        "dataset.info.alpaca.subset",
+    ),
     Pair(
         "FTC458",
         "train.streaming=true train.max_steps=1",
@@ -502,7 +515,7 @@ SILENT = (
         "train.warmup_ratio",
     ),
     Pair("FTC449", f"{PPO} restarts=1", PPO, "restarts"),
-    Pair("FTC452", _entry("split: a, rankng: true"), _entry("split: a"), "dataset.info.alpaca.rankng"),
+    Pair("FTC452", _entry("split: train, rankng: true"), _entry("split: train"), "dataset.info.alpaca.rankng"),
     Pair(
         "FTC452",
         _entry("formatting: sharegpt, columns: {messages: m, image: i}"),

@@ -170,6 +170,14 @@ def test_tensorboard_is_told_with_the_command_that_serves_it() -> None:
     assert said.startswith("tensorboard --logdir /workspace/run-1/output/runs")
 
 
+def test_each_tracker_is_told_with_its_place() -> None:
+    offline = "tracking.wandb={project: p, mode: offline}"
+    said = planned("tracking=mlflow", "tracking.mlflow.uri=http://m:5000", "tracking.swanlab={}", offline)["metrics"]
+    assert said[0] == "MLflow at http://m:5000, experiment ftc"
+    assert said[1].startswith("Weights & Biases: wandb sync /workspace/")
+    assert said[2] == "SwanLab at https://swanlab.cn, project ftc"
+
+
 def test_containers_of_a_fragment_are_there_with_their_images() -> None:
     side = "pod={spec: {containers: [{name: side, image: 'registry.example.com/side:1'}]}}"
     names = {container["name"]: container["image"] for container in planned(side)["containers"]}

@@ -32,7 +32,7 @@ BASES = (
     ),
     (
         *("source@model.source=git", "model.source.url=u", "model.source.credentials={secret: s}"),
-        *("source@dataset.source=path", "dataset.source.path=/d", "tracking=mlflow", "tracking.uri=u"),
+        *("source@dataset.source=path", "dataset.source.path=/d", "tracking=mlflow", "tracking.mlflow.uri=u"),
         *("publish=git", "publish.url=u", "hardware=alauda-vgpu", "name=n", "namespace=m", "setup=[[a]]"),
         *("labels={a: b}", "annotations={a: b}", "ttl_seconds_after_finished=1", "env={A: b}"),
     ),

@@ -12,7 +12,7 @@ import pytest
 from unit.compiling import ROOT, conf, errors, ftc
 
 OURS = "image=registry.example.com/team/llamafactory:1.0"
-MLFLOW = ("tracking=mlflow", "tracking.uri=http://mlflow.example.com")
+MLFLOW = ("tracking=mlflow", "tracking.mlflow.uri=http://mlflow.example.com")
 OLD = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1")
 BUILDS = sorted(file.stem for file in (ROOT / "conf" / "build").glob("*.yaml"))
 
@@ -67,10 +67,11 @@ def test_deepspeed_is_there_for_its_engine_alone_and_as_new_as_the_trainer_takes
 
 @pytest.mark.parametrize("pair", [(), OLD])
 def test_a_tracker_brings_its_own_package_and_no_others(pair: tuple[str, ...]) -> None:
-    trackers = {"mlflow-skinny", "tensorboard"}
+    trackers = {"mlflow-skinny", "tensorboard", "wandb", "swanlab"}
     assert trackers & packages(*pair).keys() == set()
     assert trackers & packages(*pair, "tracking=tensorboard").keys() == {"tensorboard"}
     assert trackers & packages(*pair, *MLFLOW).keys() == {"mlflow-skinny"}
+    assert trackers & packages(*pair, "tracking.wandb={}", "tracking.swanlab={}").keys() == {"wandb", "swanlab"}
 
 
 def test_arguments_bring_what_the_trainer_wants_for_them() -> None:

@@ -278,7 +278,8 @@ def test_secrets_are_references_and_never_values() -> None:
 
 
 def test_a_tracker_is_told_to_the_trainer() -> None:
-    found = variables(trainer("tracking=mlflow", "tracking.uri=http://mlflow:5000", "tracking.experiment=mine"))
+    overrides = ("tracking=mlflow", "tracking.mlflow.uri=http://mlflow:5000", "tracking.mlflow.experiment=mine")
+    found = variables(trainer(*overrides))
     assert (found["MLFLOW_TRACKING_URI"], found["MLFLOW_EXPERIMENT_NAME"]) == ("http://mlflow:5000", "mine")
 
 

@@ -103,11 +103,22 @@ def test_a_trusted_model_is_trusted_when_it_is_merged_too() -> None:
     [
         ((), "none"),
         (("tracking=tensorboard",), "tensorboard"),
-        (("tracking=mlflow", "tracking.uri=http://mlflow:5000"), "mlflow"),
+        (("tracking=mlflow", "tracking.mlflow.uri=http://mlflow:5000"), "mlflow"),
+        (("tracking=wandb",), "wandb"),
+        (("tracking=swanlab",), "none"),
+        (("tracking=swanlab", "tracking.tensorboard={}"), "tensorboard"),
+        (("tracking=tensorboard", "tracking.mlflow.uri=http://mlflow:5000"), ["mlflow", "tensorboard"]),
     ],
 )
-def test_metrics_go_to_the_tracker(overrides: tuple[str, ...], report: str) -> None:
+def test_metrics_go_to_the_trackers(overrides: tuple[str, ...], report: str | list[str]) -> None:
     assert train(*overrides)["report_to"] == report
+
+
+def test_swanlab_is_an_argument_of_its_own() -> None:
+    written = train("tracking=swanlab", "tracking.swanlab={project: p, workspace: w, mode: local}")
+    own = {name: value for name, value in written.items() if "swanlab" in name}
+    assert own == {"use_swanlab": True, "swanlab_project": "p", "swanlab_workspace": "w", "swanlab_mode": "local"}
+    assert not [name for name in train() if "swanlab" in name]
 
 
 def test_nodes_that_share_the_workspace_tokenise_once() -> None:
@@ -265,6 +276,7 @@ def test_every_key_has_its_place_and_stands_once() -> None:
         ("train.model_name_or_path=a/b", "model.source"),
         ("train.deepspeed=ds.json", "engine"),
         ("train.report_to=wandb", "tracking"),
+        ("train.use_swanlab=true", "tracking.swanlab"),
         ("train.template=qwen", "model.template"),
         ("method.arguments.dataset=x", "dataset.names"),
     ],
