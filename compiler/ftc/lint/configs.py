@@ -160,7 +160,14 @@ def _read(text: Text, **known: Any) -> Iterator[Config]:
 
 
 def _is_config(data: Json) -> bool:
-    return sum(key in data for key in _OWN) >= _ENOUGH
+    """Whether enough keys are LLaMA-Factory's, and none is a section, which its files do not have."""
+    sections = {key for key, value in data.items() if isinstance(value, dict)}
+    return sum(key in data for key in _OWN) >= _ENOUGH and sections <= _arguments()
+
+
+@cache
+def _arguments() -> set[str]:
+    return {name for pair in _pairs() for name in release.arguments(pair)["arguments"]}
 
 
 def file_named(config: Config, name: str) -> str:

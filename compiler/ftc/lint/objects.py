@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_MISMATCHES = 100
 # No list of a job is longer; rules may compare each entry with each.
 MAX_ENTRIES = 300
+# What jsonschema would call a longer one; it is no mistake, but nothing else is said of the object.
+UNSEEN = "unseen"
 
 Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template
 
@@ -185,7 +187,7 @@ def _object(document: Document, path: KeyPath, kind: Kind, data: Json, versions:
     mismatches = [_mismatch(error) for error in errors]
     longest = _too_long(fit, ())
     if longest is not None:
-        mismatches.append(Mismatch(longest, "maxItems", MAX_ENTRIES, {}, None, ""))
+        mismatches.append(Mismatch(longest, UNSEEN, MAX_ENTRIES, {}, None, ""))
     content = _converted(fit, _TYPES[kind]) if longest is None else None
     return Object(document, path, kind, data, tuple(mismatches), content, versions)
 

@@ -134,6 +134,18 @@ def test_what_was_meant_to_be_a_job_is_judged_as_one(text: str, code: str) -> No
     assert code in codes(text)
 
 
+def test_a_file_with_sections_is_another_programs() -> None:
+    text = "stage: sft\nfinetuning_type: lora\n"
+    assert "FTC871" in codes(f"{text}lora_rnk: 8\n")
+    assert codes(f"{text}arguments:\n  lora_rank: 8\n") == {"FTC002"}, "a group of Hydra's, say"
+
+
+def test_what_is_too_long_to_be_looked_into_is_no_mistake() -> None:
+    keys = "".join(f"  k{index}: a\n" for index in range(400))
+    (found,) = judged(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{keys}")
+    assert (found.severity, found.path) == (Severity.NOTE, ("data",))
+
+
 def test_a_key_is_judged_by_the_clusters_versions() -> None:
     text = (cases.CORPUS / "good" / "FTC809-partitions-of-two.yaml").read_text()
     assert codes(text, versions=Versions("1.35", "1.15")) == set()

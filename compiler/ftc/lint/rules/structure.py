@@ -6,8 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import did_you_mean, nearest, type_words
-from ftc.lint.objects import Mismatch, Object
+from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
+from ftc.lint.objects import UNSEEN, Mismatch, Object
 from ftc.lint.rule import Finding, Rule
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def values_fit(manifest: Object) -> Iterator[Finding]:
     """
     for mismatch in manifest.mismatches:
         if mismatch.validator not in ("additionalProperties", "required"):
-            yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch))
+            severity = Severity.NOTE if mismatch.validator == UNSEEN else None
+            yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch), severity)
 
 
 def _of(manifest: Object, validator: str) -> list[Mismatch]:
@@ -88,7 +89,8 @@ def _message(mismatch: Mismatch) -> str:
         "minimum": f"is {shown}, and must be at least {wanted}",
         "maximum": f"is {shown}, and must be at most {wanted}",
         "minItems": "must not be empty",
-        "maxItems": f"has more than {wanted} entries, which is more than lint looks into",
+        "maxItems": f"has more than {wanted} entries",
+        UNSEEN: f"has more than {wanted} entries, and lint looks no further into the object",
         "minLength": "must not be empty",
         "pattern": f"is {shown}, which is not well formed{_form(mismatch)}",
     }
