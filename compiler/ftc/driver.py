@@ -13,7 +13,7 @@ from ftc.checks.silence import ignores, silenced
 from ftc.compose import Composed, Conf, compose
 from ftc.diagnostics.follow_ups import without_follow_ups
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
-from ftc.output import spec_text
+from ftc.output import kustomization, spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
 from ftc.plan.build import plan
@@ -21,7 +21,7 @@ from ftc.plan.types import RunPlan
 from ftc.resources import directory
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import keeps_text, settle_kinds
-from ftc.targets import TARGETS
+from ftc.targets import RUNS, TARGETS
 from ftc.validate import validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
@@ -30,6 +30,7 @@ ARTIFACTS = (
     SPEC,
     *(target.file for target in TARGETS.values() if target.file),
     *("train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
+    kustomization.FILE,
 )
 
 
@@ -67,8 +68,16 @@ class State(msgspec.Struct, frozen=True):
             return ()
         manifests = [Artifact(file, text) for name, text in self.outputs.items() if (file := TARGETS[name].file)]
         carried = [Artifact(file.name, file.text) for file in self.run.files]
-        made = (*manifests, *carried)
+        made = (*manifests, *carried, *self._kustomization())
         return (Artifact(SPEC, marked(spec_text.text(self.spec), (SPEC, *(artifact.name for artifact in made)))), *made)
+
+    def _kustomization(self) -> tuple[Artifact, ...]:
+        """Where names are fixed, so that the objects can be applied; of two targets that run the job, the first."""
+        runs = [name for name in RUNS if name in self.outputs][:1]
+        claims = [name for name in ("storage",) if name in self.outputs]
+        files = [str(TARGETS[name].file) for name in (*claims, *runs)]
+        fixed = self.run is not None and not self.run.generate_name
+        return (Artifact(kustomization.FILE, kustomization.text(files)),) if fixed and runs else ()
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:

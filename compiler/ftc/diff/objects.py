@@ -8,12 +8,14 @@ import yaml
 
 from ftc.driver import SPEC
 from ftc.explain.artifact import ABSENT
+from ftc.output import kustomization
 from ftc.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CARRIED = "ftc.dev/"
+_ASIDE = (SPEC, kustomization.FILE)
 
 
 class Thing(NamedTuple):
@@ -36,7 +38,7 @@ class Pair(NamedTuple):
 
 def things(files: Mapping[str, str]) -> list[Thing]:
     """All that the files say, once: neither the spec, whose effects these are, nor what a manifest carries itself."""
-    found = [thing for name, text in files.items() if name != SPEC for thing in _things(name, text)]
+    found = [thing for name, text in files.items() if name not in _ASIDE for thing in _things(name, text)]
     carried = {text for thing in found if thing.name for text in _carried(thing.content)}
     return [thing for thing in found if thing.name or files[thing.kind] not in carried]
 

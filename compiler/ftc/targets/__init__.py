@@ -61,3 +61,5 @@ TARGETS = {
         ),
     )
 }
+RUNS = ("volcano", "job")
+"""The targets whose objects run the job; whoever applies two of them runs it twice."""

@@ -1,0 +1,68 @@
+"""A directory with fixed names is one that kustomize builds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from unit.compiling import ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def written(directory: Path, *arguments: str) -> dict[str, str]:
+    said = ftc("compile", *arguments, "-o", str(directory))
+    assert said.exit_code == 0, said
+    return {file.name: file.read_text() for file in directory.iterdir()}
+
+
+def built(directory: Path) -> list[Any]:
+    environment = {**os.environ, "KUBECONFIG": os.devnull}
+    command = ["kubectl", "kustomize", str(directory)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
+@pytest.mark.parametrize(
+    ("targets", "files"),
+    [
+        ([], ["volcano.yaml"]),
+        (["-t", "job"], ["job.yaml"]),
+        (["-t", "volcano", "-t", "storage"], ["storage.yaml", "volcano.yaml"]),
+        (["-t", "job", "-t", "volcano"], ["volcano.yaml"]),
+    ],
+)
+def test_kustomize_builds_what_was_written(tmp_path: Path, targets: list[str], files: list[str]) -> None:
+    made = written(tmp_path, "naming=fixed", "name=nightly", "nodes=2", *targets)
+    assert yaml.safe_load(made["kustomization.yaml"])["resources"] == files
+    said = [one for file in files for one in yaml.safe_load_all(made[file])]
+
+    def key(one: Any) -> tuple[str, str]:
+        return one["kind"], one["metadata"]["name"]
+
+    assert sorted(built(tmp_path), key=key) == sorted(said, key=key)
+
+
+def test_without_fixed_names_there_is_none_and_the_old_one_goes(tmp_path: Path) -> None:
+    assert "kustomization.yaml" not in written(tmp_path)
+    assert "kustomization.yaml" in written(tmp_path, "naming=fixed")
+    assert "kustomization.yaml" not in written(tmp_path)
+
+
+def test_what_runs_nothing_has_none(tmp_path: Path) -> None:
+    assert "kustomization.yaml" not in written(tmp_path, "naming=fixed", "-t", "llamafactory")
+
+
+def test_a_kustomization_is_no_object_of_the_cluster(tmp_path: Path) -> None:
+    for name, nodes in (("one", 1), ("other", 2)):
+        written(tmp_path / name, "naming=fixed", f"nodes={nodes}")
+    (tmp_path / "one" / "kustomization.yaml").unlink()
+    assert "Kustomization" not in ftc("diff", str(tmp_path / "one"), str(tmp_path / "other")).stdout
