@@ -31,8 +31,8 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …; with "
-    "naming=fixed a kustomization.yaml too.",
+    help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …; "
+    "with naming=fixed a kustomization.yaml too.",
 )
 @click.option(
     "-m",
