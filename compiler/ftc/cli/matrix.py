@@ -172,7 +172,8 @@ def _counted(found: Sequence[tuple[Diagnostic, ...]]) -> list[tuple[str, ...]]:
 
 
 def _said(diagnostic: Diagnostic) -> str:
-    return f"{dotted(diagnostic.path)}: {diagnostic.message}" if diagnostic.path else diagnostic.message
+    parts = (dotted(diagnostic.path), diagnostic.message, diagnostic.help)
+    return ": ".join(part for part in parts if part)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -1,0 +1,158 @@
+"""`ftc compile -m` writes every combination, whole, and tells of those that are refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from unit.compiling import artifacts, ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MATRIX = ("hardware=ascend,h800", "nodes=1,2", "devices=8")
+POINTS = [f"hardware={hardware},nodes={nodes}" for hardware in ("ascend", "h800") for nodes in (1, 2)]
+# One node alone may have a volume that no other node can reach.
+REFUSING = ("storage=existing-claim", "nodes=1,2", "devices=8")
+
+
+def directories(root: Path) -> set[str]:
+    return {one.name for one in root.iterdir() if one.is_dir()}
+
+
+def contents(directory: Path) -> dict[str, str]:
+    return {file.name: file.read_bytes().decode() for file in directory.iterdir()}
+
+
+def index(root: Path) -> Any:
+    return json.loads((root / "index.json").read_text(encoding="utf-8"))
+
+
+def test_each_combination_is_what_a_compile_of_it_alone_writes(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    assert (said.exit_code, said.stdout, said.stderr) == (0, "", f"ftc: wrote 4 of 4 runs to {tmp_path}\n")
+    assert directories(tmp_path) == set(POINTS)
+    for point in POINTS:
+        assert contents(tmp_path / point) == artifacts(*point.split(","), "devices=8")
+
+
+def test_the_index_tells_the_combinations_in_their_order(tmp_path: Path) -> None:
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    runs = index(tmp_path)["runs"]
+    assert [run["directory"] for run in runs] == POINTS
+    assert runs[1]["overrides"] == ["hardware=ascend", "nodes=2", "devices=8"]
+    assert runs[1]["files"] == ["spec.yaml", "volcano.yaml", "train.yaml", "merge.yaml", "dataset_info.json"]
+    assert index(tmp_path)["refused"] == []
+
+
+def test_what_is_refused_is_told_and_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path))
+    assert said.exit_code == 0
+    assert directories(tmp_path) == {"nodes=1"}
+    assert f"ftc: wrote 1 of 2 runs to {tmp_path}\n" in said.stderr
+    (row,) = [line for line in said.stderr.splitlines() if line.startswith("  nodes=2")]
+    assert "FTC201  storage.workspace: 2 nodes train into one directory" in row
+    (refused,) = index(tmp_path)["refused"]
+    assert refused["overrides"] == ["storage=existing-claim", "nodes=2", "devices=8"]
+    assert refused["diagnostics"][0]["code"] == "FTC201"
+
+
+def test_strict_makes_a_refusal_count(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path), "--strict")
+    assert said.exit_code == 1
+    assert directories(tmp_path) == {"nodes=1"}
+
+
+def test_a_matrix_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", "storage=existing-claim", "nodes=2,4", "devices=8", "-o", str(tmp_path))
+    assert said.exit_code == 1
+    assert directories(tmp_path) == set()
+
+
+def test_what_is_found_in_many_runs_is_told_once(tmp_path: Path) -> None:
+    hidden = ("hardware=ascend", "devices=8", "storage.workspace.mount_path=/usr/local/Ascend")
+    said = ftc("compile", "-m", "nodes=1,2", "train.logging_steps=5,10", *hidden, "-o", str(tmp_path))
+    assert said.exit_code == 0
+    (row,) = [line for line in said.stderr.splitlines() if " x " in line]
+    assert row.split()[:4] == ["warning", "FTC323", "4", "x"]
+    assert index(tmp_path)["runs"][0]["codes"] == ["FTC323"]
+
+
+def test_findings_as_a_document_are_a_document(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path), "--format", "json")
+    assert [one["code"] for one in json.loads(said.stderr)] == ["FTC201"]
+
+
+def test_a_second_run_removes_what_it_does_not_have_and_leaves_what_is_the_same(tmp_path: Path) -> None:
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    before = (tmp_path / POINTS[0]).stat().st_ino
+    (tmp_path / "notes").mkdir()
+    said = ftc("compile", "-m", "hardware=ascend", "nodes=1,2", "devices=8", "-o", str(tmp_path))
+    assert said.exit_code == 0
+    assert directories(tmp_path) == {"nodes=1", "nodes=2", "notes"}
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    unchanged = (tmp_path / POINTS[0]).stat().st_ino
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    assert (tmp_path / POINTS[0]).stat().st_ino == unchanged
+    assert before
+
+
+def test_a_directory_with_a_file_of_the_users_is_not_replaced(tmp_path: Path) -> None:
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    (tmp_path / POINTS[1] / "notes.md").write_text("mine")
+    said = ftc("compile", "-m", *MATRIX, "train.logging_steps=7", "-o", str(tmp_path))
+    assert said.exit_code == 1
+    assert "notes.md" in said.stderr
+    assert (tmp_path / POINTS[1] / "notes.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", ["[]", "mine", '{"runs": [{"directory": "../other"}]}'])
+def test_an_index_of_another_program_is_not_trusted(tmp_path: Path, text: str) -> None:
+    root = tmp_path / "root"
+    ftc("compile", "-o", str(tmp_path / "other"))
+    root.mkdir()
+    (root / "index.json").write_text(text)
+    said = ftc("compile", "-m", "nodes=1,2", "-o", str(root))
+    assert (tmp_path / "other" / "spec.yaml").exists()
+    assert said.exit_code == (0 if "other" in text else 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "told"),
+    [
+        (("nodes=1,2",), 2, "-o DIR"),
+        (("nodes=2", "-o", "out"), 1, "no override gives several values"),
+        (("nodes=1,1", "-o", "out"), 1, "gives a value twice"),
+        (("hardware=ascnd,h800", "-o", "out"), 0, "did you mean 'ascend'?"),
+    ],
+)
+def test_a_matrix_that_was_not_meant_so_is_answered(
+    arguments: tuple[str, ...], exit_code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = ftc("compile", "-m", *arguments)
+    assert said.exit_code == exit_code
+    assert told in said.stderr
+
+
+def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "ftc.cli.main", "compile", "-m", "nodes=range(1,41)", "-o", str(tmp_path)]
+    with subprocess.Popen(command, stderr=end) as process:
+        os.close(end)
+        shown = b""
+        try:
+            while part := os.read(terminal, 4096):
+                shown += part
+        except OSError:  # the terminal's end
+            pass
+        assert process.wait() == 0
+    assert b"\rftc: " in shown
+    assert b" of 40" in shown
+    assert shown.endswith(b"\x1b[Kftc: wrote 40 of 40 runs to " + os.fsencode(tmp_path) + b"\r\n")
