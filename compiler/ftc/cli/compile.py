@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting
+from ftc.cli.options import Reporting, cannot_write, configuration, refuse, report, reporting
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.write import foreign, write, written_before
@@ -97,6 +97,6 @@ def _write(state: State, directory: Path) -> str:
     try:
         stale = write(directory, artifacts, before)
     except OSError as error:
-        refuse(f"cannot write to {directory}: {error.strerror}: {error.filename}")
+        cannot_write(directory, error)
     told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}\n"
     return told + (f"ftc: removed {', '.join(stale)}, which this run does not have\n" if stale else "")

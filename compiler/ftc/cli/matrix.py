@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from ftc.cli.options import Reporting, refuse, report
+from ftc.cli.options import Reporting, cannot_write, refuse, report
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.printable import escaped
@@ -49,7 +49,7 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
     except ForeignError as error:
         refuse(f"{error}: choose another directory")
     except OSError as error:
-        refuse(f"cannot write to {root}: {error.strerror}{f': {error.filename}' if error.filename else ''}")
+        cannot_write(root, error)
     _tell(outcomes, root, reporting)
     refused = [outcome for outcome in outcomes if not outcome.files]
     if len(refused) == len(outcomes) or (refused and reporting.strict):

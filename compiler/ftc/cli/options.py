@@ -153,3 +153,8 @@ def refuse(message: str) -> NoReturn:
 
     click.echo(f"ftc: {escaped(message)}", err=True)
     sys.exit(1)
+
+
+def cannot_write(place: Path, error: OSError) -> NoReturn:
+    """End with what the system has refused; it names the file where it was opened, not where the disk was full."""
+    refuse(f"cannot write to {place}: {error.strerror}{f': {error.filename}' if error.filename else ''}")

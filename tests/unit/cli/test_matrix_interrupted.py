@@ -1,0 +1,119 @@
+"""A matrix that is killed, or finds the disk full, leaves whole directories and nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 10
+# A number of combinations, of which the kills meet the writing: as many as a test can afford, or as are asked for.
+POINTS = int(os.environ.get("FTC_MATRIX_POINTS", "150"))
+FTC = (sys.executable, "-m", "ftc.cli.main", "compile")
+HIDDEN = ".ftc-unfinished"
+
+
+def matrix(root: Path, steps: int) -> list[str]:
+    """A matrix whose runs all differ from those with other steps."""
+    sweep = ("launcher=llamafactory-cli,torchrun", f"train.save_steps=range(1,{POINTS // 2 + 1})")
+    return [*FTC, "-m", *sweep, f"train.logging_steps={steps}", "-o", str(root)]
+
+
+def contents(root: Path) -> dict[str, dict[str, bytes]]:
+    """The files of each directory that a reader sees."""
+    seen = [one for one in root.iterdir() if one.is_dir() and one.name != HIDDEN]
+    return {one.name: {file.name: file.read_bytes() for file in one.iterdir()} for one in seen}
+
+
+def killed(command: list[str], written: Path, after: float) -> None:
+    """Run until something is written, and kill it some time after that."""
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not written.exists() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(after)
+        process.send_signal(signal.SIGKILL)
+
+
+def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path) -> None:
+    whole = {}
+    for steps in (5, 7):
+        began = time.monotonic()
+        subprocess.run(matrix(tmp_path / f"whole-{steps}", steps), check=True, capture_output=True)
+        took = time.monotonic() - began
+        whole[steps] = contents(tmp_path / f"whole-{steps}")
+        assert len(whole[steps]) == POINTS // 2 * 2
+    root, chance = tmp_path / "root", random.Random(8)  # noqa: S311 - moments, not secrets
+    for kill in range(KILLS):
+        killed(matrix(root, 5 + 2 * (kill % 2)), root / HIDDEN, chance.uniform(0, took))
+        for name, files in contents(root).items():
+            assert files in (whole[5][name], whole[7][name]), (kill, name)
+    subprocess.run(matrix(root, 5), check=True, capture_output=True)
+    assert contents(root) == whole[5]
+    assert {one.name for one in root.iterdir()} == {*whole[5], "index.json"}
+
+
+# Mounts a small file system that only this process sees, fills it up to what is left, and copies what is there after.
+SMALL_DISK = """
+set -e
+mount -t tmpfs -o size=4m tmpfs "$1" || exit 77
+head -c $(( 4096 * 1024 - $2 * 1024 )) /dev/zero > "$1/ballast"
+code=0
+"${@:4}" || code=$?
+rm "$1/ballast"
+cp -a "$1/." "$3"
+exit $code
+"""
+
+
+def on_a_small_disk(tmp_path: Path, left_kib: int, *command: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run with so much space left on the file system of `disk`; what is there after lies in `copy`."""
+    for name in ("disk", "copy"):
+        (tmp_path / name).mkdir()
+    places = (str(tmp_path / "disk"), str(left_kib), str(tmp_path / "copy"))
+    unshare = ("unshare", "--user", "--map-root-user", "--mount", "bash", "-c", SMALL_DISK, "bash", *places)
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not there")
+    done = subprocess.run([*unshare, *command], capture_output=True, text=True, check=False)
+    if "unshare:" in done.stderr or done.returncode == 77:
+        pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
+    return done, tmp_path / "copy"
+
+
+def test_a_full_disk_is_one_line_and_leaves_whole_directories(tmp_path: Path) -> None:
+    out = tmp_path / "disk" / "out"
+    done, copy = on_a_small_disk(tmp_path, 200, *matrix(out, 5))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ftc: cannot write to {out}: No space left on device")
+    subprocess.run(matrix(tmp_path / "whole", 5), check=True, capture_output=True)
+    whole = contents(tmp_path / "whole")
+    found = contents(copy / "out")
+    assert found
+    assert all(files == whole[name] for name, files in found.items())
+    assert {one.name for one in (copy / "out").iterdir()} == set(found)
+
+
+@pytest.mark.parametrize("left_kib", [0, 4, 16])
+def test_one_run_on_a_full_disk_is_one_line_and_no_file(tmp_path: Path, left_kib: int) -> None:
+    out = tmp_path / "disk" / "out"
+    done, copy = on_a_small_disk(tmp_path, left_kib, *FTC, "-o", str(out))
+    assert done.returncode == 1
+    assert done.stderr == f"ftc: cannot write to {out}: No space left on device\n"
+    assert [file for file in copy.rglob("*") if file.is_file()] == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110 - a device
+def test_a_full_disk_behind_stdout_is_one_line() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(FTC, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "ftc: No space left on device\n")
