@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import config_dirs, refuse, report
+from ftc.cli.options import cannot_write, config_dirs, refuse, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
     try:
         writing.update(found)
     except OSError as error:
-        refuse(f"cannot write: {error.strerror}: {error.filename}")
+        cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}
     for finding in found.findings:
         click.echo(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
