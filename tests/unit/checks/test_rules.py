@@ -135,6 +135,7 @@ PAIRS = (
     ),
     ("FTC402", ("trainer.llamafactory=0.9.99",), (), "trainer"),
     ("FTC403", ("train.output_dir=/x",), ("train.logging_steps=1",), "train.output_dir"),
+    ("FTC403", ("method.merge.export_dir=/x",), ("method.merge.export_size=2",), "method.merge.export_dir"),
     ("FTC404", ("train.learning_rat=1.0",), ("train.learning_rate=1.0",), "train.learning_rat"),
     ("FTC404", ("train.max_steps=ten",), ("train.max_steps=10",), "train.max_steps"),
     ("FTC405", ("model.template=qwen33",), ("model.template=qwen",), "model.template"),
