@@ -1,4 +1,4 @@
-"""The routes of the Hugging Face hub and of ModelScope that their clients use for a download, from a directory."""
+"""The routes of the Hugging Face hub and of ModelScope that their clients use, from a directory and into it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import json
 import ssl
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from e2e.hub_uploads import COMMIT, Uploads, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hub-token-7f3a"  # noqa: S105 - what must appear nowhere
 
 
-class _Hub(BaseHTTPRequestHandler):
+class _Hub(Uploads):
     """Repository `owner/name` is the directory of that name, with one commit and one branch, main or master."""
 
-    files: Path
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         address = urlsplit(self.path)
         path, query = unquote(address.path).strip("/").split("/"), parse_qs(address.query)
-        if f"Bearer {TOKEN}" != self.headers["Authorization"] and TOKEN not in (self.headers["Cookie"] or ""):
+        if not self.knows_token():
             self._error(401, "GatedRepo")
         elif path[:3] == ["api", "v1", "models"] or path[:3] == ["api", "v1", "datasets"]:
             self._modelscope(path[3:], query)
@@ -37,8 +36,17 @@ class _Hub(BaseHTTPRequestHandler):
             place = path[1:] if path[0] == "datasets" else path
             self._file(self.files.joinpath(*place[:2], *place[4:]))
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 - the name is http.server's
         self.do_GET()
+
+    def knows_token(self) -> bool:
+        return f"Bearer {TOKEN}" == self.headers["Authorization"] or TOKEN in (self.headers["Cookie"] or "")
+
+    def tell(self, value: object) -> None:
+        self._json(value, 404 if value is None else 200)
+
+    def refuse(self, status: int, code: str) -> None:
+        self._error(status, code)
 
     def _huggingface(self, path: list[str]) -> None:
         if path[0] not in ("models", "datasets"):
@@ -50,8 +58,9 @@ class _Hub(BaseHTTPRequestHandler):
         elif revision not in ("main", COMMIT):
             self._error(404, "RevisionNotFound")
         elif path[3:4] == ["tree"]:
-            entry = {"type": "file", "oid": COMMIT}
-            self._json([{**entry, "path": name, "size": file.stat().st_size} for name, file in _listing(repository)])
+            below = repository.joinpath(*path[5:])
+            files = sorted(file for file in below.rglob("*") if below.is_dir())
+            self._json([entry_of(str(file.relative_to(repository)), file) for file in files])
         else:
             siblings = [{"rfilename": name} for name, _ in _listing(repository)]
             self._json({"id": "/".join(path[1:3]), "sha": COMMIT, "private": False, "tags": [], "siblings": siblings})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 from e2e import hub_server
 from e2e.compiling import compile_manifest
 from e2e.git_server import TOKEN, GitServer, virtual_environment
-from e2e.hub_server import COMMIT, serve_hub
+from e2e.hub_server import serve_hub
+from e2e.hub_uploads import COMMIT
+from e2e.processes import files_with
+from e2e.tiny_dataset import write_dataset
 from e2e.volcano import VolcanoJob
 
 if TYPE_CHECKING:
@@ -25,6 +29,10 @@ pytestmark = pytest.mark.e2e
 # The program of the job: it shows what it finds.
 SHOW = '[bash,-c,\'cat "$MODEL_DIR/config.json"; sha256sum <"$MODEL_DIR/model.safetensors"\']'
 PROGRAM = ("hardware=cpu", "launcher=command", f"launcher.command={SHOW}", "model=qwen3-0.6b", "image=any")
+TWO_STEPS = (
+    *("hardware=cpu", "train.cutoff_len=128", "train.preprocessing_num_workers=1", "train.max_steps=2"),
+    *("train.per_device_train_batch_size=4", "train.gradient_accumulation_steps=1", "train.logging_steps=1"),
+)
 
 
 @pytest.fixture
@@ -133,3 +141,33 @@ def test_an_unreachable_server_ends_the_job_with_one_clear_line(cluster: Cluster
     assert not job.succeeded
     assert "ftc: error: cannot fetch http://127.0.0.1:9/org/model.git at HEAD" in job.log
     assert TOKEN not in job.log
+
+
+def test_a_trainer_asks_the_hub_itself_and_the_result_is_committed_to_another_repository(
+    cluster: Cluster, tiny_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "hub" / "Qwen" / "Qwen3-0.6B")
+    write_dataset(tmp_path / "hub" / "team" / "questions" / "data")
+    (tmp_path / "hub" / "team" / "questions" / "data" / "dataset_info.json").unlink()
+    direct = ("source@model.source=huggingface-direct", "model.source.token.secret=hub")
+    info = "dataset.info={questions: {file_name: data}}"
+    dataset = ("dataset=custom", "dataset.id=team/questions", "dataset.names=[questions]", info)
+    data = (*dataset, "source@dataset.source=huggingface-direct")
+    sink = ("publish=huggingface", "publish.repository=team/tuned", "publish.token.secret=writer")
+    with serve_hub(tmp_path / "hub") as address:
+        manifest = compile_manifest(f"cluster.hub_endpoint={address}", *direct, *data, *sink, *TWO_STEPS)
+        secrets = {"hub": {"token": hub_server.TOKEN}, "writer": {"token": f"{hub_server.TOKEN}\n"}}
+        job = VolcanoJob(manifest, replace(cluster, secrets=secrets)).start().wait(400)
+    assert job.succeeded, job.log
+    assert "'loss'" in job.log
+    assert hub_server.TOKEN not in job.log
+    directory = cluster.claim("workspace") / job.name
+    assert sorted(file.name for file in directory.glob("*.done")) == ["merge.done", "publish.done", "train.done"]
+    committed = tmp_path / "hub" / "team" / "tuned"
+    names = {str(file.relative_to(committed)) for file in committed.rglob("*") if file.is_file()}
+    merged = directory / "merged"
+    assert names == {str(file.relative_to(merged)) for file in merged.rglob("*") if file.is_file()}
+    assert (committed / "model.safetensors").read_bytes() == (merged / "model.safetensors").read_bytes()
+    assert (tmp_path / "hub/team/tuned.message").read_text() == "Qwen/Qwen3-0.6B: lora sft on questions"
+    assert [file.name for file in (cluster.claim("workspace") / "cache").iterdir()] == ["hub"]
+    assert files_with(hub_server.TOKEN, cluster.claim("workspace")) == set()

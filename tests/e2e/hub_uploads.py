@@ -1,0 +1,115 @@
+"""The routes of the Hugging Face hub that its client posts to: for a commit, and to ask what a path is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def entry_of(name: str, file: Path) -> dict[str, object]:
+    """What the hub says of a file or a directory."""
+    if file.is_dir():
+        return {"type": "directory", "path": name, "size": 0, "oid": COMMIT}
+    return {"type": "file", "path": name, "size": file.stat().st_size, "oid": COMMIT}
+
+
+class Uploads(BaseHTTPRequestHandler):
+    """Weights go by LFS to an address that asks for no token, as the hub's go to its store; the rest in the commit.
+
+    A commit to a branch other than main goes to the directory `name@branch`. It speaks no Xet.
+    """
+
+    files: Path
+
+    def do_POST(self) -> None:
+        path = self.path.split("?")[0].strip("/").split("/")
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if not self.knows_token():
+            self.refuse(401, "GatedRepo")
+        elif path == ["api", "repos", "create"]:
+            asked = json.loads(body)
+            self._make(self.files / (asked["organization"] or "me") / asked["name"])
+        elif path[:2] == ["api", "models"] and path[4] == "branch":
+            self._make(self.files / path[2] / f"{path[3]}@{path[5]}")
+        elif path[:2] == ["api", "models"] and path[4] == "preupload":
+            self._modes(json.loads(body))
+        elif path[:2] == ["api", "models"] and path[4] == "commit":
+            self._commit(self.files / path[2] / (path[3] if path[5] == "main" else f"{path[3]}@{path[5]}"), body)
+        elif path[4:5] == ["paths-info"]:
+            self._paths(self.files.joinpath(*path[2:4]), parse_qs(body.decode())["paths"])
+        elif path[-1] == "batch":
+            self._batch(json.loads(body))
+        else:
+            self.tell({} if path == ["api", "validate-yaml"] else None)
+
+    def do_PUT(self) -> None:
+        body, oid = self.rfile.read(int(self.headers["Content-Length"])), self.path.rpartition("/")[2]
+        if hashlib.sha256(body).hexdigest() == oid:
+            self._object(oid).write_bytes(body)
+            self.tell({})
+        else:
+            self.refuse(400, "BadObject")
+
+    def knows_token(self) -> bool:
+        """Whether the request has the token."""
+        raise NotImplementedError
+
+    def tell(self, value: object) -> None:
+        """Answer with JSON; nothing is there without a value."""
+        raise NotImplementedError
+
+    def refuse(self, status: int, code: str) -> None:
+        """Answer with an error of the hub's."""
+        raise NotImplementedError
+
+    def _object(self, oid: str) -> Path:
+        store = self.files.parent / "lfs"
+        store.mkdir(exist_ok=True)
+        return store / oid
+
+    def _paths(self, repository: Path, names: list[str]) -> None:
+        found = [(name, repository / name) for name in names if (repository / name).exists()]
+        self.tell([entry_of(name, file) for name, file in found])
+
+    def _make(self, place: Path) -> None:
+        if place.exists():
+            self.refuse(409, "Exists")
+        else:
+            place.mkdir(parents=True)
+            self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"})
+
+    def _modes(self, asked: Any) -> None:
+        def mode(name: str) -> str:
+            return "lfs" if name.endswith(".safetensors") else "regular"
+
+        told = [{"path": f["path"], "uploadMode": mode(f["path"]), "shouldIgnore": False} for f in asked["files"]]
+        self.tell({"files": told})
+
+    def _batch(self, asked: Any) -> None:
+        def entry(wanted: Any) -> Any:
+            upload = {"href": f"http://{self.headers['Host']}/lfs/{wanted['oid']}"}
+            return {**wanted, **({} if self._object(wanted["oid"]).exists() else {"actions": {"upload": upload}})}
+
+        self.tell({"transfer": "basic", "objects": [entry(wanted) for wanted in asked["objects"]]})
+
+    def _commit(self, repository: Path, body: bytes) -> None:
+        for line in map(json.loads, body.splitlines()):
+            value = line["value"]
+            if line["key"] == "header":
+                (repository.parent / f"{repository.name}.message").write_text(value["summary"])
+                continue
+            file = repository / value["path"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            content = base64.b64decode(value["content"]) if line["key"] == "file" else None
+            file.write_bytes(self._object(value["oid"]).read_bytes() if content is None else content)
+        address = f"http://{self.headers['Host']}/{repository.parent.name}/{repository.name}/commit/{COMMIT}"
+        self.tell({"commitUrl": address, "commitOid": COMMIT})
