@@ -28,6 +28,8 @@ _OWN = (
     *("stage", "finetuning_type", "template", "dataset_dir", "lora_target", "lora_rank", "cutoff_len", "export_dir"),
     *("preprocessing_num_workers", "do_train", "adapter_name_or_path", "model_name_or_path", "overwrite_output_dir"),
 )
+# Those of `llamafactory-cli eval`, which has arguments of its own.
+_OF_EVAL = ("task", "task_dir", "lang", "n_shot", "save_dir")
 _ENOUGH = 2
 _LOOKS = re.compile(rf"^\s*(?:{'|'.join(_OWN)})\s*:", re.MULTILINE)
 
@@ -162,7 +164,8 @@ def _read(text: Text, **known: Any) -> Iterator[Config]:
 def _is_config(data: Json) -> bool:
     """Whether enough keys are LLaMA-Factory's, and none is a section, which its files do not have."""
     sections = {key for key, value in data.items() if isinstance(value, dict)}
-    return sum(key in data for key in _OWN) >= _ENOUGH and sections <= _arguments()
+    ours = sum(key in data for key in _OWN) >= _ENOUGH and sections <= _arguments()
+    return ours and sum(key in data for key in _OF_EVAL) < _ENOUGH
 
 
 @cache

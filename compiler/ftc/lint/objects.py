@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_MISMATCHES = 100
 # No list of a job is longer; rules may compare each entry with each.
 MAX_ENTRIES = 300
-# What jsonschema would call a longer one; it is no mistake, but nothing else is said of the object.
+# What a longer one is reported as; it is no mistake, but nothing else is said of the object.
 UNSEEN = "unseen"
 
 Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template

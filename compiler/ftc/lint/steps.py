@@ -130,10 +130,15 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
     def apart(self) -> bool:
         """Whether each pod does a work of its own, as far as can be seen.
 
-        One is enough to begin, nothing tells it the names of the others, and no launcher looks for them.
+        One is enough to begin, no launcher looks for the others, and nothing tells it their names, or it asks for no
+        device and never reads them.
         """
-        volcano, alone = self.job.volcano, not (self.launches or self.spreads)
-        return volcano is not None and volcano.min_available == 1 and "svc" not in self.job.plugins and alone
+        volcano, plugins = self.job.volcano, self.job.plugins.keys()
+        if volcano is None or volcano.min_available != 1 or self.launches or self.spreads:
+            return False
+        reads = any("/etc/volcano/" in step.script.value for step in self.steps)
+        trains = reads or any(step.devices for step in self.steps) or plugins & DISTRIBUTED
+        return "svc" not in plugins or not trains
 
     @cached_property
     def spreads(self) -> bool:
@@ -153,6 +158,8 @@ _RANKS = (
 )
 # Launchers whose processes find each other; mpirun starts the others itself.
 TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
+# Plugins that make one job of its pods.
+DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
 _POD_FIELD = re.compile(r"^metadata\.name$|index")
 _NAMES = re.compile(r"[A-Za-z_]\w*")
 _HOSTS = re.compile(r"VC_\w+_HOSTS")

@@ -134,6 +134,19 @@ def test_what_was_meant_to_be_a_job_is_judged_as_one(text: str, code: str) -> No
     assert code in codes(text)
 
 
+def test_files_of_the_trainers_other_commands_are_left_alone() -> None:
+    base = "model_name_or_path: a/b\ntemplate: fewshot\nfinetuning_type: lora\n"
+    assert codes(f"{base}task: mmlu_test\nlang: en\nn_shot: 5\nsave_dir: a\n") == {"FTC002"}, "eval"
+    chat = "model_name_or_path: a/b\ntemplate: llama3\ninfer_backend: vllm\nvllm_enforce_eager: true\n"
+    assert codes(f"{chat}temperature: 0.7\nmax_new_tokens: 1024\n") == set()
+
+
+def test_what_is_near_no_plugin_may_be_a_newer_volcanos() -> None:
+    text = (cases.CORPUS / "good" / "FTC840-as-many-as-replicas.yaml").read_text()
+    found = judged(text.replace("svc:", "ringsconfigmap: []\n    svc:"))
+    assert [(d.code, d.severity) for d in found] == [("FTC830", Severity.WARNING)]
+
+
 def test_a_file_with_sections_is_another_programs() -> None:
     text = "stage: sft\nfinetuning_type: lora\n"
     assert "FTC871" in codes(f"{text}lora_rnk: 8\n")

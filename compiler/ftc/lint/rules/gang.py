@@ -65,7 +65,7 @@ def gang_is_whole(run: Run) -> Iterator[Finding]:
     job, found = run.job, run.launches
     if job.volcano is None or run.apart or any(launch.elastic for _, launch in found):
         return
-    severity = Severity.ERROR if found else Severity.WARNING
+    severity = Severity.ERROR if run.trains else Severity.WARNING
     wanted, total = job.volcano.min_available, _first_wave(job)
     if wanted and job.several and wanted < (total or 0):
         message = f"minAvailable is {wanted}, and the job has {total} pods that wait for each other"

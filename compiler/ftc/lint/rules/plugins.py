@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean
@@ -13,7 +14,7 @@ from ftc.lint.steps import Run, Step
 from ftc.lint.subjects import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 _BOOLEAN = "boolean"
@@ -57,9 +58,14 @@ def plugins_are_read(job: Job) -> Iterator[Finding]:
     for name, arguments in job.volcano.plugins.items() if job.volcano else ():
         if name not in known:
             message = f"Volcano {job.cluster[0]} has no plugin '{name}'"
-            yield Finding(job.at("spec", "plugins", name), message, did_you_mean(name, known))
+            yield Finding(job.at("spec", "plugins", name), message, did_you_mean(name, known), _sure(name, known))
         else:
             yield from _unread(job, name, arguments)
+
+
+def _sure(word: str, known: Iterable[str]) -> Severity | None:
+    """What is near no word that is known may be a newer Volcano's."""
+    return None if get_close_matches(word, list(known)) else Severity.WARNING
 
 
 def _unread(job: Job, plugin: str, arguments: tuple[str, ...]) -> Iterator[Finding]:
@@ -75,7 +81,8 @@ def _unread(job: Job, plugin: str, arguments: tuple[str, ...]) -> Iterator[Findi
             return
         if name not in known:
             help_ = f"write {argument.replace(' ', '=', 1)}" if " " in name else did_you_mean(name, known)
-            yield Finding(place, f"plugin {plugin} has no flag '{name}', and reads none after it", help_)
+            message = f"plugin {plugin} has no flag '{name}', and reads none after it"
+            yield Finding(place, message, help_, None if " " in name else _sure(name, known))
             return
         if known[name] == _BOOLEAN and equals and value not in _TRUTH:
             yield Finding(place, f"'{value}' is neither true nor false", f"write --{name}=true")
