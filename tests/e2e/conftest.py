@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pytest
 from e2e.git_server import TOKEN, USER, GitServer, serve_git
 from e2e.pod import Cluster, Image
 from e2e.tiny_dataset import write_dataset
+from e2e.trainer_environment import Trainer, installed_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,15 @@ def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
 
 @pytest.fixture(scope="session")
 def trainer() -> Path:
-    """The environment of the real trainer: FTC_TRAINER, or one that is made for the machine and kept."""
-    venv = Path(os.environ.get("FTC_TRAINER", Path(tempfile.gettempdir(), "ftc-trainer-0.9.5"))).absolute()
-    subprocess.run(["bash", str(HERE / "trainer/install.sh"), "0.9.5", str(venv)], check=True)
-    return venv
+    """The environment of the real trainer."""
+    return installed_trainer("0.9.5")
+
+
+@pytest.fixture(scope="session", params=["0.9.5", "0.9.3"])
+def each_trainer(request: pytest.FixtureRequest) -> Trainer:
+    """A release of the trainer, with its environment: those whose arguments are known here, each in turn."""
+    release: str = request.param
+    return Trainer(release, installed_trainer(release))
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+"""The environments of the real trainer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+# Where `make e2e` has them; without these variables they are made for the machine and kept.
+PLACES = {"0.9.5": "FTC_TRAINER", "0.9.3": "FTC_TRAINER_OLD"}
+
+
+class Trainer(NamedTuple):
+    """A release of LLaMA-Factory and where it is installed."""
+
+    release: str
+    venv: Path
+
+    def ask(self, program: str, question: object) -> Any:
+        """What a program of tests/e2e/trainer answers, run in the environment: JSON in, JSON out."""
+        command = [str(self.venv / "bin/python"), str(HERE / "trainer" / program)]
+        variables = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            command, input=json.dumps(question), capture_output=True, text=True, check=False, env=variables
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def installed_trainer(release: str) -> Path:
+    """The environment of a release."""
+    given = os.environ.get(PLACES[release])
+    venv = Path(given or Path(tempfile.gettempdir(), f"ftc-trainer-{release}")).absolute()
+    subprocess.run(["bash", str(HERE / "trainer/install.sh"), release, str(venv)], check=True)
+    return venv
