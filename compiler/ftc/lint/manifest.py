@@ -15,7 +15,6 @@ class ClaimSpec(Manifest, frozen=True):
     """What a claim asks for."""
 
     access_modes: tuple[str, ...] = ()
-    volume_mode: str = "Filesystem"
 
 
 class Policy(Manifest, frozen=True):
@@ -53,7 +52,6 @@ class Task(Manifest, frozen=True):
     name: str = ""
     replicas: int | None = None
     min_available: int | None = None
-    max_retry: int | None = None
     policies: tuple[Policy, ...] = ()
     depends_on: DependsOn = DependsOn()
     partition_policy: PartitionPolicy | None = None
@@ -106,7 +104,6 @@ class ServiceSpec(Manifest, frozen=True):
 
     selector: dict[str, str] = {}
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
-    publish_not_ready_addresses: bool = False
 
 
 class Service(Manifest, frozen=True):

@@ -63,8 +63,6 @@ class Mount(Manifest, frozen=True):
     name: str = ""
     mount_path: str = ""
     sub_path: str = ""
-    sub_path_expr: str = ""
-    read_only: bool = False
 
 
 class Port(Manifest, frozen=True):
@@ -72,7 +70,6 @@ class Port(Manifest, frozen=True):
 
     name: str = ""
     container_port: int = 0
-    protocol: str = "TCP"
 
 
 class Container(Manifest, frozen=True):
@@ -88,7 +85,6 @@ class Container(Manifest, frozen=True):
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     volume_mounts: tuple[Mount, ...] = ()
-    security_context: Json = {}
     restart_policy: str = ""
 
 
@@ -151,15 +147,11 @@ class PodSpec(Manifest, frozen=True):
     volumes: tuple[Volume, ...] = ()
     restart_policy: str = ""
     scheduler_name: str = ""
-    hostname: str = ""
     subdomain: str = ""
     node_name: str = ""
     node_selector: dict[str, str] = {}
     affinity: Json = {}
-    topology_spread_constraints: tuple[Json, ...] = ()
-    host_network: bool = False
     host_ipc: bool = msgspec.field(default=False, name="hostIPC")
-    set_hostname_as_fqdn: bool = msgspec.field(default=False, name="setHostnameAsFQDN")
 
 
 class Template(Manifest, frozen=True):
