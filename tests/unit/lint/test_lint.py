@@ -143,8 +143,10 @@ def test_files_of_the_trainers_other_commands_are_left_alone() -> None:
 
 def test_what_is_near_no_plugin_may_be_a_newer_volcanos() -> None:
     text = (cases.CORPUS / "good" / "FTC840-as-many-as-replicas.yaml").read_text()
-    found = judged(text.replace("svc:", "ringsconfigmap: []\n    svc:"))
-    assert [(d.code, d.severity) for d in found] == [("FTC830", Severity.WARNING)]
+    found = judged(text.replace("svc: [", "ringsconfigmap: []\n    svc: [--network-policy-strategy=allow, "))
+    assert [(d.code, d.severity) for d in found] == [("FTC830", Severity.WARNING)] * 2
+    (misspelt,) = judged(text.replace("env: []", "env: []\n    shh: []"))
+    assert misspelt.severity is Severity.ERROR
 
 
 def test_a_file_with_sections_is_another_programs() -> None:

@@ -58,14 +58,14 @@ def plugins_are_read(job: Job) -> Iterator[Finding]:
     for name, arguments in job.volcano.plugins.items() if job.volcano else ():
         if name not in known:
             message = f"Volcano {job.cluster[0]} has no plugin '{name}'"
-            yield Finding(job.at("spec", "plugins", name), message, did_you_mean(name, known), _sure(name, known))
+            yield Finding(job.at("spec", "plugins", name), message, did_you_mean(name, known), _sure(name, known, 0.6))
         else:
             yield from _unread(job, name, arguments)
 
 
-def _sure(word: str, known: Iterable[str]) -> Severity | None:
-    """What is near no word that is known may be a newer Volcano's."""
-    return None if get_close_matches(word, list(known)) else Severity.WARNING
+def _sure(word: str, known: Iterable[str], cutoff: float) -> Severity | None:
+    """What is near no word that is known may be a newer Volcano's; of a short word less must be right."""
+    return None if get_close_matches(word, list(known), cutoff=cutoff) else Severity.WARNING
 
 
 def _unread(job: Job, plugin: str, arguments: tuple[str, ...]) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def _unread(job: Job, plugin: str, arguments: tuple[str, ...]) -> Iterator[Findi
         if name not in known:
             help_ = f"write {argument.replace(' ', '=', 1)}" if " " in name else did_you_mean(name, known)
             message = f"plugin {plugin} has no flag '{name}', and reads none after it"
-            yield Finding(place, message, help_, None if " " in name else _sure(name, known))
+            yield Finding(place, message, help_, None if " " in name else _sure(name, known, 0.7))
             return
         if known[name] == _BOOLEAN and equals and value not in _TRUTH:
             yield Finding(place, f"'{value}' is neither true nor false", f"write --{name}=true")
