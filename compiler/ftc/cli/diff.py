@@ -112,7 +112,7 @@ def command(  # noqa: PLR0913 - an option each
     if base is not None:
         sides = _revisions(base, overrides, wanted)
     elif manifest is not None:
-        sides = _at(manifest), {"": _compiled(overrides, wanted)}
+        sides = _sound(_at(manifest), {"": _compiled(overrides, wanted)})
     elif _BETWEEN in overrides:
         place = overrides.index(_BETWEEN)
         before, after = overrides[:place], overrides[place + 1 :]
@@ -141,7 +141,17 @@ def _compiled(overrides: tuple[str, ...], wanted: _Wanted) -> Run:
 def _directories(words: tuple[str, ...]) -> tuple[dict[str, Run], dict[str, Run]]:
     if len(words) != 2 or not all(Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
         raise click.UsageError("give two directories, overrides on both sides of `--`, --base or --manifest")
-    return _at(Path(words[0])), _at(Path(words[1]))
+    return _sound(_at(Path(words[0])), _at(Path(words[1])))
+
+
+def _sound(before: dict[str, Run], after: dict[str, Run]) -> tuple[dict[str, Run], dict[str, Run]]:
+    from ftc.diff.sides import problems  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    found = (*problems(before, after), *problems(after, before))
+    if found:
+        report(found)
+        sys.exit(1)
+    return before, after
 
 
 def _at(path: Path) -> dict[str, Run]:

@@ -13,6 +13,7 @@ from ftc.explain.artifact import ABSENT, Address
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find
 from ftc.explain.variations import changed, variations
+from ftc.output.reading import documents
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
@@ -79,8 +80,8 @@ def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
 
 def _moved(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, Address]]:
     differ = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    old = things({name: text for name, text in before.items() if name in differ})
-    new = things({name: text for name, text in after.items() if name in differ})
+    old = things({name: text for name, text in before.items() if name in differ}, documents)
+    new = things({name: text for name, text in after.items() if name in differ}, documents)
     return {
         (pair.after.kind, change.address)
         for pair in pairs(old, new)

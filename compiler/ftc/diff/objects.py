@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import yaml
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ftc.driver import SPEC
 from ftc.explain.artifact import ABSENT
 from ftc.output import kustomization
-from ftc.source import parse
+from ftc.source import documents, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CARRIED = "ftc.dev/"
 _ASIDE = (SPEC, kustomization.FILE)
+MANIFESTS = (".yaml", ".yml")
+
+
+Read: TypeAlias = Callable[[str], Iterable[Any]]
+"""How the documents of a text are read."""
+
+
+def as_kubernetes(text: str) -> list[Any]:
+    """The documents that Kubernetes would read; the text itself where it is malformed."""
+    found, problems = documents(text.encode(), "")
+    return [text] if problems else [document.data for document in found]
 
 
 class Thing(NamedTuple):
@@ -36,31 +46,21 @@ class Pair(NamedTuple):
     after: Thing
 
 
-def things(files: Mapping[str, str]) -> list[Thing]:
+def things(files: Mapping[str, str], read: Read = as_kubernetes) -> list[Thing]:
     """All that the files say, once: neither the spec, whose effects these are, nor what a manifest carries itself."""
-    found = [thing for name, text in files.items() if name not in _ASIDE for thing in _things(name, text)]
+    found = [thing for name, text in files.items() if name not in _ASIDE for thing in _things(name, text, read)]
     carried = {text for thing in found if thing.name for text in _carried(thing.content)}
     return [thing for thing in found if thing.name or files[thing.kind] not in carried]
 
 
-def _things(name: str, text: str) -> Iterator[Thing]:
-    if not name.endswith((".yaml", ".yml")):
+def _things(name: str, text: str, read: Read) -> Iterator[Thing]:
+    if name.endswith(MANIFESTS):
+        for content in read(text):
+            is_object = isinstance(content, dict) and "kind" in content and "apiVersion" in content
+            yield Thing(_kind(content), _name(content), content) if is_object else Thing(name, "", content)
+    else:
         document, _ = parse(text, name) if name.endswith(".json") else (None, ())
         yield Thing(name, "", document.data if document else text)
-        return
-    for content in _documents(text):
-        if isinstance(content, dict) and "kind" in content and "apiVersion" in content:
-            yield Thing(_kind(content), _name(content), content)
-        else:
-            yield Thing(name, "", content)
-
-
-def _documents(text: str) -> list[Any]:
-    """The documents of a YAML; the text itself where it is none."""
-    try:
-        return [one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one is not None]
-    except yaml.YAMLError:
-        return [text]
 
 
 def _kind(content: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from ftc.diagnostics.printable import escaped
 from ftc.diff.changes import Kind, written
 from ftc.diff.render_text import because, text_diff, value_text
 from ftc.explain.artifact import ABSENT
@@ -23,6 +24,7 @@ _HEAD = "| run | | added | removed | changed | by |\n| --- | --- | ---: | ---: |
 _ROWS = 100
 _LINES = 60
 _LONGEST = 300
+_NAME = 150
 
 
 def render(differences: Sequence[Difference]) -> str:
@@ -56,12 +58,17 @@ def _row(difference: Difference) -> str:
     keys = Counter(cause.key for told in difference.told for cause in told.causes)
     first = ", ".join(_code(key) for key, _ in keys.most_common(3)) + (", …" if len(keys) > 3 else "")  # noqa: PLR2004
     numbers = (counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED] + counts[Kind.MOVED])
-    cells = [_code(difference.name or "run"), difference.status.value, *(str(n or "") for n in numbers), first]
+    cells = [_code(_named(difference)), difference.status.value, *(str(n or "") for n in numbers), first]
     return f"| {' | '.join(cells)} |\n"
 
 
+def _named(difference: Difference) -> str:
+    name = difference.name or "run"
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
 def _section(difference: Difference) -> str:
-    title = html.escape(difference.name or "run")
+    title = html.escape(escaped(_named(difference)))
     body = "".join(_thing(thing, list(told)) for thing, told in groupby(difference.told, lambda one: one.thing))
     changes = _count(len(difference.told), "change")
     return f"\n<details><summary>{title}: {changes}</summary>\n{body}\n</details>\n"
@@ -97,7 +104,7 @@ def _fence(told: Told, lines: Sequence[str]) -> str:
 
 def _code(text: str) -> str:
     """A text as code, also in a cell of a table, where a bar would end it (GitHub Flavored Markdown, tables)."""
-    text = text.replace("|", "\\|")
+    text = escaped(text).replace("|", "\\|")
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"

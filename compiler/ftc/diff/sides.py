@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from ftc.diff.objects import MANIFESTS
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
+from ftc.source import documents
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -17,7 +20,8 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
 
 _ENDINGS = (".yaml", ".yml", ".json")
-_NOT_COMPILED = (cases.FILE, record.FILE)
+# A matrix lists its directories in the last.
+_NOT_COMPILED = (cases.FILE, record.FILE, "index.json")
 
 
 def of_state(state: State) -> Run:
@@ -42,8 +46,24 @@ def of_path(path: Path) -> dict[str, Run]:
     """A file as it is; a directory with all below it, one run a directory, by its place."""
     if path.is_file():
         return {"": Run({path.name: _text(path)})}
-    inside = sorted({file.parent for file in path.rglob("*") if _is_compiled(file)})
+    compiled = [file for file in path.rglob("*") if _is_compiled(file)]
+    inside = sorted({file.parent for file in compiled if not _is_hidden(file.relative_to(path))})
     return {"" if one == path else str(one.relative_to(path)): _of_directory(one) for one in inside}
+
+
+def problems(one: dict[str, Run], other: dict[str, Run]) -> tuple[Diagnostic, ...]:
+    """What is malformed among the manifests that stand on one side only."""
+    texts = {file: text for file, text in _manifests(one).items() if _manifests(other).get(file) != text}
+    return tuple(problem for file, text in texts.items() for problem in documents(text.encode(), file)[1])
+
+
+def _manifests(runs: dict[str, Run]) -> dict[str, str]:
+    return {
+        str(PurePath(place) / name): text
+        for place, run in runs.items()
+        for name, text in run.files.items()
+        if name.endswith(MANIFESTS)
+    }
 
 
 def _of_directory(directory: Path) -> Run:
@@ -60,7 +80,12 @@ def _spec(directory: Path) -> State | None:
 
 def _is_compiled(file: Path) -> bool:
     named = file.name in ARTIFACTS or file.suffix in _ENDINGS
-    return named and file.name not in _NOT_COMPILED and file.name[0] != "." and file.is_file()
+    return named and file.name not in _NOT_COMPILED and not file.name.startswith(".") and file.is_file()
+
+
+def _is_hidden(file: Path) -> bool:
+    """Whether it is another program's, or what a killed compile has left."""
+    return any(part.startswith(".") for part in file.parts)
 
 
 def _text(file: Path) -> str:

@@ -130,6 +130,22 @@ def test_a_manifest_that_was_written_by_hand() -> None:
     assert f'{CONTAINER}.resources.limits["nvidia.com/gpu"]' not in found
 
 
+@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "a: " + "[" * 3000, "a: \x00"])
+def test_a_manifest_that_is_malformed_is_told(text: str) -> None:
+    Path("job.yaml").write_text(text)
+    said = ftc("diff", "--manifest", "job.yaml")
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert said.stderr.startswith("job.yaml:")
+
+
+def test_what_is_hidden_is_not_compared() -> None:
+    for name in ("one", "other"):
+        for hidden in (".git", ".ftc-unfinished"):
+            (Path(name) / hidden).mkdir(parents=True)
+            (Path(name) / hidden / "x.yaml").write_text(f"a: {name}")
+    assert ftc("diff", "one", "other").stdout == ""
+
+
 def test_a_secret_is_not_printed() -> None:
     token = "hf_" + "a1" * 17
     env = "env: [{name: API_KEY, value: s3cretvalue}, {name: MY_TOKEN, value: s3cretvalue}]\n"
@@ -177,6 +193,7 @@ def run(name: str, number: int, text: str = "x") -> Difference:
         [run("big", 5000)],
         [run(f"run-{index}", 20) for index in range(2000)],
         [run("n" * 300, 3, "長\n" * 100_000)],
+        [run(f"{index}{'n' * 500}", 3) for index in range(200)],
         [run("wide", 300, "`|" * 5000)],
     ],
 )
