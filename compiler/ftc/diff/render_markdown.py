@@ -35,8 +35,8 @@ def render(differences: Sequence[Difference]) -> str:
     text = head + _table(differences)
     left_out = [one.name for one in differences if one.told]
     for difference in [one for one in differences if one.told]:
-        section = _section(difference)
-        if len(text) + len(section) > LIMIT:
+        section = _fitting(difference, LIMIT - len(text))
+        if not section:
             break
         text += section
         left_out.remove(difference.name)
@@ -67,11 +67,24 @@ def _named(difference: Difference) -> str:
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
-def _section(difference: Difference) -> str:
+def _fitting(difference: Difference, room: int) -> str:
+    """A run's changes, as many as there is room for; nothing where that is hardly any."""
+    number = len(difference.told)
+    while number:
+        section = _section(difference, number)
+        if len(section) <= room:
+            return section
+        number //= 2
+    return ""
+
+
+def _section(difference: Difference, number: int) -> str:
     title = html.escape(escaped(_named(difference)))
-    body = "".join(_thing(thing, list(told)) for thing, told in groupby(difference.told, lambda one: one.thing))
+    first, more = difference.told[:number], len(difference.told) - number
+    body = "".join(_thing(thing, list(told)) for thing, told in groupby(first, lambda one: one.thing))
+    rest = f"\n… and {_count(more, 'more change')}: see `ftc diff`.\n" if more else ""
     changes = _count(len(difference.told), "change")
-    return f"\n<details><summary>{title}: {changes}</summary>\n{body}\n</details>\n"
+    return f"\n<details><summary>{title}: {changes}</summary>\n{body}{rest}\n</details>\n"
 
 
 def _thing(thing: str, told: Sequence[Told]) -> str:

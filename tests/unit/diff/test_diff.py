@@ -205,6 +205,12 @@ def test_a_comment_fits_whatever_the_size(found: list[Difference]) -> None:
     assert "see `ftc diff`" in text or text.count("<details>") == len(found)
 
 
+def test_a_run_with_more_changes_than_a_comment_holds_shows_the_first() -> None:
+    text = render_markdown.render([run("big", 5000)])
+    assert "| `spec.key0` |" in text
+    assert "more changes: see `ftc diff`" in text
+
+
 def test_a_comment_begins_with_a_table_and_unfolds_below() -> None:
     said = ftc("diff", "--format", "markdown", "--", "nodes=2").stdout
     head, *rest = said.split("<details>")
