@@ -33,10 +33,10 @@ schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.spec.file_schema schemas/conf
 
+# The table of the README, and what the rules cost.
 bench: $(VENV)/.installed
-	$(PYTHON) benchmarks/cold_compile.py
-	$(PYTHON) benchmarks/rules.py
-	$(PYTHON) benchmarks/lint.py
+	$(PYTHON) -m benchmarks.table
+	$(PYTHON) -m benchmarks.rules
 
 # Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
 pins: $(VENV)/.installed

@@ -64,6 +64,7 @@ class Files(ConfigSource):
         self.provider, self.path = "ftc", str(directory)
         self.directory, self.shown = directory, shown
         self._read: dict[str, File] = {}
+        self.plain: dict[str, ConfigResult] = {}
 
     @staticmethod
     def scheme() -> str:
@@ -113,10 +114,10 @@ class Repository(ConfigRepository):
             found: Any = self._find_object_source(config_path, ObjectType.CONFIG)
             if found is not None:
                 self.files[config_path] = found.file(config_path)
-            self._loaded[config_path] = self._load(config_path)
+            self._loaded[config_path] = self._load(config_path, found)
         return self._loaded[config_path]
 
-    def _load(self, config_path: str) -> ConfigResult | None:
+    def _load(self, config_path: str, _: Files | None) -> ConfigResult | None:
         result = super().load_config(config_path)
         if result is not None:
             result.is_schema_source = True  # there are no structured configs to look it up in
@@ -132,11 +133,19 @@ class Repository(ConfigRepository):
 
 
 class PlainRepository(Repository):
-    """One that knows the defaults lists only, of files that can be composed without OmegaConf."""
+    """One that knows the defaults lists only, of files that can be composed without OmegaConf.
 
-    def _load(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self.files:
+    Hydra copies the lists before it changes them, so each is made once for all compositions.
+    """
+
+    def _load(self, config_path: str, found: Files | None) -> ConfigResult | None:
+        if found is None:
             return None
+        if config_path not in found.plain:
+            found.plain[config_path] = self._listed(config_path)
+        return found.plain[config_path]
+
+    def _listed(self, config_path: str) -> ConfigResult:
         file = self.files[config_path]
         if not file.is_plain:
             raise UncertainError

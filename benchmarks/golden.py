@@ -1,0 +1,53 @@
+"""`ftc golden check` of 200 cases that have not changed: CPU of the whole process."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import tempfile
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measuring import FTC, Row, cost, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A hundred combinations of options, on one node and on two.
+HARDWARE = ("ascend", "h800", "a800", "h100", "h20", "nvidia", "l40s", "a10", "v100", "cpu")
+MODELS = ("qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen2.5-0.5b-instruct", "llama-3.2-1b-instruct")
+GROUPS = (
+    [f"hardware={name}" for name in HARDWARE],
+    ["launcher=torchrun", "launcher=accelerate"],
+    [f"model={name}" for name in MODELS],
+    ["nodes=1", "nodes=2"],
+)
+CASES = 200
+ROUNDS = 3
+LIMIT_SECONDS = 3.0
+
+
+def write(golden: Path) -> None:
+    """The cases, and what they compile to."""
+    for overrides in product(*GROUPS):
+        case = golden / "-".join(one.partition("=")[2] for one in overrides)
+        case.mkdir(parents=True)
+        (case / "case.yaml").write_text(f"why: A case of the benchmark.\noverrides: [{', '.join(overrides)}]\n")
+    subprocess.run((*FTC, "golden", "update", "--dir", str(golden)), check=True, stdout=subprocess.DEVNULL)
+
+
+def rows() -> Iterator[Row]:
+    """Measure."""
+    with tempfile.TemporaryDirectory() as directory:
+        golden = Path(directory, "golden")
+        write(golden)
+        took = statistics.median(cost((*FTC, "golden", "check", "--dir", str(golden))).seconds for _ in range(ROUNDS))
+    limit = f"≤ {LIMIT_SECONDS:.0f} s"
+    yield Row(
+        f"`ftc golden check`, {CASES} unchanged cases", f"{took:.1f} s CPU", "-", None, limit, took <= LIMIT_SECONDS
+    )
+
+
+if __name__ == "__main__":
+    show(rows())

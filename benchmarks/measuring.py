@@ -1,0 +1,60 @@
+"""What the benchmarks share: the cost of a process, works in turn, and the table."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+FTC = (sys.executable, "-m", "ftc.cli.main")
+
+
+class Cost(NamedTuple):
+    """What a process took: CPU seconds (user and system), and the peak of its memory."""
+
+    seconds: float
+    peak_mib: float
+
+
+class Row(NamedTuple):
+    """A line of the table; `reached` is whether the measured is within reach."""
+
+    work: str
+    ours: str
+    peer: str
+    ratio: float | None
+    reach: str
+    reached: bool
+
+
+def cost(command: Sequence[str], *, accepted: tuple[int, ...] = (0,)) -> Cost:
+    """Run a command whose output nobody reads."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in accepted:
+        raise SystemExit(f"{' '.join(command)[:300]} ended with {process.returncode}")
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def in_turn(works: Sequence[Callable[[], float]], rounds: int) -> tuple[list[float], list[float]]:
+    """The median of each work, and of its ratio to the last one; a drift of the machine meets all of them."""
+    found = [[work() for work in works] for _ in range(rounds)]
+    medians = [statistics.median(column) for column in zip(*found, strict=True)]
+    ratios = [statistics.median(one[i] / one[-1] for one in found) for i in range(len(works))]
+    return medians, ratios
+
+
+def show(rows: Iterable[Row]) -> None:
+    """Print the rows as they come, as a table in Markdown."""
+    print("| work | ftc | floor or peer | ratio | reach | |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        said = "reached" if row.reached else "not reached"
+        print(f"| {row.work} | {row.ours} | {row.peer} | {ratio} | {row.reach} | {said} |", flush=True)

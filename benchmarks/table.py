@@ -1,0 +1,11 @@
+"""The table of the README: every work beside its floor or peer, medians and ratios within this run."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from benchmarks import cold_compile, golden, lint, matrix, nodes
+from benchmarks.measuring import show
+
+if __name__ == "__main__":
+    show(chain.from_iterable(one.rows() for one in (cold_compile, matrix, lint, golden, nodes)))
