@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 
@@ -9,7 +11,12 @@ from ftc import driver
 from ftc.driver import Request, compile_job
 from ftc.output.verify import BugError
 from ftc.targets import TARGETS
-from unit.compiling import ROOT, compiled
+from unit.compiling import ROOT, compiled, conf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.compose import Conf
 
 
 def test_a_manifest_that_its_schema_refuses_never_reaches_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,3 +51,25 @@ def test_a_compile_does_not_change_what_the_next_one_sees() -> None:
     compile_job(Request(("pod={spec: {containers: [{name: train, env: [{name: A, value: b}]}]}}", "env={X: y}")))
     compile_job(Request(("nodes=two",)))
     assert compiled("nodes=2").outputs == before
+
+
+def test_a_conf_of_the_users_is_read_by_each_compile_unless_it_is_given(tmp_path: Path) -> None:
+    conf(tmp_path, {"run": "defaults: [config, _self_]\nnodes: 2\n"})
+    request, read = driver.Request((), (tmp_path,), "run"), driver.conf_of((tmp_path,))
+
+    def nodes(given: Conf | None = None) -> int:
+        spec = driver.compile_job(request, given).spec
+        assert spec is not None
+        return spec.nodes
+
+    assert (nodes(), nodes(read)) == (2, 2)
+    conf(tmp_path, {"run": "defaults: [config, _self_]\nnodes: 3\n"})
+    assert (nodes(), nodes(read)) == (3, 2)
+
+
+def test_a_file_that_is_wrong_is_told_by_each_compile_that_reads_it(tmp_path: Path) -> None:
+    conf(tmp_path, {"run": "defaults: [config, _self_]\nnodes: ${oc.env:HOME}\n"})
+    read = driver.conf_of((tmp_path,))
+    told = [driver.compile_job(driver.Request((), (tmp_path,), "run"), read).diagnostics for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0][0].code == "FTC006"
