@@ -67,7 +67,7 @@ def question(overrides: str, **changes: object) -> Question:
 
 def disagreements(trainer: Trainer, questions: list[Question]) -> list[tuple[str, str | None]]:
     """What ftc and the trainer see differently, with the trainer's words."""
-    answers: list[str | None] = trainer.ask("judge.py", [one.case for one in questions])
+    answers: list[str | None] = trainer.ask("judge", [one.case for one in questions])
     found = zip(questions, answers, strict=True)
     return [(one.overrides, answer) for one, answer in found if one.refused != (answer is not None)]
 

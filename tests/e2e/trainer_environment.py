@@ -22,8 +22,8 @@ class Trainer(NamedTuple):
 
     def ask(self, program: str, question: object) -> Any:
         """What a program of tests/e2e/trainer answers, run in the environment: JSON in, JSON out."""
-        command = [str(self.venv / "bin/python"), str(HERE / "trainer" / program)]
-        variables = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        command = [str(self.venv / "bin/python"), "-m", f"e2e.trainer.{program}"]
+        variables = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
             command, input=json.dumps(question), capture_output=True, text=True, check=False, env=variables
         )

@@ -1,4 +1,4 @@
-"""Ask LLaMA-Factory what it says to training arguments: `python judge.py < cases.json`, in its environment.
+"""Ask LLaMA-Factory what it says to training arguments: `python -m e2e.trainer.judge < cases.json`, in its environment.
 
 A case is {"train": {…}, "distributed": true, "run": false}: the arguments, whether there is a process group, and
 whether the training is tried, not its parser alone. For each the answer is null or what was raised, as a JSON list.
@@ -29,6 +29,8 @@ PACKAGES = {
     "nltk": "3.9",
     "rouge-chinese": "1.0.3",
     "bitsandbytes": "0.46.1",
+    "swanlab": "0.10.3",
+    "wandb": "0.31.0",
 }
 
 

@@ -1,0 +1,163 @@
+"""The real parser reads train.yaml and merge.yaml with the values that were meant: every method, engine and tracker."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+import yaml
+
+from ftc.diagnostics.model import has_errors
+from ftc.driver import Request, compile_job
+from golden.cases import OPTIONS, command_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.pod import Json
+    from e2e.trainer_environment import Trainer
+
+pytestmark = pytest.mark.e2e
+
+# What the goldens say beside the option: data of the stage's kind, a reward model, a Secret.
+GOLDENS = {
+    group: {file.stem: command_of(file) for file in sorted((OPTIONS / group).glob("*.diff")) if file.stem != "none"}
+    for group in ("method", "engine", "tracking")
+}
+WITHOUT = "tracking=none"
+OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
+# Pairs that ftc refuses: release or engine or tracker, and method.
+REFUSED = {("0.9.5", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")}
+MERGED = ("export_size", "export_device", "export_legacy_format")
+
+
+class Case(NamedTuple):
+    """A compile: its names, its spec, and its files."""
+
+    names: tuple[str, ...]
+    spec: Json
+    files: dict[str, str]
+
+
+def cases(release: str) -> Iterator[Case]:
+    """Every method with every engine; the trackers take turns, so that each meets all of both."""
+    trackers = [WITHOUT, *GOLDENS["tracking"].values()]
+    products = itertools.product(GOLDENS["method"].items(), GOLDENS["engine"].items())
+    for index, ((method, by_method), (engine, by_engine)) in enumerate(products):
+        tracker = trackers[(index + index // len(trackers)) % len(trackers)]
+        names = (release, engine, tracker.split()[0].removeprefix("tracking="), method)
+        if {(name, method) for name in names} & REFUSED:
+            continue
+        old = OLD if release == "0.9.3" else ""
+        yield compiled(names, shlex.split(f"{by_method} {by_engine} {tracker} devices=2 {old}"))
+
+
+def compiled(names: tuple[str, ...], overrides: list[str]) -> Case:
+    """A compile that is not refused."""
+    state = compile_job(Request(tuple(overrides), targets=("llamafactory",)))
+    assert not has_errors(state.diagnostics), (names, state.diagnostics)
+    assert state.run is not None
+    texts = {artifact.name: artifact.text for artifact in state.artifacts()}
+    return Case(names, yaml.safe_load(texts["spec.yaml"]), {file.name: file.text for file in state.run.files})
+
+
+def meant(spec: Json) -> Json:
+    """What the user's words say that the trainer is to have; lists where the parser makes one of a text."""
+    groups = [spec[group]["arguments"] for group in ("hardware", "model", "dataset", "method")]
+    values: Json = {key: value for group in [*groups, spec["train"]] for key, value in group.items()}
+    method, tracking = spec["method"], spec["tracking"]
+    values |= {"stage": method["stage"], "finetuning_type": method["finetuning_type"], "do_train": True}
+    values |= {"template": spec["model"]["template"], "dataset": spec["dataset"]["names"]}
+    values |= {"report_to": [name for name in tracking if tracking[name] is not None and name != "swanlab"]}
+    if tracking["swanlab"]:
+        values |= {"use_swanlab": True, "swanlab_project": tracking["swanlab"]["project"], "swanlab_mode": "cloud"}
+    return {key: listed(key, value) for key, value in values.items()}
+
+
+def listed(key: str, value: Any) -> Any:
+    """The parser's form of a value."""
+    of_lists = ("lora_target", "freeze_trainable_modules")
+    return value.split(",") if key in of_lists and isinstance(value, str) else value
+
+
+# Where things lie: other tests look there.
+PLACES = {"model_name_or_path", "dataset_dir", "media_dir", "output_dir", "overwrite_output_dir"}
+
+
+def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
+    """Where the trainer has another value than was meant, or ftc wrote an argument that nobody meant."""
+    if "error" in answer:
+        return [(case.names, answer["error"])]
+    got, wanted = answer["train"], meant(case.spec)
+    written = yaml.safe_load(case.files["train.yaml"])
+    wanted |= {key: written[key] for key in PLACES & written.keys()}
+    wrong: list[tuple[object, ...]] = [
+        (case.names, key, got[key], value) for key, value in wanted.items() if got[key] != value
+    ]
+    strays = written.keys() - wanted.keys() - {"deepspeed"}
+    return [*wrong, *((case.names, key) for key in strays), *of_engine(case, got), *of_merge(case, answer)]
+
+
+def of_engine(case: Case, got: Json) -> list[tuple[object, ...]]:
+    """DeepSpeed's configuration, with what `auto` became."""
+    engine, config = case.spec["engine"], got["deepspeed"]
+    if engine["kind"] != "deepspeed":
+        return [] if config is None else [(case.names, "deepspeed", config)]
+    zero = config["zero_optimization"]
+    on_host = [name for name in ("offload_optimizer", "offload_param") if zero.get(name, {}).get("device") == "cpu"]
+    wanted_on_host = ["offload_optimizer", "offload_param"][: {2: 1, 3: 2}.get(engine["stage"], 0)]
+    found = {
+        "stage": zero["stage"],
+        "on host": on_host,
+        "batch": config["train_micro_batch_size_per_gpu"],
+        "accumulation": config["gradient_accumulation_steps"],
+        "bf16": config["bf16"]["enabled"],
+        "fp16": config["fp16"]["enabled"],
+    }
+    arguments = case.spec["method"]["arguments"]
+    wanted = {
+        "stage": engine["stage"],
+        "on host": wanted_on_host if engine["offload"] else [],
+        "batch": arguments["per_device_train_batch_size"],
+        "accumulation": arguments["gradient_accumulation_steps"],
+        "bf16": True,
+        "fp16": False,
+    }
+    return [] if found == wanted else [(case.names, "deepspeed", found, wanted)]
+
+
+def of_merge(case: Case, answer: Json) -> list[tuple[object, ...]]:
+    """The merge has the model and the template of the training, the adapter that it writes, and the user's words."""
+    method = case.spec["method"]
+    if method["merge"] is None:
+        return [] if "merge" not in answer else [(case.names, "merge")]
+    got, trained = answer["merge"], answer["train"]
+    wanted = {
+        **method["merge"],
+        **{key: trained[key] for key in ("model_name_or_path", "template", "finetuning_type")},
+        "adapter_name_or_path": [trained["output_dir"]],
+        "export_dir": "merged",
+        "stage": "rm" if method["stage"] == "rm" else "sft",
+        "quantization_bit": None,
+    }
+    return [(case.names, "merge", key, got[key], value) for key, value in wanted.items() if got[key] != value]
+
+
+def test_the_parser_reads_what_was_meant(each_trainer: Trainer) -> None:
+    asked = list(cases(each_trainer.release))
+    assert len({name for case in asked for name in case.names[1:]}) > len(GOLDENS["method"])
+    files = [case.files for case in asked]
+    questions = [{"train": f["train.yaml"], "merge": f.get("merge.yaml"), "distributed": True} for f in files]
+    answers = each_trainer.ask("parse", questions)
+    wrong = [line for case, answer in zip(asked, answers, strict=True) for line in differences(case, answer)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("one", "method"), sorted(REFUSED))
+def test_what_no_release_or_tracker_can_do_is_refused(one: str, method: str) -> None:
+    others = {"0.9.5": "", "0.9.3": OLD, "mlflow": f"{OLD} tracking=mlflow tracking.mlflow.uri=http://m"}
+    overrides = shlex.split(f"{GOLDENS['method'][method]} {others[one]}")
+    release = [word for word in overrides if not word.startswith("trainer.")] if one == "0.9.5" else overrides
+    assert has_errors(compile_job(Request(tuple(release), targets=("llamafactory",))).diagnostics)
