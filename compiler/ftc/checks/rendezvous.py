@@ -54,22 +54,23 @@ def port_is_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _ELASTIC = ("RDZV_ID", "MIN_NNODES", "MAX_NNODES", "MAX_RESTARTS")
 
 
-def world_is_fixed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def world_is_of_the_spec(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The number of nodes is the spec's.
 
     Variables of an elastic launch have no effect: the launchers are told the world by flags and by ftc's variables, and
     the launch script takes the others away from llamafactory-cli.
 
     Wrong: env.MAX_NNODES=4
-    Right: nodes=4
+    Right: nodes=4 min_nodes=2 restarts=3
     """
     for path, name, _value in variables(spec) if not isinstance(spec.launcher, Command) else ():
         if name in _ELASTIC:
-            yield Finding(path, f"has no effect: the job has {spec.nodes} nodes, no more and no fewer", "set nodes")
+            message = f"has no effect: the job has {run.min_nodes} to {run.nodes} nodes, as the spec says"
+            yield Finding(path, message, "set nodes, and min_nodes for an elastic training")
 
 
 RULES = (
     Rule("FTC131", names_resolve),
     Rule("FTC132", port_is_free),
-    Rule("FTC133", world_is_fixed, Severity.NOTE),
+    Rule("FTC133", world_is_of_the_spec, Severity.NOTE),
 )

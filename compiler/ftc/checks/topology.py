@@ -36,8 +36,8 @@ def one_node_holds_the_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         if any(term.get("topologyKey") == _HOSTNAME for term in _required(body, "podAntiAffinity") or []):
             message = f"all {spec.nodes} pods must go to {host}, and an anti-affinity keeps them on nodes of their own"
             yield Finding(path, message, "give up one of the two")
-        elif device is not None and device.per_node is not None and spec.nodes * spec.devices > device.per_node:
-            message = f"all {spec.nodes} pods must go to {host}, whose {device.per_node} devices are too few"
+        elif device is not None and device.per_node is not None and run.min_nodes * spec.devices > device.per_node:
+            message = f"all {run.min_nodes} pods must go to {host}, whose {device.per_node} devices are too few"
             yield Finding(path, message, "leave it out, or select by a label of several nodes")
 
 

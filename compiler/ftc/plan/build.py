@@ -31,6 +31,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         labels=labels,
         annotations=spec.annotations,
         nodes=spec.nodes,
+        min_nodes=spec.min_nodes or spec.nodes,
         restarts=spec.restarts,
         suspend=spec.suspend,
         ttl_seconds_after_finished=spec.ttl_seconds_after_finished,

@@ -33,6 +33,8 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "NNODES": str(spec.nodes),
         "NPROC_PER_NODE": str(spec.devices),
         "MASTER_PORT": str(spec.master_port),
+        "LEAST_NNODES": str(spec.min_nodes) if spec.min_nodes else None,
+        "RESTARTS": str(spec.restarts) if spec.min_nodes else None,
         "WORKSPACE": places.workspace,
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,

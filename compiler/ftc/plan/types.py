@@ -73,8 +73,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetch_steps` come before `train_step`. `template` is the pod that runs them, complete but for what a target adds;
     `fragments` are the users' additions to it, applied last. `files` are what the trainer reads, `scripts` what runs.
-    `fixed_name` is for objects that must agree on a name. `job_claim` is a claim that lives with the job, which each
-    target makes in its own way.
+    It starts with `min_nodes` of them, which are all unless it is elastic. `fixed_name` is for objects that must agree
+    on a name. `job_claim` is a claim that lives with the job, which each target makes in its own way.
     """
 
     name: str
@@ -84,6 +84,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     annotations: dict[str, str]
     nodes: int
+    min_nodes: int
     restarts: int
     suspend: bool
     ttl_seconds_after_finished: int | None

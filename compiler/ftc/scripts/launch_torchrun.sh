@@ -6,5 +6,10 @@ export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
 # What llamafactory-cli sets for its own torchrun, so that a launcher changes nothing but the launching.
 export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
 export TORCH_NCCL_AVOID_RECORD_STREAMS=${TORCH_NCCL_AVOID_RECORD_STREAMS:-1}
-exec torchrun --nnodes "$NNODES" --node_rank "$NODE_RANK" --nproc_per_node "$NPROC_PER_NODE" \
-  --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT" -m llamafactory.launcher "$ftc_dir/train.yaml"
+world=(--nnodes "$NNODES" --node_rank "$NODE_RANK" --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT")
+if [[ -n ${LEAST_NNODES:-} ]]; then
+  # An elastic training, whose nodes get their ranks when they meet.
+  world=(--nnodes "$LEAST_NNODES:$NNODES" --max_restarts "$RESTARTS" --rdzv_id "$JOB_NAME" --rdzv_backend c10d
+    --rdzv_endpoint "$MASTER_ADDR:$MASTER_PORT")
+fi
+exec torchrun "${world[@]}" --nproc_per_node "$NPROC_PER_NODE" -m llamafactory.launcher "$ftc_dir/train.yaml"

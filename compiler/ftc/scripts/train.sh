@@ -87,7 +87,7 @@ publish() {
 
 if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && exit; fi
 if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
-drop_unfinished_checkpoints
+if ((NODE_RANK == 0)) || [[ -z ${LEAST_NNODES:-} ]]; then drop_unfinished_checkpoints; fi # others may be writing
 step train bash "$ftc_dir/launch.sh"
 # A pod that ended well is not made anew, and rank 0 cannot train again alone.
 if ((NODE_RANK > 0)); then wait_for 3600 "rank 0 did not finish the training" test -e train.done && exit; fi

@@ -46,6 +46,8 @@ class Trainer(Spec, frozen=True):
 class JobSpec(Spec, frozen=True, kw_only=True):
     """One fine-tuning job: `nodes` pods with `devices` processes each.
 
+    With `min_nodes` the training is elastic: it starts with that many, takes the others in as they come, and goes on
+    without those that it loses.
     `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its
     own words; they win over those of the groups. `pod` is a PodTemplate fragment and wins over those of the groups.
     `ignore` silences rules.
@@ -53,6 +55,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     name: DnsLabel | None = None
     nodes: Annotated[int, Meta(ge=1, le=100_000)]
+    min_nodes: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     devices: Annotated[int, Meta(ge=1, le=1_000)]
     image: Image
     trainer: Trainer

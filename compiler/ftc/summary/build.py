@@ -38,7 +38,7 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         queue=run.queue,
         what=_what(spec),
         versions={} if isinstance(spec.launcher, Command) else msgspec.to_builtins(spec.trainer),
-        topology=_topology(spec, name),
+        topology=_topology(spec, run, name),
         batch=_batch(spec),
         memory=_memory(spec),
         containers=_containers(pod),
@@ -64,10 +64,11 @@ def _what(spec: JobSpec) -> str:
     return f"{method} of {spec.model.id} (template {spec.model.template}) on {', '.join(spec.dataset.names)}"
 
 
-def _topology(spec: JobSpec, name: str) -> Topology:
+def _topology(spec: JobSpec, run: RunPlan, name: str) -> Topology:
     several = spec.nodes > 1
     return Topology(
         nodes=spec.nodes,
+        min_nodes=run.min_nodes,
         devices=spec.devices,
         processes=spec.nodes * spec.devices,
         resource=spec.hardware.device.resource if spec.hardware.device else None,

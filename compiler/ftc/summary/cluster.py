@@ -43,7 +43,8 @@ def defaults(run: RunPlan, pod: Json) -> tuple[Default, ...]:
 
 
 def _defaults(run: RunPlan, pod: Json) -> Iterator[Default]:
-    yield Default("tasks[0].minAvailable", f"{run.nodes}, as replicas")
+    if run.min_nodes == run.nodes:
+        yield Default("tasks[0].minAvailable", f"{run.nodes}, as replicas")
     yield Default("tasks[0].maxRetry", "3, for containers that restart: none does")
     if run.ttl_seconds_after_finished is None:
         yield Default("ttlSecondsAfterFinished", "never: the job stays until it is deleted")

@@ -86,7 +86,10 @@ def _topology(summary: Summary) -> Iterator[str]:
     how = topology.launcher if summary.batch is None else f"{topology.launcher}, {topology.engine}"
     yield f"{_counted(topology.nodes, 'node', 'nodes')} x {devices} = {processes}, {how}"
     if topology.nodes > 1:
-        yield f"all nodes start together or none; the ranks meet at worker-0, port {topology.port}"
+        least = _counted(topology.min_nodes, "node", "nodes")
+        whole = topology.min_nodes == topology.nodes
+        together = "all nodes start together or none" if whole else f"starts with {least}, and takes more as they come"
+        yield f"{together}; the ranks meet at worker-0, port {topology.port}"
 
 
 def _counted(number: int, one: str, more: str) -> str:

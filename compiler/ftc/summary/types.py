@@ -6,9 +6,10 @@ import msgspec
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True):
-    """Who runs: `resource` is what a device is counted as, null on the CPU; `master` is where the ranks meet."""
+    """Who runs: `min_nodes` begin; `resource` counts the devices, null on the CPU; `master` is where the ranks meet."""
 
     nodes: int
+    min_nodes: int
     devices: int
     processes: int
     resource: str | None

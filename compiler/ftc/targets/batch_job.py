@@ -87,9 +87,17 @@ def _job_metadata(run: RunPlan) -> Json:
     Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller makes a PodGroup of it
     (Volcano ≥1.12, pkg/controllers/podgroup).
     """
-    queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
-    gang = {"annotations": {"scheduling.volcano.sh/group-min-member": str(run.nodes)}} if run.gang_jobs else {}
+    queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}, **_partial(run)} if run.kueue_queue else {}
+    gang = {"annotations": {"scheduling.volcano.sh/group-min-member": str(run.min_nodes)}} if run.gang_jobs else {}
     return merge(merge(metadata(run, _fixed_name(run)), queue), gang)
+
+
+def _partial(run: RunPlan) -> Json:
+    """An elastic Job may be admitted with fewer pods, the first ones (Kueue, pkg/controller/jobs/job)."""
+    if run.min_nodes == run.nodes:
+        return {}
+    names = {"job-min-parallelism": str(run.min_nodes), "job-completions-equal-parallelism": "true"}
+    return {"annotations": {f"kueue.x-k8s.io/{name}": value for name, value in names.items()}}
 
 
 def _template(run: RunPlan) -> Json:

@@ -26,7 +26,7 @@ def emit(run: RunPlan) -> str:
 
 
 def manifest(run: RunPlan) -> Json:
-    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
+    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none; see `_elastic`.
 
     `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
@@ -39,18 +39,25 @@ def manifest(run: RunPlan) -> Json:
             "schedulerName": run.scheduler,
             "queue": run.queue,
             **({"priorityClassName": run.priority_class} if run.priority_class else {}),
-            "minAvailable": run.nodes,
+            "minAvailable": run.min_nodes,
             "maxRetry": run.restarts + 1,
             **lifetime(run),
             **(_PLUGINS if run.nodes > 1 else {}),
-            "policies": [
-                {"event": "PodEvicted", "action": "RestartJob"},
-                {"event": "PodFailed", "action": "RestartJob"},
-            ],
+            "policies": [{"event": event, "action": "RestartJob"} for event in _fatal(run)],
             **({"volumes": [_volume(run.job_claim)]} if run.job_claim else {}),
-            "tasks": [{"name": TASK, "replicas": run.nodes, "template": _template(run)}],
+            "tasks": [{"name": TASK, "replicas": run.nodes, **_elastic(run), "template": _template(run)}],
         },
     }
+
+
+def _fatal(run: RunPlan) -> tuple[str, ...]:
+    """What restarts the job; an elastic one goes on without an evicted pod, which its controller makes anew."""
+    return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
+
+
+def _elastic(run: RunPlan) -> Json:
+    """The pods that a task begins with; Volcano's webhook would take all (pkg/webhooks/admission/jobs/mutate)."""
+    return {} if run.min_nodes == run.nodes else {"minAvailable": run.min_nodes}
 
 
 # A pod looks its peers up before it is ready, so their names must resolve by then.

@@ -200,3 +200,20 @@ def round_trip(document: Any, model: Any = None) -> Any:
     """The document after the official client has read it strictly, as an object of its own types."""
     model = model or {"Job": V1Job, "Service": V1Service}[document["kind"]]
     return ApiClient().sanitize_for_serialization(model.from_dict(document))  # type: ignore[no-untyped-call] # theirs
+
+
+ELASTIC = ("nodes=4", "min_nodes=2", "restarts=3")
+
+
+def test_an_elastic_job_has_an_index_for_every_node_and_may_start_with_fewer() -> None:
+    made = job(*ELASTIC, "cluster.gang_jobs=true")
+    assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (4, 4)
+    assert made["metadata"]["annotations"] == {"scheduling.volcano.sh/group-min-member": "2"}
+
+
+def test_kueue_may_admit_the_first_pods_of_an_elastic_job_alone() -> None:
+    assert job(*ELASTIC, "cluster.kueue_queue=team")["metadata"]["annotations"] == {
+        "kueue.x-k8s.io/job-min-parallelism": "2",
+        "kueue.x-k8s.io/job-completions-equal-parallelism": "true",
+    }
+    assert "annotations" not in job("nodes=4", "cluster.kueue_queue=team")["metadata"]

@@ -345,3 +345,24 @@ def test_stdout_is_the_artifact() -> None:
         said = ftc("compile", *overrides)
         assert said.stdout == artifacts(*overrides)["volcano.yaml"]
         assert said.stderr == ""
+
+
+ELASTIC = ("nodes=4", "min_nodes=2", "restarts=3", "launcher=torchrun")
+
+
+def test_an_elastic_job_starts_with_its_first_pods_and_outlives_an_evicted_one() -> None:
+    spec = job(*ELASTIC)["spec"]
+    (task,) = spec["tasks"]
+    assert (spec["minAvailable"], task["minAvailable"], task["replicas"]) == (2, 2, 4)
+    assert spec["policies"] == [{"event": "PodFailed", "action": "RestartJob"}]
+    assert spec["maxRetry"] == 4
+
+
+def test_an_elastic_launch_is_told_the_least_nodes_and_its_restarts() -> None:
+    found = variables(trainer(*ELASTIC))
+    assert {name: found.get(name) for name in ("NNODES", "LEAST_NNODES", "RESTARTS")} == {
+        "NNODES": "4",
+        "LEAST_NNODES": "2",
+        "RESTARTS": "3",
+    }
+    assert not {"LEAST_NNODES", "RESTARTS"} & variables(trainer("nodes=4", "restarts=3")).keys()
