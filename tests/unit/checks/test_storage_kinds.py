@@ -10,7 +10,7 @@ import yaml
 from ftc.checks import CHECKS
 from ftc.diagnostics.model import Severity
 from unit.checks.test_rules import named
-from unit.compiling import found, ftc, pod
+from unit.compiling import COMMAND, found, ftc, pod
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 PAIRS = (
     ("FTC241", ("storage.workspace.size=null",), ("storage.workspace.size=9Gi",), "storage.workspace.size"),
     ("FTC241", ("storage=per-pod",), ("storage=job-lifetime",), "storage"),
+    (
+        "FTC243",
+        ("model=qwen3-8b", "storage.model_in_memory_gib=15"),
+        ("model=qwen3-8b", "storage.model_in_memory_gib=16"),
+        "storage.model_in_memory_gib",
+    ),
+    (
+        "FTC243",
+        ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=1"),
+        ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=0"),
+        "storage.model_in_memory_gib",
+    ),
     ("FTC242", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
     (
         "FTC242",

@@ -48,7 +48,7 @@ def test_the_limits_of_the_devices() -> None:
     limits = moving(f"{TRAIN}.resources.limits", *TWO)
     assert limits == {
         *("devices", "hardware.device.resource", "hardware.cpu_per_device", "hardware.memory_gib_per_device"),
-        *("hardware.device.slices[*]", "network.resource"),
+        *("hardware.device.slices[*]", "network.resource", "storage.model_in_memory_gib"),
     }
 
 
@@ -58,7 +58,7 @@ def test_one_limit() -> None:
 
 
 def test_the_gang() -> None:
-    assert moving("spec.minAvailable", *TWO) == {"nodes"}
+    assert moving("spec.minAvailable", *TWO) == {"nodes", "min_nodes"}
 
 
 def test_the_processes_of_a_node() -> None:
