@@ -17,6 +17,15 @@ METHODS, ENGINES = (
 )
 # PPO of the release asks for a library that the release refuses.
 OLD = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1", "train.reward_model=/models/reward")
+# What a stage learns from, and what else it needs.
+NEEDS = {
+    "dpo": ("dataset=dpo-mix-en",),
+    "orpo": ("dataset=dpo-mix-en",),
+    "simpo": ("dataset=dpo-mix-en",),
+    "rm": ("dataset=dpo-mix-en",),
+    "kto": ("dataset=kto-mix-15k",),
+    "ppo": (*OLD, "train.reward_model_type=lora"),
+}
 
 
 def test_the_walk_is_as_long_as_it_was() -> None:
@@ -36,9 +45,10 @@ def refused(*words: str) -> set[str]:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_goes_with_an_engine_or_is_refused(method: str, engine: str) -> None:
     for launcher in ("llamafactory-cli", "torchrun", "accelerate"):
-        words = (f"method={method}", f"engine={engine}", f"launcher={launcher}", "devices=2")
+        needs = NEEDS.get(method.rpartition("-")[2], ())
+        words = (f"method={method}", f"engine={engine}", f"launcher={launcher}", "devices=2", *needs)
         missing = {"FTC101"} if method == "none" else set()
-        unfit = {"FTC103"} if engine == "fsdp2" and launcher != "accelerate" else set()
+        unfit = {"FTC103"} if engine.startswith("fsdp") and launcher != "accelerate" else set()
         assert refused(*words) == missing | unfit
 
 

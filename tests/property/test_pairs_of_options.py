@@ -19,6 +19,10 @@ CONF = ROOT / "conf"
 NEEDS = {
     "launcher=command": ("launcher.command=[python,train.py]",),
     "publish=git": ("publish.url=https://git.example.com/models/out",),
+    "publish=huggingface": ("publish.repository=team/out", "publish.token.secret=hub"),
+    "publish=s3": ("publish.bucket=out", "publish.credentials.secret=s3"),
+    "source@model.source=s3": ("model.source.bucket=models",),
+    "method=lora-ppo": ("train.reward_model=/workspace/reward",),
     "model=custom": ("model.id=org/model", "model.template=default"),
     "dataset=custom": ("dataset.id=org/data", "dataset.names=[mine]"),
     "dataset=identity-alauda": ("dataset.source.url=https://git.example.com/data",),
