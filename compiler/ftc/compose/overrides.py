@@ -85,10 +85,22 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
             text,
             "give one; a comma inside a text is quoted: key='a,b'",
         )
+    if odd := _odd_key(override.value()):
+        return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a text", text, "give it in a file, in quotes")
     found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
     return _choice_problem(override, text, repository.get_group_options(override.key_or_group, ObjectType.CONFIG))
+
+
+def _odd_key(value: Any) -> str:
+    """A key that Hydra reads as a number or the like, which no mapping of the spec has."""
+    if isinstance(value, list):
+        return next(filter(None, map(_odd_key, value)), "")
+    if not isinstance(value, dict):
+        return ""
+    odd = [str(key) for key in value if not isinstance(key, str)]
+    return odd[0] if odd else _odd_key(list(value.values()))
 
 
 def _choice_problem(override: Override, text: str, options: list[str]) -> Diagnostic | None:

@@ -167,6 +167,13 @@ def test_a_value_that_is_not_well_formed_is_told_with_its_form(override: str) ->
     assert "help: " in said
 
 
+@pytest.mark.parametrize("override", ["labels={1: a}", "pod={spec: {nodeSelector: {1: a}}}", "setup=[[{true: a}]]"])
+def test_a_key_that_is_no_text_is_told(override: str) -> None:
+    said = refused(override)
+    assert f"override '{override}': error[FTC001]: the key " in said
+    assert "in quotes" in said
+
+
 def test_a_name_that_no_variable_can_have_is_told_with_the_form_of_names() -> None:
     said = refused("env.A-B=1")
     assert "override 'env.A-B=1': error[FTC012]: env" in said
