@@ -1,6 +1,7 @@
 # Everything on a bare machine with Python 3.11, node and apt: `make test`.
 VENV ?= .venv
 TRAINER ?= .cache/trainer-0.9.5
+TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
@@ -14,8 +15,8 @@ check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packa
 	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e
 
 # With it: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
-e2e: $(VENV)/.installed $(TRAINER)/.installed .cache/system-packages
-	FTC_TRAINER=$(TRAINER) $(PYTHON) -m pytest -n $(WORKERS) tests/e2e
+e2e: $(VENV)/.installed $(TRAINER)/.installed $(TRAINER_OLD)/.installed .cache/system-packages
+	FTC_TRAINER=$(TRAINER) FTC_TRAINER_OLD=$(TRAINER_OLD) $(PYTHON) -m pytest -n $(WORKERS) tests/e2e
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check
@@ -54,6 +55,10 @@ $(VENV)/.installed: requirements.lock
 
 $(TRAINER)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.5+*/*.txt)
 	bash tests/e2e/trainer/install.sh 0.9.5 $(TRAINER)
+	touch $@
+
+$(TRAINER_OLD)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.3+*/*.txt)
+	bash tests/e2e/trainer/install.sh 0.9.3 $(TRAINER_OLD)
 	touch $@
 
 .cache/system-packages: tests/e2e/system-packages.sh
