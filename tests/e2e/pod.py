@@ -100,7 +100,9 @@ class Pod:
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the pod has ended; whether it has."""
+        """Wait until the pod has ended; whether it has. One that has not been started is not waited for."""
+        if self._thread.ident is None:
+            return self._stopping
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -269,3 +269,25 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     assert worlds(job) == {(0, 2), (1, 2)}
     assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
+
+
+@pytest.mark.parametrize("launcher", ["llamafactory-cli", "torchrun"])
+def test_a_node_that_comes_later_joins_an_elastic_training(
+    sources: tuple[str, ...], cluster: Cluster, launcher: str
+) -> None:
+    port = {"llamafactory-cli": 29531, "torchrun": 29532}[launcher]
+    # As in test_batch_job.py: torch cannot load an optimizer that several processes saved on a CPU.
+    resumable = ("train.max_steps=14", "train.save_steps=3", "train.save_only_model=true")
+    slow = ("train.gradient_accumulation_steps=4", *resumable)
+    elastic = ("nodes=2", "min_nodes=1", "restarts=3", f"launcher={launcher}", f"master_port={port}")
+    manifest = compile_manifest(*sources, *elastic, *slow, *ALONE)
+    assert manifest["spec"]["minAvailable"] == 1
+    job = VolcanoJob(manifest, cluster).start(first=1)
+    wait_until(lambda: job.pods and "world size: 1" in job.log, 120)
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")), 120)
+    job.let_in()
+    job.wait(280)
+    assert job.succeeded, job.log
+    assert len(job.attempts) == 1
+    assert worlds(job) == {(0, 1), (0, 2), (1, 2)}
+    assert "Resuming training from" in job.log

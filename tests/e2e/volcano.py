@@ -31,6 +31,7 @@ class VolcanoJob:
         self._labels = {"volcano.sh/job-name": self.name, "volcano.sh/job-namespace": "default"}
         self._cluster = cluster
         self._deadline = float("inf")
+        self._first: int | None = None
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     @property
@@ -43,10 +44,16 @@ class VolcanoJob:
         """What all pods of all attempts have written so far."""
         return "".join(pod.log() for pods in self.attempts for pod in pods)
 
-    def start(self) -> VolcanoJob:
-        """Start all pods."""
+    def start(self, first: int | None = None) -> VolcanoJob:
+        """Start all pods, or the first ones until the rest is let in."""
+        self._first = first
         self._thread.start()
         return self
+
+    def let_in(self) -> None:
+        """Start the pods that have found no room so far."""
+        for pod in self.pods[self._first or 0 :]:
+            pod.start()
 
     def runs(self) -> bool:
         """Whether it has not ended yet."""
@@ -65,7 +72,7 @@ class VolcanoJob:
         # A restart counts before it is compared with maxRetry: there is one less than the name says.
         for attempt in range(max(1, self._spec.get("maxRetry", 3)) if restarts else 1):
             self.attempts.append(list(self._make_pods(attempt)))
-            for pod in self.pods:
+            for pod in self.pods[: self._first if attempt == 0 else None]:
                 pod.start()
             self._wait_for_pods(until_one_fails=restarts)
             for pod in self.pods:

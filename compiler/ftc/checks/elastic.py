@@ -40,7 +40,8 @@ def launcher_is_elastic(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The launcher of an elastic training lets nodes come and go.
 
     torchrun does with `--nnodes MIN:MAX` and the c10d rendezvous, and llamafactory-cli calls it so (launcher.py,
-    RDZV_ID); accelerate's config has one `num_machines`, and a program of your own is not known here.
+    RDZV_ID); accelerate's config has one `num_machines`, and a program of your own is not known here. With torchrun
+    ftc also removes a checkpoint that a coming node has cut short; llamafactory-cli needs a restart of the job for it.
 
     Wrong: nodes=4 min_nodes=2 restarts=3 launcher=accelerate
     Right: nodes=4 min_nodes=2 restarts=3 launcher=torchrun

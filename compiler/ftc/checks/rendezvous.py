@@ -54,7 +54,7 @@ def port_is_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _ELASTIC = ("RDZV_ID", "MIN_NNODES", "MAX_NNODES", "MAX_RESTARTS")
 
 
-def world_is_of_the_spec(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+def world_is_of_the_spec(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The number of nodes is the spec's.
 
     Variables of an elastic launch have no effect: the launchers are told the world by flags and by ftc's variables, and
@@ -65,8 +65,8 @@ def world_is_of_the_spec(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     for path, name, _value in variables(spec) if not isinstance(spec.launcher, Command) else ():
         if name in _ELASTIC:
-            message = f"has no effect: the job has {run.min_nodes} to {run.nodes} nodes, as the spec says"
-            yield Finding(path, message, "set nodes, and min_nodes for an elastic training")
+            message = "has no effect: nodes and min_nodes say how many there are"
+            yield Finding(path, message, "set those, and restarts")
 
 
 RULES = (

@@ -67,6 +67,8 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if not isinstance(spec.launcher, Command):
         names["train.sh"] = "train.sh"
+        elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
+        names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= publish.scripts(spec)
     return tuple(File(name, script(file)) for name, file in names.items())
 

@@ -6,10 +6,14 @@ export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
 # What llamafactory-cli sets for its own torchrun, so that a launcher changes nothing but the launching.
 export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
 export TORCH_NCCL_AVOID_RECORD_STREAMS=${TORCH_NCCL_AVOID_RECORD_STREAMS:-1}
+program=(-m llamafactory.launcher)
 world=(--nnodes "$NNODES" --node_rank "$NODE_RANK" --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT")
 if [[ -n ${LEAST_NNODES:-} ]]; then
-  # An elastic training, whose nodes get their ranks when they meet.
+  # An elastic training, whose nodes get their ranks when they meet. A node that comes later would wait for an address
+  # that the others have kept to themselves (torch 2.4 to 2.13, dynamic_rendezvous.py).
+  export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
   world=(--nnodes "$LEAST_NNODES:$NNODES" --max_restarts "$RESTARTS" --rdzv_id "$JOB_NAME" --rdzv_backend c10d
     --rdzv_endpoint "$MASTER_ADDR:$MASTER_PORT")
+  program=("$ftc_dir/elastic_worker.py")
 fi
-exec torchrun "${world[@]}" --nproc_per_node "$NPROC_PER_NODE" -m llamafactory.launcher "$ftc_dir/train.yaml"
+exec torchrun "${world[@]}" --nproc_per_node "$NPROC_PER_NODE" "${program[@]}" "$ftc_dir/train.yaml"
