@@ -293,3 +293,50 @@ def test_a_command_of_the_user_gets_its_place_and_its_arguments_unchanged(tmp_pa
     }
     assert (expected | {"RUN_DIR": str(tmp_path / "workspace" / "job-2")}).items() <= environment.items()
     assert (tmp_path / "workspace" / "job-2").is_dir()
+
+
+KEYS = ("GIT_TOKEN", "PUBLISH_TOKEN", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
+
+
+def test_the_keys_to_where_the_result_goes_are_for_the_last_step_alone(run: Run) -> None:
+    (run.scripts.root / "publish.sh").unlink()
+    run.scripts.write(
+        "publish.py", "import os\nopen(os.environ['CALLS'] + '.keys', 'w').write(repr(dict(os.environ)))\n"
+    )
+    keys = dict.fromkeys(KEYS, "secret-key")
+    done = run.scripts.run("train.sh", S3_BUCKET="results", **keys)
+    assert done.status == 0, done.log
+    for step in ("train", "export"):
+        assert "secret-key" not in run.environment(step).values()
+    assert run.switch("keys").read_text(encoding="utf-8").count("secret-key") == len(KEYS)
+
+
+def test_an_image_without_a_module_is_told_at_once(run: Run) -> None:
+    done = run.scripts.run("train.sh", REQUIRED_MODULES="json not_there")
+    assert done.status == 1
+    assert done.says("error: Python's not_there is missing in this image")
+    assert run.calls == []
+
+
+def test_llamafactory_meets_an_elastic_world_by_its_own_variables(run: Run) -> None:
+    done = run.scripts.run("train.sh", LEAST_NNODES="1", RESTARTS="3", RDZV_ID="left-by-the-image")
+    assert done.status == 0, done.log
+    wanted = {"RDZV_ID": "job-1", "MIN_NNODES": "1", "MAX_NNODES": "1", "MAX_RESTARTS": "3"}
+    assert {name: run.environment("train").get(name) for name in wanted} == wanted
+    assert run.scripts.run("train.sh", JOB_NAME="job-2", RDZV_ID="left-by-the-image").status == 0
+    assert not wanted.keys() & run.environment("train").keys()
+
+
+def test_a_node_that_comes_later_leaves_alone_what_the_others_write(tmp_path: Path) -> None:
+    run = Run(tmp_path, VOLCANO)
+    unfinished = run.directory / "output" / "checkpoint-5"
+    unfinished.mkdir(parents=True)
+    world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "LEAST_NNODES": "1", "RESTARTS": "1"}
+    running = run.scripts.start("train.sh", VC_TASK_INDEX="1", **world)
+    wait_until(lambda: "train" in run.calls)
+    assert unfinished.exists()
+    (run.directory / "train.done").touch()
+    assert running.end().status == 0
+    (run.directory / "train.done").unlink()
+    assert run.scripts.run("train.sh", VC_TASK_INDEX="0", **world).status == 0
+    assert not unfinished.exists()
