@@ -50,7 +50,8 @@ def compiled(overrides: list[str]) -> State:
 def option(command: str) -> str:
     """An option's golden: the command, and what its first word changes."""
     words = tuple(shlex.split(command))
-    base, changed = _base(words[1:]), _texts(compiled(list(words)))
+    own = f"{words[0].partition('=')[0].rpartition('@')[2]}."
+    base, changed = _base(tuple(word for word in words[1:] if not word.startswith(own))), _texts(compiled(list(words)))
     return f"$ ftc compile {command}\n" + "".join(
         _diff(name, base.get(name, ""), changed.get(name, "")) for name in sorted(base.keys() | changed.keys())
     )
