@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.compiling import compile_manifest
+from e2e.mlflow_server import PASSWORD, USER, serve_mlflow
+from e2e.pod import Cluster
 from e2e.test_datasets import INFO
 from e2e.tiny_repository import write_repository
 from e2e.volcano import VolcanoJob
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from e2e.git_server import GitServer
-    from e2e.pod import Cluster
 
 pytestmark = pytest.mark.e2e
 
@@ -73,3 +74,21 @@ def test_a_stage_trains_and_leaves_its_model(
     directory = trained(cluster, *sources, f"method={method}", *datasets(*names))
     assert (directory / model).stat().st_size > 0
     assert (directory / "merged").exists() == method.startswith("lora")
+
+
+def test_metrics_reach_every_tracker_and_mlflow_by_the_login_of_a_secret(
+    sources: tuple[str, ...], cluster: Cluster, tmp_path: Path
+) -> None:
+    with serve_mlflow(tmp_path / "mlflow") as server:
+        login = {"mlflow": {"username": USER, "password": PASSWORD}}
+        known = Cluster(cluster.root, cluster.image, {**cluster.secrets, **login})
+        mlflow = f"tracking.mlflow={{uri: '{server.uri}', experiment: of-ftc, credentials: {{secret: mlflow}}}}"
+        trackers = (mlflow, "tracking.tensorboard={}", "method.merge=null")
+        directory = trained(known, *sources, *datasets("alpaca"), *trackers)
+        (run,) = server.runs("of-ftc")
+        assert run["info"]["status"] == "FINISHED"
+        metrics = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+        assert metrics["loss"] > 0
+        params = {param["key"]: param["value"] for param in run["data"]["params"]}
+        assert params["max_steps"] == "2"
+    assert len(list(directory.glob("output/runs/*/events.out.tfevents.*"))) == 1
