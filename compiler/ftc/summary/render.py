@@ -171,7 +171,9 @@ def _waits(summary: Summary) -> list[str]:
 
 def _restarts(summary: Summary) -> Iterator[str]:
     times = "once" if summary.restarts == 1 else f"{summary.restarts} times"
-    if summary.restarts:
+    if summary.restarts and summary.topology.min_nodes < summary.topology.nodes:
+        yield f"{times}: when a node is lost, the others go on from the last checkpoint, and its pod is made anew"
+    elif summary.restarts:
         yield f"{times}: when a pod fails or is evicted, all start again and go on from the last checkpoint"
     else:
         yield "none: a pod that fails or is evicted ends the job"

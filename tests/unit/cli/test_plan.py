@@ -201,3 +201,20 @@ def test_warnings_stand_on_stderr() -> None:
 def test_a_name_that_would_move_the_cursor_is_written_out() -> None:
     said = ftc("plan", 'model.id="a/\x1b[2Jb"', "name=x")
     assert "\x1b" not in said.stdout
+
+
+def test_an_elastic_training_says_how_it_begins_and_what_a_lost_node_costs() -> None:
+    said = " ".join(ftc("plan", "nodes=4", "min_nodes=2", "restarts=3").stdout.split())
+    assert "starts with 2 nodes, and takes more as they come; the ranks meet at worker-0" in said
+    assert "3 times: when a node is lost, the others go on from the last checkpoint" in said
+
+
+def test_sources_and_sinks_are_named_with_their_servers() -> None:
+    source = ("source@model.source=s3", "model.source.bucket=models", "model.source.prefix=a")
+    direct = ("source@dataset.source=huggingface-direct",)
+    sink = ("publish=huggingface", "publish.repository=team/out", "publish.token.secret=writer")
+    said = " ".join(ftc("plan", *source, *direct, *sink).stdout.split())
+    assert "model: s3 models/a by https://s3.amazonaws.com" in said
+    assert "dataset: huggingface-direct tatsu-lab/alpaca at main, each node's trainer, when it starts" in said
+    assert "team/out, branch main" in said
+    assert "token for train" in said
