@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 METRICS = ("train.predict_with_generate=true", "train.eval_dataset=alpaca")
-EVERYTHING = ("engine=deepspeed-z2", "train.quantization_bit=4", *METRICS)
+TO_S3 = ("publish=s3", "publish.bucket=results", "publish.credentials.secret=s3")
+EVERYTHING = ("engine=deepspeed-z2", "train.quantization_bit=4", *METRICS, *TO_S3)
 # The end-to-end tests train with the first two.
 TRACKERS = ("tracking.mlflow={uri: http://mlflow.example.com, experiment: any}", "tracking.tensorboard={}")
 CLOUDS = ("tracking.wandb={project: any, mode: offline}", "tracking.swanlab={project: any, mode: local}")
@@ -33,6 +34,7 @@ ASKED_FOR = (
     "jieba",
     "nltk",
     "rouge-chinese",
+    "minio",
 )
 # What a wheel of PyTorch brings along for its accelerator.
 OF_TORCH = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*)==.*")
