@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,8 @@ class Program(msgspec.Struct, frozen=True):
     """What a container runs, as far as it can be seen.
 
     `options` are the shell's (`e`, `x`, `pipefail`) as its command line sets them. `inline` says that the script stands
-    in the container's own command. The places of a plain command's words are those of the list's items.
+    in the container's own command. A plain command is read as one line; `starts` are the offsets of its words in it,
+    whose places are those of the list's items.
     """
 
     script: Script
@@ -34,11 +37,14 @@ class Program(msgspec.Struct, frozen=True):
     options: frozenset[str] = frozenset()
     text: Text | None = None
     words: tuple[Spot, ...] = ()
+    starts: tuple[int, ...] = ()
     inline: bool = False
 
     def at(self, offset: int) -> Spot:
-        """The place of a character of the script, or of a word of the command."""
-        return self.text.at(offset) if self.text is not None else self.words[offset]
+        """The place of a character of the script, or of the word of the command that it stands in."""
+        if self.text is not None:
+            return self.text.at(offset)
+        return self.words[bisect_right(self.starts, offset) - 1]
 
     @property
     def opaque(self) -> bool:
@@ -62,7 +68,8 @@ def program(container: Container, spot: Callable[..., Spot], files: Callable[[st
     start = _unwrapped(words)
     if start < len(words) and PurePosixPath(words[start]).name in _SHELLS:
         return _shell(words, start, spots, files)
-    return Program(_plain(words), words=spots)
+    starts = tuple(accumulate((len(word) + 1 for word in words[:-1]), initial=0))
+    return Program(_plain(words, starts), words=spots, starts=starts)
 
 
 def _unwrapped(words: list[str]) -> int:
@@ -99,9 +106,9 @@ def _shell(
     return Program(script, PurePosixPath(words[start]).name, frozenset(options), text, inline=inline)
 
 
-def _plain(words: list[str]) -> Script:
+def _plain(words: list[str], starts: tuple[int, ...]) -> Script:
     """A command without a shell; Kubernetes puts variables in for `$(NAME)`."""
-    made = tuple(Word(_parts(word), word, index) for index, word in enumerate(words))
+    made = tuple(Word(_parts(word), word, start) for word, start in zip(words, starts, strict=True))
     reads = tuple(
         Read(part, word.start, Context()) for word in made for part in word.parts if isinstance(part, Expansion)
     )

@@ -235,3 +235,45 @@ def test_one_mistake_everywhere_is_not_said_for_ever() -> None:
     found = judged(text)
     assert len(found) == 1_001
     assert found[-1].severity is Severity.NOTE
+
+
+WITHOUT_A_SHELL = """
+kind: Job
+apiVersion: batch.volcano.sh/v1alpha1
+metadata: {name: ddp}
+spec:
+  schedulerName: volcano
+  plugins: {env: [], svc: []}
+  policies: [{events: [PodFailed, PodEvicted], action: RestartJob}]
+  tasks:
+    - name: worker
+      replicas: 2
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+            - name: train
+              image: registry.example.com/train:1.0
+              command:
+                - torchrun
+                - --nnodes=3
+                - --node-rank=0
+                - --master-addr=localhost
+                - --nproc-per-node=4
+              args: [--master-port=70000, train.py]
+              resources: {limits: {cpu: 8, memory: 64Gi, nvidia.com/gpu: 2}}
+              volumeMounts: [{name: shm, mountPath: /dev/shm}]
+          volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+"""
+
+
+def test_a_command_without_a_shell_is_judged_at_its_words() -> None:
+    found = {d.code: d.position.line for d in judged(WITHOUT_A_SHELL) if d.position}
+    lines = WITHOUT_A_SHELL.splitlines()
+    assert {code: lines[line - 1].strip() for code, line in found.items()} == {
+        "FTC840": "- --nnodes=3",
+        "FTC842": "- --node-rank=0",
+        "FTC843": "- --master-addr=localhost",
+        "FTC841": "- --nproc-per-node=4",
+        "FTC848": "args: [--master-port=70000, train.py]",
+    }
