@@ -1,8 +1,8 @@
-"""Rules on what dataset_info.json says of the data, and what the stage and the template need of it."""
+"""Rules on what dataset_info.json says of the data, and what the stage needs of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
@@ -25,12 +25,11 @@ _COLUMNS = (
 _TAGS = ("role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
 _KEYS = (*_ORIGINS, "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags")
 _MAPPINGS = ("columns", "tags")
-_MEDIA = ("images", "videos", "audios")
 # What people name that is no file of rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
 _NO_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
 
 
-def _entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
+def entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
     """The described datasets that are read, for training or evaluation, each with its key."""
     info = run.dataset.info or {}
     for name in dict.fromkeys((*run.dataset.names, *run.evaluated)):
@@ -38,7 +37,7 @@ def _entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
             yield name, ("dataset", "info", name), info[name]
 
 
-def _mapping(entry: Json, key: str) -> Json | None:
+def mapping(entry: Json, key: str) -> Json | None:
     """The columns or tags of an entry, where it names any: the ones that it does not name are then gone."""
     value = entry.get(key)
     return value if isinstance(value, dict) else None
@@ -69,7 +68,7 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
     Wrong: 'dataset.info.alpaca.formatting=sharegtp'
     Right: 'dataset.info.alpaca.formatting=sharegpt'
     """
-    for _, at, entry in _entries(run):
+    for _, at, entry in entries(run):
         formatting = entry.get("formatting", "alpaca")
         if formatting not in run.data["formats"]:
             message = f"llamafactory {run.release} has no format '{formatting}'"
@@ -83,7 +82,7 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "file_name"), message, "unpack or convert it, and name the result")
         if not isinstance(entry.get("ranking", False), bool):
             yield Finding((*at, "ranking"), "must be true or false", "write true for pairs of answers")
-        for key in [key for key in _MAPPINGS if key in entry and _mapping(entry, key) is None]:
+        for key in [key for key in _MAPPINGS if key in entry and mapping(entry, key) is None]:
             yield Finding((*at, key), "must be a mapping", f"name the {key} of the file")
 
 
@@ -96,10 +95,10 @@ def entries_have_known_keys(run: Training) -> Iterator[Finding]:
     Wrong: 'dataset.info.alpaca.columns={promt: question, response: answer}'
     Right: 'dataset.info.alpaca.columns={prompt: question, response: answer}'
     """
-    for _, at, entry in _entries(run):
+    for _, at, entry in entries(run):
         yield from _unknown(at, entry, _KEYS)
         for key, known in (("columns", _COLUMNS), ("tags", _TAGS)):
-            yield from _unknown((*at, key), _mapping(entry, key) or {}, known)
+            yield from _unknown((*at, key), mapping(entry, key) or {}, known)
 
 
 def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Finding]:
@@ -111,26 +110,44 @@ def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Findi
 _OF_REPOSITORIES = ("subset", "folder")
 
 
-@of_training
-def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
-    """A subset, a folder and a split by name belong to a repository that datasets reads, not to a file.
+_REPOSITORY = "name the directory of a repository with script_url instead of file_name"
 
-    For `file_name` LLaMA-Factory passes over the first two and puts every row in the split `train`, of which a part can
-    be taken (`train[:1000]`); another split fails after the tokenizer is loaded: `Unknown split "test"`
-    (data/loader.py; seen with datasets 3.6 and 4.0).
+
+def _files(run: Training) -> Iterator[tuple[KeyPath, Json]]:
+    """The entries whose rows come from a file, or from the files of a directory."""
+    for _, at, entry in entries(run):
+        if "file_name" in entry and entry.keys().isdisjoint(_ELSEWHERE):
+            yield at, entry
+
+
+@of_training
+def split_is_of_a_repository(run: Training) -> Iterator[Finding]:
+    """A split by name belongs to a repository that datasets reads, not to a file.
+
+    For `file_name` LLaMA-Factory puts every row in the split `train`, of which a part can be taken (`train[:1000]`);
+    another fails after the tokenizer is loaded: `Unknown split "test"` (data/loader.py; datasets 3.6 and 4.0).
 
     Wrong: 'dataset.info.alpaca={file_name: data, split: test}'
     Right: 'dataset.info.alpaca={script_url: ., split: test}'
     """
-    for _, at, entry in _entries(run):
-        if not entry.keys().isdisjoint(_ELSEWHERE) or "file_name" not in entry:
-            continue
-        help_ = "name the directory of a repository with script_url instead of file_name"
-        for key in [key for key in _OF_REPOSITORIES if entry.get(key) is not None]:
-            yield Finding((*at, key), "has no effect on a file", help_)
+    for at, entry in _files(run):
         split = entry.get("split", "train")
         if not str(split).startswith("train"):
-            yield Finding((*at, "split"), f"a file has no split '{split}', only train", help_)
+            yield Finding((*at, "split"), f"a file has no split '{split}', only train", _REPOSITORY)
+
+
+@of_training
+def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
+    """A subset and a folder belong to a repository that datasets reads, not to a file.
+
+    For `file_name` LLaMA-Factory passes over both and trains on all rows of the file (data/loader.py).
+
+    Wrong: 'dataset.info.alpaca={file_name: data, subset: en}'
+    Right: 'dataset.info.alpaca={script_url: ., subset: en}'
+    """
+    for at, entry in _files(run):
+        for key in [key for key in _OF_REPOSITORIES if entry.get(key) is not None]:
+            yield Finding((*at, key), "has no effect on a file", _REPOSITORY)
 
 
 _OF_PAIRS = ("rm", "dpo")
@@ -147,7 +164,7 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
     Right: method.stage=dpo 'dataset.info.alpaca={file_name: a, ranking: true,
       columns: {prompt: question, chosen: better, rejected: worse}}'
     """
-    for name, at, entry in _entries(run):
+    for name, at, entry in entries(run):
         ranking = entry.get("ranking", False)
         if ranking is False and run.stage in _OF_PAIRS:
             message = f"'{name}' has no pairs of answers, and stage {run.stage} compares two"
@@ -169,8 +186,8 @@ def columns_are_named(run: Training) -> Iterator[Finding]:
     Wrong: 'dataset.info.alpaca.columns={system: system}'
     Right: 'dataset.info.alpaca.columns={prompt: instruction, response: output, system: system}'
     """
-    for name, at, entry in _entries(run):
-        columns = _mapping(entry, "columns")
+    for name, at, entry in entries(run):
+        columns = mapping(entry, "columns")
         missing = [column for column in _needed(run, entry) if not (columns or {}).get(column)]
         if missing:
             message = f"'{name}' names no column for {' and '.join(missing)}"
@@ -182,7 +199,7 @@ def _needed(run: Training, entry: Json) -> list[str]:
     talks = entry.get("formatting", "alpaca") != "alpaca"
     pairs = ["chosen", "rejected"] if run.stage in _OF_PAIRS and entry.get("ranking") is True else []
     needed = [*pairs, *(["kto_tag"] if run.stage == "kto" else [])]
-    if _mapping(entry, "columns") is None:
+    if mapping(entry, "columns") is None:
         return needed
     own = {"sft": ["response"], "kto": ["response"], "pt": ["prompt"], "ppo": ["prompt"]}
     return [*(["messages"] if talks else own.get(run.stage, [])), *needed]
@@ -199,63 +216,14 @@ def tags_are_named(run: Training) -> Iterator[Finding]:
     Right: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content,
       user_tag: user, assistant_tag: assistant}}'
     """
-    for name, at, entry in _entries(run):
-        tags = _mapping(entry, "tags")
+    for name, at, entry in entries(run):
+        tags = mapping(entry, "tags")
         if tags is None or entry.get("formatting", "alpaca") == "alpaca":
             continue
         missing = [tag for tag in ("role_tag", "content_tag", "user_tag", "assistant_tag") if not tags.get(tag)]
         if missing:
             message = f"'{name}' names no {' and no '.join(missing)}"
             yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
-
-
-@of_training
-def media_have_a_template(run: Training) -> Iterator[Finding]:
-    """Images, videos and sound have a template that knows their place in a text.
-
-    LLaMA-Factory says while it tokenises: `This model does not support image input. Please check whether the correct
-    template is used` (data/mm_plugin.py).
-
-    Wrong: dataset=covla-qa-zh model=qwen3-8b
-    Right: dataset=covla-qa-zh model=qwen2.5-vl-7b-instruct
-    """
-    template = run.data["templates"].get(run.model.template)
-    if template is None or run.stage == "pt":
-        return
-    for name, at, entry in _entries(run):
-        columns = _mapping(entry, "columns") or {}
-        for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in template["media"]]:
-            message = f"'{name}' has {medium}, and template {run.model.template} has no place for them"
-            able = _similar(run.model.template, medium, run.data["templates"])
-            help_ = f"use a model of a template that has, such as {able}"
-            yield Finding((*at, "columns", medium), message, help_, (("model", "template"),))
-
-
-def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
-    """The nearest template that has a medium."""
-    able = [name for name, facts in templates.items() if medium in facts["media"]]
-    family = [name for name in able if name.startswith(template.rstrip("_0123456789"))]
-    return ", ".join((family or able)[:3])
-
-
-@of_training
-def template_is_of_the_model(run: Training) -> Iterator[Finding]:
-    """The template is the one that the model was made with.
-
-    LLaMA-Factory never compares the two: another template trains on other marks of turns and another system prompt than
-    the model knows, and is written into the result (data/template.py; models by template: extras/constants.py).
-
-    Wrong: model=qwen3-8b model.template=llama3
-    Right: model=qwen3-8b model.template=qwen3
-    """
-    known = run.data["templates"]
-    owners = [template for template, models in run.data["models"].items() if run.model.id in models]
-    chosen = run.model.template
-    if not owners or chosen not in known or run.stage == "pt" or "base" in run.model.id.lower():
-        return
-    if chosen.removesuffix("_nothink") not in {owner.removesuffix("_nothink") for owner in owners}:
-        message = f"llamafactory {run.release} trains {run.model.id} with template {' or '.join(owners)}, not {chosen}"
-        yield Finding(("model", "template"), message, f"set model.template={owners[0]}", (("model", "id"),))
 
 
 RULES = (
@@ -265,7 +233,6 @@ RULES = (
     Rule("FTC453", ranking_fits_the_stage),
     Rule("FTC454", columns_are_named),
     Rule("FTC455", tags_are_named),
-    Rule("FTC456", media_have_a_template),
-    Rule("FTC470", parts_are_of_a_repository),
-    Rule("FTC457", template_is_of_the_model, Severity.WARNING),
+    Rule("FTC470", split_is_of_a_repository),
+    Rule("FTC472", parts_are_of_a_repository, Severity.WARNING),
 )

@@ -18,6 +18,7 @@ from ftc.checks import (
     reading,
     resuming,
     sharding,
+    templates,
     unread,
 )
 from ftc.diagnostics.model import Severity
@@ -25,7 +26,7 @@ from unit.checks.pairs import Pair, pages, passes, refuses
 from unit.checks.training_pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
 from unit.compiling import COMMAND, ROOT, compiled, found
 
-FAMILIES = (methods, optimizers, sharding, evaluation, resuming, datasets, reading, ranges, unread)
+FAMILIES = (methods, optimizers, sharding, evaluation, resuming, datasets, templates, reading, ranges, unread)
 RULES = tuple(rule for family in FAMILIES for rule in family.RULES)
 ALL = [*PAIRS, *pages(RULES)]
 

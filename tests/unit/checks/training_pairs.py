@@ -436,12 +436,6 @@ LATER = (
     Pair("FTC469", "engine=deepspeed-z0 engine.offload=true", "engine=deepspeed-z0", "engine.offload"),
     Pair("FTC470", _entry("split: test"), _entry("split: train"), "dataset.info.alpaca.split"),
     Pair(
-        "FTC470",
-        _entry("subset: en"),
-        "'dataset.info.alpaca={script_url: ., subset: en}'",
-        "dataset.info.alpaca.subset",
-    ),
-    Pair(
         "FTC458",
         "train.streaming=true train.max_steps=1",
         "train.streaming=true train.max_steps=1 train.preprocessing_num_workers=null"
@@ -515,6 +509,12 @@ SILENT = (
         "train.warmup_ratio",
     ),
     Pair("FTC449", f"{PPO} restarts=1", PPO, "restarts"),
+    Pair(
+        "FTC472",
+        _entry("subset: en"),
+        "'dataset.info.alpaca={script_url: ., subset: en}'",
+        "dataset.info.alpaca.subset",
+    ),
     Pair("FTC452", _entry("split: train, rankng: true"), _entry("split: train"), "dataset.info.alpaca.rankng"),
     Pair(
         "FTC452",
