@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -88,10 +89,27 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A help line: the word that was meant, if one is near; two letters in the wrong order are near too."""
+    """A help line: the words that were meant, if some are near.
+
+    Near is, in this order: another case, letters in another order, a name that is longer by whole parts (a100 of
+    a100-80gb, epochs of num_train_epochs), a misspelling.
+    """
     names = sorted(set(known))
-    found = [name for name in names if sorted(name) == sorted(word)] or get_close_matches(word, names, n=1, cutoff=0.7)
+    folded = word.casefold().rpartition("/")[2] or word.casefold()
+    found = [name for name in names if name.casefold() == folded]
+    found = found or [name for name in names if sorted(name) == sorted(word)] or _with_parts(folded, names)
+    found = found or get_close_matches(word, names, n=1, cutoff=0.7)
+    if len(found) > 1:
+        return f"did you mean one of {', '.join(found)}?"
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def _with_parts(word: str, names: list[str]) -> list[str]:
+    """The names that a word begins, or else is in, as whole parts; none where they are too many to choose from."""
+    part = rf"{re.escape(word)}(?![a-z0-9])"
+    begun = [name for name in names if re.match(part, name.casefold())]
+    found = begun or [name for name in names if re.search(rf"(?<![a-z0-9]){part}", name.casefold())]
+    return found if word and len(found) <= _SHORT_LIST else []
 
 
 _SHORT_LIST = 12
