@@ -277,3 +277,9 @@ def test_a_command_without_a_shell_is_judged_at_its_words() -> None:
         "FTC841": "- --nproc-per-node=4",
         "FTC848": "args: [--master-port=70000, train.py]",
     }
+
+
+def test_shares_of_hami_are_seen_beside_devices_whose_name_is_that_of_whole_ones() -> None:
+    job = WITHOUT_A_SHELL.replace("replicas: 2", "replicas: 1").replace("gpu: 2", "gpu: 1, nvidia.com/gpumem: 4000")
+    assert "FTC864" in codes(job)
+    assert "FTC864" not in codes(job.replace("schedulerName: volcano", "schedulerName: hami-scheduler"))

@@ -119,10 +119,13 @@ def slices_are_scheduled(step: Step) -> Iterator[Finding]:
     """
     job = step.pod.job
     limits = step.container.resources.limits
-    allocators = {kind.allocator for name in limits for kind in _kinds(name)}
+    # Who hands the shares out, hands out the devices: their name may be that of whole ones, too.
+    devices = asked(step.container)
+    decisive = [name for name in limits if devices and _is_share_of(name, devices)] or list(limits)
+    allocators = {kind.allocator for name in decisive for kind in _kinds(name)}
     scheduler = step.pod.spec.scheduler_name or (job.volcano.scheduler_name if job.volcano else "")
     ours = _OURS.items() <= job.metadata.labels.items()
-    name = next((name for name in limits if name in shares() or name in kinds()), "")
+    name = next((name for name in limits if {kind.allocator for kind in _kinds(name)} & allocators), "")
     if allocators == {"hami"} and job.kind is Kind.VOLCANO and scheduler in ("", "volcano") and not ours:
         message = f"HAMi hands {name} out, and the job's scheduler is Volcano: the pods may stay pending"
         help_ = "ask the platform whether it wired the two, or take whole devices"
@@ -130,6 +133,10 @@ def slices_are_scheduled(step: Step) -> Iterator[Finding]:
     elif allocators == {"volcano"} and job.kind is not Kind.VOLCANO and scheduler in ("", "default-scheduler"):
         message = f"{name} is known to Volcano's scheduler only"
         yield Finding(step.at("resources", "limits", name), message, "write schedulerName: volcano")
+
+
+def _is_share_of(name: str, devices: list[str]) -> bool:
+    return {*devices} <= {kind.resource for kind in shares().get(name, ())}
 
 
 def _kinds(name: str) -> tuple[Device, ...]:
