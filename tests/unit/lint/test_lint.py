@@ -283,3 +283,10 @@ def test_shares_of_hami_are_seen_beside_devices_whose_name_is_that_of_whole_ones
     job = WITHOUT_A_SHELL.replace("replicas: 2", "replicas: 1").replace("gpu: 2", "gpu: 1, nvidia.com/gpumem: 4000")
     assert "FTC864" in codes(job)
     assert "FTC864" not in codes(job.replace("schedulerName: volcano", "schedulerName: hami-scheduler"))
+
+
+def test_a_misspelt_index_is_told_from_variables_of_others() -> None:
+    job = WITHOUT_A_SHELL.replace("--node-rank=0", "--node-rank=$(VC_TSK_INDEX)")
+    found = [d for d in judged(job) if d.code == "FTC833"]
+    assert [d.help for d in found] == ["did you mean 'VC_TASK_INDEX'?"]
+    assert "FTC833" not in codes(job.replace("VC_TSK_INDEX", "VC_LOG_LEVEL"))

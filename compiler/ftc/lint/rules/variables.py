@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import Severity, did_you_mean
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.lint.environment import INDEX, TORCH, plugin_variables, torch_tasks, variable_part
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
@@ -53,12 +53,19 @@ def volcano_sets_what_is_read(step: Step) -> Iterator[Finding]:
 
 def _is_of_volcano(step: Step, read: Read) -> bool:
     """One of Volcano's variables; one pod can do without it where the script says how."""
-    ours = bool(_LIST.fullmatch(read.name)) or read.name in INDEX
+    ours = bool(_LIST.fullmatch(read.name)) or read.name in INDEX or bool(_index_meant(read.name))
     return ours and (step.pod.job.several or not read.tolerant)
+
+
+def _index_meant(name: str) -> str:
+    """What to do about VC_TSK_INDEX; nothing about a name of Volcano's, or one that is not like any."""
+    return nearest(name, INDEX) if re.match("V[CK]_", name) and name not in INDEX else ""
 
 
 def _why(step: Step, name: str) -> tuple[str, str]:
     job = step.pod.job
+    if job.kind is Kind.VOLCANO and not _LIST.fullmatch(name) and _index_meant(name):
+        return f"{name} is never set: Volcano has no such variable", _index_meant(name)
     if job.kind is not Kind.VOLCANO:
         return f"{name} is set by Volcano in a VolcanoJob, and this is a {job.kind}", ""
     if name in INDEX:
