@@ -29,7 +29,7 @@ SPEC = "spec.yaml"
 ARTIFACTS = (
     SPEC,
     *(target.file for target in TARGETS.values() if target.file),
-    *("train.yaml", "merge.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
+    *("train.yaml", "merge.yaml", "quantize.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
     kustomization.FILE,
 )
 

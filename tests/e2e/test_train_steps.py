@@ -103,6 +103,13 @@ def test_it_trains_merges_and_publishes_the_merged_model(run: Run) -> None:
     assert (run.directory / "output" / "adapter_model.safetensors").exists()
 
 
+def test_what_was_merged_is_quantized_and_that_is_published(run: Run) -> None:
+    run.scripts.write("quantize.yaml", "{}\n")
+    assert run.scripts.run("train.sh", **PUBLISH).status == 0
+    assert run.calls == ["train", "export", "export", "publish quantized"]
+    assert run.markers() == ["merge.done", "publish.done", "quantize.done", "train.done"]
+
+
 def test_without_a_merge_the_output_itself_is_published(run: Run) -> None:
     (run.scripts.root / "merge.yaml").unlink()
     assert run.scripts.run("train.sh", **PUBLISH).status == 0

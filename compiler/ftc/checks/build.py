@@ -78,6 +78,9 @@ def image_has_a_name_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("image",), message, "name yours: image=registry.example.com/team/llamafactory:…")
 
 
+_ADD = "leave it out; or take `--ignore FTC414`, and add the package, pinned, to the Dockerfile"
+
+
 def packages_have_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """What the arguments ask for is among the pins.
 
@@ -87,9 +90,10 @@ def packages_have_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.enable_liger_kernel=true image=registry.example.com/team/llamafactory:0.9.5
     Right: train.enable_liger_kernel=false image=registry.example.com/team/llamafactory:0.9.5
     """
+    if spec.method is not None and spec.method.quantize is not None:
+        yield Finding(("method", "quantize"), "asks for optimum and gptqmodel, which have no pins here", _ADD)
     for argument, package in pins.unpinned(spec).items():
-        help_ = "leave it out; or take `--ignore FTC414`, and add the package, pinned, to the Dockerfile"
-        yield Finding(set_at(spec, argument), f"asks for {package}, which has no pin here", help_)
+        yield Finding(set_at(spec, argument), f"asks for {package}, which has no pin here", _ADD)
 
 
 def base_has_a_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

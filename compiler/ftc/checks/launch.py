@@ -116,6 +116,23 @@ def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("method", "merge"), message, "set method.merge=null", (("method", "finetuning_type"),))
 
 
+def whole_weights_are_quantized(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """What is exported in fewer bits are whole weights.
+
+    LLaMA-Factory's export says: Please merge adapters before quantizing the model (train/tuner.py, export_model).
+
+    Wrong: method.merge=null 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
+    Right: 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
+    """
+    method = spec.method
+    if method is None or method.quantize is None or method.merge is not None:
+        return
+    if method.finetuning_type in ("lora", "oft"):
+        message = "an adapter cannot be quantized"
+        help_ = "leave it out, or merge before: method.merge={…}"
+        yield Finding(("method", "quantize"), message, help_, (("method", "merge"),))
+
+
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The variables of the rendezvous and of the scripts are not set by the user.
 
@@ -140,4 +157,5 @@ RULES = (
     Rule("FTC105", merge_needs_adapter),
     Rule("FTC106", variables_are_free, needed=True),
     Rule("FTC107", trainer_has_yaml, target="llamafactory", needed=True),
+    Rule("FTC108", whole_weights_are_quantized),
 )

@@ -204,7 +204,8 @@ def merge_takes_whole_weights(run: Training) -> Iterator[Finding]:
     for name in ("quantization_bit", "export_quantization_bit"):
         if (run.method.merge or {}).get(name) is not None:
             message = "an adapter cannot be merged into quantized weights"
-            yield Finding(("method", "merge", name), message, "leave it out, and quantize the merged model")
+            help_ = "leave it out; method.quantize.bits=… quantizes the merged model"
+            yield Finding(("method", "merge", name), message, help_)
 
 
 RULES = (

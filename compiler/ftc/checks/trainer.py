@@ -73,11 +73,19 @@ def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.output_dir=/workspace/out
     Right: storage.workspace.mount_path=/workspace
     """
-    merge = spec.method.merge if spec.method is not None and spec.method.merge is not None else {}
-    for path, arguments in (*groups(spec), (("method", "merge"), merge)):
+    for path, arguments in (*groups(spec), *_exports(spec)):
         for name in sorted(OWNED.keys() & arguments.keys()):
             message, help_ = f"follows from {OWNED[name]}", f"set {OWNED[name]} instead"
             yield Finding((*path, name), message, help_, at_key=True)
+
+
+def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """The maps of arguments of the exports, each with its key path."""
+    method = spec.method
+    if method is not None and method.merge is not None:
+        yield ("method", "merge"), method.merge
+    if method is not None and method.quantize is not None:
+        yield ("method", "quantize", "arguments"), method.quantize.arguments
 
 
 def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -98,9 +106,8 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield from _argument_findings(("method",), named, schema, "train")
     for path, arguments in groups(spec):
         yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "train")
-    if spec.method is not None and spec.method.merge is not None:
-        merge = {k: v for k, v in spec.method.merge.items() if k not in OWNED}
-        yield from _argument_findings(("method", "merge"), merge, schema, "export")
+    for path, arguments in _exports(spec):
+        yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "export")
 
 
 def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import yaml
 
 from ftc.explain.paths import Found, find, opened
-from ftc.plan.files import MERGE, TRAIN
+from ftc.plan.files import OF_THE_TRAINER
 from ftc.plan.merge import MERGE_KEYS
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def documents(text: str, run: RunPlan) -> Documents:
 
 
 def _names(loaded: list[Any], run: RunPlan) -> list[str]:
-    files = [file.name for file in run.files if file.name in (TRAIN, MERGE)]
+    files = [file.name for file in run.files if file.name in OF_THE_TRAINER]
     return [str(one["kind"]) if "apiVersion" in one else files[index] for index, one in enumerate(loaded)]
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TRAIN = "train.yaml"
 MERGE = "merge.yaml"
+QUANTIZE = "quantize.yaml"
+OF_THE_TRAINER = (TRAIN, MERGE, QUANTIZE)
 ACCELERATE = "accelerate.yaml"
 DATASET_INFO = "dataset_info.json"
 
@@ -34,6 +36,9 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     files = [File(TRAIN, yaml_text.dump(train))]
     if method.merge is not None:
         files.append(File(MERGE, yaml_text.dump(arguments.merge(spec, model, method, inputs))))
+    if method.quantize is not None:
+        content = arguments.quantize(spec, model, method, method.quantize)
+        files.append(File(QUANTIZE, yaml_text.dump(content)))
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
     if dataset.info is not None:
@@ -67,6 +72,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if not isinstance(spec.launcher, Command):
         names["train.sh"] = "train.sh"
+        names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= publish.scripts(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, publish, staging, tracking
-from ftc.plan.files import MERGE
+from ftc.plan.files import MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
@@ -69,7 +69,7 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
             return []
         case _:
             assert_never(spec.launcher)
-    merging = ["llamafactory-cli"] if any(f.name == MERGE for f in files) else []
+    merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE) for f in files) else []
     return list(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 

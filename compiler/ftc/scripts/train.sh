@@ -61,22 +61,10 @@ drop_unfinished_checkpoints() {
   done
 }
 
-setup() {
-  python3 - "$ftc_dir/setup.json" <<'PYTHON'
-import json, subprocess, sys
-for command in json.load(open(sys.argv[1], encoding="utf-8")):
-    print("ftc: setup:", *command, flush=True)
-    try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"ftc: error: setup: {error}")
-PYTHON
-}
-
-merge() {
-  # A merge that was stopped half-way leaves files that the next one need not overwrite.
-  rm -rf -- merged
-  exec llamafactory-cli export "$ftc_dir/merge.yaml"
+# export_to DIRECTORY CONFIG: an export that was stopped half-way leaves files that the next one need not overwrite.
+export_to() {
+  rm -rf -- "$1"
+  exec llamafactory-cli export "$ftc_dir/$2"
 }
 
 publish() {
@@ -86,7 +74,7 @@ publish() {
 }
 
 if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && exit; fi
-if [[ -e $ftc_dir/setup.json ]]; then run setup setup; fi
+if [[ -e $ftc_dir/setup.json ]]; then run setup python3 "$ftc_dir/run_setup.py"; fi
 if ((NODE_RANK == 0)) || [[ -z ${LEAST_NNODES:-} ]]; then drop_unfinished_checkpoints; fi # others may be writing
 step train bash "$ftc_dir/launch.sh"
 # A pod that ended well is not made anew, and rank 0 cannot train again alone.
@@ -94,7 +82,11 @@ if ((NODE_RANK > 0)); then wait_for 3600 "rank 0 did not finish the training" te
 result=output
 if [[ -e $ftc_dir/merge.yaml ]]; then
   result=merged
-  step merge merge
+  step merge export_to merged merge.yaml
+fi
+if [[ -e $ftc_dir/quantize.yaml ]]; then
+  result=quantized
+  step quantize export_to quantized quantize.yaml
 fi
 if [[ -n ${PUBLISH_URL:-}${PUBLISH_REPOSITORY:-}${S3_BUCKET:-} ]]; then step publish publish "$result"; fi
 log "all done: $RUN_DIR/$result"

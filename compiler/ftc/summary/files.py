@@ -24,7 +24,7 @@ from ftc.spec.source import (
 )
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, Nfs, NodeDirectory, PerPod, PerPodClaim, Storage
 from ftc.summary.types import Fetched, Stage, Volume
-from ftc.trainer.arguments import MERGED
+from ftc.trainer.arguments import MERGED, QUANTIZED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,6 +141,8 @@ def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:
     found = []
     if spec.method is not None and spec.method.merge is not None:
         found.append(Stage("merge", "node 0", "llamafactory-cli export", f"{directory}/{MERGED}"))
+    if spec.method is not None and spec.method.quantize is not None:
+        found.append(Stage("quantize", "node 0", "llamafactory-cli export", f"{directory}/{QUANTIZED}"))
     return (*found, *_published(spec.publish, directory))
 
 

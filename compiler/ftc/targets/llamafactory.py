@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan.files import MERGE, TRAIN
+from ftc.plan.files import OF_THE_TRAINER
 
 if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
 def emit(run: RunPlan) -> str:
-    """train.yaml, and merge.yaml as a second document."""
-    return "---\n".join(f.text for f in run.files if f.name in (TRAIN, MERGE))
+    """train.yaml, and what is exported with as further documents."""
+    return "---\n".join(f.text for f in run.files if f.name in OF_THE_TRAINER)

@@ -12,12 +12,13 @@ from ftc.trainer import deepspeed
 if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
-    from ftc.spec.method import Method
+    from ftc.spec.method import Method, Quantization
     from ftc.spec.model import Dataset, Model
     from ftc.spec.tracking import Tracking
 
 OUTPUT = "output"
 MERGED = "merged"
+QUANTIZED = "quantized"
 
 # In the order in which people read a training: the model, the method, the data, the output, the optimisation.
 _ORDER = (
@@ -64,8 +65,9 @@ OWNED = {
 
 # What shapes the model, its tokenizer or its chat template, and so must be the same when the adapter is merged: without
 # the new tokens of the training its embeddings do not fit (`size mismatch`, seen with LLaMA-Factory 0.9.5).
+_LOADING = ("trust_remote_code", "use_fast_tokenizer")
 _SHAPING = (
-    *("trust_remote_code", "use_fast_tokenizer", "add_tokens", "add_special_tokens", "new_special_tokens_config"),
+    *(*_LOADING, "add_tokens", "add_special_tokens", "new_special_tokens_config"),
     *("resize_vocab", "default_system"),
 )
 
@@ -169,4 +171,18 @@ def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
         "finetuning_type": method.finetuning_type,
         "export_dir": MERGED,
         **(method.merge or {}),
+    }
+
+
+def quantize(spec: JobSpec, model: Model, method: Method, quantization: Quantization) -> Json:
+    """The content of quantize.yaml: the run's whole weights, exported in fewer bits."""
+    shaping = {key: value for key, value in chosen(spec).items() if key in _LOADING}
+    return {
+        "model_name_or_path": OUTPUT if method.merge is None else MERGED,
+        **shaping,
+        "template": model.template,
+        "export_dir": QUANTIZED,
+        "export_quantization_bit": quantization.bits,
+        "export_quantization_dataset": quantization.dataset,
+        **quantization.arguments,
     }

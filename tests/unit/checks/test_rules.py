@@ -14,6 +14,7 @@ from unit.compiling import COMMAND, ROOT, errors, found, ftc, refused
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
+TEXTS = ("method.quantize={bits: 4, dataset: /workspace/texts.jsonl}",)
 BIG = "x" * (200 * 1024)
 
 # The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
@@ -226,6 +227,7 @@ PAIRS = (
         ("pod.spec.schedulerName=other",),
         "pod.spec.schedulerName",
     ),
+    ("FTC108", (*TEXTS, "method=oft-sft"), (*TEXTS, "method=full-sft"), "method.quantize"),
     (
         "FTC577",
         ("cluster.gang_jobs=true", "cluster.scheduler=default-scheduler"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from unit.compiling import COMMAND, artifacts, pod, template
 
@@ -13,6 +14,8 @@ HUB = {"check_path.sh", "fetch.sh", "download_hub.py"}
 RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
 TRAIN = {*RUN, "train.sh", "train.yaml", "merge.yaml", "dataset_info.json"}
 PATHS = ("source@model.source=path", "model.source.path=/m", "source@dataset.source=path", "dataset.source.path=/d")
+
+QUANTIZED = "method.quantize={bits: 4, dataset: /workspace/texts.jsonl, arguments: {export_size: 2}}"
 
 
 def carried(*overrides: str) -> dict[str, str]:
@@ -30,7 +33,8 @@ def carried(*overrides: str) -> dict[str, str]:
         (GIT, {*HUB, *TRAIN, "download_git.sh", "git_credentials.sh"}),
         (PATHS, {*TRAIN, "check_path.sh"}),
         (("dataset=custom", "dataset.id=a/b", "dataset.names=[c]"), {*HUB, *TRAIN} - {"dataset_info.json"}),
-        (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json"}),
+        (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json", "run_setup.py"}),
+        ((QUANTIZED,), {*HUB, *TRAIN, "quantize.yaml"}),
         (("publish=git", "publish.url=https://g.example/o"), {*HUB, *TRAIN, "publish.sh", "git_credentials.sh"}),
         (COMMAND, RUN),
         ((*COMMAND, "model=qwen3-8b"), {*RUN, *HUB}),
@@ -74,7 +78,7 @@ def test_one_node_meets_nobody_and_several_meet_by_volcano() -> None:
 def test_no_value_of_the_user_is_in_a_script() -> None:
     marks = ("name=marked-run", "model.id=marked/model", "env.A=marked", "setup=[[marked]]", "labels.a=marked")
     given = carried(*marks, "publish=git", "publish.url=https://marked.example/x", *GIT)
-    plain = carried("publish=git", "publish.url=https://other.example/y", *GIT)
+    plain = carried("setup=[[other]]", "publish=git", "publish.url=https://other.example/y", *GIT)
     scripts = [name for name in given if name.endswith((".sh", ".py"))]
     assert {name: given[name] for name in scripts} == {name: plain[name] for name in scripts}
 
@@ -92,3 +96,16 @@ def test_setup_commands_are_carried_as_argument_lists() -> None:
     commands = [["pip", "install", "a b", "$(x)"], ["true"]]
     given = carried(f"setup={json.dumps(commands)}")
     assert json.loads(given["setup.json"]) == commands
+
+
+@pytest.mark.parametrize(("method", "source"), [("lora-sft", "merged"), ("full-sft", "output")])
+def test_whole_weights_are_exported_in_fewer_bits(method: str, source: str) -> None:
+    assert yaml.safe_load(carried(f"method={method}", QUANTIZED, "train.trust_remote_code=true")["quantize.yaml"]) == {
+        "model_name_or_path": source,
+        "trust_remote_code": True,
+        "template": "qwen3",
+        "export_dir": "quantized",
+        "export_quantization_bit": 4,
+        "export_quantization_dataset": "/workspace/texts.jsonl",
+        "export_size": 2,
+    }

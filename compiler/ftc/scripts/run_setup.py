@@ -1,0 +1,14 @@
+"""run_setup.py: runs the commands of setup.json, which lies beside it, one after the other, without a shell."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+for command in json.loads(pathlib.Path(__file__).with_name("setup.json").read_text(encoding="utf-8")):
+    sys.stdout.write(f"ftc: setup: {' '.join(command)}\n")
+    sys.stdout.flush()
+    try:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the user's own, in their own pod
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"ftc: error: setup: {error}")
