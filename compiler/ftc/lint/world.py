@@ -20,12 +20,15 @@ _MOST_UNSEEN = 8
 
 @lru_cache(maxsize=8)
 def worlds(run: Run) -> set[int] | None:
-    """How many pods may belong to the training: those that launch it, and any of those that cannot be seen into."""
+    """How many pods may belong to the training: those that launch it, and any of those that cannot be seen into.
+
+    Nothing is known where two tasks have one name.
+    """
     if run.job.kind is Kind.POD:
         return None
     counts = {crew.name: crew.replicas for crew in run.job.crews}
     unseen = {step.pod.crew.name for step in run.steps if step.unseen and not step.init} - run.trains
-    if None in counts.values() or not run.trains:
+    if None in counts.values() or not run.trains or len(counts) < len(run.job.crews):
         return None
     sure = sum(counts[name] or 0 for name in run.trains)
     others = [counts[name] or 0 for name in sorted(unseen)][:_MOST_UNSEEN]

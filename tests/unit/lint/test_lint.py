@@ -290,3 +290,10 @@ def test_a_misspelt_index_is_told_from_variables_of_others() -> None:
     found = [d for d in judged(job) if d.code == "FTC833"]
     assert [d.help for d in found] == ["did you mean 'VC_TASK_INDEX'?"]
     assert "FTC833" not in codes(job.replace("VC_TSK_INDEX", "VC_LOG_LEVEL"))
+
+
+def test_tasks_of_one_name_are_not_counted() -> None:
+    head, tasks = WITHOUT_A_SHELL.split("    - name: worker\n")
+    found = codes(f"{head}    - name: worker\n{tasks}    - name: worker\n{tasks}")
+    assert "FTC825" in found
+    assert "FTC840" not in found
