@@ -297,3 +297,11 @@ def test_tasks_of_one_name_are_not_counted() -> None:
     found = codes(f"{head}    - name: worker\n{tasks}    - name: worker\n{tasks}")
     assert "FTC825" in found
     assert "FTC840" not in found
+
+
+@pytest.mark.parametrize(
+    ("memory", "help_"), [("512m", "write 512Mi or 512Gi"), ("64", "write 64Mi or 64Gi"), ("64Mi", ""), ("1e9", "")]
+)
+def test_memory_without_its_unit_is_told(memory: str, help_: str) -> None:
+    job = WITHOUT_A_SHELL.replace("memory: 64Gi", f'memory: "{memory}"')
+    assert [d.help for d in judged(job) if d.code == "FTC860"] == ([help_] if help_ else [])

@@ -16,13 +16,16 @@ from ftc.lint.subjects import MANY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SIZES = ("memory", "ephemeral-storage")
+_LEAST = 1 << 16  # bytes
 _OURS = {"app.kubernetes.io/managed-by": "ftc"}
 
 
 def requests_fit_limits(step: Step) -> Iterator[Finding]:
-    """A request is no larger than its limit, and neither is negative.
+    """A request is no larger than its limit, and neither is negative, or in a unit that was not meant.
 
-    The API server refuses the pod, and Volcano's webhook the job: must be less than or equal to … limit.
+    The API server refuses the pod, and Volcano's webhook the job: must be less than or equal to … limit. A size without
+    a unit is in bytes, and `m` is a thousandth: no container starts within `512m`, half a byte.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
     Wrong: tests/corpus/bad/FTC860-request-over-limit.yaml
@@ -39,6 +42,10 @@ def requests_fit_limits(step: Step) -> Iterator[Finding]:
             number = amount(value)
             if number is not None and number < 0:
                 yield Finding(step.at("resources", field, name), f"{value} of {name} are less than none")
+            elif number is not None and name in _SIZES and 0 < number < _LEAST:
+                unit = "thousandths of a byte" if str(value).endswith("m") else "bytes"
+                help_ = f"write {str(value).rstrip('m')}Mi or {str(value).rstrip('m')}Gi"
+                yield Finding(step.at("resources", field, name), f"{value} of {name} are {unit}", help_)
 
 
 def _is_extended(name: str) -> bool:
