@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ftc.cli.options import complete_code, refuse
-from ftc.diagnostics.model import did_you_mean
+from ftc.diagnostics.model import nearest
 
 if TYPE_CHECKING:
     from ftc.diagnostics.page import Page
@@ -29,10 +29,11 @@ def command(code: str | None) -> None:
     known = pages()
     if code is None:
         click.echo("".join(_row(page) for page in known.values()), nl=False)
-    elif code.upper() in known:
-        click.echo(render(with_example(known[code.upper()])), nl=False)
-    else:
-        refuse(f"there is no code '{code}'; {did_you_mean(code.upper(), known)}")
+        return
+    name = f"FTC{code}" if code.isdecimal() else code.upper()
+    if name not in known:
+        refuse(f"there is no code '{code}'; {nearest(name, known) or '`ftc rule` lists all'}")
+    click.echo(render(with_example(known[name])), nl=False)
 
 
 def _row(page: Page) -> str:

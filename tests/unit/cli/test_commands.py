@@ -251,3 +251,11 @@ def test_bytes_that_are_no_text_are_a_mistake_and_no_bug() -> None:
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"error[FTC001]" in done.stderr
+
+
+def test_a_code_may_be_its_number_alone() -> None:
+    assert ftc("rule", "301").stdout == ftc("rule", "FTC301").stdout
+
+
+def test_of_a_code_that_is_not_there_no_list_is_printed() -> None:
+    assert ftc("rule", "FTC999").stderr == "ftc: there is no code 'FTC999'; `ftc rule` lists all\n"
