@@ -9,6 +9,6 @@ for command in json.loads(pathlib.Path(__file__).with_name("setup.json").read_te
     sys.stdout.write(f"ftc: setup: {' '.join(command)}\n")
     sys.stdout.flush()
     try:
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - the user's own, in their own pod
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"ftc: error: setup: {error}")
