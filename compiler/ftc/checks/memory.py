@@ -1,20 +1,24 @@
-"""Rules on the memory of a device: whether what is trained fits."""
+"""Rules on the memory of a device and its host: whether what is trained fits."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from ftc.checks.container import limit, memory_limit_at
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.estimate.facts import read
+from ftc.estimate.host import MERGING, needs
 from ftc.estimate.memory import Memory, estimate, weights_alone
-from ftc.estimate.remedy import Room, cheapest, fits
+from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
 from ftc.estimate.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.diagnostics.model import KeyPath
+    from ftc.estimate.host import Need
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
@@ -62,6 +66,33 @@ def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(_MEMORY, message, _help(training, room), _RELATED)
 
 
+def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The container has memory for what the run keeps on the host.
+
+    An engine that offloads keeps 16 bytes a trained parameter there with AdamW, and 2 more a parameter where those go
+    too (DeepSpeed, runtime/zero/stage3.py, estimate_zero3_model_states_mem_needs); a merge on the CPU loads all
+    weights, when the training is done. A container that takes more than its limit is killed (`OOMKilled`).
+
+    Wrong: hardware=rtx-4090 model=qwen3-32b method=qlora-sft
+    Right: hardware=rtx-4090 model=qwen3-32b method=qlora-sft hardware.memory_gib_per_device=80
+    """
+    staged = spec.storage.model_in_memory_gib
+    room = int(limit(run, "memory")) - staged * _GIB
+    need = max(needs(spec), key=lambda need: need.size, default=None)
+    if need is None or need.size <= room:
+        return
+    enough = math.ceil(need.size * MARGIN / _GIB / spec.devices)
+    fragment = memory_limit_at(spec)
+    path = fragment or ("hardware", "memory_gib_per_device")
+    help_ = f"set {enough * spec.devices + staged}Gi" if fragment else f"set hardware.memory_gib_per_device={enough}"
+    message = f"the container has {_gib(room)} of memory and needs about {_gib(need.size)} {need.purpose}"
+    yield Finding(path, message, help_ + _instead(need), _RELATED)
+
+
+def _instead(need: Need) -> str:
+    return ", or keep the adapter as it is: method.merge=null" if need.purpose == MERGING else ""
+
+
 def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
     device, training = spec.hardware.device, read(spec)
     if device is None or device.memory_mib is None or not isinstance(training, Training):
@@ -97,4 +128,5 @@ def _help(training: Training, room: Room) -> str:
 RULES = (
     Rule("FTC701", weights_fit),
     Rule("FTC702", training_fits, Severity.WARNING),
+    Rule("FTC703", host_has_room, Severity.WARNING),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.given import containers, set_by, variables
+from ftc.checks.container import limit, memory_limit_at, train
+from ftc.checks.given import set_by, variables
 from ftc.checks.resources import shm_fits_in_memory
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import SHM, with_fragments
 from ftc.plan.quantity import quantity
-from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
 from ftc.trainer.arguments import chosen, set_at
 
@@ -18,21 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
-    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
-
-
-def _train(run: RunPlan) -> Json:
-    """The training's container, as it comes out."""
-    body = with_fragments(run)["spec"]
-    found: Json = next(container for container in body["containers"] if container["name"] == NAME)
-    return found
-
-
-def _limit(run: RunPlan, name: str) -> Decimal:
-    return quantity(_train(run)["resources"]["limits"][name])
 
 
 def workers_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -46,7 +33,7 @@ def workers_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     if isinstance(spec.launcher, Command):
         return
-    have = _limit(run, "cpu")
+    have = limit(run, "cpu")
     for name, processes in (("preprocessing_num_workers", 1), ("dataloader_num_workers", spec.devices)):
         workers = chosen(spec).get(name)
         if isinstance(workers, int) and workers * processes > have:
@@ -64,7 +51,7 @@ def threads_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: devices=8 env.OMP_NUM_THREADS=32
     Right: devices=8 env.OMP_NUM_THREADS=8
     """
-    have = _limit(run, "cpu")
+    have = limit(run, "cpu")
     for path, name, value in variables(spec):
         if name == "OMP_NUM_THREADS" and value.isdecimal() and int(value) * spec.devices > have:
             message = f"{value} threads in each of {spec.devices} processes share {have.normalize():f} processors"
@@ -80,24 +67,14 @@ def memory_volumes_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 64Gi}}]}}'
     Right: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 32Gi}}]}}'
     """
-    mounted = {mount["name"] for mount in _train(run)["volumeMounts"]}
+    mounted = {mount["name"] for mount in train(run)["volumeMounts"]}
     volumes = [volume for volume in with_fragments(run)["spec"]["volumes"] if volume["name"] in mounted]
     sizes = [volume["emptyDir"].get("sizeLimit", 0) for volume in volumes if _in_memory(volume)]
-    used, have = sum(map(quantity, sizes)), _limit(run, "memory")
+    used, have = sum(map(quantity, sizes)), limit(run, "memory")
     if used >= have and not any(shm_fits_in_memory(spec, run)):
         message = f"volumes in memory may take {_gib(used)} GiB of the container's {_gib(have)} GiB"
-        path = _memory_limit_of(spec) or set_by(spec, "spec", "volumes")
+        path = memory_limit_at(spec) or set_by(spec, "spec", "volumes")
         yield Finding(path, message, "make them smaller, or raise the limit of memory")
-
-
-def _memory_limit_of(spec: JobSpec) -> KeyPath:
-    """Where a fragment limits the training's memory, if one does."""
-    found = [
-        (*path, "resources", "limits", "memory")
-        for path, container in containers(spec)
-        if container["name"] == NAME and "memory" in container.get("resources", {}).get("limits", {})
-    ]
-    return found[-1] if found else ()
 
 
 def _in_memory(volume: dict[str, Any]) -> bool:
@@ -121,7 +98,7 @@ def processes_have_shared_memory(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     Right: devices=2 hardware.shm_gib_per_device=8
     """
     body = with_fragments(run)["spec"]
-    places = {mount["mountPath"]: mount["name"] for mount in _train(run)["volumeMounts"]}
+    places = {mount["mountPath"]: mount["name"] for mount in train(run)["volumeMounts"]}
     volume = next((volume for volume in body["volumes"] if volume["name"] == places.get(SHM)), None)
     several = spec.devices > 1 and spec.hardware.device is not None
     path = ("hardware", "shm_gib_per_device")

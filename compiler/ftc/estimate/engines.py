@@ -63,7 +63,7 @@ def share(training: Training) -> Share:
             assert_never(training.engine)
 
 
-def _frozen(training: Training) -> int:
+def frozen(training: Training) -> int:
     """The bytes of the weights that are not trained: of 16 bits, or the layers' quantised."""
     model = training.architecture
     if training.adapter_rank is None:
@@ -84,7 +84,7 @@ def _ddp(training: Training) -> Share:
     full = training.adapter_rank is None
     twice = width * sizes.embedding(training.architecture) if full and training.architecture.tied_embeddings else 0
     return Share(
-        weights=_frozen(training) + width * tuned,
+        weights=frozen(training) + width * tuned,
         optimizer=training.optimizer_bytes * tuned,
         gradients=width * tuned,
         context=_CONTEXT + several * _COLLECTIVE,
@@ -97,7 +97,7 @@ def _unsharded(training: Training) -> Share:
     """Stage 0: 16-bit weights and gradients, both in fp32 too (DeepSpeed, runtime/bf16_optimizer.py)."""
     tuned = sizes.trained(training)
     return Share(
-        weights=_frozen(training) + (HALF + FULL) * tuned,
+        weights=frozen(training) + (HALF + FULL) * tuned,
         optimizer=training.optimizer_bytes * tuned,
         gradients=(HALF + FULL) * tuned,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
@@ -108,7 +108,7 @@ def _unsharded(training: Training) -> Share:
 
 def _loaded(training: Training) -> int:
     """LLaMA-Factory loads to the device, and trained weights become fp32 there (model/patcher.py, model/adapter.py)."""
-    return _frozen(training) + (FULL if training.mixed else HALF) * sizes.trained(training)
+    return frozen(training) + (FULL if training.mixed else HALF) * sizes.trained(training)
 
 
 def _zero_2(training: Training, zero: Json) -> Share:
@@ -120,9 +120,9 @@ def _zero_2(training: Training, zero: Json) -> Share:
     tuned = sizes.trained(training)
     part = _part(training, tuned)
     bucket = HALF * int(zero["reduce_bucket_size"])
-    on_host = _is_on_host(zero, "optimizer")
+    on_host = _leaves(zero, "optimizer")
     base = Share(
-        weights=_frozen(training) + HALF * tuned,
+        weights=frozen(training) + HALF * tuned,
         optimizer=0,
         gradients=0,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
@@ -150,11 +150,11 @@ def _zero_3(training: Training, zero: Json) -> Share:
     part = _part(training, tuned)
     group = min(part, int(zero["sub_group_size"]))
     gathered = HALF * min(training.architecture.parameters + tuned, int(zero["stage3_max_live_parameters"]))
-    weights = _part(training, _frozen(training) + HALF * tuned)
-    on_host = _is_on_host(zero, "optimizer")
+    weights = _part(training, frozen(training) + HALF * tuned)
+    on_host = _leaves(zero, "optimizer")
     states = 0 if on_host else part
     return Share(
-        weights=(0 if _is_on_host(zero, "param") else weights) + FULL * states,
+        weights=(0 if _leaves(zero, "param") else weights) + FULL * states,
         optimizer=training.optimizer_bytes * states,
         gradients=HALF * states,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
@@ -188,6 +188,15 @@ def _part(training: Training, count: int) -> int:
     return -(-count // training.processes)
 
 
-def _is_on_host(zero: Json, what: str) -> bool:
+def is_on_host(zero: Json, what: str) -> bool:
+    """Whether the memory of the host has it; a disk may instead."""
+    return _offloaded_to(zero, what) == "cpu"
+
+
+def _leaves(zero: Json, what: str) -> bool:
+    return _offloaded_to(zero, what) != "none"
+
+
+def _offloaded_to(zero: Json, what: str) -> str:
     given: Any = zero.get(f"offload_{what}")
-    return isinstance(given, dict) and str(given.get("device", "none")) != "none"
+    return str(given.get("device", "none")) if isinstance(given, dict) else "none"

@@ -1,0 +1,81 @@
+"""Memory of a node that a run cannot do without: what its processes keep there, and the merge after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.estimate import sizes
+from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
+from ftc.estimate.facts import read
+from ftc.estimate.training import Training
+from ftc.spec.launcher import Command
+from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.trainer import deepspeed
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+MERGING = "to merge the adapter"
+
+
+class Need(msgspec.Struct, frozen=True):
+    """Bytes on a node, and for what; needs follow one another, and the largest counts."""
+
+    size: int
+    purpose: str
+
+
+def needs(spec: JobSpec) -> tuple[Need, ...]:
+    """What is known of them, without what a program needs by itself."""
+    training = read(spec)
+    found = [_merge(spec)]
+    if isinstance(training, Training):
+        found.append(_on_cpu(spec, training) if spec.hardware.device is None else _offloaded(spec, training))
+        found.append(_loaded(training))
+    return tuple(need for need in found if need.size)
+
+
+def _merge(spec: JobSpec) -> Need:
+    """Weights of 16 bits; a merge is on the CPU unless told (LLaMA-Factory 0.9.5, hparams/model_args.py)."""
+    if isinstance(spec.launcher, Command) or spec.model is None or spec.method is None or spec.method.merge is None:
+        return Need(0, MERGING)
+    on_host = spec.hardware.device is None or spec.method.merge.get("export_device", "cpu") == "cpu"
+    model = spec.model.architecture
+    return Need(HALF * model.parameters if model is not None and on_host else 0, MERGING)
+
+
+def _offloaded(spec: JobSpec, training: Training) -> Need:
+    """The node's part of what the engine keeps on the host.
+
+    Of a trained weight DeepSpeed has a copy and the gradient in fp32 there, beside the optimizer's states (0.18.4,
+    runtime/zero/stage3.py, estimate_zero3_model_states_mem_needs); FSDP casts frozen weights to fp32 too.
+    """
+    tuned, size = sizes.trained(training), 0
+    states = (FULL + FULL + training.optimizer_bytes) * tuned
+    match training.engine:
+        case DeepSpeed():
+            zero = deepspeed.config(training.engine)["zero_optimization"]
+            size += states if is_on_host(zero, "optimizer") else 0
+            size += frozen(training) + HALF * tuned if is_on_host(zero, "param") else 0
+        case Fsdp(offload=True):
+            base = training.architecture.parameters
+            size = states + FULL * (base if training.adapter_rank is not None else base - tuned)
+        case _:
+            pass
+    return Need(size // spec.nodes, "for what the engine keeps there")
+
+
+def _loaded(training: Training) -> Need:
+    """One process of each node loads all weights for FSDP (transformers, modeling_utils.py, is_local_dist_rank_0)."""
+    size = HALF * training.architecture.parameters if isinstance(training.engine, Fsdp) else 0
+    return Need(size, "to load the weights")
+
+
+def _on_cpu(spec: JobSpec, training: Training) -> Need:
+    """Without devices all is on the host; the sum leaves activations out."""
+    if not isinstance(training.engine, Ddp):
+        return Need(0, "to train")
+    part = share(training)
+    return Need((part.weights + part.optimizer + part.gradients) * spec.devices, "to train")
