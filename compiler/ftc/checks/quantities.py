@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
-_SMALLEST = 2**20
+SMALLEST = 2**20
 _BYTES = ("memory", "ephemeral-storage")
 
 
@@ -31,11 +31,11 @@ def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Without one it is in bytes, and `m` is a thousandth: `500m` is half a byte. No volume and no container does with
     less than a MiB.
 
-    Wrong: storage=per-pod storage.workspace.size=500m
-    Right: storage=per-pod storage.workspace.size=500Mi
+    Wrong: storage=per-pod storage.workspace.size=5000m
+    Right: storage=per-pod storage.workspace.size=5000Mi
     """
     for path, size in _sizes(spec):
-        if quantity(size) < _SMALLEST:
+        if quantity(size) < SMALLEST:
             number = re.match(r"[0-9.]+", str(size))
             meant = f"write {number[0]}Mi or {number[0]}Gi" if number else "write a size with its unit, 10Gi"
             yield Finding(path, f"{size} is {quantity(size).normalize():f} bytes", meant)

@@ -1,0 +1,30 @@
+"""Bytes of weights that a run downloads and writes, as far as the model's sizes say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.estimate.engines import HALF
+from ftc.spec.launcher import Command
+from ftc.spec.source import OnVolume
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
+
+
+def fetched(spec: JobSpec) -> int:
+    """The weights in 16 bits, where they are downloaded; 0 where nothing is known."""
+    model = spec.model
+    if model is None or model.architecture is None or isinstance(model.source, OnVolume):
+        return 0
+    return HALF * model.architecture.parameters
+
+
+def written(spec: JobSpec) -> int:
+    """The result of all weights, the merged copy and the one in fewer bits; an adapter is small."""
+    method = spec.method
+    if isinstance(spec.launcher, Command) or method is None or spec.model is None or spec.model.architecture is None:
+        return 0
+    count = spec.model.architecture.parameters
+    whole = (method.finetuning_type in ("full", "freeze")) + (method.merge is not None)
+    return HALF * count * whole + (count * method.quantize.bits // 8 if method.quantize is not None else 0)
