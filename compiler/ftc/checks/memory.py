@@ -9,10 +9,12 @@ from ftc.checks.container import limit, memory_limit_at
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.estimate.facts import read
+from ftc.estimate.files import fetched
 from ftc.estimate.host import MERGING, needs
 from ftc.estimate.memory import Memory, estimate, weights_alone
 from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
 from ftc.estimate.training import Training
+from ftc.plan.storage import downloads_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,15 +78,16 @@ def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=rtx-4090 model=qwen3-32b method=qlora-sft
     Right: hardware=rtx-4090 model=qwen3-32b method=qlora-sft hardware.memory_gib_per_device=80
     """
+    downloads = fetched(spec) if downloads_in_memory(spec.storage) else 0
     staged = spec.storage.model_in_memory_gib
-    room = int(limit(run, "memory")) - staged * _GIB
+    room = int(limit(run, "memory")) - staged * _GIB - downloads
     need = max(needs(spec), key=lambda need: need.size, default=None)
     if need is None or need.size <= room:
         return
-    enough = math.ceil(need.size * MARGIN / _GIB / spec.devices)
-    fragment = memory_limit_at(spec)
+    fragment, enough = memory_limit_at(spec), (need.size * MARGIN + downloads) / _GIB
     path = fragment or ("hardware", "memory_gib_per_device")
-    help_ = f"set {enough * spec.devices + staged}Gi" if fragment else f"set hardware.memory_gib_per_device={enough}"
+    key = f"hardware.memory_gib_per_device={math.ceil(enough / spec.devices)}"
+    help_ = f"set {math.ceil(enough) + staged}Gi" if fragment else f"set {key}"
     message = f"the container has {_gib(room)} of memory and needs about {_gib(need.size)} {need.purpose}"
     yield Finding(path, message, help_ + _instead(need), _RELATED)
 

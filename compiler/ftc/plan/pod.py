@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ftc.plan import storage, train
@@ -19,6 +20,7 @@ FILES = "/etc/ftc"
 CERTIFICATES = "/etc/ftc-ca"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
 ANNOTATION = "ftc.dev"
+_GIB = 1 << 30
 
 
 def places(spec: JobSpec) -> Places:
@@ -109,8 +111,12 @@ def _escalating(container: Json) -> Json:
 
 
 def _fetch_container(spec: JobSpec, step: Step) -> Json:
-    """It asks for no device: an init container that did would hold them while it downloads."""
-    resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{spec.cluster.fetch_memory_gib}Gi"}
+    """It asks for no device: an init container that did would hold them while it downloads.
+
+    Files that it writes to a volume in memory count as its own (Kubernetes, "emptyDir").
+    """
+    memory = spec.cluster.fetch_memory_gib + math.ceil(storage.downloads_in_memory(spec.storage) / _GIB)
+    resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{memory}Gi"}
     return _container(spec, step, resources, storage.mounts(spec.storage))
 
 

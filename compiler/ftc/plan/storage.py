@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from ftc.plan.quantity import quantity
 from ftc.spec.storage import (
     Claim,
     InWorkspace,
@@ -45,6 +46,12 @@ def cache_volume(storage: Storage) -> Volume:
 def cache_directory(storage: Storage) -> str:
     """The directory that the cache lies in."""
     return storage.cache.path if isinstance(storage.cache, InWorkspace) else storage.cache.mount_path
+
+
+def downloads_in_memory(storage: Storage) -> int:
+    """The bytes of the pod's memory that downloads may take, as the cache lies there; 0 where it does not."""
+    volume = cache_volume(storage)
+    return int(quantity(volume.size)) if isinstance(volume, PerPod) and volume.in_memory else 0
 
 
 def volumes(storage: Storage) -> list[Json]:

@@ -33,6 +33,11 @@ TO_DISK = (
 )
 FSDP = "hardware=h800 model=qwen3-32b method=full-sft devices=2 launcher=accelerate engine=fsdp2-offload"
 
+# The weights take 27.5 GiB of the volume, and as much again while the adapter is merged.
+IN_MEMORY = (
+    "hardware=h800 model=qwen3-14b storage=per-pod storage.workspace.size=40Gi hardware.memory_gib_per_device=48"
+)
+
 
 def limited(memory: str) -> str:
     inner = f"{{name: train, resources: {{limits: {{memory: {memory}}}, requests: {{memory: {memory}}}}}}}"
@@ -55,6 +60,7 @@ PAIRS = (
     Pair("FTC703", TO_DISK.replace("nvme", "cpu"), TO_DISK, HOST),
     Pair("FTC703", FSDP, FSDP.replace("-offload", ""), HOST),
     Pair("FTC703", f"{LARGE} {limited('48Gi')}", f"{LARGE} {limited('64Gi')}", "pod.spec.containers.0.resources"),
+    Pair("FTC703", f"{IN_MEMORY} storage.workspace.in_memory=true", IN_MEMORY, HOST),
     Pair("FTC703", "hardware=cpu model=qwen3-14b", "hardware=cpu model=qwen3-4b", HOST),
     Pair("FTC702", "hardware=alauda-vgpu", "hardware=alauda-vgpu train.cutoff_len=512", KEY),
 )

@@ -245,3 +245,25 @@ def test_the_trainer_has_the_hub_s_token_and_mirror_where_it_downloads_and_nowhe
 
 def test_one_s_own_cache_of_the_hub_is_kept() -> None:
     assert variables(trainer(DIRECT[0], "env.HF_HUB_CACHE=/workspace/mine"))["HF_HUB_CACHE"] == "/workspace/mine"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "memory"),
+    [
+        (("storage=in-memory",), "20Gi"),
+        (("storage=in-memory", "cluster.fetch_memory_gib=8"), "24Gi"),
+        (("storage=in-memory", "storage.workspace.size=10500M"), "14Gi"),
+        (("storage=per-pod",), "4Gi"),
+        (("storage.cache={kind: per-pod, mount_path: /cache, size: 30Gi, in_memory: true}",), "34Gi"),
+        (
+            ("storage=in-memory", "storage.cache={kind: claim, claim: c, mount_path: /c, access_mode: ReadWriteMany}"),
+            "4Gi",
+        ),
+    ],
+)
+def test_files_that_are_downloaded_into_memory_have_room_beside_the_program(
+    overrides: tuple[str, ...], memory: str
+) -> None:
+    for name in ("model", "dataset"):
+        resources = fetcher(name, *overrides)["resources"]
+        assert resources["limits"]["memory"] == resources["requests"]["memory"] == memory
