@@ -10,6 +10,7 @@ from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.estimate.facts import read
 from ftc.estimate.files import fetched
+from ftc.estimate.floor import is_shared, least
 from ftc.estimate.host import MERGING, needs
 from ftc.estimate.memory import Memory, estimate, weights_alone
 from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
@@ -35,18 +36,21 @@ def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
     They are loaded before the first step, so the run ends with `CUDA out of memory` (or the like) after the pods have
     started and the model was fetched. Trained weights count 4 bytes each, frozen ones 2, as LLaMA-Factory casts them
-    (model/adapter.py); what ZeRO-3 and FSDP shard counts a part.
+    (model/adapter.py); what ZeRO-3 and FSDP shard counts a part. Where the estimate does not cover the method, all
+    count as frozen.
 
     Wrong: hardware=h800 model=qwen3-8b method=full-sft hardware.device.memory_mib=24576
     Right: hardware=h800 model=qwen3-8b hardware.device.memory_mib=24576 train.cutoff_len=512
     """
-    training, room = _known(spec)
-    if training is None or room is None:
+    device, (training, room) = spec.hardware.device, _known(spec)
+    if device is None or device.memory_mib is None:
         return
-    weights = weights_alone(training)
-    if weights > room.memory:
-        message = f"the weights alone take {_gib(weights)} of each device's {_gib(room.memory)}"
-        yield Finding(_MEMORY, message, _help(training, room), _RELATED)
+    have = device.memory_mib * _MIB
+    weights = least(spec) if training is None else weights_alone(training)
+    if weights > have:
+        message = f"the weights alone take {_gib(weights)} of each device's {_gib(have)}"
+        help_ = _more(spec) if training is None or room is None else _help(training, room)
+        yield Finding(_MEMORY, message, help_, _RELATED)
 
 
 def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -94,6 +98,11 @@ def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 def _instead(need: Need) -> str:
     return ", or keep the adapter as it is: method.merge=null" if need.purpose == MERGING else ""
+
+
+def _more(spec: JobSpec) -> str:
+    other = "choose a device with more memory or a smaller model"
+    return f"{other}, or {'more devices' if is_shared(spec) else 'share the weights: devices=… engine=deepspeed-z3'}"
 
 
 def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:

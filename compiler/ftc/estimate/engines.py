@@ -120,7 +120,7 @@ def _zero_2(training: Training, zero: Json) -> Share:
     tuned = sizes.trained(training)
     part = _part(training, tuned)
     bucket = HALF * int(zero["reduce_bucket_size"])
-    on_host = _leaves(zero, "optimizer")
+    on_host = leaves(zero, "optimizer")
     base = Share(
         weights=frozen(training) + HALF * tuned,
         optimizer=0,
@@ -151,10 +151,10 @@ def _zero_3(training: Training, zero: Json) -> Share:
     group = min(part, int(zero["sub_group_size"]))
     gathered = HALF * min(training.architecture.parameters + tuned, int(zero["stage3_max_live_parameters"]))
     weights = _part(training, frozen(training) + HALF * tuned)
-    on_host = _leaves(zero, "optimizer")
+    on_host = leaves(zero, "optimizer")
     states = 0 if on_host else part
     return Share(
-        weights=(0 if _leaves(zero, "param") else weights) + FULL * states,
+        weights=(0 if leaves(zero, "param") else weights) + FULL * states,
         optimizer=training.optimizer_bytes * states,
         gradients=HALF * states,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
@@ -193,7 +193,8 @@ def is_on_host(zero: Json, what: str) -> bool:
     return _offloaded_to(zero, what) == "cpu"
 
 
-def _leaves(zero: Json, what: str) -> bool:
+def leaves(zero: Json, what: str) -> bool:
+    """Whether it is not on the device."""
     return _offloaded_to(zero, what) != "none"
 
 
