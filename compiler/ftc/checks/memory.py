@@ -68,8 +68,8 @@ def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     memory = estimate(training)
     if weights_alone(training) <= room.memory and not fits(training, room.memory):
-        message = f"a step needs about {_gib(memory.total)} of each device's {_gib(room.memory)}: {_terms(memory)}"
-        yield Finding(_MEMORY, message, _help(training, room), _RELATED)
+        message = f"a step needs about {_gib(memory.total)} of each device's {_gib(room.memory)}{_left(memory, room)}"
+        yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(training, room), _RELATED)
 
 
 def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -123,6 +123,12 @@ def _gib(size: int) -> str:
     return f"{size / _GIB:.1f} GiB"
 
 
+def _left(memory: Memory, room: Room) -> str:
+    if memory.total > room.memory:
+        return ""
+    return f", which leaves {_gib(room.memory - memory.total)}, and the estimate is within {100 * (MARGIN - 1):.0f} %"
+
+
 def _terms(memory: Memory) -> str:
     """The terms, the largest first; what is too small to matter is left out."""
     found = {name: getattr(memory, name) for name in memory.__struct_fields__}
@@ -132,6 +138,8 @@ def _terms(memory: Memory) -> str:
 
 def _help(training: Training, room: Room) -> str:
     change = cheapest(training, room)
+    if change is None and estimate(training).total <= room.memory:
+        return "it may fit: try some steps, or choose a device with more memory or a smaller model"
     if change is None:
         return "nothing that ftc knows makes it fit: choose a device with more memory or a smaller model"
     return f"{' '.join(change.overrides)} makes it about {_gib(estimate(change.training).total)}"

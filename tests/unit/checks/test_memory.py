@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import pytest
@@ -132,6 +133,23 @@ def test_the_terms_are_told_and_the_result_is_kept_where_that_is_enough() -> Non
 def test_where_nothing_is_enough_it_says_so() -> None:
     (diagnostic,) = told(f"{CARD} hardware.device.memory_mib=1024 hardware.device.per_node=1")
     assert "a smaller model" in diagnostic.help
+
+
+NEAR = "model=qwen3-32b hardware=rtx-4090 method=qlora-sft train.per_device_train_batch_size=1 train.cutoff_len=512"
+
+
+def test_near_the_limit_it_says_what_is_left_and_does_not_give_up() -> None:
+    (diagnostic,) = told(NEAR)
+    need, have, left = re.findall(r"([0-9.]+) GiB", diagnostic.message)[:3]
+    assert float(left) == pytest.approx(float(have) - float(need), abs=0.11)
+    assert "within 15 %" in diagnostic.message
+    assert "nothing" not in diagnostic.help
+    assert "may fit" in diagnostic.help
+
+
+def test_beyond_the_limit_nothing_is_left() -> None:
+    (diagnostic,) = told(f"{NEAR} train.per_device_train_batch_size=4")
+    assert "leaves" not in diagnostic.message
 
 
 CUSTOM = "hardware=h800 model=custom model.id=a/b model.template=qwen3"
