@@ -107,8 +107,28 @@ def training_trains(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("learning_rate"), "0 changes no weight", "set 1.0e-4 for LoRA, 1.0e-5 for all weights")
 
 
+@of_training
+def sequences_fit_the_model(run: Training) -> Iterator[Finding]:
+    """Sequences are no longer than those that the model was made for.
+
+    Positions beyond `max_position_embeddings` were never trained: the run goes on, and the model learns little from
+    what stands there. `rope_scaling` stretches the positions.
+
+    Wrong: model=qwen3-8b train.cutoff_len=65536
+    Right: model=qwen3-8b train.cutoff_len=65536 train.rope_scaling=yarn
+    """
+    architecture, length = run.model.architecture, run.number("cutoff_len")
+    if architecture is None or length <= architecture.context_length or run.value("rope_scaling") is not None:
+        return
+    most = architecture.context_length
+    help_ = f"set train.cutoff_len={most}, or train.rope_scaling=yarn"
+    message = f"{length:.0f} tokens are more than the {most} that the model was made for"
+    yield Finding(run.at("cutoff_len"), message, help_, (("model", "architecture", "context_length"),))
+
+
 RULES = (
     Rule("FTC464", loader_has_workers),
     Rule("FTC465", numbers_are_in_range),
     Rule("FTC466", training_trains, Severity.WARNING),
+    Rule("FTC473", sequences_fit_the_model, Severity.WARNING),
 )

@@ -8,6 +8,7 @@ OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
 PPO = f"{OLD} method.stage=ppo train.reward_model=/models/reward"
 DPO = "method.stage=dpo dataset.info=null"
 FULL = "method=full-sft"
+LONG = "model=qwen3-8b train.cutoff_len"
 EVALUATED = "train.eval_strategy=steps train.val_size=0.1"
 GALORE = f"{FULL} train.use_galore=true train.optim=adamw_torch"
 ZERO_3 = "engine=deepspeed-z3 devices=2"
@@ -538,6 +539,15 @@ SILENT = (
     Pair("FTC463", "'train.master_port=\"1\"'", "master_port=1025", "train.master_port"),
     Pair("FTC463", "train.max_steps=9 train.num_train_epochs=1.0", "train.max_steps=9", "train.num_train_epochs"),
     Pair("FTC463", "train.galore_rank=64", f"{GALORE} train.galore_rank=64", "train.galore_rank"),
+    # config.json of Qwen3-8B says 40960 positions.
+    Pair("FTC473", f"{LONG}=40961", f"{LONG}=40960", "train.cutoff_len"),
+    Pair("FTC473", f"{LONG}=65536", f"{LONG}=65536 train.rope_scaling=dynamic", "train.cutoff_len"),
+    Pair(
+        "FTC473",
+        f"{LONG}=65536",
+        "model=custom model.id=a/b model.template=qwen3 train.cutoff_len=65536",
+        "train.cutoff_len",
+    ),
     Pair("FTC466", "train.learning_rate=0.0", "train.learning_rate=1.0e-7", "train.learning_rate"),
     Pair("FTC466", "train.num_train_epochs=0.0", "train.num_train_epochs=0.0 train.max_steps=5", "train.num_train"),
 )
