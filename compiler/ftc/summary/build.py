@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from ftc.estimate.facts import Unknown, read
+from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
 from ftc.plan.pod import with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import cluster, files, tracking
-from ftc.summary.types import Batch, Container, DeviceMemory, Stage, Summary, Topology
+from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, Stage, Summary, Topology
 from ftc.trainer.arguments import OUTPUT, chosen
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         topology=_topology(spec, run, name),
         batch=_batch(spec),
         memory=_memory(spec),
+        host=_host(spec),
         containers=_containers(pod),
         shm=_shm(pod),
         run_directory=directory,
@@ -140,6 +142,11 @@ def _memory(spec: JobSpec) -> DeviceMemory:
     memory = estimate(training)
     terms = {name: getattr(memory, name) // _MIB for name in memory.__struct_fields__}
     return DeviceMemory(device_mib=device.memory_mib, total_mib=memory.total // _MIB, terms_mib=terms)
+
+
+def _host(spec: JobSpec) -> HostMemory | None:
+    need = max(needs(spec), key=lambda need: need.size, default=None)
+    return None if need is None else HostMemory(need.size // _MIB, need.purpose)
 
 
 def _containers(pod: Json) -> tuple[Container, ...]:

@@ -10,7 +10,7 @@ from ftc.diagnostics.printable import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ftc.summary.types import Batch, DeviceMemory, Summary
+    from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary
 
 _WIDTH = 100
 _LABEL = 11
@@ -31,7 +31,7 @@ def render(summary: Summary) -> str:
         ("run", _run(summary)),
         ("topology", _topology(summary)),
         ("batch", _batch(summary.batch)),
-        ("memory", _memory(summary.memory)),
+        ("memory", [*_memory(summary.memory), *_host(summary.host)]),
         ("pod", _pod(summary)),
         ("storage", _storage(summary)),
         ("fetches", _fetches(summary)),
@@ -119,6 +119,11 @@ def _memory(memory: DeviceMemory) -> Iterator[str]:
     yield f"about {_gib(memory.total_mib)} GiB of {room}{share}, every sequence full"
     found = sorted(memory.terms_mib.items(), key=lambda item: -item[1])
     yield _listed(f"{name} {_gib(mib)}" for name, mib in found if mib >= _LEAST_MIB)
+
+
+def _host(host: HostMemory | None) -> Iterator[str]:
+    if host is not None:
+        yield f"about {_gib(host.need_mib)} GiB of the host {host.purpose}"
 
 
 def _gib(mib: int) -> str:

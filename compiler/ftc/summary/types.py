@@ -41,6 +41,13 @@ class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
     unknown: str | None = None
 
 
+class HostMemory(msgspec.Struct, frozen=True):
+    """The most that is known to be needed of a container's memory, in MiB, and for what."""
+
+    need_mib: int
+    purpose: str
+
+
 class Container(msgspec.Struct, frozen=True):
     """A container of the pod with its image and limits."""
 
@@ -105,6 +112,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     topology: Topology
     batch: Batch | None
     memory: DeviceMemory
+    host: HostMemory | None
     containers: tuple[Container, ...]
     shm: str | None
     run_directory: str

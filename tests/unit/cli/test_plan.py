@@ -75,6 +75,12 @@ def test_the_memory_is_set_against_the_device() -> None:
     assert "weights 15.3" in shown
 
 
+def test_the_memory_of_the_host_is_told() -> None:
+    assert planned(*BIG)["host"] == {"need_mib": 8_190_735_360 * 2 // 2**20, "purpose": "to merge the adapter"}
+    assert "about 15.3 GiB of the host to merge the adapter" in text(*BIG)["memory"]
+    assert planned(*BIG, "method.merge=null")["host"] is None
+
+
 @pytest.mark.parametrize(
     ("overrides", "reason"),
     [
