@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Print the resolved spec: every key that an override can set, with its value.
 
-    It is printed also where groups do not fit each other; the exit code is 1 then.
+    Secrets are not. It is printed also where groups do not fit each other; the exit code is 1 then.
 
     \b
       ftc show hardware=ascend
@@ -35,7 +35,7 @@ def command(
     state = compile_job(Request(overrides, config_dirs, config_name, (), reporting.ignore, reporting.strict))
     report(state.diagnostics, reporting)
     if state.spec is not None and state.composed is not None:
-        shown = origin_text(state.spec, state.composed.origin) if origins else spec_text.text(state.spec)
+        shown = origin_text(state.spec, state.composed.origin) if origins else spec_text.shown(state.spec)
         click.echo(shown.encode(), nl=False)
     if has_errors(state.diagnostics):
         sys.exit(1)

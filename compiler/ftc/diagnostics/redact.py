@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 # Prefixes that the issuers document; the lengths keep names such as `hf_transfer` and `sk-learn` out.
 _SHAPES = {
@@ -70,6 +71,18 @@ def could_be_a_secret(value: str) -> bool:
 def redacted(text: str) -> str:
     """The text with stars in the place of secrets, of the user part of URLs, and of what a secret's name is given."""
     return _GIVEN.sub(_starred, _USER.sub(_STARS, _SHAPE.sub(_STARS, text)))
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """A value without the secrets that it or its name gives away; a variable's name stands beside its value."""
+    if isinstance(value, dict):
+        names = {key: str(value.get("name", key)) if key == "value" else key for key in value}
+        return {key: without_secrets(inner, names[key]) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner, name) for inner in value]
+    if isinstance(value, str):
+        return _STARS if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
+    return value
 
 
 def _starred(found: re.Match[str]) -> str:

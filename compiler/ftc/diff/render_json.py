@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.redact import could_be_a_secret, names_a_secret, redacted
+from ftc.diagnostics.redact import redacted, without_secrets
 from ftc.diff.changes import named, plain, written
 from ftc.explain.artifact import ABSENT
 
@@ -34,7 +34,7 @@ def _change(told: Told) -> dict[str, Any]:
     change = told.change
     sides = {"before": change.before, "after": change.after}
     name = str(next(reversed(named(change.address)), ""))
-    values = {side: _clean(value, name) for side, value in sides.items() if value is not ABSENT}
+    values = {side: without_secrets(value, name) for side, value in sides.items() if value is not ABSENT}
     causes = [{"key": one.key, "before": redacted(one.before), "after": redacted(one.after)} for one in told.causes]
     return {
         "object": told.thing,
@@ -44,16 +44,3 @@ def _change(told: Told) -> dict[str, Any]:
         **values,
         "causes": causes,
     }
-
-
-def _clean(value: Any, name: str) -> Any:
-    """A value without the secrets that it or its name gives away; a variable's name stands beside its value."""
-    if isinstance(value, dict):
-        return {
-            key: _clean(inner, str(value.get("name", key) if key == "value" else key)) for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_clean(inner, name) for inner in value]
-    if isinstance(value, str):
-        return "***" if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
-    return value

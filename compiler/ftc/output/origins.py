@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftc import yaml_text
 from ftc.diagnostics.printable import cells, escaped
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.redact import redacted, without_secrets
 from ftc.output import spec_text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class _Row(NamedTuple):
 
 def text(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
     """A value a line; a key that is set nowhere has the default of the spec."""
-    rows = list(_rows(spec_text.content(spec), (), origin))
+    rows = list(_rows(without_secrets(spec_text.content(spec)), (), origin))
     width = max(_width(row.origin) for row in rows)
     return "".join(f"{row.origin}{' ' * (width - _width(row.origin))}  {row.text}\n" for row in rows)
 

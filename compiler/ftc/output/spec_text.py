@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc import yaml_text
+from ftc.diagnostics.redact import without_secrets
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 
 def text(spec: JobSpec) -> str:
-    """The spec, as `-o` and `ftc show` write it."""
+    """The spec, as `-o` writes it."""
     return yaml_text.dump(content(spec))
+
+
+def shown(spec: JobSpec) -> str:
+    """The spec without secrets, as `ftc show` prints it."""
+    return yaml_text.dump(without_secrets(content(spec)))
 
 
 def content(spec: JobSpec) -> dict[str, Any]:

@@ -103,3 +103,27 @@ def test_the_name_of_a_secret_is_none(word: str) -> None:
     said = ftc("compile", word).stderr
     assert f"override '{word}': error[" in said
     assert "***" not in said
+
+
+GIVEN = (
+    f"env.HF_TOKEN={HF}",
+    f"env.DB_PASSWORD={ODD}",
+    f"train.hub_token={ODD}",
+    f"'pod={{spec: {{containers: [{{name: train, env: [{{name: API_TOKEN, value: {ODD}}}]}}]}}}}'",
+)
+
+
+@pytest.mark.parametrize("command", ["show", "show --origins"])
+@pytest.mark.parametrize("words", GIVEN)
+def test_the_spec_is_shown_without_its_secrets(words: str, command: str) -> None:
+    said = ftc(*command.split(), *shlex.split(words)).stdout
+    assert "***" in said
+    assert ODD not in said
+    assert HF not in said
+
+
+def test_a_spec_without_secrets_is_shown_as_it_is() -> None:
+    said = ftc("show", "model.source.token.secret=my-secret", "env.HF_TOKEN_PATH=/run/token").stdout
+    assert "secret: my-secret" in said
+    assert "HF_TOKEN_PATH: /run/token" in said
+    assert "***" not in said

@@ -108,7 +108,7 @@ def test_wide_characters_keep_the_margin_straight() -> None:
 def test_a_margin_repeats_no_token_and_no_escape() -> None:
     token = "hf_" + "a1B2" * 9
     said = ftc("show", "--origins", f"env.T={token}", "env.E='\x1b[31m'").stdout
-    assert said.count(token) == 1
+    assert token not in said
     assert "\x1b" not in said
 
 
