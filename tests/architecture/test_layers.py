@@ -32,6 +32,7 @@ LAYERS = (
     ("estimate",),
     ("trainer",),
     ("spec",),
+    ("accelerators",),
     ("source",),
     ("diagnostics",),
     ("output_schemas",),

@@ -171,6 +171,18 @@ PAIRS = (
         ("pod={spec: {nodeSelector: {a: b}}}",),
         "pod.spec.nodeSelecto",
     ),
+    (
+        "FTC341",
+        ("hardware=ascend", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}"),
+        ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}"),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC341",
+        ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {volcano.sh/vgpu-memory: 8}}}]}}"),
+        ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 8}}}]}}"),
+        "pod.spec.containers",
+    ),
     ("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
     ("FTC508", ("nodes=2", "pod={spec: {hostname: a}}"), ("pod={spec: {hostname: a}}",), "pod.spec.hostname"),
     ("FTC508", ("nodes=2", "pod={spec: {subdomain: a}}"), ("nodes=2",), "pod.spec.subdomain"),

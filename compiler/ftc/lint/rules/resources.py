@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.accelerators import Kind as Device
+from ftc.accelerators import clashing, kinds, shares
 from ftc.diagnostics.model import Severity
 from ftc.lint.amounts import amount
-from ftc.lint.devices import Kind as Device
-from ftc.lint.devices import asked, kinds, shares
+from ftc.lint.devices import asked
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run, Step
@@ -103,15 +104,11 @@ def devices_are_of_one_kind(step: Step) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC863-two-vocabularies.yaml
     Right: tests/corpus/good/FTC863-device-and-its-shares.yaml
     """
-    names = asked(step.container)
-    limits = step.container.resources.limits
-    odd = names[1:] if len(names) >= MANY else []
-    odd += [
-        name for name in limits if name in shares() and names and not {k.resource for k in shares()[name]} & set(names)
-    ]
-    for name in odd:
-        message = f"{name} and {names[0]} are of different device plugins"
-        yield Finding(step.at("resources", "limits" if name in limits else "requests", name), message, "keep one")
+    resources = step.container.resources
+    for name, first in clashing({**resources.requests, **resources.limits}):
+        message = f"{name} and {first} are of different device plugins"
+        place = step.at("resources", "limits" if name in resources.limits else "requests", name)
+        yield Finding(place, message, "keep one")
 
 
 def slices_are_scheduled(step: Step) -> Iterator[Finding]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import Severity
 from ftc.lint.configs import Config, file_named
-from ftc.lint.devices import chips_without_bf16
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
 from ftc.trainer.scopes import EVALUATING, OF_LORA, OF_SFT, OF_WHOLE_WEIGHTS

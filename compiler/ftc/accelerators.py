@@ -1,0 +1,146 @@
+"""The accelerators that conf/hardware knows, by the names of their resources."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from ftc.resources import directory
+from ftc.source import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_Data: TypeAlias = dict[str, Any]
+_LETTERS = re.compile(r"[A-Za-z]+")
+_SHORTEST = 3  # letters
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A resource that a device plugin counts: who hands it out, whether it is a share of a device."""
+
+    resource: str
+    sharing: str
+    allocator: str
+    shares: frozenset[str]
+
+
+@cache
+def _options() -> dict[str, _Data]:
+    """Each option of conf/hardware, over those that it extends."""
+    files = {file.stem: file for file in sorted((directory("conf") / "hardware").glob("*.yaml"))}
+    raw = {name: _data(file) for name, file in files.items()}
+    return {name: _merged(name, raw) for name in raw}
+
+
+def _data(file: Path) -> _Data:
+    document, _ = read(file, file.name)
+    return document.data if document is not None else {}
+
+
+def _merged(name: str, raw: dict[str, _Data]) -> _Data:
+    below = [base for base in raw[name].get("defaults", []) if isinstance(base, str) and base in raw and base != name]
+    found: _Data = {}
+    for layer in (*(_merged(base, raw) for base in below), raw[name]):
+        device = {**(found.get("device") or {}), **(layer.get("device") or {})}
+        found = {**found, **layer, "device": device}
+    return found
+
+
+@cache
+def kinds() -> dict[str, Kind]:
+    """What is counted, by its name; a name that stands for whole devices somewhere does so everywhere."""
+    every = [device for option in _options().values() for device in _devices(option["device"])]
+    found: dict[str, Kind] = {}
+    for device in sorted(every, key=lambda one: (one.sharing != "whole", one.allocator != "plugin")):
+        found.setdefault(device.resource, device)
+    return found
+
+
+def _devices(device: _Data) -> list[Kind]:
+    if "resource" not in device:
+        return []
+    sharing, allocator = device.get("sharing", "whole"), device.get("allocator", "plugin")
+    parts = frozenset(share["resource"] for share in device.get("slices", {}).values())
+    names = [device["resource"], *(profile["resource"] for profile in device.get("profiles", []))]
+    return [Kind(name, sharing, allocator, parts) for name in names]
+
+
+@cache
+def shares() -> dict[str, tuple[Kind, ...]]:
+    """The resources that say how much of a device a slice is, with the devices that they may be of."""
+    found: dict[str, tuple[Kind, ...]] = {}
+    for option in _options().values():
+        for device in _devices(option["device"]):
+            for share in device.shares:
+                found[share] = (*found.get(share, ()), device)
+    return found
+
+
+def chips_without_bf16(label: str) -> list[str]:
+    """The chips without bf16 that a node's label names: `Tesla-V100-SXM2-32GB` names v100."""
+    words = set(re.findall(r"[a-z0-9]+", label.lower()))
+    return sorted(name for name, option in _options().items() if option.get("bf16") is False and name in words)
+
+
+def clashing(names: Iterable[str], own: str = "") -> list[tuple[str, str]]:
+    """The resources of a container that are of another device plugin than its first, each with that first one.
+
+    `own` is a device that conf/hardware may not know.
+    """
+    known = list(names)
+    devices = [name for name in known if name in kinds() or name == own]
+    odd = devices[1:]
+    odd += [
+        name for name in known if name in shares() and devices and not {k.resource for k in shares()[name]} & {*devices}
+    ]
+    return [(name, devices[0]) for name in odd]
+
+
+@cache
+def resources() -> frozenset[str]:
+    """Every resource that conf/hardware names; the texts are searched, which is much faster than to read them."""
+    files = sorted((directory("conf") / "hardware").glob("*.yaml"))
+    texts = (file.read_text(encoding="utf-8") for file in files)
+    return frozenset(found for text in texts for found in re.findall(r"\bresource: *([\w./-]+/[\w./-]+)", text))
+
+
+def meant(name: str) -> str:
+    """The resource that a misspelt one stands for; empty where it is known, or may be another device.
+
+    Digits and dots tell devices apart (mig-1g.5gb.me, Ascend910B5), as the first letter does (gpu, vgpu, npu).
+    """
+    if name in resources() or "/" not in name:
+        return ""
+    return next((known for known in sorted(resources(), key=len) if _is_slip(name, known)), "")
+
+
+def _is_slip(name: str, known: str) -> bool:
+    domain, _, rest = name.partition("/")
+    known_domain, _, known_rest = known.partition("/")
+    if rest == known_rest and (domain == known_domain.partition(".")[0] or _is_slip_of_words(domain, known_domain)):
+        return True
+    return domain == known_domain and _is_slip_of_words(rest, known_rest)
+
+
+def _is_slip_of_words(text: str, known: str) -> bool:
+    """Between the words nothing differs; a word of one or two letters is a model."""
+    if text.casefold() == known.casefold():
+        return True
+    ours, theirs = _LETTERS.split(text), _LETTERS.split(known)
+    words = list(zip(_LETTERS.findall(text), _LETTERS.findall(known), strict=False))
+    return ours == theirs and all(one == other or _is_near(one, other) for one, other in words)
+
+
+def _is_near(word: str, known: str) -> bool:
+    """A letter too many, too few or wrong, or two in another order; the first is right."""
+    if len(known) < _SHORTEST or word[:1] != known[:1]:
+        return False
+    same = (at for at, (ours, theirs) in enumerate(zip(word, known, strict=False)) if ours != theirs)
+    start = next(same, min(len(word), len(known)))
+    one, other = word[start:], known[start:]
+    return one[1:] == other or one == other[1:] or one[1:] == other[1:] or one == other[1::-1] + other[2:]

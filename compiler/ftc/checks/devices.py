@@ -1,0 +1,54 @@
+"""Rules on the devices that a container asks for, after the users' fragments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.accelerators import clashing
+from ftc.checks.given import containers
+from ftc.checks.rule import Finding, Rule
+from ftc.plan.pod import with_fragments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.job import JobSpec
+
+
+def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container asks for devices in the words of one device plugin.
+
+    Those of two are two sets of devices, and no node has both: the pod stays pending for ever. Source: the names of
+    conf/hardware; Alauda, Build of HAMi: not together with whole devices; Volcano issue 3624.
+
+    Wrong: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
+    Right: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
+    """
+    device = spec.hardware.device
+    ours = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
+    added = _added(spec)
+    if not {name for _, name in added} - ours:
+        return
+    slices = ours - {device.resource} if device else set()
+    body = with_fragments(run)["spec"]
+    for container in (*body["containers"], *body.get("initContainers", [])):
+        limits = [name for name in container.get("resources", {}).get("limits", {}) if name not in slices]
+        for name, first in clashing(limits, device.resource if device else ""):
+            path = added.get((container["name"], name), ("pod",))
+            yield Finding(path, f"asks for {name}, and {first} is of another device plugin", "keep one: hardware=…")
+
+
+def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
+    """The extended resources of the fragments, by container and name, and where each is asked for."""
+    return {
+        (container["name"], name): (*where, "resources", field, name)
+        for where, container in containers(spec)
+        for field, amounts in container.get("resources", {}).items()
+        for name in (amounts if field in ("requests", "limits") else ())
+        if "/" in name
+    }
+
+
+RULES = (Rule("FTC341", devices_are_of_one_kind),)
