@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.accelerators import clashing
+from ftc.accelerators import clashing, meant
 from ftc.checks.given import containers
 from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             yield Finding(path, f"asks for {name}, and {first} is of another device plugin", "keep one: hardware=…")
 
 
+def device_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The resource of a device is spelt as its plugin spells it.
+
+    No node has a misspelt one, and the pod stays pending for ever (`Insufficient nvidia.com/gpus`). Source: the names
+    of conf/hardware; those that differ from them in digits or dots may be other devices.
+
+    Wrong: hardware.device.resource=nvidia.com/gpus
+    Right: hardware.device.resource=nvidia.com/gpu.shared
+    """
+    device = spec.hardware.device
+    place = ("hardware", "device")
+    named: list[tuple[KeyPath, str]] = [(path, name) for (_, name), path in _added(spec).items()]
+    if device is not None:
+        named.append(((*place, "resource"), device.resource))
+        named += [((*place, "slices", key, "resource"), share.resource) for key, share in device.slices.items()]
+    for path, name in named:
+        if known := meant(name):
+            message = f"{name} is no resource that ftc knows: the pod would stay pending for ever"
+            yield Finding(path, message, f"did you mean '{known}'?")
+
+
 def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
     """The extended resources of the fragments, by container and name, and where each is asked for."""
     return {
@@ -51,4 +73,7 @@ def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
     }
 
 
-RULES = (Rule("FTC341", devices_are_of_one_kind),)
+RULES = (
+    Rule("FTC341", devices_are_of_one_kind),
+    Rule("FTC342", device_is_known, Severity.WARNING),
+)

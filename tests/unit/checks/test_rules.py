@@ -179,9 +179,24 @@ PAIRS = (
     ),
     (
         "FTC341",
-        ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {volcano.sh/vgpu-memory: 8}}}]}}"),
+        (
+            "hardware=nvidia",
+            "pod.spec.containers=[{name: train, resources: {limits: {volcano.sh/vgpu-cores: 8}}}]",
+        ),
         ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 8}}}]}}"),
         "pod.spec.containers",
+    ),
+    (
+        "FTC342",
+        ("hardware.device.resource=nvidia.com/gpus",),
+        ("hardware.device.resource=nvidia.com/mig-1g.5gb.me",),
+        "hardware.device.resource",
+    ),
+    (
+        "FTC342",
+        ("hardware=ascend", "hardware.device.resource=huawei.com/ascend910"),
+        ("hardware=ascend", "hardware.device.resource=huawei.com/Ascend910B5"),
+        "hardware.device.resource",
     ),
     ("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
     ("FTC508", ("nodes=2", "pod={spec: {hostname: a}}"), ("pod={spec: {hostname: a}}",), "pod.spec.hostname"),

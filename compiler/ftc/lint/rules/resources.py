@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.accelerators import Kind as Device
-from ftc.accelerators import clashing, kinds, shares
+from ftc.accelerators import clashing, kinds, meant, shares
 from ftc.diagnostics.model import Severity
 from ftc.lint.amounts import amount
 from ftc.lint.devices import asked
@@ -111,6 +111,23 @@ def devices_are_of_one_kind(step: Step) -> Iterator[Finding]:
         yield Finding(place, message, "keep one")
 
 
+def devices_are_known(step: Step) -> Iterator[Finding]:
+    """The resource of a device is spelt as its plugin spells it.
+
+    No node has a misspelt one, and the pod stays pending for ever (`Insufficient nvidia.com/gpus`). Source: the names
+    of conf/hardware; those that differ from them in digits or dots may be other devices.
+
+    Wrong: tests/corpus/bad/FTC895-gpus.yaml
+    Right: tests/corpus/good/FTC895-another-profile.yaml
+    """
+    resources = step.container.resources
+    for name in {**resources.requests, **resources.limits}:
+        if known := meant(name):
+            message = f"{name} is no resource that ftc knows: the pod would stay pending for ever"
+            place = step.at("resources", "limits" if name in resources.limits else "requests", name)
+            yield Finding(place, message, f"did you mean '{known}'?")
+
+
 def slices_are_scheduled(step: Step) -> Iterator[Finding]:
     """A share of a device is asked of the scheduler that hands it out.
 
@@ -172,4 +189,5 @@ RULES = (
     Rule("FTC863", devices_are_of_one_kind, Step),
     Rule("FTC864", slices_are_scheduled, Step),
     Rule("FTC865", slices_do_not_talk, Run, Severity.WARNING),
+    Rule("FTC895", devices_are_known, Step, Severity.WARNING),
 )
