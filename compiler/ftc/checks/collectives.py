@@ -1,0 +1,132 @@
+"""Rules on the variables by which the collective libraries and PyTorch's allocators are told what they have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.checks.given import variables
+from ftc.checks.rule import Finding, Rule
+from ftc.diagnostics.model import Severity
+from ftc.plan.pod import with_fragments
+from ftc.plan.train import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec
+
+_NPU = "PYTORCH_NPU_ALLOC_CONF"
+_EVERY = "PYTORCH_ALLOC_CONF"
+_SPLITTING = ("max_split_size_mb", "garbage_collection_threshold")
+_BASE_PORT = "HCCL_IF_BASE_PORT"
+_DEFAULT_BASE_PORT = 60000
+_PORTS = 32
+_INTERFACE = ("NCCL_SOCKET_IFNAME", "HCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+_OF_ONE_NODE = ("lo", "docker0")
+_ADAPTER = ("NCCL_IB_HCA", "NCCL_IB_GID_INDEX")
+_OTHER_NETWORKS = "k8s.v1.cni.cncf.io/networks"
+
+
+def _read(spec: JobSpec) -> dict[str, tuple[KeyPath, str]]:
+    """The variables that this hardware reads, with the place and value that win."""
+    ignored = spec.hardware.ignored_env
+    return {name: (path, value) for path, name, value in variables(spec) if not name.startswith(ignored)}
+
+
+def allocator_settings_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The settings of the NPU's allocator fit each other.
+
+    Segments that grow are not split: with both settings, or with PYTORCH_ALLOC_CONF too, torch_npu stops when it
+    starts (torch_npu, environment variables: PYTORCH_NPU_ALLOC_CONF).
+
+    Wrong: hardware=ascend 'env.PYTORCH_NPU_ALLOC_CONF="expandable_segments:True,max_split_size_mb:128"'
+    Right: hardware=ascend 'env.PYTORCH_NPU_ALLOC_CONF="expandable_segments:True"'
+    """
+    given = _read(spec)
+    if _NPU not in given:
+        return
+    path, value = given[_NPU]
+    settings = dict(part.strip().partition(":")[::2] for part in value.split(","))
+    clash = [name for name in _SPLITTING if name in settings]
+    if settings.get("expandable_segments", "").casefold() == "true" and clash:
+        message = f"expandable_segments cannot be combined with {' and '.join(clash)}"
+        yield Finding(path, message, "leave one of them out")
+    if _EVERY in given:
+        yield Finding(path, f"is set beside {_EVERY}, and torch_npu takes one of the two", "leave one of them out")
+
+
+def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """On the network of the node the port of the rendezvous is none of the collective library's.
+
+    HCCL listens at 32 ports from HCCL_IF_BASE_PORT on, 60000 where it is not set (hiascend.com, CANN), and the ranks
+    fail with: the port is already bound.
+
+    Wrong: hardware=ascend network=host-ascend master_port=60001
+    Right: hardware=ascend network=host-ascend master_port=29500
+    """
+    if _BASE_PORT not in {limit.name for limit in spec.hardware.env_limits} or not _pod(run).get("hostNetwork"):
+        return
+    _, value = _read(spec).get(_BASE_PORT, ((), str(_DEFAULT_BASE_PORT)))
+    base = int(value) if value.isdecimal() else _DEFAULT_BASE_PORT
+    if base <= spec.master_port < base + _PORTS:
+        message = f"{spec.master_port} is among HCCL's ports on the node, {base} to {base + _PORTS - 1}"
+        yield Finding(("master_port",), message, "choose another, or set env.HCCL_IF_BASE_PORT")
+
+
+def interface_leaves_the_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Nodes talk to each other over an interface that leaves the node.
+
+    Over lo or docker0 a rank reaches itself only, and the others wait until they time out (NCCL documentation,
+    NCCL_SOCKET_IFNAME: `lo` and `docker*` are the last that NCCL takes by itself).
+
+    Wrong: nodes=2 env.NCCL_SOCKET_IFNAME=lo
+    Right: nodes=2 env.NCCL_SOCKET_IFNAME=eth0
+    """
+    for name, (path, value) in _read(spec).items() if spec.nodes > 1 else ():
+        names = [part.partition(":")[0] for part in value.removeprefix("=").split(",")]
+        if name in _INTERFACE and set(names) <= set(_OF_ONE_NODE):
+            yield Finding(path, f"{value} does not leave the node, and the job has {spec.nodes} nodes", "leave it out")
+
+
+def adapter_is_given(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """An adapter that NCCL is told to use is one that the pod has.
+
+    In a pod without an RDMA device NCCL finds no adapter and goes over sockets, at a fraction of the speed (NCCL
+    documentation, NCCL_IB_HCA; Mellanox/k8s-rdma-shared-dev-plugin).
+
+    Wrong: nodes=2 env.NCCL_IB_HCA=mlx5_0
+    Right: nodes=2 network=rdma env.NCCL_IB_HCA=mlx5_0
+    """
+    given = [one for name, one in _read(spec).items() if name in _ADAPTER]
+    if spec.nodes == 1 or not given or _has_adapters(spec, run):
+        return
+    for path, value in given:
+        yield Finding(path, f"is {value}, and the pod asks for no RDMA device", "use network=rdma or network=roce")
+
+
+def _has_adapters(spec: JobSpec, run: RunPlan) -> bool:
+    """Through a resource, whatever it is called, the node's network, its devices, or a second network."""
+    pod = _pod(run)
+    train: Json = next(container for container in pod["containers"] if container["name"] == NAME)
+    device = spec.hardware.device
+    ours = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
+    others = {name for name in train["resources"]["limits"] if "/" in name} - ours
+    annotations = with_fragments(run)["metadata"].get("annotations", {})
+    privileged = train.get("securityContext", {}).get("privileged")
+    return bool(others or pod.get("hostNetwork") or privileged or _OTHER_NETWORKS in annotations)
+
+
+def _pod(run: RunPlan) -> Json:
+    body: Json = with_fragments(run)["spec"]
+    return body
+
+
+RULES = (
+    Rule("FTC343", allocator_settings_fit),
+    Rule("FTC344", ports_are_apart, Severity.WARNING),
+    Rule("FTC345", interface_leaves_the_node, Severity.WARNING),
+    Rule("FTC346", adapter_is_given, Severity.WARNING),
+)
