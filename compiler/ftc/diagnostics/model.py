@@ -116,8 +116,11 @@ _SHORT_LIST = 12
 
 
 def as_errors(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The diagnostics as --strict judges them: a warning is an error, and says why."""
-    return tuple(_as_error(d) if d.severity is Severity.WARNING else d for d in diagnostics)
+    """The diagnostics as --strict judges them: a warning is an error, and says why.
+
+    What is of no place, an --ignore that silences nothing, stays a warning: one command line serves many runs.
+    """
+    return tuple(_as_error(d) if d.severity is Severity.WARNING and (d.path or d.position) else d for d in diagnostics)
 
 
 def _as_error(diagnostic: Diagnostic) -> Diagnostic:

@@ -137,3 +137,9 @@ def test_what_is_ignored_is_no_part_of_the_runs_name() -> None:
     assert artifacts(*several)["volcano.yaml"] == artifacts(*several, "ignore=[FTC209]")["volcano.yaml"]
     one, other = (ftc("compile", "-t", "job", *several, *more).stdout for more in ((), ("ignore=[FTC209]",)))
     assert one == other
+
+
+def test_a_code_of_the_command_line_that_is_not_found_stays_a_warning() -> None:
+    said = ftc("compile", "--strict", "--ignore", "FTC209")
+    assert said.exit_code == 0
+    assert "warning[FTC015]" in said.stderr
