@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ftc.cli.options import Reporting, configuration, refuse, report, reporting
-from ftc.diagnostics.model import did_you_mean
+from ftc.diagnostics.model import did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # A script is no document that has paths.
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None]
 _KEYS = JobSpec.__struct_fields__
+_NEAR = 0.8
 
 
 @click.command("explain")
@@ -91,10 +93,19 @@ def _asked(what: str) -> tuple[str, KeyPath]:
 def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
     there = find(data, path)
     if isinstance(there, Missing):
-        same = [written(leaf) for leaf in leaves(data) if leaf[-1] == path[-1]]
-        _not_there("the spec", there, f"it is set as {', '.join(same)}" if same else "")
+        _not_there("the spec", there, _elsewhere(data, str(path[-1]), there))
     for origin in origins(composed, data, leaves(there.value, there.path)):
         _print(origin)
+
+
+def _elsewhere(data: Any, name: str, there: Missing) -> str:
+    """Where a key of this name is set, or of a name that is near it, if nothing nearer is known."""
+    every = {str(leaf[-1]): written(leaf) for leaf in leaves(data)}
+    same = [written(leaf) for leaf in leaves(data) if str(leaf[-1]) == name]
+    if same:
+        return f"it is set as {', '.join(same)}"
+    near = [] if nearest(str(there.step), there.known) else get_close_matches(name, every, n=1, cutoff=_NEAR)
+    return f"did you mean '{every[near[0]]}'?" if near else ""
 
 
 def _explain_place(composed: Composed, spec: JobSpec, name: str, document: str, path: KeyPath) -> None:
@@ -136,7 +147,8 @@ def _at_path(target: str, found: Documents, path: KeyPath) -> Place:
         name, document = next(iter(found.items()), (f"-t {target}", {}))
         there = find(document, path)
         if isinstance(there, Missing):
-            _not_there(name, there)
+            key = nearest(str(path[0]), _KEYS) if target == "volcano" and not there.path else ""
+            _not_there(name, there, f"{key.removesuffix('?')}, a key of the spec?" if key else "")
     return place or Place("", ())
 
 
