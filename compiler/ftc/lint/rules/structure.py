@@ -111,6 +111,8 @@ def _form(mismatch: Mismatch) -> str:
 
 def _help(mismatch: Mismatch) -> str:
     instance, wanted = mismatch.instance, mismatch.wanted
+    if isinstance(instance, float) and "resources" in mismatch.path and "/" in str(mismatch.path[-1]):
+        return "ask for whole devices, or for a share by its own name"
     if mismatch.validator == "type" and "string" in wanted and isinstance(instance, bool | int | float):
         return f'write it in quotes: "{json.dumps(instance)}"'
     if mismatch.validator == "type" and isinstance(instance, str) and _wants_number(mismatch):
