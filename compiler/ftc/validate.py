@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,16 @@ def _help(error: ValidationError) -> str:
         return "give its keys one by one, or choose an option of a group: see `ftc list`"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
+    if error.validator == "type" and "integer" in error.validator_value:  # type: ignore[operator] # a word or a list
+        return f"write {dotted(tuple(error.absolute_path))}={_digits(error.instance)}"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
     return description.partition("\n")[0]
+
+
+def _digits(value: object) -> str:
+    """The whole number that was meant, or an example of one."""
+    found = re.match(r"[0-9]+", str(value).strip())
+    return found[0] if found else "2"
 
 
 def _shown(value: object) -> str:

@@ -172,7 +172,7 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "ranking"), message, help_, (("method", "stage"),))
         elif ranking is True and run.stage not in _OF_PAIRS:
             message = f"'{name}' has pairs of answers, and stage {run.stage} has no use for them"
-            help_ = "use method.stage=dpo or rm, or another dataset"
+            help_ = "use method=lora-dpo or another of pairs, or another dataset"
             yield Finding((*at, "ranking"), message, help_, (("method", "stage"),))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.checks.given import fragments
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _POD_NAME_LIMIT = 63
 _GENERATED = "-xxxxx"
 _STRING_LIMIT = 120_000
+_SIZE = re.compile(r"([0-9.]+)\s*([KMGTP])i?b?", re.IGNORECASE)
 MAX_ANNOTATION_BYTES = 200 * 1024
 
 
@@ -124,6 +126,10 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
         for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
             help_ = did_you_mean(key, known)
             yield Finding((*inner, key), "is no field of a PodTemplate there", help_, at_key=True)
+    elif error.validator == "pattern" and "[KMGTPE]i" in str(error.validator_value):
+        sized = _SIZE.fullmatch(str(error.instance))
+        help_ = f"did you mean '{sized[1]}{sized[2].upper()}i'?" if sized else "write a size as 10Gi, a share as 500m"
+        yield Finding(inner, "is no quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
     else:
         yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
 

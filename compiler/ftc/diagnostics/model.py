@@ -81,9 +81,14 @@ def dotted(path: KeyPath) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A help line: the nearest of the known words, and the list of them where it is short or nothing is near."""
+    """A help line: the nearest of the known words, and the list of them where it is short or nothing is near.
+
+    A list that fills the screen helps nobody.
+    """
     names = sorted(set(known))
     near = nearest(word, names)
+    if not near and len(names) > _LONG_LIST:
+        return f"none of the {len(names)} that are known is near"
     listed = f"known: {', '.join(names)}" if names and (not near or len(names) <= _SHORT_LIST) else ""
     return f"{near} {listed}".strip()
 
@@ -113,6 +118,7 @@ def _with_parts(word: str, names: list[str]) -> list[str]:
 
 
 _SHORT_LIST = 12
+_LONG_LIST = 80
 
 
 def as_errors(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
