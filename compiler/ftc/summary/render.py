@@ -10,7 +10,7 @@ from ftc.diagnostics.printable import escaped
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary
+    from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary, Topology
 
 _WIDTH = 100
 _LABEL = 11
@@ -30,7 +30,7 @@ def render(summary: Summary) -> str:
     sections = (
         ("run", _run(summary)),
         ("topology", _topology(summary)),
-        ("batch", _batch(summary.batch)),
+        ("batch", _batch(summary.batch, summary.topology)),
         ("memory", [*_memory(summary.memory), *_host(summary.host)]),
         ("pod", _pod(summary)),
         ("storage", _storage(summary)),
@@ -81,7 +81,8 @@ def _run(summary: Summary) -> Iterator[str]:
 
 def _topology(summary: Summary) -> Iterator[str]:
     topology = summary.topology
-    devices = f"{topology.devices} {topology.resource or 'processes on the CPU'}"
+    on_cpu = f"{_counted(topology.devices, 'process', 'processes')} on the CPU"
+    devices = f"{topology.devices} {topology.resource}" if topology.resource else on_cpu
     processes = _counted(topology.processes, "process", "processes")
     how = topology.launcher if summary.batch is None else f"{topology.launcher}, {topology.engine}"
     yield f"{_counted(topology.nodes, 'node', 'nodes')} x {devices} = {processes}, {how}"
@@ -96,18 +97,22 @@ def _counted(number: int, one: str, more: str) -> str:
     return f"{number} {one if number == 1 else more}"
 
 
-def _batch(batch: Batch | None) -> Iterator[str]:
+def _batch(batch: Batch | None, topology: Topology) -> Iterator[str]:
     if batch is None:
         yield "the program's own"
         return
     processes = _counted(batch.processes, "process", "processes")
     parts = f"{batch.per_device} a device x {batch.accumulation} accumulated x {processes}"
-    yield f"{parts} = {batch.sequences} sequences a step, of {batch.cutoff_length} tokens at most"
+    holding = ", packed with rows" if batch.packed else ""
+    yield f"{parts} = {batch.sequences} sequences a step, of {batch.cutoff_length} tokens at most{holding}"
+    if topology.min_nodes < topology.nodes:
+        yield f"that is of all {topology.nodes} nodes: with fewer a step sees fewer"
     if batch.steps is not None:
         yield _counted(batch.steps, "step", "steps")
     elif batch.epochs is not None:
         most = f", {batch.steps_at_most} steps at most" if batch.steps_at_most else ""
-        yield f"{batch.epochs:g} epochs of (rows / {batch.sequences}) steps{most}"
+        what = "packed sequences" if batch.packed else "rows"
+        yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}) steps{most}"
 
 
 def _memory(memory: DeviceMemory) -> Iterator[str]:

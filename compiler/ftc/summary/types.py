@@ -20,13 +20,17 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step of the optimizer sees; `steps` is null where the rows decide, and `steps_at_most` may bound them."""
+    """What a step of the optimizer sees; `steps` is null where the rows decide, and `steps_at_most` may bound them.
+
+    Where rows are `packed`, a sequence holds several. An elastic run of fewer nodes has fewer processes.
+    """
 
     per_device: int
     accumulation: int
     processes: int
     sequences: int
     cutoff_length: int
+    packed: bool
     epochs: float | None
     steps: int | None
     steps_at_most: int | None

@@ -224,3 +224,21 @@ def test_sources_and_sinks_are_named_with_their_servers() -> None:
     assert "dataset: huggingface-direct tatsu-lab/alpaca at main, each node's trainer, when it starts" in said
     assert "team/out, branch main" in said
     assert "token for train" in said
+
+
+def test_packed_rows_are_no_sequences() -> None:
+    batch = text("train.packing=true")["batch"]
+    assert "packed with rows" in batch
+    assert "3 epochs of (packed sequences / 16) steps" in batch
+    assert "packed" not in text()["batch"]
+    assert planned("train.packing=true")["batch"]["packed"] is True
+
+
+def test_the_batch_of_an_elastic_run_is_that_of_all_nodes() -> None:
+    case = yaml.safe_load((ROOT / "golden" / "scenarios" / "elastic-torchrun-2to4" / "case.yaml").read_text())
+    assert "that is of all 4 nodes: with fewer a step sees fewer" in text(*case["overrides"])["batch"]
+    assert "all" not in text("nodes=2")["batch"]
+
+
+def test_a_process_on_the_cpu_is_one() -> None:
+    assert "1 node x 1 process on the CPU = 1 process" in text("hardware=cpu")["topology"]
