@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
@@ -50,6 +51,31 @@ def _told_nodes(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
         first, last = number_in(low), number_in(high or low)
         if first is not None and last is not None:
             yield word, first, last
+
+
+def options_are_known(step: Step) -> Iterator[Finding]:
+    """An option of torchrun is one that it has.
+
+    It stops with: unrecognized arguments. A beginning that only one option has stands for that option.
+    Source: PyTorch, torch/distributed/run.py; Python, argparse (allow_abbrev).
+
+    Wrong: tests/corpus/bad/FTC896-processes-misspelt.yaml
+    Right: tests/corpus/good/FTC896-beginning-of-an-option.yaml
+    """
+    for launch in step.launches:
+        for name, word in launch.options.items() if launch.tool == "torchrun" else ():
+            near = [] if any(one.startswith(name) for one in _TORCHRUN) else get_close_matches(name, _TORCHRUN, n=1)
+            if near:
+                yield Finding(spot_of(step, word), f"torchrun has no option --{name}", f"did you mean '--{near[0]}'?")
+
+
+_TORCHRUN = (
+    *("nnodes", "nproc_per_node", "node_rank", "master_addr", "master_port", "local_addr", "role", "standalone"),
+    *("rdzv_backend", "rdzv_endpoint", "rdzv_id", "rdzv_conf", "max_restarts", "monitor_interval", "start_method"),
+    *("module", "no_python", "run_path", "log_dir", "logs_specs", "redirects", "tee", "local_ranks_filter", "use_env"),
+    *("event_log_handler", "numa_binding", "signals_to_handle", "virtual_local_rank", "use_agent_store"),
+    *("duplicate_stdout_filters", "duplicate_stderr_filters", "help"),
+)
 
 
 def devices_are_used(step: Step) -> Iterator[Finding]:
@@ -192,4 +218,5 @@ RULES = (
     Rule("FTC844", launchers_know_of_the_others, Run),
     Rule("FTC845", switches_are_on, Step),
     Rule("FTC848", ports_are_ports, Step),
+    Rule("FTC896", options_are_known, Step),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _LIST = re.compile(r"VC_(\w+)_(HOSTS|NUM)")
 # The names of a task's pods, a line each; plugin svc mounts them.
 _FILE = re.compile(r"/etc/volcano/(\w+)\.host")
+
+RENDEZVOUS = {*TORCH, "NODE_RANK", "NNODES", "JOB_COMPLETION_INDEX"}
+_NEAR = 0.8
 
 
 def volcano_sets_what_is_read(step: Step) -> Iterator[Finding]:
@@ -127,9 +131,29 @@ def ranks_are_set(step: Step) -> Iterator[Finding]:
     if step.pod.job.kind is Kind.POD or step.program is None or step.program.opaque:
         return
     severity = Severity.ERROR if step.pod.job.several else Severity.WARNING
-    names = {*TORCH, "NODE_RANK", "NNODES", "JOB_COMPLETION_INDEX"}
-    for read in _unset(step, lambda read: read.name in names and not read.tolerant):
+    for read in _unset(step, lambda read: read.name in RENDEZVOUS and not read.tolerant):
         yield Finding(step.program.at(read.start), f"{read.name} is never set", _who(step, read.name), severity)
+
+
+def launcher_is_told(step: Step) -> Iterator[Finding]:
+    """A variable that a launcher is told is spelt as the one that is set.
+
+    The shell makes nothing of a misspelt one: the launcher takes the next word for its value, or waits at no address.
+    Source: POSIX, Shell Command Language, 2.6.2.
+
+    Wrong: tests/corpus/bad/FTC897-misspelt-address.yaml
+    Right: tests/corpus/good/FTC897-address-of-the-image.yaml
+    """
+    if step.program is None or step.program.opaque:
+        return
+    words = [word for launch in step.launches for word in launch.options.values()]
+    told = {part.name for word in words for part in word.parts if isinstance(part, Expansion)} - RENDEZVOUS
+    known = {*step.environment.variables, *(one.name for one in step.program.script.assignments)}
+    for read in _unset(step, lambda read: read.name in told and not read.tolerant and not _is_of_volcano(step, read)):
+        near = get_close_matches(read.name, sorted(known), n=1, cutoff=_NEAR)
+        if near:
+            message = f"{read.name} is set by nobody, and {near[0]} is"
+            yield Finding(step.program.at(read.start), message, f"did you mean '{near[0]}'?")
 
 
 def _who(step: Step, name: str) -> str:
@@ -219,4 +243,5 @@ RULES = (
     Rule("FTC835", own_values_count, Step),
     Rule("FTC836", tests_can_succeed, Step, Severity.NOTE),
     Rule("FTC838", ranks_are_the_launchers, Step, Severity.NOTE),
+    Rule("FTC897", launcher_is_told, Step, Severity.WARNING),
 )
