@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftc.checks.given import variables
@@ -18,15 +19,14 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
-_NPU = "PYTORCH_NPU_ALLOC_CONF"
 _EVERY = "PYTORCH_ALLOC_CONF"
 _SPLITTING = ("max_split_size_mb", "garbage_collection_threshold")
-_BASE_PORT = "HCCL_IF_BASE_PORT"
+_BASE_PORT = re.compile(r"[A-Z]+_IF_BASE_PORT")
 _DEFAULT_BASE_PORT = 60000
 _PORTS = 32
-_INTERFACE = ("NCCL_SOCKET_IFNAME", "HCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
-_OF_ONE_NODE = ("lo", "docker0")
-_ADAPTER = ("NCCL_IB_HCA", "NCCL_IB_GID_INDEX")
+_INTERFACE = re.compile(r"[A-Z]+_SOCKET_IFNAME")
+_OF_ONE_NODE = {"lo", "docker0"}
+_ADAPTER = re.compile(r"[A-Z]+_IB_(HCA|GID_INDEX)")
 _OTHER_NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
@@ -46,16 +46,17 @@ def allocator_settings_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=ascend 'env.PYTORCH_NPU_ALLOC_CONF="expandable_segments:True"'
     """
     given = _read(spec)
-    if _NPU not in given:
+    name = f"PYTORCH_{spec.hardware.distributed_type.removeprefix('MULTI_')}_ALLOC_CONF"
+    if name not in given:
         return
-    path, value = given[_NPU]
+    path, value = given[name]
     settings = dict(part.strip().partition(":")[::2] for part in value.split(","))
     clash = [name for name in _SPLITTING if name in settings]
     if settings.get("expandable_segments", "").casefold() == "true" and clash:
         message = f"expandable_segments cannot be combined with {' and '.join(clash)}"
         yield Finding(path, message, "leave one of them out")
     if _EVERY in given:
-        yield Finding(path, f"is set beside {_EVERY}, and torch_npu takes one of the two", "leave one of them out")
+        yield Finding(path, f"is set beside {_EVERY}, and one of the two is taken", "leave one of them out")
 
 
 def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -67,13 +68,16 @@ def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=ascend network=host-ascend master_port=60001
     Right: hardware=ascend network=host-ascend master_port=29500
     """
-    if _BASE_PORT not in {limit.name for limit in spec.hardware.env_limits} or not _pod(run).get("hostNetwork"):
+    name = next((limit.name for limit in spec.hardware.env_limits if _BASE_PORT.fullmatch(limit.name)), "")
+    if not name or not _pod(run).get("hostNetwork"):
         return
-    _, value = _read(spec).get(_BASE_PORT, ((), str(_DEFAULT_BASE_PORT)))
+    _, value = _read(spec).get(name, ((), str(_DEFAULT_BASE_PORT)))
     base = int(value) if value.isdecimal() else _DEFAULT_BASE_PORT
     if base <= spec.master_port < base + _PORTS:
-        message = f"{spec.master_port} is among HCCL's ports on the node, {base} to {base + _PORTS - 1}"
-        yield Finding(("master_port",), message, "choose another, or set env.HCCL_IF_BASE_PORT")
+        message = (
+            f"{spec.master_port} is among the collective library's ports on the node, {base} to {base + _PORTS - 1}"
+        )
+        yield Finding(("master_port",), message, f"choose another, or set env.{name}")
 
 
 def interface_leaves_the_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -87,7 +91,7 @@ def interface_leaves_the_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for name, (path, value) in _read(spec).items() if spec.nodes > 1 else ():
         names = [part.partition(":")[0] for part in value.removeprefix("=").split(",")]
-        if name in _INTERFACE and set(names) <= set(_OF_ONE_NODE):
+        if _INTERFACE.fullmatch(name) and {*names} <= _OF_ONE_NODE:
             yield Finding(path, f"{value} does not leave the node, and the job has {spec.nodes} nodes", "leave it out")
 
 
@@ -100,7 +104,7 @@ def adapter_is_given(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 env.NCCL_IB_HCA=mlx5_0
     Right: nodes=2 network=rdma env.NCCL_IB_HCA=mlx5_0
     """
-    given = [one for name, one in _read(spec).items() if name in _ADAPTER]
+    given = [one for name, one in _read(spec).items() if _ADAPTER.fullmatch(name)]
     if spec.nodes == 1 or not given or _has_adapters(spec, run):
         return
     for path, value in given:
