@@ -74,9 +74,7 @@ def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     _, value = _read(spec).get(name, ((), str(_DEFAULT_BASE_PORT)))
     base = int(value) if value.isdecimal() else _DEFAULT_BASE_PORT
     if base <= spec.master_port < base + _PORTS:
-        message = (
-            f"{spec.master_port} is among the collective library's ports on the node, {base} to {base + _PORTS - 1}"
-        )
+        message = f"{spec.master_port} is among the ports of the collective library, {base} to {base + _PORTS - 1}"
         yield Finding(("master_port",), message, f"choose another, or set env.{name}")
 
 
