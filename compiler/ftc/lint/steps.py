@@ -140,6 +140,15 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
         trains = reads or any(step.devices for step in self.steps) or plugins & DISTRIBUTED
         return "svc" not in plugins or not trains
 
+    @property
+    def elastic(self) -> bool:
+        """Whether fewer pods than all are enough: a launcher says so, or the job does, and what it runs is not seen."""
+        if any(launch.elastic for _, launch in self.launches):
+            return True
+        enough = self.job.volcano.min_available if self.job.volcano else None
+        fewer = enough is not None and 1 < enough < (self.job.total or 0)
+        return fewer and not (self.trains or self.spreads or self.job.plugins.keys() & DISTRIBUTED)
+
     @cached_property
     def spreads(self) -> bool:
         """Whether a script in it is written for several pods: it reads the list of their names."""

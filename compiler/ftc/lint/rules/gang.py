@@ -62,8 +62,8 @@ def gang_is_whole(run: Run) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC806-half-a-gang.yaml
     Right: tests/corpus/good/FTC806-elastic.yaml
     """
-    job, found = run.job, run.launches
-    if job.volcano is None or run.apart or any(launch.elastic for _, launch in found):
+    job = run.job
+    if job.volcano is None or run.apart or run.elastic:
         return
     severity = Severity.ERROR if run.trains else Severity.WARNING
     wanted, total = job.volcano.min_available, _first_wave(job)

@@ -96,6 +96,8 @@ def loss_restarts(run: Run) -> Iterator[Finding]:
     handled = {event for _, policy in _all(job) for event in policy.all_events}
     if not run.trains and all(crew.template.spec.restart_policy == "OnFailure" for crew in job.crews):
         handled.add("PodFailed")  # which the kubelet sees to
+    if run.elastic:
+        handled.add("PodEvicted")  # the controller makes the pod anew, and it joins
     missing = [event for event in _LOSS if event not in handled and "*" not in handled]
     if missing:
         given = job.object.has("spec", "policies")
