@@ -282,6 +282,7 @@ PAIRS = (
     ("FTC583", ("suspend=true", "cluster.kueue_queue=a"), ("suspend=true",), "suspend"),
 )
 WARNINGS = {
+    "FTC342",
     "FTC208",
     "FTC209",
     "FTC210",
