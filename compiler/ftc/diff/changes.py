@@ -76,7 +76,8 @@ def _same(before: Any, after: Any, address: Address) -> bool:
 
 
 def _is_quantity(address: Address) -> bool:
-    return address[-1] in _QUANTITY or (len(address) > 1 and address[-2] in _QUANTITIES)
+    *_, parent, last = (None, None, *address)
+    return last in _QUANTITY or parent in _QUANTITIES
 
 
 def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator[Change]:

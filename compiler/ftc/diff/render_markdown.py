@@ -112,7 +112,7 @@ def _fence(told: Told, lines: Sequence[str]) -> str:
     fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(shown))))
     cause = f" ({_because(told)})" if told.causes else ""
     body = "\n".join(shown)
-    return f"\n{_code(written(told.change.address))}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
+    return f"\n{_code(written(told.change.address) or told.thing)}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
 
 
 def _code(text: str) -> str:

@@ -55,5 +55,5 @@ def _git(*arguments: str) -> bytes:
         raise NoRevisionError("git is not installed") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise NoRevisionError(said or f"git {' '.join(arguments)} finds nothing")
+        raise NoRevisionError(said or "is no revision that this repository has; a shallow clone fetches it first")
     return done.stdout

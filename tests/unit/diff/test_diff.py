@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,16 @@ def test_every_change_names_the_override_that_brings_it() -> None:
     assert causes["train.yaml: learning_rate"] == {"train.learning_rate=2.0e-4"}
     assert causes["spec.minAvailable"] == {"nodes=2"}
     assert all(said for said in causes.values())
+
+
+@pytest.mark.parametrize(("target", "file"), [("image", "Dockerfile"), ("script", "run.sh")])
+def test_a_file_that_is_no_yaml_is_a_text(target: str, file: str) -> None:
+    sides = ("hardware=ascend", "--", "hardware=h800", "-t", target)
+    (whole,) = [change for change in changes(*sides) if change["object"] == file]
+    assert (whole["path"], whole["kind"]) == ("", "changed")
+    said = ftc("diff", "--format", "markdown", *sides).stdout
+    assert f"\n`{file}` (" in said
+    assert "`` (" not in said
 
 
 def test_a_kind_of_a_union_is_one_cause() -> None:
@@ -178,6 +189,13 @@ def test_a_base_without_a_repository_or_revision_is_refused() -> None:
     said = ftc("diff", "--base", "HEAD", "nodes=1")
     assert said.exit_code == 1
     assert said.stderr.startswith("ftc: HEAD: ")
+
+
+def test_a_revision_that_is_not_there_is_named() -> None:
+    subprocess.run(["git", "init", "-q"], check=True)
+    said = ftc("diff", "--base", "nowhere", "nodes=1")
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert said.stderr.startswith("ftc: nowhere: is no revision")
 
 
 def run(name: str, number: int, text: str = "x") -> Difference:
