@@ -11,6 +11,7 @@ import msgspec
 
 from ftc.diagnostics import codes
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
+from ftc.diagnostics.redact import redacted
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import schemas_at, spec_schema
 
@@ -139,5 +140,6 @@ def _digits(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    # Stars before the cut: a half of a secret has not its shape.
+    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a line on a terminal

@@ -30,6 +30,7 @@ OVERRIDES = (
     f"'train.hub_token={{a: {ODD}}}'",
     f"train.hub_tokenn={HF}",
     f"hardware={HF}",
+    f"'setup=[\"pip install a b --extra-index-url https://user:{ODD}@git.example.com/\"]'",
     f"'env.WANDB_API_KEY=${{oc.env:X,{ODD}}}' devices=9",
     f"'pod={{spec: {{containers: [{{name: train, env: [{{name: API_TOKEN, value: {ODD}, x: 1}}]}}]}}}}'",
 )
@@ -42,6 +43,7 @@ def test_an_override_is_told_without_its_secret(words: str, kind: str) -> None:
     assert said.exit_code == 1, said
     assert "FTC" in said.stderr
     assert ODD not in said.stderr
+    assert ODD[:5] not in said.stderr  # nor the half of it, where a value is cut
     assert HF not in said.stderr
     assert HF[:20] not in said.stderr
 

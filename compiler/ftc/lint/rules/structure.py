@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
+from ftc.diagnostics.redact import redacted
 from ftc.lint.objects import UNSEEN, Mismatch, Object
 from ftc.lint.rule import Finding, Rule
 
@@ -132,7 +133,8 @@ _LINE = 60
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    # Stars before the cut: a half of a secret has not its shape.
+    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"
 
 
