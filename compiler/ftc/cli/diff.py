@@ -108,6 +108,8 @@ def command(  # noqa: PLR0913 - an option each
 
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- are three ways to say what is compared: give one")
+    if targets and base is not None and not overrides and config_name == "config":
+        raise click.UsageError("-t is for a run: the cases of golden/ say which targets they have")
     wanted = _Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
     if base is not None:
         sides = _revisions(base, overrides, wanted)

@@ -32,11 +32,6 @@ def tools(spec: JobSpec) -> list[str]:
     return ["git", "git-lfs"] if isinstance(spec.publish, GitPush) else []
 
 
-def modules(spec: JobSpec) -> list[str]:
-    """The modules of Python that the image must have, beside those of the trainer."""
-    return ["minio"] if isinstance(spec.publish, S3Push) else []
-
-
 def variables(spec: JobSpec) -> Variables:
     """Where the result goes, and the credentials for it alone."""
     sink = spec.publish

@@ -9,7 +9,8 @@ from ftc.plan.files import MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
-from ftc.spec.source import FromHub
+from ftc.spec.source import FromHub, HuggingFace
+from ftc.trainer import pins
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
@@ -39,7 +40,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
         "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
-        "REQUIRED_MODULES": " ".join(publish.modules(spec)) or None,
+        "REQUIRED_MODULES": " ".join(_modules(spec)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
     own = isinstance(spec.launcher, Command)
@@ -73,10 +74,19 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
     return list(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 
-def _asked_by_trainer(spec: JobSpec) -> list[FromHub]:
-    """The sources that the trainer downloads by itself; a rule keeps them from having two endpoints or tokens."""
+def _modules(spec: JobSpec) -> tuple[str, ...]:
+    """What Python must find in the image, unless commands of the user's put it there first."""
+    return () if spec.setup or isinstance(spec.launcher, Command) else pins.modules(spec)
+
+
+def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:
+    """The hubs that the trainer asks by itself; a rule keeps them from having two endpoints or tokens."""
     owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
-    return [owner.source for owner in owners if isinstance(owner.source, FromHub)]
+    asked: list[FromHub | HuggingFace] = [owner.source for owner in owners if isinstance(owner.source, FromHub)]
+    entries = (spec.dataset.info or {}).values() if spec.dataset else ()
+    if spec.dataset and isinstance(spec.dataset.source, HuggingFace) and any("hf_hub_url" in one for one in entries):
+        asked.append(spec.dataset.source)  # a dataset beside the one that is staged
+    return asked
 
 
 def _from_hub(spec: JobSpec) -> Variables:

@@ -72,6 +72,25 @@ def extras(spec: JobSpec) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+# The modules that a run's extras bring. TensorBoard has none: another package does the same.
+_MODULES = {
+    "bitsandbytes": ("bitsandbytes",),
+    "deepspeed": ("deepspeed",),
+    "metrics": ("jieba", "nltk", "rouge_chinese"),
+    "mlflow": ("mlflow",),
+    "s3": ("minio",),
+    "swanlab": ("swanlab",),
+    "wandb": ("wandb",),
+}
+
+
+def modules(spec: JobSpec) -> tuple[str, ...]:
+    """What the run imports beside what the trainer always needs; some of it only after hours."""
+    quantizing = spec.method is not None and spec.method.quantize is not None
+    found = [name for extra in extras(spec) for name in _MODULES.get(extra, ())]
+    return (*found, *(("optimum", "gptqmodel") if quantizing else ()))
+
+
 def _of_engine(spec: JobSpec) -> tuple[str, ...]:
     match spec.engine:
         case DeepSpeed():

@@ -172,7 +172,10 @@ def test_a_secret_is_not_printed() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nodes=2"], [], ["a", "b"], ["--base", "HEAD", "--manifest", "x.yaml"], ["--base", "HEAD", "nodes=1", "--"]],
+    [
+        *(["nodes=2"], [], ["a", "b"], ["--base", "HEAD", "--manifest", "x.yaml"], ["--base", "HEAD", "nodes=1", "--"]),
+        ["--base", "HEAD", "--target", "job"],
+    ],
 )
 def test_what_cannot_be_compared_is_a_wrong_command_line(arguments: list[str]) -> None:
     Path("x.yaml").write_text("a: 1\n")
