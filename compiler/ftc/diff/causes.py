@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
+# Each key costs two compiles of each run: of a mapping in which more differ the whole is the cause.
+_MANY = 24
+
+
 class Effect(NamedTuple):
     """What one key does: the kinds of objects and the addresses that it moves."""
 
@@ -90,12 +94,16 @@ def _moved(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, Addr
 
 
 def differing(old: Any, new: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The keys that differ; a mapping of another kind is one key, because its keys are others."""
+    """The keys that differ; a mapping of another kind is one key, and so is one of many."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict) and old.get("kind") == new.get("kind"):
-        for key in [*new, *(key for key in old if key not in new)]:
-            yield from differing(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+        keys = [key for key in {**new, **old} if old.get(key, ABSENT) != new.get(key, ABSENT)]
+        if len(keys) > _MANY and path:
+            yield path
+        else:
+            for key in keys:
+                yield from differing(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
     else:
         yield path
 

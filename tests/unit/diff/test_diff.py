@@ -258,3 +258,10 @@ def test_objects_pair_by_name_and_the_last_of_a_kind_with_the_other() -> None:
     ]
     found = pairs(before, things({}))
     assert all(pair.after.content is ABSENT for pair in found)
+
+
+def test_of_many_keys_of_a_mapping_the_mapping_is_the_cause() -> None:
+    many = [f"env.A{number}=x" for number in range(200)]
+    said = ftc("diff", "nodes=1", "--", "nodes=1", *many).stdout
+    assert "env[A199]" in said
+    assert said.count("      env (") == 200
