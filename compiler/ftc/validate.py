@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import msgspec
 
 from ftc.diagnostics import codes
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.redact import on_a_line
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import schemas_at, spec_schema
 
@@ -83,7 +82,7 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
             yield _diagnostic(codes.REQUIRED, "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
-        message = f"is {_shown(instance)}, and must be one of {', '.join(known)}"
+        message = f"is {on_a_line(instance)}, and must be one of {', '.join(known)}"
         yield _diagnostic(codes.VALUE, message, path, composed, nearest(str(instance), known))
     else:
         yield _diagnostic(codes.VALUE, _message(error), path, composed, _help(error))
@@ -104,7 +103,7 @@ def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help
 
 def _message(error: ValidationError) -> str:
     instance: Any = error.instance
-    value, limit = _shown(instance), error.validator_value
+    value, limit = on_a_line(instance), error.validator_value
     match error.validator:
         case "type":
             types = [limit] if isinstance(limit, str) else list(limit)  # type: ignore[arg-type] # the schema's list
@@ -137,9 +136,3 @@ def _digits(value: object) -> str:
     """The whole number that was meant, or an example of one."""
     found = re.match(r"[0-9]+", str(value).strip())
     return found[0] if found else "2"
-
-
-def _shown(value: object) -> str:
-    # Stars before the cut: a half of a secret has not its shape.
-    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a line on a terminal

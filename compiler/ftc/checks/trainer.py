@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
-from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.spec.launcher import Command
-from ftc.trainer import release
+from ftc.trainer import release, values
 from ftc.trainer.arguments import OWNED, groups
 from ftc.trainer.dataset_info import PLACES
 
@@ -118,38 +118,11 @@ def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, com
             message = f"is no argument of `llamafactory-cli {command}` in {version}"
             yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "", at_key=True)
         else:
-            problem = _value_problem(value, schema["arguments"][name])
+            problem = values.problem(value, schema["arguments"][name])
             if problem:
                 about = schema["arguments"][name]
                 near = nearest(str(value), map(str, about.get("enum", ())))
                 yield Finding((*path, name), problem, near or str(about.get("description", "")))
-
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-    "null": (type(None),),
-}
-
-
-def _value_problem(value: Any, schema: Json) -> str:
-    shown = json.dumps(value, ensure_ascii=False, default=str)
-    if "enum" in schema and value not in schema["enum"]:
-        return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
-    types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
-    if types and not any(_is(value, name) for name in types):
-        return f"is {shown}, and must be {type_words(types)}"
-    return ""
-
-
-def _is(value: Any, name: str) -> bool:
-    if isinstance(value, bool) and name in ("integer", "number"):
-        return False
-    return isinstance(value, _PYTHON_TYPES[name])
 
 
 def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

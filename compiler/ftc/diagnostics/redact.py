@@ -5,6 +5,7 @@ Whatever is printed of a user's input goes through `redacted`: logs have many re
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from typing import Any
@@ -87,3 +88,12 @@ def without_secrets(value: Any, name: str = "") -> Any:
 
 def _starred(found: re.Match[str]) -> str:
     return f"{found[1]}{_STARS if could_be_a_secret(found[2]) else found[2]}"
+
+
+_LINE = 60
+
+
+def on_a_line(value: object) -> str:
+    """A value in a message: as JSON, cut to a line. Stars come before the cut: half of a secret has not its shape."""
+    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import did_you_mean, nearest, type_words
+from ftc.diagnostics.model import did_you_mean, nearest
 from ftc.lint.configs import Config
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Step
-from ftc.trainer import release
+from ftc.trainer import release, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.lint.shell.script import Word
-    from ftc.spec.base import Json
 
 
 def _command(config: Config) -> str:
@@ -59,41 +57,13 @@ def values_fit(config: Config) -> Iterator[Finding]:
     """
     for name in config.data:
         value = config.value(name)
-        problems = [_problem(value, release.arguments(pair)["arguments"].get(name, {})) for pair in config.releases]
+        problems = [
+            values.problem(value, release.arguments(pair)["arguments"].get(name, {})) for pair in config.releases
+        ]
         if value is not None and all(problems):
             choices = release.arguments(config.releases[-1])["arguments"].get(name, {}).get("enum", [])
             help_ = did_you_mean(str(value), [str(choice) for choice in choices]) if choices else ""
             yield Finding(config.at(name), f"{name} {problems[-1]}", help_)
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-    "null": (type(None),),
-}
-
-
-_LINE = 60
-
-
-def _problem(value: Any, schema: Json) -> str:
-    shown = json.dumps(value, ensure_ascii=False, default=str)[:_LINE]
-    if "enum" in schema and value not in schema["enum"]:
-        return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
-    types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
-    if types and not any(_is(value, name) for name in types):
-        return f"is {shown}, and must be {type_words(types)}"
-    return ""
-
-
-def _is(value: Any, name: str) -> bool:
-    if isinstance(value, bool) and name in ("integer", "number"):
-        return False
-    return isinstance(value, _TYPES[name])
 
 
 def template_is_known(config: Config) -> Iterator[Finding]:

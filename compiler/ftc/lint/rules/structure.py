@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.redact import on_a_line
 from ftc.lint.objects import UNSEEN, Mismatch, Object
 from ftc.lint.rule import Finding, Rule
 
@@ -78,7 +78,7 @@ def _of(manifest: Object, validator: str) -> list[Mismatch]:
 
 
 def _message(mismatch: Mismatch) -> str:
-    shown, wanted = _shown(mismatch.instance), mismatch.wanted
+    shown, wanted = on_a_line(mismatch.instance), mismatch.wanted
     if mismatch.validator == "type":
         return f"is {shown}, and must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
     if mismatch.validator == "enum":
@@ -127,15 +127,6 @@ def _help(mismatch: Mismatch) -> str:
 
 def _wants_number(mismatch: Mismatch) -> bool:
     return mismatch.wanted in ("integer", "number") and mismatch.instance.removeprefix("-").isdecimal()
-
-
-_LINE = 60
-
-
-def _shown(value: object) -> str:
-    # Stars before the cut: a half of a secret has not its shape.
-    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"
 
 
 RULES = (
