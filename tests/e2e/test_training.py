@@ -275,7 +275,7 @@ def test_a_node_that_comes_later_joins_an_elastic_training(sources: tuple[str, .
     # As in test_batch_job.py: torch cannot load an optimizer that several processes saved on a CPU.
     resumable = ("train.max_steps=14", "train.save_steps=3", "train.save_only_model=true")
     slow = ("train.gradient_accumulation_steps=4", *resumable)
-    elastic = ("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun", "master_port=29515")
+    elastic = ("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun", "master_port=29516")
     manifest = compile_manifest(*sources, *elastic, *slow, *ALONE)
     assert manifest["spec"]["minAvailable"] == 1
     job = VolcanoJob(manifest, cluster).start(first=1)
