@@ -1,4 +1,4 @@
-"""Rules on what the trainer asks of the chip: precision, attention, quantization, and the libraries that drive it."""
+"""Rules on the libraries that drive the chip, and on the images that hold them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"([^/]+\.)?example\.(com|org|net)(:[0-9]+)?/.*")
 _OFFICIAL = re.compile(r"(docker\.io/)?hiyouga/llamafactory:(?P<tag>[^@]+)(@.*)?")
-# `flash_attn: fa3` raises NotImplementedError up to 0.9.5, on every chip (LLaMA-Factory, model_utils/attention.py).
-_LAST_WITHOUT_FA3 = (0, 9, 5)
 _ONE_VENDOR_ONLY = ("use_unsloth", "use_kt", "enable_liger_kernel")
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
 
 
 def chip_is_driven(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -91,148 +85,6 @@ def image_is_for_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("image",), message, f"the one for it is like {spec.hardware.image}")
 
 
-def precision_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The chip is known to have the precision that is chosen.
-
-    Where it has not, the training is emulated and slow, or stops at its first step.
-
-    Wrong: hardware=hygon-dcu train.bf16=true train.fp16=false
-    Right: hardware=hygon-dcu hardware.bf16=true train.bf16=true train.fp16=false
-    """
-    able = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16, "fp8": spec.hardware.fp8}
-    arguments = _chosen(spec)
-    for name in [n for n, has in able.items() if has is None and arguments.get(n) is True]:
-        message = "is on, and it is not known here whether the chip has it"
-        yield Finding(set_at(spec, name), message, f"set hardware.{name}=true if it has")
-
-
-def pure_precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Weights in bf16 need a chip that computes in it.
-
-    LLaMA-Factory says `This device does not support pure_bf16` where PyTorch does, and PyTorch emulates it on older
-    NVIDIA cards without a word (torch.cuda.is_bf16_supported).
-
-    Wrong: hardware=t4 train.pure_bf16=true
-    Right: hardware=a10 train.pure_bf16=true
-    """
-    if spec.hardware.bf16 is False and _chosen(spec).get("pure_bf16") is True:
-        yield Finding(set_at(spec, "pure_bf16"), "the hardware has no bf16", "set train.fp16=true instead")
-
-
-def precision_is_mixed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A training on an accelerator has a precision of 16 bits.
-
-    In fp32 it takes twice the memory and many times as long. LLaMA-Factory: `We recommend enable mixed precision
-    training` (hparams/parser.py).
-
-    Wrong: train.bf16=false
-    Right: train.bf16=false train.fp16=true
-    """
-    arguments = _chosen(spec)
-    on = any(arguments.get(name) for name in ("bf16", "fp16", "pure_bf16"))
-    if spec.hardware.device is not None and not on and not isinstance(spec.launcher, Command):
-        half = "bf16" if spec.hardware.bf16 else "fp16"
-        yield Finding(("train",), "the training runs in fp32", f"set train.{half}=true")
-
-
-def eight_bits_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Training in fp8 needs a chip that has it.
-
-    NVIDIA from compute capability 8.9 on (accelerate, check_cuda_fp8_capability), MI300, Gaudi.
-
-    Wrong: hardware=a100-80gb train.fp8=true
-    Right: hardware=h100 train.fp8=true
-    """
-    if spec.hardware.fp8 is False and _chosen(spec).get("fp8") is True:
-        yield Finding(set_at(spec, "fp8"), "the hardware has no fp8", "leave it out, or choose other hardware")
-
-
-def attention_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The attention that is chosen has kernels for the chip.
-
-    FlashAttention 2 wants Ampere or later, FlashAttention 3 wants Hopper (flash-attention, README).
-
-    Wrong: hardware=t4 train.flash_attn=fa2
-    Right: hardware=t4 train.flash_attn=sdpa
-    """
-    able = {"fa2": spec.hardware.fa2, "fa3": spec.hardware.fa3}
-    name = _chosen(spec).get("flash_attn")
-    if name in able and able[name] is False:
-        yield Finding(set_at(spec, "flash_attn"), f"the hardware has no {name}", "use sdpa, or leave it out: auto")
-
-
-def attention_of_the_release(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The release of LLaMA-Factory knows FlashAttention 3.
-
-    Up to 0.9.5 it raises `NotImplementedError: Unknown attention type: fa3` after the model's configuration is loaded
-    (LLaMA-Factory, model/model_utils/attention.py).
-
-    Wrong: hardware=h100 train.flash_attn=fa3
-    Right: hardware=h100 train.flash_attn=fa2
-    """
-    wants = _chosen(spec).get("flash_attn") == "fa3" and spec.hardware.fa3 is not False
-    if wants and _release(spec.trainer.llamafactory) <= _LAST_WITHOUT_FA3:
-        message = f"llamafactory {spec.trainer.llamafactory} does not know fa3"
-        yield Finding(set_at(spec, "flash_attn"), message, "use fa2, or leave it out: auto")
-
-
-def attention_is_in_the_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The image holds the attention that is chosen.
-
-    Without the package LLaMA-Factory says `FlashAttention-2 is not installed.` and goes on with another attention, also
-    where the package is a vendor's build or its release does not drive the chip's own.
-
-    Wrong: hardware=mi300x train.flash_attn=fa2
-    Right: hardware=mi300x train.flash_attn=fa2 hardware.fa2=true
-    """
-    if _chosen(spec).get("flash_attn") != "fa2":
-        return
-    path, since = set_at(spec, "flash_attn"), spec.hardware.fa2_from
-    if spec.hardware.fa2 is None:
-        help_ = "use an image with the vendor's build and set hardware.fa2=true, or use sdpa"
-        yield Finding(path, "fa2 is used only where the image holds the build for this chip", help_)
-    elif spec.hardware.fa2 and since and _release(spec.trainer.llamafactory) < _release(since):
-        message = f"llamafactory {spec.trainer.llamafactory} ignores fa2 on this hardware"
-        yield Finding(path, message, f"use llamafactory {since} or later, or sdpa")
-
-
-def bits_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Bitsandbytes quantizes on this chip.
-
-    It has backends for few vendors, and elsewhere fails at import or at the first weight (bitsandbytes, README, table
-    of hardware). An image with a build of its own: hardware.bitsandbytes=[4].
-
-    Wrong: hardware=ascend train.quantization_bit=4
-    Right: hardware=nvidia train.quantization_bit=4
-    """
-    bits = _bits(spec)
-    known = spec.hardware.bitsandbytes
-    if bits in (4, 8) and known is not None and bits not in known:
-        message = f"bitsandbytes does not quantize to {bits} bits on this hardware"
-        help_ = "train LoRA without quantization, or set hardware.bitsandbytes if the image has such a build"
-        yield Finding(set_at(spec, "quantization_bit"), message, help_)
-
-
-def bits_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Bitsandbytes is known to quantize on this chip.
-
-    Where it has no backend it fails at import or at the first weight, after the model is downloaded (bitsandbytes,
-    README, table of hardware).
-
-    Wrong: hardware=cpu train.quantization_bit=4
-    Right: hardware=nvidia train.quantization_bit=4
-    """
-    if _bits(spec) in (4, 8) and spec.hardware.bitsandbytes is None:
-        message = "it is not known here whether bitsandbytes runs on this hardware"
-        yield Finding(set_at(spec, "quantization_bit"), message, "set hardware.bitsandbytes=[4, 8] if it does")
-
-
-def _bits(spec: JobSpec) -> object:
-    """The bits that bitsandbytes is to quantize to; other methods bring kernels of their own."""
-    arguments = _chosen(spec)
-    return arguments.get("quantization_bit") if arguments.get("quantization_method", "bnb") == "bnb" else None
-
-
 def deepspeed_drives_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """DeepSpeed has an accelerator for the chip.
 
@@ -272,7 +124,7 @@ def backend_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.ddp_backend=gloo
     Right: train.ddp_backend=nccl
     """
-    backend, own = _chosen(spec).get("ddp_backend"), spec.hardware.collective
+    backend, own = arguments_of(spec).get("ddp_backend"), spec.hardware.collective
     if isinstance(backend, str) and own is not None and backend != own:
         message = f"{backend} is not the backend of this hardware, which is {own}"
         yield Finding(set_at(spec, "ddp_backend"), message, "leave it out: accelerate chooses it")
@@ -289,12 +141,12 @@ def feature_is_for_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if spec.hardware.distributed_type == "MULTI_GPU" and spec.hardware.device is not None:
         return
-    arguments = _chosen(spec)
+    arguments = arguments_of(spec)
     for name in [name for name in _ONE_VENDOR_ONLY if arguments.get(name) is True]:
         yield Finding(set_at(spec, name), "is written for another vendor's chips", "leave it out")
 
 
-def _chosen(spec: JobSpec) -> dict[str, object]:
+def arguments_of(spec: JobSpec) -> dict[str, object]:
     """The trainer's arguments; a command has none."""
     return {} if isinstance(spec.launcher, Command) else chosen(spec)
 
@@ -304,15 +156,6 @@ RULES = (
     Rule("FTC325", image_holds_the_trainer, Severity.WARNING),
     Rule("FTC326", image_is_named, Severity.WARNING),
     Rule("FTC327", image_is_for_the_chip),
-    Rule("FTC328", precision_is_known, Severity.WARNING),
-    Rule("FTC329", pure_precision_of_the_chip),
-    Rule("FTC330", precision_is_mixed, Severity.WARNING),
-    Rule("FTC331", eight_bits_of_the_chip),
-    Rule("FTC332", attention_of_the_chip),
-    Rule("FTC333", attention_of_the_release),
-    Rule("FTC334", attention_is_in_the_image, Severity.WARNING),
-    Rule("FTC335", bits_of_the_chip),
-    Rule("FTC336", bits_are_known, Severity.WARNING),
     Rule("FTC337", deepspeed_drives_the_chip),
     Rule("FTC340", first_fsdp_has_a_device),
     Rule("FTC338", backend_of_the_chip, Severity.WARNING),
