@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _EVERY = "PYTORCH_ALLOC_CONF"
 _SPLITTING = ("max_split_size_mb", "garbage_collection_threshold")
-_BASE_PORT = re.compile(r"[A-Z]+_IF_BASE_PORT")
-_DEFAULT_BASE_PORT = 60000
-_PORTS = 32
 _INTERFACE = re.compile(r"[A-Z]+_SOCKET_IFNAME")
 _OF_ONE_NODE = {"lo", "docker0"}
 _ADAPTER = re.compile(r"[A-Z]+_IB_(HCA|GID_INDEX)")
@@ -68,14 +65,14 @@ def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=ascend network=host-ascend master_port=60001
     Right: hardware=ascend network=host-ascend master_port=29500
     """
-    name = next((limit.name for limit in spec.hardware.env_limits if _BASE_PORT.fullmatch(limit.name)), "")
-    if not name or not _pod(run).get("hostNetwork"):
-        return
-    _, value = _read(spec).get(name, ((), str(_DEFAULT_BASE_PORT)))
-    base = int(value) if value.isdecimal() else _DEFAULT_BASE_PORT
-    if base <= spec.master_port < base + _PORTS:
-        message = f"{spec.master_port} is among the ports of the collective library, {base} to {base + _PORTS - 1}"
-        yield Finding(("master_port",), message, f"choose another, or set env.{name}")
+    for limit in spec.hardware.env_limits if _pod(run).get("hostNetwork") else ():
+        _, value = _read(spec).get(limit.name, ((), str(limit.default)))
+        base = int(value) if value.isdecimal() else None
+        if base is not None and base <= spec.master_port < base + limit.listens:
+            message = (
+                f"{spec.master_port} is among the ports of the collective library, {base} to {base + limit.listens - 1}"
+            )
+            yield Finding(("master_port",), message, f"choose another, or set env.{limit.name}")
 
 
 def interface_leaves_the_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

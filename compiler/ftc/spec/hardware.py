@@ -61,11 +61,13 @@ class Device(Spec, frozen=True):
 
 
 class EnvironmentLimit(Spec, frozen=True):
-    """The whole numbers that a variable takes."""
+    """The whole numbers that a variable takes; `listens` is for the first of so many ports, with the default."""
 
     name: VariableName
     min: Natural
     max: Natural
+    default: Natural | None = None
+    listens: Natural = 0
 
 
 class Hardware(Spec, frozen=True, kw_only=True):
