@@ -5,6 +5,8 @@ TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
+# What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test check lint types e2e golden schemas pins bench clean
 
