@@ -50,6 +50,6 @@ rm -f "$venv"/lib/python3.11/site-packages/torchaudio/lib/*.so
 
 # Containers see the environment read-only: without bytecode each would compile thousands of modules for itself, 15 s a
 # process. Status 1: some packages carry files for another Python.
-"$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || [[ $? -eq 1 ]]
+"$venv/bin/python" -W ignore -m compileall -qq -j 0 "$venv/lib" || [[ $? -eq 1 ]]
 
 printf '%s\n' "$wanted" >"$marker"
