@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 CONF = ROOT / "conf"
 FILES = sorted(CONF.glob("*/*.yaml"))  # but not what an option reads by itself, below conf/pins
 NEEDS = {"launcher/command": COMMAND[1:], "publish/git": ("publish.url=https://a.example/b",)}
-SECONDS = 5
-MANY = settings(
-    max_examples=5000, deadline=None, derandomize=False, suppress_health_check=list(HealthCheck), database=None
-)
+SECONDS = 5  # of the processor's time: a busy machine is not a hang
+MANY = settings(max_examples=5000, suppress_health_check=list(HealthCheck), database=None)
 FEWER = settings(MANY, max_examples=1000)
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
@@ -124,13 +122,13 @@ def test_a_changed_conf_file_compiles_or_is_refused(tmp_path_factory: pytest.Tem
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(mutated_text(file.read_text(encoding="utf-8"), rng))
     word = f"source@model.source={option}" if group == "source" else f"{group}={option}"
-    began = time.monotonic()
+    began = time.process_time()
     try:
         request = Request((word, *NEEDS.get(f"{group}/{option}", ())), config_dirs=(directory,), targets=("volcano",))
         told(compile_job(request))
     finally:
         place.unlink()
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 BASES = (
@@ -203,14 +201,14 @@ def passed(seed: int, changes: int) -> None:
         data = mutate(data, rng)
     if not isinstance(data, dict):
         data = {"nodes": data}
-    began = time.monotonic()
+    began = time.process_time()
     state = msgspec.structs.replace(state, composed=msgspec.structs.replace(state.composed, data=data))
     for step in PASSES[1:]:
         if has_errors(state.diagnostics):
             break
         state = step(state)
     told(state)
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_the_files_that_are_changed_are_all_of_conf() -> None:
