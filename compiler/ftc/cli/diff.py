@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from ftc.cli.options import configuration, refuse, report
+from ftc.cli.refusals import tell
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -191,16 +192,13 @@ def _runs(overrides: tuple[str, ...], wanted: _Wanted, base: str) -> dict[str, R
         if not base and not wanted.golden.is_dir():
             refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")
         found, refused = of_cases(wanted.golden, wanted.config_dirs)
-    for name, diagnostics in refused.items():
-        what = f"case {name}" if name else "the run"
-        if base:
-            codes = ", ".join(dict.fromkeys(one.code for one in diagnostics))
-            click.echo(f"ftc: {what} does not compile at {base} ({codes}): it counts as new", err=True)
-        else:
-            click.echo(f"ftc: {what} is refused:", err=True)
-            report(diagnostics)
     if refused and not base:
+        tell(refused)
         sys.exit(1)
+    for name, diagnostics in refused.items():
+        codes = ", ".join(dict.fromkeys(one.code for one in diagnostics))
+        what = f"case {name}" if name else "the run"
+        click.echo(f"ftc: {what} does not compile at {base} ({codes}): it counts as new", err=True)
     return found
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import cannot_write, config_dirs, refuse, report
+from ftc.cli.options import cannot_write, config_dirs, refuse
+from ftc.cli.refusals import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,20 +119,18 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
 def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> Comparison:
     """What differs; what is refused is told at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
-    from ftc.golden.case import names  # noqa: PLC0415 - the same
+    from ftc.golden.case import misplaced, names  # noqa: PLC0415 - the same
     from ftc.golden.compare import compare  # noqa: PLC0415 - the same
 
     known = names(golden)
     for name in cases:
         if name not in known:
             refuse(f"{golden} has no case '{name}'; {did_you_mean(name, known)}")
-    if not known:
+    if not known and not misplaced(golden):
         refuse(f"{golden} has no case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
     beside = golden.absolute().parent / _CONF
     found = compare(golden, cases, config_dirs or ((golden.parent / _CONF,) if beside.is_dir() else ()))
-    for name, diagnostics in found.refused.items():
-        click.echo(f"ftc: case {name} is refused:", err=True)
-        report(diagnostics)
+    tell(found.refused)
     return found
 
 

@@ -33,7 +33,7 @@ def of_state(state: State) -> Run:
 def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
     """Every combination of every case, by its place in golden/; and what is wrong with those that have none."""
     found: dict[str, Run] = {}
-    refused: dict[str, tuple[Diagnostic, ...]] = {}
+    refused = cases.misplaced(golden)
     conf = conf_of(config_dirs)
     for name in cases.names(golden):
         states, wrong = cases.compiled(golden / name, config_dirs, conf)

@@ -10,7 +10,7 @@ import msgspec
 from ftc import source
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, did_you_mean, has_errors
+from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors
 from ftc.driver import ALL_TARGETS, Request, State, compile_job, search_path
 from ftc.targets import TARGETS
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 FILE = "case.yaml"
+_ALIKE = (FILE, "case.yml")
+_PLACE = f"<case>/{FILE}"
+_DEPTH = 2
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,3 +97,18 @@ def schema() -> dict[str, Any]:
 def names(directory: Path) -> list[str]:
     """The cases of a golden directory."""
     return sorted(file.parent.name for file in directory.glob(f"*/{FILE}"))
+
+
+def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
+    """What looks like a case of a golden directory and stands where none is read, by its place."""
+    alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
+    wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
+    return {str(place): (_overlooked(directory, place),) for place in wrong if not place.parts[0].startswith(".")}
+
+
+def _overlooked(directory: Path, place: Path) -> Diagnostic:
+    right = directory / (place.parent.name or "<case>") / FILE
+    message = f"is not read: a case is {directory / _PLACE}"
+    return Diagnostic(
+        code=UNREADABLE, message=message, position=Position(str(directory / place), 1, 1), help=f"move it to {right}"
+    )

@@ -45,10 +45,10 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) -> Comparison:
-    """Compile the chosen cases; without any, all, and what cases that are gone have left behind."""
+    """Compile the chosen cases; without any, all, and what cases that are gone have left behind or are misplaced."""
     wanted = tuple(chosen)
     findings: list[Finding] = []
-    refused: dict[str, tuple[Diagnostic, ...]] = {}
+    refused = {} if wanted else cases.misplaced(golden)
     everything: dict[Path, dict[str, str]] = {}
     conf = conf_of(config_dirs)
     for name in wanted or cases.names(golden):

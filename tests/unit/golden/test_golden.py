@@ -143,6 +143,59 @@ def test_a_case_that_becomes_a_matrix_leaves_nothing_behind() -> None:
     assert not (directory / "nodes=1").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "right"),
+    [
+        ("mine/case.yml", "mine/case.yaml"),
+        ("mine/Case.yaml", "mine/case.yaml"),
+        ("team/mine/case.yaml", "mine/case.yaml"),
+        ("good/mine/case.yaml", "mine/case.yaml"),
+        ("case.yaml", "<case>/case.yaml"),
+    ],
+)
+def test_a_case_that_would_be_overlooked_is_told(place: str, right: str) -> None:
+    case("good")
+    updated()
+    file = Path("golden") / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(CASE)
+    for command in ("check", "update"):
+        said = ftc("golden", command)
+        assert said.exit_code == 1
+        assert f"golden/{place}:1:1: error[FTC002]: is not read: a case is golden/<case>/case.yaml" in said.stderr
+        assert f"help: move it to golden/{right}" in said.stderr
+    assert check("good").exit_code == 0
+    file.unlink()
+    assert check().exit_code == 0
+
+
+def test_the_only_case_may_be_the_one_that_is_overlooked() -> None:
+    Path("golden/mine").mkdir(parents=True)
+    Path("golden/mine/case.yml").write_text(CASE)
+    said = check()
+    assert said.exit_code == 1
+    assert "golden/mine/case.yml:1:1: error[FTC002]: is not read" in said.stderr
+
+
+def test_what_another_program_hides_is_no_case() -> None:
+    case("good")
+    updated()
+    Path("golden/.cache/a/b").mkdir(parents=True)
+    Path("golden/.cache/a/b/case.yaml").write_text(CASE)
+    assert check().exit_code == 0
+
+
+def test_what_many_combinations_are_refused_for_is_told_once() -> None:
+    case("matrix", 'why: A test.\noverrides: [image=]\nmatrix: ["train.logging_steps=1,2,3", "nodes=1,0"]\n')
+    said = check()
+    assert said.exit_code == 1
+    assert said.stderr.count("override 'image=': error[FTC012]") == 1
+    assert said.stderr.count("override 'nodes=0': error[FTC012]") == 1
+    first = "matrix/train.logging_steps=1,nodes"
+    assert f"ftc: case {first}=1 and 5 more are refused:\n" in said.stderr
+    assert f"ftc: case {first}=0 and 2 more are refused:\n" in said.stderr
+
+
 def test_a_combination_that_is_refused_is_named_and_the_others_are_checked() -> None:
     case("matrix", 'why: A test.\nmatrix: ["nodes=1,0"]\n')
     said = check()
