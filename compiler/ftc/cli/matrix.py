@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -149,26 +148,34 @@ def _tell(outcomes: Sequence[Outcome], root: Path, reporting: Reporting) -> None
         return
     refused = [outcome for outcome in outcomes if not outcome.files]
     rows = [f"ftc: wrote {len(outcomes) - len(refused)} of {len(outcomes)} runs to {root}"]
-    rows += ["refused:", *_table([_refusal(outcome) for outcome in refused])] if refused else []
-    less = [outcome.diagnostics for outcome in outcomes if outcome.files]
-    rows += ["in runs that were written:", *_table(_counted(less))] if any(less) else []
+    rows += _section("refused", refused, root)
+    rows += _section("in runs that were written", [outcome for outcome in outcomes if outcome.files], root)
     click.echo("\n".join(escaped(redacted(row)) for row in rows), err=True)
 
 
-def _refusal(outcome: Outcome) -> tuple[str, ...]:
-    """The combination, the codes, and the first error."""
+def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:
+    """What was found in some runs, each finding once, with the first of its runs and the number of the others."""
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for outcome in outcomes:
+        for found in dict.fromkeys(_findings(outcome)):
+            runs.setdefault(found, []).append(" ".join(outcome.point.chosen))
+    if not runs:
+        return []
+    several = any(len(names) > 1 for names in runs.values())
+    where = f" ({root / INDEX} names each)" if several else ""
+    return [f"{title}{where}:", *_table([(_first(names), *found) for found, names in runs.items()])]
+
+
+def _findings(outcome: Outcome) -> list[tuple[str, ...]]:
+    """The codes and the first error of what was refused; each finding of what was not."""
+    if outcome.files:
+        return [(one.severity.value, one.code, _said(one)) for one in outcome.diagnostics]
     errors = [one for one in outcome.diagnostics if one.severity is Severity.ERROR]
-    codes = ", ".join(dict.fromkeys(one.code for one in errors))
-    return " ".join(outcome.point.chosen), codes, _said(errors[0])
+    return [(", ".join(dict.fromkeys(one.code for one in errors)), _said(errors[0]))]
 
 
-def _counted(found: Sequence[tuple[Diagnostic, ...]]) -> list[tuple[str, ...]]:
-    """Each code, in how many runs it was found, and what was said first."""
-    first = {one.code: one for diagnostics in reversed(found) for one in reversed(diagnostics)}
-    often = Counter(code for diagnostics in found for code in {one.code for one in diagnostics})
-    return [
-        (first[code].severity.value, code, f"{count} x", _said(first[code])) for code, count in sorted(often.items())
-    ]
+def _first(names: Sequence[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _said(diagnostic: Diagnostic) -> str:

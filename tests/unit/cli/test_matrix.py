@@ -79,9 +79,23 @@ def test_what_is_found_in_many_runs_is_told_once(tmp_path: Path) -> None:
     hidden = ("hardware=ascend", "devices=8", "storage.workspace.mount_path=/usr/local/Ascend")
     said = ftc("compile", "-m", "nodes=1,2", "train.logging_steps=5,10", *hidden, "-o", str(tmp_path))
     assert said.exit_code == 0
-    (row,) = [line for line in said.stderr.splitlines() if " x " in line]
-    assert row.split()[:4] == ["warning", "FTC323", "4", "x"]
+    (row,) = [line for line in said.stderr.splitlines() if "FTC323" in line]
+    assert row.startswith("  nodes=1 train.logging_steps=5 and 3 more  warning  FTC323  ")
     assert index(tmp_path)["runs"][0]["codes"] == ["FTC323"]
+
+
+def test_what_is_refused_for_one_reason_is_told_once_with_the_first_combination(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", *REFUSING, "train.logging_steps=1,2,3", "-o", str(tmp_path))
+    (row,) = [line for line in said.stderr.splitlines() if "FTC201" in line]
+    assert row.startswith("  nodes=2 train.logging_steps=1 and 2 more  FTC201  storage.workspace: 2 nodes train")
+    assert len(index(tmp_path)["refused"]) == 3
+    assert f"refused ({tmp_path}/index.json names each):\n" in said.stderr
+
+
+def test_two_findings_of_one_rule_are_both_told(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", "ignore=[FTC301],[FTC302]", "-o", str(tmp_path))
+    rows = [line.split()[:3] for line in said.stderr.splitlines()[2:]]
+    assert rows == [[f"ignore=[{code}]", "warning", "FTC015"] for code in ("FTC301", "FTC302")]
 
 
 def test_findings_as_a_document_are_a_document(tmp_path: Path) -> None:
