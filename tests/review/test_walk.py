@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = "conf/my-run.yaml"
+BOTH = (
+    "before is golden at main, after is what ftc 0.1.0 compiles; what ftc is the cause of is of another ftc there, or "
+    "was out of date"
+)
 
 
 def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
@@ -54,6 +58,59 @@ def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
     assert (said.stdout, said.exit_code) == ("", 0)
 
 
+def of_another_ftc(repository: Repository) -> None:
+    """What another ftc has compiled of the same conf stands in golden/, as its update would have left it."""
+    repository.edit("golden/my-run/volcano.yaml", "app.kubernetes.io/managed-by: ftc", "made-by: another")
+    repository.done("bash", "-c", "cd golden/my-run && sha256sum -- $(cut -c67- SHA256SUMS) > new && mv new SHA256SUMS")
+    repository.commit("Another ftc")
+
+
+def test_what_another_ftc_compiles_the_same_conf_to_is_a_change_and_ftc_its_cause(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    of_another_ftc(repository)
+    assert repository.ftc("golden", "check").exit_code == 1
+    for updated in (False, True):
+        if updated:
+            repository.ftc("golden", "update")
+        text = repository.ftc("diff", "--base", "main")
+        assert '  + metadata.labels["app.kubernetes.io/managed-by"]\n' in text.stdout
+        assert "      ftc (golden at main → 0.1.0)\n" in text.stdout
+        assert text.stderr == f"ftc: {BOTH}\n"
+    markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
+    assert "`ftc (golden at main → 0.1.0)` |" in markdown
+    assert f"\n`{BOTH}`\n" in markdown
+    (run,) = json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)
+    assert {cause["key"] for change in run["changes"] for cause in change["causes"]} == {"ftc"}
+
+
+def test_a_key_and_another_ftc_are_told_apart(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    of_another_ftc(repository)
+    repository.edit(RUN, "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+    (run,) = json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)
+    causes = {change["path"]: [cause["key"] for cause in change["causes"]] for change in run["changes"]}
+    assert causes["train.yaml: learning_rate"] == ["train.learning_rate"]
+    assert causes["metadata.labels.made-by"] == ["ftc"]
+
+
+def test_without_golden_files_it_is_said_which_ftc_compiled_both_sides(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    of_another_ftc(repository)
+    said = repository.ftc("diff", "--base", "main", "-c", "my-run", "--config-dir", "conf")
+    assert said.stdout == ""
+    assert said.stderr == "ftc: nothing differs\nftc: both sides are compiled by ftc 0.1.0\n"
+
+
+def test_a_base_that_this_ftc_refuses_is_compared_as_it_was_kept(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    repository.edit(RUN, "nodes: 1", "nodez: 1")
+    repository.commit("What another ftc knew")
+    repository.edit(RUN, "nodez: 1", "nodes: 2")
+    said = repository.ftc("diff", "--base", "main")
+    assert "  ~ spec.tasks[worker].replicas\n      1 → 2\n" in said.stdout
+    assert "case my-run does not compile at main (FTC010): the files that were kept are compared" in said.stderr
+
+
 def test_a_revision_is_compiled_with_its_own_conf_and_cases(tmp_path: Path) -> None:
     repository = initialised(tmp_path)
     conf, golden = tmp_path / "conf", tmp_path / "golden"
@@ -79,6 +136,7 @@ def test_a_revision_is_compiled_with_its_own_conf_and_cases(tmp_path: Path) -> N
         "golden/more/",
     ]
 
+    assert repository.ftc("golden", "update").exit_code == 0
     repository.commit("Ours")
     (golden / "more" / "case.yaml").unlink()
     found = json.loads(repository.ftc("diff", "--base", "HEAD", "--format", "json").stdout)
@@ -96,6 +154,7 @@ def test_a_single_run_of_a_revision_from_below_the_root(tmp_path: Path) -> None:
 
 def test_a_base_that_does_not_compile_counts_as_new_and_a_tree_that_does_not_is_refused(tmp_path: Path) -> None:
     repository = initialised(tmp_path)
+    (tmp_path / "golden" / "my-run" / "SHA256SUMS").unlink()  # nothing was ever compiled here
     repository.edit(RUN, "nodes: 1", "nodes: 0")
     broken = repository.ftc("diff", "--base", "main")
     assert (broken.stdout, broken.exit_code) == ("", 1)
@@ -104,7 +163,7 @@ def test_a_base_that_does_not_compile_counts_as_new_and_a_tree_that_does_not_is_
     repository.edit(RUN, "nodes: 0", "nodes: 1")
     mended = repository.ftc("diff", "--base", "main", "--format", "json")
     assert [one["status"] for one in json.loads(mended.stdout)] == ["added"]
-    assert "case my-run does not compile at main (FTC012): it counts as new" in mended.stderr
+    assert "case my-run does not compile at main (FTC012): counted as new" in mended.stderr
 
 
 def test_a_revision_that_does_not_exist_or_looks_like_an_option_is_refused(tmp_path: Path) -> None:

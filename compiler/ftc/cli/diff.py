@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import configuration, refuse, report
-from ftc.cli.refusals import tell
+from ftc.cli.options import configuration, report
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
+    from ftc.cli.revisions import Wanted
     from ftc.diff.report import Difference, Run
 
 # No argument of a command line can be this.
 _BETWEEN = "\0"
-_CONF = Path("conf")
 _STYLES = {
     "head": {"bold": True},
     "added": {"fg": "green"},
@@ -37,15 +36,6 @@ class _TwoSides(click.Command):
         return super().parse_args(ctx, args)
 
 
-class _Wanted(NamedTuple):
-    """How both sides are compiled."""
-
-    config_dirs: tuple[Path, ...]
-    config_name: str
-    targets: tuple[str, ...]
-    golden: Path
-
-
 @click.command("diff", cls=_TwoSides)
 @configuration
 @click.option(
@@ -55,7 +45,7 @@ class _Wanted(NamedTuple):
     "--base",
     metavar="REVISION",
     help="A revision of git against the working tree, each with its own conf: the run of the overrides or of -c, or, "
-    "with neither, every case of golden/.",
+    "with neither, every case, as golden/ has it there against what it compiles to here.",
 )
 @click.option(
     "--manifest",
@@ -105,15 +95,16 @@ def command(  # noqa: PLR0913 - an option each
       ftc diff --base HEAD~1 -c nightly --config-dir conf
       ftc diff --manifest job.yaml hardware=ascend nodes=2
     """
-    from ftc.diff.report import compare  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.cli.revisions import Wanted, note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- are three ways to say what is compared: give one")
     if targets and base is not None and not overrides and config_name == "config":
         raise click.UsageError("-t is for a run: the cases of golden/ say which targets they have")
-    wanted = _Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
+    wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
     if base is not None:
-        sides = _revisions(base, overrides, wanted)
+        sides = revisions(base, overrides, wanted)
     elif manifest is not None:
         sides = _sound(_at(manifest), {"": _compiled(overrides, wanted)})
     elif _BETWEEN in overrides:
@@ -123,13 +114,15 @@ def command(  # noqa: PLR0913 - an option each
     else:
         sides = _directories(overrides)
     found = compare(*sides)
-    click.echo(_rendered(found, form).encode(), nl=False)
-    if not found and form == "text":
-        click.echo("ftc: nothing differs", err=True)
+    compiled_by = "" if base is None else note(sides[0], found)
+    click.echo(_rendered(found, form, compiled_by).encode(), nl=False)
+    if form == "text":
+        for line in filter(None, ("" if found else "nothing differs", compiled_by)):
+            click.echo(f"ftc: {line}", err=True)
     sys.exit(bool(found and exit_code))
 
 
-def _compiled(overrides: tuple[str, ...], wanted: _Wanted) -> Run:
+def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
     from ftc.diagnostics.model import has_errors  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.sides import of_state  # noqa: PLC0415 - the same
     from ftc.driver import Request, compile_job  # noqa: PLC0415 - the same
@@ -163,53 +156,14 @@ def _at(path: Path) -> dict[str, Run]:
     return of_path(path)
 
 
-def _revisions(base: str, overrides: tuple[str, ...], wanted: _Wanted) -> tuple[dict[str, Run], dict[str, Run]]:
-    """A revision and the working tree; what the revision itself does not compile counts as new."""
-    from ftc.diff.revision import NoRevisionError, checked_out  # noqa: PLC0415 - Hydra, which --help need not load
-
-    beside = wanted.golden.parent / _CONF
-    dirs = wanted.config_dirs or ((beside,) if beside.is_dir() else ())
-    after = _runs(overrides, wanted._replace(config_dirs=dirs), "")
-    try:
-        with checked_out(base, [wanted.golden, *dirs]) as (golden, *there):
-            known = tuple(one for one in there if one.is_dir())
-            return _runs(overrides, wanted._replace(config_dirs=known, golden=golden), base), after
-    except NoRevisionError as error:
-        refuse(f"{base}: {error}")
-
-
-def _runs(overrides: tuple[str, ...], wanted: _Wanted, base: str) -> dict[str, Run]:
-    """The run that was asked for, or every case; `base` is the revision, where it is one."""
-    from ftc.diagnostics.model import has_errors  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.sides import of_cases, of_state  # noqa: PLC0415 - the same
-    from ftc.driver import Request, compile_job  # noqa: PLC0415 - the same
-
-    if overrides or wanted.config_name != "config":
-        state = compile_job(Request(overrides, wanted.config_dirs, wanted.config_name, wanted.targets))
-        refused = {"": state.diagnostics} if has_errors(state.diagnostics) else {}
-        found = {} if refused else {"": of_state(state)}
-    else:
-        if not base and not wanted.golden.is_dir():
-            refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")
-        found, refused = of_cases(wanted.golden, wanted.config_dirs)
-    if refused and not base:
-        tell(refused)
-        sys.exit(1)
-    for name, diagnostics in refused.items():
-        codes = ", ".join(dict.fromkeys(one.code for one in diagnostics))
-        what = f"case {name}" if name else "the run"
-        click.echo(f"ftc: {what} does not compile at {base} ({codes}): it counts as new", err=True)
-    return found
-
-
-def _rendered(found: tuple[Difference, ...], form: str) -> str:
+def _rendered(found: tuple[Difference, ...], form: str, note: str) -> str:
     from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render_json, render_markdown, render_text  # noqa: PLC0415 - the same
 
     if form == "json":
         return render_json.render(found)
     if form == "markdown":
-        return render_markdown.render(found)
+        return render_markdown.render(found, note)
     return render_text.render(found, _painted if has_colour(sys.stdout) else lambda text, _: text)
 
 

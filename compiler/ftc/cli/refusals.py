@@ -10,7 +10,7 @@ import click
 from ftc.cli.options import report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -22,10 +22,12 @@ def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
         for one in diagnostics:
             runs.setdefault(one, []).append(name)
     for names, found in groupby(runs, runs.__getitem__):
-        click.echo(f"ftc: {_named(names)} refused:", err=True)
+        verb = "are" if len(names) > 1 else "is"
+        click.echo(f"ftc: {subject(names)} {verb} refused:", err=True)
         report(found)
 
 
-def _named(names: list[str]) -> str:
-    first = f"case {names[0]}" if names[0] else "the run"
-    return f"{first} and {len(names) - 1} more are" if len(names) > 1 else f"{first} is"
+def subject(names: Sequence[str]) -> str:
+    """Several runs by the first of them; a run without a name is the only one."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"case {names[0]}{more}" if names[0] else "the run"

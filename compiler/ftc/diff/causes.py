@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ftc.diff.changes import Change, differences
-from ftc.diff.objects import pairs, things
+from ftc.diff.objects import Read, as_kubernetes, pairs, things
 from ftc.driver import Request, State
 from ftc.explain.artifact import ABSENT, Address
 from ftc.explain.origins import plain
@@ -82,10 +82,15 @@ def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
     return [Effect(key, frozenset(moved)) for key, moved in found.items()]
 
 
-def _moved(before: dict[str, str], after: dict[str, str]) -> set[tuple[str, Address]]:
+def of_ftc(kept: dict[str, str], compiled: dict[str, str]) -> Effect:
+    """What ftc itself moves: the same spec was compiled to other files before."""
+    return Effect((), frozenset(_moved(kept, compiled, as_kubernetes)))
+
+
+def _moved(before: dict[str, str], after: dict[str, str], read: Read = documents) -> set[tuple[str, Address]]:
     differ = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    old = things({name: text for name, text in before.items() if name in differ}, documents)
-    new = things({name: text for name, text in after.items() if name in differ}, documents)
+    old = things({name: text for name, text in before.items() if name in differ}, read)
+    new = things({name: text for name, text in after.items() if name in differ}, read)
     return {
         (pair.after.kind, change.address)
         for pair in pairs(old, new)

@@ -27,12 +27,13 @@ _LONGEST = 300
 _NAME = 150
 
 
-def render(differences: Sequence[Difference]) -> str:
+def render(differences: Sequence[Difference], note: str = "") -> str:
     """The comment; where it would be too long, what is left out is said."""
+    said = f"\n{_code(note)}\n" if note else ""
     if not differences:
-        return "Nothing changes on the cluster.\n"
+        return f"Nothing changes on the cluster.\n{said}"
     head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
-    text = head + _table(differences)
+    text = head + _table(differences) + said
     left_out = [one.name for one in differences if one.told]
     for difference in [one for one in differences if one.told]:
         section = _fitting(difference, LIMIT - len(text))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc import __version__
 from ftc.diff import causes
 from ftc.diff.changes import Change, differences
 from ftc.diff.objects import Pair, pairs, things
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 
+FTC = "ftc"
+"""The cause of what no key has brought: this ftc does not compile the same spec to what was kept."""
+
+
 class Run(msgspec.Struct, frozen=True):
-    """One compiled run: its files, the targets among them, and the compile, where there is one to ask for causes."""
+    """One compiled run: its files, the targets among them, and the compile, where there is one to ask for causes.
+
+    Files that were `kept` somewhere were compiled before, and this ftc may compile the same spec to others.
+    """
 
     files: dict[str, str]
     targets: tuple[str, ...] = ()
     state: Callable[[], State | None] = lambda: None
+    kept: str = ""
 
 
 class Status(StrEnum):
@@ -37,7 +46,7 @@ class Status(StrEnum):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """A key of the spec, and where it was and is set; empty where there is no spec."""
+    """A key of the spec, and where it was and is set, empty where there is no spec; or ftc itself."""
 
     key: str
     before: str
@@ -88,14 +97,21 @@ def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Tol
         effects = causes.effects(old.spec, new.spec, after.targets)
     elif new and new.spec:
         effects = causes.all_effects(new.spec, after.targets)
+    known = [(effect, _cause(effect.key, old, new)) for effect in effects]
+    if before.kept and old:
+        known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
     return [
         Told(
             _named(pair),
             change,
-            tuple(_cause(effect.key, old, new) for effect in effects if effect.has_moved(pair.after.kind, change)),
+            tuple(cause for effect, cause in known if effect.has_moved(pair.after.kind, change)),
         )
         for pair, change in found
     ]
+
+
+def _files(state: State) -> dict[str, str]:
+    return {artifact.name: artifact.text for artifact in state.artifacts()}
 
 
 def _named(pair: Pair) -> str:

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftc.diff.objects import MANIFESTS
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
@@ -15,6 +17,7 @@ from ftc.source import documents
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
@@ -40,6 +43,25 @@ def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong
     return found, refused
+
+
+def as_kept(golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str) -> dict[str, Run]:
+    """The runs with the files that ftc has written into golden/, which are what goes to the cluster.
+
+    Of the others, which this ftc does not compile, those that have such files. `place` is what messages call golden/.
+    """
+    kept = {name: _kept(golden / name) for name in (*runs, *others)}
+    return {
+        name: msgspec.structs.replace(runs.get(name, Run({})), files=files, kept=place) if files else runs[name]
+        for name, files in kept.items()
+        if files or name in runs
+    }
+
+
+def _kept(directory: Path) -> dict[str, str]:
+    written = directory / record.FILE
+    names = record.read(_text(written)) if written.is_file() else {}
+    return {name: _text(directory / name) for name in names if name in ARTIFACTS and (directory / name).is_file()}
 
 
 def of_path(path: Path) -> dict[str, Run]:

@@ -1,0 +1,88 @@
+"""The two sides of `ftc diff --base`: a revision of git, and the working tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from ftc import __version__
+from ftc.cli.options import refuse
+from ftc.cli.refusals import subject, tell
+from ftc.diagnostics.model import Diagnostic, has_errors
+from ftc.diff.report import FTC, Difference, Run
+from ftc.diff.revision import NoRevisionError, checked_out
+from ftc.diff.sides import as_kept, of_cases, of_state
+from ftc.driver import Request, compile_job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_CONF = Path("conf")
+_Refused = dict[str, tuple[Diagnostic, ...]]
+
+
+class Wanted(NamedTuple):
+    """How both sides are compiled."""
+
+    config_dirs: tuple[Path, ...]
+    config_name: str
+    targets: tuple[str, ...]
+    golden: Path
+
+
+def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[dict[str, Run], dict[str, Run]]:
+    """A revision and the working tree: the run that was asked for, or every case.
+
+    The revision's cases count as they stand in golden/, which is what goes to the cluster; those that have nothing
+    there count as this ftc compiles them, and as new where it does not.
+    """
+    beside = wanted.golden.parent / _CONF
+    dirs = wanted.config_dirs or ((beside,) if beside.is_dir() else ())
+    is_run = bool(overrides) or wanted.config_name != "config"
+    if not is_run and not wanted.golden.is_dir():
+        refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")
+    after, refused = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
+    if refused:
+        tell(refused)
+        sys.exit(1)
+    try:
+        with checked_out(base, [wanted.golden, *dirs]) as (golden, *there):
+            known = tuple(one for one in there if one.is_dir())
+            before, refused = _compiled(overrides, wanted._replace(config_dirs=known, golden=golden), is_run=is_run)
+            if not is_run:
+                before = as_kept(golden, before, refused, f"{wanted.golden} at {base}")
+    except NoRevisionError as error:
+        refuse(f"{base}: {error}")
+    _tell_of_base(base, refused, before)
+    return before, after
+
+
+def _compiled(overrides: tuple[str, ...], wanted: Wanted, *, is_run: bool) -> tuple[dict[str, Run], _Refused]:
+    if not is_run:
+        return of_cases(wanted.golden, wanted.config_dirs)
+    state = compile_job(Request(overrides, wanted.config_dirs, wanted.config_name, wanted.targets))
+    return ({}, {"": state.diagnostics}) if has_errors(state.diagnostics) else ({"": of_state(state)}, {})
+
+
+def _tell_of_base(base: str, refused: _Refused, before: Mapping[str, Run]) -> None:
+    alike: dict[tuple[str, bool], list[str]] = {}
+    for name, diagnostics in refused.items():
+        codes = ", ".join(dict.fromkeys(one.code for one in diagnostics))
+        alike.setdefault((codes, name in before), []).append(name)
+    for (codes, is_kept), names in alike.items():
+        verb = "do" if len(names) > 1 else "does"
+        rest = "the files that were kept are compared" if is_kept else "counted as new"
+        click.echo(f"ftc: {subject(names)} {verb} not compile at {base} ({codes}): {rest}", err=True)
+
+
+def note(before: Mapping[str, Run], found: Sequence[Difference]) -> str:
+    """What was compiled by which ftc, so that nobody takes the work of another one for that of a key."""
+    kept = ", ".join(sorted({run.kept for run in before.values() if run.kept}))
+    if not kept:
+        return f"both sides are compiled by ftc {__version__}"
+    said = f"before is {kept}, after is what ftc {__version__} compiles"
+    is_cause = any(cause.key == FTC for one in found for told in one.told for cause in told.causes)
+    return f"{said}; what ftc is the cause of is of another ftc there, or was out of date" if is_cause else said
