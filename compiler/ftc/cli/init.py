@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
-from ftc import __version__
+from ftc.cli.installed import requirements
 from ftc.cli.options import report
 from ftc.resources import directory
 
 _RUN = "my-run"
+_REQUIREMENTS = "requirements.txt"
+_WROTE = "wrote"
 # Where each file goes, and its template.
 _FILES = {
     f"conf/{_RUN}.yaml": "my-run.yaml",
@@ -22,7 +24,6 @@ _FILES = {
     ".gitlab-ci.yml": "gitlab.yaml",
     ".pre-commit-config.yaml": "pre-commit.yaml",
     ".gitattributes": "gitattributes",
-    "requirements.txt": "requirements.txt",
     "README.md": "README.md",
 }
 
@@ -39,9 +40,13 @@ def command(target: Path) -> None:
       ftc init runs && cd runs
       ftc golden check
     """
-    for name, text in _contents().items():
-        click.echo(f"{_write(target / name, text)} {target / name}")
+    required = requirements()
+    done = {name: _write(target / name, text) for name, text in {**_contents(), _REQUIREMENTS: required.text}.items()}
+    for name, what in done.items():
+        click.echo(f"{what} {target / name}")
     _compile(target)
+    if required.lacks and done[_REQUIREMENTS] == _WROTE:
+        click.echo(f"ftc: say in {target / _REQUIREMENTS} where CI gets ftc: here it {required.lacks}", err=True)
 
 
 def _contents() -> dict[str, str]:
@@ -50,7 +55,6 @@ def _contents() -> dict[str, str]:
 
     templates = directory("template")
     found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}
-    found["requirements.txt"] = found["requirements.txt"].format(version=__version__)
     found["conf/.schema/config.schema.json"] = file_schema.text(file_schema.PRIMARY)
     found["conf/.schema/case.schema.json"] = json.dumps(schema(), indent=1, sort_keys=True) + "\n"
     return found
@@ -64,7 +68,7 @@ def _write(file: Path, text: str) -> str:
             new.write(text)
     except FileExistsError:
         return "kept"
-    return "wrote"
+    return _WROTE
 
 
 def _compile(target: Path) -> None:
