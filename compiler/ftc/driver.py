@@ -72,12 +72,15 @@ class State(msgspec.Struct, frozen=True):
         return (Artifact(SPEC, marked(spec_text.text(self.spec), (SPEC, *(artifact.name for artifact in made)))), *made)
 
     def _kustomization(self) -> tuple[Artifact, ...]:
-        """Where names are fixed, so that the objects can be applied; of two targets that run the job, the first."""
+        """Where names are fixed, so that the objects can be applied; of two targets that run the job, the first.
+
+        What has claims alone has one too: another compile's into the same directory would name files that are gone.
+        """
         runs = [name for name in RUNS if name in self.outputs][:1]
         claims = [name for name in ("storage",) if name in self.outputs]
         files = [str(TARGETS[name].file) for name in (*claims, *runs)]
         fixed = self.run is not None and not self.run.generate_name
-        return (Artifact(kustomization.FILE, kustomization.text(files)),) if fixed and runs else ()
+        return (Artifact(kustomization.FILE, kustomization.text(files)),) if fixed and files else ()
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:

@@ -99,4 +99,12 @@ def _write(state: State, directory: Path) -> str:
     except OSError as error:
         cannot_write(directory, error)
     told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}\n"
-    return told + (f"ftc: removed {', '.join(stale)}, which this run does not have\n" if stale else "")
+    return told + (f"ftc: removed {', '.join(stale)}, {_why_gone(stale, state.request.targets)}\n" if stale else "")
+
+
+def _why_gone(stale: list[str], targets: tuple[str, ...]) -> str:
+    """A directory holds one compile; what another target has written there goes with the last one."""
+    others = [name for name, target in TARGETS.items() if target.file in stale]
+    if not others:
+        return "which this run does not have"
+    return f"of the compile before: {' '.join(f'-t {name}' for name in (*others, *targets))} writes all"

@@ -38,6 +38,7 @@ def built(directory: Path) -> list[Any]:
         (["-t", "job"], ["job.yaml"]),
         (["-t", "volcano", "-t", "storage"], ["storage.yaml", "volcano.yaml"]),
         (["-t", "job", "-t", "volcano"], ["volcano.yaml"]),
+        (["-t", "storage"], ["storage.yaml"]),
     ],
 )
 def test_kustomize_builds_what_was_written(tmp_path: Path, targets: list[str], files: list[str]) -> None:
@@ -66,3 +67,13 @@ def test_a_kustomization_is_no_object_of_the_cluster(tmp_path: Path) -> None:
         written(tmp_path / name, "naming=fixed", f"nodes={nodes}")
     (tmp_path / "one" / "kustomization.yaml").unlink()
     assert "Kustomization" not in ftc("diff", str(tmp_path / "one"), str(tmp_path / "other")).stdout
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
+def test_a_directory_that_another_target_is_compiled_into_stays_one_that_kustomize_builds(tmp_path: Path) -> None:
+    written(tmp_path, "naming=fixed", "-t", "volcano")
+    said = ftc("compile", "naming=fixed", "-t", "storage", "-o", str(tmp_path)).stderr
+    assert [one["kind"] for one in built(tmp_path)] == ["PersistentVolumeClaim"]
+    assert "ftc: removed volcano.yaml, of the compile before: -t volcano -t storage writes all\n" in said
+    written(tmp_path, "naming=fixed", "-t", "volcano", "-t", "storage")
+    assert sorted(one["kind"] for one in built(tmp_path)) == ["Job", "PersistentVolumeClaim"]
