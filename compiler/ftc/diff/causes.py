@@ -27,17 +27,29 @@ if TYPE_CHECKING:
 
 # Each key costs two compiles of each run: of a mapping in which more differ the whole is the cause.
 _MANY = 24
+_NOTHING = (None, "", ABSENT)
 
 
 class Effect(NamedTuple):
-    """What one key does: the kinds of objects and the addresses that it moves."""
+    """What one key does: the kinds of objects and the addresses that it moves.
+
+    A key that `is_open` says nothing yet: it explains what is not there, and nothing of what is.
+    """
 
     key: KeyPath
     moved: frozenset[tuple[str, Address]]
+    is_open: bool = False
 
     def has_moved(self, kind: str, change: Change) -> bool:
         """Whether it moves what has changed, or something in it or around it."""
+        if self.is_open and change.after is not ABSENT:
+            return False
         return any(kind == one and _meet(address, change.address) for one, address in self.moved)
+
+    def reach(self, kind: str, change: Change) -> tuple[bool, int]:
+        """How near it is to a change, the nearest first: what moves just that, and what moves little else."""
+        elsewhere = sum(kind != one or not _meet(address, change.address) for one, address in self.moved)
+        return (kind, change.address) not in self.moved, elsewhere
 
 
 def _meet(one: Address, other: Address) -> bool:
@@ -74,12 +86,13 @@ def effects(before: JobSpec, after: JobSpec, targets: tuple[str, ...]) -> list[E
 def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
     """What each key of a spec moves, found by giving it another value."""
     data, files = plain(spec), emitted(spec, targets)
-    found: dict[KeyPath, set[tuple[str, Address]]] = {}
+    found: dict[tuple[KeyPath, bool], set[tuple[str, Address]]] = {}
     for variation in variations(data, ""):
+        is_open = variation.any_key or _at(data, variation.path) in _NOTHING
         key = variation.path[:-1] if variation.any_key else variation.path
         other = emitted(msgspec.convert(changed(data, variation), JobSpec), targets)
-        found.setdefault(key, set()).update(_moved(files, other))
-    return [Effect(key, frozenset(moved)) for key, moved in found.items()]
+        found.setdefault((key, is_open), set()).update(_moved(files, other))
+    return [Effect(key, frozenset(moved), is_open) for (key, is_open), moved in found.items()]
 
 
 def of_ftc(kept: dict[str, str], compiled: dict[str, str]) -> Effect:

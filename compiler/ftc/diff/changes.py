@@ -38,8 +38,9 @@ class Change(msgspec.Struct, frozen=True):
 
 
 _FILE = "ftc.dev/"
-# Init containers run in their order; a variable can refer to those before it.
-_ORDERED = ("initContainers", "env")
+# Init containers run in their order.
+_ORDERED = "initContainers"
+_VARIABLES = "env"
 _QUANTITIES = ("limits", "requests", "capacity")
 _QUANTITY = ("sizeLimit", "storage", "size")
 
@@ -90,8 +91,21 @@ def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator
         return
     for step in [*new, *(step for step in old if step not in new)]:
         yield from differences(old.get(step, ABSENT), new.get(step, ABSENT), (*address, step))
-    if field in _ORDERED:
-        yield from _moved([step for step in old if step in new], [step for step in new if step in old], address)
+    both = set(old) & set(new)
+    if field == _VARIABLES:
+        both &= _bound([*before, *after])
+    if field in (_ORDERED, _VARIABLES):
+        yield from _moved([step for step in old if step in both], [step for step in new if step in both], address)
+
+
+def _bound(variables: list[Any]) -> set[int | Item]:
+    """The variables whose place matters: those that refer to others, and those, which must come before them."""
+    values = {str(one.get("name")): str(one.get("value")) for one in variables if isinstance(one, dict)}
+    found = {name: {other for other in values if f"$({other})" in value} for name, value in values.items()}
+    names = {name for name, others in found.items() if others} | {
+        other for others in found.values() for other in others
+    }
+    return {Item(("name",), (name,)) for name in names}
 
 
 def _moved(old: list[int | Item], new: list[int | Item], address: Address) -> Iterator[Change]:

@@ -79,7 +79,7 @@ def text_diff(change: Change) -> list[str] | None:
 def because(causes: Sequence[Cause]) -> list[str]:
     """The keys that brought a change, each with the place that sets it; of many the first ones."""
     told = [redacted(escaped(_cause(cause))) for cause in causes[:_SHORT]]
-    return told + ([f"{len(causes) - _SHORT} more keys"] if len(causes) > _SHORT else [])
+    return told + ([f"and {len(causes) - _SHORT} more"] if len(causes) > _SHORT else [])
 
 
 def _cause(cause: Cause) -> str:

@@ -100,14 +100,13 @@ def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Tol
     known = [(effect, _cause(effect.key, old, new)) for effect in effects]
     if before.kept and old:
         known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
-    return [
-        Told(
-            _named(pair),
-            change,
-            tuple(cause for effect, cause in known if effect.has_moved(pair.after.kind, change)),
-        )
-        for pair, change in found
-    ]
+    return [Told(_named(pair), change, _near(known, pair.after.kind, change)) for pair, change in found]
+
+
+def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -> tuple[Cause, ...]:
+    """What has moved something of a change, the nearest first."""
+    found = [(effect.reach(kind, change), cause) for effect, cause in known if effect.has_moved(kind, change)]
+    return tuple(cause for _, cause in sorted(found, key=lambda one: one[0]))
 
 
 def _files(state: State) -> dict[str, str]:

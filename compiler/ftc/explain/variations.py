@@ -26,7 +26,7 @@ class Variation(NamedTuple):
 
 
 def variations(data: dict[str, Any], name: str) -> Iterator[Variation]:
-    """One or more for each leaf of the data of a spec; maps get a key of the given name, and one that none has."""
+    """One or more for each leaf of the data of a spec; maps get a key of the given name, if any, and one none has."""
     yield from _vary(data, spec_schema(), (), name)
 
 
@@ -67,7 +67,7 @@ def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, 
     if extra is not False and "pod" not in path:  # a fragment is no map of names
         added = _example(extra) if isinstance(extra, dict) else _NEW
         yield Variation((*path, _NEW), added, any_key=True)
-        if name not in value and _fits(name, schema.get("propertyNames", _OPEN)):
+        if name and name not in value and _fits(name, schema.get("propertyNames", _OPEN)):
             yield Variation((*path, name), added)
 
 

@@ -71,14 +71,20 @@ def test_items_are_matched_by_the_keys_that_kubernetes_merges_by(field: str, ite
     assert [one[0] for one in told({field: items}, {field: changed})] == [path]
 
 
-def test_the_order_of_init_containers_and_variables_matters_and_that_of_volumes_does_not() -> None:
+def test_the_order_of_init_containers_matters_and_that_of_volumes_does_not() -> None:
     a, b = {"name": "a"}, {"name": "b"}
     assert told({"initContainers": [a, b]}, {"initContainers": [b, a]}) == [
         ("initContainers", "moved", ["a", "b"], ["b", "a"])
     ]
-    assert told({"env": [a, b]}, {"env": [b, a]})[0][1] == "moved"
-    assert told({"env": [a, b]}, {"env": [a, {"name": "c"}, b]})[0][1] == "added"
     assert told({"volumes": [a, b]}, {"volumes": [b, a]}) == []
+
+
+def test_the_order_of_variables_matters_where_one_refers_to_another() -> None:
+    a, b, c = {"name": "A", "value": "x"}, {"name": "B", "value": "1"}, {"name": "C", "value": "$(A)/c"}
+    assert told({"env": [a, b]}, {"env": [b, a]}) == []
+    assert told({"env": [a, b, c]}, {"env": [b, a, c]}) == []
+    assert told({"env": [a, b, c]}, {"env": [c, b, a]}) == [("env", "moved", ["A", "C"], ["C", "A"])]
+    assert told({"env": [a, b]}, {"env": [a, {"name": "D"}, b]}) == [("env[D]", "added", ABSENT, {"name": "D"})]
 
 
 def test_a_list_without_names_is_compared_by_place_or_told_whole() -> None:

@@ -141,6 +141,32 @@ def test_a_manifest_that_was_written_by_hand() -> None:
     assert f'{CONTAINER}.resources.limits["nvidia.com/gpu"]' not in found
 
 
+def test_what_is_added_whole_names_few_keys_and_the_nearest_first() -> None:
+    Path("job.yaml").write_text(
+        "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: mine}\n"
+        "spec:\n  tasks:\n  - name: worker\n    template:\n      spec:\n        containers:\n"
+        "        - {name: train, image: mine:1, env: [{name: ZZ, value: z}, {name: NNODES, value: '1'}]}\n"
+    )
+    found = by_path(changes("--manifest", "job.yaml", "launcher=torchrun"))
+    assert f"{CONTAINER}.env" not in found
+    resources = [cause["key"] for cause in found[f"{CONTAINER}.resources"]["causes"]]
+    assert resources[0] == "hardware.device.resource"
+    assert "hardware.device.slices" not in resources  # it is null, and brings nothing of what is there
+    assert "namespace" not in {cause["key"] for one in found.values() for cause in one["causes"]}
+    said = ftc("diff", "--manifest", "job.yaml", "launcher=torchrun").stdout
+    lines = [line.split("; ") for line in said.splitlines() if "; and " in line]
+    assert lines
+    assert all(len(causes) == 4 and causes[-1].removeprefix("and ").endswith("more") for causes in lines)
+
+
+def test_a_key_that_is_not_set_explains_what_is_only_in_the_manifest() -> None:
+    Path("job.yaml").write_text(
+        "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: mine, namespace: team}\nspec: {}\n"
+    )
+    namespace = by_path(changes("--manifest", "job.yaml"))["metadata.namespace"]
+    assert (namespace["kind"], [cause["key"] for cause in namespace["causes"]]) == ("removed", ["namespace"])
+
+
 @pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "a: " + "[" * 3000, "a: \x00"])
 def test_a_manifest_that_is_malformed_is_told(text: str) -> None:
     Path("job.yaml").write_text(text)
