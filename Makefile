@@ -34,7 +34,7 @@ golden: $(VENV)/.installed
 # Write the generated schemas of the spec and of conf files anew.
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
-	$(PYTHON) -m ftc.spec.file_schema schemas/conf
+	$(PYTHON) -m ftc.editor.file_schema schemas/conf
 
 # The table of the README, and what the rules cost.
 bench: $(VENV)/.installed

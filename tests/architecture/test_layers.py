@@ -29,7 +29,7 @@ LAYERS = (
     ("targets",),
     ("compose", "validate", "checks", "output", "summary"),
     ("plan",),
-    ("estimate",),
+    ("estimate", "editor"),
     ("trainer",),
     ("spec",),
     ("accelerators",),

@@ -50,8 +50,8 @@ def command(target: Path) -> None:
 
 
 def _contents() -> dict[str, str]:
+    from ftc.editor import file_schema  # noqa: PLC0415 - the same
     from ftc.golden.case import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
-    from ftc.spec import file_schema  # noqa: PLC0415 - the same
 
     templates = directory("template")
     found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}

@@ -8,7 +8,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from ftc.cli.options import refuse
-from ftc.spec import file_schema, schema
+from ftc.editor import file_schema
+from ftc.spec import schema
 
 _CASE = "case"
 _KNOWN = (*file_schema.NAMES, _CASE)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftc.editor import offers
 from ftc.spec import schema as spec_schema
 
 if TYPE_CHECKING:
@@ -29,20 +30,33 @@ _GROUPS = {
         )
     },
 }
+# The groups that stand below others, and where.
+_PLACES = {"source@model.source": "source", "source@dataset.source": "source", "build@hardware.build": "build"}
+_SEVERAL = ("source", "build")
+_LINE = 160
 NAMES = (PRIMARY, *sorted(_GROUPS))
-_DEFAULTS = {"description": "The configs that this one extends, in their order.", "type": "array"}
-_REFERENCE = {"description": "A reference, ${key.path}, or ???: no value yet", "pattern": r"\$\{|^\?\?\?$"}
+# The keys that hold arguments of the trainer, by their owners.
+_TRAINING = "TrainingArguments"
+_EXPORTING = "ExportArguments"
+_ARGUMENTS = {
+    **{(owner, "arguments"): _TRAINING for owner in ("Dataset", "Hardware", "Method", "Model")},
+    ("JobSpec", "train"): _TRAINING,
+    ("Method", "merge"): _EXPORTING,
+    ("Quantization", "arguments"): _EXPORTING,
+}
 
 
 def make(name: str) -> dict[str, Any]:
     """The schema of a group's files, or of a primary config."""
-    definitions = {key: _partial(one) for key, one in spec_schema.make()["$defs"].items()}
+    definitions = _definitions()
     owner, key = _GROUPS.get(name, ("", ""))
     top = _partial(spec_schema.make()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
     top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores what stands beside a reference
+    definitions |= _defaults(name)
+    defaults = {"$ref": f"#/$defs/{offers.DEFAULTS}"}
     for target in set(_references(top)):
         known = definitions[target]["properties"]
-        definitions[target] = {**definitions[target], "properties": {"defaults": _DEFAULTS, **known}}
+        definitions[target] = {**definitions[target], "properties": {"defaults": defaults, **known}}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "$id": f"{name}.schema.json",
@@ -54,7 +68,49 @@ def make(name: str) -> dict[str, Any]:
 
 def text(name: str) -> str:
     """The schema as a file holds it."""
-    return json.dumps(make(name), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return _written(make(name), 0) + "\n"
+
+
+def _written(value: Any, depth: int) -> str:
+    """JSON in which what fits on a line stands on one: a change of one argument is a line of a diff."""
+    line = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if len(line) + depth <= _LINE or not isinstance(value, dict | list):
+        return line
+    margin = "\n" + " " * depth
+    if isinstance(value, list):
+        return "[" + ",".join(f"{margin} {_written(one, depth + 1)}" for one in value) + f"{margin}]"
+    pairs = (f"{margin} {json.dumps(key)}: {_written(one, depth + 1)}" for key, one in sorted(value.items()))
+    return "{" + ",".join(pairs) + f"{margin}}}"
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """What a file of a group may extend, or a primary config choose."""
+    if name != PRIMARY:
+        below = {f"{override}/{group}@{group}": group for group in _SEVERAL for override in ("", "override ")}
+        return offers.defaults(offers.options(name), below)
+    alone = {group: group for group in _GROUPS if group not in _SEVERAL}
+    override = {f"override {place}": group for place, group in {**alone, **_PLACES}.items()}
+    return offers.defaults((PRIMARY,), alone | override)
+
+
+def _definitions() -> dict[str, Any]:
+    """The types of the spec, and what the trainer takes where they leave it open."""
+    found = {key: _partial(one) for key, one in spec_schema.make()["$defs"].items()}
+    for (owner, key), arguments in _ARGUMENTS.items():
+        known = found[owner]["properties"]
+        found[owner] = {**found[owner], "properties": {**known, key: _as_arguments(known[key], arguments)}}
+    return {**found, _TRAINING: offers.training(), _EXPORTING: offers.exporting()}
+
+
+def _as_arguments(schema: Any, name: str) -> Any:
+    """The schema, with the arguments in the place of an object that may hold anything."""
+    if isinstance(schema, list):
+        return [_as_arguments(one, name) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "object":
+        return {"allOf": [{"$ref": f"#/$defs/{name}"}]}
+    return {key: _as_arguments(one, name) for key, one in schema.items()}
 
 
 def _partial(schema: Any) -> Any:
@@ -75,7 +131,7 @@ def _partial(schema: Any) -> Any:
 
 def _or_reference(schema: dict[str, Any]) -> dict[str, Any]:
     partial: dict[str, Any] = _partial(schema)
-    return {"anyOf": [partial, {"type": "string", **_REFERENCE}]}
+    return {"anyOf": [partial, {"type": "string", **offers.REFERENCE}]}
 
 
 def _references(schema: Any) -> Iterator[str]:
