@@ -99,7 +99,7 @@ def _definitions() -> dict[str, Any]:
     for (owner, key), arguments in _ARGUMENTS.items():
         known = found[owner]["properties"]
         found[owner] = {**found[owner], "properties": {**known, key: _as_arguments(known[key], arguments)}}
-    return {**found, _TRAINING: offers.training(), _EXPORTING: offers.exporting()}
+    return {**found, **offers.DEFINED, _TRAINING: offers.training(), _EXPORTING: offers.exporting()}
 
 
 def _as_arguments(schema: Any, name: str) -> Any:
@@ -131,7 +131,7 @@ def _partial(schema: Any) -> Any:
 
 def _or_reference(schema: dict[str, Any]) -> dict[str, Any]:
     partial: dict[str, Any] = _partial(schema)
-    return {"anyOf": [partial, {"type": "string", **offers.REFERENCE}]}
+    return {"anyOf": [partial, offers.REFERENCE]}
 
 
 def _references(schema: Any) -> Iterator[str]:

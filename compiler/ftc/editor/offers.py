@@ -14,7 +14,14 @@ from ftc.trainer.arguments import OWNED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-REFERENCE = {"description": "A reference, ${key.path}, or ???: no value yet", "pattern": r"\$\{|^\?\?\?$"}
+REFERENCE = {"$ref": "#/$defs/Reference"}
+DEFINED = {
+    "Reference": {
+        "description": "A reference, ${key.path}, or ???: no value yet",
+        "type": "string",
+        "pattern": r"\$\{|^\?\?\?$",
+    }
+}
 DEFAULTS = "DefaultsList"
 _EXPORT = "export_"
 
@@ -79,13 +86,12 @@ def _argument(name: str) -> dict[str, Any]:
     found = [arguments[name] for arguments in known if name in arguments]
     about = {"description": found[-1]["description"]}
     choices = [choice for one in found for choice in one.get("enum", ())]
-    if choices:
-        return {**about, "anyOf": [{"enum": list(dict.fromkeys(choices))}, {"type": "string", **REFERENCE}]}
-    types = {name for one in found for name in _types(one)}
-    if "string" in types:
-        return {**about, "type": sorted(types)}
-    return {**about, "type": sorted({*types, "string"}), "pattern": REFERENCE["pattern"]}
+    types = sorted({name for one in found for name in _types(one)})
+    if not choices and "string" in types:
+        return {**about, "type": types}
+    return {**about, "anyOf": [{"enum": list(dict.fromkeys(choices))} if choices else {"type": types}, REFERENCE]}
 
 
 def _types(schema: dict[str, Any]) -> list[str]:
-    return [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    types = schema.get("type", [])
+    return [types] if isinstance(types, str) else types
