@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from review.repository import Repository, initialised
+from unit.compiling import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,16 @@ def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
     assert (said.stdout, said.exit_code) == ("", 0)
 
 
+def test_a_cause_is_named_the_same_on_every_machine_and_a_line_that_has_moved_is_the_same_place(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    repository.edit(RUN, "hardware: nvidia", "hardware: h800 # two lines\n  # of a remark")
+    repository.edit(RUN, "devices: 1", "devices: 2")
+    text = repository.ftc("diff", "--base", "main").stdout
+    assert "      devices (conf/my-run.yaml:12)\n" in text
+    assert "(<ftc>/conf/hardware/nvidia.yaml:10 → <ftc>/conf/hardware/h800.yaml:7)" in text
+    assert str(ROOT) not in text
+
+
 def of_another_ftc(repository: Repository) -> None:
     """What another ftc has compiled of the same conf stands in golden/, as its update would have left it."""
     repository.edit("golden/my-run/volcano.yaml", "app.kubernetes.io/managed-by: ftc", "made-by: another")
@@ -78,7 +89,7 @@ def test_what_another_ftc_compiles_the_same_conf_to_is_a_change_and_ftc_its_caus
         assert text.stderr == f"ftc: {BOTH}\n"
     markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
     assert "`ftc (golden at main → 0.1.0)` |" in markdown
-    assert f"\n`{BOTH}`\n" in markdown
+    assert f"\n{BOTH}\n" in markdown
     (run,) = json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)
     assert {cause["key"] for change in run["changes"] for cause in change["causes"]} == {"ftc"}
 

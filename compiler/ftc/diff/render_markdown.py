@@ -29,7 +29,7 @@ _NAME = 150
 
 def render(differences: Sequence[Difference], note: str = "") -> str:
     """The comment; where it would be too long, what is left out is said."""
-    said = f"\n{_code(note)}\n" if note else ""
+    said = f"\n{_plain(note)}\n" if note else ""
     if not differences:
         return f"Nothing changes on the cluster.\n{said}"
     head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
@@ -122,6 +122,11 @@ def _code(text: str) -> str:
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def _plain(text: str) -> str:
+    """A text as it is, whatever is markup in it."""
+    return re.sub(r"([\\`*_\[\]<>#|~&!@])", r"\\\1", escaped(text))
 
 
 def _count(number: int, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,6 +25,7 @@ Paint: TypeAlias = Callable[[str, str], str]
 """A text in the colour of `head`, `cause`, or of a kind of change."""
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: "~"}
 _SHORT = 3
+_LINE = re.compile(r":[0-9]+$")
 
 
 def render(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
@@ -83,7 +85,10 @@ def because(causes: Sequence[Cause]) -> list[str]:
 
 
 def _cause(cause: Cause) -> str:
-    places = [place for place in dict.fromkeys((cause.before, cause.after)) if place]
+    before, after = cause.before, cause.after
+    if _LINE.sub("", before) == _LINE.sub("", after):  # the line alone has moved
+        before = ""
+    places = [place for place in (before, after) if place]
     return f"{cause.key} ({' → '.join(places)})" if places else cause.key
 
 

@@ -16,6 +16,7 @@ from ftc.driver import State
 from ftc.explain.artifact import ABSENT
 from ftc.explain.origins import origins, plain
 from ftc.explain.paths import Found, find, written
+from ftc.resources import directory
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
@@ -133,4 +134,10 @@ def _place(state: State | None, key: KeyPath) -> str:
     if not chain:
         return "the default"
     position = chain[-1].settings[-1].position
-    return f"{position.source}:{position.line}" if position.line else position.source
+    return f"{_shown(position.source)}:{position.line}" if position.line else position.source
+
+
+def _shown(source: str) -> str:
+    """A file by its name; one that ftc brings is the same on every machine, wherever ftc is installed."""
+    shipped = f"{directory('conf')}/"
+    return f"<ftc>/conf/{source.removeprefix(shipped)}" if source.startswith(shipped) else source
