@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from ftc import __version__
 from review.repository import Repository, initialised
 from unit.compiling import ROOT
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 
 RUN = "conf/my-run.yaml"
 BOTH = (
-    "before is golden at main, after is what ftc 0.1.0 compiles; what ftc is the cause of is of another ftc there, or "
-    "was out of date"
+    f"before is golden at main, after is what ftc {__version__} compiles; "
+    "where ftc is the cause, golden at main is of another ftc or out of date"
 )
 
 
@@ -85,10 +86,10 @@ def test_what_another_ftc_compiles_the_same_conf_to_is_a_change_and_ftc_its_caus
             repository.ftc("golden", "update")
         text = repository.ftc("diff", "--base", "main")
         assert '  + metadata.labels["app.kubernetes.io/managed-by"]\n' in text.stdout
-        assert "      ftc (golden at main → 0.1.0)\n" in text.stdout
+        assert f"      ftc (golden at main → {__version__})\n" in text.stdout
         assert text.stderr == f"ftc: {BOTH}\n"
     markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
-    assert "`ftc (golden at main → 0.1.0)` |" in markdown
+    assert f"`ftc (golden at main → {__version__})` |" in markdown
     assert f"\n{BOTH}\n" in markdown
     (run,) = json.loads(repository.ftc("diff", "--base", "main", "--format", "json").stdout)
     assert {cause["key"] for change in run["changes"] for cause in change["causes"]} == {"ftc"}
@@ -109,7 +110,7 @@ def test_without_golden_files_it_is_said_which_ftc_compiled_both_sides(tmp_path:
     of_another_ftc(repository)
     said = repository.ftc("diff", "--base", "main", "-c", "my-run", "--config-dir", "conf")
     assert said.stdout == ""
-    assert said.stderr == "ftc: nothing differs\nftc: both sides are compiled by ftc 0.1.0\n"
+    assert said.stderr == f"ftc: nothing differs\nftc: both sides are compiled by ftc {__version__}\n"
 
 
 def test_a_base_that_this_ftc_refuses_is_compared_as_it_was_kept(tmp_path: Path) -> None:
@@ -175,6 +176,18 @@ def test_a_base_that_does_not_compile_counts_as_new_and_a_tree_that_does_not_is_
     mended = repository.ftc("diff", "--base", "main", "--format", "json")
     assert [one["status"] for one in json.loads(mended.stdout)] == ["added"]
     assert "case my-run does not compile at main (FTC012): counted as new" in mended.stderr
+
+
+def test_of_a_matrix_that_the_base_does_not_compile_the_first_is_named(tmp_path: Path) -> None:
+    repository = initialised(tmp_path)
+    (tmp_path / "golden" / "more").mkdir()
+    case = tmp_path / "golden" / "more" / "case.yaml"
+    case.write_text('why: A matrix.\noverrides: [devices=0]\nmatrix: ["nodes=1,2"]\n')
+    repository.commit("Broken")
+    case.write_text('why: A matrix.\nmatrix: ["nodes=1,2"]\n')
+    said = repository.ftc("diff", "--base", "main")
+    assert said.stderr.count("does not compile") + said.stderr.count("do not compile") == 1
+    assert "case more/nodes=1 and 1 more do not compile at main (FTC012): counted as new" in said.stderr
 
 
 def test_a_revision_that_does_not_exist_or_looks_like_an_option_is_refused(tmp_path: Path) -> None:

@@ -85,4 +85,4 @@ def note(before: Mapping[str, Run], found: Sequence[Difference]) -> str:
         return f"both sides are compiled by ftc {__version__}"
     said = f"before is {kept}, after is what ftc {__version__} compiles"
     is_cause = any(cause.key == FTC for one in found for told in one.told for cause in told.causes)
-    return f"{said}; what ftc is the cause of is of another ftc there, or was out of date" if is_cause else said
+    return f"{said}; where ftc is the cause, {kept} is of another ftc or out of date" if is_cause else said

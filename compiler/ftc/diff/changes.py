@@ -41,6 +41,7 @@ _FILE = "ftc.dev/"
 # Init containers run in their order.
 _ORDERED = "initContainers"
 _VARIABLES = "env"
+_USED = re.compile(r"\$\(([^()]+)\)")
 _QUANTITIES = ("limits", "requests", "capacity")
 _QUANTITY = ("sizeLimit", "storage", "size")
 
@@ -101,10 +102,8 @@ def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator
 def _bound(variables: list[Any]) -> set[int | Item]:
     """The variables whose place matters: those that refer to others, and those, which must come before them."""
     values = {str(one.get("name")): str(one.get("value")) for one in variables if isinstance(one, dict)}
-    found = {name: {other for other in values if f"$({other})" in value} for name, value in values.items()}
-    names = {name for name, others in found.items() if others} | {
-        other for others in found.values() for other in others
-    }
+    found = {name: set(_USED.findall(value)) & values.keys() for name, value in values.items()}
+    names = {name for name, others in found.items() if others}.union(*found.values())
     return {Item(("name",), (name,)) for name in names}
 
 

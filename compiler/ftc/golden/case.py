@@ -107,8 +107,10 @@ def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
 
 
 def _overlooked(directory: Path, place: Path) -> Diagnostic:
-    right = directory / (place.parent.name or "<case>") / FILE
-    message = f"is not read: a case is {directory / _PLACE}"
+    right = f"move it to {directory / (place.parent.name or '<case>') / FILE}"
     return Diagnostic(
-        code=UNREADABLE, message=message, position=Position(str(directory / place), 1, 1), help=f"move it to {right}"
+        code=UNREADABLE,
+        message=f"is not read: a case is {directory / _PLACE}",
+        position=Position(str(directory / place), 1, 1),
+        help=right if len(place.parts) <= _DEPTH else f"{right}, or give --dir {directory / place.parent.parent}",
     )

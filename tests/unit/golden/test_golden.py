@@ -148,8 +148,8 @@ def test_a_case_that_becomes_a_matrix_leaves_nothing_behind() -> None:
     [
         ("mine/case.yml", "mine/case.yaml"),
         ("mine/Case.yaml", "mine/case.yaml"),
-        ("team/mine/case.yaml", "mine/case.yaml"),
-        ("good/mine/case.yaml", "mine/case.yaml"),
+        ("team/mine/case.yaml", "mine/case.yaml, or give --dir golden/team\n"),
+        ("good/mine/case.yaml", "mine/case.yaml, or give --dir golden/good\n"),
         ("case.yaml", "<case>/case.yaml"),
     ],
 )
