@@ -78,7 +78,7 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -
       ftc golden check nightly --config-dir conf
     """
     found = _compared(cases, golden, config_dirs)
-    for finding in found.findings:
+    for finding in found.told():
         click.echo(_shown(finding))
     if found.findings:
         click.echo(f"ftc: {_counts(found)}: read the diff, then `ftc golden update`", err=True)
@@ -135,7 +135,7 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
 
 
 def _counts(found: Comparison) -> str:
-    counts = Counter(finding.kind.value for finding in found.findings)
+    counts = Counter(finding.kind.value for finding in found.told())
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 

@@ -43,6 +43,11 @@ class Comparison(msgspec.Struct, frozen=True):
     refused: dict[str, tuple[Diagnostic, ...]]
     made: dict[Path, dict[str, str]]
 
+    def told(self) -> list[Finding]:
+        """What a reader looks at: a record that differs says nothing beside the files that it differs for."""
+        others = {one.file.parent for one in self.findings if one.file.name != record.FILE}
+        return [one for one in self.findings if one.file.name != record.FILE or one.file.parent not in others]
+
 
 def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) -> Comparison:
     """Compile the chosen cases; without any, all, and what cases that are gone have left behind or are misplaced."""
@@ -65,16 +70,16 @@ def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) 
 
 
 def _in_directory(directory: Path, files: dict[str, str]) -> list[Finding]:
-    """What differs among the files of one directory; the record of them counts where nothing else differs."""
+    """What differs among the files of one directory, and the record of them."""
     stands = {file.name: _text(file) for file in _files(directory) if file.name not in (cases.FILE, record.FILE)}
     recorded = record.read(_text(directory / record.FILE))
     kinds = {name: _kind(name, stands.get(name), files.get(name), recorded) for name in sorted({*files, *stands})}
     found = [Finding(directory / n, kind, stands.get(n), files.get(n)) for n, kind in kinds.items() if kind]
     written, should = _text(directory / record.FILE), record.text(files) if files else None
-    if found or written == should:
+    if written == should:
         return found
     kind = Kind.MISSING if written is None else Kind.CHANGED if should else Kind.ORPHANED
-    return [Finding(directory / record.FILE, kind, written, should)]
+    return [*found, Finding(directory / record.FILE, kind, written, should)]
 
 
 def _kind(name: str, stands: str | None, should: str | None, recorded: dict[str, str]) -> Kind | None:

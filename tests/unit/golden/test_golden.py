@@ -50,6 +50,18 @@ def test_an_update_writes_what_compile_writes_and_then_nothing_differs() -> None
     assert updated() == ""
 
 
+def test_an_update_says_of_each_file_that_it_writes_that_it_does() -> None:
+    directory = case("mine")
+    before = {file.name: file.read_bytes() for file in directory.iterdir()}
+    for text in (CASE, CASE.replace("mine]", "mine, train.learning_rate=2.0e-4]")):
+        (directory / "case.yaml").write_text(text)
+        before["case.yaml"] = text.encode()
+        told = {line.split()[1].rpartition("/")[2] for line in updated().splitlines()}
+        after = {file.name: file.read_bytes() for file in directory.iterdir()}
+        assert told == {name for name in after if after[name] != before.get(name)}
+        before = after
+
+
 def test_the_record_is_one_that_sha256sum_reads() -> None:
     directory = case("mine")
     updated()
