@@ -118,6 +118,10 @@ class Read(msgspec.Struct, frozen=True):
         return self.tested or self.expansion.operator in (":-", "-", ":=", "=", ":+", "+")
 
 
+# An operator and a file.
+Redirect: TypeAlias = tuple[str, Word]
+
+
 class Heredoc(msgspec.Struct, frozen=True):
     """The lines after `<<EOF`; `plain` says that nothing in them is expanded."""
 
@@ -133,7 +137,7 @@ class Command(msgspec.Struct, frozen=True, dict=True, eq=False):
     start: int
     context: Context
     settings: tuple[Assignment, ...] = ()
-    redirects: tuple[tuple[str, Word], ...] = ()
+    redirects: tuple[Redirect, ...] = ()
     heredoc: Heredoc | None = None
 
     @cached_property
