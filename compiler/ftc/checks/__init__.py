@@ -13,6 +13,7 @@ from ftc.checks import (
     devices,
     elastic,
     evaluation,
+    fragments,
     images,
     launch,
     memory,
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
-FIRST = pod.FIRST
+FIRST = fragments.RULES
 CHECKS = (
     *FIRST,
     *launch.RULES,

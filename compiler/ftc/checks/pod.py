@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftc.checks.given import fragments
 from ftc.checks.rule import Finding, Rule
-from ftc.diagnostics.model import Severity, did_you_mean, type_words
-from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
+from ftc.diagnostics.model import Severity
 from ftc.plan.environment import OURS
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
@@ -17,8 +15,6 @@ from ftc.plan.train import NAME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jsonschema import ValidationError
-
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
 _POD_NAME_LIMIT = 63
 _GENERATED = "-xxxxx"
 _STRING_LIMIT = 120_000
-_SIZE = re.compile(r"([0-9.]+)\s*([KMGTP])i?b?", re.IGNORECASE)
 MAX_ANNOTATION_BYTES = 200 * 1024
 
 
@@ -83,63 +78,6 @@ def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
                     message = f"the pod has no container '{container['name']}', and a new one needs an image"
                     known = ", ".join(sorted(names)) or "none"
                     yield Finding((*path, "spec", field), message, f"containers of ftc: {known}")
-
-
-def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The versions of the cluster are ones that ftc has schemas for.
-
-    They choose the schemas that fragments and manifests are held against.
-
-    Wrong: cluster.kubernetes=1.20
-    Right: cluster.kubernetes=1.31
-    """
-    known = {"kubernetes": kubernetes_versions(), "volcano": volcano_versions()}
-    for name, versions in known.items():
-        have = getattr(spec.cluster, name)
-        if have not in versions:
-            span = f"{versions[0]} to {versions[-1]}"
-            help_ = f"ftc knows {span}: take the nearest that is not newer than yours"
-            yield Finding(("cluster", name), f"{have} is not known", help_)
-
-
-def fragments_are_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A fragment is a piece of a PodTemplate.
-
-    The API server drops or refuses what it does not know: a misspelt nodeSelector is no selector.
-
-    Wrong: 'pod={spec: {nodeSelecto: {disk: ssd}}}'
-    Right: 'pod={spec: {nodeSelector: {disk: ssd}}}'
-    """
-    if list(versions_are_supported(spec, _)):
-        return
-    schema = pod_fragment(spec.cluster.volcano, spec.cluster.kubernetes)
-    for path, fragment in fragments(spec):
-        for error in schema.iter_errors(fragment) if fragment else ():
-            yield from _fragment_findings(error, path)
-
-
-def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterator[Finding]:
-    inner = (*path, *error.absolute_path)
-    schema: Any = error.schema
-    if error.validator == "additionalProperties":
-        known = list(schema.get("properties", {}))
-        for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
-            help_ = did_you_mean(key, known)
-            yield Finding((*inner, key), "is no field of a PodTemplate there", help_, at_key=True)
-    elif error.validator == "pattern" and "[KMGTPE]i" in str(error.validator_value):
-        sized = _SIZE.fullmatch(str(error.instance))
-        help_ = f"did you mean '{sized[1]}{sized[2].upper()}i'?" if sized else "write a size as 10Gi, a share as 500m"
-        yield Finding(inner, "is no quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
-    else:
-        yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
-
-
-def _misfit(error: ValidationError) -> str:
-    """What the schema says, without the value, which may be long or a secret."""
-    wanted: Any = error.validator_value
-    if error.validator == "type":
-        return f"must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
-    return error.message.replace(repr(error.instance), "it")[:200]
 
 
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -276,11 +214,6 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(path, message, "shorten dataset.info, the arguments or the annotations")
 
 
-# What the other rules take for granted.
-FIRST = (
-    Rule("FTC505", versions_are_supported, needed=True),
-    Rule("FTC506", fragments_are_pods, needed=True),
-)
 RULES = (
     Rule("FTC501", pod_name_fits, target="volcano"),
     Rule("FTC502", fragments_fit),
