@@ -1,4 +1,4 @@
-"""What users give in several places: variables, words of a command, containers of a fragment."""
+"""What users give in several places: variables, labels, words of a command, containers of a fragment."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def environments(spec: JobSpec) -> list[tuple[Path, Mapping[str, str]]]:
     """The maps of variables, in the order in which they win."""
     groups = {"cluster": spec.cluster.env, "hardware": spec.hardware.env, "network": spec.network.env}
     return [*(((name, "env"), given) for name, given in groups.items()), (("env",), spec.env)]
+
+
+def labels(spec: JobSpec) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
+    """The labels of the pods, those of all and those of the fragments."""
+    yield ("labels",), spec.labels
+    for path, fragment in fragments(spec):
+        yield (*path, "metadata", "labels"), fragment.get("metadata", {}).get("labels", {})
 
 
 def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
