@@ -1,0 +1,52 @@
+"""What was read: the data of a file, and the position of every key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import yaml
+
+from ftc.source.finding import position_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath, Position
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One YAML file: its data, and its nodes, which know their positions."""
+
+    source: str
+    text: str
+    data: Any
+    root: yaml.Node | None
+
+    def position(self, path: KeyPath) -> Position:
+        """The position of the key at `path`, or of the nearest parent that the file has."""
+        mark = self.root.start_mark if self.root else None
+        for key, value in self._steps(path):
+            mark = (key or value).start_mark
+        return position_of(mark, self.source)
+
+    def depth(self, path: KeyPath) -> int:
+        """How many steps of `path` the file has."""
+        return sum(1 for _ in self._steps(path))
+
+    def _steps(self, path: KeyPath) -> Iterator[tuple[yaml.Node | None, yaml.Node]]:
+        node = self.root
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                return
+            yield found
+            node = found[1]
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    return None

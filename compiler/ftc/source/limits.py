@@ -1,0 +1,45 @@
+"""How large and how deep a text may be; what is within the limits is safe to compose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import yaml
+
+from ftc.diagnostics.model import Position
+from ftc.source.finding import position_of, problem
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import Diagnostic
+
+# A file larger or deeper than this is no configuration; the limits keep aliases ("YAML bombs") and nesting harmless.
+MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+# A stream of manifests may be longer than a configuration; each of its documents may not be larger than one.
+MAX_STREAM_BYTES = 20_000_000
+MAX_STREAM_NODES = 200_000
+MAX_DOCUMENTS = 20_000
+BEYOND = "is too large or too deep"
+
+
+def beyond_limits(text: str, source: str) -> Diagnostic | None:
+    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without.
+
+    Also more nodes than memory should hold, which the events are counted for.
+    """
+    openings = sum(text.count(opening) for opening in ("[", "{", "- ", "? "))
+    nodes = openings + 2 * (text.count(":") + text.count(",") + text.count("\n"))
+    if text.count("\n---") > MAX_DOCUMENTS:
+        return problem(f"has more than {MAX_DOCUMENTS} documents", Position(source, 1, 1))
+    if openings <= MAX_DEPTH and nodes <= MAX_STREAM_NODES:
+        return None
+    depth = 0
+    try:
+        for seen, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
+                return problem(f"{BEYOND} to be read", position_of(event.start_mark, source))
+    except yaml.YAMLError:
+        return None  # the loader says it with its position
+    return None

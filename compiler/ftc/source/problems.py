@@ -1,0 +1,81 @@
+"""What is wrong with a text as YAML, and what YAML allows and a configuration must not have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+
+from ftc.diagnostics.model import Position, Related
+from ftc.source.finding import position_in, position_of, problem
+from ftc.source.limits import BEYOND, MAX_DEPTH, MAX_NODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import Diagnostic
+
+# What PyYAML raises on a text that is no YAML, and on a value that its explicit tag does not fit (`!!bool maybe`).
+NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
+
+def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
+    """What PyYAML says, at its position."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _marked(error, source)
+    if isinstance(error, yaml.reader.ReaderError):
+        return problem(f"is not YAML: {error.reason}", position_in(text, error.position, source))
+    said = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "a value does not fit its tag"
+    return problem(f"is not YAML: {said}", Position(source, 1, 1))
+
+
+def _marked(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
+    where = position_of(error.problem_mark or error.context_mark, source)
+    began = f", {error.context} that begins at {position_of(error.context_mark, source)}" if error.context_mark else ""
+    tab = "a tab cannot indent: use spaces" if "cannot start any token" in str(error.problem) else ""
+    return problem(f"is not YAML: {error.problem or error.context}{began}", where, tab)
+
+
+def problems_of(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
+    """Whatever YAML allows and a configuration must not have."""
+    if not isinstance(root, yaml.MappingNode):
+        yield problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines")
+        return
+    yield from problems_of_nodes(root, source)
+
+
+def problems_of_nodes(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
+    """The problems of keys, and whatever is beyond the limits once aliases stand for what they name."""
+    stack = [(root, 1)]
+    seen = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        if seen > MAX_NODES or depth > MAX_DEPTH:
+            yield problem(f"{BEYOND} to be read", _at(node, source), "look for aliases (*name)")
+            return
+        if isinstance(node, yaml.MappingNode):
+            yield from _key_problems(node, source)
+            stack += [(child, depth + 1) for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += [(child, depth + 1) for child in node.value]
+
+
+def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
+    first: dict[str, Position] = {}
+    for key, _ in node.value:
+        here = _at(key, source)
+        if not isinstance(key, yaml.ScalarNode):
+            yield problem("a key must be a plain text", here)
+        elif key.value in first:
+            twice = problem(f"the key '{key.value}' is there already", here, "delete one of the two")
+            yield msgspec.structs.replace(twice, related=(Related((key.value,), first[key.value]),))
+        elif key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            yield problem(f"the key {key.value} is not a text", here, f"quote it: '{key.value}'")
+        else:
+            first[key.value] = here
+
+
+def _at(node: yaml.Node, source: str) -> Position:
+    return position_of(node.start_mark, source)

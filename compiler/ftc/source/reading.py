@@ -1,0 +1,89 @@
+"""From a file, a text or a stream to documents; what cannot be read comes back as diagnostics."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import Position
+from ftc.source.document import Document
+from ftc.source.finding import position_in, problem
+from ftc.source.limits import BEYOND, MAX_BYTES, MAX_STREAM_BYTES, beyond_limits
+from ftc.source.loaders import ConfigurationLoader, KubernetesLoader
+from ftc.source.problems import NOT_YAML, not_yaml, problems_of, problems_of_nodes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ftc.diagnostics.model import Diagnostic
+
+# Who has so many in one document has no use for more.
+MAX_PROBLEMS = 100
+NULL = "tag:yaml.org,2002:null"
+
+
+def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """Read one file; malformed YAML, duplicate keys and the like come back as diagnostics.
+
+    `source` names the file in messages.
+    """
+    try:
+        raw = file.read_bytes()
+        text = raw.decode("utf-8")
+    except OSError as error:
+        return None, (problem(f"cannot be read: {error.strerror}", Position(source, 1, 1)),)
+    except UnicodeDecodeError as error:
+        return None, (problem(f"is not UTF-8: {error.reason}", Position(source, 1, 1), "save the file as UTF-8"),)
+    if len(raw) > MAX_BYTES:
+        return None, (problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
+    return parse(text, source)
+
+
+def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
+    """Read a text as `read` does a file: one document, with a mapping at its root."""
+    if (beyond := beyond_limits(text, source)) or len(text) > MAX_BYTES:
+        return None, (beyond or problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
+    loader = ConfigurationLoader(text)
+    try:
+        root = loader.get_single_node()
+        root = None if root and root.tag == NULL else root
+        problems = tuple(problems_of(root, source)) if root else ()
+        if problems:
+            return None, problems
+        data = loader.construct_document(root) if root else {}
+    except NOT_YAML as error:
+        return None, (not_yaml(error, text, source),)
+    finally:
+        loader.dispose()
+    return Document(source, text, data, root), ()
+
+
+def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
+    """Read a stream of manifests as Kubernetes would; what is malformed ends it and comes back as a diagnostic.
+
+    A key that is there twice is reported, and the last one counts, as it does for a client that does not look.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8")
+        where = position_in(before, len(before), source)
+        return (), (problem(f"is not UTF-8: {error.reason}", where, "save the file as UTF-8"),)
+    if len(raw) > MAX_STREAM_BYTES:
+        return (), (problem(f"is larger than {MAX_STREAM_BYTES} bytes", Position(source, 1, 1)),)
+    if beyond := beyond_limits(text, source):
+        return (), (beyond,)
+    found: list[Document] = []
+    problems: list[Diagnostic] = []
+    loader = KubernetesLoader(text)
+    try:
+        while loader.check_node() and (root := loader.get_node()) is not None:
+            new = tuple(islice(problems_of_nodes(root, source), MAX_PROBLEMS))
+            problems += new
+            if not any(p.message.startswith(BEYOND) for p in new) and root.tag != NULL:
+                found.append(Document(source, text, loader.construct_document(root), root))
+    except NOT_YAML as error:
+        problems.append(not_yaml(error, text, source))
+    finally:
+        loader.dispose()
+    return tuple(found), tuple(problems)
