@@ -12,7 +12,8 @@ from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
 from ftc.lint.build import jobs, scene
 from ftc.lint.configs import Config, of_config_maps, of_documents, of_run
-from ftc.lint.objects import Object, Versions, objects
+from ftc.lint.fitting import objects
+from ftc.lint.objects import Object, Versions
 from ftc.lint.rules import RULES
 from ftc.lint.steps import Run, steps
 from ftc.lint.subjects import Pod, Scene

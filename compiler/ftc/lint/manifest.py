@@ -1,6 +1,6 @@
 """The manifests that lint judges, as types: no more fields than the rules read.
 
-What does not fit the schemas is taken out before (`lint/objects.py`), so that a conversion is total.
+What does not fit the schemas is taken out before (`lint/fitting.py`), so that a conversion is total.
 """
 
 from __future__ import annotations

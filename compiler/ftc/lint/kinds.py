@@ -1,0 +1,50 @@
+"""What kind of object a document is, misspellings of its kind and group included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftc.lint.objects import Kind, written
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
+
+_SIMPLE = {("v1", kind.value): kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CONFIG_MAP)}
+_OF_JOBS = ("CronJob", "JobFlow", "JobTemplate")
+_INNER: KeyPath = ("spec", "template")
+_TEMPLATES: dict[str, KeyPath] = {
+    "Pod": (),
+    "CronJob": ("spec", "jobTemplate", *_INNER),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), _INNER),
+}
+
+
+def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
+    """What an object is, and where its typed part lies; None for what is no object of ours."""
+    if not isinstance(data, dict):
+        return None, ()
+    group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
+    found = _SIMPLE.get((group, kind)) or _job(group.partition("/")[0], kind, data.get("spec"))
+    path = _TEMPLATES.get(kind)
+    if found is None and path is not None and _is_template(written(data, path)):
+        return Kind.POD, path
+    return found, ()
+
+
+def _job(group: str, kind: str, spec: Any) -> Kind | None:
+    keys = spec.keys() if isinstance(spec, dict) else set()
+    if "volcano" in group and not group.startswith("batch"):
+        return Kind.VOLCANO if "tasks" in keys else None
+    of_volcano = bool(keys & {"tasks", "minAvailable"})
+    if group == "batch" and kind not in _OF_JOBS and not of_volcano and (kind == "Job" or "template" in keys):
+        return Kind.BATCH
+    if kind.casefold() not in ("job", "jobs", "vcjob", "volcanojob") and "tasks" not in keys:
+        return None
+    if group.startswith("batch.") or of_volcano:
+        return Kind.VOLCANO if kind not in _OF_JOBS else None
+    return Kind.BATCH if group in ("batch", "") and "template" in keys else None
+
+
+def _is_template(data: Any) -> bool:
+    spec = data.get("spec") if isinstance(data, dict) else None
+    return isinstance(spec, dict) and isinstance(spec.get("containers"), list)
