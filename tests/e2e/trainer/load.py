@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from e2e.trainer.judge import pretend_packages
+from e2e.trainer.packages import pretend_packages
 from e2e.trainer.parse import plain, pretend_accelerator
 
 

@@ -10,13 +10,11 @@ import dataclasses
 import enum
 import importlib
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2e.trainer.judge import pretend_packages
+from e2e.trainer.cases import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,35 +65,10 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def in_a_process(case: dict[str, Any], answer: Path) -> Any:
-    """What is made of a case; a parser leaves state behind, so each has a process of its own."""
-    child = os.fork()
-    if child == 0:
-        said = os.open(answer.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for stream in (1, 2):
-            os.dup2(said, stream)
-        try:
-            answer.write_text(json.dumps(parsed(case)), "utf-8")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
-            answer.write_text(json.dumps({"error": f"{type(error).__name__}: {error}"}), "utf-8")
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    return json.loads(answer.read_text("utf-8"))
-
-
 def main() -> None:
     """Answer the cases on standard input."""
-    with tempfile.TemporaryDirectory() as directory:
-        packages, run = Path(directory, "packages"), Path(directory, "run")
-        packages.mkdir()
-        run.mkdir()
-        cases = json.load(sys.stdin)
-        pretend_packages(packages)
-        os.chdir(run)
-        importlib.import_module("llamafactory.hparams.parser")
-        answers = [in_a_process(case, run / "answer.json") for case in cases]
-    json.dump(answers, sys.stdout)
+    answers = answered(json.load(sys.stdin), parsed, "llamafactory.hparams.parser", pretend=True)
+    json.dump([answer.value or {"error": answer.error} for answer in answers], sys.stdout)
 
 
 if __name__ == "__main__":
