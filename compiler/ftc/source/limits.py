@@ -20,7 +20,7 @@ MAX_DEPTH = 64
 MAX_STREAM_BYTES = 20_000_000
 MAX_STREAM_NODES = 200_000
 MAX_DOCUMENTS = 20_000
-BEYOND = "is too large or too deep"
+_BEYOND = "is too large or too deep to be read"
 
 
 def beyond_limits(text: str, source: str) -> Diagnostic | None:
@@ -39,7 +39,25 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
         for seen, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
-                return problem(f"{BEYOND} to be read", position_of(event.start_mark, source))
+                return problem(_BEYOND, position_of(event.start_mark, source))
     except yaml.YAMLError:
         return None  # the loader says it with its position
     return None
+
+
+def mappings(root: yaml.Node, source: str) -> tuple[list[yaml.MappingNode], Diagnostic | None]:
+    """The mappings within the limits, as often as aliases name them, and what is beyond, where anything is."""
+    found: list[yaml.MappingNode] = []
+    stack = [(root, 1)]
+    seen = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        if seen > MAX_NODES or depth > MAX_DEPTH:
+            return found, problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
+        if isinstance(node, yaml.MappingNode):
+            found.append(node)
+            stack += [(child, depth + 1) for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += [(child, depth + 1) for child in node.value]
+    return found, None

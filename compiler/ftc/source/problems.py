@@ -1,4 +1,4 @@
-"""What is wrong with a text as YAML, and what YAML allows and a configuration must not have."""
+"""What is wrong with a text as YAML, and with its keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import yaml
 
 from ftc.diagnostics.model import Position, Related
 from ftc.source.finding import position_in, position_of, problem
-from ftc.source.limits import BEYOND, MAX_DEPTH, MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,35 +36,11 @@ def _marked(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
     return problem(f"is not YAML: {error.problem or error.context}{began}", where, tab)
 
 
-def problems_of(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
-    """Whatever YAML allows and a configuration must not have."""
-    if not isinstance(root, yaml.MappingNode):
-        yield problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines")
-        return
-    yield from problems_of_nodes(root, source)
-
-
-def problems_of_nodes(root: yaml.Node, source: str) -> Iterator[Diagnostic]:
-    """The problems of keys, and whatever is beyond the limits once aliases stand for what they name."""
-    stack = [(root, 1)]
-    seen = 0
-    while stack:
-        node, depth = stack.pop()
-        seen += 1
-        if seen > MAX_NODES or depth > MAX_DEPTH:
-            yield problem(f"{BEYOND} to be read", _at(node, source), "look for aliases (*name)")
-            return
-        if isinstance(node, yaml.MappingNode):
-            yield from _key_problems(node, source)
-            stack += [(child, depth + 1) for pair in node.value for child in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            stack += [(child, depth + 1) for child in node.value]
-
-
-def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
+def key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
+    """Keys that YAML allows and no reader of ours takes."""
     first: dict[str, Position] = {}
     for key, _ in node.value:
-        here = _at(key, source)
+        here = position_of(key.start_mark, source)
         if not isinstance(key, yaml.ScalarNode):
             yield problem("a key must be a plain text", here)
         elif key.value in first:
@@ -75,7 +50,3 @@ def _key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
             yield problem(f"the key {key.value} is not a text", here, f"quote it: '{key.value}'")
         else:
             first[key.value] = here
-
-
-def _at(node: yaml.Node, source: str) -> Position:
-    return position_of(node.start_mark, source)

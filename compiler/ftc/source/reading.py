@@ -5,14 +5,17 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import yaml
+
 from ftc.diagnostics.model import Position
 from ftc.source.document import Document
 from ftc.source.finding import position_in, problem
-from ftc.source.limits import BEYOND, MAX_BYTES, MAX_STREAM_BYTES, beyond_limits
+from ftc.source.limits import MAX_BYTES, MAX_STREAM_BYTES, beyond_limits, mappings
 from ftc.source.loaders import ConfigurationLoader, KubernetesLoader
-from ftc.source.problems import NOT_YAML, not_yaml, problems_of, problems_of_nodes
+from ftc.source.problems import NOT_YAML, key_problems, not_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
@@ -47,7 +50,7 @@ def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     try:
         root = loader.get_single_node()
         root = None if root and root.tag == NULL else root
-        problems = tuple(problems_of(root, source)) if root else ()
+        problems = _problems(root, source) if root else ()
         if problems:
             return None, problems
         data = loader.construct_document(root) if root else {}
@@ -73,17 +76,34 @@ def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diag
         return (), (problem(f"is larger than {MAX_STREAM_BYTES} bytes", Position(source, 1, 1)),)
     if beyond := beyond_limits(text, source):
         return (), (beyond,)
+    return _stream(text, source)
+
+
+def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
     found: list[Document] = []
     problems: list[Diagnostic] = []
     loader = KubernetesLoader(text)
     try:
         while loader.check_node() and (root := loader.get_node()) is not None:
-            new = tuple(islice(problems_of_nodes(root, source), MAX_PROBLEMS))
-            problems += new
-            if not any(p.message.startswith(BEYOND) for p in new) and root.tag != NULL:
+            inside, beyond = mappings(root, source)
+            problems += [beyond] if beyond else ()
+            problems += islice(_of_keys(inside, source), MAX_PROBLEMS)
+            if beyond is None and root.tag != NULL:
                 found.append(Document(source, text, loader.construct_document(root), root))
     except NOT_YAML as error:
         problems.append(not_yaml(error, text, source))
     finally:
         loader.dispose()
     return tuple(found), tuple(problems)
+
+
+def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
+    """Whatever YAML allows and a configuration must not have."""
+    if not isinstance(root, yaml.MappingNode):
+        return (problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
+    inside, beyond = mappings(root, source)
+    return (*_of_keys(inside, source), *((beyond,) if beyond else ()))
+
+
+def _of_keys(inside: Iterable[yaml.MappingNode], source: str) -> Iterator[Diagnostic]:
+    return (found for node in inside for found in key_problems(node, source))

@@ -247,6 +247,11 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(f'*{old}' for _ in range(10))}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
+# Each mapping takes over the keys of the one before ten times.
+MERGED = "a: &a {x: 1}\n" + "".join(
+    f"{new}: &{new} {{<<: [{', '.join(f'*{old}' for _ in range(10))}]}}\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +267,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"? " * 10_000, "too deep"),
         (b"a: " + b"{a: " * 10_000, "too deep"),
         (BOMB.encode(), "too large or too deep"),
+        (b"x: 1\n" * 200 + MERGED.encode(), "too large or too deep"),
         (b"a: &a [*a]\n", "too large or too deep"),
         (b"[" + b"a," * 3_000_000 + b"]", "too large or too deep"),
         (b"a: " + b"1:" * 200_000 + b"1\n", ""),
