@@ -56,7 +56,7 @@ def pair_has_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: trainer.transformers=5.2.0
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
-    if isinstance(spec.launcher, Command) or pins.pair(spec.trainer) in pins.pairs():
+    if isinstance(spec.launcher, Command) or spec.trainer.pair in pins.pairs():
         return
     trainer = spec.trainer
     message = f"there are no pins for llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"

@@ -28,7 +28,7 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
     """
     device = spec.hardware.device
-    ours = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
+    ours = spec.hardware.resources
     added = _added(spec)
     if not {name for _, name in added} - ours:
         return

@@ -111,7 +111,7 @@ def steps_run_what_ftc_wrote(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {containers: [{name: train, command: [python, train.py]}]}}'
     Right: launcher=command 'launcher.command=[python,train.py]'
     """
-    ours = {NAME, *(step.name for step in run.fetch_steps)}
+    ours = {step.name for step in run.steps}
     for path, container in containers(spec):
         for field in [field for field in ("command", "args") if field in container and container["name"] in ours]:
             help_ = "for a program of your own use launcher=command" if container["name"] == NAME else "leave it out"

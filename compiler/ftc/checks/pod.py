@@ -172,7 +172,7 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {containers: [{name: train, env: [{name: NNODES, value: "3"}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}'
     """
-    ours = {NAME, *(step.name for step in run.fetch_steps)}
+    ours = {step.name for step in run.steps}
     for path, fragment in fragments(spec):
         for field, container in _containers(fragment.get("spec", {})):
             names = {variable["name"] for variable in container.get("env", [])} & OURS

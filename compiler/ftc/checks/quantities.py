@@ -106,8 +106,7 @@ def helpers_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {nvidia.com/gpu: 1}}}]}}'
     Right: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {memory: 1Gi}}}]}}'
     """
-    device = spec.hardware.device
-    names = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
+    names = spec.hardware.resources
     for path, container, resources in _resources(spec):
         for name in [name for name in resources if name in names and path[-4] == "containers" and container != NAME]:
             message = f"{container} holds {resources[name]} of {name} and trains nothing"

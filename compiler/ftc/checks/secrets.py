@@ -126,8 +126,8 @@ def tokens_travel_encrypted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
-    for name, owner in (("model", spec.model), ("dataset", spec.dataset)):
-        match owner and owner.source:
+    for name, source in spec.sources.items():
+        match source:
             case Git(url=url, credentials=credentials) if credentials is not None:
                 yield (name, "source", "url"), url
             case HuggingFace() | ModelScope() | FromHub() as hub if hub.token is not None:

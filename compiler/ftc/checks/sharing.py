@@ -135,10 +135,7 @@ def downloads_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {nvidia.com/gpu: "1"}}}]'
     Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
     """
-    device = spec.hardware.device
-    if device is None:
-        return
-    ours = {device.resource, *(share.resource for share in device.slices.values())}
+    ours = spec.hardware.resources
     for path, fragment in fragments(spec):
         for container in fragment.get("spec", {}).get("initContainers", []):
             if ours & container.get("resources", {}).get("limits", {}).keys():

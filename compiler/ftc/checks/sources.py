@@ -17,17 +17,11 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
-    from ftc.spec.source import Source
-
-
-def _sources(spec: JobSpec) -> dict[str, Source]:
-    owners = {"model": spec.model, "dataset": spec.dataset}
-    return {name: owner.source for name, owner in owners.items() if owner is not None}
 
 
 def _asked(spec: JobSpec) -> dict[str, FromHub]:
     """The sources that the trainer downloads by itself."""
-    return {name: source for name, source in _sources(spec).items() if isinstance(source, FromHub)}
+    return {name: source for name, source in spec.sources.items() if isinstance(source, FromHub)}
 
 
 _STAGE = "stage it: source@{}.source=huggingface"
@@ -135,7 +129,7 @@ def buckets_fit_certificates(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: source@model.source=s3 model.source.bucket=team.models model.source.addressing=virtual
     Right: source@model.source=s3 model.source.bucket=team.models model.source.addressing=path
     """
-    places: dict[KeyPath, object] = {(name, "source"): source for name, source in _sources(spec).items()}
+    places: dict[KeyPath, object] = {(name, "source"): source for name, source in spec.sources.items()}
     for path, place in {**places, ("publish",): spec.publish}.items():
         if not isinstance(place, S3 | S3Push) or place.addressing == "path" or "." not in place.bucket:
             continue
@@ -152,7 +146,7 @@ def result_has_a_place_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     Wrong: publish=huggingface publish.repository=Qwen/Qwen3-0.6B publish.token.secret=hub
     Right: publish=huggingface publish.repository=team/qwen3-0.6b-tuned publish.token.secret=hub
     """
-    for name, source in _sources(spec).items():
+    for name, source in spec.sources.items():
         match source, spec.publish:
             case (HuggingFace() | FromHub(), HubPush(repository=target)) if name == "model":
                 path: KeyPath = ("publish", "repository")

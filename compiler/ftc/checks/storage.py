@@ -136,11 +136,11 @@ def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=job-lifetime source@model.source=path model.source.path=/cache/models/mine
     """
     workspace = spec.storage.workspace
-    for name, owner in (("model", spec.model), ("dataset", spec.dataset)):
-        if owner is None or not isinstance(owner.source, OnVolume) or not isinstance(workspace, JobClaim):
+    for name, source in spec.sources.items():
+        if not isinstance(source, OnVolume) or not isinstance(workspace, JobClaim):
             continue
-        if _inside(owner.source.path, workspace.mount_path):
-            message = f"{owner.source.path} lies on a claim that is made for the job, so it is empty"
+        if _inside(source.path, workspace.mount_path):
+            message = f"{source.path} lies on a claim that is made for the job, so it is empty"
             help_ = f"name a path on the cache ({cache_directory(spec.storage)}) or in the image"
             yield Finding((name, "source", "path"), message, help_, (("storage", "workspace", "kind"),))
 
@@ -214,8 +214,7 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: source@model.source=git model.source.url=https://git.example.com/m model.source.tls_verify=false
     Right: source@model.source=git model.source.url=https://git.example.com/m cluster.ca_bundle.config_map=our-ca
     """
-    sources = {"model": spec.model and spec.model.source, "dataset": spec.dataset and spec.dataset.source}
-    for name, source in sources.items():
+    for name, source in spec.sources.items():
         if isinstance(source, Git) and not source.tls_verify:
             yield Finding((name, "source", "tls_verify"), "certificates are not verified", _TRUST)
     if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:

@@ -51,8 +51,7 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     Wrong: storage.workspace.read_only=true
     Right: storage.workspace.read_only=false
     """
-    owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
-    fetches = any(not isinstance(owner.source, OnVolume) for owner in owners)
+    fetches = any(not isinstance(source, OnVolume) for source in spec.sources.values())
     written = {("storage", "workspace")} | ({("storage", "cache")} if fetches else set())
     for path, volume in _volumes(spec).items():
         shut = isinstance(volume, Claim | Nfs | NodeDirectory) and volume.read_only

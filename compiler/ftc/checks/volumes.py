@@ -11,7 +11,6 @@ from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import CACHE, WORKSPACE
-from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
 from ftc.spec.source import KeepOnVolume
 from ftc.spec.storage import InWorkspace, JobClaim
@@ -83,7 +82,7 @@ def image_stays_visible(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def _ours(run: RunPlan) -> set[str]:
-    return {NAME, *(step.name for step in run.fetch_steps)}
+    return {step.name for step in run.steps}
 
 
 def _mounts(spec: JobSpec) -> Iterator[tuple[KeyPath, str, dict[str, str]]]:

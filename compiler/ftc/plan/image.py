@@ -22,7 +22,7 @@ _COMPILER = "g++"
 def recipe(spec: JobSpec) -> Recipe | None:
     """None for a command, and where base or pins are missing: the rules on images say so."""
     build = spec.hardware.build
-    if build is None or isinstance(spec.launcher, Command) or pins.pair(spec.trainer) not in pins.pairs():
+    if build is None or isinstance(spec.launcher, Command) or spec.trainer.pair not in pins.pairs():
         return None
     extras = pins.extras(spec)
     return Recipe(

@@ -81,8 +81,7 @@ def _modules(spec: JobSpec) -> tuple[str, ...]:
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:
     """The hubs that the trainer asks by itself; a rule keeps them from having two endpoints or tokens."""
-    owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
-    asked: list[FromHub | HuggingFace] = [owner.source for owner in owners if isinstance(owner.source, FromHub)]
+    asked: list[FromHub | HuggingFace] = [s for s in spec.sources.values() if isinstance(s, FromHub)]
     entries = (spec.dataset.info or {}).values() if spec.dataset else ()
     if spec.dataset and isinstance(spec.dataset.source, HuggingFace) and any("hf_hub_url" in one for one in entries):
         asked.append(spec.dataset.source)  # a dataset beside the one that is staged

@@ -103,3 +103,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     job_claim: JobClaim | None
     recipe: Recipe | None
     claims: tuple[Claim, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in their order; each is a container of its name."""
+        return (*self.fetch_steps, self.train_step)

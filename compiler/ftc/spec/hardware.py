@@ -116,3 +116,9 @@ class Hardware(Spec, frozen=True, kw_only=True):
     arguments: Json = {}
     pod: Json = {}
     build: Build | None = None
+
+    @property
+    def resources(self) -> frozenset[str]:
+        """What the container that trains asks for: the device and its slices; nothing on the CPU."""
+        slices = self.device.slices.values() if self.device else ()
+        return frozenset([*([self.device.resource] if self.device else []), *(share.resource for share in slices)])

@@ -25,7 +25,7 @@ from ftc.spec.launcher import Launcher
 from ftc.spec.method import Engine, Method
 from ftc.spec.model import Dataset, Model
 from ftc.spec.network import Network
-from ftc.spec.source import KeepOnVolume, Publish
+from ftc.spec.source import KeepOnVolume, Publish, Source
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
 
@@ -41,6 +41,11 @@ class Trainer(Spec, frozen=True):
 
     llamafactory: Version
     transformers: Version
+
+    @property
+    def pair(self) -> str:
+        """The name of both, `<llamafactory>+<transformers>`."""
+        return f"{self.llamafactory}+{self.transformers}"
 
 
 class JobSpec(Spec, frozen=True, kw_only=True):
@@ -83,3 +88,9 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     suspend: bool = False
     ignore: tuple[Code, ...] = ()
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Where the model and the dataset come from, by the group that says it."""
+        owners = {"model": self.model, "dataset": self.dataset}
+        return {name: owner.source for name, owner in owners.items() if owner is not None}

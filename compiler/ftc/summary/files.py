@@ -89,8 +89,7 @@ def _fetched(spec: JobSpec, fetch: Fetch) -> Fetched:
 
 
 def _asked_by_trainer(spec: JobSpec) -> Iterator[Fetched]:
-    owners = {"model": spec.model, "dataset": spec.dataset}
-    for name, source in [(name, owner.source) for name, owner in owners.items() if owner is not None]:
+    for name, source in spec.sources.items():
         if isinstance(source, FromHub):
             origin = _origin(source)
             by = "each node's trainer, when it starts"

@@ -33,10 +33,9 @@ main() {{
 
 def emit(run: RunPlan) -> str:
     """The script; it reads itself whole before it starts, so it can come through a pipe."""
-    steps = (*run.fetch_steps, run.train_step)
     files = (*run.files, *run.scripts, File("rendezvous.sh", script("rendezvous_single.sh")))
-    head = _HEAD.format(name=run.name, secrets="".join(_secrets(steps)))
-    body = "".join(_step(step) for step in steps)
+    head = _HEAD.format(name=run.name, secrets="".join(_secrets(run.steps)))
+    body = "".join(_step(step) for step in run.steps)
     return head + body + "}\n\nwrite_files() {\n" + "".join(_here_document(file) for file in files) + '}\n\nmain "$@"\n'
 
 

@@ -13,7 +13,7 @@ from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec, Trainer
+    from ftc.spec.job import JobSpec
 
 # Optimizers of bitsandbytes (transformers, training_args.py, OptimizerNames).
 _BITSANDBYTES = re.compile(r"paged_\w+|(adamw|lion|ademamix)_8bit|\w+_bnb(_8bit)?")
@@ -49,14 +49,9 @@ def pairs() -> tuple[str, ...]:
     return tuple(sorted(pair.name for pair in (directory("conf") / "pins").iterdir()))
 
 
-def pair(trainer: Trainer) -> str:
-    """The name of a pair, whether there are pins for it or not."""
-    return f"{trainer.llamafactory}+{trainer.transformers}"
-
-
 def pins(spec: JobSpec) -> tuple[str, ...]:
     """All that the trainer needs for this run, complete: nothing is left to pip's choice."""
-    files = [_lines(pair(spec.trainer), name) for name in ("trainer", *extras(spec))]
+    files = [_lines(spec.trainer.pair, name) for name in ("trainer", *extras(spec))]
     return tuple(sorted({line for lines in files for line in lines}))
 
 
@@ -103,8 +98,7 @@ def _of_engine(spec: JobSpec) -> tuple[str, ...]:
 
 def _of_storage(spec: JobSpec) -> tuple[str, ...]:
     """The client of S3: boto3 wants an older python-dateutil than the trainer's (botocore: <3)."""
-    owners = [owner for owner in (spec.model, spec.dataset) if owner is not None]
-    places = (*(owner.source for owner in owners), spec.publish)
+    places = (*spec.sources.values(), spec.publish)
     return ("s3",) if any(isinstance(place, S3 | S3Push) for place in places) else ()
 
 

@@ -19,8 +19,7 @@ _TEMPLATES = ".templates.json"
 
 def pair(trainer: Trainer) -> str | None:
     """The exact pair of versions, where there is a schema for it."""
-    name = f"{trainer.llamafactory}+{trainer.transformers}"
-    return name if _there(f"{name}.json") else None
+    return trainer.pair if _there(f"{trainer.pair}.json") else None
 
 
 def known(llamafactory: str) -> str | None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _BY_REFERENCE = "keep it in a Secret, and name that: valueFrom.secretKeyRef"
 _LONGEST = 256_000
-_IN_URL = ("a password in a URL", "a token in a URL")
 
 
 def secrets_are_references(manifest: Object) -> Iterator[Finding]:
