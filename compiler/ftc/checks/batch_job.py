@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import fragments
+from ftc.checks.given import host_names
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 
@@ -88,9 +88,8 @@ def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 pod.spec.subdomain=ranks
     Right: nodes=1 pod.spec.subdomain=ranks
     """
-    for path, fragment in fragments(spec) if run.nodes > 1 else ():
-        for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
-            yield Finding((*path, "spec", name), "is given to each pod by the Job and its Service", "leave it out")
+    for path in host_names(spec) if run.nodes > 1 else ():
+        yield Finding(path, "is given to each pod by the Job and its Service", "leave it out")
 
 
 RULES = (

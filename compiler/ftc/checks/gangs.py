@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import fragments
+from ftc.checks.given import other_schedulers
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.spec.launcher import Command
@@ -46,11 +46,9 @@ def gang_has_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.cluster.scheduler == _OF_KUBERNETES:
         message = "knows nothing of gangs: it starts each pod by itself"
         yield Finding(("cluster", "scheduler"), message, "name Volcano's scheduler, or set cluster.gang_jobs=false")
-    for path, fragment in fragments(spec):
-        name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
-        if name != spec.cluster.scheduler:
-            message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
-            yield Finding((*path, "spec", "schedulerName"), message, "leave it out, or set cluster.gang_jobs=false")
+    for path, name in other_schedulers(spec):
+        message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
+        yield Finding(path, message, "leave it out, or set cluster.gang_jobs=false")
 
 
 def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ftc.spec.launcher import Command
 
@@ -22,12 +22,17 @@ def fragments(spec: JobSpec) -> list[tuple[Path, Json]]:
     return [*(((name, "pod"), fragment) for name, fragment in groups.items()), (("pod",), spec.pod)]
 
 
+def pods(spec: JobSpec) -> list[tuple[Path, Json]]:
+    """The pod of each fragment, the `spec` of the template, and where it stands."""
+    return [((*path, "spec"), fragment.get("spec", {})) for path, fragment in fragments(spec)]
+
+
 def containers(spec: JobSpec) -> Iterator[tuple[KeyPath, Json]]:
     """The containers of the fragments, those that change one of ftc's too."""
-    for path, fragment in fragments(spec):
+    for path, pod in pods(spec):
         for field in ("initContainers", "containers"):
-            for index, container in enumerate(fragment.get("spec", {}).get(field, [])):
-                yield (*path, "spec", field, index), container
+            for index, container in enumerate(pod.get(field, [])):
+                yield (*path, field, index), container
 
 
 def variables(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
@@ -46,11 +51,25 @@ def environments(spec: JobSpec) -> list[tuple[Path, Mapping[str, str]]]:
     return [*(((name, "env"), given) for name, given in groups.items()), (("env",), spec.env)]
 
 
-def labels(spec: JobSpec) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
-    """The labels of the pods, those of all and those of the fragments."""
-    yield ("labels",), spec.labels
+def metadata(spec: JobSpec, field: Literal["labels", "annotations"]) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """The labels or annotations of the pods: those of the whole job, then those of the fragments."""
+    yield (field,), spec.labels if field == "labels" else spec.annotations
     for path, fragment in fragments(spec):
-        yield (*path, "metadata", "labels"), fragment.get("metadata", {}).get("labels", {})
+        yield (*path, "metadata", field), fragment.get("metadata", {}).get(field, {})
+
+
+def host_names(spec: JobSpec) -> Iterator[KeyPath]:
+    """Where a fragment names the pod's host or its domain."""
+    for path, pod in pods(spec):
+        yield from ((*path, name) for name in ("hostname", "subdomain") if name in pod)
+
+
+def other_schedulers(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
+    """The schedulers that fragments choose in place of the cluster's."""
+    for path, pod in pods(spec):
+        name = pod.get("schedulerName", spec.cluster.scheduler)
+        if name != spec.cluster.scheduler:
+            yield (*path, "schedulerName"), name
 
 
 def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:

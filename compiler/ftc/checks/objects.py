@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.given import containers, fragments
+from ftc.checks.given import containers, metadata, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.merge import MERGE_KEYS
@@ -49,8 +49,8 @@ def pieces_stand_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {volumes: [{name: a, emptyDir: {}}, {name: a, hostPath: {path: /a}}]}}'
     Right: 'pod={spec: {volumes: [{name: a, emptyDir: {}}, {name: b, hostPath: {path: /a}}]}}'
     """
-    for path, fragment in fragments(spec):
-        yield from _repeated((*path, "spec"), fragment.get("spec", {}), ("volumes", "initContainers", "containers"))
+    for path, pod in pods(spec):
+        yield from _repeated(path, pod, ("volumes", "initContainers", "containers"))
     given = list(containers(spec))
     inits = {container["name"] for path, container in given if path[-2] == "initContainers"}
     for place, container in given:
@@ -77,15 +77,9 @@ def own_annotations_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'annotations={ftc.dev/owner: me}'
     Right: 'annotations={example.com/owner: me}'
     """
-    for path, given in _annotations(spec):
+    for path, given in metadata(spec, "annotations"):
         for key in [key for key in given if key.startswith(f"{ANNOTATION}/")]:
             yield Finding((*path, key), "is a name of ftc's own files", "choose another prefix")
-
-
-def _annotations(spec: JobSpec) -> Iterator[tuple[KeyPath, dict[str, str]]]:
-    yield ("annotations",), spec.annotations
-    for path, fragment in fragments(spec):
-        yield (*path, "metadata", "annotations"), fragment.get("metadata", {}).get("annotations", {})
 
 
 def helpers_end(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -127,11 +121,11 @@ def priority_is_of_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: pod.spec.priorityClassName=high
     Right: cluster.priority_class=high
     """
-    for path, fragment in fragments(spec):
-        name = fragment.get("spec", {}).get("priorityClassName")
+    for path, pod in pods(spec):
+        name = pod.get("priorityClassName")
         if name is not None and name != spec.cluster.priority_class:
             message = f"the job is ordered by {spec.cluster.priority_class or 'no priority class'}, not by {name}"
-            yield Finding((*path, "spec", "priorityClassName"), message, f"set cluster.priority_class={name}")
+            yield Finding((*path, "priorityClassName"), message, f"set cluster.priority_class={name}")
 
 
 def tolerations_are_whole(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -143,10 +137,10 @@ def tolerations_are_whole(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {tolerations: [{key: gpu, operator: Exists, value: "yes"}]}}'
     Right: 'pod={spec: {tolerations: [{key: gpu, operator: Exists}]}}'
     """
-    for path, fragment in fragments(spec):
-        for index, toleration in enumerate(fragment.get("spec", {}).get("tolerations", [])):
+    for path, pod in pods(spec):
+        for index, toleration in enumerate(pod.get("tolerations", [])):
             if message := _toleration_problem(toleration):
-                yield Finding((*path, "spec", "tolerations", index), message, "see `kubectl explain pod.spec`")
+                yield Finding((*path, "tolerations", index), message, "see `kubectl explain pod.spec`")
 
 
 def _toleration_problem(toleration: Json) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import fragments
+from ftc.checks.given import host_names, other_schedulers, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.environment import OURS
@@ -67,17 +67,17 @@ def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         "containers": {"train"},
         "initContainers": {f"fetch-{fetch.name}" for fetch in run.fetches},
     }
-    for path, fragment in fragments(spec):
+    for path, pod in pods(spec):
         for field, names in ours.items():
-            for container in fragment.get("spec", {}).get(field, []):
+            for container in pod.get(field, []):
                 others = set().union(*(ours[other] for other in ours if other != field))
                 if container["name"] in others:
                     message = f"'{container['name']}' is among the other containers already"
-                    yield Finding((*path, "spec", field), message, "choose another name")
+                    yield Finding((*path, field), message, "choose another name")
                 elif container["name"] not in names and "image" not in container:
                     message = f"the pod has no container '{container['name']}', and a new one needs an image"
                     known = ", ".join(sorted(names)) or "none"
-                    yield Finding((*path, "spec", field), message, f"containers of ftc: {known}")
+                    yield Finding((*path, field), message, f"containers of ftc: {known}")
 
 
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -89,9 +89,9 @@ def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {restartPolicy: OnFailure}}'
     Right: restarts=3
     """
-    for path, fragment in fragments(spec):
-        if fragment.get("spec", {}).get("restartPolicy", "Never") != "Never":
-            yield Finding((*path, "spec", "restartPolicy"), "must stay Never", "use restarts=… to start again")
+    for path, pod in pods(spec):
+        if pod.get("restartPolicy", "Never") != "Never":
+            yield Finding((*path, "restartPolicy"), "must stay Never", "use restarts=… to start again")
 
 
 def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -103,9 +103,8 @@ def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 'pod={spec: {hostname: node}}'
     Right: nodes=2
     """
-    for path, fragment in fragments(spec) if spec.nodes > 1 else ():
-        for name in [name for name in ("hostname", "subdomain") if name in fragment.get("spec", {})]:
-            yield Finding((*path, "spec", name), "is given to each pod by Volcano", "leave it out", (("nodes",),))
+    for path in host_names(spec) if spec.nodes > 1 else ():
+        yield Finding(path, "is given to each pod by Volcano", "leave it out", (("nodes",),))
 
 
 def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -117,12 +116,10 @@ def scheduler_knows_the_gang(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: 'pod={spec: {schedulerName: default-scheduler}}'
     Right: cluster.scheduler=volcano-2
     """
-    for path, fragment in fragments(spec):
-        name = fragment.get("spec", {}).get("schedulerName", spec.cluster.scheduler)
-        if name != spec.cluster.scheduler:
-            message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
-            help_ = "leave it out, or set cluster.scheduler"
-            yield Finding((*path, "spec", "schedulerName"), message, help_, (("cluster", "scheduler"),))
+    for path, name in other_schedulers(spec):
+        message = f"{name} knows nothing of the gang that {spec.cluster.scheduler} starts"
+        help_ = "leave it out, or set cluster.scheduler"
+        yield Finding(path, message, help_, (("cluster", "scheduler"),))
 
 
 def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -142,11 +139,11 @@ def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             request, limit = quantity(requests[name]), quantity(limits[name])
             if request > limit or (request != limit and "/" in name):
                 message = f"{container['name']} requests {requests[name]} of {name}, and its limit is {limits[name]}"
-                yield Finding((*_changed(spec, container["name"]), "spec", field), message, "give both")
+                yield Finding((*_changed(spec, container["name"]), field), message, "give both")
         device = spec.hardware.device
         if container["name"] == NAME and device and quantity(limits[device.resource]) != spec.devices:
             message = f"the limit of {device.resource} is {limits[device.resource]}, and devices is {spec.devices}"
-            yield Finding((*_changed(spec, NAME), "spec", field), message, "set devices instead", (("devices",),))
+            yield Finding((*_changed(spec, NAME), field), message, "set devices instead", (("devices",),))
 
 
 def _containers(body: Json) -> Iterator[tuple[str, Json]]:
@@ -155,13 +152,9 @@ def _containers(body: Json) -> Iterator[tuple[str, Json]]:
 
 
 def _changed(spec: JobSpec, name: str) -> tuple[str, ...]:
-    """The last fragment that changes a container."""
-    changes = [
-        path
-        for path, fragment in fragments(spec)
-        if any(container["name"] == name for _, container in _containers(fragment.get("spec", {})))
-    ]
-    return changes[-1] if changes else ("pod",)
+    """The pod of the last fragment that changes a container."""
+    changes = [path for path, pod in pods(spec) if any(container["name"] == name for _, container in _containers(pod))]
+    return changes[-1] if changes else ("pod", "spec")
 
 
 def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -173,11 +166,11 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: 'pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}'
     """
     ours = {step.name for step in run.steps}
-    for path, fragment in fragments(spec):
-        for field, container in _containers(fragment.get("spec", {})):
+    for path, pod in pods(spec):
+        for field, container in _containers(pod):
             names = {variable["name"] for variable in container.get("env", [])} & OURS
             if names and container["name"] in ours:
-                yield Finding((*path, "spec", field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out")
+                yield Finding((*path, field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out")
 
 
 def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:

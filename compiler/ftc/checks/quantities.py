@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import containers, fragments
+from ftc.checks.given import containers, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
@@ -45,10 +45,10 @@ def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for name, volume in (("workspace", spec.storage.workspace), ("cache", spec.storage.cache)):
         if isinstance(volume, JobClaim | PerPod | PerPodClaim):
             yield ("storage", name, "size"), volume.size
-    for path, fragment in fragments(spec):
-        for index, given in enumerate(fragment.get("spec", {}).get("volumes", [])):
+    for path, pod in pods(spec):
+        for index, given in enumerate(pod.get("volumes", [])):
             if limit := given.get("emptyDir", {}).get("sizeLimit"):
-                yield (*path, "spec", "volumes", index, "emptyDir", "sizeLimit"), limit
+                yield (*path, "volumes", index, "emptyDir", "sizeLimit"), limit
     for place, _container, resources in _resources(spec):
         yield from (((*place, name), resources[name]) for name in _BYTES if name in resources)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import labels
+from ftc.checks.given import metadata
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 
@@ -27,7 +27,7 @@ def labels_are_the_controllers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: labels.job-name=mine
     Right: labels.team=mine
     """
-    for where, given in labels(spec):
+    for where, given in metadata(spec, "labels"):
         for name in [name for name in _OF_THE_CONTROLLER if name in given]:
             yield Finding((*where, name), "is given to each pod by the Job", "leave it out", at_key=True)
 
@@ -69,7 +69,7 @@ def kueue_queues_jobs(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: labels={kueue.x-k8s.io/queue-name:team}
     Right: cluster.kueue_queue=team
     """
-    for where, given in labels(spec):
+    for where, given in metadata(spec, "labels"):
         if _QUEUE in given:
             help_ = f"write cluster.kueue_queue={given[_QUEUE]}"
             yield Finding((*where, _QUEUE), "puts each pod into the queue, not the Job alone", help_, at_key=True)

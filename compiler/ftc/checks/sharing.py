@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import fragments
+from ftc.checks.given import pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.train import NAME
@@ -116,14 +116,13 @@ def hami_sees_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is None or device.allocator != "hami":
         return
-    for path, fragment in fragments(spec):
-        body = fragment.get("spec", {})
-        if "nodeName" in body:
-            yield Finding((*path, "spec", "nodeName"), "HAMi denies a pod that is bound to a node", "use nodeSelector")
-        for container in body.get("containers", []):
+    for path, pod in pods(spec):
+        if "nodeName" in pod:
+            yield Finding((*path, "nodeName"), "HAMi denies a pod that is bound to a node", "use nodeSelector")
+        for container in pod.get("containers", []):
             if container["name"] == NAME and container.get("securityContext", {}).get("privileged") is True:
                 message = "HAMi denies a privileged container that has its devices"
-                yield Finding((*path, "spec", "containers"), message, "add the capabilities that it needs instead")
+                yield Finding((*path, "containers"), message, "add the capabilities that it needs instead")
 
 
 def downloads_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -136,11 +135,11 @@ def downloads_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
     """
     ours = spec.hardware.resources
-    for path, fragment in fragments(spec):
-        for container in fragment.get("spec", {}).get("initContainers", []):
+    for path, pod in pods(spec):
+        for container in pod.get("initContainers", []):
             if ours & container.get("resources", {}).get("limits", {}).keys():
                 message = f"{container['name']} asks for a device, and holds it before the training"
-                yield Finding((*path, "spec", "initContainers"), message, "leave the device out")
+                yield Finding((*path, "initContainers"), message, "leave the device out")
 
 
 RULES = (

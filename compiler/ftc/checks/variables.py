@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.given import fragments
+from ftc.checks.given import pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
@@ -134,7 +134,7 @@ def ports_do_not_clash(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     body = _body(run)
     if spec.nodes == 1 or not body.get("hostNetwork"):
         return
-    path = next((*path, "spec", "hostNetwork") for path, f in fragments(spec) if "hostNetwork" in f.get("spec", {}))
+    path = next((*path, "hostNetwork") for path, pod in pods(spec) if "hostNetwork" in pod)
     ports = {port.get("hostPort") for port in _container(body).get("ports", [])}
     apart = "affinity" in body or "topologySpreadConstraints" in body or spec.master_port in ports
     if not apart or body.get("dnsPolicy") != "ClusterFirstWithHostNet":

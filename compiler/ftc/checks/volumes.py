@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import containers, fragments
+from ftc.checks.given import containers, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
@@ -122,11 +122,11 @@ def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         if name in _ours(run) and owner not in (None, mount["name"]):
             yield Finding(path, f"{mount['mountPath']} is the place of the volume '{owner}'", "mount it elsewhere")
     files = {"ftc", "ca"} if spec.cluster.ca_bundle else {"ftc"}
-    for fragment_path, fragment in fragments(spec):
-        for index, volume in enumerate(fragment.get("spec", {}).get("volumes", [])):
+    for place, pod in pods(spec):
+        for index, volume in enumerate(pod.get("volumes", [])):
             if volume["name"] in files:
                 message = f"'{volume['name']}' is a volume of ftc's own"
-                yield Finding((*fragment_path, "spec", "volumes", index), message, "choose another name")
+                yield Finding((*place, "volumes", index), message, "choose another name")
 
 
 def _places(spec: JobSpec) -> dict[str, str]:
