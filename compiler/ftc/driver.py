@@ -16,6 +16,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output import kustomization, spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
+from ftc.plan import files
 from ftc.plan.build import plan
 from ftc.plan.types import RunPlan
 from ftc.resources import directory
@@ -29,7 +30,7 @@ SPEC = "spec.yaml"
 ARTIFACTS = (
     SPEC,
     *(target.file for target in TARGETS.values() if target.file),
-    *("train.yaml", "merge.yaml", "quantize.yaml", "accelerate.yaml", "dataset_info.json", "setup.json"),
+    *files.NAMES,
     kustomization.FILE,
 )
 
@@ -78,9 +79,9 @@ class State(msgspec.Struct, frozen=True):
         """
         runs = [name for name in RUNS if name in self.outputs][:1]
         claims = [name for name in ("storage",) if name in self.outputs]
-        files = [str(TARGETS[name].file) for name in (*claims, *runs)]
+        manifests = [str(TARGETS[name].file) for name in (*claims, *runs)]
         fixed = self.run is not None and not self.run.generate_name
-        return (Artifact(kustomization.FILE, kustomization.text(files)),) if fixed and files else ()
+        return (Artifact(kustomization.FILE, kustomization.text(manifests)),) if fixed and manifests else ()
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:

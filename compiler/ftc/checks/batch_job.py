@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 _NAME_LIMIT = 63
-_GENERATED = "-xxxxx"
 
 
 def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -28,7 +27,7 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: nodes=2 name=a-name-that-is-shorter
     """
     added = len(f"-{run.nodes - 1}") if run.nodes > 1 else 0
-    name = run.fixed_name if run.nodes > 1 or not run.generate_name else f"{run.name}{_GENERATED}"
+    name = run.fixed_name if run.nodes > 1 or not run.generate_name else run.object_name
     rest = len(name) - len(run.name) + added
     if len(run.name) + rest > _NAME_LIMIT:
         message = f"'{run.name}' has {len(run.name)} characters, and the names made of it {rest} more"

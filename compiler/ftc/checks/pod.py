@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 _POD_NAME_LIMIT = 63
-_GENERATED = "-xxxxx"
 _STRING_LIMIT = 120_000
 MAX_ANNOTATION_BYTES = 200 * 1024
 
@@ -35,7 +34,7 @@ def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: name=a-name-that-is-short-enough
     """
     added = max(len(f"-worker-{run.nodes - 1}"), len("-") + 12 if run.job_claim else 0)
-    rest = len(_GENERATED if run.generate_name else "") + added
+    rest = len(run.object_name) - len(run.name) + added
     if len(run.name) + rest > _POD_NAME_LIMIT:
         message = f"'{run.name}' has {len(run.name)} characters, and the names of the pods add {rest}"
         yield Finding(("name",), message, f"use {_POD_NAME_LIMIT - rest} characters at most: name=…")
@@ -182,8 +181,7 @@ def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=5000
     Right: nodes=1000
     """
-    name = f"{run.name}{_GENERATED if run.generate_name else ''}"
-    host = len(name) * 2 + len(f"-worker-{run.nodes}.,")
+    host = len(run.object_name) * 2 + len(f"-worker-{run.nodes}.,")
     if run.nodes * host > _STRING_LIMIT:
         message = f"the names of {run.nodes} nodes are too long for one variable"
         yield Finding(("nodes",), message, f"use {_STRING_LIMIT // host} nodes at most, or a shorter name")

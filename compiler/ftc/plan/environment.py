@@ -39,10 +39,15 @@ def given(values: Mapping[str, str | None]) -> Variables:
 
 def git_credentials(auth: BasicAuth | None) -> Variables:
     """GIT_USER and GIT_TOKEN from the Secret."""
+    return login(("GIT_USER", "GIT_TOKEN"), auth)
+
+
+def login(names: tuple[str, str], auth: BasicAuth | None) -> Variables:
+    """A user and a password from the Secret, under the names that a client reads."""
     if auth is None:
         return {}
-    user, password = FromSecret(auth.secret, auth.username_key), FromSecret(auth.secret, auth.password_key)
-    return {"GIT_USER": user, "GIT_TOKEN": password}
+    user, password = names
+    return {user: FromSecret(auth.secret, auth.username_key), password: FromSecret(auth.secret, auth.password_key)}
 
 
 def token(name: str, ref: TokenRef | None) -> Variables:

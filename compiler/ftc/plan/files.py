@@ -24,6 +24,9 @@ QUANTIZE = "quantize.yaml"
 OF_THE_TRAINER = (TRAIN, MERGE, QUANTIZE)
 ACCELERATE = "accelerate.yaml"
 DATASET_INFO = "dataset_info.json"
+SETUP = "setup.json"
+NAMES = (*OF_THE_TRAINER, ACCELERATE, DATASET_INFO, SETUP)
+"""All that a run may have."""
 
 
 def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
@@ -97,4 +100,4 @@ def _setup(spec: JobSpec) -> tuple[File, ...]:
     """The commands before the training, as argument lists."""
     if not spec.setup:
         return ()
-    return (File("setup.json", json.dumps(spec.setup, indent=2, ensure_ascii=False) + "\n"),)
+    return (File(SETUP, json.dumps(spec.setup, indent=2, ensure_ascii=False) + "\n"),)

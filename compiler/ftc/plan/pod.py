@@ -28,10 +28,9 @@ def places(spec: JobSpec) -> Places:
     return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage))
 
 
-def template(
-    spec: JobSpec, fetch_steps: tuple[Step, ...], train_step: Step, files: tuple[File, ...], labels: dict[str, str]
-) -> Json:
-    """The pod template, complete but for the rendezvous and the name of the job."""
+def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], labels: dict[str, str]) -> Json:
+    """The pod template, complete but for the rendezvous and the name of the job; the last of the steps trains."""
+    *fetch_steps, train_step = steps
     inits = [_fetch_container(spec, step) for step in fetch_steps]
     body: Json = {
         "metadata": {"labels": labels, "annotations": {**spec.annotations}},

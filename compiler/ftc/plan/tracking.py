@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan import environment
-from ftc.plan.types import FromSecret
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
-    from ftc.spec.base import BasicAuth
     from ftc.spec.tracking import Mlflow, SwanLab, Tracking, WeightsAndBiases
+
+_MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def settings(tracking: Tracking) -> dict[str, str | None]:
@@ -27,7 +27,7 @@ def credentials(tracking: Tracking) -> Variables:
     """What lies in Secrets."""
     mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
     return {
-        **(_login(mlflow.credentials) if mlflow else {}),
+        **environment.login(_MLFLOW_LOGIN, mlflow.credentials if mlflow else None),
         **environment.token("WANDB_API_KEY", wandb.token if wandb else None),
         **environment.token("SWANLAB_API_KEY", swanlab.token if swanlab else None),
     }
@@ -35,13 +35,6 @@ def credentials(tracking: Tracking) -> Variables:
 
 def _mlflow(server: Mlflow) -> dict[str, str | None]:
     return {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_EXPERIMENT_NAME": server.experiment}
-
-
-def _login(auth: BasicAuth | None) -> Variables:
-    if auth is None:
-        return {}
-    user, password = FromSecret(auth.secret, auth.username_key), FromSecret(auth.secret, auth.password_key)
-    return {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
 
 
 def _wandb(account: WeightsAndBiases) -> dict[str, str | None]:

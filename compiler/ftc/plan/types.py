@@ -105,6 +105,11 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
 
     @property
+    def object_name(self) -> str:
+        """The name of the job's object, with `xxxxx` for what the API server makes up."""
+        return f"{self.name}-xxxxx" if self.generate_name else self.name
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in their order; each is a container of its name."""
         return (*self.fetch_steps, self.train_step)

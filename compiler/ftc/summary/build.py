@@ -30,16 +30,15 @@ _PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
 
 def summary(spec: JobSpec, run: RunPlan) -> Summary:
     """The summary; total on a validated spec."""
-    name = f"{run.name}-xxxxx" if run.generate_name else run.name
-    directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{name}"
+    directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{run.object_name}"
     pod = with_fragments(run)["spec"]
     return Summary(
-        name=name,
+        name=run.object_name,
         namespace=run.namespace,
         queue=run.queue,
         what=_what(spec),
         versions={} if isinstance(spec.launcher, Command) else msgspec.to_builtins(spec.trainer),
-        topology=_topology(spec, run, name),
+        topology=_topology(spec, run),
         batch=_batch(spec),
         memory=_memory(spec),
         host=_host(spec),
@@ -66,7 +65,7 @@ def _what(spec: JobSpec) -> str:
     return f"{method} of {spec.model.id} (template {spec.model.template}) on {', '.join(spec.dataset.names)}"
 
 
-def _topology(spec: JobSpec, run: RunPlan, name: str) -> Topology:
+def _topology(spec: JobSpec, run: RunPlan) -> Topology:
     several = spec.nodes > 1
     return Topology(
         nodes=spec.nodes,
@@ -76,7 +75,7 @@ def _topology(spec: JobSpec, run: RunPlan, name: str) -> Topology:
         resource=spec.hardware.device.resource if spec.hardware.device else None,
         launcher=msgspec.to_builtins(spec.launcher)["kind"],
         engine=_engine(spec.engine),
-        master=f"{name}-worker-0.{name}" if several else "127.0.0.1",
+        master=f"{run.object_name}-worker-0.{run.object_name}" if several else "127.0.0.1",
         port=spec.master_port,
     )
 
