@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 # Hydra and OmegaConf raise built-in errors too where a key or an item is of another kind than they think.
-COMPOSITION_ERRORS = (*(HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError, RecursionError),)
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    ValueError,
+    TypeError,
+    AssertionError,
+    RecursionError,
+)
 
 
 class Combination(msgspec.Struct, frozen=True):

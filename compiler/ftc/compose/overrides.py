@@ -38,16 +38,22 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
     """Read an override; one that sets a key means `++key=value`: the schema alone says which keys there are."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
-    parser = _parser()
-    try:
-        override = parser.parse_override(text)
-    except HydraException as error:
-        return Parsed(problem=problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
+    override, malformed = read(text)
+    if override is None:
+        return Parsed(problem=malformed)
     if found := _override_problem(override, text, repository):
         return Parsed(problem=found)
     if not is_value(override, repository):
         return Parsed(override)
-    return Parsed(_as_value(override, text, parser, keeps_text), is_value=True)
+    return Parsed(_as_value(override, text, keeps_text), is_value=True)
+
+
+def read(text: str) -> tuple[Override | None, Diagnostic | None]:
+    """An override as Hydra's grammar has it, or what is wrong with it."""
+    try:
+        return _parser().parse_override(text), None
+    except HydraException as error:
+        return None, problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, _how_to_write(text))
 
 
 @cache
@@ -57,7 +63,7 @@ def _parser() -> OverridesParser:
     return parser
 
 
-def how_to_write(text: str) -> str:
+def _how_to_write(text: str) -> str:
     """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
     key, equals, value = text.partition("=")
     if "/" in key and "." in key:
@@ -117,13 +123,11 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     return None
 
 
-def _as_value(
-    override: Override, text: str, parser: OverridesParser, keeps_text: Callable[[KeyPath], bool]
-) -> Override:
+def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], bool]) -> Override:
     override.type = OverrideType.FORCE_ADD
     value, path = override.value(), key_path(override.key_or_group)
     if isinstance(value, list | dict) or (isinstance(value, int | float) and keeps_text(path)):
-        written = _written(text.partition("=")[2], parser)
+        written = _written(text.partition("=")[2])
         override._value = _where_wanted(value, written, path, keeps_text)  # noqa: SLF001 - Hydra offers no setter
     return override
 
@@ -136,10 +140,15 @@ class _AsWritten(HydraOverrideVisitor):
         return ctx.getText() if isinstance(value, int | float) else value
 
 
-def _written(value: str, parser: OverridesParser) -> Any:
+def _written(value: str) -> Any:
+    return _AsWritten(_parser().functions).visit(value_tree(value))
+
+
+def value_tree(value: str) -> Any:
+    """What Hydra's grammar makes of the letters of a value, each with its place in them."""
     lexer = OverrideLexer(InputStream(value))
     lexer.mode(OverrideLexer.VALUE_MODE)
-    return _AsWritten(parser.functions).visit(OverrideParser(CommonTokenStream(lexer)).value())  # type: ignore[no-untyped-call] # generated code
+    return OverrideParser(CommonTokenStream(lexer)).value()  # type: ignore[no-untyped-call] # generated code
 
 
 def _where_wanted(value: Any, written: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:

@@ -8,16 +8,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from antlr4 import CommonTokenStream, InputStream
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override
-from hydra.errors import HydraException
-from hydra.grammar.gen.OverrideLexer import OverrideLexer
-from hydra.grammar.gen.OverrideParser import OverrideParser
 
 from ftc.compose.loader import groups
-from ftc.compose.overrides import how_to_write, problem
-from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE
+from ftc.compose.overrides import problem, read, value_tree
+from ftc.diagnostics.codes import CHOICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,12 +94,9 @@ def _matches(choices: Sequence[_Choice], combination: _Values, exclude: Sequence
 
 
 def _choice(text: str, known: dict[str, tuple[str, ...]], problems: list[Diagnostic]) -> _Choice | None:
-    parser = OverridesParser.create()
-    del parser.functions.functions["shuffle"]  # the same overrides give the same combinations
-    try:
-        override = parser.parse_override(text)
-    except HydraException as error:
-        problems.append(problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, how_to_write(text)))
+    override, malformed = read(text)
+    problems += [malformed] if malformed else []
+    if override is None:
         return None
     key = override.get_key_element().lstrip("+")
     if not override.is_sweep_override():
@@ -140,9 +132,7 @@ def _values(override: Override, text: str, options: Sequence[str]) -> _Values:
 
 def _written(value: str) -> list[str]:
     """The elements of `a,b` or `choice(a,b)`."""
-    lexer = OverrideLexer(InputStream(value))
-    lexer.mode(OverrideLexer.VALUE_MODE)
-    tree: Any = OverrideParser(CommonTokenStream(lexer)).value()  # type: ignore[no-untyped-call] # generated code
+    tree = value_tree(value)
     listed: Any = tree.simpleChoiceSweep() or tree.element().function()
     if tree.element() and listed.ID().getText() != "choice":
         return []
