@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.diagnostics.printable import Cell, cells
-from ftc.diagnostics.redact import names_a_secret, redacted
-from ftc.diagnostics.shown import SEARCHED, STARS, holds_a_secret, is_secret
+from ftc.diagnostics.redact import STARS, names_a_secret, redacted
+from ftc.diagnostics.shown import SEARCHED, holds_a_secret, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -46,7 +46,7 @@ _HARMLESS = re.compile(
     r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
 )
 _USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_STARS = "***"
+STARS = "***"
 
 
 @lru_cache(maxsize=4096)
@@ -71,7 +71,7 @@ def could_be_a_secret(value: str) -> bool:
 
 def redacted(text: str) -> str:
     """The text with stars in the place of secrets, of the user part of URLs, and of what a secret's name is given."""
-    return _GIVEN.sub(_starred, _USER.sub(_STARS, _SHAPE.sub(_STARS, text)))
+    return _GIVEN.sub(_starred, _USER.sub(STARS, _SHAPE.sub(STARS, text)))
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
@@ -82,12 +82,12 @@ def without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, list):
         return [without_secrets(inner, name) for inner in value]
     if isinstance(value, str):
-        return _STARS if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
+        return STARS if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
     return value
 
 
 def _starred(found: re.Match[str]) -> str:
-    return f"{found[1]}{_STARS if could_be_a_secret(found[2]) else found[2]}"
+    return f"{found[1]}{STARS if could_be_a_secret(found[2]) else found[2]}"
 
 
 _LINE = 60

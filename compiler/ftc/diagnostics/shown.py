@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic, Position, dotted
-from ftc.diagnostics.redact import could_be_a_secret, names_a_secret, redacted
+from ftc.diagnostics.redact import STARS, could_be_a_secret, names_a_secret, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 _LONGEST = 600
 # Patterns of secrets are searched in so many characters; a text of a megabyte would take minutes.
 SEARCHED = 8000
-STARS = "***"
 
 
 def shown(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -49,9 +49,7 @@ def render(differences: Sequence[Difference], note: str = "") -> str:
 def _table(differences: Sequence[Difference]) -> str:
     rows = [_row(one) for one in differences[:_ROWS]]
     more = f"\n… and {_count(len(differences) - _ROWS, 'more run')}.\n" if len(differences) > _ROWS else ""
-    return (
-        "| run | | added | removed | changed | by |\n| --- | --- | ---: | ---: | ---: | --- |\n" + "".join(rows) + more
-    )
+    return _HEAD + "".join(rows) + more
 
 
 def _row(difference: Difference) -> str:

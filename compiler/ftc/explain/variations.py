@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.spec.shapes import spec_schema, variant
+from ftc.spec.shapes import definition, spec_schema, variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ def _resolved(schema: dict[str, Any], value: Any) -> dict[str, Any]:
     """The schema of the value itself: behind references, null, and the other kinds of a union."""
     while "$ref" in schema or "then" in schema or "allOf" in schema:
         if "$ref" in schema:
-            schema = spec_schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+            schema = definition(schema["$ref"])
         elif "then" in schema:
             schema = schema["then"]
         else:

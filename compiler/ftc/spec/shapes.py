@@ -50,12 +50,13 @@ def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any
 def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
     """What a schema refers to: a definition, the rest of a nullable, the variants of a union."""
     found = [branch["then"] for branch in schema.get("allOf", ())] + [schema[key] for key in ("then",) if key in schema]
-    return found + ([_definition(schema["$ref"])] if "$ref" in schema else [])
+    return found + ([definition(schema["$ref"])] if "$ref" in schema else [])
 
 
-def _definition(ref: str) -> dict[str, Any]:
-    definition: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
-    return definition
+def definition(ref: str) -> dict[str, Any]:
+    """What a `$ref` leads to."""
+    found: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
+    return found
 
 
 def settle_kinds(data: dict[str, Any], rank: Callable[[KeyPath], int]) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[
     if not isinstance(value, dict):
         return value
     while "then" in schema or "$ref" in schema:
-        schema = schema.get("then") or _definition(schema["$ref"])
+        schema = schema.get("then") or definition(schema["$ref"])
     if "allOf" in schema:
         schema = variant(schema, value.get("kind")) or schema
     known = schema.get("properties", {})
@@ -83,7 +84,7 @@ def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[
 def variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
     """The schema of one kind of a union."""
     found = [b["then"]["$ref"] for b in union["allOf"] if b["if"]["properties"]["kind"]["const"] == kind]
-    return _definition(found[0]) if found else None
+    return definition(found[0]) if found else None
 
 
 def _is_left_over(key: str, known: dict[str, Any], path: KeyPath, rank: Callable[[KeyPath], int]) -> bool:
