@@ -43,7 +43,8 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
     """
     if _converts(composed.data):
         return ()
-    found = [d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error, composed)]
+    errors = _validator().iter_errors(composed.data)
+    found = [_placed(one, composed) for error in errors for one in _diagnostics(error)]
     if not composed.choices and any(d.code == codes.REQUIRED for d in found):
         found.append(
             Diagnostic(
@@ -64,7 +65,11 @@ def _converts(data: dict[str, Any]) -> bool:
     return True
 
 
-def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
+def _placed(diagnostic: Diagnostic, composed: Composed) -> Diagnostic:
+    return msgspec.structs.replace(diagnostic, position=composed.position(diagnostic.path) or composed.start())
+
+
+def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
     names_a_key = "propertyNames" in error.absolute_schema_path
     path = (*error.absolute_path, str(error.instance)) if names_a_key else tuple(error.absolute_path)
     schema: Any = error.schema
@@ -76,16 +81,16 @@ def _diagnostics(error: ValidationError, composed: Composed) -> Iterator[Diagnos
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:
             help_ = _other_kinds(key, path) or did_you_mean(key, known)
-            yield _diagnostic(codes.UNKNOWN_KEY, "there is no such key", (*path, key), composed, help_)
+            yield _diagnostic(codes.UNKNOWN_KEY, "there is no such key", (*path, key), help_)
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
-            yield _diagnostic(codes.REQUIRED, "is required", (*path, key), composed, f"set {dotted((*path, key))}=…")
+            yield _diagnostic(codes.REQUIRED, "is required", (*path, key), f"set {dotted((*path, key))}=…")
     elif error.validator == "enum":
         known = [str(choice) for choice in wanted]
         message = f"is {on_a_line(instance)}, and must be one of {', '.join(known)}"
-        yield _diagnostic(codes.VALUE, message, path, composed, nearest(str(instance), known))
+        yield _diagnostic(codes.VALUE, message, path, nearest(str(instance), known))
     else:
-        yield _diagnostic(codes.VALUE, _message(error), path, composed, _help(error))
+        yield _diagnostic(codes.VALUE, _message(error), path, _help(error))
 
 
 def _other_kinds(key: str, path: KeyPath) -> str:
@@ -95,10 +100,8 @@ def _other_kinds(key: str, path: KeyPath) -> str:
     return f"kind {' or '.join(kinds)} has it, see `ftc list`" if kinds else ""
 
 
-def _diagnostic(code: str, message: str, path: KeyPath, composed: Composed, help_: str) -> Diagnostic:
-    position = composed.position(path) or composed.start()
-    at_key = code == codes.UNKNOWN_KEY
-    return Diagnostic(code=code, message=message, path=path, position=position, help=help_, at_key=at_key)
+def _diagnostic(code: str, message: str, path: KeyPath, help_: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, path=path, help=help_, at_key=code == codes.UNKNOWN_KEY)
 
 
 def _message(error: ValidationError) -> str:

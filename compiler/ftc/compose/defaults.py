@@ -44,7 +44,7 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _missing(error.missing_cfg_file, items, repository)
     if unused := re.search(r"Could not override '([^']+)'", lines[0]):
-        return _unused(unused[1], lines[1:], items, repository, parsed)
+        return _unused(unused[1], _use(unused[1], lines[1:], repository), items, parsed)
     if twice := re.match(r"Multiple values for ([^.]+(?:\.\w+)*)\.", lines[0]):
         return _twice(twice[1], items, parsed)
     named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
@@ -115,31 +115,39 @@ def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
 
-def _unused(
-    key: str, rest: list[str], items: list[Item], repository: Repository, parsed: Sequence[Override]
-) -> Diagnostic:
+def _unused(key: str, said: tuple[str, str], items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
     """A choice for a group that no config of the run uses (under that package)."""
+    message, help_ = said
+    text = _typed(key, parsed)
+    item = next((item for item in items if item.group == key.partition("@")[0]), None)
+    if text is None and item is not None:
+        return _at(item, message, help_)
+    return problem(CHOICE, message, text or "", help_)
+
+
+def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
+    """What is wrong with such a key, and how it is used; Hydra lists the packages in the rest of its message."""
     group = key.partition("@")[0]
     used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
     groups = repository.get_group_options("", ObjectType.GROUP)
     help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
     help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else help_
     help_ = help_ if group in groups else did_you_mean(group, groups)
-    message = f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"
-    text = next((o.input_line for o in parsed if o.get_key_element() == key), None)
-    item = next((item for item in items if item.group == group), None)
-    if text is None and item is not None:
-        return _at(item, message, help_)
-    return problem(CHOICE, message, text or "", help_)
+    return (f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"), help_
 
 
 def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
     message = f"'{key}' has an option already"
-    text = next((o.input_line for o in parsed if o.get_key_element() == f"+{key}"), None)
+    text = _typed(f"+{key}", parsed)
     named = [item for item in items if item.group == key.partition("@")[0]]
     if text is None and named:
         return _at(named[-1], message, f"write `- override {key}: {named[-1].option}`")
     return problem(CHOICE, message, text or "", "drop the +")
+
+
+def _typed(key: str, parsed: Sequence[Override]) -> str | None:
+    """The override of a key."""
+    return next((override.input_line for override in parsed if override.get_key_element() == key), None)
 
 
 def _at(item: Item, message: str, help_: str) -> Diagnostic:
