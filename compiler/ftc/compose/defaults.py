@@ -55,22 +55,26 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
 
 def _odd_item(repository: Repository) -> Position | None:
     """The first item that is neither a config nor one group with an option, or that has a reference in it."""
-    for document in repository.documents().values():
-        defaults = document.data.get("defaults")
-        for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
-            options = list(entry.values()) if isinstance(entry, dict) else [entry]
-            allowed = str | list | None if isinstance(entry, dict) else str
-            if len(options) != 1 or not isinstance(options[0], allowed) or "${" in str(options[0]):
-                return document.position(("defaults", index))
+    for _, position, entry in _entries(repository):
+        options = list(entry.values()) if isinstance(entry, dict) else [entry]
+        allowed = str | list | None if isinstance(entry, dict) else str
+        if len(options) != 1 or not isinstance(options[0], allowed) or "${" in str(options[0]):
+            return position
     return None
 
 
 def _items(repository: Repository) -> Iterator[Item]:
+    for config, position, entry in _entries(repository):
+        for group, option in _named(entry, config.rpartition("/")[0]):
+            yield Item(config, position, group, option)
+
+
+def _entries(repository: Repository) -> Iterator[tuple[str, Position, Any]]:
+    """What stands in the defaults lists, with the config and the place."""
     for config, document in repository.documents().items():
         defaults = document.data.get("defaults")
         for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
-            for group, option in _named(entry, config.rpartition("/")[0]):
-                yield Item(config, document.position(("defaults", index)), group, option)
+            yield config, document.position(("defaults", index)), entry
 
 
 def _named(entry: Any, parent: str) -> Iterator[tuple[str, str]]:
