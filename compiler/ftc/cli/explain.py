@@ -65,21 +65,21 @@ def command(  # noqa: PLR0913 - click hands over each option
       ftc explain -t llamafactory learning_rate
       ftc explain -t llamafactory merge.yaml:template
     """
-    document, path = _asked(what)
+    asked = _asked(what)
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
-    is_key = target is None and not document and not what.isdecimal() and path[0] in _KEYS
+    is_key = target is None and not asked.document and not what.isdecimal() and asked.path[0] in _KEYS
     if state.composed is None or (state.spec is None and not is_key):
         report(state.diagnostics, reporting)
         sys.exit(1)
     if is_key or state.spec is None:
         data = plain(state.spec) if state.spec else state.composed.data
-        _explain_key(state.composed, data, path)
+        _explain_key(state.composed, data, asked.path)
     else:
-        _explain_place(state.composed, state.spec, target or "volcano", document, path)
+        _explain_place(state.composed, state.spec, target or "volcano", asked)
 
 
-def _asked(what: str) -> tuple[str, KeyPath]:
-    """The document that is named before a colon, if one is, and the path; the path of a line is its number."""
+def _asked(what: str) -> Place:
+    """The path, in the document that is named before a colon, if one is; the path of a line is its number."""
     before = what.partition("[")[0]
     if "=" in before:
         raise click.UsageError(f"'{what}' is an override: first comes a key, a path or a line, then the overrides")
@@ -87,7 +87,7 @@ def _asked(what: str) -> tuple[str, KeyPath]:
     path = parse(text)
     if path is None or (colon and not document):
         raise click.UsageError(f"'{what}' is no path: write a.b[0].c, and a name with dots as a[\"b.c\"]")
-    return document, path
+    return Place(document, path)
 
 
 def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
@@ -108,7 +108,8 @@ def _elsewhere(data: Any, name: str, there: Missing) -> str:
     return f"did you mean '{every[near[0]]}'?" if near else ""
 
 
-def _explain_place(composed: Composed, spec: JobSpec, name: str, document: str, path: KeyPath) -> None:
+def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> None:
+    document, path = asked
     run = plan(spec)
     text = TARGETS[name].emit(run)
     found = documents(text, run)
