@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc.lint.mounts import mounted_text
 from ftc.lint.shell.script import Command
-from ftc.lint.steps import Run, Step, mount_of, mounted_text
+from ftc.lint.steps import Run, Step, mount_of
 from ftc.lint.text import Text
 
 if TYPE_CHECKING:
@@ -28,21 +29,8 @@ _WRITES_NOTHING = frozenset(
     (
         *("echo", "printf", "cat", "cd", "export", "awk", "grep", "cut", "tr", "head", "tail", "wc", "basename"),
         *("dirname", "mkdir", "ls", "set", "unset", "test", "[", "sleep", "date", "true", "false", "exit", "hostname"),
-        *("nslookup", "getent", "env", "printenv", "ulimit", "shift", "wait", "trap", "pwd"),
-        *(
-            "until",
-            "read",
-            "which",
-            "type",
-            "command",
-            "df",
-            "free",
-            "id",
-            "whoami",
-            "chmod",
-            "llamafactory-cli",
-            "lmf",
-        ),
+        *("nslookup", "getent", "env", "printenv", "ulimit", "shift", "wait", "trap", "pwd", "until", "read", "which"),
+        *("type", "command", "df", "free", "id", "whoami", "chmod", "llamafactory-cli", "lmf"),
     )
 )
 
@@ -156,7 +144,7 @@ def there(run: Run, step: Step, path: str, offset: int) -> There:
 def _is_fresh(step: Step, path: str) -> bool:
     """Whether a path lies on a volume that is empty when the job starts."""
     mount = mount_of(step, path)
-    volume = next((v for v in step.pod.spec.volumes if mount is not None and v.name == mount.name), None)
+    volume = step.pod.volume(mount.name) if mount is not None else None
     if volume is not None:
         return volume.empty_dir is not None
     of_job = [v for v in step.pod.job.job_volumes if v.volume_claim is not None and v.mount_path and not step.init]
@@ -166,7 +154,7 @@ def _is_fresh(step: Step, path: str) -> bool:
 def _is_other_key(step: Step, path: str) -> bool:
     """Whether a path lies on a ConfigMap of the input that does not have it."""
     mount = mount_of(step, path)
-    volume = next((v for v in step.pod.spec.volumes if mount is not None and v.name == mount.name), None)
+    volume = step.pod.volume(mount.name) if mount is not None else None
     source = volume.config_map if volume is not None else None
     found = step.pod.job.scene.config_map(step.pod.job.find(source.name)) if source is not None else None
     return found is not None and "binaryData" not in found[0].data and mount is not None and not mount.sub_path

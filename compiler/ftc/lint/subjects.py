@@ -8,7 +8,7 @@ import msgspec
 
 from ftc.lint.manifest import BatchSpec, Claim, ConfigMap, JobVolume, Service, VolcanoSpec
 from ftc.lint.objects import Kind, Object
-from ftc.lint.pod_manifest import Metadata, PodSpec, Template
+from ftc.lint.pod_manifest import Metadata, PodSpec, Template, Volume
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
@@ -148,6 +148,10 @@ class Pod(msgspec.Struct, frozen=True):
     def replicas(self) -> int | None:
         """How many there are at once."""
         return self.crew.replicas
+
+    def volume(self, name: str) -> Volume | None:
+        """The volume that a mount names."""
+        return next((volume for volume in self.spec.volumes if volume.name == name), None)
 
     def at(self, *path: str | int) -> Spot:
         """The place of a key of the pod's spec."""
