@@ -1,10 +1,11 @@
-"""What users give in several places: variables, labels, words of a command, containers of a fragment."""
+"""What users give in several places: variables, labels, volumes, words of a command, containers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ftc.spec.launcher import Command
+from ftc.spec.storage import InWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
+    from ftc.spec.storage import Volume
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -70,6 +72,15 @@ def other_schedulers(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
         name = pod.get("schedulerName", spec.cluster.scheduler)
         if name != spec.cluster.scheduler:
             yield (*path, "schedulerName"), name
+
+
+def volumes(spec: JobSpec) -> dict[Path, Volume]:
+    """The volumes of the storage, each at its key; a cache in the workspace is none of its own."""
+    storage = spec.storage
+    found: dict[Path, Volume] = {("storage", "workspace"): storage.workspace}
+    if not isinstance(storage.cache, InWorkspace):
+        found["storage", "cache"] = storage.cache
+    return found | {("storage", "more", name): volume for name, volume in storage.more.items()}
 
 
 def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from ftc.checks.given import volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import FILES
-from ftc.plan.storage import cache_directory, cache_volume, is_shared
+from ftc.plan.storage import cache_directory, is_shared
 from ftc.spec.launcher import Command
 from ftc.spec.source import Git, GitPush, KeepOnVolume, OnVolume
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, NodeDirectory, PerPod, PerPodClaim
@@ -17,10 +18,10 @@ from ftc.trainer.arguments import chosen, set_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
+_WORKSPACE = ("storage", "workspace")
 _SHARED = "use storage=shared with a ReadWriteMany claim"
 
 
@@ -36,7 +37,8 @@ def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.nodes > 1 and not isinstance(spec.launcher, Command) and not is_shared(spec.storage.workspace):
         kind = _named(spec.storage.workspace)
         message = f"{spec.nodes} nodes train into one directory, and {kind} is not shared between nodes"
-        yield Finding(("storage", "workspace"), message, f"{_SHARED}, or nodes=1", _of_nodes("workspace"))
+        related = (("nodes",), (*_WORKSPACE, "access_mode"))
+        yield Finding(_WORKSPACE, message, f"{_SHARED}, or nodes=1", related)
 
 
 def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -48,20 +50,11 @@ def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=existing-claim
     Right: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=shared
     """
-    volumes = {"workspace": spec.storage.workspace, "cache": cache_volume(spec.storage)}
-    volumes |= {f"more.{name}": volume for name, volume in spec.storage.more.items()}
-    if not isinstance(spec.launcher, Command):
-        del volumes["workspace"]  # the rule above says it
-    for name, volume in volumes.items():
-        on_workspace = name == "cache" and isinstance(spec.storage.cache, InWorkspace)
-        if spec.nodes > 1 and isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not on_workspace:
+    for key, volume in volumes(spec).items() if spec.nodes > 1 else ():
+        told = key == _WORKSPACE and not isinstance(spec.launcher, Command)  # the rule above says it
+        if isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not told:
             message = f"{_named(volume)} attaches to one node, and the job has {spec.nodes}"
-            key = ("storage", *name.split(".", 1))
             yield Finding(key, message, f"{_SHARED}, or nodes=1", (("nodes",), (*key, "access_mode")))
-
-
-def _of_nodes(volume: str) -> tuple[KeyPath, ...]:
-    return ("nodes",), ("storage", volume, "access_mode")
 
 
 def _named(volume: object) -> str:
@@ -112,19 +105,15 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=job-lifetime storage.cache.mount_path=/models
     """
     taken: dict[str, str] = {}
-    cache = spec.storage.cache
-    mounts = [("workspace", spec.storage.workspace.mount_path)]
-    mounts += [] if isinstance(cache, InWorkspace) else [("cache", cache.mount_path)]
-    mounts += [(f"more.{name}", volume.mount_path) for name, volume in spec.storage.more.items()]
-    for name, path in mounts:
+    for key, volume in volumes(spec).items():
+        path = volume.mount_path
         owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
         owner = "the image" if path == "/" else owner
         if owner is not None:
             other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
             message = f"{path} is taken by {owner}"
-            key = ("storage", *name.split(".", 1), "mount_path")
-            yield Finding(key, message, "mount it elsewhere", other)
-        taken[path] = f"the {name}"
+            yield Finding((*key, "mount_path"), message, "mount it elsewhere", other)
+        taken[path] = f"the {'.'.join(key[1:])}"
 
 
 def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -5,26 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ftc.checks.given import volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.spec.source import OnVolume
-from ftc.spec.storage import Claim, InWorkspace, Nfs, NodeDirectory
+from ftc.spec.storage import Claim, Nfs, NodeDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
-    from ftc.spec.storage import Volume
-
-
-def _volumes(spec: JobSpec) -> dict[tuple[str, ...], Volume]:
-    """The volumes by where each stands in the spec."""
-    storage = spec.storage
-    found: dict[tuple[str, ...], Volume] = {("storage", "workspace"): storage.workspace}
-    if not isinstance(storage.cache, InWorkspace):
-        found["storage", "cache"] = storage.cache
-    return found | {("storage", "more", name): volume for name, volume in storage.more.items()}
 
 
 def claim_has_a_size(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -38,7 +29,7 @@ def claim_has_a_size(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if not run.claims:
         message = "names no claim that exists: there is none to make"
         yield Finding(("storage",), message, "leave -t storage out, or use storage=shared")
-    for path, volume in _volumes(spec).items():
+    for path, volume in volumes(spec).items():
         if isinstance(volume, Claim) and volume.size is None:
             yield Finding((*path, "size"), f"the claim '{volume.claim}' has none", "set it: 100Gi")
 
@@ -53,7 +44,7 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     """
     fetches = any(not isinstance(source, OnVolume) for source in spec.sources.values())
     written = {("storage", "workspace")} | ({("storage", "cache")} if fetches else set())
-    for path, volume in _volumes(spec).items():
+    for path, volume in volumes(spec).items():
         shut = isinstance(volume, Claim | Nfs | NodeDirectory) and volume.read_only
         shut = shut or (isinstance(volume, Claim) and volume.access_mode == "ReadOnlyMany")
         if shut and path in written:
