@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import containers, pods
+from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
@@ -42,9 +42,9 @@ def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
-    for name, volume in (("workspace", spec.storage.workspace), ("cache", spec.storage.cache)):
+    for key, volume in volumes(spec).items():
         if isinstance(volume, JobClaim | PerPod | PerPodClaim):
-            yield ("storage", name, "size"), volume.size
+            yield (*key, "size"), volume.size
     for path, pod in pods(spec):
         for index, given in enumerate(pod.get("volumes", [])):
             if limit := given.get("emptyDir", {}).get("sizeLimit"):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import containers, pods
+from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
 from ftc.plan.quantity import quantity
-from ftc.plan.storage import CACHE, WORKSPACE
+from ftc.plan.storage import mounted
 from ftc.spec.launcher import Command
 from ftc.spec.source import KeepOnVolume
-from ftc.spec.storage import InWorkspace, JobClaim
+from ftc.spec.storage import JobClaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,9 +71,7 @@ def image_stays_visible(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: storage.workspace.mount_path=/usr/local
     Right: storage.workspace.mount_path=/usr/local/work
     """
-    cache = spec.storage.cache
-    mounts: list[tuple[KeyPath, str]] = [(("storage", "workspace", "mount_path"), spec.storage.workspace.mount_path)]
-    mounts += [] if isinstance(cache, InWorkspace) else [(("storage", "cache", "mount_path"), cache.mount_path)]
+    mounts: list[tuple[KeyPath, str]] = [((*k, "mount_path"), volume.mount_path) for k, volume in volumes(spec).items()]
     for path, name, mount in _mounts(spec):
         mounts += [(path, mount["mountPath"])] if name in _ours(run) and "subPath" not in mount else []
     for path, directory in mounts:
@@ -131,9 +129,7 @@ def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 def _places(spec: JobSpec) -> dict[str, str]:
     """Where ftc and Volcano mount, and the volume that lies there."""
-    cache = spec.storage.cache
-    found = {FILES: "ftc", spec.storage.workspace.mount_path: WORKSPACE}
-    found |= {} if isinstance(cache, InWorkspace) else {cache.mount_path: CACHE}
+    found = {FILES: "ftc", **{volume.mount_path: name for name, volume in mounted(spec.storage)}}
     found |= {CERTIFICATES: "ca"} if spec.cluster.ca_bundle else {}
     found |= {"/etc/volcano": "of Volcano's host list"} if spec.nodes > 1 else {}
     return {str(PurePosixPath(path)): name for path, name in found.items()}

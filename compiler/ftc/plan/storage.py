@@ -56,15 +56,16 @@ def downloads_in_memory(storage: Storage) -> int:
 
 def volumes(storage: Storage) -> list[Json]:
     """The pod's volumes; a claim that lives with the job is the target's to make."""
-    return [{"name": name, **_source(volume)} for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)]
+    return [{"name": name, **_source(volume)} for name, volume in mounted(storage) if not isinstance(volume, JobClaim)]
 
 
 def mounts(storage: Storage) -> list[Json]:
     """The mounts of a container, of an init container too: a source may lie on either volume."""
-    return [_mount(name, volume) for name, volume in _mounted(storage) if not isinstance(volume, JobClaim)]
+    return [_mount(name, volume) for name, volume in mounted(storage) if not isinstance(volume, JobClaim)]
 
 
-def _mounted(storage: Storage) -> list[tuple[str, Volume]]:
+def mounted(storage: Storage) -> list[tuple[str, Volume]]:
+    """The volumes of a run by the names that they have in the pod."""
     found: list[tuple[str, Volume]] = [(WORKSPACE, storage.workspace)]
     found = found if isinstance(storage.cache, InWorkspace) else [(CACHE, storage.cache), *found]
     return [*found, *((f"more-{name}", volume) for name, volume in storage.more.items())]
@@ -101,4 +102,4 @@ def claim_spec(access_mode: str, storage_class: str | None, size: str) -> Json:
 
 def claims(storage: Storage) -> dict[str, Claim]:
     """The claims that must exist, by name."""
-    return {volume.claim: volume for _, volume in _mounted(storage) if isinstance(volume, Claim)}
+    return {volume.claim: volume for _, volume in mounted(storage) if isinstance(volume, Claim)}

@@ -23,6 +23,12 @@ PAIRS = (
     ),
     Pair(
         "FTC531",
+        "'storage.more.data={kind: per-pod, mount_path: /data, size: 50}'",
+        "'storage.more.data={kind: per-pod, mount_path: /data, size: 50Gi}'",
+        "storage.more.data.size",
+    ),
+    Pair(
+        "FTC531",
         resources("limits: {memory: 400m}, requests: {memory: 400m}"),
         resources("limits: {memory: 40Gi}, requests: {memory: 40Gi}"),
         "pod.spec.containers.0.resources",

@@ -8,6 +8,7 @@ from ftc.checks import volumes
 from unit.checks.pairs import Pair, pages, passes, refuses
 
 OWN = "storage=job-lifetime"
+MORE = "'storage.more.data={kind: claim, claim: data, mount_path: /data, access_mode: ReadOnlyMany}'"
 
 
 def mount(name: str, path: str, more: str = "", container: str = "train") -> str:
@@ -37,6 +38,12 @@ PAIRS = (
     ),
     Pair(
         "FTC223",
+        "'storage.more.tools={kind: claim, claim: tools, mount_path: /usr/local, access_mode: ReadOnlyMany}'",
+        "'storage.more.tools={kind: claim, claim: tools, mount_path: /opt/tools, access_mode: ReadOnlyMany}'",
+        "storage.more.tools.mount_path",
+    ),
+    Pair(
+        "FTC223",
         mount("workspace", "/etc/"),
         mount("workspace", "/etc/localtime", ", subPath: localtime"),
         "pod.spec.containers.0.volumeMounts.0",
@@ -53,6 +60,12 @@ PAIRS = (
         mount("shm", "/etc/ftc", container="fetch-model"),
         mount("workspace", "/workspace", ", readOnly: false", "fetch-model"),
         "pod.spec.initContainers.0.volumeMounts.0",
+    ),
+    Pair(
+        "FTC225",
+        f"{MORE} {mount('shm', '/data')}",
+        f"{MORE} {mount('shm', '/other')}",
+        "pod.spec.containers.0",
     ),
     Pair("FTC225", f"nodes=2 {mount('shm', '/etc/volcano')}", mount("shm", "/etc/volcano"), "pod.spec.containers.0"),
     Pair(
