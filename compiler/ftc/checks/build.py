@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.images import moves
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 from ftc.trainer import pins
 from ftc.trainer.arguments import set_at
 
@@ -26,7 +25,7 @@ def image_is_for_a_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: launcher=command 'launcher.command=[python,train.py]' image=registry.example.com/vendor:1.0
     Right: launcher=torchrun image=registry.example.com/team/llamafactory:0.9.5
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         message = "what a command needs in its image is not known here"
         yield Finding(("launcher",), message, "name an image that has it (image=…), and leave -t image out")
 
@@ -56,7 +55,7 @@ def pair_has_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: trainer.transformers=5.2.0
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
-    if isinstance(spec.launcher, Command) or spec.trainer.pair in pins.pairs():
+    if not spec.trains or spec.trainer.pair in pins.pairs():
         return
     trainer = spec.trainer
     message = f"there are no pins for llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer.arguments import chosen, set_at
 
@@ -32,7 +31,7 @@ def chip_is_driven(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=gaudi2
     Right: hardware=gaudi2 launcher=command launcher.command=[python,train.py]
     """
-    if spec.hardware.llamafactory is False and not isinstance(spec.launcher, Command):
+    if spec.hardware.llamafactory is False and spec.trains:
         message = f"LLaMA-Factory does not drive this hardware of {spec.hardware.vendor}"
         help_ = "run a program of your own (launcher=command), or an image with a fork: hardware.llamafactory=true"
         yield Finding(("hardware", "llamafactory"), message, help_)
@@ -48,7 +47,7 @@ def image_holds_the_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=mi300x image=registry.example.com/team/llamafactory-rocm:0.9.5
     """
     unset = spec.image == spec.hardware.image and not _PLACEHOLDER.fullmatch(spec.image)
-    if spec.hardware.llamafactory is None and unset and not isinstance(spec.launcher, Command):
+    if spec.hardware.llamafactory is None and unset and spec.trains:
         message = "is not known to hold LLaMA-Factory for this hardware"
         yield Finding(("image",), message, "build one on the vendor's PyTorch and set image=…")
 
@@ -94,8 +93,7 @@ def deepspeed_drives_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=kunlunxin-p800 engine=deepspeed-z2
     Right: hardware=kunlunxin-p800
     """
-    trains = not isinstance(spec.launcher, Command)
-    if trains and isinstance(spec.engine, DeepSpeed) and spec.hardware.deepspeed is None:
+    if spec.trains and isinstance(spec.engine, DeepSpeed) and spec.hardware.deepspeed is None:
         message = f"DeepSpeed has no accelerator for this hardware of {spec.hardware.vendor}"
         yield Finding(("engine",), message, "use engine=ddp, or name that of your image: hardware.deepspeed=…")
 
@@ -110,7 +108,7 @@ def first_fsdp_has_a_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=cpu engine=fsdp2 launcher=accelerate devices=2
     """
     first = isinstance(spec.engine, Fsdp) and spec.engine.version == 1
-    if first and spec.hardware.device is None and not isinstance(spec.launcher, Command):
+    if first and spec.hardware.device is None and spec.trains:
         message = "FSDP1 needs an accelerator, and there is none"
         yield Finding(("engine",), message, "use engine=fsdp2", (("hardware",),))
 
@@ -148,7 +146,7 @@ def feature_is_for_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def arguments_of(spec: JobSpec) -> dict[str, object]:
     """The trainer's arguments; a command has none."""
-    return {} if isinstance(spec.launcher, Command) else chosen(spec)
+    return chosen(spec) if spec.trains else {}
 
 
 RULES = (

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import other_schedulers
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +85,7 @@ def command_waits_in_order(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 restarts=1 launcher=command launcher.command=[python,train.py]
     Right: nodes=2 launcher=command launcher.command=[python,train.py]
     """
-    if isinstance(spec.launcher, Command) and run.nodes > 1 and run.restarts:
+    if not spec.trains and run.nodes > 1 and run.restarts:
         message = "a batch Job makes a failed pod anew and leaves its peers: your program must end when a peer does"
         yield Finding(("restarts",), message, "use -t volcano, which restarts all, or restarts=0")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import containers
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +84,7 @@ def image_holds_the_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: image=hiyouga/llamafactory:0.9.3 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
     published = _PUBLISHED.fullmatch(spec.image)
-    if isinstance(spec.launcher, Command) or published is None:
+    if not spec.trains or published is None:
         return
     if published["version"] != spec.trainer.llamafactory:
         message = f"is {spec.trainer.llamafactory}, and the image is of {published['version']}"

@@ -28,7 +28,7 @@ def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: dataset=none
     Right: launcher=command 'launcher.command=[python,train.py]' dataset=none
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         return
     for name, value in (("model", spec.model), ("dataset", spec.dataset), ("method", spec.method)):
         if value is None:
@@ -46,7 +46,7 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: launcher=command 'launcher.command=[python,train.py]' train.max_steps=1
     Right: launcher=command 'launcher.command=[python,train.py,--max-steps,1]'
     """
-    if not isinstance(spec.launcher, Command):
+    if spec.trains:
         return
     unused = {
         "method": spec.method is not None,
@@ -68,7 +68,7 @@ def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: -t llamafactory launcher=command 'launcher.command=[python,train.py]'
     Right: -t llamafactory launcher=torchrun
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         yield Finding(("launcher",), "a command has no LLaMA-Factory YAML", "leave -t out, or use -t volcano")
 
 
@@ -95,7 +95,7 @@ def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: launcher=accelerate engine=deepspeed-z2
     Right: launcher=torchrun engine=deepspeed-z2
     """
-    alone = spec.nodes * spec.devices == 1
+    alone = spec.processes == 1
     if alone and isinstance(spec.launcher, Accelerate) and isinstance(spec.engine, DeepSpeed | Fsdp):
         message = "needs several processes under accelerate, and there is one"
         help_ = "use engine=ddp, more devices, or launcher=torchrun with DeepSpeed"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.chip import arguments_of
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 from ftc.trainer.arguments import set_at
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def precision_is_mixed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     arguments = arguments_of(spec)
     on = any(arguments.get(name) for name in ("bf16", "fp16", "pure_bf16"))
-    if spec.hardware.device is not None and not on and not isinstance(spec.launcher, Command):
+    if spec.hardware.device is not None and not on and spec.trains:
         half = "bf16" if spec.hardware.bf16 else "fp16"
         yield Finding(("train",), "the training runs in fp32", f"set train.{half}=true")
 

@@ -9,7 +9,6 @@ from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
 from ftc.plan.train import NAME
-from ftc.spec.launcher import Command
 from ftc.spec.method import DeepSpeed
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def port_is_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 'pod={spec: {containers: [{name: a, image: "a:1", ports: [{containerPort: 29500}]}]}}'
     Right: nodes=2 'pod={spec: {containers: [{name: a, image: "a:1", ports: [{containerPort: 9090}]}]}}'
     """
-    alone = spec.nodes * spec.devices == 1 and not isinstance(spec.engine, DeepSpeed)
+    alone = spec.processes == 1 and not isinstance(spec.engine, DeepSpeed)
     for path, container in containers(spec) if not alone else ():
         runs_beside = path[-2] == "containers" or container.get("restartPolicy") == "Always"
         for index, port in enumerate(container.get("ports", []) if runs_beside else ()):
@@ -63,7 +62,7 @@ def world_is_of_the_spec(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: env.MAX_NNODES=4
     Right: nodes=4 min_nodes=2 restarts=3
     """
-    for path, name, _value in variables(spec) if not isinstance(spec.launcher, Command) else ():
+    for path, name, _value in variables(spec) if spec.trains else ():
         if name in _ELASTIC:
             message = "has no effect: nodes and min_nodes say how many there are"
             yield Finding(path, message, "set those, and restarts")

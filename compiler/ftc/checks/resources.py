@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -93,8 +92,8 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=nvidia devices=2
     """
     device = spec.hardware.device
-    if device is not None and device.sharing != "whole" and spec.nodes * spec.devices > 1:
-        message = f"{spec.nodes * spec.devices} processes on slices of {device.resource}: two of one card cannot talk"
+    if device is not None and device.sharing != "whole" and spec.processes > 1:
+        message = f"{spec.processes} processes on slices of {device.resource}: two of one card cannot talk"
         related = (("nodes",), ("hardware", "device", "slices"))
         yield Finding(("devices",), message, "use whole devices for more than one process", related)
 
@@ -121,7 +120,7 @@ def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: hardware.bf16=false
     Right: hardware.bf16=false train.bf16=false train.fp16=true
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         return
     arguments = chosen(spec)
     able = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command
 from ftc.spec.source import S3, FromHub, HubPush, HuggingFace, S3Push
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def trainer_downloads_by_itself(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     asked = _asked(spec)
     for name in asked:
-        if isinstance(spec.launcher, Command):
+        if not spec.trains:
             message = "is left to LLaMA-Factory to download, and launcher=command runs another program"
             yield Finding((name, "source"), message, _STAGE.format(name), (("launcher", "kind"),))
     if "model" in asked and spec.storage.model_in_memory_gib:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import commands, variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.spec.launcher import Command, LlamafactoryCli
+from ftc.spec.launcher import LlamafactoryCli
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def switches_are_spelled_as_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     Wrong: env.DISABLE_VERSION_CHECK=on
     Right: env.DISABLE_VERSION_CHECK=1
     """
-    for path, name, value in variables(spec) if not isinstance(spec.launcher, Command) else ():
+    for path, name, value in variables(spec) if spec.trains else ():
         if name in _SWITCHES and value.lower() not in _ON | _OFF:
             yield Finding(path, f"is '{value[:20]}', which LLaMA-Factory reads as off", "write 1, true or y")
 
@@ -50,7 +50,7 @@ def trainer_starts_one_way(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: env.USE_V1=1
     Right: env.USE_V1=0
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         return
     other = ("USE_V1",) if isinstance(spec.launcher, LlamafactoryCli) else ("USE_V1", "USE_RAY")
     for path, name, value in variables(spec):
@@ -103,7 +103,7 @@ def restarts_go_on(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: restarts=2 train.save_only_model=true
     Right: restarts=2 train.save_total_limit=2
     """
-    arguments = chosen(spec) if spec.restarts and not isinstance(spec.launcher, Command) else {}
+    arguments = chosen(spec) if spec.restarts and spec.trains else {}
     reasons = {
         "save_strategy": ("no", "keeps nothing for the restarts to go on from"),
         "save_only_model": (True, "leaves out what the restarts need to go on"),

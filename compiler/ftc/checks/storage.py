@@ -10,7 +10,6 @@ from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, is_shared
-from ftc.spec.launcher import Command
 from ftc.spec.source import Git, GitPush, KeepOnVolume, OnVolume
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, NodeDirectory, PerPod, PerPodClaim
 from ftc.trainer.arguments import chosen, set_at
@@ -34,7 +33,7 @@ def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 storage=existing-claim
     Right: nodes=2 storage=shared
     """
-    if spec.nodes > 1 and not isinstance(spec.launcher, Command) and not is_shared(spec.storage.workspace):
+    if spec.nodes > 1 and spec.trains and not is_shared(spec.storage.workspace):
         kind = _named(spec.storage.workspace)
         message = f"{spec.nodes} nodes train into one directory, and {kind} is not shared between nodes"
         related = (("nodes",), (*_WORKSPACE, "access_mode"))
@@ -51,7 +50,7 @@ def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=shared
     """
     for key, volume in volumes(spec).items() if spec.nodes > 1 else ():
-        told = key == _WORKSPACE and not isinstance(spec.launcher, Command)  # the rule above says it
+        told = key == _WORKSPACE and spec.trains  # the rule above says it
         if isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not told:
             message = f"{_named(volume)} attaches to one node, and the job has {spec.nodes}"
             yield Finding(key, message, f"{_SHARED}, or nodes=1", (("nodes",), (*key, "access_mode")))
@@ -144,7 +143,7 @@ def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     Right: nodes=2
     """
     several = spec.nodes > 1 and is_shared(spec.storage.workspace)
-    if several and chosen(spec).get("overwrite_cache") is True and not isinstance(spec.launcher, Command):
+    if several and chosen(spec).get("overwrite_cache") is True and spec.trains:
         message = f"true makes {spec.nodes} nodes write the same files of a shared directory"
         help_ = "leave it out: the run's own cache is always fresh"
         yield Finding(set_at(spec, "overwrite_cache"), message, help_, (("nodes",),))
@@ -173,7 +172,7 @@ def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: storage=per-pod
     Right: storage=per-pod publish=git publish.url=https://git.example.com/team/model
     """
-    lost = not isinstance(spec.launcher, Command) and isinstance(spec.publish, KeepOnVolume)
+    lost = spec.trains and isinstance(spec.publish, KeepOnVolume)
     if lost and isinstance(spec.storage.workspace, PerPod | PerPodClaim):
         message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
         yield Finding(("storage", "workspace"), message, "add publish=git (or s3), or use storage=shared")

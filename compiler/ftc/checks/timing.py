@@ -8,7 +8,6 @@ from ftc.checks.given import set_by
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
-from ftc.spec.launcher import Command
 from ftc.spec.source import OnVolume
 from ftc.spec.storage import PerPod
 from ftc.trainer.arguments import chosen, set_at
@@ -68,7 +67,7 @@ def processes_wait_for_the_data(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: nodes=2 train.ddp_timeout=3600
     """
     seconds = chosen(spec).get("ddp_timeout")
-    several = spec.nodes * spec.devices > 1 and not isinstance(spec.launcher, Command)
+    several = spec.processes > 1 and spec.trains
     if several and isinstance(seconds, int) and seconds < _RENDEZVOUS_SECONDS:
         message = f"the other processes wait {seconds} seconds at most while one tokenises the data"
         yield Finding(set_at(spec, "ddp_timeout"), message, "LLaMA-Factory's default is 1800")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.spec.launcher import Command
 from ftc.trainer import release, values
 from ftc.trainer.arguments import OWNED, groups
 from ftc.trainer.dataset_info import PLACES
@@ -30,7 +29,7 @@ def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
     pair = release.known(spec.trainer.llamafactory)
-    if isinstance(spec.launcher, Command) or pair is None:
+    if not spec.trains or pair is None:
         return
     accepted = release.arguments(pair)["transformers_range"]
     have = spec.trainer.transformers
@@ -57,7 +56,7 @@ def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: trainer.transformers=5.6.0
     """
     trainer = spec.trainer
-    if isinstance(spec.launcher, Command) or release.pair(trainer) is not None or any(versions_fit(spec, _)):
+    if not spec.trains or release.pair(trainer) is not None or any(versions_fit(spec, _)):
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
     message = f"the arguments of {have} are not known here and go unchecked"
@@ -98,7 +97,7 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: train.learning_rate=1.0e-5
     """
     pair = release.pair(spec.trainer)
-    if isinstance(spec.launcher, Command) or pair is None:
+    if not spec.trains or pair is None:
         return
     schema = release.arguments(pair)
     if spec.method is not None:
@@ -149,7 +148,7 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: model.template=qwen3
     """
     pair = release.known(spec.trainer.llamafactory)
-    if spec.model is None or pair is None or isinstance(spec.launcher, Command):
+    if spec.model is None or pair is None or not spec.trains:
         return
     templates = release.data(pair)["templates"]
     if spec.model.template not in templates:

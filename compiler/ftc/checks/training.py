@@ -11,7 +11,7 @@ import msgspec
 from ftc.checks.rule import Finding
 from ftc.spec.base import Json
 from ftc.spec.job import JobSpec
-from ftc.spec.launcher import Command, Torchrun
+from ftc.spec.launcher import Torchrun
 from ftc.spec.method import DeepSpeed, Fsdp, Method
 from ftc.spec.model import Dataset, Model
 from ftc.trainer import deepspeed, release
@@ -78,7 +78,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def processes(self) -> int:
         """How many processes train together."""
-        return self.spec.nodes * self.spec.devices
+        return self.spec.processes
 
     @property
     def distributed(self) -> bool:
@@ -119,7 +119,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 def training(spec: JobSpec) -> Training | None:
     """The training of a spec; none where a command runs, a group is missing, or the release is not known."""
     pair = release.pair(spec.trainer)
-    if isinstance(spec.launcher, Command) or pair is None:
+    if not spec.trains or pair is None:
         return None
     if spec.model is None or spec.dataset is None or spec.method is None:
         return None

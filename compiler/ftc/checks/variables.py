@@ -84,7 +84,7 @@ def allocator_setting_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: devices=2 env.PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:128
     Right: devices=2 env.PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:128 env.OPTIM_TORCH=0
     """
-    several = isinstance(spec.launcher, LlamafactoryCli) and spec.nodes * spec.devices > 1
+    several = isinstance(spec.launcher, LlamafactoryCli) and spec.processes > 1
     if several and _ALLOCATOR in spec.env and spec.env.get("OPTIM_TORCH") != "0":
         message = "is overwritten by llamafactory-cli where it starts several processes"
         yield Finding(("env", _ALLOCATOR), message, "set env.OPTIM_TORCH=0 too, or use launcher=torchrun")

@@ -11,7 +11,6 @@ from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import mounted
-from ftc.spec.launcher import Command
 from ftc.spec.source import KeepOnVolume
 from ftc.spec.storage import JobClaim
 
@@ -33,7 +32,7 @@ def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=job-lifetime ttl_seconds_after_finished=86400 publish=git publish.url=https://git.example.com/m
     """
     seconds = spec.ttl_seconds_after_finished
-    trains = not isinstance(spec.launcher, Command) and isinstance(spec.publish, KeepOnVolume)
+    trains = spec.trains and isinstance(spec.publish, KeepOnVolume)
     if trains and seconds is not None and isinstance(spec.storage.workspace, JobClaim):
         message = f"deletes the trained model {seconds} seconds after the end: its claim goes with the job"
         yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use a claim that exists")

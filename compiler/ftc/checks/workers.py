@@ -11,7 +11,6 @@ from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import SHM, with_fragments
 from ftc.plan.quantity import quantity
-from ftc.spec.launcher import Command
 from ftc.trainer.arguments import chosen, set_at
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def workers_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: train.dataloader_num_workers=12
     Right: train.dataloader_num_workers=4
     """
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         return
     have = limit(run, "cpu")
     for name, processes in (("preprocessing_num_workers", 1), ("dataloader_num_workers", spec.devices)):
@@ -102,7 +101,7 @@ def processes_have_shared_memory(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     volume = next((volume for volume in body["volumes"] if volume["name"] == places.get(SHM)), None)
     several = spec.devices > 1 and spec.hardware.device is not None
     path = ("hardware", "shm_gib_per_device")
-    if body.get("hostIPC") is True or isinstance(spec.launcher, Command):
+    if body.get("hostIPC") is True or not spec.trains:
         return
     if volume is None and (several or chosen(spec).get("dataloader_num_workers")):
         yield Finding(path, "0 leaves 64 MiB of /dev/shm for the processes of a pod", "give 1 GiB or more a device")

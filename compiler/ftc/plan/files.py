@@ -32,7 +32,7 @@ NAMES = (*OF_THE_TRAINER, ACCELERATE, DATASET_INFO, SETUP)
 def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The files that the trainer and its setup read; none for a command."""
     model, dataset, method = spec.model, spec.dataset, spec.method
-    if isinstance(spec.launcher, Command) or model is None or dataset is None or method is None:
+    if not spec.trains or model is None or dataset is None or method is None:
         return ()
     inputs = _inputs(spec, places, fetched)
     train = arguments.train(spec, model, dataset, method, inputs)
@@ -73,7 +73,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     names = {name: name for f in fetched for name in fetch.scripts(f)}
     names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
-    if not isinstance(spec.launcher, Command):
+    if spec.trains:
         names["train.sh"] = "train.sh"
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)

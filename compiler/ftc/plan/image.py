@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ftc.plan.types import Recipe
-from ftc.spec.launcher import Command
 from ftc.trainer import pins
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _COMPILER = "g++"
 def recipe(spec: JobSpec) -> Recipe | None:
     """None for a command, and where base or pins are missing: the rules on images say so."""
     build = spec.hardware.build
-    if build is None or isinstance(spec.launcher, Command) or spec.trainer.pair not in pins.pairs():
+    if build is None or not spec.trains or spec.trainer.pair not in pins.pairs():
         return None
     extras = pins.extras(spec)
     return Recipe(

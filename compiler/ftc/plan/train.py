@@ -43,8 +43,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "REQUIRED_MODULES": " ".join(_modules(spec)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
-    own = isinstance(spec.launcher, Command)
-    sources = {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched} if own else {}
+    sources = {} if spec.trains else {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
     derived = {**topology, **sources, **staging.variables(spec, fetched), **tracking.settings(spec.tracking)}
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
@@ -54,7 +53,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
 
 def _calls_torchrun(spec: JobSpec) -> bool:
     """A single process stays one, unless DeepSpeed wants a process group (LLaMA-Factory, hparams/parser.py)."""
-    several = spec.nodes * spec.devices > 1 or isinstance(spec.engine, DeepSpeed)
+    several = spec.processes > 1 or isinstance(spec.engine, DeepSpeed)
     return isinstance(spec.launcher, LlamafactoryCli) and several
 
 
@@ -76,7 +75,7 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
 
 def _modules(spec: JobSpec) -> tuple[str, ...]:
     """What Python must find in the image, unless commands of the user's put it there first."""
-    return () if spec.setup or isinstance(spec.launcher, Command) else pins.modules(spec)
+    return pins.modules(spec) if spec.trains and not spec.setup else ()
 
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:

@@ -21,7 +21,7 @@ from ftc.spec.base import (
 )
 from ftc.spec.cluster import Cluster
 from ftc.spec.hardware import Hardware
-from ftc.spec.launcher import Launcher
+from ftc.spec.launcher import Command, Launcher
 from ftc.spec.method import Engine, Method
 from ftc.spec.model import Dataset, Model
 from ftc.spec.network import Network
@@ -88,6 +88,16 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     suspend: bool = False
     ignore: tuple[Code, ...] = ()
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
+
+    @property
+    def trains(self) -> bool:
+        """Whether LLaMA-Factory runs; else a program of the user's does."""
+        return not isinstance(self.launcher, Command)
+
+    @property
+    def processes(self) -> int:
+        """How many processes there are on all nodes."""
+        return self.nodes * self.devices
 
     @property
     def sources(self) -> dict[str, Source]:

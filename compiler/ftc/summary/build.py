@@ -37,7 +37,7 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         namespace=run.namespace,
         queue=run.queue,
         what=_what(spec),
-        versions={} if isinstance(spec.launcher, Command) else msgspec.to_builtins(spec.trainer),
+        versions=msgspec.to_builtins(spec.trainer) if spec.trains else {},
         topology=_topology(spec, run),
         batch=_batch(spec),
         memory=_memory(spec),
@@ -71,7 +71,7 @@ def _topology(spec: JobSpec, run: RunPlan) -> Topology:
         nodes=spec.nodes,
         min_nodes=run.min_nodes,
         devices=spec.devices,
-        processes=spec.nodes * spec.devices,
+        processes=spec.processes,
         resource=spec.hardware.device.resource if spec.hardware.device else None,
         launcher=msgspec.to_builtins(spec.launcher)["kind"],
         engine=_engine(spec.engine),
@@ -94,7 +94,7 @@ def _engine(engine: Engine) -> str:
 
 def _batch(spec: JobSpec) -> Batch | None:
     """What the trainer's arguments say; none where they are the program's own, or no numbers."""
-    if isinstance(spec.launcher, Command) or spec.method is None:
+    if not spec.trains or spec.method is None:
         return None
     arguments = chosen(spec)
     per_device = _whole(arguments, "per_device_train_batch_size", _PER_DEVICE)
@@ -102,7 +102,7 @@ def _batch(spec: JobSpec) -> Batch | None:
     length = _whole(arguments, "cutoff_len", _CUTOFF)
     if per_device is None or accumulation is None or length is None:
         return None
-    processes = spec.nodes * spec.devices
+    processes = spec.processes
     sequences = per_device * accumulation * processes
     steps = _whole(arguments, "max_steps", None)
     epochs = arguments.get("num_train_epochs", _EPOCHS)
@@ -176,7 +176,7 @@ def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
         Stage(step.name, everywhere, " ".join(step.command), fetch.directory)
         for step, fetch in zip(run.fetch_steps, run.fetches, strict=True)
     ]
-    if isinstance(spec.launcher, Command):
+    if not spec.trains:
         return (*stages, Stage(NAME, everywhere, _what(spec), directory))
     setup = "; ".join(" ".join(command) for command in spec.setup)
     stages += [Stage("setup", everywhere, setup, None)] if setup else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.spec.launcher import Command
 from ftc.summary.types import Default, Secret
 from ftc.trainer.arguments import chosen
 
@@ -22,8 +21,7 @@ _NAMES = 300
 
 def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
     """How long what is waited for, and how long the job is kept once it has ended."""
-    trains = not isinstance(spec.launcher, Command)
-    talks = trains and spec.nodes * spec.devices > 1
+    talks = spec.trains and spec.processes > 1
     waits = {
         "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
         "name_of_node_0": _NAMES if spec.nodes > 1 else None,

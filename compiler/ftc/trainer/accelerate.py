@@ -17,7 +17,7 @@ def config(spec: JobSpec, arguments: Json) -> Json:
     `num_processes` counts all nodes. MULTI_CPU and NO start separate runs of one process each (accelerate 1.11,
     commands/launch.py), so they are written for a single process only.
     """
-    processes = spec.nodes * spec.devices
+    processes = spec.processes
     return {
         "compute_environment": "LOCAL_MACHINE",
         "debug": False,
