@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 _GIB = 1 << 30
 _MEMORY = ("hardware", "device", "memory_mib")
-_RELATED: tuple[KeyPath, ...] = (("model", "architecture", "parameters"),)
+RELATED: tuple[KeyPath, ...] = (("model", "architecture", "parameters"),)
 
 
 def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -48,9 +48,9 @@ def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     have = device.memory_mib * _MIB
     weights = least(spec) if training is None else weights_alone(training)
     if weights > have:
-        message = f"the weights alone take {_gib(weights)} of each device's {_gib(have)}"
+        message = f"the weights alone take {gib(weights)} of each device's {gib(have)}"
         help_ = _more(spec) if training is None or room is None else _help(training, room)
-        yield Finding(_MEMORY, message, help_, _RELATED)
+        yield Finding(_MEMORY, message, help_, RELATED)
 
 
 def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -68,8 +68,8 @@ def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     memory = estimate(training)
     if weights_alone(training) <= room.memory and not fits(training, room.memory):
-        message = f"a step needs about {_gib(memory.total)} of each device's {_gib(room.memory)}{_left(memory, room)}"
-        yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(training, room), _RELATED)
+        message = f"a step needs about {gib(memory.total)} of each device's {gib(room.memory)}{_left(memory, room)}"
+        yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(training, room), RELATED)
 
 
 def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -92,8 +92,8 @@ def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     path = fragment or ("hardware", "memory_gib_per_device")
     key = f"hardware.memory_gib_per_device={math.ceil(enough / spec.devices)}"
     help_ = f"set {math.ceil(enough) + staged}Gi" if fragment else f"set {key}"
-    message = f"the container has {_gib(room)} of memory and needs about {_gib(need.size)} {need.purpose}"
-    yield Finding(path, message, help_ + _instead(need), _RELATED)
+    message = f"the container has {gib(room)} of memory and needs about {gib(need.size)} {need.purpose}"
+    yield Finding(path, message, help_ + _instead(need), RELATED)
 
 
 def _instead(need: Need) -> str:
@@ -119,14 +119,15 @@ def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
     )
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """Bytes as people compare them."""
     return f"{size / _GIB:.1f} GiB"
 
 
 def _left(memory: Memory, room: Room) -> str:
     if memory.total > room.memory:
         return ""
-    return f", which leaves {_gib(room.memory - memory.total)}, and the estimate is within {100 * (MARGIN - 1):.0f} %"
+    return f", which leaves {gib(room.memory - memory.total)}, and the estimate is within {100 * (MARGIN - 1):.0f} %"
 
 
 def _terms(memory: Memory) -> str:
@@ -142,7 +143,7 @@ def _help(training: Training, room: Room) -> str:
         return "it may fit: try some steps, or choose a device with more memory or a smaller model"
     if change is None:
         return "nothing that ftc knows makes it fit: choose a device with more memory or a smaller model"
-    return f"{' '.join(change.overrides)} makes it about {_gib(estimate(change.training).total)}"
+    return f"{' '.join(change.overrides)} makes it about {gib(estimate(change.training).total)}"
 
 
 RULES = (

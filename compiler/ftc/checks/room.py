@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.checks.memory import RELATED, gib
 from ftc.checks.quantities import SMALLEST
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
@@ -15,13 +16,11 @@ from ftc.spec.storage import InWorkspace, JobClaim, PerPod, PerPodClaim
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
     from ftc.spec.storage import Volume
 
 _GIB = 1 << 30
-_RELATED: tuple[KeyPath, ...] = (("model", "architecture", "parameters"),)
 
 
 def cache_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -36,8 +35,8 @@ def cache_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     size, weights = _size(cache_volume(spec.storage)), files.fetched(spec)
     if size is not None and weights > size:
         owner = "workspace" if isinstance(spec.storage.cache, InWorkspace) else "cache"
-        message = f"{_gib(size)} hold less than the {_gib(weights)} of weights that are downloaded"
-        yield Finding(("storage", owner, "size"), message, _help(owner, weights + files.written(spec)), _RELATED)
+        message = f"{gib(size)} hold less than the {gib(weights)} of weights that are downloaded"
+        yield Finding(("storage", owner, "size"), message, _help(owner, weights + files.written(spec)), RELATED)
 
 
 def workspace_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -52,9 +51,9 @@ def workspace_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     beside = files.fetched(spec) if isinstance(spec.storage.cache, InWorkspace) else 0
     size, written = _size(spec.storage.workspace), files.written(spec)
     if size is not None and written and beside + written > size and not any(cache_has_room(spec, run)):
-        parts = f"{_gib(written)} of results" + (f" and {_gib(beside)} of weights" if beside else "")
+        parts = f"{gib(written)} of results" + (f" and {gib(beside)} of weights" if beside else "")
         help_ = _help("workspace", beside + written)
-        yield Finding(("storage", "workspace", "size"), f"{_gib(size)} hold less than {parts}", help_, _RELATED)
+        yield Finding(("storage", "workspace", "size"), f"{gib(size)} hold less than {parts}", help_, RELATED)
 
 
 def _size(volume: Volume) -> int | None:
@@ -70,10 +69,6 @@ def _size(volume: Volume) -> int | None:
 
 def _help(owner: str, size: int) -> str:
     return f"set storage.{owner}.size={size * 5 // (4 * _GIB) + 1}Gi or more"
-
-
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB"
 
 
 RULES = (

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ftc.checks.container import train
 from ftc.checks.given import pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
-from ftc.plan.train import NAME
 from ftc.spec.launcher import LlamafactoryCli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
-    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
 _ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"  # PyTorch's name, on every chip that its CUDA interface drives
@@ -116,7 +115,7 @@ def memory_can_be_registered(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     if spec.network.resource is None or not spec.network.resource.startswith("rdma/"):
         return
-    context = _container(_body(run)).get("securityContext", {})
+    context = train(run).get("securityContext", {})
     if "IPC_LOCK" not in context.get("capabilities", {}).get("add", []) and not context.get("privileged"):
         message = f"{spec.network.resource} is asked for without the capability IPC_LOCK"
         yield Finding(("network", "resource"), message, "use network=rdma, which adds it")
@@ -131,11 +130,11 @@ def ports_do_not_clash(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: nodes=2 pod.spec.hostNetwork=true
     Right: nodes=2 network=host
     """
-    body = _body(run)
+    body = with_fragments(run)["spec"]
     if spec.nodes == 1 or not body.get("hostNetwork"):
         return
     path = next((*path, "hostNetwork") for path, pod in pods(spec) if "hostNetwork" in pod)
-    ports = {port.get("hostPort") for port in _container(body).get("ports", [])}
+    ports = {port.get("hostPort") for port in train(run).get("ports", [])}
     apart = "affinity" in body or "topologySpreadConstraints" in body or spec.master_port in ports
     if not apart or body.get("dnsPolicy") != "ClusterFirstWithHostNet":
         message = "puts the pods on the nodes' own network, without all that keeps them apart and lets them meet"
@@ -151,10 +150,10 @@ def address_goes_with_the_network(spec: JobSpec, run: RunPlan) -> Iterator[Findi
     Wrong: hardware=ascend network=host
     Right: hardware=ascend network=host-ascend
     """
-    name, body = spec.hardware.host_address_variable, _body(run)
+    name, body = spec.hardware.host_address_variable, with_fragments(run)["spec"]
     if name is None:
         return
-    given = name in {variable["name"] for variable in _container(body).get("env", [])}
+    given = name in {variable["name"] for variable in train(run).get("env", [])}
     if given and not body.get("hostNetwork"):
         path = ("env", name) if name in spec.env else ("network",)
         yield Finding(path, f"{name} is set without the network of the node", "leave it out, or use network=host-…")
@@ -171,21 +170,12 @@ def toolkit_is_not_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=ascend storage.workspace.mount_path=/usr/local/Ascend
     Right: hardware=ascend storage.workspace.mount_path=/workspace
     """
-    mounts = [mount["mountPath"] for mount in _container(_body(run)).get("volumeMounts", [])]
+    mounts = [mount["mountPath"] for mount in train(run).get("volumeMounts", [])]
     for place in mounts:
         hidden = [s for s in spec.hardware.environment_scripts if s.startswith(f"{place.rstrip('/')}/")]
         if hidden:
             message = f"{hidden[0]} lies below {place}, where a volume is mounted over the image"
             yield Finding(("hardware", "environment_scripts"), message, "mount the volume elsewhere")
-
-
-def _body(run: RunPlan) -> Json:
-    body: Json = with_fragments(run)["spec"]
-    return body
-
-
-def _container(body: Json) -> dict[str, Any]:
-    return next(container for container in body["containers"] if container["name"] == NAME)
 
 
 RULES = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from click.shell_completion import CompletionItem
 
@@ -38,7 +36,7 @@ def command(group: str | None) -> None:
     elif group == _CASE:
         from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
 
-        text = json.dumps(case.schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        text = schema.written(case.schema())
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 

@@ -27,7 +27,12 @@ def make() -> dict[str, Any]:
 
 def text() -> str:
     """The schema as the file `schemas/spec.schema.json` holds it."""
-    return json.dumps(make(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return written(make())
+
+
+def written(schema: dict[str, Any]) -> str:
+    """A schema as a file holds it."""
+    return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _rewrite(schema: Any) -> Any:
