@@ -8,7 +8,7 @@ from ftc.checks.given import containers, metadata, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.merge import MERGE_KEYS
-from ftc.plan.pod import ANNOTATION
+from ftc.plan.pod import CARRIED
 from ftc.plan.train import NAME
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def own_annotations_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: 'annotations={example.com/owner: me}'
     """
     for path, given in metadata(spec, "annotations"):
-        for key in [key for key in given if key.startswith(f"{ANNOTATION}/")]:
+        for key in [key for key in given if key.startswith(CARRIED)]:
             yield Finding((*path, key), "is a name of ftc's own files", "choose another prefix")
 
 

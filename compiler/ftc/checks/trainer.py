@@ -46,7 +46,7 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in digits[:3])
 
 
-def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def versions_are_known(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The arguments of the image's LLaMA-Factory are known here.
 
     Arguments and templates differ between releases, so those of an unknown pair go unchecked: a typo in `train` costs
@@ -56,7 +56,7 @@ def versions_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: trainer.transformers=5.6.0
     """
     trainer = spec.trainer
-    if not spec.trains or release.pair(trainer) is not None or any(versions_fit(spec, _)):
+    if not spec.trains or release.pair(trainer) is not None or any(versions_fit(spec, run)):
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
     message = f"the arguments of {have} are not known here and go unchecked"

@@ -11,6 +11,7 @@ import msgspec
 from ftc.explain.artifact import ABSENT, Address, Item, item
 from ftc.explain.paths import opened
 from ftc.explain.paths import written as path_text
+from ftc.plan.pod import CARRIED
 from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ class Change(msgspec.Struct, frozen=True):
     kind: Kind
 
 
-_FILE = "ftc.dev/"
 # Init containers run in their order.
 _ORDERED = "initContainers"
 _VARIABLES = "env"
@@ -114,10 +114,10 @@ def _moved(old: list[int | Item], new: list[int | Item], address: Address) -> It
 
 def written(address: Address) -> str:
     """An address as people read it; what stands in a file that the pod carries begins with the file's name."""
-    carried = next((i for i, step in enumerate(address) if isinstance(step, str) and step.startswith(_FILE)), None)
+    carried = next((i for i, step in enumerate(address) if isinstance(step, str) and step.startswith(CARRIED)), None)
     if carried is None:
         return _steps(address)
-    file, rest = str(address[carried]).removeprefix(_FILE), _steps(address[carried + 1 :])
+    file, rest = str(address[carried]).removeprefix(CARRIED), _steps(address[carried + 1 :])
     return f"{file}: {rest}" if rest else file
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from ftc.driver import SPEC
 from ftc.explain.artifact import ABSENT
 from ftc.output import kustomization
+from ftc.plan.pod import CARRIED
 from ftc.source import documents, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_CARRIED = "ftc.dev/"
 _ASIDE = (SPEC, kustomization.FILE)
 MANIFESTS = (".yaml", ".yml")
 
@@ -77,7 +77,7 @@ def _carried(value: Any) -> Iterator[str]:
     """The files that a manifest carries as annotations."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if str(key).startswith(_CARRIED) and isinstance(inner, str):
+            if str(key).startswith(CARRIED) and isinstance(inner, str):
                 yield inner
             else:
                 yield from _carried(inner)

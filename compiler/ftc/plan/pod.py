@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 FILES = "/etc/ftc"
 CERTIFICATES = "/etc/ftc-ca"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
-ANNOTATION = "ftc.dev"
+# The annotations that carry files begin so.
+CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 
 
@@ -49,11 +50,9 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
 
 def carry(files: tuple[File, ...]) -> Json:
     """A fragment that brings files into the pod: annotations, projected by the downward API."""
-    items = [
-        {"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{ANNOTATION}/{f.name}']"}} for f in files
-    ]
+    items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
     return {
-        "metadata": {"annotations": {f"{ANNOTATION}/{f.name}": f.text for f in files}},
+        "metadata": {"annotations": {f"{CARRIED}{f.name}": f.text for f in files}},
         "spec": {"volumes": [{"name": "ftc", "downwardAPI": {"items": items}}]},
     }
 
@@ -82,6 +81,11 @@ def with_fragments(run: RunPlan, template: Json | None = None) -> Json:
 
 
 _CONTAINERS = ("initContainers", "containers")
+
+
+def containers(pod: Json) -> list[Json]:
+    """All containers of a pod, in the order in which they start."""
+    return [container for field in _CONTAINERS for container in pod.get(field, [])]
 
 
 def _accepted(container: Json) -> Json:

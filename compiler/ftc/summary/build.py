@@ -10,7 +10,7 @@ import msgspec
 from ftc.estimate.facts import Unknown, read
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
-from ftc.plan.pod import with_fragments
+from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
@@ -154,14 +154,13 @@ def _host(spec: JobSpec) -> HostMemory | None:
 
 
 def _containers(pod: Json) -> tuple[Container, ...]:
-    found = [*pod.get("initContainers", []), *pod["containers"]]
     return tuple(
         Container(
             name=container["name"],
             image=str(container.get("image", "")),
             limits={name: str(value) for name, value in container.get("resources", {}).get("limits", {}).items()},
         )
-        for container in found
+        for container in containers(pod)
     )
 
 

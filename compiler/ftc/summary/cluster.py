@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan.pod import containers
 from ftc.summary.types import Default, Secret
 from ftc.trainer.arguments import chosen
 
@@ -62,7 +63,7 @@ def secrets(pod: Json) -> tuple[Secret, ...]:
     """The Secrets that containers read, by name; never their content."""
     keys: dict[str, dict[str, None]] = {}
     readers: dict[str, dict[str, None]] = {}
-    for container in (*pod.get("initContainers", []), *pod["containers"]):
+    for container in containers(pod):
         for name, key in _read(container):
             keys.setdefault(name, {})[key] = None
             readers.setdefault(name, {})[container["name"]] = None
