@@ -22,7 +22,7 @@ from ftc.plan.types import RunPlan
 from ftc.resources import directory
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import keeps_text, settle_kinds
-from ftc.targets import RUNS, TARGETS
+from ftc.targets import RUNS, TARGETS, outputs
 from ftc.validate import validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
@@ -146,11 +146,7 @@ def _check(state: State) -> State:
 def _emit(state: State) -> State:
     if state.spec is None or state.run is None:
         return state
-    outputs = {}
-    for name in state.request.targets:
-        places = TARGETS[name].places
-        outputs[name] = TARGETS[name].emit(plan(state.spec, places) if places else state.run)
-    return _replace(state, outputs=outputs)
+    return _replace(state, outputs=outputs(state.spec, state.run, state.request.targets))
 
 
 def _verify(state: State) -> State:

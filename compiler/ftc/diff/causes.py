@@ -16,7 +16,7 @@ from ftc.explain.variations import changed, variations
 from ftc.output.reading import documents
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
-from ftc.targets import TARGETS
+from ftc.targets import TARGETS, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,8 @@ def _meet(one: Address, other: Address) -> bool:
 def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
     """What a spec compiles to: file name to text. Nothing is checked, so the spec must have compiled."""
     run = plan(spec)
-    outputs = {
-        name: target.emit(plan(spec, target.places) if target.places else run)
-        for name, target in TARGETS.items()
-        if name in targets
-    }
-    state = State(Request(targets=targets), spec=spec, run=run, outputs=outputs)
+    made = outputs(spec, run, [name for name in TARGETS if name in targets])
+    state = State(Request(targets=targets), spec=spec, run=run, outputs=made)
     return {artifact.name: artifact.text for artifact in state.artifacts()}
 
 

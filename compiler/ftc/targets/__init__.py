@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ftc.output import verify
+from ftc.plan.build import plan
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.cluster import Cluster
 from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
+
+if TYPE_CHECKING:
+    from ftc.spec.job import JobSpec
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
@@ -63,3 +68,9 @@ TARGETS = {
 }
 RUNS = ("volcano", "job")
 """The targets whose objects run the job; whoever applies two of them runs it twice."""
+
+
+def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str]) -> dict[str, str]:
+    """What these targets emit; one with places of its own has a plan of its own."""
+    chosen = {name: TARGETS[name] for name in names}
+    return {name: one.emit(plan(spec, one.places) if one.places else run) for name, one in chosen.items()}
