@@ -118,16 +118,14 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 def training(spec: JobSpec) -> Training | None:
     """The training of a spec; none where a command runs, a group is missing, or the release is not known."""
-    pair = release.pair(spec.trainer)
-    if not spec.trains or pair is None:
-        return None
-    if spec.model is None or spec.dataset is None or spec.method is None:
+    pair, tuned = release.pair(spec.trainer), spec.tuned
+    if not spec.trains or pair is None or tuned is None:
         return None
     return Training(
         spec=spec,
-        model=spec.model,
-        dataset=spec.dataset,
-        method=spec.method,
+        model=tuned.model,
+        dataset=tuned.dataset,
+        method=tuned.method,
         given=chosen(spec),
         schemas=release.arguments(pair)["arguments"],
         data=release.data(pair),

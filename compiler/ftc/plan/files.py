@@ -31,16 +31,17 @@ NAMES = (*OF_THE_TRAINER, ACCELERATE, DATASET_INFO, SETUP)
 
 def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The files that the trainer and its setup read; none for a command."""
-    model, dataset, method = spec.model, spec.dataset, spec.method
-    if not spec.trains or model is None or dataset is None or method is None:
+    tuned = spec.tuned
+    if not spec.trains or tuned is None:
         return ()
+    dataset, method = tuned.dataset, tuned.method
     inputs = _inputs(spec, places, fetched)
-    train = arguments.train(spec, model, dataset, method, inputs)
+    train = arguments.train(spec, tuned, inputs)
     files = [File(TRAIN, yaml_text.dump(train))]
     if method.merge is not None:
-        files.append(File(MERGE, yaml_text.dump(arguments.merge(spec, model, method, inputs))))
+        files.append(File(MERGE, yaml_text.dump(arguments.merge(spec, tuned, inputs))))
     if method.quantize is not None:
-        content = arguments.quantize(spec, model, method, method.quantize)
+        content = arguments.quantize(spec, tuned, method.quantize)
         files.append(File(QUANTIZE, yaml_text.dump(content)))
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))

@@ -34,10 +34,11 @@ def tools(spec: JobSpec) -> list[str]:
 
 def variables(spec: JobSpec) -> Variables:
     """Where the result goes, and the credentials for it alone."""
-    sink = spec.publish
-    if spec.model is None or spec.dataset is None or spec.method is None:
+    sink, tuned = spec.publish, spec.tuned
+    if tuned is None:
         return {}
-    message = f"{spec.model.id}: {spec.method.finetuning_type} {spec.method.stage} on {', '.join(spec.dataset.names)}"
+    model, dataset, method = tuned
+    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(dataset.names)}"
     match sink:
         case GitPush():
             return {**_git(sink, message), **environment.git_credentials(sink.credentials)}

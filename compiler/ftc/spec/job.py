@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
@@ -46,6 +46,14 @@ class Trainer(Spec, frozen=True):
     def pair(self) -> str:
         """The name of both, `<llamafactory>+<transformers>`."""
         return f"{self.llamafactory}+{self.transformers}"
+
+
+class Tuned(NamedTuple):
+    """What is tuned, on what, and how."""
+
+    model: Model
+    dataset: Dataset
+    method: Method
 
 
 class JobSpec(Spec, frozen=True, kw_only=True):
@@ -93,6 +101,13 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     def trains(self) -> bool:
         """Whether LLaMA-Factory runs; else a program of the user's does."""
         return not isinstance(self.launcher, Command)
+
+    @property
+    def tuned(self) -> Tuned | None:
+        """The model, the dataset and the method; None where one is missing."""
+        if self.model is None or self.dataset is None or self.method is None:
+            return None
+        return Tuned(self.model, self.dataset, self.method)
 
     @property
     def processes(self) -> int:

@@ -59,10 +59,11 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
 def _what(spec: JobSpec) -> str:
     if isinstance(spec.launcher, Command):
         return " ".join((*spec.launcher.command, *spec.launcher.args))
-    if spec.model is None or spec.dataset is None or spec.method is None:
+    if spec.tuned is None:
         return "nothing: a model, a dataset or a method is missing"
-    method = f"{spec.method.finetuning_type} {spec.method.stage}"
-    return f"{method} of {spec.model.id} (template {spec.model.template}) on {', '.join(spec.dataset.names)}"
+    model, dataset, method = spec.tuned
+    how = f"{method.finetuning_type} {method.stage}"
+    return f"{how} of {model.id} (template {model.template}) on {', '.join(dataset.names)}"
 
 
 def _topology(spec: JobSpec, run: RunPlan) -> Topology:

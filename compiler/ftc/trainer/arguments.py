@@ -11,9 +11,8 @@ from ftc.trainer import deepspeed
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec
-    from ftc.spec.method import Method, Quantization
-    from ftc.spec.model import Dataset, Model
+    from ftc.spec.job import JobSpec, Tuned
+    from ftc.spec.method import Quantization
     from ftc.spec.tracking import Tracking
 
 OUTPUT = "output"
@@ -107,8 +106,9 @@ def set_at(spec: JobSpec, name: str) -> tuple[str, ...]:
     return next((*path, name) for path, arguments in reversed(groups(spec)) if name in arguments)
 
 
-def train(spec: JobSpec, model: Model, dataset: Dataset, method: Method, inputs: Inputs) -> Json:
+def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     """The content of train.yaml."""
+    model, dataset, method = tuned
     values: Json = {"overwrite_output_dir": False, **_cache(inputs), **chosen(spec)}
     values |= {
         **_model(inputs),
@@ -156,17 +156,18 @@ def _tracking(tracking: Tracking) -> Json:
     }
 
 
-def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
+def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     """The content of merge.yaml: the adapter of the run, merged into its base model.
 
     `stage` is there for reward models, whose value head the export copies only if it is told (train/tuner.py).
     """
+    method = tuned.method
     shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
     return {
         **_model(inputs),
         "adapter_name_or_path": OUTPUT,
         **shaping,
-        "template": model.template,
+        "template": tuned.model.template,
         **({"stage": method.stage} if method.stage == "rm" else {}),
         "finetuning_type": method.finetuning_type,
         "export_dir": MERGED,
@@ -174,13 +175,13 @@ def merge(spec: JobSpec, model: Model, method: Method, inputs: Inputs) -> Json:
     }
 
 
-def quantize(spec: JobSpec, model: Model, method: Method, quantization: Quantization) -> Json:
+def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
     """The content of quantize.yaml: the run's whole weights, exported in fewer bits."""
     shaping = {key: value for key, value in chosen(spec).items() if key in _LOADING}
     return {
-        "model_name_or_path": OUTPUT if method.merge is None else MERGED,
+        "model_name_or_path": OUTPUT if tuned.method.merge is None else MERGED,
         **shaping,
-        "template": model.template,
+        "template": tuned.model.template,
         "export_dir": QUANTIZED,
         "export_quantization_bit": quantization.bits,
         "export_quantization_dataset": quantization.dataset,
