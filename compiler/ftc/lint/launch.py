@@ -104,7 +104,7 @@ def _launch(tool: str, command: Command, words: tuple[Word, ...]) -> Launch:
         word = words[index]
         name = _option(word)
         if name is None:
-            if isinstance(word.parts[:1] and word.parts[0], str) or tool == "mpirun":
+            if tool == "mpirun" or (word.parts and isinstance(word.parts[0], str)):
                 break
             partly = True  # options that a variable holds
             index += 1
