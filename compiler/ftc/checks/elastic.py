@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ftc.checks.given import variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
+from ftc.spec.base import kind
 from ftc.spec.launcher import LlamafactoryCli, Torchrun
 from ftc.spec.method import Ddp
 
@@ -47,8 +46,7 @@ def launcher_is_elastic(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: nodes=4 min_nodes=2 restarts=3 launcher=torchrun
     """
     if spec.min_nodes is not None and not isinstance(spec.launcher, LlamafactoryCli | Torchrun):
-        kind = msgspec.to_builtins(spec.launcher)["kind"]
-        message = f"the world of launcher {kind} has a fixed number of nodes"
+        message = f"the world of launcher {kind(spec.launcher)} has a fixed number of nodes"
         yield Finding(_KEY, message, f"use launcher=torchrun, or {_LEAVE}", (("launcher", "kind"),))
 
 

@@ -83,6 +83,11 @@ Version = Annotated[
 Environment: TypeAlias = dict[VariableName, str]
 
 
+def kind(variant: Spec) -> str:
+    """The kind of a source, a volume, an engine, …, as the spec writes it."""
+    return str(type(variant).__struct_config__.tag)
+
+
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The base of every spec type: a frozen value; an unknown key is an error."""
 

@@ -12,6 +12,7 @@ from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
+from ftc.spec.base import kind
 from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import cluster, files, tracking
@@ -74,7 +75,7 @@ def _topology(spec: JobSpec, run: RunPlan) -> Topology:
         devices=spec.devices,
         processes=spec.processes,
         resource=spec.hardware.device.resource if spec.hardware.device else None,
-        launcher=msgspec.to_builtins(spec.launcher)["kind"],
+        launcher=kind(spec.launcher),
         engine=_engine(spec.engine),
         master=f"{run.object_name}-worker-0.{run.object_name}" if several else "127.0.0.1",
         port=spec.master_port,
@@ -180,5 +181,5 @@ def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
         return (*stages, Stage(NAME, everywhere, _what(spec), directory))
     setup = "; ".join(" ".join(command) for command in spec.setup)
     stages += [Stage("setup", everywhere, setup, None)] if setup else []
-    launcher = str(msgspec.to_builtins(spec.launcher)["kind"])
+    launcher = kind(spec.launcher)
     return (*stages, Stage(NAME, everywhere, launcher, f"{directory}/{OUTPUT}"), *files.results(spec, directory))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-import msgspec
-
 from ftc.plan.storage import cache_volume, is_shared
+from ftc.spec.base import kind
 from ftc.spec.source import (
     S3,
     FromHub,
@@ -80,7 +79,7 @@ def fetched(spec: JobSpec, run: RunPlan) -> tuple[Fetched, ...]:
 def _fetched(spec: JobSpec, fetch: Fetch) -> Fetched:
     return Fetched(
         name=fetch.name,
-        kind=_kind_of(fetch.source),
+        kind=kind(fetch.source),
         origin=_origin(fetch.source),
         revision=_revision(fetch.source),
         directory=fetch.directory,
@@ -93,11 +92,7 @@ def _asked_by_trainer(spec: JobSpec) -> Iterator[Fetched]:
         if isinstance(source, FromHub):
             origin = _origin(source)
             by = "each node's trainer, when it starts"
-            yield Fetched(name, _kind_of(source), origin, source.revision, origin, by)
-
-
-def _kind_of(source: Source) -> str:
-    return str(msgspec.to_builtins(source)["kind"])
+            yield Fetched(name, kind(source), origin, source.revision, origin, by)
 
 
 def _origin(source: Source) -> str:
