@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ftc.golden.compare import Comparison, Finding
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-_CONF = "conf"
 
 
 @click.group("golden")
@@ -119,7 +118,7 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
 def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> Comparison:
     """What differs; what is refused is told at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
-    from ftc.golden.case import misplaced, names  # noqa: PLC0415 - the same
+    from ftc.golden.case import conf_beside, misplaced, names  # noqa: PLC0415 - the same
     from ftc.golden.compare import compare  # noqa: PLC0415 - the same
 
     known = names(golden)
@@ -128,8 +127,7 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
             refuse(f"{golden} has no case '{name}'; {did_you_mean(name, known)}")
     if not known and not misplaced(golden):
         refuse(f"{golden} has no case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
-    beside = golden.absolute().parent / _CONF
-    found = compare(golden, cases, config_dirs or ((golden.parent / _CONF,) if beside.is_dir() else ()))
+    found = compare(golden, cases, config_dirs or conf_beside(golden))
     tell(found.refused)
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -16,11 +15,12 @@ from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.revision import NoRevisionError, checked_out
 from ftc.diff.sides import as_kept, of_cases, of_state
 from ftc.driver import Request, compile_job
+from ftc.golden.case import conf_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-_CONF = Path("conf")
 _Refused = dict[str, tuple[Diagnostic, ...]]
 
 
@@ -39,8 +39,7 @@ def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[di
     The revision's cases count as they stand in golden/, which is what goes to the cluster; those that have nothing
     there count as this ftc compiles them, and as new where it does not.
     """
-    beside = wanted.golden.parent / _CONF
-    dirs = wanted.config_dirs or ((beside,) if beside.is_dir() else ())
+    dirs = wanted.config_dirs or conf_beside(wanted.golden)
     is_run = bool(overrides) or wanted.config_name != "config"
     if not is_run and not wanted.golden.is_dir():
         refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,8 +17,6 @@ from ftc.driver import ALL_TARGETS, Request, State, compile_job, search_path
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ftc.compose import Conf
     from ftc.diagnostics.model import KeyPath
 
@@ -97,6 +97,12 @@ def schema() -> dict[str, Any]:
 def names(directory: Path) -> list[str]:
     """The cases of a golden directory."""
     return sorted(file.parent.name for file in directory.glob(f"*/{FILE}"))
+
+
+def conf_beside(directory: Path) -> tuple[Path, ...]:
+    """The conf tree of a golden directory, which stands beside it; none where there is none."""
+    conf = Path(os.path.normpath(directory / ".." / "conf"))
+    return (conf,) if conf.is_dir() else ()
 
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:

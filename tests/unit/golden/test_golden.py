@@ -225,6 +225,16 @@ def test_the_conf_beside_golden_is_used_and_a_case_names_its_run() -> None:
     assert "generateName: nightly-" in (directory / "volcano.yaml").read_text()
 
 
+def test_the_conf_beside_golden_is_found_from_inside_of_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    test_the_conf_beside_golden_is_used_and_a_case_names_its_run()
+    monkeypatch.chdir("golden")
+    assert ftc("golden", "check", "--dir", ".").exit_code == 0
+    Path("../conf/nightly.yaml").write_text("defaults: [config, _self_]\nname: weekly\n")
+    said = ftc("golden", "check", "--dir", ".")
+    assert said.exit_code == 1
+    assert "nightly/volcano.yaml: changed" in said.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
