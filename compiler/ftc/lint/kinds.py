@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.lint.objects import Kind, written
@@ -9,7 +10,8 @@ from ftc.lint.objects import Kind, written
 if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
-_SIMPLE = {("v1", kind.value): kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CONFIG_MAP)}
+_SIMPLE_KINDS = {kind.value: kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CONFIG_MAP)}
+_SIMPLE = {name.casefold(): kind for name, kind in _SIMPLE_KINDS.items()}
 _OF_JOBS = ("CronJob", "JobFlow", "JobTemplate")
 _INNER: KeyPath = ("spec", "template")
 _TEMPLATES: dict[str, KeyPath] = {
@@ -24,11 +26,17 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
     if not isinstance(data, dict):
         return None, ()
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
-    found = _SIMPLE.get((group, kind)) or _job(group.partition("/")[0], kind, data.get("spec"))
+    found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
     path = _TEMPLATES.get(kind)
     if found is None and path is not None and _is_template(written(data, path)):
         return Kind.POD, path
     return found, ()
+
+
+def _simple(group: str, kind: str) -> Kind | None:
+    """A Service, a claim or a ConfigMap: right in its version, or else in its kind's letters."""
+    found = _SIMPLE.get(kind.casefold().removesuffix("s")) if group == "v1" else _SIMPLE_KINDS.get(kind)
+    return found if group == "v1" or re.fullmatch(r"|v[0-9]\w*|core/v1", group) else None
 
 
 def _job(group: str, kind: str, spec: Any) -> Kind | None:
@@ -42,7 +50,7 @@ def _job(group: str, kind: str, spec: Any) -> Kind | None:
         return None
     if group.startswith("batch.") or of_volcano:
         return Kind.VOLCANO if kind not in _OF_JOBS else None
-    return Kind.BATCH if group in ("batch", "") and "template" in keys else None
+    return Kind.BATCH if re.fullmatch(r"batch||v[0-9]\w*", group) and "template" in keys else None
 
 
 def _is_template(data: Any) -> bool:

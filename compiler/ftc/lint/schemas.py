@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
+from ftc.lint.constraints import NAME, SERVICE_NAME, constrained
 from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _Validator = extend(Draft202012Validator, type_checker=_CHECKER)  # type: ignore
 def volcano(volcano: str, kubernetes: str) -> Validator:
     """A VolcanoJob; policies and plugins are judged by rules."""
     strict: Any = volcano_job(volcano, kubernetes).schema
-    defs = {**strict["$defs"], _META: _metadata(strict["$defs"][_META])}
+    defs = constrained({**strict["$defs"], _META: _metadata(strict["$defs"][_META])})
     spec = strict["properties"]["spec"]
     spec = {
         **spec,
@@ -96,7 +97,8 @@ def _words(schema: Json) -> tuple[str, ...]:
 def kubernetes(definition: str, minor: str) -> Validator:
     """A batch Job, a Service, a claim."""
     defs = kubernetes_definitions(minor)
-    defs = {**defs, _META: _metadata(defs[_META])}
+    name = {"PersistentVolumeClaim": NAME, "Service": SERVICE_NAME}.get(definition.rpartition(".")[2], _TEXT)
+    defs = constrained({**defs, _META: _metadata(defs[_META], name)})
     return _validator(_object(defs[definition]), defs)
 
 
@@ -104,14 +106,14 @@ def kubernetes(definition: str, minor: str) -> Validator:
 def config_map(minor: str) -> Validator:
     """A ConfigMap, which ftc does not write."""
     defs = kubernetes_definitions(minor)
-    return _validator(_CONFIG_MAP, {**defs, _META: _metadata(defs[_META])})
+    return _validator(_CONFIG_MAP, {**defs, _META: _metadata(defs[_META], NAME)})
 
 
 @cache
 def pod_template(minor: str) -> Validator:
     """The pod of any other object."""
     defs = kubernetes_definitions(minor)
-    defs = {**defs, _META: _metadata(defs[_META])}
+    defs = constrained({**defs, _META: _metadata(defs[_META])})
     return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}"}, defs)
 
 
@@ -126,9 +128,9 @@ def _object(schema: Json) -> Json:
     return {**schema, "properties": properties, "required": required}
 
 
-def _metadata(schema: Json) -> Json:
-    """What the server writes is allowed; names are judged by rules."""
-    properties = {**{name: {} for name in _SERVED}, **schema["properties"], "name": _TEXT, "generateName": _TEXT}
+def _metadata(schema: Json, name: Json = _TEXT) -> Json:
+    """What the server writes is allowed; the names of jobs are judged by rules."""
+    properties = {**{name: {} for name in _SERVED}, **schema["properties"], "name": name, "generateName": _TEXT}
     return {**schema, "properties": properties}
 
 

@@ -166,8 +166,9 @@ def images_can_be_pulled(step: Step) -> Iterator[Finding]:
     """
     image = step.container.image
     if not image:
-        if not step.pod.has(step.field, step.index, "image"):
-            yield Finding(step.at(), f"container '{step.container.name}' has no image")
+        if step.pod.raw(step.field, step.index, "image") in (None, ""):
+            place = step.at("image") if step.pod.has(step.field, step.index, "image") else step.at()
+            yield Finding(place, f"container '{step.container.name}' has no image")
     elif "$" not in image and (len(image) > _LONGEST_IMAGE or not _IMAGE.fullmatch(image)):
         shown = image if len(image) <= _LIMIT else f"{image[:_LIMIT]}…"
         yield Finding(step.at("image"), f"'{shown}' is no address of an image", "registry.example.com/team/image:1.0")

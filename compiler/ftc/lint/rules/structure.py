@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
+from ftc.lint.constraints import FIELDS
 from ftc.lint.objects import UNSEEN, Mismatch, Object
 from ftc.lint.rule import Finding, Rule
 
@@ -83,6 +84,8 @@ def _message(mismatch: Mismatch) -> str:
         return f"is {shown}, and must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
     if mismatch.validator == "enum":
         return f"is {shown}, and must be one of {', '.join(str(choice) for choice in wanted if choice != '')}"
+    if mismatch.validator == "maxLength" and wanted == 0:
+        return f"is {shown}, and must be empty"
     if mismatch.validator == "maxLength":
         return f"is {len(mismatch.instance)} characters long, and {wanted} are allowed"
     texts = {
@@ -105,9 +108,19 @@ def _form(mismatch: Mismatch) -> str:
         return ": a quantity is a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti"
     if "(ns|us|ms|s|m|h)" in pattern:
         return ": a duration is like 1h30m"
+    for mark, form in _FORMS:
+        if mark in pattern:
+            return f": {form}"
     if "[-a-z0-9]*[a-z0-9]" in pattern:
         return ": lower-case letters, digits and '-', beginning and ending with a letter or digit"
     return ""
+
+
+_FORMS = (
+    ("podIPs", "a field is metadata.name, status.podIP and the like"),
+    ("hugepages-", "a resource is cpu, memory, ephemeral-storage, hugepages-… or domain/name"),
+    ("[/$]", "a directory begins with '/'"),
+)
 
 
 def _help(mismatch: Mismatch) -> str:
@@ -120,9 +133,17 @@ def _help(mismatch: Mismatch) -> str:
         return f"write it without quotes: {instance}"
     if mismatch.validator in ("enum", "const"):
         return nearest(str(instance), [str(word) for word in (wanted if mismatch.validator == "enum" else [wanted])])
-    if mismatch.validator == "pattern" and isinstance(instance, str) and "[KMGTPE]i" in str(wanted):
-        return nearest(instance, [re.sub(r"(?i)([kmgtpe])(i?)b$", lambda m: f"{m[1].upper()}{m[2]}", instance)])
-    return ""
+    if mismatch.validator == "pattern" and isinstance(instance, str):
+        return nearest(instance, _well_formed(instance, str(wanted)))
+    mode = mismatch.validator == "maximum" and mismatch.path[-1] in ("mode", "defaultMode")
+    return f"a mode is octal: 0{instance}" if mode else ""
+
+
+def _well_formed(text: str, pattern: str) -> tuple[str, ...]:
+    """What may have been meant instead of a text that a pattern does not take."""
+    if "[KMGTPE]i" in pattern:
+        return (re.sub(r"(?i)([kmgtpe])(i?)b$", lambda m: f"{m[1].upper()}{m[2]}", text),)
+    return FIELDS if "podIPs" in pattern else ()
 
 
 def _wants_number(mismatch: Mismatch) -> bool:
