@@ -81,6 +81,12 @@ def shares() -> dict[str, tuple[Kind, ...]]:
     return found
 
 
+@cache
+def environment_scripts() -> frozenset[str]:
+    """The scripts of the vendors' toolkits, which set paths and nothing of a training."""
+    return frozenset(script for option in _options().values() for script in option.get("environment_scripts", ()))
+
+
 def chips_without_bf16(label: str) -> list[str]:
     """The chips without bf16 that a node's label names: `Tesla-V100-SXM2-32GB` names v100."""
     words = set(re.findall(r"[a-z0-9]+", label.lower()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc.accelerators import environment_scripts
 from ftc.lint.shell.parse import parse
 from ftc.lint.shell.script import Command, Context, Expansion, Part, Read, Script, Word
 from ftc.lint.text import Spot, Text
@@ -48,8 +49,18 @@ class Program(msgspec.Struct, frozen=True):
 
     @property
     def opaque(self) -> bool:
-        """Whether the script runs another in its own shell, which may set anything."""
-        return any(command.name in ("source", ".", "eval") or not command.words for command in self.script.commands)
+        """Whether the script runs another in its own shell, which may set anything; a toolkit's sets its paths."""
+        return any(_may_set_anything(command) for command in self.script.commands)
+
+
+_OF_TOOLS = re.compile(r"/(?:bin/activate|conda\.sh|\.bashrc)$|^/etc/profile$")
+
+
+def _may_set_anything(command: Command) -> bool:
+    if command.name not in ("source", "."):
+        return command.name == "eval" or not command.words
+    path = command.arguments[0].raw.strip("\"'") if command.arguments else ""
+    return not (path in environment_scripts() or _OF_TOOLS.search(path))
 
 
 def program(container: Container, spot: Callable[..., Spot], files: Callable[[str], Text | None]) -> Program | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
@@ -53,31 +52,6 @@ def _told_nodes(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
             yield word, first, last
 
 
-def options_are_known(step: Step) -> Iterator[Finding]:
-    """An option of torchrun is one that it has.
-
-    It stops with: unrecognized arguments. A beginning that only one option has stands for that option.
-    Source: PyTorch, torch/distributed/run.py; Python, argparse (allow_abbrev).
-
-    Wrong: tests/corpus/bad/FTC896-processes-misspelt.yaml
-    Right: tests/corpus/good/FTC896-beginning-of-an-option.yaml
-    """
-    for launch in step.launches:
-        for name, word in launch.options.items() if launch.tool == "torchrun" else ():
-            near = [] if any(one.startswith(name) for one in _TORCHRUN) else get_close_matches(name, _TORCHRUN, n=1)
-            if near:
-                yield Finding(spot_of(step, word), f"torchrun has no option --{name}", f"did you mean '--{near[0]}'?")
-
-
-_TORCHRUN = (
-    *("nnodes", "nproc_per_node", "node_rank", "master_addr", "master_port", "local_addr", "role", "standalone"),
-    *("rdzv_backend", "rdzv_endpoint", "rdzv_id", "rdzv_conf", "max_restarts", "monitor_interval", "start_method"),
-    *("module", "no_python", "run_path", "log_dir", "logs_specs", "redirects", "tee", "local_ranks_filter", "use_env"),
-    *("event_log_handler", "numa_binding", "signals_to_handle", "virtual_local_rank", "use_agent_store"),
-    *("duplicate_stdout_filters", "duplicate_stderr_filters", "help"),
-)
-
-
 def devices_are_used(step: Step) -> Iterator[Finding]:
     """There are as many processes in a pod as it has devices.
 
@@ -93,15 +67,25 @@ def devices_are_used(step: Step) -> Iterator[Finding]:
         processes = number_in(step.value(word)) if word is not None else None
         if word is not None and processes is not None and processes != devices:
             yield _unequal(spot_of(step, word), processes, devices or 0)
+        yield from _idle(step, launch)
         nodes = launch.option("num_machines")
         total = launch.option("num_processes")
         count = number_in(step.value(total)) if total is not None and launch.tool == "accelerate" else None
         machines = 1 if nodes is None else number_in(step.value(nodes))
-        alone = total is None or count is None or not machines or "config_file" in launch.options
+        alone = total is None or count is None or not machines or (nodes is None and "config_file" in launch.options)
         right = (machines or 0) * (devices or 0)
         if total is not None and not alone and count != right:
             message = f"{count} processes on {machines} nodes, and each has {devices} devices"
             yield Finding(spot_of(step, total), message, f"num_processes counts all nodes: {right}")
+
+
+def _idle(step: Step, launch: Launch) -> Iterator[Finding]:
+    """Torchrun starts one process where nothing is said of their number."""
+    said = launch.partly or "nproc_per_node" in launch.options or _given(step, launch, "PET_NPROC_PER_NODE")
+    if launch.tool == "torchrun" and not said and (step.devices or 0) >= MANY:
+        message = f"torchrun starts one process, and the container has {step.devices} devices"
+        help_ = f"add --nproc_per_node={step.devices}"
+        yield Finding(spot_of(step, launch.command.words[0]), message, help_, Severity.WARNING)
 
 
 def _unequal(spot: Spot, processes: int, devices: int) -> Finding:
@@ -132,7 +116,9 @@ def launchers_know_of_the_others(run: Run) -> Iterator[Finding]:
         missing = _missing(step, launch)
         if missing:
             message = f"{launch.tool} runs in {run.job.total} pods without {' and '.join(missing)}"
-            yield Finding(spot_of(step, launch.command.words[0]), message, _complete(run.job, launch))
+            kept = [name for name in missing if any(one.name == name for one in step.script.assignments)]
+            help_ = f"the script sets it for itself: export {' '.join(kept)}" if kept else _complete(run.job, launch)
+            yield Finding(spot_of(step, launch.command.words[0]), message, help_)
 
 
 def _missing(step: Step, launch: Launch) -> list[str]:
@@ -157,9 +143,8 @@ def _missing_variables(step: Step, launch: Launch) -> list[str]:
 
 
 def _given(step: Step, launch: Launch, name: str) -> bool:
-    assigned = step.script.assignments
     own = any(setting.name == name for setting in launch.command.settings)
-    return own or name in step.environment or any(a.name == name for a in assigned)
+    return own or name in step.environment or step.script.exports(name)
 
 
 def _complete(job: Job, launch: Launch) -> str:
@@ -218,5 +203,4 @@ RULES = (
     Rule("FTC844", launchers_know_of_the_others, Run),
     Rule("FTC845", switches_are_on, Step),
     Rule("FTC848", ports_are_ports, Step),
-    Rule("FTC896", options_are_known, Step),
 )

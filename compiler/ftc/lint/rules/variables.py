@@ -12,11 +12,12 @@ from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.shell.script import Expansion
 from ftc.lint.steps import Step
+from ftc.lint.world import given_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ftc.lint.shell.script import Read
+    from ftc.lint.shell.script import Read, Word
 
 
 _LIST = re.compile(r"VC_(\w+)_(HOSTS|NUM)")
@@ -136,9 +137,10 @@ def ranks_are_set(step: Step) -> Iterator[Finding]:
 
 
 def launcher_is_told(step: Step) -> Iterator[Finding]:
-    """A variable that a launcher is told is spelt as the one that is set.
+    """A variable that a launcher is told is one that somebody sets.
 
     The shell makes nothing of a misspelt one: the launcher takes the next word for its value, or waits at no address.
+    Only the job can tell a pod its number, the image cannot.
     Source: POSIX, Shell Command Language, 2.6.2.
 
     Wrong: tests/corpus/bad/FTC897-misspelt-address.yaml
@@ -146,14 +148,27 @@ def launcher_is_told(step: Step) -> Iterator[Finding]:
     """
     if step.program is None or step.program.opaque:
         return
+    numbers = {name for word in _rank_words(step) for name in word.names} - step.ranks
     words = [word for launch in step.launches for word in launch.options.values()]
-    told = {part.name for word in words for part in word.parts if isinstance(part, Expansion)} - RENDEZVOUS
+    in_options = {part.name for word in words for part in word.parts if isinstance(part, Expansion)}
+    told = (numbers | in_options) - RENDEZVOUS
     known = {*step.environment.variables, *(one.name for one in step.program.script.assignments)}
     for read in _unset(step, lambda read: read.name in told and not read.tolerant and not _is_of_volcano(step, read)):
         near = get_close_matches(read.name, sorted(known), n=1, cutoff=_NEAR)
         if near:
             message = f"{read.name} is set by nobody, and {near[0]} is"
             yield Finding(step.program.at(read.start), message, f"did you mean '{near[0]}'?")
+        elif read.name in numbers:
+            yield Finding(step.program.at(read.start), f"{read.name} is set by nobody", _who(step, "NODE_RANK"))
+
+
+def _rank_words(step: Step) -> Iterator[Word]:
+    """The words that tell launchers the number of their node."""
+    for launch in step.launches:
+        word = launch.option("node_rank", "machine_rank")
+        word = given_once(step, launch, "NODE_RANK") if launch.tool == "llamafactory" else word
+        if word is not None:
+            yield word
 
 
 def _who(step: Step, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -157,14 +158,22 @@ class Command(msgspec.Struct, frozen=True, dict=True, eq=False):
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A whole script; `mistake` is where a shell would stop reading it."""
+    """A whole script; `exported` are the variables that its commands see, `mistake` is where a shell stops reading."""
 
     value: str
     commands: tuple[Command, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     reads: tuple[Read, ...] = ()
     functions: frozenset[str] = frozenset()
+    exported: frozenset[str] = frozenset()
     mistake: int | None = None
+
+    def exports(self, name: str) -> bool:
+        """Whether a command sees a variable that the script sets."""
+        every = any(
+            command.name == "set" and re.search(r"\s-\w*a|allexport", f" {command.raw}") for command in self.commands
+        )
+        return every or name in self.exported
 
     def named(self, *names: str) -> Iterator[Command]:
         """The commands that run one of these programs."""

@@ -38,6 +38,7 @@ class _Walker:
         self.assignments: list[Assignment] = []
         self.reads: list[Read] = []
         self.functions: set[str] = set()
+        self.exported: set[str] = set()
         self.blocks = count(1)
         self.above: list[Node] = []
         self.left: frozenset[str] = frozenset()
@@ -45,7 +46,9 @@ class _Walker:
     def script(self) -> Script:
         calls = _call_guards(self.commands, self.functions)
         guarded = tuple(_guarded(command, calls) for command in self.commands)
-        return Script(self.text, guarded, tuple(self.assignments), tuple(self.reads), frozenset(self.functions))
+        exported = self.exported | {one.name for one in self.assignments if one.exported}
+        names = (frozenset(self.functions), frozenset(exported))
+        return Script(self.text, guarded, tuple(self.assignments), tuple(self.reads), *names)
 
     def visit(self, node: Node, context: Context, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -160,7 +163,7 @@ class _Walker:
                 self.visit(child, _with(context, handled=True, loop=loop or context.loop), depth + 1)
 
     def declaration(self, node: Node, context: Context, depth: int) -> None:
-        exported = node.type == "declaration_command" and bool(node.children) and node.children[0].type == "export"
+        exported = node.type == "declaration_command" and _exports(node, self.text)
         children = [node] if node.type == "variable_assignment" else node.named_children
         for child in children:
             if child.type == "variable_assignment":
@@ -168,6 +171,8 @@ class _Walker:
                 self._children(child, context, depth + 1)
             elif child.type != "variable_name":
                 self.visit(child, context, depth + 1)
+            elif exported:
+                self.exported.add(text_of(child, self.text))
 
     def _assignment(self, node: Node, context: Context) -> Assignment:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
@@ -196,6 +201,13 @@ _HANDLERS: dict[str, Callable[[_Walker, Node, Context, int], None]] = {
     "variable_name": _Walker.name,
 }
 _ARITHMETIC = ("binary_expression", "unary_expression", "postfix_expression", "arithmetic_expansion", "test_command")
+
+
+def _exports(node: Node, text: str) -> bool:
+    """`export …`, `declare -x …`."""
+    first = node.children[0].type if node.children else ""
+    flags = {text_of(child, text) for child in node.named_children if child.type == "word"}
+    return (first == "export" and "-n" not in flags) or "-x" in flags
 
 
 def _with(context: Context, **changes: Any) -> Context:
