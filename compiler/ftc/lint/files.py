@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Steps of a job whose answers are kept; each is asked several times.
 KEPT = 256
+_LIKE, _MUCH_LIKE = 0.5, 0.8
 # A directory that is not known; names in it can still be compared.
 _SOMEWHERE = "?"
 # What writes no file but where its output goes.
@@ -132,13 +134,27 @@ def there(run: Run, step: Step, path: str, offset: int) -> There:
     """Whether a file exists when the script comes to a place."""
     if any(one.path == path and one.command.start < offset for one in written(step)):
         return There.MADE
-    if not path.startswith("/") or step.program is None:
+    if not path.startswith("/"):
         return There.UNKNOWN
     if mounted_text(step.pod, step.container, path) is not None:
         return There.MADE
     if _is_fresh(step, path):
-        return There.ABSENT if _nobody_writes(run, step, path, offset) else There.UNKNOWN
-    return There.ABSENT if _is_other_key(step, path) else There.UNKNOWN
+        return There.ABSENT if step.program and _nobody_writes(run, step, path, offset) else There.UNKNOWN
+    return There.ABSENT if _is_other_key(step, path) or meant_by(step, path) else There.UNKNOWN
+
+
+def meant_by(step: Step, path: str) -> str:
+    """The file of nearly that name that the script writes for nobody else, or that is mounted beside it."""
+    asked, script = PurePosixPath(path), step.script.value
+    made = [PurePosixPath(one.path) for one in written(step)]
+    beside = [one for one in made if one.parent == asked.parent and one.suffix == asked.suffix]
+    idle = {one.stem: str(one) for one in beside if script.count(one.name) == 1}
+    near = [idle[stem] for stem in get_close_matches(asked.stem, idle, n=1, cutoff=_LIKE)]
+    for mount in step.container.volume_mounts if not near and mount_of(step, path) is None else ():
+        other = f"{mount.mount_path.rstrip('/')}/{asked.name}"
+        alike = get_close_matches(str(asked.parent), [mount.mount_path], n=1, cutoff=_MUCH_LIKE)
+        near += [other] if alike and mounted_text(step.pod, step.container, other) is not None else []
+    return next(iter(near), "")
 
 
 def _is_fresh(step: Step, path: str) -> bool:

@@ -96,25 +96,42 @@ def _unwrapped(words: list[str]) -> int:
 def _shell(
     words: list[str], start: int, spots: tuple[Spot, ...], files: Callable[[str], Text | None]
 ) -> Program | None:
-    options: set[str] = set()
-    inline, index = False, start + 1
-    while index < len(words) and words[index].startswith(("-", "+")) and words[index] not in ("-", "--"):
-        letters = words[index][1:] if words[index].startswith("-") and not words[index].startswith("--") else ""
-        options |= set(letters)
-        inline = inline or "c" in letters
-        if letters.endswith("o") and index + 1 < len(words):
-            index += 1
-            options.add(words[index])
-        index += 1
-    if index < len(words) and words[index] == "--":
-        index += 1
+    options, index = _options(words, start)
     if index >= len(words):
         return None
+    inline = "c" in options
     text = Text(spots[index].document, spots[index].path, words[index]) if inline else files(words[index])
     script = parse(text.value) if text is not None else None
     if script is None:
         return None
-    return Program(script, PurePosixPath(words[start]).name, frozenset(options), text, inline=inline)
+    return Program(script, PurePosixPath(words[start]).name, options, text, inline=inline)
+
+
+def _options(words: list[str], start: int) -> tuple[frozenset[str], int]:
+    """A shell's options, and the index of the word after them: the script, or with `c` its text."""
+    options: set[str] = set()
+    index = start + 1
+    while index < len(words) and words[index].startswith(("-", "+")) and words[index] not in ("-", "--"):
+        letters = words[index][1:] if words[index].startswith("-") and not words[index].startswith("--") else ""
+        options |= set(letters)
+        if letters.endswith("o") and index + 1 < len(words):
+            index += 1
+            options.add(words[index])
+        index += 1
+    return frozenset(options), index + (words[index : index + 1] == ["--"])
+
+
+def script_file(container: Container) -> tuple[str, int, str] | None:
+    """The file that a container's shell is given: its field, its index in that and its name."""
+    words = [*container.command, *container.args]
+    start = _unwrapped(words) if container.command else len(words)
+    if start >= len(words) or PurePosixPath(words[start]).name not in _SHELLS:
+        return None
+    options, index = _options(words, start)
+    if "c" in options or index >= len(words):
+        return None
+    count = len(container.command)
+    return ("command", index, words[index]) if index < count else ("args", index - count, words[index])
 
 
 def _plain(words: list[str], starts: tuple[int, ...]) -> Script:

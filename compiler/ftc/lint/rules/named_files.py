@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import did_you_mean
 from ftc.lint.configs import Config, file_named
-from ftc.lint.files import There, resolved, text_of, there
+from ftc.lint.files import There, meant_by, resolved, text_of, there
+from ftc.lint.program import script_file
 from ftc.lint.rule import Finding, Rule
-from ftc.lint.steps import Run
+from ftc.lint.steps import Run, Step
+from ftc.lint.world import spot_of
 from ftc.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.lint.shell.script import Word
 
 _APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
 
@@ -34,7 +37,9 @@ def named_files_are_there(config: Config) -> Iterator[Finding]:
         return
     named = config.value("deepspeed")
     if isinstance(named, str) and there(run, step, file_named(config, named), runs.start) is There.ABSENT:
-        yield Finding(config.at("deepspeed"), f"nobody makes {named}", "write it, or give its content inline")
+        meant = meant_by(step, file_named(config, named))
+        help_ = f"did you mean '{meant}'?" if meant else "write it, or give its content inline"
+        yield Finding(config.at("deepspeed"), f"nobody makes {named}", help_)
     for more in config.more:
         for key, value in _APPENDED.findall(more.text.value if more.text is not None else ""):
             if key == "deepspeed" and there(run, step, file_named(config, value), runs.start) is There.ABSENT:
@@ -43,24 +48,45 @@ def named_files_are_there(config: Config) -> Iterator[Finding]:
 
 
 def named_configs_are_there(run: Run) -> Iterator[Finding]:
-    """A configuration that a launcher is given is there.
+    """A script that a container runs, and a configuration that a launcher is given, are there.
 
-    Source: LLaMA-Factory, hparams/parser.py; accelerate, commands/launch.py. Said only where nothing but the script, or
-    a ConfigMap of the input, could hold the file.
+    The shell says: No such file or directory. Said only where nothing but the script, or a ConfigMap of the input,
+    could hold the file, or where one of nearly that name is made for nobody.
+    Source: LLaMA-Factory, hparams/parser.py; accelerate, commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC878-config-of-another-name.yaml
     Right: tests/corpus/good/FTC878-config-of-the-image.yaml
     """
     for step in run.steps:
-        program = step.program
-        for launch in step.launches:
-            word = launch.option("config_file")
-            named = [word] if word is not None else []
-            named += [word for word in launch.rest if (word.text or "").endswith((".yaml", ".yml"))]
-            for one in named:
-                path = resolved(step, one, launch.command.start)
-                if path is not None and there(run, step, path, launch.command.start) is There.ABSENT and program:
-                    yield Finding(program.at(one.start), f"nobody makes {path}", "write it, or mount it")
+        named = [(word, resolved(step, word, start)) for word, start in _configs(step)]
+        places = [(spot_of(step, word), path, word.start) for word, path in named if path is not None]
+        script = script_file(step.container)
+        if script is not None:
+            field, index, path = script
+            if "\n" in path.strip() or (" " in path and "/" not in path.split()[0]):
+                yield Finding(step.at(field, index), "the shell takes this for the name of a file", "add -c before it")
+            places.append((step.at(field, index), path, 0))
+        for place, path, start in places:
+            if there(run, step, path, start) is There.ABSENT:
+                meant = meant_by(step, path)
+                help_ = f"did you mean '{meant}'?" if meant else "write it, or mount it"
+                yield Finding(place, f"nobody makes {path}", help_)
+
+
+def _configs(step: Step) -> Iterator[tuple[Word, int]]:
+    """The files of YAML that launchers and LLaMA-Factory are given, each with the place of its command."""
+    for launch in step.launches:
+        word = launch.option("config_file")
+        if word is not None:
+            yield word, launch.command.start
+        if launch.tool != "llamafactory":
+            yield from ((word, launch.command.start) for word in launch.rest if _is_yaml(word))
+    for command in step.script.named("llamafactory-cli", "lmf"):
+        yield from ((word, command.start) for word in command.arguments if _is_yaml(word))
+
+
+def _is_yaml(word: Word) -> bool:
+    return (word.text or "").endswith((".yaml", ".yml"))
 
 
 def datasets_are_described(config: Config) -> Iterator[Finding]:

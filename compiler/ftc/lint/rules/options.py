@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.diagnostics.redact import on_a_line
 from ftc.lint.program import unwrapped
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Step
@@ -80,6 +81,10 @@ def programs_are_spelt_right(step: Step) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC828-launcher-misspelt.yaml
     Right: tests/corpus/good/FTC828-program-of-ones-own.yaml
     """
+    first = next(iter(step.container.command), "")
+    if " " in first and "/" not in first.partition(" ")[2]:
+        help_ = f"write a word an item: [{', '.join(first.split())}]"
+        yield Finding(step.at("command", 0), f"there is no program {on_a_line(first)}", help_, Severity.ERROR)
     own = {name.rpartition("/")[2] for name in step.script.functions}
     for command in map(unwrapped, step.script.commands):
         for word, known in _spelt(command):
