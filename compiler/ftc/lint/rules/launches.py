@@ -181,6 +181,30 @@ def switches_are_on(step: Step) -> Iterator[Finding]:
 _PORTS = range(1, 65536)
 
 
+def nodes_meet_at_one_port(run: Run) -> Iterator[Finding]:
+    """All nodes of a training are told the same port.
+
+    A task that is told another one, or none where that is not the launcher's own, waits until the rendezvous times out.
+    Source: torchrun, --master_port, 29500 where it is not given; accelerate, --main_process_port.
+
+    Wrong: tests/corpus/bad/FTC849-two-ports.yaml
+    Right: tests/corpus/good/FTC849-one-port.yaml
+    """
+    told: dict[str, tuple[str, str]] = {}
+    for step, launch in run.launches:
+        word = launch.option("master_port", "main_process_port")
+        text = step.value(word) if word is not None else _PORT if launch.tool == "torchrun" else None
+        if launch.meets or launch.partly or text is None or (word is None and _given(step, launch, "PET_MASTER_PORT")):
+            continue
+        port, name = told.setdefault(launch.tool, (text, step.pod.crew.name))
+        if port != text and name != step.pod.crew.name:
+            place = spot_of(step, word or launch.command.words[0])
+            yield Finding(place, f"meets at port {text}, and the pods of '{name}' at {port}", f"write {port}")
+
+
+_PORT = "29500"
+
+
 def ports_are_ports(step: Step) -> Iterator[Finding]:
     """The port that the nodes meet at is one.
 
@@ -203,4 +227,5 @@ RULES = (
     Rule("FTC844", launchers_know_of_the_others, Run),
     Rule("FTC845", switches_are_on, Step),
     Rule("FTC848", ports_are_ports, Step),
+    Rule("FTC849", nodes_meet_at_one_port, Run),
 )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.lint.environment import INDEX, variable_part
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
+from ftc.lint.shell.script import Expansion
 from ftc.lint.steps import Run, Step
 from ftc.lint.subjects import MANY, Job
-from ftc.lint.world import given_once, spot_of, worlds
+from ftc.lint.world import given_once, number_in, spot_of, worlds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,48 @@ def nodes_have_ranks(run: Run) -> Iterator[Finding]:
             yield Finding(spot_of(step, word), f"{who} are rank {text}", _index(run.job))
         if text is not None:
             seen.setdefault(text, step)
+    yield from _counted_twice(run)
+
+
+def _counted_twice(run: Run) -> Iterator[Finding]:
+    """Where tasks count their pods from numbers of their own: those of two tasks are apart, and begin at 0."""
+    numbers: dict[str, range] = {}
+    words: list[tuple[Step, Word]] = []
+    for step, launch in run.launches:
+        word = launch.option(*_RANK.get(launch.tool, ())) or given_once(step, launch, "NODE_RANK")
+        first = _first_number(step, word) if word is not None else None
+        if word is None or first is None or step.pod.replicas is None or step.pod.crew.name in numbers:
+            return
+        numbers[step.pod.crew.name] = range(first, first + step.pod.replicas)
+        words.append((step, word))
+    if len(numbers) < MANY or len(numbers) < len(run.trains):
+        return
+    taken: list[tuple[str, range]] = []
+    for (step, word), (name, ranks) in zip(words, numbers.items(), strict=True):
+        other = next((one for one, held in taken if held.start < ranks.stop and ranks.start < held.stop), "")
+        if other and step.value(word) is None:
+            message = f"the pods of '{name}' count from {ranks.start}, and those of '{other}' have numbers of theirs"
+            help_ = f"add {max(held.stop for _, held in taken)} to the index of the task"
+            yield Finding(spot_of(step, word), message, help_)
+        taken.append((name, ranks))
+    if all(ranks.start for ranks in numbers.values()):
+        step, word = words[0]
+        yield Finding(spot_of(step, word), "no pod is rank 0", "count from 0")
+
+
+_SHIFTED = re.compile(r"\$\(\(\s*\$?\{?V[CK]_TASK_INDEX\}?\s*(?:\+\s*([0-9]{1,6})\s*)?\)\)")
+
+
+def _first_number(step: Step, word: Word) -> int | None:
+    """The rank of a task's first pod: a number, the index, or the index and a number."""
+    held = _set_once(step, word)
+    text = step.value(held)
+    if text is not None and step.pod.replicas == 1:
+        return number_in(text)
+    if set(held.names) & set(INDEX) and len(held.parts) == 1:
+        return 0
+    shifted = _SHIFTED.fullmatch(held.raw.strip('"'))
+    return int(shifted[1] or 0) if shifted else None
 
 
 def _index(job: Job) -> str:
@@ -79,7 +123,7 @@ def all_meet_at_rank_0(run: Run) -> Iterator[Finding]:
         if word is None:
             continue
         place = spot_of(step, word)
-        message = _own(step, word) or _elsewhere(run.job, step.value(word))
+        message = _own(step, word) or _elsewhere(run.job, step.value(word)) or _of_many(step, word)
         if message and place.position() not in told:
             told.add(place.position())
             yield Finding(place, message, _first(run.job))
@@ -103,6 +147,16 @@ def _own(step: Step, word: Word) -> str:
         return "each pod gives its own name"
     fields = {step.environment.variables[name].field for name in word.names if name in step.environment}
     return "each pod gives its own address" if fields & {"status.podIP", "metadata.name", "status.hostIP"} else ""
+
+
+def _of_many(step: Step, word: Word) -> str:
+    """Why a variable holds no address: it lists those of several pods."""
+    match _set_once(step, word).parts:
+        case (Expansion(name=name, operator=""),):
+            crews = {f"VC_{variable_part(crew.name)}_HOSTS": crew.replicas or 0 for crew in step.pod.job.crews}
+            count = crews.get(name, 0) if name in step.environment else 0
+            return f"{name} lists {count} pods, and an address is one" if count >= MANY else ""
+    return ""
 
 
 def _set_once(step: Step, word: Word) -> Word:
