@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
 from ftc.diagnostics.model import Severity
+from ftc.trainer.ranges import OF_LORA, RANGES, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,33 +33,6 @@ def loader_has_workers(run: Training) -> Iterator[Finding]:
         yield Finding(run.at(name), "is for workers, and there are none", "set train.dataloader_num_workers=4")
 
 
-class _Range(msgspec.Struct, frozen=True):
-    """What a number may be, both ends included."""
-
-    low: float
-    high: float = float("inf")
-
-    def text(self) -> str:
-        return f"at least {self.low}" if self.high == float("inf") else f"between {self.low} and {self.high}"
-
-
-_AT_LEAST_ONE = _Range(1)
-# Each was given to LLaMA-Factory 0.9.5 and 0.9.3 and ended the training, most of them with the model loaded.
-_RANGES = {
-    "per_device_train_batch_size": _AT_LEAST_ONE,
-    "gradient_accumulation_steps": _AT_LEAST_ONE,
-    "cutoff_len": _AT_LEAST_ONE,
-    "max_samples": _AT_LEAST_ONE,
-    "preprocessing_num_workers": _AT_LEAST_ONE,
-    "torch_empty_cache_steps": _AT_LEAST_ONE,
-    "dataloader_prefetch_factor": _AT_LEAST_ONE,
-    "dataloader_num_workers": _Range(0),
-    "learning_rate": _Range(0),
-    "warmup_steps": _Range(0),
-    "seed": _Range(0, 2**32 - 1),
-}
-
-
 @of_training
 def numbers_are_in_range(run: Training) -> Iterator[Finding]:
     """Numbers are in the range that the training can use.
@@ -71,19 +43,13 @@ def numbers_are_in_range(run: Training) -> Iterator[Finding]:
     Wrong: train.max_samples=0
     Right: train.max_samples=1000
     """
-    ranges = dict(_RANGES)
-    if run.tuning == "lora":
-        ranges |= {"lora_rank": _AT_LEAST_ONE, "lora_dropout": _Range(float("-inf"), 1)}
+    ranges = RANGES | (OF_LORA if run.tuning == "lora" else {})
     if run.schemas["warmup_ratio"].get("default") is not None:  # transformers 4; 5 refuses negative ones only
-        ranges["warmup_ratio"] = _Range(0, 1)
+        ranges["warmup_ratio"] = Range(0, 1)
     for name, accepted in ranges.items():
         value = run.value(name)
-        if (
-            isinstance(value, int | float)
-            and not isinstance(value, bool)
-            and not accepted.low <= value <= accepted.high
-        ):
-            yield Finding(run.at(name), f"{value} is out of range", f"give {accepted.text()}")
+        if not accepted.takes(value):
+            yield Finding(run.at(name), f"{value} is out of range", f"give {accepted.text}")
     if run.tuning == "freeze" and run.value("freeze_trainable_layers") == 0:
         yield Finding(run.at("freeze_trainable_layers"), "0 layers leave nothing to train", "set 2 for the last two")
 

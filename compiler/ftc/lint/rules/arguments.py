@@ -10,6 +10,7 @@ from ftc.lint.configs import Config
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Step
 from ftc.trainer import release, values
+from ftc.trainer.ranges import OF_LORA, RANGES, REPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +65,14 @@ def values_fit(config: Config) -> Iterator[Finding]:
             choices = release.arguments(config.releases[-1])["arguments"].get(name, {}).get("enum", [])
             help_ = did_you_mean(str(value), [str(choice) for choice in choices]) if choices else ""
             yield Finding(config.at(name), f"{name} {problems[-1]}", help_)
+        elif name in _RANGES and not _RANGES[name].takes(value):
+            yield Finding(config.at(name), f"{name} is {value}, out of range", f"give {_RANGES[name].text}")
+    reporter = config.value("report_to")
+    if isinstance(reporter, str) and reporter not in REPORTERS and (near := nearest(reporter, REPORTERS)):
+        yield Finding(config.at("report_to"), f"transformers does not report to '{reporter}'", near)
+
+
+_RANGES = RANGES | OF_LORA
 
 
 def template_is_known(config: Config) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
@@ -108,6 +109,8 @@ def scheduler_knows_the_gang(job: Job) -> Iterator[Finding]:
     for path, name in named:
         if name == "default-scheduler":
             yield Finding(job.at(*path), f"{name} knows nothing of gangs", "write schedulerName: volcano")
+        elif name != "volcano" and name.isalpha() and get_close_matches(name, ["volcano"], cutoff=0.7):
+            yield Finding(job.at(*path), f"no scheduler is called '{name}'", "did you mean 'volcano'?")
 
 
 def dependencies_lead_somewhere(job: Job) -> Iterator[Finding]:

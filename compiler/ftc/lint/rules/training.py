@@ -108,6 +108,8 @@ def _export(config: Config) -> Iterator[tuple[str, str]]:
 
 
 _NEEDS = (
+    ("do_train", ("model_name_or_path",), "there is no model to train: model_name_or_path is missing"),
+    ("export_dir", ("model_name_or_path",), "there is no model to export: model_name_or_path is missing"),
     ("do_train", ("dataset",), "there is nothing to train on: dataset is missing"),
     ("streaming", ("max_steps",), "streaming needs max_steps"),
     ("export_quantization_bit", ("export_quantization_dataset",), "quantization needs export_quantization_dataset"),

@@ -58,19 +58,22 @@ def volcano_sets_what_is_read(step: Step) -> Iterator[Finding]:
 
 def _is_of_volcano(step: Step, read: Read) -> bool:
     """One of Volcano's variables; one pod can do without it where the script says how."""
-    ours = bool(_LIST.fullmatch(read.name)) or read.name in INDEX or bool(_index_meant(read.name))
+    ours = bool(_LIST.fullmatch(read.name)) or read.name in INDEX or bool(_meant(step, read.name))
     return ours and (step.pod.job.several or not read.tolerant)
 
 
-def _index_meant(name: str) -> str:
+def _meant(step: Step, name: str) -> str:
     """What to do about VC_TSK_INDEX; nothing about a name of Volcano's, or one that is not like any."""
-    return nearest(name, INDEX) if re.match("V[CK]_", name) and name not in INDEX else ""
+    if not re.match("V[CK]_", name) or name in INDEX or _LIST.fullmatch(name):
+        return ""
+    tasks = [variable_part(crew.name) for crew in step.pod.job.crews]
+    return nearest(name, [*INDEX, *(f"VC_{task}_{what}" for task in tasks for what in ("HOSTS", "NUM"))])
 
 
 def _why(step: Step, name: str) -> tuple[str, str]:
     job = step.pod.job
-    if job.kind is Kind.VOLCANO and not _LIST.fullmatch(name) and _index_meant(name):
-        return f"{name} is never set: Volcano has no such variable", _index_meant(name)
+    if job.kind is Kind.VOLCANO and (meant := _meant(step, name)):
+        return f"{name} is never set: Volcano has no such variable", meant
     if job.kind is not Kind.VOLCANO:
         return f"{name} is set by Volcano in a VolcanoJob, and this is a {job.kind}", ""
     if name in INDEX:

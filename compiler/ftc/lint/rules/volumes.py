@@ -206,6 +206,11 @@ def volumes_have_one_source(pod: Pod) -> Iterator[Finding]:
             yield Finding(pod.at("volumes", index), message, "make it two volumes")
 
 
+_SHARED = "/dev/shm"  # noqa: S108 - the path
+# Below this NCCL and data loaders of two processes fail: the default is 64 MiB, and a GiB is the least that is told.
+_LEAST = 2**30
+
+
 def shared_memory_suffices(step: Step) -> Iterator[Finding]:
     """Processes that share memory have some, and it leaves the container the rest.
 
@@ -218,6 +223,7 @@ def shared_memory_suffices(step: Step) -> Iterator[Finding]:
     """
     volumes = {volume.name: volume for volume in step.pod.spec.volumes}
     memory = amount(step.container.resources.limits.get("memory"))
+    several = (step.devices or 0) >= MANY and bool(step.launches)
     for index, mount in enumerate(step.container.volume_mounts):
         directory = volumes[mount.name].empty_dir if mount.name in volumes else None
         size = amount(directory.size_limit) if directory is not None and directory.medium == "Memory" else None
@@ -225,8 +231,10 @@ def shared_memory_suffices(step: Step) -> Iterator[Finding]:
             limit = step.container.resources.limits["memory"]
             message = f"{directory.size_limit} of memory for {mount.mount_path} leave nothing of the limit, {limit}"
             yield Finding(step.at("volumeMounts", index), message, "raise the memory limit")
-    shared = any(mount.mount_path.rstrip("/") == "/dev/shm" for mount in step.container.volume_mounts)  # noqa: S108 - the path
-    several = (step.devices or 0) >= MANY and bool(step.launches)
+        if size is not None and mount.mount_path == _SHARED and several and size < _LEAST:
+            message = f"{step.devices} processes share {directory.size_limit if directory else 0} of memory"
+            yield Finding(step.at("volumeMounts", index), message, "give it some GiB: 8Gi", Severity.WARNING)
+    shared = any(f"/{mount.mount_path.strip('/')}" == _SHARED for mount in step.container.volume_mounts)
     if several and not shared and not step.pod.spec.host_ipc:
         message = f"{step.devices} processes share /dev/shm, which has 64 MiB"
         help_ = "mount an emptyDir of medium Memory there, of some GiB"

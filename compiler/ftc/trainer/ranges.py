@@ -1,0 +1,47 @@
+"""What numbers a training can use, and what it can report to.
+
+Each number out of its range was given to LLaMA-Factory 0.9.5 and 0.9.3 and ended the training, most of them with the
+model loaded. The names are transformers' (integrations/integration_utils.py), 4.51 to 5.6.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Range(msgspec.Struct, frozen=True):
+    """What a number may be, both ends included."""
+
+    low: float
+    high: float = float("inf")
+
+    @property
+    def text(self) -> str:
+        """The range in words."""
+        return f"at least {self.low}" if self.high == float("inf") else f"between {self.low} and {self.high}"
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is in the range; what is no number is another's to judge."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return not number or self.low <= float(str(value)) <= self.high
+
+
+AT_LEAST_ONE = Range(1)
+RANGES = {
+    "per_device_train_batch_size": AT_LEAST_ONE,
+    "gradient_accumulation_steps": AT_LEAST_ONE,
+    "cutoff_len": AT_LEAST_ONE,
+    "max_samples": AT_LEAST_ONE,
+    "preprocessing_num_workers": AT_LEAST_ONE,
+    "torch_empty_cache_steps": AT_LEAST_ONE,
+    "dataloader_prefetch_factor": AT_LEAST_ONE,
+    "dataloader_num_workers": Range(0),
+    "learning_rate": Range(0),
+    "warmup_steps": Range(0),
+    "seed": Range(0, 2**32 - 1),
+}
+OF_LORA = {"lora_rank": AT_LEAST_ONE, "lora_dropout": Range(float("-inf"), 1)}
+REPORTERS = (
+    *("all", "none", "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow"),
+    *("mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb"),
+)
