@@ -143,15 +143,34 @@ def _quantized(training: Training, room: Room) -> Iterator[Change]:
 
 def _devices(training: Training, room: Room) -> Iterator[Change]:
     """More devices on a node, with ZeRO-3 where nothing is shared yet."""
+    devices = 2 * room.devices
+    while devices <= room.devices_per_node:
+        yield from _spread(training, room, room.nodes, devices)
+        devices *= 2
+
+
+def _nodes(training: Training, room: Room) -> Iterator[Change]:
+    """More nodes, with all of their devices."""
+    nodes = 2 * room.nodes
+    while nodes <= _MOST_NODES:
+        yield from _spread(training, room, nodes, max(room.devices, room.devices_per_node))
+        nodes *= 2
+
+
+# Beyond this the traffic, not the memory, decides.
+_MOST_NODES = 32
+
+
+def _spread(training: Training, room: Room, nodes: int, devices: int) -> Iterator[Change]:
+    """The training on so many; nothing where its engine shares nothing and no other can."""
     sharded = isinstance(training.engine, Fsdp) or _rank(training.engine)[0] > 0
     if not sharded and not (room.deepspeed and training.mixed and training.quantized_bits is None):
         return
+    numbers = (("nodes", nodes, room.nodes), ("devices", devices, room.devices))
+    overrides = [f"{key}={number}" for key, number, given in numbers if number != given]
+    overrides += [] if sharded else ["engine=deepspeed-z3"]
     engine = training.engine if sharded else DeepSpeed(stage=3)
-    devices = 2 * room.devices
-    while devices <= room.devices_per_node:
-        overrides = (f"devices={devices}", *(() if sharded else ("engine=deepspeed-z3",)))
-        yield Change(overrides, replace(training, processes=room.nodes * devices, engine=engine))
-        devices *= 2
+    yield Change(tuple(overrides), replace(training, processes=nodes * devices, engine=engine))
 
 
 _KINDS: tuple[tuple[Kind, ...], ...] = (
@@ -174,4 +193,8 @@ _KINDS: tuple[tuple[Kind, ...], ...] = (
     (_checkpointing, _batch, _length, _adapter, _quantized),
     (_checkpointing, _batch, _length, _quantized),
     (_checkpointing, _batch, _length, _adapter, _devices),
+    (_nodes,),
+    (_checkpointing, _batch, _nodes),
+    (_checkpointing, _batch, _length, _nodes),
+    (_checkpointing, _batch, _length, _adapter, _nodes),
 )

@@ -153,6 +153,30 @@ def test_beyond_the_limit_nothing_is_left() -> None:
 
 
 CUSTOM = "hardware=h800 model=custom model.id=a/b model.template=qwen3"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "hardware=rtx-4090 model=qwen3-32b method=full-sft devices=8 launcher=accelerate engine=fsdp2",
+        "hardware=t4 model=qwen2.5-72b-instruct train.bf16=false train.fp16=true hardware.memory_gib_per_device=320",
+    ],
+)
+def test_where_no_node_is_enough_more_nodes_share_it(overrides: str) -> None:
+    (diagnostic,) = told(overrides)
+    advice = diagnostic.help.partition(" makes it ")[0].split()
+    assert any(part.startswith("nodes=") for part in advice)
+    chosen = {word.partition("=")[0] for word in advice}
+    kept = [word for word in overrides.split() if word.partition("=")[0] not in chosen]
+    everything = found(*kept, *advice)
+    assert [d for d in everything if d.code in ("FTC701", "FTC702") or d.severity is Severity.ERROR] == []
+
+
+def test_copies_on_more_nodes_are_of_no_use() -> None:
+    (diagnostic,) = told("hardware=rtx-4090 model=qwen3-32b method=full-sft devices=8 hardware.deepspeed=null")
+    assert "nodes=" not in diagnostic.help
+
+
 SHARDED = f"{FULL} devices=8 engine=deepspeed-z3"
 
 
