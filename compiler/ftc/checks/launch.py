@@ -133,6 +133,32 @@ def whole_weights_are_quantized(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("method", "quantize"), message, help_, (("method", "merge"),))
 
 
+_FILES_OF_TEXTS = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
+
+
+def calibration_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The texts to calibrate with are a file that LLaMA-Factory reads, or a dataset of the hub.
+
+    A name that is no file there is taken for a dataset of the hub, and a file of another kind is not read: the export
+    fails when the training is done (model/model_utils/quantization.py, FILEEXT2TYPE).
+
+    Wrong: 'method.quantize={bits: 4, dataset: texts.jsonl}'
+    Right: 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
+    """
+    if spec.method is None or spec.method.quantize is None:
+        return
+    name = spec.method.quantize.dataset
+    known = name.endswith(_FILES_OF_TEXTS)
+    message = ""
+    if name.startswith("/") and not known:
+        message = f"{name} is of no kind that LLaMA-Factory reads"
+    elif known and not name.startswith("/"):
+        message = f"{name} is looked for in the run's directory, where nobody puts it"
+    if message:
+        help_ = f"give the whole path of a file in {', '.join(_FILES_OF_TEXTS)}, or a dataset of the hub"
+        yield Finding(("method", "quantize", "dataset"), message, help_)
+
+
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The variables of the rendezvous and of the scripts are not set by the user.
 
@@ -158,4 +184,5 @@ RULES = (
     Rule("FTC106", variables_are_free, needed=True),
     Rule("FTC107", trainer_has_yaml, target="llamafactory", needed=True),
     Rule("FTC108", whole_weights_are_quantized),
+    Rule("FTC109", calibration_is_read),
 )

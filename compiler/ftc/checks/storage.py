@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ftc.checks.given import volumes
+from ftc.checks.given import fragments, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import FILES
@@ -17,6 +17,7 @@ from ftc.trainer.arguments import chosen, set_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
@@ -116,21 +117,34 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A model or dataset on a volume is there before the job starts.
+    """What a run reads from a volume is there before the job starts.
 
-    The claim of the job (storage=job-lifetime) is made with the job, so it is empty.
+    A claim that is made with the job (storage=job-lifetime) is empty, and so is a directory of the pod's own; a
+    container of your own may fill the latter.
 
     Wrong: storage=job-lifetime source@model.source=path model.source.path=/workspace/models/mine
     Right: storage=job-lifetime source@model.source=path model.source.path=/cache/models/mine
     """
     workspace = spec.storage.workspace
+    filled = any(fragment.get("spec", {}).get("initContainers") for _, fragment in fragments(spec))
+    if not isinstance(workspace, JobClaim) and (filled or not isinstance(workspace, PerPod | PerPodClaim)):
+        return
+    for key, path in _read_paths(spec):
+        if _inside(path, workspace.mount_path):
+            made = "a claim that is made for the job" if isinstance(workspace, JobClaim) else _named(workspace)
+            places = [] if isinstance(spec.storage.cache, InWorkspace) else [cache_directory(spec.storage)]
+            places += [volume.mount_path for volume in spec.storage.more.values()]
+            named = f"name a path on {' or '.join(places)}, or in the image" if places else "name a path in the image"
+            yield Finding(key, f"{path} lies on {made}, so it is empty", named, (("storage", "workspace", "kind"),))
+
+
+def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for name, source in spec.sources.items():
-        if not isinstance(source, OnVolume) or not isinstance(workspace, JobClaim):
-            continue
-        if _inside(source.path, workspace.mount_path):
-            message = f"{source.path} lies on a claim that is made for the job, so it is empty"
-            help_ = f"name a path on the cache ({cache_directory(spec.storage)}) or in the image"
-            yield Finding((name, "source", "path"), message, help_, (("storage", "workspace", "kind"),))
+        if isinstance(source, OnVolume):
+            yield (name, "source", "path"), source.path
+    quantization = spec.method.quantize if spec.method is not None else None
+    if quantization is not None and quantization.dataset.startswith("/"):
+        yield ("method", "quantize", "dataset"), quantization.dataset
 
 
 def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

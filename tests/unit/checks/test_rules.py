@@ -254,6 +254,24 @@ PAIRS = (
         ("pod.spec.schedulerName=other",),
         "pod.spec.schedulerName",
     ),
+    (
+        "FTC109",
+        ("method.quantize={bits: 4, dataset: /workspace/texts.md}",),
+        ("method.quantize={bits: 4, dataset: allenai/c4}",),
+        "method.quantize.dataset",
+    ),
+    (
+        "FTC205",
+        ("storage=job-lifetime", "method.quantize={bits: 4, dataset: /workspace/texts.jsonl}"),
+        ("storage=job-lifetime", "method.quantize={bits: 4, dataset: /cache/texts.jsonl}"),
+        "method.quantize.dataset",
+    ),
+    (
+        "FTC205",
+        ("storage=per-pod", "source@model.source=path", "model.source.path=/workspace/m"),
+        ("storage=per-pod", "source@model.source=path", "model.source.path=/opt/m"),
+        "model.source.path",
+    ),
     ("FTC108", (*TEXTS, "method=oft-sft"), (*TEXTS, "method=full-sft"), "method.quantize"),
     (
         "FTC577",
