@@ -11,6 +11,7 @@ from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.trainer import release, values
 from ftc.trainer.arguments import OWNED, groups
 from ftc.trainer.dataset_info import PLACES
+from ftc.trainer.scopes import TUNING_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,14 +100,25 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     pair = release.pair(spec.trainer)
     if not spec.trains or pair is None:
         return
-    schema = release.arguments(pair)
-    if spec.method is not None:
+    schema, missing = release.arguments(pair), _missing_tuning(spec, pair)
+    if missing:
+        message = f"llamafactory {spec.trainer.llamafactory} has no {missing}"
+        help_ = f"it is there from {TUNING_SINCE[missing]} on: set trainer.llamafactory and the image that holds it"
+        yield Finding(("method", "finetuning_type"), message, help_, (("trainer", "llamafactory"),))
+    elif spec.method is not None:
         named = {"stage": spec.method.stage, "finetuning_type": spec.method.finetuning_type}
         yield from _argument_findings(("method",), named, schema, "train")
-    for path, arguments in groups(spec):
-        yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "train")
-    for path, arguments in _exports(spec):
-        yield from _argument_findings(path, {k: v for k, v in arguments.items() if k not in OWNED}, schema, "export")
+    for command, maps in (("train", groups(spec)), ("export", _exports(spec))):
+        for path, arguments in maps:
+            judged = {k: v for k, v in arguments.items() if k not in OWNED and not (missing and k.startswith(missing))}
+            yield from _argument_findings(path, judged, schema, command)
+
+
+def _missing_tuning(spec: JobSpec, pair: str) -> str:
+    """The tuning type, where the release is too old for it; its own arguments are then unknown too."""
+    tuning = spec.method.finetuning_type if spec.method is not None else ""
+    known = release.arguments(pair)["arguments"]["finetuning_type"]["enum"]
+    return tuning if tuning in TUNING_SINCE and tuning not in known else ""
 
 
 def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:

@@ -403,3 +403,15 @@ def test_what_a_command_does_not_use_is_not_judged() -> None:
 def test_both_kinds_of_a_mistake_in_one_storage_are_told_once() -> None:
     told = [d.code for d in found("nodes=2", "storage=existing-claim")]
     assert told == ["FTC201"]
+
+
+OLDER = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1", "image=registry.example.com/train:0.9.3")
+
+
+def test_a_tuning_type_that_a_release_does_not_have_is_told_once() -> None:
+    told = [d for d in found("method=oft-sft", *OLDER) if d.severity is Severity.ERROR]
+    assert [(d.code, ".".join(map(str, d.path))) for d in told] == [("FTC404", "method.finetuning_type")]
+    assert "0.9.3" in told[0].message
+    assert "0.9.4" in told[0].help
+    other = [d.path[-1] for d in found("method=oft-sft", *OLDER, "train.lerning_rate=1.0") if d.code == "FTC404"]
+    assert other == ["finetuning_type", "lerning_rate"]
