@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.checks.container import train
 from ftc.checks.given import variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
-from ftc.plan.train import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,7 @@ _SPLITTING = ("max_split_size_mb", "garbage_collection_threshold")
 _INTERFACE = re.compile(r"[A-Z]+_SOCKET_IFNAME")
 _OF_ONE_NODE = {"lo", "docker0"}
 _ADAPTER = re.compile(r"[A-Z]+_IB_(HCA|GID_INDEX)")
+_DISABLED = re.compile(r"[A-Z]+_IB_DISABLE")
 _OTHER_NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
@@ -34,7 +35,7 @@ def _read(spec: JobSpec) -> dict[str, tuple[KeyPath, str]]:
 
 
 def allocator_settings_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The settings of the NPU's allocator fit each other.
+    """The settings of the chip's allocator fit each other.
 
     Segments that grow are not split: with both settings, or with PYTORCH_ALLOC_CONF too, torch_npu stops when it
     starts (torch_npu, environment variables: PYTORCH_NPU_ALLOC_CONF).
@@ -42,9 +43,8 @@ def allocator_settings_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=ascend 'env.PYTORCH_NPU_ALLOC_CONF="expandable_segments:True,max_split_size_mb:128"'
     Right: hardware=ascend 'env.PYTORCH_NPU_ALLOC_CONF="expandable_segments:True"'
     """
-    given = _read(spec)
-    name = f"PYTORCH_{spec.hardware.distributed_type.removeprefix('MULTI_')}_ALLOC_CONF"
-    if name not in given:
+    given, name = _read(spec), spec.hardware.allocator_variable
+    if name is None or name not in given:
         return
     path, value = given[name]
     settings = dict(part.strip().partition(":")[::2] for part in value.split(","))
@@ -106,16 +106,37 @@ def adapter_is_given(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(path, f"is {value}, and the pod asks for no RDMA device", "use network=rdma or network=roce")
 
 
+def adapter_is_used(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """An RDMA device that the pod asks for is one that NCCL may use.
+
+    With NCCL_IB_DISABLE=1 it goes over sockets, and the adapter is held for nothing (NCCL documentation,
+    NCCL_IB_DISABLE; Mellanox/k8s-rdma-shared-dev-plugin, resources rdma/…).
+
+    Wrong: network.resource=rdma/hca_shared_devices_a env.NCCL_IB_DISABLE=1
+    Right: network=rdma network.resource=rdma/hca_shared_devices_a
+    """
+    held = next((name for name in _limits(run) if name.startswith("rdma/")), "")
+    for name, (path, value) in _read(spec).items() if held else ():
+        if _DISABLED.fullmatch(name) and value == "1" and name not in spec.network.env:
+            yield Finding(
+                path, f"is 1, and the pod asks for {held}", "leave it out, or ask for no adapter: network=pod"
+            )
+
+
 def _has_adapters(spec: JobSpec, run: RunPlan) -> bool:
     """Through a resource, whatever it is called, the node's network, its devices, or a second network."""
     pod = _pod(run)
-    train: Json = next(container for container in pod["containers"] if container["name"] == NAME)
     device = spec.hardware.device
     ours = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
-    others = {name for name in train["resources"]["limits"] if "/" in name} - ours
+    others = {name for name in _limits(run) if "/" in name} - ours
     annotations = with_fragments(run)["metadata"].get("annotations", {})
-    privileged = train.get("securityContext", {}).get("privileged")
+    privileged = train(run).get("securityContext", {}).get("privileged")
     return bool(others or pod.get("hostNetwork") or privileged or _OTHER_NETWORKS in annotations)
+
+
+def _limits(run: RunPlan) -> Json:
+    limits: Json = train(run)["resources"]["limits"]
+    return limits
 
 
 def _pod(run: RunPlan) -> Json:
@@ -128,4 +149,5 @@ RULES = (
     Rule("FTC344", ports_are_apart, Severity.WARNING),
     Rule("FTC345", interface_leaves_the_node, Severity.WARNING),
     Rule("FTC346", adapter_is_given, Severity.WARNING),
+    Rule("FTC347", adapter_is_used, Severity.WARNING),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.accelerators import clashing, meant
+from ftc.accelerators import clashing, kinds, meant
 from ftc.checks.given import containers
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
+from ftc.spec.launcher import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A container asks for devices in the words of one device plugin.
 
-    Those of two are two sets of devices, and no node has both: the pod stays pending for ever. Source: the names of
-    conf/hardware; Alauda, Build of HAMi: not together with whole devices; Volcano issue 3624.
+    Those of two are two sets of devices, and no node has both: the pod stays pending for ever. Those beside
+    hardware=cpu are held, and LLaMA-Factory is told to use none. Source: the names of conf/hardware; Alauda, Build of
+    HAMi: not together with whole devices; Volcano issue 3624.
 
     Wrong: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
     Right: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
@@ -32,6 +34,10 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     added = _added(spec)
     if not {name for _, name in added} - ours:
         return
+    if device is None and not isinstance(spec.launcher, Command):
+        for (_, name), path in added.items():
+            if name in kinds():
+                yield Finding(path, f"asks for {name}, and the training is told to use no device", _CHOOSE)
     slices = ours - {device.resource} if device else set()
     body = with_fragments(run)["spec"]
     for container in (*body["containers"], *body.get("initContainers", [])):
@@ -39,6 +45,9 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         for name, first in clashing(limits, device.resource if device else ""):
             path = added.get((container["name"], name), ("pod",))
             yield Finding(path, f"asks for {name}, and {first} is of another device plugin", "keep one: hardware=…")
+
+
+_CHOOSE = "choose the hardware that it is of: hardware=…"
 
 
 def device_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

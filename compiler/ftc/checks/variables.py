@@ -53,11 +53,14 @@ def variable_is_in_range(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=ascend env.HCCL_CONNECT_TIMEOUT=1200
     """
     limits = {limit.name: limit for limit in spec.hardware.env_limits}
+    given = {path[-1]: value for path, value in _given(spec)}
     for path, value in _given(spec):
         limit = limits.get(path[-1])
-        if limit and not (value.isdecimal() and limit.min <= int(value) <= limit.max):
+        lifted = limit is not None and given.get(limit.lifted_by or "") == "1"
+        if limit and not lifted and not (value.isdecimal() and limit.min <= int(value) <= limit.max):
             span = str(limit.min) if limit.min == limit.max else f"{limit.min} to {limit.max}"
-            yield Finding(path, f"{value} is not a number that it takes", f"it takes {span}")
+            other = f", or any with {limit.lifted_by}=1" if limit.lifted_by else ""
+            yield Finding(path, f"{value} is not a number that it takes", f"it takes {span}{other}")
 
 
 def devices_are_given(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -61,13 +61,17 @@ class Device(Spec, frozen=True):
 
 
 class EnvironmentLimit(Spec, frozen=True):
-    """The whole numbers that a variable takes; `listens` is for the first of so many ports, with the default."""
+    """The whole numbers that a variable takes; `listens` is for the first of so many ports, with the default.
+
+    Where the variable `lifted_by` is 1, it takes any.
+    """
 
     name: VariableName
     min: Natural
     max: Natural
     default: Natural | None = None
     listens: Natural = 0
+    lifted_by: VariableName | None = None
 
 
 class Hardware(Spec, frozen=True, kw_only=True):
@@ -86,6 +90,7 @@ class Hardware(Spec, frozen=True, kw_only=True):
 
     `ignored_env` are the beginnings of variables that are not read here, `env_limits` the numbers that others take.
     `host_address_variable` holds the node's address where the pod is on the node's network, and only there.
+    `allocator_variable` sets an allocator of PyTorch's that either grows its segments or splits them.
     """
 
     vendor: Text | None = None
@@ -112,6 +117,7 @@ class Hardware(Spec, frozen=True, kw_only=True):
     ignored_env: tuple[Text, ...] = ()
     env_limits: tuple[EnvironmentLimit, ...] = ()
     host_address_variable: VariableName | None = None
+    allocator_variable: VariableName | None = None
     labels: dict[LabelKey, LabelValue] = {}
     arguments: Json = {}
     pod: Json = {}

@@ -113,6 +113,36 @@ PAIRS = (
         "env.NPU_FA2_SPARSE_MODE",
     ),
     (
+        "FTC316",
+        ("hardware=ascend", "env.INF_NAN_MODE_ENABLE=0"),
+        ("hardware=ascend", "env.INF_NAN_MODE_ENABLE=0", "env.INF_NAN_MODE_FORCE_DISABLE=1"),
+        "env.INF_NAN_MODE_ENABLE",
+    ),
+    (
+        "FTC316",
+        ("hardware=ascend-910c", "env.INF_NAN_MODE_ENABLE=0"),
+        ("hardware=ascend-910a", "image=a/b:1", "env.INF_NAN_MODE_ENABLE=0"),
+        "env.INF_NAN_MODE_ENABLE",
+    ),
+    (
+        "FTC341",
+        ("hardware=cpu", TRAIN % "resources: {limits: {nvidia.com/gpu: 1}}"),
+        ("hardware=cpu", TRAIN % "resources: {limits: {example.com/nic: 1}}"),
+        "pod.spec.containers",
+    ),
+    (
+        "FTC347",
+        ("network.resource=rdma/hca", "env.NCCL_IB_DISABLE=1"),
+        ("network.resource=rdma/hca",),
+        "env.NCCL_IB_DISABLE",
+    ),
+    (
+        "FTC347",
+        (TRAIN % "resources: {limits: {rdma/hca: 1}}", "env.NCCL_IB_DISABLE=1"),
+        (TRAIN % "resources: {limits: {example.com/nic: 1}}", "env.NCCL_IB_DISABLE=1"),
+        "env.NCCL_IB_DISABLE",
+    ),
+    (
         "FTC340",
         ("hardware=cpu", "engine=fsdp", "launcher=accelerate", "nodes=2"),
         ("hardware=cpu", "engine=fsdp2", "launcher=accelerate", "nodes=2"),
