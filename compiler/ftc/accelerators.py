@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -12,10 +12,11 @@ from ftc.resources import directory
 from ftc.source import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _Data: TypeAlias = dict[str, Any]
+_Entry = TypeVar("_Entry")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _SHORTEST = 3  # letters
 
@@ -79,6 +80,54 @@ def shares() -> dict[str, tuple[Kind, ...]]:
             for share in device.shares:
                 found[share] = (*found.get(share, ()), device)
     return found
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The whole numbers that a variable takes, but where another variable is 1."""
+
+    name: str
+    min: int
+    max: int
+    lifted_by: str | None = None
+
+
+class Libraries(msgspec.Struct, frozen=True):
+    """What the libraries of a device are like, as far as all options of conf/hardware with its resource agree.
+
+    `ignored` are the beginnings of variables that they do not read, `scripts` those of the toolkit in the image.
+    """
+
+    vendor: str
+    ignored: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    scripts: tuple[str, ...]
+
+
+# What a device plugin, or the runtime for it, sets in each container.
+VISIBLE = re.compile(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
+
+
+@cache
+def libraries(resource: str) -> Libraries | None:
+    """The libraries for a resource, where all of its devices are of one vendor."""
+    options = [
+        option for option in _options().values() if any(d.resource == resource for d in _devices(option["device"]))
+    ]
+    vendors = {option.get("vendor") for option in options}
+    if len(vendors) != 1 or None in vendors:
+        return None
+    limits = [[msgspec.convert(one, Limit) for one in option.get("env_limits", ())] for option in options]
+    return Libraries(
+        vendor=str(vendors.pop()),
+        ignored=_shared([option.get("ignored_env", ()) for option in options]),
+        limits=_shared(limits),
+        scripts=_shared([option.get("environment_scripts", ()) for option in options]),
+    )
+
+
+def _shared(lists: Sequence[Sequence[_Entry]]) -> tuple[_Entry, ...]:
+    """What stands in each of them, in the order of the first."""
+    return tuple(one for one in lists[0] if all(one in others for others in lists))
 
 
 @cache

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from ftc.accelerators import VISIBLE
 from ftc.checks.container import train
 from ftc.checks.given import pods
 from ftc.checks.rule import Finding, Rule
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 _ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"  # PyTorch's name, on every chip that its CUDA interface drives
-_VISIBLE = re.compile(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
 
 
 def _given(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -73,7 +72,7 @@ def devices_are_given(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: devices=2
     """
     for path, _value in _given(spec) if spec.hardware.device else ():
-        if _VISIBLE.fullmatch(path[-1]):
+        if VISIBLE.fullmatch(path[-1]):
             yield Finding(path, "is set by the device plugin for each pod", "leave it out, and set devices")
 
 

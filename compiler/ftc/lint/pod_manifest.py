@@ -70,6 +70,7 @@ class Port(Manifest, frozen=True):
 
     name: str = ""
     container_port: int = 0
+    host_port: int = 0
 
 
 class Container(Manifest, frozen=True):
