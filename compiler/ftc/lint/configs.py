@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic, KeyPath
-from ftc.lint.files import Written, directory_at, join, resolved, written
+from ftc.lint.files import KEPT, Written, directory_at, join, resolved, written
 from ftc.lint.manifest import ConfigMap
+from ftc.lint.mounts import mounted_text
 from ftc.lint.shell.script import Command
 from ftc.lint.steps import Run, Step
 from ftc.lint.text import Spot, Text
@@ -137,13 +138,27 @@ def of_run(run: Run) -> Iterator[Config]:
                 yield from (msgspec.structs.replace(c, runs=runs, where=where, more=more) for c in found)
 
 
+@lru_cache(maxsize=KEPT)
+def of_trainer(run: Run) -> tuple[Config, ...]:
+    """Such files that a command of the run reads, those of mounted ConfigMaps too, in the order of the commands."""
+    mounted = [
+        config
+        for step in run.steps
+        for command in _readers(step)
+        for word in command.arguments
+        if (path := resolved(step, word, command.start)) is not None
+        if (text := mounted_text(step.pod, step.container, path)) is not None
+        for config in _read(text, run=run, step=step, runs=command, where=directory_at(step, command.start))
+    ]
+    return (*mounted, *(config for config in of_run(run) if config.runs is not None))
+
+
 def _readers(step: Step) -> Iterator[Command]:
     program = step.program
     for command in program.script.commands if program else ():
         words = {word.text for word in command.words}
-        if words & {"llamafactory-cli", "lmf", "llamafactory.launcher"} or any(
-            str(w).endswith("train.py") for w in words
-        ):
+        ours = {"llamafactory-cli", "lmf", "llamafactory.launcher"} & words
+        if ours or any(str(word).endswith("train.py") for word in words):
             yield command
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.lint.rules import (
+    accelerate,
     arguments,
     batch,
     counts,
+    deepspeed,
     gang,
     launches,
     libraries,
@@ -50,6 +52,8 @@ RULES: tuple[Rule, ...] = (
     *arguments.RULES,
     *training.RULES,
     *named_files.RULES,
+    *accelerate.RULES,
+    *deepspeed.RULES,
     *scripts.RULES,
     *repeats.RULES,
     *secrets.RULES,

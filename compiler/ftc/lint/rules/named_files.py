@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import did_you_mean
-from ftc.lint.configs import Config, file_named
+from ftc.lint.configs import Config, file_named, of_trainer
 from ftc.lint.files import There, meant_by, resolved, text_of, there
 from ftc.lint.program import script_file
 from ftc.lint.rule import Finding, Rule
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.lint.shell.script import Word
+    from ftc.lint.text import Spot
 
 _APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
 
 
-def named_files_are_there(config: Config) -> Iterator[Finding]:
+def named_files_are_there(run: Run) -> Iterator[Finding]:
     """The files that the trainer's YAML names are made before the trainer starts.
 
     A relative name is looked for in the directory that the trainer runs in. Said only where nothing but the script
@@ -32,19 +33,25 @@ def named_files_are_there(config: Config) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC875-deepspeed-from-nowhere.yaml
     Right: tests/corpus/good/FTC875-deepspeed-written.yaml
     """
+    for config in of_trainer(run):
+        named = config.value("deepspeed")
+        if isinstance(named, str):
+            yield from _absent(config, named, config.at("deepspeed"))
+        for more in config.more:
+            for key, value in _APPENDED.findall(more.text.value if more.text is not None else ""):
+                if key == "deepspeed":
+                    yield from _absent(config, value, more.text.at() if more.text is not None else config.at())
+
+
+def _absent(config: Config, name: str, place: Spot) -> Iterator[Finding]:
     run, step, runs = config.run, config.step, config.runs
     if run is None or step is None or runs is None:
         return
-    named = config.value("deepspeed")
-    if isinstance(named, str) and there(run, step, file_named(config, named), runs.start) is There.ABSENT:
-        meant = meant_by(step, file_named(config, named))
+    path = file_named(config, name)
+    if there(run, step, path, runs.start) is There.ABSENT:
+        meant = meant_by(step, path)
         help_ = f"did you mean '{meant}'?" if meant else "write it, or give its content inline"
-        yield Finding(config.at("deepspeed"), f"nobody makes {named}", help_)
-    for more in config.more:
-        for key, value in _APPENDED.findall(more.text.value if more.text is not None else ""):
-            if key == "deepspeed" and there(run, step, file_named(config, value), runs.start) is There.ABSENT:
-                place = more.text.at() if more.text is not None else config.at()
-                yield Finding(place, f"nobody makes {value}", "write it, or give its content inline")
+        yield Finding(place, f"nobody makes {name}", help_)
 
 
 def named_configs_are_there(run: Run) -> Iterator[Finding]:
@@ -111,7 +118,7 @@ def datasets_are_described(config: Config) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC875", named_files_are_there, Config),
+    Rule("FTC875", named_files_are_there, Run),
     Rule("FTC878", named_configs_are_there, Run),
     Rule("FTC879", datasets_are_described, Config),
 )

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import Severity
-from ftc.lint.configs import Config, file_named
+from ftc.lint.configs import Config, file_named, of_trainer
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
+from ftc.lint.steps import Run
 from ftc.trainer.scopes import EVALUATING, OF_LORA, OF_SFT, OF_WHOLE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -186,7 +187,36 @@ def result_outlives_the_job(config: Config) -> Iterator[Finding]:
             )
 
 
+def export_is_of_the_training(run: Run) -> Iterator[Finding]:
+    """What is exported is what was trained: the same template and base model, and the adapter's own directory.
+
+    The export asks nothing: with another template the model answers in the wrong form, with another base the adapter
+    does not fit, or spoils it.
+    Source: LLaMA-Factory, hparams/model_args.py and train/tuner.py (export_model).
+
+    Wrong: tests/corpus/bad/FTC819-another-template.yaml
+    Right: tests/corpus/good/FTC819-the-same-template.yaml
+    """
+    configs = of_trainer(run)
+    trained = [config for config in configs if not config.exports and config.value("output_dir")]
+    for export in [config for config in configs if config.exports and len(trained) == 1]:
+        training, adapter = trained[0], export.value("adapter_name_or_path")
+        if not isinstance(adapter, str) or training.step is None:
+            continue
+        output = file_named(training, str(training.value("output_dir")))
+        if not f"{file_named(export, adapter)}/".startswith(f"{output.rstrip('/')}/"):
+            message = f"the adapter of {adapter} is exported, and {output} is trained"
+            related = (training.at("output_dir"),)
+            yield Finding(export.at("adapter_name_or_path"), message, related=related)
+        for name in ("template", "model_name_or_path"):
+            one, other = training.value(name), export.value(name)
+            if isinstance(one, str) and isinstance(other, str) and one != other:
+                message = f"{name} is {other}, and the training's is {one}"
+                yield Finding(export.at(name), message, f"write {one}", related=(training.at(name),))
+
+
 RULES = (
+    Rule("FTC819", export_is_of_the_training, Run, Severity.WARNING),
     Rule("FTC857", result_outlives_the_job, Config, Severity.NOTE),
     Rule("FTC874", arguments_go_together, Config),
     Rule("FTC876", restarts_go_on, Config, Severity.WARNING),

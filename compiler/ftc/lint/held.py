@@ -1,0 +1,40 @@
+"""Files that the input holds whole, as what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.lint.text import Spot, Text
+from ftc.source import Document, parse
+from ftc.spec.base import Json
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import Diagnostic
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A file of YAML or JSON that the input holds whole."""
+
+    text: Text
+    document: Document
+    data: Json
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key."""
+        position = self.document.position(path)
+        return self.text.at_line(position.line, position.column)
+
+    def value(self, *path: str) -> Any:
+        """A value that no shell fills in."""
+        value: Any = self.data
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return None if isinstance(value, str) and "$" in value else value
+
+
+def held(text: Text) -> tuple[Held | None, tuple[Diagnostic, ...]]:
+    """A text of YAML or JSON, and why it cannot be read."""
+    document, problems = parse(text.value, text.document.source)
+    return (Held(text, document, document.data) if document is not None else None), problems
