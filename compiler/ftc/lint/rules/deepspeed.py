@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import nearest
 from ftc.lint.configs import Config, file_named, of_trainer
@@ -22,7 +22,8 @@ def deepspeed_agrees(run: Run) -> Iterator[Finding]:
 
     transformers stops where the two differ: Please correct the following DeepSpeed config values that mismatch
     TrainingArguments values. LLaMA-Factory: pure_bf16 is incompatible with ZeRO-3.
-    Source: transformers, integrations/deepspeed.py (fill_match); DeepSpeed, runtime/zero/config.py.
+    Source: transformers, integrations/deepspeed.py (fill_match); DeepSpeed, runtime/zero/config.py, which takes no
+    other keys.
 
     Wrong: tests/corpus/bad/FTC829-another-accumulation.yaml
     Right: tests/corpus/good/FTC829-auto.yaml
@@ -51,6 +52,18 @@ _SECTIONS = (
     *("compression_training", "autotuning", "checkpoint", "data_efficiency", "eigenvalue", "progressive_layer_drop"),
     "memory_breakdown",
 )
+_ZERO = (
+    *("stage", "contiguous_gradients", "reduce_scatter", "reduce_bucket_size", "use_multi_rank_bucket_allreduce"),
+    *("allgather_partitions", "allgather_bucket_size", "overlap_comm", "load_from_fp32_weights", "elastic_checkpoint"),
+    *("offload_param", "offload_optimizer", "sub_group_size", "cpu_offload_param", "cpu_offload_use_pin_memory"),
+    *("cpu_offload", "stage3_prefetch_bucket_size", "stage3_param_persistence_threshold", "stage3_max_reuse_distance"),
+    *("stage3_model_persistence_threshold", "stage3_max_live_parameters", "stage3_module_granularity_threshold"),
+    *("stage3_gather_16bit_weights_on_model_save", "stage3_gather_fp16_weights_on_model_save"),
+    *("stage3_use_all_reduce_for_fetch_params", "ignore_unused_parameters", "legacy_stage1", "round_robin_gradients"),
+    *("zero_hpz_partition_size", "zero_quantized_weights", "zero_quantized_gradients", "memory_efficient_linear"),
+    *("zero_quantized_nontrainable_weights", "mics_shard_size", "mics_hierarchical_params_gather"),
+    *("pipeline_loading_checkpoint", "override_module_apply", "log_trace_cache_warnings", "zeropp_loco_param"),
+)
 _STAGES = (0, 1, 2, 3)
 _LAST = 3
 # A key of DeepSpeed's, the trainer's argument of the same meaning, and the default of that.
@@ -63,9 +76,13 @@ _SAME: tuple[tuple[KeyPath, str, object], ...] = (
 
 
 def _differences(config: Config, file: Held) -> Iterator[Finding]:
-    for key in [key for key in file.data if key not in _SECTIONS]:
-        if near := nearest(str(key), _SECTIONS):
-            yield Finding(file.at(key), f"DeepSpeed has no setting '{key}'", near)
+    zero = file.value("zero_optimization")
+    sections: list[tuple[KeyPath, Any, tuple[str, ...]]] = [((), file.data, _SECTIONS)]
+    sections += [(("zero_optimization",), zero, _ZERO)] if isinstance(zero, dict) else []
+    for path, given, known in sections:
+        for key in [key for key in given if key not in known]:
+            if near := nearest(str(key), known):
+                yield Finding(file.at(*path, key), f"DeepSpeed has no setting '{key}'", near)
     stage = file.value("zero_optimization", "stage")
     if stage is not None and stage not in _STAGES:
         yield Finding(file.at("zero_optimization", "stage"), f"ZeRO has no stage {stage}", "use 0, 1, 2 or 3")

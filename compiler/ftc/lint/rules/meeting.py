@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.diagnostics.model import Position
+    from ftc.lint.launch import Launch
     from ftc.lint.shell.script import Word
 
 
@@ -124,6 +125,7 @@ def all_meet_at_rank_0(run: Run) -> Iterator[Finding]:
             continue
         place = spot_of(step, word)
         message = _own(step, word) or _elsewhere(run.job, step.value(word)) or _of_many(step, word)
+        message = message or _not_first(run, step, launch, step.value(word))
         if message and place.position() not in told:
             told.add(place.position())
             yield Finding(place, message, _first(run.job))
@@ -149,6 +151,22 @@ def _own(step: Step, word: Word) -> str:
     return "each pod gives its own address" if fields & {"status.podIP", "metadata.name", "status.hostIP"} else ""
 
 
+def _not_first(run: Run, step: Step, launch: Launch, address: str | None) -> str:
+    """Why a pod of the job is not rank 0: the ranks are the pods' own numbers."""
+    rank = launch.option(*_RANK.get(launch.tool, ())) or given_once(step, launch, "NODE_RANK")
+    numbered = re.fullmatch(r".*-([0-9]{1,4})", (address or "").partition(".")[0])
+    counted = len(run.job.crews) == 1 and rank is not None and _counts_pods(step, rank)
+    if not counted or numbered is None or not (numbered[0]).startswith(run.job.metadata.name or "?"):
+        return ""
+    return f"{numbered[0]} is rank {int(numbered[1])}, and they meet at rank 0" if int(numbered[1]) else ""
+
+
+def _counts_pods(step: Step, word: Word) -> bool:
+    """Whether a rank is the pod's number."""
+    held = _set_once(step, word)
+    return len(held.parts) == 1 and bool({*INDEX, "JOB_COMPLETION_INDEX"} & {*held.names})
+
+
 def _of_many(step: Step, word: Word) -> str:
     """Why a variable holds no address: it lists those of several pods."""
     match _set_once(step, word).parts:
@@ -170,7 +188,9 @@ def _elsewhere(job: Job, address: str | None) -> str:
     """Why a name of this job's own form is no pod of it."""
     host = re.sub(r":[0-9]+$", "", address or "").split(".")
     name = job.metadata.name or job.metadata.generate_name
-    if not name or not host[0].startswith(name.rstrip("-")) or job.kind is Kind.POD:
+    service = (job.crews[0].template.spec.subdomain or "") if job.batch else job.metadata.name
+    ours = host[0].startswith(name.rstrip("-")) or (len(host) > 1 and host[1] == service)
+    if not name or not ours or job.kind is Kind.POD:
         return ""
     if not job.metadata.name:
         return f"{address} cannot be known: the job's name is generated"
@@ -180,7 +200,6 @@ def _elsewhere(job: Job, address: str | None) -> str:
     }
     if host[0] not in pods:
         return f"the job has no pod {host[0]}"
-    service = (job.crews[0].template.spec.subdomain or "") if job.batch else job.metadata.name
     if len(host) > 1 and service and host[1] != service:
         return f"pod {host[0]} is in the domain of Service {service}, not {host[1]}"
     return f"{host[0]} alone is no name of a pod: it is {host[0]}.{service}" if len(host) == 1 and service else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -89,10 +90,15 @@ def programs_are_spelt_right(step: Step) -> Iterator[Finding]:
     for command in map(unwrapped, step.script.commands):
         for word, known in _spelt(command):
             text = step.value(word) or ""
-            near = get_close_matches(text, known, n=1, cutoff=_NEAR)
-            if near and text not in (*known, *own) and "/" not in text:
-                message = f"there is no '{text}'"
-                yield Finding(spot_of(step, word), message, f"did you mean '{near[0]}'?")
+            near = _meant(text, known) if text not in own and "/" not in text else ""
+            if near:
+                yield Finding(spot_of(step, word), f"there is no '{text}'", f"did you mean '{near}'?")
+
+
+@lru_cache(maxsize=4096)
+def _meant(text: str, known: tuple[str, ...]) -> str:
+    """The one of these that a word is nearly, where it is none of them."""
+    return "" if text in known else next(iter(get_close_matches(text, known, n=1, cutoff=_NEAR)), "")
 
 
 def _spelt(command: Command) -> Iterator[tuple[Word, tuple[str, ...]]]:

@@ -56,8 +56,8 @@ def _binary(data: object, key: str) -> bool:
 def names_are_spelt_right(job: Job) -> Iterator[Finding]:
     """A claim or a ConfigMap that a pod names is called so.
 
-    The pod waits for one of that name for ever (persistentvolumeclaim not found). Said where the input has one that is
-    called nearly so, and that nobody names; any other may be on the cluster.
+    The pod waits for one of that name for ever (persistentvolumeclaim not found). Said where the input has one of
+    another namespace, or one that is called nearly so, and that nobody names; any other may be on the cluster.
     Source: Kubernetes, pkg/scheduler (volumebinding); pkg/volume/configmap.
 
     Wrong: tests/corpus/bad/FTC859-claim-misspelt.yaml
@@ -67,6 +67,10 @@ def names_are_spelt_right(job: Job) -> Iterator[Finding]:
     for path, kind, name in job.volumes:
         here = scene.claims if kind == "claim" else scene.config_maps
         if job.find(name) not in here:
+            space, _ = job.find(name)
+            for other_space in sorted({one for one, other in here if other == name}):
+                message = f"{kind} '{name}' is of namespace '{other_space}', and the job of '{space}'"
+                yield Finding(job.at(*path), message, "put both into one namespace")
             free = [other for space, other in here if job.find(other) == (space, other)]
             help_ = nearest(name, [other for other in free if job.find(other) not in scene.mounted])
             if help_:

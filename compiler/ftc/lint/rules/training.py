@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.accelerators import chips_without_bf16
@@ -9,7 +10,7 @@ from ftc.diagnostics.model import Severity
 from ftc.lint.configs import Config, file_named, of_trainer
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
-from ftc.lint.steps import Run
+from ftc.lint.steps import Run, Step
 from ftc.trainer.scopes import EVALUATING, OF_LORA, OF_SFT, OF_WHOLE_WEIGHTS
 
 if TYPE_CHECKING:
@@ -164,27 +165,42 @@ def precision_of_the_chip(config: Config) -> Iterator[Finding]:
         yield Finding(config.at(name), f"the pod asks for a {chips[0]}, which has no bf16", "write fp16: true instead")
 
 
-def result_outlives_the_job(config: Config) -> Iterator[Finding]:
+def result_outlives_the_job(run: Run) -> Iterator[Finding]:
     """What is trained stays when the job is deleted.
 
     A claim that is made for the job goes with it, by hand or by ttlSecondsAfterFinished; its name is new each time, so
-    that no other job finds the checkpoints.
+    that no other job finds the checkpoints. What lies on no volume goes with the container.
     Source: Volcano, job_controller_actions.go (createJobIOIfNotExist: the claim belongs to the job).
 
     Wrong: tests/corpus/bad/FTC857-model-on-the-claim-of-the-job.yaml
     Right: tests/corpus/good/FTC857-model-on-a-named-claim.yaml
     """
-    output = config.value("output_dir")
-    if config.run is None or not isinstance(output, str) or config.runs is None:
-        return
-    path = file_named(config, output)
-    for index, volume in enumerate(config.run.job.job_volumes):
-        if volume.volume_claim is not None and path.startswith(f"{volume.mount_path.rstrip('/')}/"):
-            message = f"{output} lies on a claim that is deleted with the job"
-            place = config.run.job.at("spec", "volumes", index, "volumeClaim")
-            yield Finding(
-                place, message, "name a claim that exists: volumeClaimName", related=(config.at("output_dir"),)
-            )
+    for config in of_trainer(run):
+        output = config.value("output_dir")
+        if not isinstance(output, str) or config.exports or config.step is None or config.runs is None:
+            continue
+        path = file_named(config, output)
+        for index, volume in enumerate(run.job.job_volumes):
+            if volume.volume_claim is not None and path.startswith(f"{volume.mount_path.rstrip('/')}/"):
+                message = f"{output} lies on a claim that is deleted with the job"
+                place = run.job.at("spec", "volumes", index, "volumeClaim")
+                help_ = "name a claim that exists: volumeClaimName"
+                yield Finding(place, message, help_, related=(config.at("output_dir"),))
+        if _is_lost(config.step, path, config.runs.start):
+            message = f"{output} lies on no volume, and is gone with the container"
+            yield Finding(config.at("output_dir"), message, "write to a directory of a claim")
+
+
+def _is_lost(step: Step, path: str, start: int) -> bool:
+    """Whether a directory is the container's own, while others are not, and no later command may save it."""
+    claims = {volume.name for volume in step.pod.spec.volumes if volume.persistent_volume_claim is not None}
+    mounts = step.container.volume_mounts
+    kept = bool(step.pod.job.job_volumes) or any(mount.name in claims for mount in mounts)
+    places = [mount.mount_path for mount in mounts] + [volume.mount_path for volume in step.pod.job.job_volumes]
+    if not kept or not path.startswith("/") or step.unseen:
+        return False
+    later = [command for command in step.script.commands if command.start > start]
+    return not later and not any(PurePosixPath(path).is_relative_to(mount or "/") for mount in places)
 
 
 def export_is_of_the_training(run: Run) -> Iterator[Finding]:
@@ -217,7 +233,7 @@ def export_is_of_the_training(run: Run) -> Iterator[Finding]:
 
 RULES = (
     Rule("FTC819", export_is_of_the_training, Run, Severity.WARNING),
-    Rule("FTC857", result_outlives_the_job, Config, Severity.NOTE),
+    Rule("FTC857", result_outlives_the_job, Run, Severity.NOTE),
     Rule("FTC874", arguments_go_together, Config),
     Rule("FTC876", restarts_go_on, Config, Severity.WARNING),
     Rule("FTC877", precision_of_the_chip, Config, Severity.WARNING),
