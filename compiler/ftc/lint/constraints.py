@@ -14,8 +14,7 @@ _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # What a shell or a template puts in before the manifest is sent is no name yet.
 _LATER = r"|.*[${].*"
 NAME: Json = {"type": "string", "maxLength": 253, "pattern": rf"^({_LABEL}(\.{_LABEL})*{_LATER}|)$"}
-_HOST: Json = {"type": "string", "maxLength": 63, "pattern": rf"^({_LABEL}{_LATER}|)$"}
-SERVICE_NAME: Json = {"type": "string", "maxLength": 63, "pattern": rf"^([a-z]([-a-z0-9]*[a-z0-9])?{_LATER}|)$"}
+LABEL: Json = {"type": "string", "maxLength": 63, "pattern": rf"^({_LABEL}{_LATER}|)$"}
 _DIRECTORY: Json = {"type": "string", "pattern": r"^([/$]|[A-Za-z]:|$)"}
 # 0777
 _MODE: Json = {"type": "integer", "minimum": 0, "maximum": 511}
@@ -52,7 +51,7 @@ _PROPERTIES: dict[str, Json] = {
     "core.v1.Container": {"workingDir": _DIRECTORY},
     "core.v1.PodSpec": {
         **dict.fromkeys(("serviceAccountName", "priorityClassName", "runtimeClassName"), NAME),
-        **dict.fromkeys(("subdomain", "hostname"), _HOST),
+        **dict.fromkeys(("subdomain", "hostname"), LABEL),
     },
     "batch.v1.JobSpec": dict.fromkeys(_COUNTS, _COUNT),
 }

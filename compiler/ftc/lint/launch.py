@@ -51,6 +51,12 @@ class Launch(msgspec.Struct, frozen=True):
         return nodes is not None and ":" in nodes.literal
 
     @property
+    def alone(self) -> bool:
+        """Whether it says that there is one node."""
+        nodes = self.option("nnodes", "num_machines")
+        return "standalone" in self.options or (nodes is not None and nodes.text == "1")
+
+    @property
     def meets(self) -> bool:
         """Whether its nodes find each other at an endpoint, which gives the ranks."""
         backend = self.option("rdzv_backend")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from ftc.lint.constraints import NAME, SERVICE_NAME, constrained
+from ftc.lint.constraints import LABEL, NAME, constrained
 from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _words(schema: Json) -> tuple[str, ...]:
 def kubernetes(definition: str, minor: str) -> Validator:
     """A batch Job, a Service, a claim."""
     defs = kubernetes_definitions(minor)
-    name = {"PersistentVolumeClaim": NAME, "Service": SERVICE_NAME}.get(definition.rpartition(".")[2], _TEXT)
+    name = {"PersistentVolumeClaim": NAME, "Service": LABEL}.get(definition.rpartition(".")[2], _TEXT)
     defs = constrained({**defs, _META: _metadata(defs[_META], name)})
     return _validator(_object(defs[definition]), defs)
 

@@ -118,9 +118,12 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
     def launches(self) -> tuple[tuple[Step, Launch], ...]:
         """The trainings that the pods start, each with the container that starts it.
 
-        One that is told of no other nodes, and works on what the pod's index names, is each pod's own.
+        One that is told of no other nodes, and works on what the pod's index names, is each pod's own; so are those of
+        tasks of one pod that all say they are alone.
         """
         found = [(step, launch) for step in self.steps if not step.init for launch in step.launches]
+        if self.job.several and all(launch.alone and step.pod.replicas == 1 for step, launch in found):
+            return ()
         return tuple((step, launch) for step, launch in found if not step.is_its_own(launch))
 
     @cached_property

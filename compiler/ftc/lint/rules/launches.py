@@ -194,7 +194,9 @@ def nodes_meet_at_one_port(run: Run) -> Iterator[Finding]:
     for step, launch in run.launches:
         word = launch.option("master_port", "main_process_port")
         text = step.value(word) if word is not None else _PORT if launch.tool == "torchrun" else None
-        if launch.meets or launch.partly or text is None or (word is None and _given(step, launch, "PET_MASTER_PORT")):
+        nodes = launch.option(*_NODES.get(launch.tool, ()))
+        alone = nodes is None or step.value(nodes) == "1" or launch.meets or launch.partly
+        if alone or text is None or (word is None and _given(step, launch, "PET_MASTER_PORT")):
             continue
         port, name = told.setdefault(launch.tool, (text, step.pod.crew.name))
         if port != text and name != step.pod.crew.name:
