@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
+from ftc.diagnostics.model import KeyPath, Severity
 from ftc.lint.amounts import amount
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run, Step
@@ -22,53 +21,6 @@ if TYPE_CHECKING:
 
 _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 _HOSTNAME = "kubernetes.io/hostname"
-
-
-def mounts_name_volumes(step: Step) -> Iterator[Finding]:
-    """A container mounts volumes that its pod has.
-
-    The API server refuses the pod (volumeMounts.name: Not found), and Volcano's webhook the job.
-    Source: Kubernetes, pkg/apis/core/validation (ValidateVolumeMounts).
-
-    Wrong: tests/corpus/bad/FTC850-no-such-volume.yaml
-    Right: tests/corpus/good/FTC850-volume-of-the-pod.yaml
-    """
-    names = {volume.name for volume in step.pod.spec.volumes} | _templates(step.pod)
-    for index, mount in enumerate(step.container.volume_mounts):
-        if mount.name and mount.name not in names:
-            message = f"the pod has no volume '{mount.name}'"
-            yield Finding(step.at("volumeMounts", index), message, did_you_mean(mount.name, names))
-
-
-def _templates(pod: Pod) -> set[str]:
-    """A StatefulSet makes volumes of its claim templates."""
-    data = pod.job.object.document.data
-    spec = data.get("spec") if isinstance(data, dict) and data.get("kind") == "StatefulSet" else {}
-    claims = spec.get("volumeClaimTemplates") if isinstance(spec, dict) else []
-    items = claims if isinstance(claims, list) else []
-    return {str(item["metadata"].get("name")) for item in items if isinstance(item, dict) and "metadata" in item}
-
-
-def volumes_are_mounted(pod: Pod) -> Iterator[Finding]:
-    """A volume of a pod is mounted by one of its containers.
-
-    The pod waits for it all the same; what should be on it is somewhere else.
-    Source: Kubernetes, pkg/kubelet/volumemanager.
-
-    Wrong: tests/corpus/bad/FTC851-volume-of-nobody.yaml
-    Right: tests/corpus/good/FTC851-volume-of-the-init-container.yaml
-    """
-    containers = (*pod.spec.init_containers, *pod.spec.containers)
-    used = {mount.name for container in containers for mount in container.volume_mounts}
-    devices = any(
-        pod.job.object.has(*pod.crew.path, "spec", "containers", i, "volumeDevices")
-        for i in range(len(pod.spec.containers))
-    )
-    for index, volume in enumerate(pod.spec.volumes if not devices else ()):
-        if volume.name and volume.name not in used:
-            yield Finding(
-                pod.at("volumes", index), f"no container mounts volume '{volume.name}'", "mount it, or drop it"
-            )
 
 
 def claims_reach_all_pods(run: Run) -> Iterator[Finding]:
@@ -160,35 +112,6 @@ def job_volumes_are_whole(job: Job) -> Iterator[Finding]:
         first.setdefault(name, path)
 
 
-def init_containers_see_it(step: Step) -> Iterator[Finding]:
-    """An init container works on volumes that it has.
-
-    Volcano mounts a job's volumes in containers only: what an init container writes there is gone with it.
-    Source: Volcano 1.8 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
-
-    Wrong: tests/corpus/bad/FTC854-prepared-for-nobody.yaml
-    Right: tests/corpus/good/FTC854-prepared-on-a-volume-of-the-pod.yaml
-    """
-    if not step.init or step.program is None:
-        return
-    own = [mount.mount_path for mount in step.container.volume_mounts]
-    for volume in step.pod.job.job_volumes:
-        for command in step.program.script.commands:
-            words = (*command.words, *(word for _, word in command.redirects))
-            for word in words:
-                text = step.value(word) or ""
-                inside = text.startswith("/") and _is_in(text, volume.mount_path)
-                if inside and not any(_is_in(text, path) for path in own):
-                    message = f"{volume.mount_path} is a volume of the job, which init containers do not get"
-                    help_ = "mount the claim as a volume of the pod"
-                    yield Finding(step.program.at(word.start), message, help_)
-                    return
-
-
-def _is_in(path: str, directory: str) -> bool:
-    return bool(directory) and PurePosixPath(path).is_relative_to(directory)
-
-
 def volumes_have_one_source(pod: Pod) -> Iterator[Finding]:
     """A volume comes from one place.
 
@@ -242,11 +165,8 @@ def shared_memory_suffices(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC850", mounts_name_volumes, Step),
-    Rule("FTC851", volumes_are_mounted, Pod, Severity.WARNING),
     Rule("FTC852", claims_reach_all_pods, Run),
     Rule("FTC853", job_volumes_are_whole, Job),
-    Rule("FTC854", init_containers_see_it, Step, Severity.WARNING),
     Rule("FTC855", volumes_have_one_source, Pod),
     Rule("FTC858", shared_memory_suffices, Step),
 )
