@@ -118,8 +118,13 @@ def of_config_maps(objects: Iterable[Object]) -> Iterator[Config]:
                 yield from _read(Text(held.document, (*held.path, "data", key), value))
 
 
-def of_run(run: Run) -> Iterator[Config]:
+@lru_cache(maxsize=KEPT)
+def of_run(run: Run) -> tuple[Config, ...]:
     """Such files in the annotations of pods, and in here-documents of their scripts."""
+    return tuple(_of_run(run))
+
+
+def _of_run(run: Run) -> Iterator[Config]:
     for crew in run.job.crews:
         step = next((s for s in run.steps if s.pod.crew == crew and not s.init), None)
         for key, value in crew.template.metadata.annotations.items():

@@ -99,7 +99,7 @@ def _all_mounts(step: Step) -> tuple[Mount | JobVolume, ...]:
 def _paths(run: Run, step: Step) -> set[str]:
     """The absolute paths that a container's script and the configurations that it reads name."""
     words = [w for c in step.script.commands for w in (*c.words, *(word for _, word in c.redirects))]
-    values = [step.value(word) for word in words]
+    values = [step.value(word) for word in words if word.raw.lstrip("\"'")[:1] in ("/", "$")]
     values += [
         v for config in of_trainer(run) if config.step is step for v in config.data.values() if isinstance(v, str)
     ]
@@ -127,7 +127,7 @@ def init_containers_see_it(step: Step) -> Iterator[Finding]:
         for command in step.program.script.commands:
             words = (*command.words, *(word for _, word in command.redirects))
             for word in words:
-                text = step.value(word) or ""
+                text = (step.value(word) or "") if word.raw.lstrip("\"'")[:1] in ("/", "$") else ""
                 inside = text.startswith("/") and _is_in(text, directory)
                 if inside and not any(_is_in(text, path) for path in own):
                     of_job = owner == "the job"
