@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.lint.environment import INDEX, TORCH, plugin_variables, torch_tasks, variable_part
+from ftc.lint.environment import INDEX, TORCH, torch_tasks, variable_part
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.shell.script import Expansion
@@ -193,27 +193,6 @@ def _who(step: Step, name: str) -> str:
     return f"set {name}={'$' if name.endswith('RANK') else ''}{own[name]}" if name in own and job.total else ""
 
 
-def own_values_count(step: Step) -> Iterator[Finding]:
-    """A variable of a container is what it says.
-
-    Plugins add theirs behind the container's own, and the last of a name counts. So `$(VC_WORKER_HOSTS)` in a value
-    stands before its variable, and stays as it is, letter by letter.
-    Source: Volcano, pkg/controllers/job/plugins; Kubernetes, dependent environment variables.
-
-    Wrong: tests/corpus/bad/FTC835-variable-of-a-variable.yaml
-    Right: tests/corpus/good/FTC835-variable-in-the-script.yaml
-    """
-    added = {variable.name: variable.plugin for variable in plugin_variables(step.pod, init=step.init)}
-    for index, variable in enumerate(step.container.env):
-        if variable.name in added:
-            message = f"plugin {added[variable.name]} sets {variable.name}, and its value counts"
-            yield Finding(step.at("env", index), message, "leave it out", Severity.WARNING)
-        for name in re.findall(r"\$\(([A-Za-z_]\w*)\)", variable.value or ""):
-            if name in added:
-                message = f"$({name}) is not expanded here: plugin {added[name]} sets {name} behind it"
-                yield Finding(step.at("env", index), message, f"use ${name} in the script")
-
-
 def tests_can_succeed(step: Step) -> Iterator[Finding]:
     """A condition on one of Volcano's variables can be true.
 
@@ -233,33 +212,9 @@ def tests_can_succeed(step: Step) -> Iterator[Finding]:
             yield Finding(step.program.at(read.start), message, "", severity)
 
 
-_GIVES_RANKS = ("torchrun", "llamafactory", "accelerate")
-
-
-def ranks_are_the_launchers(step: Step) -> Iterator[Finding]:
-    """A node's number is NODE_RANK; RANK and WORLD_SIZE count processes.
-
-    The launcher gives each process its own. What the script exports holds for anything else that it starts.
-    Source: torchrun (torch/distributed/run.py), LLaMA-Factory, launcher.py, which reads NODE_RANK since 0.9.1.
-
-    Wrong: tests/corpus/bad/FTC838-rank-of-a-node.yaml
-    Right: tests/corpus/good/FTC838-rank-of-a-process.yaml
-    """
-    if step.program is None or not any(launch.tool in _GIVES_RANKS for launch in step.launches):
-        return
-    for assignment in step.program.script.assignments:
-        of_node = assignment.value is not None and set(assignment.value.names) & (step.ranks - {"RANK"})
-        if assignment.name == "RANK" and assignment.exported and of_node:
-            message = "RANK is the number of a process, and the launcher sets it; this is the number of a node"
-            yield Finding(step.program.at(assignment.start), message, "export NODE_RANK only")
-            return
-
-
 RULES = (
     Rule("FTC833", volcano_sets_what_is_read, Step),
     Rule("FTC834", ranks_are_set, Step),
-    Rule("FTC835", own_values_count, Step),
     Rule("FTC836", tests_can_succeed, Step, Severity.NOTE),
-    Rule("FTC838", ranks_are_the_launchers, Step, Severity.NOTE),
     Rule("FTC897", launcher_is_told, Step, Severity.WARNING),
 )
