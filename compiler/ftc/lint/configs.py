@@ -83,10 +83,28 @@ class Config(msgspec.Struct, frozen=True):
     @property
     def releases(self) -> tuple[str, ...]:
         """The pairs of versions that may read it: one where the image or a pin says so, else all."""
-        said = _release(self.step) if self.step is not None else ""
-        return tuple(pair for pair in _pairs() if pair.startswith(f"{said}+")) or _pairs()
+        return tuple(pair for pair in _pairs() if pair.startswith(f"{self._said}+")) or _pairs()
+
+    @property
+    def _said(self) -> str:
+        return _release(self.step) if self.step is not None else ""
+
+    def arguments(self, command: str) -> set[str] | None:
+        """What `train` or `export` takes in the releases that may run it; None where nobody has listed that one."""
+        listed = self._said in {pair.partition("+")[0] for pair in _pairs()}
+        if self._said and not listed and self._said not in _BETWEEN:
+            return None
+        known = {name for pair in self.releases for name in release.arguments(pair)[command]}
+        return known if listed else known.union(*_BETWEEN.values())
 
 
+# What a release has that those before and after it have not: KTransformers' first arguments.
+_BETWEEN = {
+    "0.9.4": (
+        *("chunk_size", "cpu_infer", "mode", "kt_force_think", "kt_maxlen", "kt_mode", "kt_optimize_rule"),
+        "kt_use_cuda_graph",
+    )
+}
 _IMAGE = re.compile(r"llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 

@@ -205,6 +205,60 @@ def test_the_trainers_own_examples_are_left_alone() -> None:
     assert codes(f"{text}flash_attn: fa2\nddp_timeout: 180000000\noverwrite_output_dir: true\nbf16: true\n") == set()
 
 
+def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:
+    text = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {minAvailable: 3}\n"
+    assert codes(text) == {"FTC802"}
+
+
+OF_AN_IMAGE = """
+apiVersion: v1
+kind: Pod
+metadata: {name: sft}
+spec:
+  restartPolicy: Never
+  containers:
+    - name: train
+      image: hiyouga/llamafactory:%s
+      command:
+        - bash
+        - -c
+        - |
+          cat > /tmp/train.yaml <<'EOF'
+          stage: sft
+          do_train: true
+          model_name_or_path: deepseek-ai/DeepSeek-V3
+          template: deepseek3
+          dataset: identity
+          output_dir: /tmp/output
+          %s
+          EOF
+          llamafactory-cli train /tmp/train.yaml
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "key", "expected"),
+    [
+        ("0.9.4", "kt_optimize_rule: rule.yaml", set()),
+        ("latest", "kt_optimize_rule: rule.yaml", set()),
+        ("0.9.3", "kt_optimize_rule: rule.yaml", {"FTC871"}),
+        ("0.9.5", "kt_optimize_rule: rule.yaml", {"FTC871"}),
+        ("0.9.4", "learning_rte: 1.0e-4", {"FTC871"}),
+        ("0.8.3", "evaluation_strategy: steps", set()),
+        ("0.9.9", "an_argument_to_come: 1", set()),
+        ("latest", "evaluation_strategy: steps", {"FTC871"}),
+    ],
+)
+def test_an_argument_is_judged_by_the_release_that_runs_it(release: str, key: str, expected: set[str]) -> None:
+    assert codes(OF_AN_IMAGE % (release, key)) == expected
+
+
+def test_flags_are_judged_by_the_release_too() -> None:
+    job = OF_AN_IMAGE.replace("train /tmp/train.yaml", "train /tmp/train.yaml --cpu_infer=%s")
+    assert codes(job % ("0.9.4", "bf16: true", 32)) == set()
+    assert codes(job % ("0.9.5", "bf16: true", 32)) == {"FTC881"}
+
+
 TASK = "{name: t%d, replicas: 1, template: {spec: {restartPolicy: Never, containers: [{name: a, image: b}]}}}"
 HEAD = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec:\n  plugins: {svc: [], env: []}\n"
 MUCH = {

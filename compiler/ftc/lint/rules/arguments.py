@@ -37,9 +37,9 @@ def arguments_are_known(config: Config) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC871-key-of-one-release.yaml
     """
     command = _command(config)
-    if config.step is not None and _OTHERWISE & config.step.environment.variables.keys():
+    known = config.arguments(command)
+    if known is None or (config.step is not None and _OTHERWISE & config.step.environment.variables.keys()):
         return
-    known = {name for pair in config.releases for name in release.arguments(pair)[command]}
     for name in [name for name in config.data if name not in known]:
         releases = " or ".join(pair.partition("+")[0] for pair in config.releases)
         message = f"'{name}' is no argument of `llamafactory-cli {command}` in llamafactory {releases}"
@@ -121,12 +121,10 @@ def flags_are_known(step: Step) -> Iterator[Finding]:
         ours = launch.tool == "llamafactory" or any(
             t.endswith(("src/train.py", "llamafactory.launcher")) for t in texts
         )
-        known = {
-            name
-            for pair in Config({}, step.pod.job.object.document, step=step).releases
-            for name in release.arguments(pair)["train"]
-        }
-        for word in words[1:] if ours else ():
+        known = Config({}, step.pod.job.object.document, step=step).arguments("train") if ours else None
+        if known is None:
+            continue
+        for word in words[1:]:
             name = _flag(word)
             if name and name not in known and step.program is not None:
                 message = f"'{name}' is no argument of LLaMA-Factory's train"

@@ -41,7 +41,7 @@ def gang_is_possible(job: Job) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC805-more-than-there-are.yaml
     Right: tests/corpus/good/FTC805-all-of-two-tasks.yaml
     """
-    if job.volcano is None:
+    if job.volcano is None or not job.crews:
         return
     for key, wanted in (("minAvailable", job.volcano.min_available), ("minSuccess", job.volcano.min_success)):
         if wanted is not None and job.total is not None and wanted > job.total:
