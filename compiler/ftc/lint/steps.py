@@ -148,7 +148,7 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
     @property
     def elastic(self) -> bool:
         """Whether fewer pods than all are enough: a launcher says so, or the job does, and what it runs is not seen."""
-        if any(launch.elastic for _, launch in self.launches):
+        if any(launch.elastic for _, launch in self.launches) or self.job.metadata.labels.get(_ELASTIC) == "on":
             return True
         enough = self.job.volcano.min_available if self.job.volcano else None
         fewer = enough is not None and 1 < enough < (self.job.total or 0)
@@ -172,6 +172,8 @@ _RANKS = (
 )
 # Launchers whose processes find each other; mpirun starts the others itself.
 TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
+# Ascend/mind-cluster, elastic training: the job goes on with minReplicas.
+_ELASTIC = "elastic-scheduling"
 # Plugins that make one job of its pods.
 DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
 _POD_FIELD = re.compile(r"^metadata\.name$|index")

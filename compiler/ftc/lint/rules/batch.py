@@ -20,7 +20,8 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
     """A pod that trains is not started again by itself when it ends.
 
     Without restartPolicy it is Always: a VolcanoJob's trainer starts anew for ever and the job is never complete; a Job
-    is refused. OnFailure restarts one rank in its pod, into a world that waits for nobody, and no policy sees it.
+    is refused. OnFailure restarts one rank in its pod, into a world that waits for nobody, unless it is elastic, and no
+    policy sees it.
     Source: Kubernetes, pod lifecycle; Volcano issues 1075, 1099.
 
     Wrong: tests/corpus/bad/FTC866-restarted-for-ever.yaml
@@ -31,6 +32,7 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
         event for task in (job.volcano.tasks if job.volcano else ()) for p in task.policies for event in p.all_events
     }
     failed |= {event for policy in (job.volcano.policies if job.volcano else ()) for event in policy.all_events}
+    waits = job.several and not run.elastic
     for crew in job.crews if job.kind is not Kind.POD else ():
         policy, path = crew.template.spec.restart_policy, (*crew.path, "spec", "restartPolicy")
         if policy == "Always" or not job.object.has(*path):
@@ -39,7 +41,7 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
             message = f"restartPolicy {said}: a pod that has ended starts again"
             message = message if job.kind is Kind.VOLCANO else f"restartPolicy {said}, which a Job does not take"
             yield Finding(job.at(*path), message, "write restartPolicy: Never", severity)
-        elif policy == "OnFailure" and crew.name in run.trains and job.several and "TaskFailed" not in failed:
+        elif policy == "OnFailure" and waits and crew.name in run.trains and "TaskFailed" not in failed:
             message = f"OnFailure starts one of {job.total} ranks again, and the others do not meet it"
             yield Finding(job.at(*path), message, "write restartPolicy: Never", Severity.WARNING)
 

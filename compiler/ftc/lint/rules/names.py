@@ -199,14 +199,15 @@ def ports_are_ports(step: Step) -> Iterator[Finding]:
 def variables_can_be_read(step: Step) -> Iterator[Finding]:
     """A variable has a name that a program can read.
 
-    A shell passes over one with other characters than letters, digits and '_'; older clusters refuse some of them.
+    A shell passes over one with other characters than letters, digits and '_'; older clusters refuse some of them. A
+    name in small letters with '-' or '.' is a program's own.
     Source: Kubernetes, relaxed environment variable validation (1.32); bash, names.
 
     Wrong: tests/corpus/bad/FTC827-variable-with-a-blank.yaml
     Right: tests/corpus/good/FTC827-variable-with-digits.yaml
     """
     for index, variable in enumerate(step.container.env):
-        if variable.name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", variable.name):
+        if variable.name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[a-z][a-z0-9.-]*", variable.name):
             message = f"no shell reads a variable called '{variable.name}'"
             yield Finding(step.at("env", index), message, "use letters, digits and '_', not a digit first")
 

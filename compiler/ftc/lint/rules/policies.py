@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RESTARTS = ("RestartJob", "RestartPartition", "RestartPod", "RestartTask")
 _IN_PART = ("RestartPod", "RestartTask")
 _LOSS = ("PodFailed", "PodEvicted")
+# Builds of Volcano that take more actions, by a label of the jobs that they schedule.
+_OF_BUILDS = {"ring-controller.atlas": ("Ignore",)}  # Ascend/mind-cluster: fault-retry-times
 
 
 def _lists(job: Job) -> Iterator[tuple[KeyPath, tuple[Policy, ...]]]:
@@ -26,6 +28,11 @@ def _lists(job: Job) -> Iterator[tuple[KeyPath, tuple[Policy, ...]]]:
         yield ("spec", "policies"), job.volcano.policies
         for index, task in enumerate(job.volcano.tasks):
             yield ("spec", "tasks", index, "policies"), task.policies
+
+
+def _of_build(job: Job) -> tuple[str, ...]:
+    """The actions that the job's own build of Volcano has and upstream has not."""
+    return tuple(action for label in job.metadata.labels for action in _OF_BUILDS.get(label, ()))
 
 
 def _all(job: Job) -> list[tuple[KeyPath, Policy]]:
@@ -50,6 +57,7 @@ def policies_are_accepted(job: Job) -> Iterator[Finding]:
 
 def _accepted(job: Job, path: KeyPath, policy: Policy) -> Iterator[Finding]:
     place, events, actions = job.at(*path), schemas.events(*job.cluster), schemas.actions(*job.cluster)
+    taken = {*actions, *_of_build(job)} | ({""} if job.object.has(*path, "action") else set())
     if policy.all_events and policy.exit_code is not None:
         yield Finding(place, "a policy is for an event or for an exit code, not for both", "make it two policies")
     elif not policy.all_events and policy.exit_code is None and not job.object.has(*path, "exitCode"):
@@ -59,7 +67,7 @@ def _accepted(job: Job, path: KeyPath, policy: Policy) -> Iterator[Finding]:
         yield Finding(where, f"Volcano {job.cluster[0]} takes no policy on '{event}'", did_you_mean(event, events))
     if policy.exit_code == 0:
         yield Finding(job.at(*path, "exitCode"), "0 is success, and no policy is for it", "use event: TaskCompleted")
-    if policy.action not in actions and not (policy.action == "" and job.object.has(*path, "action")):
+    if policy.action not in taken:
         said = f"has no action '{policy.action}'" if policy.action else "the policy has no action"
         message = f"Volcano {job.cluster[0]} {said}" if policy.action else said
         yield Finding(job.at(*path, "action"), message, did_you_mean(policy.action, actions))
@@ -93,8 +101,11 @@ def loss_restarts(run: Run) -> Iterator[Finding]:
     job = run.job
     if job.volcano is None or run.apart or not (job.several or run.spreads):
         return
+    if any(policy.action in _of_build(job) for _, policy in _all(job)):
+        return  # the build's own scheduler sees to lost pods
     handled = {event for _, policy in _all(job) for event in policy.all_events}
-    if not run.trains and all(crew.template.spec.restart_policy == "OnFailure" for crew in job.crews):
+    in_place = all(crew.template.spec.restart_policy == "OnFailure" for crew in job.crews)
+    if in_place and (run.elastic or not run.trains):
         handled.add("PodFailed")  # which the kubelet sees to
     if run.elastic:
         handled.add("PodEvicted")  # the controller makes the pod anew, and it joins
@@ -118,6 +129,7 @@ def losses_are_alike(job: Job) -> Iterator[Finding]:
     """
     for path, policies in _lists(job):
         actions = {event: policy.action for policy in policies for event in policy.all_events if event in _LOSS}
+        actions = {event: action for event, action in actions.items() if action not in _of_build(job)}
         if len(set(actions.values())) > 1:
             said = " and ".join(f"{event} to {action}" for event, action in actions.items())
             message = f"{said}: an evicted pod may count as either"
