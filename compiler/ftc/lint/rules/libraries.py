@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.accelerators import VISIBLE, Libraries, Limit, libraries
 from ftc.diagnostics.model import Severity
-from ftc.lint.devices import asked
+from ftc.lint.devices import asked, count
 from ftc.lint.objects import Kind
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run, Step
@@ -73,11 +73,12 @@ def _chosen(step: Step, variable: Variable) -> str:
 
 
 def pods_do_not_meet_on_a_node(run: Run) -> Iterator[Finding]:
-    """Pods of one training do not meet on the network of one node, and they find each other from it.
+    """A pod on the network of its node has its ports there to itself, and finds the other pods from there.
 
-    With hostNetwork two of them on a node want one port. Names of pods are looked up at the node's own DNS, unless
-    dnsPolicy is ClusterFirstWithHostNet, which Volcano's webhook sets and Kubernetes does not.
-    Source: Kubernetes, Pod: hostNetwork, dnsPolicy; Volcano, pkg/webhooks/admission/jobs/mutate; issue 778.
+    With hostNetwork the rendezvous listens at a port of the node, which another training there may have. The scheduler
+    keeps pods apart that declare one port: it is a host port then. Names of pods are looked up at the node's own DNS,
+    unless dnsPolicy is ClusterFirstWithHostNet, which Volcano's webhook sets and Kubernetes does not.
+    Source: Kubernetes, Pod: hostNetwork, containerPort, dnsPolicy; Volcano, jobs/mutate; issue 778.
 
     Wrong: tests/corpus/bad/FTC899-on-the-network-of-the-node.yaml
     Right: tests/corpus/good/FTC899-apart-on-the-network-of-the-node.yaml
@@ -87,17 +88,29 @@ def pods_do_not_meet_on_a_node(run: Run) -> Iterator[Finding]:
     for pod in {step.pod.crew.name: step.pod for step in run.steps if step.pod.crew.name in run.trains}.values():
         if pod.raw("hostNetwork") is not True:
             continue
-        if (pod.replicas or 0) >= MANY and not _kept_apart(pod):
-            message = f"two of {pod.replicas} pods on one node want the same port of it"
-            yield Finding(pod.at("hostNetwork"), message, "keep them apart: podAntiAffinity on kubernetes.io/hostname")
+        if (pod.replicas or 0) >= MANY and not (_kept_apart(pod) or _opens_ports(run)):
+            message = "the rendezvous listens at a port of the node, which another training there may have"
+            help_ = "declare the port in the container's ports: the scheduler then keeps such pods apart"
+            yield Finding(pod.at("hostNetwork"), message, help_)
         if run.job.batch is not None and pod.raw("dnsPolicy") != "ClusterFirstWithHostNet":
             message = "the names of the pods are not found from the network of the node"
             yield Finding(pod.at("hostNetwork"), message, "write dnsPolicy: ClusterFirstWithHostNet")
 
 
+# Devices that few nodes have more of.
+_OF_A_NODE = 8
+
+
 def _kept_apart(pod: Pod) -> bool:
-    taken = any(port.host_port for container in pod.spec.containers for port in container.ports)
-    return taken or pod.has("affinity") or pod.has("topologySpreadConstraints")
+    containers = pod.spec.containers
+    taken = any(port.container_port for container in containers for port in container.ports)
+    whole = any((count(container) or 0) >= _OF_A_NODE for container in containers)
+    return taken or whole or pod.has("affinity") or pod.has("topologySpreadConstraints")
+
+
+def _opens_ports(run: Run) -> bool:
+    """Whether a plugin of Volcano declares the port of the rendezvous in each container."""
+    return bool(run.job.plugins.keys() & {"pytorch", "tensorflow", "mpi"})
 
 
 RULES = (
