@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.lint.objects import Kind
 from ftc.lint.program import stops
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Step
@@ -38,7 +39,7 @@ def failures_are_seen(step: Step) -> Iterator[Finding]:
     """A training that fails fails its pod.
 
     Without `set -e` the script goes on after it, and the pod ends as its last command does: a failed training counts as
-    completed, and no policy restarts it.
+    completed, and no policy restarts it. A pod that is no job's may wait for ever after it.
     Source: bash, set -e; Volcano, PodFailed acts on the exit code of the first container.
 
     Wrong: tests/corpus/bad/FTC883-training-then-echo.yaml
@@ -53,6 +54,8 @@ def failures_are_seen(step: Step) -> Iterator[Finding]:
         if not command.context.plain:
             continue
         after = [c for c in program.script.commands if c.start > command.start and not c.context.substituted]
+        if step.pod.job.kind is Kind.POD and after and _waits_for_ever(after[-1]):
+            return
         if after and all(one.name not in ("exit", "wait") for one in after[:1]):
             message = f"when {command.name} fails, the script goes on, and the pod ends as {after[-1].name} does"
             yield Finding(program.at(command.start), message, "begin the script with set -e")
@@ -68,6 +71,11 @@ def _is_training(step: Step, command: Command) -> bool:
 
 def _is_program(word: str) -> bool:
     return word.endswith(".py") or word == "export"
+
+
+def _waits_for_ever(command: Command) -> bool:
+    words = {word.text for word in command.arguments}
+    return bool(words & {"sleep": {"inf", "infinity"}, "tail": {"-f"}}.get(command.name, set()))
 
 
 def _looks(program: Program) -> bool:
