@@ -31,7 +31,7 @@ _MPI_WORDS = {"mca": 2, "x": 1, "genv": 2}
 class Launch(msgspec.Struct, frozen=True):
     """One such command: the tool, its options by their long name with `_`, and the words after them.
 
-    `partly` says that some of its words are known at run time only.
+    `partly` says that some of its words are known at run time only, or have got lost from it.
     """
 
     tool: str
@@ -69,7 +69,9 @@ def launches(script: Script) -> Iterator[Launch]:
         command = unwrapped(msgspec.structs.replace(plain, words=_split(plain.words, script)))
         tool, words = _tool(command)
         if tool:
-            yield _launch(tool, command, words)
+            launch = _launch(tool, command, words)
+            lost = any(start > command.start for start, _ in script.strays)
+            yield msgspec.structs.replace(launch, partly=launch.partly or lost)
 
 
 def _tool(command: Command) -> tuple[str, tuple[Word, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
@@ -203,6 +204,43 @@ def test_what_only_looks_wrong_is_left_alone(addition: str) -> None:
 def test_the_trainers_own_examples_are_left_alone() -> None:
     text = "stage: sft\nmodel_name_or_path: a/b\ndo_train: true\ndataset: a\ntemplate: llama3\noutput_dir: a\n"
     assert codes(f"{text}flash_attn: fa2\nddp_timeout: 180000000\noverwrite_output_dir: true\nbf16: true\n") == set()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "torchrun \\\n  # the pods\n  --nnodes=2 --nproc_per_node=8 train.py",
+        "torchrun --nnodes=2 \\ \n  --nproc_per_node=8 train.py",
+        "torchrun --nnodes=2\n  --nproc_per_node 8 train.py",
+    ],
+)
+def test_an_option_that_stands_as_a_command_is_said_once_and_nothing_of_what_it_would_have_told(script: str) -> None:
+    job = """
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {name: sft}
+spec:
+  schedulerName: volcano
+  plugins: {pytorch: [--master=master, --worker=worker, --port=29500]}
+  policies: [{events: [PodFailed, PodEvicted], action: RestartJob}]
+  tasks:
+"""
+    for name in ("master", "worker"):
+        job += f"""
+    - name: {name}
+      replicas: 1
+      template:
+        spec:
+          restartPolicy: Never
+          volumes: [{{name: shm, emptyDir: {{medium: Memory, sizeLimit: 8Gi}}}}]
+          containers:
+            - name: train
+              image: registry.example.com/train:1.0
+              command: [bash, -ec, {json.dumps(script)}]
+              resources: {{limits: {{nvidia.com/gpu: 8}}}}
+              volumeMounts: [{{name: shm, mountPath: /dev/shm}}]
+"""
+    assert [d.code for d in judged(job)] == ["FTC882", "FTC882"]
 
 
 def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:

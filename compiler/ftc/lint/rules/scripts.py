@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 def scripts_are_read(step: Step) -> Iterator[Finding]:
     """The shell can read the script to its end.
 
-    What is not closed is a syntax error, which the shell finds when it gets there, after hours maybe.
-    Source: bash, as tree-sitter's grammar has it.
+    What is not closed is a syntax error, which the shell finds when it gets there, after hours maybe. A backslash goes
+    on with the next line only at the very end of its own, and a comment in between ends the command: the options below
+    are commands that there are not.
+    Source: bash, as tree-sitter's grammar has it; bash, comments and quoting.
 
     Wrong: tests/corpus/bad/FTC882-if-without-fi.yaml
     Right: tests/corpus/good/FTC882-all-closed.yaml
@@ -30,6 +32,11 @@ def scripts_are_read(step: Step) -> Iterator[Finding]:
     if program is not None and program.script.mistake is not None and program.shell in ("bash", "sh", "dash", "ash"):
         message = "the shell cannot read the script from here on: something is not closed, or misplaced"
         yield Finding(program.at(program.script.mistake), message, "look for an open quote, if, do, or bracket")
+    elif program is not None and program.shell and program.script.strays:
+        start, name = program.script.strays[0]
+        message = f"the option {name} begins a command of its own: the line before it has ended"
+        help_ = "end that line with \\, nothing behind it, and no comment in between"
+        yield Finding(program.at(start), message, help_)
 
 
 _TRAINS = ("torchrun", "accelerate", "deepspeed", "mpirun", "llamafactory-cli", "lmf", "python", "python3")

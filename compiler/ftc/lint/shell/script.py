@@ -168,6 +168,14 @@ class Script(msgspec.Struct, frozen=True):
     exported: frozenset[str] = frozenset()
     mistake: int | None = None
 
+    @property
+    def strays(self) -> list[tuple[int, str]]:
+        """The options that stand as commands, because the line before has ended: their places and names."""
+        own = [one for command in self.commands for one in command.settings]
+        named = [(one.start, one.name) for one in (*self.assignments, *own)]
+        named += [(command.start, command.name) for command in self.commands]
+        return sorted((start, name) for start, name in named if re.fullmatch(r"--?[A-Za-z][\w-]*", name))
+
     def exports(self, name: str) -> bool:
         """Whether a command sees a variable that the script sets."""
         every = any(
