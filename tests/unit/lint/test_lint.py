@@ -243,6 +243,20 @@ spec:
     assert [d.code for d in judged(job)] == ["FTC882", "FTC882"]
 
 
+@pytest.mark.parametrize(
+    ("number", "host", "expected"),
+    [
+        ("$((${VC_MASTER_NUM:-0} + VC_WORKER_NUM))", "${VC_MASTER_HOSTS:-${VC_WORKER_HOSTS%%,*}}", set()),
+        ("$VC_WORKER_NUM", "${VC_MASTER_HOSTS:-127.0.0.1}", {"FTC833"}),
+        ("${VC_MASTER_NUM:-0}", "${VC_MASTER_HOSTS:-}", {"FTC833"}),
+    ],
+)
+def test_a_script_may_be_for_jobs_of_other_tasks_too(number: str, host: str, expected: set[str]) -> None:
+    text = (cases.CORPUS / "good" / "FTC899-apart-on-the-network-of-the-node.yaml").read_text()
+    text = text.replace("--nnodes=2", f"--nnodes={number}").replace("${VC_WORKER_HOSTS%%,*}", host)
+    assert codes(text) & {"FTC833"} == expected
+
+
 def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:
     text = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {minAvailable: 3}\n"
     assert codes(text) == {"FTC802"}

@@ -59,7 +59,15 @@ def volcano_sets_what_is_read(step: Step) -> Iterator[Finding]:
 def _is_of_volcano(step: Step, read: Read) -> bool:
     """One of Volcano's variables; one pod can do without it where the script says how."""
     ours = bool(_LIST.fullmatch(read.name)) or read.name in INDEX or bool(_meant(step, read.name))
-    return ours and (step.pod.job.several or not read.tolerant)
+    return ours and (step.pod.job.several or not read.tolerant) and not _makes_up_for(step, read)
+
+
+def _makes_up_for(step: Step, read: Read) -> bool:
+    """Whether a task that there is stands in for another that some job has: `${VC_MASTER_NUM:-0} + VC_WORKER_NUM`."""
+    job, default = step.pod.job, read.expansion.default or ""
+    lists = [f"VC_{variable_part(crew.name)}_{what}" for crew in job.crews for what in ("HOSTS", "NUM")]
+    given = {name for name in lists if "svc" in job.plugins and name in step.script.value}
+    return bool(given) and bool(default) and (default == "0" or any(name in default for name in given))
 
 
 def _meant(step: Step, name: str) -> str:
