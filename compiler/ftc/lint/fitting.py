@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.lint import schemas
-from ftc.lint.kinds import kind_of
+from ftc.lint.kinds import kind_of, typed
 from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, VolcanoJob
-from ftc.lint.objects import UNSEEN, Kind, Mismatch, Object, Typed, Versions, written
+from ftc.lint.objects import UNSEEN, Kind, Mismatch, Object, Typed, Versions
 from ftc.lint.pod_manifest import Template
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def objects(document: Document, versions: Versions) -> Iterator[Object]:
         clean = _clean(data)
         kind, inner = kind_of(clean)
         if kind is not None:
-            typed = written(clean, inner)
-            yield Object(document, (*path, *inner), kind, typed, *_fitted(typed, kind, versions), versions)
+            part = typed(clean, inner)
+            yield Object(document, (*path, *inner), kind, part, *_fitted(part, kind, versions), versions)
 
 
 def _items(data: Any) -> Iterable[tuple[KeyPath, Any]]:

@@ -14,6 +14,9 @@ _SIMPLE_KINDS = {kind.value: kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CO
 _SIMPLE = {name.casefold(): kind for name, kind in _SIMPLE_KINDS.items()}
 _OF_JOBS = ("CronJob", "JobFlow", "JobTemplate")
 _INNER: KeyPath = ("spec", "template")
+# Volcano's own, which makes VolcanoJobs.
+_CRON = ("batch.volcano.sh/v1alpha1", "CronJob")
+_IN_CRON: KeyPath = ("spec", "jobTemplate")
 _TEMPLATES: dict[str, KeyPath] = {
     "Pod": (),
     "CronJob": ("spec", "jobTemplate", *_INNER),
@@ -26,11 +29,24 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
     if not isinstance(data, dict):
         return None, ()
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
+    if (group, kind) == _CRON and written(data, (*_IN_CRON, "spec", "tasks")) is not None:
+        return Kind.VOLCANO, _IN_CRON
     found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
     path = _TEMPLATES.get(kind)
     if found is None and path is not None and _is_template(written(data, path)):
         return Kind.POD, path
     return found, ()
+
+
+def typed(data: Any, inner: KeyPath) -> Any:
+    """The part of an object that is typed; a job that another object makes has that one's group, namespace and name."""
+    part = written(data, inner)
+    if inner != _IN_CRON:
+        return part
+    named = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
+    made = {"generateName": f"{named.get('name', 'job')}-"} | {k: v for k, v in named.items() if k == "namespace"}
+    own = part["metadata"] if isinstance(part.get("metadata"), dict) else {}
+    return {**part, "apiVersion": data["apiVersion"], "kind": "Job", "metadata": {**made, **own}}
 
 
 def _simple(group: str, kind: str) -> Kind | None:

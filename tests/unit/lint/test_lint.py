@@ -257,6 +257,16 @@ def test_a_script_may_be_for_jobs_of_other_tasks_too(number: str, host: str, exp
     assert codes(text) & {"FTC833"} == expected
 
 
+def test_the_jobs_of_a_cron_job_of_volcano_are_judged() -> None:
+    text = (cases.CORPUS / "good" / "FTC899-apart-on-the-network-of-the-node.yaml").read_text()
+    job = yaml.safe_load(text)
+    template = {"schedule": "0 3 * * *", "jobTemplate": {"spec": job["spec"]}}
+    good = yaml.safe_dump({**job, "kind": "CronJob", "spec": template})
+    assert judged(good) == ()
+    (found,) = judged(good.replace("minAvailable: 2", "minAvailable: 1"))
+    assert (found.code, found.path) == ("FTC806", ("spec", "jobTemplate", "spec", "minAvailable"))
+
+
 def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:
     text = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {minAvailable: 3}\n"
     assert codes(text) == {"FTC802"}
