@@ -55,7 +55,7 @@ def lint(files: Iterable[tuple[str, bytes]], versions: Versions, beside: Contain
 
 
 def _nothing_in(name: str) -> Diagnostic:
-    return _note(Position(name, 1, 1), "has no VolcanoJob, Job, pod or LLaMA-Factory YAML")
+    return _note(Position(name, 1, 1), "has no VolcanoJob, Job or pod, and no YAML for LLaMA-Factory's train or export")
 
 
 def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
