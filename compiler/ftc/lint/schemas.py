@@ -93,13 +93,17 @@ def _words(schema: Json) -> tuple[str, ...]:
     return tuple(word for one in schema["anyOf"] for word in (*one.get("enum", ()), *filter(None, [one.get("const")])))
 
 
+# Its status has been True where nothing is said since 1.26; the definitions say so from 1.35 on.
+_PATTERN = "io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern"
+
+
 @cache
 def kubernetes(definition: str, minor: str) -> Validator:
     """A batch Job, a Service, a claim."""
     defs = kubernetes_definitions(minor)
     name = {"PersistentVolumeClaim": NAME, "Service": LABEL}.get(definition.rpartition(".")[2], _TEXT)
-    defs = constrained({**defs, _META: _metadata(defs[_META], name)})
-    return _validator(_object(defs[definition]), defs)
+    defs = {**defs, _META: _metadata(defs[_META], name), _PATTERN: {**defs[_PATTERN], "required": ["type"]}}
+    return _validator(_object(defs[definition]), constrained(defs))
 
 
 @cache

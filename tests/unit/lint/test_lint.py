@@ -267,6 +267,43 @@ def test_the_jobs_of_a_cron_job_of_volcano_are_judged() -> None:
     assert (found.code, found.path) == ("FTC806", ("spec", "jobTemplate", "spec", "minAvailable"))
 
 
+INDEXES = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: parts}
+spec:
+  completions: 8
+  parallelism: 8
+  completionMode: Indexed
+  podFailurePolicy:
+    rules:
+    - {action: Ignore, onPodConditions: [{type: DisruptionTarget}]}
+    - {action: FailIndex, onExitCodes: {operator: In, values: [3]}}
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: part, image: registry.example.com/part:1.0}]
+"""
+
+
+@pytest.mark.parametrize("kubernetes", [kubernetes_versions()[0], kubernetes_versions()[-1]])
+def test_an_index_fails_where_indexes_have_a_limit(kubernetes: str) -> None:
+    versions = Versions(kubernetes, NEWEST.volcano)
+    (found,) = judged(INDEXES, versions=versions)
+    assert (found.code, found.path) == ("FTC870", ("spec", "podFailurePolicy", "rules", 1, "action"))
+    assert (
+        judged(INDEXES.replace("completions: 8", "completions: 8\n  backoffLimitPerIndex: 1"), versions=versions) == ()
+    )
+
+
+def test_a_rendezvous_elsewhere_listens_on_no_node_of_the_pods() -> None:
+    text = (cases.CORPUS / "bad" / "FTC899-on-the-network-of-the-node.yaml").read_text()
+    elsewhere = "--rdzv_backend=etcd-v2 --rdzv_endpoint=etcd:2379"
+    text = text.replace("--master_addr=${VC_WORKER_HOSTS%%,*} --master_port=29500", elsewhere)
+    assert elsewhere in text
+    assert codes(text) == set()
+
+
 def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:
     text = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {minAvailable: 3}\n"
     assert codes(text) == {"FTC802"}

@@ -139,9 +139,9 @@ def _unlike(job: Job, service: Service) -> str:
 def failures_are_counted(run: Run) -> Iterator[Finding]:
     """The keys that say what a failure of a pod means go together.
 
-    podFailurePolicy needs restartPolicy Never, and podReplacementPolicy Failed; limits per index need completionMode
-    Indexed. The API server refuses the rest. For ranks of one training a limit per index means nothing: the others
-    cannot go on without one.
+    podFailurePolicy needs restartPolicy Never, and podReplacementPolicy Failed; its action FailIndex needs a limit per
+    index, which needs completionMode Indexed. The API server refuses the rest. For ranks of one training a limit per
+    index means nothing: the others cannot go on without one.
     Source: Kubernetes, pkg/apis/batch/validation.
 
     Wrong: tests/corpus/bad/FTC870-policy-of-pods-that-restart.yaml
@@ -174,6 +174,11 @@ def failures_are_counted(run: Run) -> Iterator[Finding]:
     for key, wrong, message in needs:
         if wrong:
             yield Finding(job.at("spec", key), f"{key} {message}")
+    rules = (batch.pod_failure_policy or {}).get("rules")
+    for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(rule, dict) and rule.get("action") == "FailIndex" and batch.backoff_limit_per_index is None:
+            place = job.at("spec", "podFailurePolicy", "rules", index, "action")
+            yield Finding(place, "FailIndex needs backoffLimitPerIndex", "add it, or use action: FailJob")
     if batch.backoff_limit_per_index is not None and indexed and run.trains and job.several:
         message = f"{job.total} ranks train together: when one has failed for good, the others wait for it"
         yield Finding(job.at("spec", "backoffLimitPerIndex"), message, "use backoffLimit", Severity.WARNING)

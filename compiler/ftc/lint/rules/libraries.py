@@ -88,7 +88,7 @@ def pods_do_not_meet_on_a_node(run: Run) -> Iterator[Finding]:
     for pod in {step.pod.crew.name: step.pod for step in run.steps if step.pod.crew.name in run.trains}.values():
         if pod.raw("hostNetwork") is not True:
             continue
-        if (pod.replicas or 0) >= MANY and not (_kept_apart(pod) or _opens_ports(run)):
+        if _meet_in_a_pod(run) and (pod.replicas or 0) >= MANY and not (_kept_apart(pod) or _opens_ports(run)):
             message = "the rendezvous listens at a port of the node, which another training there may have"
             help_ = "declare the port in the container's ports: the scheduler then keeps such pods apart"
             yield Finding(pod.at("hostNetwork"), message, help_)
@@ -106,6 +106,12 @@ def _kept_apart(pod: Pod) -> bool:
     taken = any(port.container_port for container in containers for port in container.ports)
     whole = any((count(container) or 0) >= _OF_A_NODE for container in containers)
     return taken or whole or pod.has("affinity") or pod.has("topologySpreadConstraints")
+
+
+def _meet_in_a_pod(run: Run) -> bool:
+    """Whether the rendezvous is one of the pods, and not a store of somebody else's."""
+    backends = [launch.option("rdzv_backend") for _, launch in run.launches]
+    return not all(backend is not None and backend.literal.startswith("etcd") for backend in backends)
 
 
 def _opens_ports(run: Run) -> bool:
