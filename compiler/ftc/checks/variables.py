@@ -124,10 +124,11 @@ def memory_can_be_registered(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def ports_do_not_clash(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Two pods of a job do not meet on the network of one node.
+    """Trainings do not meet on the network of one node, and their pods find each other there.
 
-    With hostNetwork they would listen at one port; a host port tells the scheduler to keep them apart, and
-    ClusterFirstWithHostNet lets them find each other's names (Kubernetes, Pod: hostPort, dnsPolicy).
+    With hostNetwork the port of rank 0 is the node's: another training's rank 0 may hold it. A host port tells the
+    scheduler to keep them apart, and ClusterFirstWithHostNet lets the pods find each other's names (Kubernetes, Pod:
+    hostPort, dnsPolicy).
 
     Wrong: nodes=2 pod.spec.hostNetwork=true
     Right: nodes=2 network=host
