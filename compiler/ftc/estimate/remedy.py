@@ -15,6 +15,8 @@ from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 # The estimate is within 15 % of what was measured.
 MARGIN = 1.15
 _SHORTEST = 512
+# Sequences at once; larger batches are not worth trying one by one.
+_LARGEST = 1024
 _ADAPTER_RANK = 8
 _STATE = 8
 _BITS = 4
@@ -84,7 +86,7 @@ def _checkpointing(training: Training, _: Room) -> Iterator[Change]:
 def _batch(training: Training, _: Room) -> Iterator[Change]:
     """Fewer sequences at once and as many before each step: the same result."""
     batch = training.tokens // training.length // (2 if training.preference else 1)
-    sizes = [size for size in range(batch - 1, 0, -1) if batch % size == 0]
+    sizes = [size for size in range(min(batch - 1, _LARGEST), 0, -1) if batch % size == 0]
     for size in sizes:
         accumulation = training.accumulation * (batch // size)
         overrides = (

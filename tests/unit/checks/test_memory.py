@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 
 import pytest
 
@@ -128,6 +129,13 @@ def test_the_terms_are_told_and_the_result_is_kept_where_that_is_enough() -> Non
     assert diagnostic.help.startswith("engine=deepspeed-z2 makes it")
     (diagnostic,) = told(f"{CARD} train.per_device_train_batch_size=16")
     assert diagnostic.help.startswith("train.per_device_train_batch_size=8 train.gradient_accumulation_steps=16 makes")
+
+
+def test_a_batch_beyond_all_measure_is_judged_at_once() -> None:
+    began = time.process_time()
+    (diagnostic,) = told(f"{CARD} train.per_device_train_batch_size=2147483648")
+    assert time.process_time() - began < 5
+    assert "train.per_device_train_batch_size=" in diagnostic.help
 
 
 def test_where_nothing_is_enough_it_says_so() -> None:
