@@ -9,7 +9,6 @@ from ftc.checks.given import containers
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
-from ftc.spec.launcher import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     added = _added(spec)
     if not {name for _, name in added} - ours:
         return
-    if device is None and not isinstance(spec.launcher, Command):
+    if device is None and spec.trains:
         for (_, name), path in added.items():
             if name in kinds():
                 yield Finding(path, f"asks for {name}, and the training is told to use no device", _CHOOSE)

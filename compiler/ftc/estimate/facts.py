@@ -8,7 +8,6 @@ import msgspec
 
 from ftc.estimate.sizes import MODULES
 from ftc.estimate.training import Training
-from ftc.spec.launcher import Command
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import chosen
@@ -57,7 +56,7 @@ class Unknown(msgspec.Struct, frozen=True):
 def read(spec: JobSpec) -> Training | Unknown:
     """The facts, or the first that is missing."""
     model, method = spec.model, spec.method
-    if isinstance(spec.launcher, Command) or model is None or method is None:
+    if not spec.trains or model is None or method is None:
         return Unknown("the program is not LLaMA-Factory")
     if model.architecture is None:
         return Unknown("model.architecture is not given")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.estimate.engines import HALF
-from ftc.spec.launcher import Command
 from ftc.spec.source import OnVolume
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def fetched(spec: JobSpec) -> int:
 def written(spec: JobSpec) -> int:
     """The result of all weights, the merged copy and the one in fewer bits; an adapter is small."""
     method = spec.method
-    if isinstance(spec.launcher, Command) or method is None or spec.model is None or spec.model.architecture is None:
+    if not spec.trains or method is None or spec.model is None or spec.model.architecture is None:
         return 0
     count = spec.model.architecture.parameters
     whole = (method.finetuning_type in ("full", "freeze")) + (method.merge is not None)

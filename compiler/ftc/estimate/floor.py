@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.estimate.engines import HALF, leaves
-from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import chosen
@@ -22,7 +21,7 @@ def least(spec: JobSpec) -> int:
     KTransformers keeps experts on the host, and a device map spreads layers over the devices of a process.
     """
     arguments = chosen(spec)
-    if isinstance(spec.launcher, Command) or spec.model is None or spec.model.architecture is None:
+    if not spec.trains or spec.model is None or spec.model.architecture is None:
         return 0
     if arguments.get("use_kt") is True or "quantization_device_map" in arguments:
         return 0

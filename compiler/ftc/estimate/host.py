@@ -10,7 +10,6 @@ from ftc.estimate import sizes
 from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
 from ftc.estimate.facts import read
 from ftc.estimate.training import Training
-from ftc.spec.launcher import Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 
@@ -39,7 +38,7 @@ def needs(spec: JobSpec) -> tuple[Need, ...]:
 
 def _merge(spec: JobSpec) -> Need:
     """Weights of 16 bits; a merge is on the CPU unless told (LLaMA-Factory 0.9.5, hparams/model_args.py)."""
-    if isinstance(spec.launcher, Command) or spec.model is None or spec.method is None or spec.method.merge is None:
+    if not spec.trains or spec.model is None or spec.method is None or spec.method.merge is None:
         return Need(0, MERGING)
     on_host = spec.hardware.device is None or spec.method.merge.get("export_device", "cpu") == "cpu"
     model = spec.model.architecture

@@ -17,6 +17,8 @@ MARGIN = 1.15
 _SHORTEST = 512
 # Sequences at once; larger batches are not worth trying one by one.
 _LARGEST = 1024
+# Beyond this the traffic, not the memory, decides.
+_MOST_NODES = 32
 _ADAPTER_RANK = 8
 _STATE = 8
 _BITS = 4
@@ -157,10 +159,6 @@ def _nodes(training: Training, room: Room) -> Iterator[Change]:
     while nodes <= _MOST_NODES:
         yield from _spread(training, room, nodes, max(room.devices, room.devices_per_node))
         nodes *= 2
-
-
-# Beyond this the traffic, not the memory, decides.
-_MOST_NODES = 32
 
 
 def _spread(training: Training, room: Room, nodes: int, devices: int) -> Iterator[Change]:
