@@ -48,7 +48,7 @@ def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Slices of devices are placed by a scheduler that knows them.
+    """What HAMi hands out is placed by a scheduler that knows it.
 
     HAMi's webhook leaves pods of another scheduler alone, and upstream Volcano knows no node with its slices: the pods
     may stay pending. Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
@@ -59,7 +59,8 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is not None and device.allocator == "hami" and not spec.cluster.hami_with_volcano:
         message = f"HAMi hands {device.resource} out, and the job's scheduler is Volcano: its pods may stay pending"
-        help_ = "set cluster.hami_with_volcano=true if the platform wired the two, or choose whole devices"
+        others = "or use -t job" if device.sharing == "whole" else "use -t job, or choose whole devices"
+        help_ = f"set cluster.hami_with_volcano=true if the platform wired the two, {others}"
         yield Finding(("hardware", "device", "resource"), message, help_)
 
 
@@ -94,7 +95,7 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     if device is not None and device.sharing != "whole" and spec.processes > 1:
         message = f"{spec.processes} processes on slices of {device.resource}: two of one card cannot talk"
-        related = (("nodes",), ("hardware", "device", "slices"))
+        related = (("nodes",), ("hardware", "device", "sharing"))
         yield Finding(("devices",), message, "use whole devices for more than one process", related)
 
 

@@ -11,6 +11,7 @@ from ftc.estimate.training import Training
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import chosen
+from ftc.trainer.ranges import AT_LEAST_ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,7 @@ def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
         if spec.engine.stage == 3:  # noqa: PLR2004 - the name of the stage
             given.pop("reduce_bucket_size", None)
     yield from (f"{name} is no number" for name, value in given.items() if type(value) is not int or value < 1)
+    yield from (f"{name} is out of range" for name, value in given.items() if not AT_LEAST_ONE.takes(value))
     if arguments.get("quantization_bit") not in (None, 2, 3, 4, 5, 6, 8):
         yield "quantization_bit is not known"
 

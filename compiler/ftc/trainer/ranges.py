@@ -1,7 +1,8 @@
 """What numbers a training can use, and what it can report to.
 
-Each number out of its range was given to LLaMA-Factory 0.9.5 and 0.9.3 and ended the training, most of them with the
-model loaded. The names are transformers' (integrations/integration_utils.py), 4.51 to 5.6.
+Each number out of its range ends the training, most of them with the model loaded (tried with LLaMA-Factory 0.9.5 and
+0.9.3; those of the optimizer as torch/optim/adam.py has them). The names are transformers'
+(integrations/integration_utils.py), 4.51 to 5.6.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ from __future__ import annotations
 import msgspec
 
 
+# No training needs a larger number, and PyTorch's are of 32 bits in many places.
+_MOST = 2**31 - 1
+
+
 class Range(msgspec.Struct, frozen=True):
     """What a number may be, both ends included."""
 
     low: float
-    high: float = float("inf")
+    high: float = _MOST
 
     @property
     def text(self) -> str:
         """The range in words."""
-        return f"at least {self.low}" if self.high == float("inf") else f"between {self.low} and {self.high}"
+        if self.low == float("-inf"):
+            return f"at most {self.high}"
+        return f"at least {self.low}" if self.high == _MOST else f"between {self.low} and {self.high}"
 
     def takes(self, value: object) -> bool:
         """Whether a value is in the range; what is no number is another's to judge."""
@@ -36,7 +43,12 @@ RANGES = {
     "torch_empty_cache_steps": AT_LEAST_ONE,
     "dataloader_prefetch_factor": AT_LEAST_ONE,
     "dataloader_num_workers": Range(0),
+    "per_device_eval_batch_size": AT_LEAST_ONE,
     "learning_rate": Range(0),
+    "weight_decay": Range(0),
+    "adam_beta1": Range(0, 1),
+    "adam_beta2": Range(0, 1),
+    "num_train_epochs": Range(float("-inf")),
     "warmup_steps": Range(0),
     "seed": Range(0, 2**32 - 1),
 }
