@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 # List field: the keys that tell its items apart (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
-# tolerations whole; here they add up, as a platform's and a user's should.
+# tolerations and capabilities whole; here they add up, as those of a device, a network and a user should.
 MERGE_KEYS = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -26,6 +26,8 @@ MERGE_KEYS = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "items": ("path",),
 }
+# The lists of `capabilities`.
+_SETS = ("add", "drop")
 
 
 def merge(base: Json, overlay: Json) -> Json:
@@ -41,6 +43,8 @@ def _merged(key: str, old: Any, new: Any) -> Any:
         return merge(old, new)
     if isinstance(old, list) and isinstance(new, list) and key in MERGE_KEYS:
         return _merge_items(MERGE_KEYS[key], old, new)
+    if isinstance(old, list) and isinstance(new, list) and key in _SETS:
+        return [*old, *(item for item in new if item not in old)]
     return new
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftc.plan.merge import MERGE_KEYS, merge
-from unit.compiling import ROOT, pod, template, trainer, variables
+from unit.compiling import COMMAND, ROOT, pod, template, trainer, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,3 +154,8 @@ def test_a_fragment_can_change_the_training_container() -> None:
     spec = pod(fragment)
     assert [c["name"] for c in spec["containers"]] == ["train", "side"]
     assert {v["name"] for v in spec["volumes"]} >= {"extra", "ftc", "shm", "workspace"}
+
+
+def test_what_a_device_and_a_network_need_of_the_kernel_adds_up() -> None:
+    context = trainer("hardware=gaudi2", *COMMAND, "network=rdma")["securityContext"]
+    assert context["capabilities"]["add"] == ["SYS_NICE", "IPC_LOCK"]
