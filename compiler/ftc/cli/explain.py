@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ftc.compose import Composed
     from ftc.diagnostics.model import KeyPath
 
-# A script is no document that has paths.
-_EXPLAINED = [name for name, target in TARGETS.items() if target.places is None]
+# A script and a Dockerfile are no documents that have paths.
+_EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
 _KEYS = JobSpec.__struct_fields__
 _NEAR = 0.8
 

@@ -115,7 +115,7 @@ def _batch(spec: JobSpec) -> Batch | None:
         processes=processes,
         sequences=sequences,
         cutoff_length=length,
-        packed=_is_packed(arguments),
+        packed=_is_packed(spec, arguments),
         epochs=counted,
         steps=steps,
         steps_at_most=_at_most(spec, arguments, sequences, counted),
@@ -125,13 +125,17 @@ def _batch(spec: JobSpec) -> Batch | None:
 def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | None) -> int | None:
     """From the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
     rows = _whole(arguments, "max_samples", None)
-    if rows is None or epochs is None or spec.dataset is None or _is_packed(arguments):
+    if rows is None or epochs is None or spec.dataset is None or _is_packed(spec, arguments):
         return None
     return math.ceil(math.ceil(rows * len(spec.dataset.names) / sequences) * epochs)
 
 
-def _is_packed(arguments: Json) -> bool:
-    return arguments.get("packing") is True or arguments.get("neat_packing") is True
+def _is_packed(spec: JobSpec, arguments: Json) -> bool:
+    """Whether rows are joined or cut to sequences; in stage pt they are unless it is refused (hparams/parser.py)."""
+    if arguments.get("neat_packing") is True:
+        return True
+    given = arguments.get("packing")
+    return given is True or (given is None and spec.method is not None and spec.method.stage == "pt")
 
 
 def _whole(arguments: Json, name: str, default: int | None) -> int | None:

@@ -242,3 +242,20 @@ def test_the_batch_of_an_elastic_run_is_that_of_all_nodes() -> None:
 
 def test_a_process_on_the_cpu_is_one() -> None:
     assert "1 node x 1 process on the CPU = 1 process" in text("hardware=cpu")["topology"]
+
+
+@pytest.mark.parametrize("overrides", [(), ("train.packing=true",)])
+def test_the_rows_of_plain_text_are_packed_unless_it_is_refused(overrides: tuple[str, ...]) -> None:
+    plain = ("method=full-pt", "dataset=wikitext-2", "train.max_samples=1000")
+    batch = planned(*plain, *overrides)["batch"]
+    assert (batch["packed"], batch["steps_at_most"]) == (True, None)
+    batch = planned(*plain, "train.packing=false")["batch"]
+    assert (batch["packed"], batch["steps_at_most"]) == (False, 189)
+
+
+@pytest.mark.parametrize("key", ["per_device_train_batch_size", "max_samples", "num_train_epochs"])
+@pytest.mark.parametrize("command", ["plan", "compile"])
+def test_a_number_beyond_all_measure_is_refused(command: str, key: str) -> None:
+    said = ftc(command, f"train.{key}=1{'0' * 400}", "hardware=h800")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "is out of range" in said.stderr
