@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import msgspec
 
-
 # No training needs a larger number, and PyTorch's are of 32 bits in many places.
 _MOST = 2**31 - 1
 

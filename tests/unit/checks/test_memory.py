@@ -133,7 +133,7 @@ def test_the_terms_are_told_and_the_result_is_kept_where_that_is_enough() -> Non
 
 def test_a_batch_beyond_all_measure_is_judged_at_once() -> None:
     began = time.process_time()
-    (diagnostic,) = told(f"{CARD} train.per_device_train_batch_size=2147483648")
+    (diagnostic,) = told(f"{CARD} train.per_device_train_batch_size=2147483647")
     assert time.process_time() - began < 5
     assert "train.per_device_train_batch_size=" in diagnostic.help
 

@@ -102,7 +102,7 @@ def test_rule_prints_the_page() -> None:
 def test_rule_lists_every_code_with_its_severity_and_a_line() -> None:
     rows = ftc("rule").stdout.splitlines()
     assert [row.split()[0] for row in rows] == sorted(every_page())
-    assert "FTC303  warning  Slices of devices are placed by a scheduler that knows them." in rows
+    assert "FTC303  warning  What HAMi hands out is placed by a scheduler that knows it." in rows
 
 
 def test_an_unknown_code_is_answered_with_the_one_that_was_meant() -> None:
