@@ -44,26 +44,27 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
     if not any(point.chosen for point in found):
         refuse("no override gives several values: write nodes=1,2, or leave -m out")
     try:
-        outcomes = _written(found, request, root, reporting)
+        outcomes, removed = _written(found, request, root, reporting)
     except ForeignError as error:
         refuse(f"{error}: choose another directory")
     except OSError as error:
         cannot_write(root, error)
-    _tell(outcomes, root, reporting)
+    _tell(outcomes, removed, root, reporting)
     refused = [outcome for outcome in outcomes if not outcome.files]
     if len(refused) == len(outcomes) or (refused and reporting.strict):
         sys.exit(1)
 
 
-def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> list[Outcome]:
-    """Write each directory; the index comes last, so that it never names what is not there."""
+def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
+    """Write each directory, and count those removed; the index comes last: it never names what is not there."""
     before = _indexed(root / INDEX)
     with Tree(root, ARTIFACTS, SPEC) as tree:
+        touched = tree.begin({*before, *(point.directory for point in found)})
         outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
-        for gone in before - {outcome.point.directory for outcome in outcomes if outcome.files}:
-            tree.drop(gone)
+        gone = touched - {outcome.point.directory for outcome in outcomes if outcome.files}
+        removed = sum(tree.drop(directory) for directory in sorted(gone))
         tree.file(INDEX, _index(outcomes))
-    return outcomes
+    return outcomes, removed
 
 
 def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[Outcome]:
@@ -102,14 +103,13 @@ class _Index(msgspec.Struct):
 
 
 def _indexed(file: Path) -> set[str]:
-    """The directories that the last run wrote; a name that leads elsewhere is none of them."""
+    """The directories that the last run wrote."""
     if not file.exists():
         return set()
     try:
-        names = {run.directory for run in msgspec.json.decode(file.read_bytes(), type=_Index).runs}
+        return {run.directory for run in msgspec.json.decode(file.read_bytes(), type=_Index).runs}
     except msgspec.DecodeError:
         raise ForeignError(f"{file} is not ftc's") from None
-    return {name for name in names if name.strip("./") == name and "/" not in name}
 
 
 def _index(outcomes: Sequence[Outcome]) -> str:
@@ -142,12 +142,14 @@ def _lines(rows: Sequence[object]) -> str:
     return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]" if rows else "[]"
 
 
-def _tell(outcomes: Sequence[Outcome], root: Path, reporting: Reporting) -> None:
+def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Reporting) -> None:
     if reporting.is_document:
         report(dict.fromkeys(one for outcome in outcomes for one in outcome.diagnostics), reporting)
         return
     refused = [outcome for outcome in outcomes if not outcome.files]
     rows = [f"ftc: wrote {len(outcomes) - len(refused)} of {len(outcomes)} runs to {root}"]
+    if removed:
+        rows.append(f"ftc: removed {removed} {'run' if removed == 1 else 'runs'} of the compile before")
     rows += _section("refused", refused, root)
     rows += _section("in runs that were written", [outcome for outcome in outcomes if outcome.files], root)
     click.echo("\n".join(escaped(redacted(row)) for row in rows), err=True)

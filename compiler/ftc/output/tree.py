@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from ftc.output.artifact import Artifact
 
-# One hidden directory holds what is not finished; the next run removes what a killed one has left there.
+# One hidden directory holds what is not finished, and the list of what the run may write: the next one removes all that
+# a stopped one has left. The list's name ends in nothing that kubectl reads.
 UNFINISHED = ".ftc-unfinished"
+_RUNS = "runs"
 
 
 class ForeignError(Exception):
@@ -26,7 +28,7 @@ class ForeignError(Exception):
 class Tree:
     """The directories below `root`. `names` are the files that a compile may write, `lists` the one that names them.
 
-    OSError says what the system refused.
+    OSError says what the system refused; ForeignError, before anything is changed, which directory is not all ftc's.
     """
 
     def __init__(self, root: Path, names: Collection[str], lists: str) -> None:
@@ -34,14 +36,39 @@ class Tree:
         self._work = root / UNFINISHED
 
     def __enter__(self) -> Self:
-        shutil.rmtree(self._work, ignore_errors=True)
-        self._work.mkdir(parents=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._work, ignore_errors=True)
+        if kind is None:
+            shutil.rmtree(self._work, ignore_errors=True)
+        else:
+            self._clear()
+
+    def begin(self, directories: Collection[str]) -> set[str]:
+        """Keep a list of all that may be written or removed, with what a stopped run has left; returns it.
+
+        A name that leads elsewhere is none of them.
+        """
+        runs = self._work / _RUNS
+        left = runs.read_text(encoding="utf-8").splitlines() if runs.exists() else ()
+        touched = {name for name in (*directories, *left) if name and name[0] != "." and "/" not in name}
+        for directory in sorted(touched):
+            if (self._root / directory).exists():
+                self._is_ours(self._root / directory)
+        self._work.mkdir(parents=True, exist_ok=True)
+        self._clear()
+        self._replace(runs, "".join(f"{directory}\n" for directory in sorted(touched)))
+        return touched
+
+    def _clear(self) -> None:
+        """Remove what is half made; the list stays, for the next run."""
+        for one in self._work.glob("*"):
+            if one.is_dir():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one.name != _RUNS:
+                one.unlink()
 
     def put(self, directory: str, artifacts: Sequence[Artifact]) -> None:
         """Write a directory, in the place of the one that was there; one that is the same already stays."""
@@ -56,17 +83,23 @@ class Tree:
         self.drop(directory)
         made.rename(place)
 
-    def drop(self, directory: str) -> None:
-        """Remove a directory that a compile has written."""
+    def drop(self, directory: str) -> bool:
+        """Remove a directory that a compile has written; whether it was there."""
         place = self._root / directory
-        if place.exists() and self._is_ours(place):
+        there = place.exists() and self._is_ours(place)
+        if there:
             place.rename(self._work / "old")
             shutil.rmtree(self._work / "old")
+        return there
 
     def file(self, name: str, text: str) -> None:
         """Write a file beside the directories."""
-        (self._work / name).write_text(text, encoding="utf-8", newline="\n")
-        os.replace(self._work / name, self._root / name)  # noqa: PTH105 - as atomic as it reads
+        self._replace(self._root / name, text)
+
+    def _replace(self, file: Path, text: str) -> None:
+        made = self._work / f"{file.name}.new"
+        made.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(made, file)  # noqa: PTH105 - as atomic as it reads
 
     def _is_ours(self, place: Path) -> bool:
         others = {file.name for file in place.iterdir()} - set(written_before(place / self._lists, self._names))

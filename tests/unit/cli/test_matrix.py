@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftc.driver import Request, compile_job
 from unit.compiling import artifacts, ftc
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ftc.compose import Conf
+    from ftc.driver import State
 
 MATRIX = ("hardware=ascend,h800", "nodes=1,2", "devices=8")
 POINTS = [f"hardware={hardware},nodes={nodes}" for hardware in ("ascend", "h800") for nodes in (1, 2)]
@@ -124,6 +128,58 @@ def test_a_directory_with_a_file_of_the_users_is_not_replaced(tmp_path: Path) ->
     assert said.exit_code == 1
     assert "notes.md" in said.stderr
     assert (tmp_path / POINTS[1] / "notes.md").read_text() == "mine"
+
+
+def everything(root: Path) -> dict[str, str]:
+    return {str(file.relative_to(root)): file.read_text() for file in root.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("mine", ["nodes=1", "nodes=3", "nodes=5"])
+def test_nothing_is_changed_where_a_file_of_the_users_is_in_the_way(tmp_path: Path, mine: str) -> None:
+    ftc("compile", "-m", "nodes=1,3,5", "-o", str(tmp_path))
+    (tmp_path / mine / "notes.txt").write_text("mine")
+    before = everything(tmp_path)
+    said = ftc("compile", "-m", "nodes=1,4", "-o", str(tmp_path))
+    assert said.exit_code == 1
+    assert f"{mine} has files that ftc has not written (notes.txt)" in said.stderr
+    assert everything(tmp_path) == before
+    assert not (tmp_path / ".ftc-unfinished").exists()
+
+
+def test_what_is_removed_is_told(tmp_path: Path) -> None:
+    ftc("compile", "-m", "nodes=1,2,3,4", "-o", str(tmp_path))
+    told = []
+    for nodes in ("1,2", "1,4", "1,4"):
+        said = ftc("compile", "-m", f"nodes={nodes}", "-o", str(tmp_path))
+        told.append(said.stderr.removeprefix(f"ftc: wrote 2 of 2 runs to {tmp_path}\n"))
+    assert told == ["ftc: removed 2 runs of the compile before\n", "ftc: removed 1 run of the compile before\n", ""]
+
+
+def test_what_an_interrupted_matrix_has_written_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = iter([compile_job, compile_job])
+
+    def interrupted(request: Request, conf: Conf) -> State:
+        if run := next(runs, None):
+            return run(request, conf)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ftc.cli.matrix.compile_job", interrupted)
+        assert ftc("compile", "-m", "nodes=1,2,3,4", "-o", str(tmp_path)).exit_code != 0
+    assert directories(tmp_path) == {"nodes=1", "nodes=2", ".ftc-unfinished"}
+    assert list(tmp_path.glob(".ftc-unfinished/**/*.yaml")) == []
+    said = ftc("compile", "-m", "nodes=2,5", "-o", str(tmp_path))
+    assert directories(tmp_path) == {"nodes=2", "nodes=5"}
+    assert "ftc: removed 1 run of the compile before\n" in said.stderr
+
+
+def test_a_run_that_is_refused_now_is_removed_and_told(tmp_path: Path) -> None:
+    ftc("compile", "-m", "nodes=1,2", "devices=8", "-o", str(tmp_path))
+    said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path))
+    assert directories(tmp_path) == {"nodes=1"}
+    assert "ftc: removed 1 run of the compile before\n" in said.stderr
 
 
 @pytest.mark.parametrize("text", ["[]", "mine", '{"runs": [{"directory": "../other"}]}'])

@@ -62,6 +62,28 @@ def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path) 
     assert {one.name for one in root.iterdir()} == {*whole[5], "index.json"}
 
 
+def test_the_next_matrix_removes_what_a_killed_one_has_left(tmp_path: Path) -> None:
+    with subprocess.Popen(matrix(tmp_path, 5), stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and len(list(tmp_path.iterdir())) < 4:
+            time.sleep(0.005)
+        process.kill()
+    left = set(contents(tmp_path))
+    assert left
+    assert not (tmp_path / "index.json").exists()
+    (tmp_path / "mine").mkdir()
+    smaller = [*FTC, "-m", "nodes=1,2", "-o", str(tmp_path)]
+    done = subprocess.run(smaller, check=True, capture_output=True, text=True)
+    assert {one.name for one in tmp_path.iterdir()} == {"nodes=1", "nodes=2", "index.json", "mine"}
+    assert f"ftc: removed {len(left)} runs of the compile before\n" in done.stderr
+
+
+def test_a_compile_beside_a_matrix_is_left_alone(tmp_path: Path) -> None:
+    subprocess.run([*FTC, "-o", str(tmp_path / "alone")], check=True, capture_output=True)
+    for _ in range(2):
+        subprocess.run([*FTC, "-m", "nodes=1,2", "-o", str(tmp_path)], check=True, capture_output=True)
+    assert (tmp_path / "alone" / "spec.yaml").exists()
+
+
 # Mounts a small file system that only this process sees, fills it up to what is left, and copies what is there after.
 SMALL_DISK = """
 set -e
@@ -100,7 +122,12 @@ def test_a_full_disk_is_one_line_and_leaves_whole_directories(tmp_path: Path) ->
     found = contents(copy / "out")
     assert found
     assert all(files == whole[name] for name, files in found.items())
-    assert {one.name for one in (copy / "out").iterdir()} == set(found)
+    assert {str(one.relative_to(copy / "out")) for one in (copy / "out").rglob("*")} == {
+        *(f"{name}/{file}" for name, files in found.items() for file in files),
+        *found,
+        HIDDEN,
+        f"{HIDDEN}/runs",
+    }
 
 
 @pytest.mark.parametrize("left_kib", [0, 4, 16])
