@@ -169,6 +169,24 @@ def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("model", "template"), message, help_, (("trainer", "llamafactory"),))
 
 
+def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The image's transformers has the code of the model.
+
+    An older one says, with the weights already downloaded: `The checkpoint you are trying to load has model type … but
+    Transformers does not recognize this architecture` (models/auto/configuration_auto.py).
+
+    Wrong: model=glm-4-9b-0414 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
+    Right: model=glm-4-9b-0414 trainer.llamafactory=0.9.5 trainer.transformers=5.6.0
+    """
+    model, have = spec.model, spec.trainer.transformers
+    if model is None or model.transformers is None or not spec.trains:
+        return
+    if _version(have) < _version(model.transformers):
+        message = f"transformers {have} does not know {model.id}"
+        help_ = f"it is there from {model.transformers} on: set trainer.transformers and the image that holds it"
+        yield Finding(("trainer", "transformers"), message, help_, (("model", "transformers"),))
+
+
 def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Each dataset that is trained on is described.
 
@@ -196,4 +214,5 @@ RULES = (
     Rule("FTC405", template_is_known),
     Rule("FTC406", dataset_is_described),
     Rule("FTC407", no_references),
+    Rule("FTC408", model_is_known),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import Json, Positive, Spec, Text, whole
+from ftc.spec.base import Json, Positive, Spec, Text, Version, whole
 from ftc.spec.source import Source
 
 DatasetName = Annotated[str, Meta(pattern=whole(r"[^\s,]+"), description="A key of dataset_info.json.")]
@@ -50,7 +50,8 @@ class Architecture(Spec, frozen=True):
 class Model(Spec, frozen=True):
     """A base model; `template` is the name that LLaMA-Factory gives its chat template.
 
-    Without its `architecture` nothing is said of the memory that it needs.
+    Without its `architecture` nothing is said of the memory that it needs. `transformers` is the first release that has
+    code for it, null where all that are known here have it, or where the model brings its own.
     """
 
     id: Text
@@ -58,6 +59,7 @@ class Model(Spec, frozen=True):
     source: Source
     arguments: Json = {}
     architecture: Architecture | None = None
+    transformers: Version | None = None
 
 
 class Dataset(Spec, frozen=True):

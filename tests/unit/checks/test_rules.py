@@ -142,6 +142,24 @@ PAIRS = (
     ("FTC405", ("model.template=qwen33",), ("model.template=qwen",), "model.template"),
     ("FTC406", ("dataset.names=[alpacca]",), ("dataset.names=[alpaca]",), "dataset.names"),
     ("FTC407", (r"train.run_name=\${x}",), ("train.run_name='$x'",), "train.run_name"),
+    (
+        "FTC408",
+        ("model=glm-4-9b-0414", "trainer.llamafactory=0.9.3", "trainer.transformers=4.51.2"),
+        ("model=glm-4-9b-0414", "trainer.llamafactory=0.9.3", "trainer.transformers=4.51.3"),
+        "trainer.transformers",
+    ),
+    (
+        "FTC408",
+        ("model=internvl3-8b", "trainer.llamafactory=0.9.3", "trainer.transformers=4.51.3"),
+        ("model=internvl3-8b", "trainer.llamafactory=0.9.3", "trainer.transformers=4.52.1"),
+        "trainer.transformers",
+    ),
+    (
+        "FTC408",
+        ("model=qwen3-vl-8b-instruct", "trainer.llamafactory=0.9.5", "trainer.transformers=4.56.2"),
+        ("model=qwen3-vl-8b-instruct", "trainer.llamafactory=0.9.5", "trainer.transformers=4.57.1"),
+        "trainer.transformers",
+    ),
     ("FTC501", (f"name={'a' * 49}",), (f"name={'a' * 48}",), "name"),
     ("FTC501", ("nodes=11", f"name={'a' * 48}"), ("nodes=11", f"name={'a' * 47}"), "name"),
     (

@@ -53,6 +53,13 @@ def test_the_template_is_the_trainers_or_the_file_says_of_which_release(name: st
     assert (template in known) != ("LLaMA-Factory" in comment and pair.startswith("0.9.3"))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_that_transformers_4_51_1_has_no_code_for_says_which_release_has(name: str) -> None:
+    since = {"glm-4-": "4.51.3", "internvl3": "4.52.0", "qwen3-vl-": "4.57.0"}
+    expected = next((release for family, release in since.items() if name.startswith(family)), None)
+    assert document("spec.yaml", f"model={name}")["model"]["transformers"] == expected
+
+
 def test_there_are_small_ones_and_large_ones_of_every_family() -> None:
     families = ("qwen2.5-", "qwen2.5-vl", "qwen3-", "qwen3-vl", "llama-3", "deepseek-r1-distill", "glm-4", "gemma-3")
     for family in (*families, "internlm", "internvl", "mistral", "phi-4"):
