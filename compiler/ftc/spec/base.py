@@ -55,6 +55,13 @@ Url = Annotated[
         description="Without a user or a token in it: those come from a Secret.",
     ),
 ]
+Endpoint = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(?!https?://[^/]*@)[a-z][a-z0-9+.-]*://\S+"),
+        description="With its scheme, as https://…; without a user or a token in it: those come from a Secret.",
+    ),
+]
 Namespace = Annotated[
     str,
     Meta(

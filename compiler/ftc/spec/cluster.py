@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftc.spec.base import BasicAuth, DataKey, Environment, Json, LabelValue, ObjectName, Positive, Spec, Url, whole
+from ftc.spec.base import BasicAuth, DataKey, Endpoint, Environment, Json, LabelValue, ObjectName, Positive, Spec, whole
 
 
 class CaBundle(Spec, frozen=True):
@@ -42,8 +42,8 @@ class Cluster(Spec, frozen=True):
     storage_class: ObjectName | None = None
     shared_storage_class: ObjectName | None = None
     git_credentials: BasicAuth | None = None
-    hub_endpoint: Url | None = None
-    mlflow_uri: Url | None = None
+    hub_endpoint: Endpoint | None = None
+    mlflow_uri: Endpoint | None = None
     ca_bundle: CaBundle | None = None
     fetch_timeout_seconds: Positive = 7200
     fetch_cpu: Positive = 2

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, BasicAuth, KeyPair, Spec, Text, TokenRef, Url, whole
+from ftc.spec.base import AbsolutePath, BasicAuth, Endpoint, KeyPair, Spec, Text, TokenRef, Url, whole
 
 HubId = Annotated[
     str,
@@ -54,7 +54,7 @@ class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
 
     repository: Text
     revision: Text = "main"
-    endpoint: Url | None = None
+    endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
 
@@ -63,7 +63,7 @@ class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
 
     repository: Text
     revision: Text = "master"
-    endpoint: Url | None = None
+    endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
 
@@ -97,7 +97,7 @@ class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
 
     repository: HubId
     revision: Text = "main"
-    endpoint: Url | None = None
+    endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
 
@@ -137,7 +137,7 @@ class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     repository: HubId
     token: TokenRef
     branch: BranchName = "main"
-    endpoint: Url | None = None
+    endpoint: Endpoint | None = None
     private: bool = True
 
 

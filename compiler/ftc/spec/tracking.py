@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftc.spec.base import BasicAuth, Spec, Text, TokenRef, Url
+from ftc.spec.base import BasicAuth, Endpoint, Spec, Text, TokenRef
 
 
 class Mlflow(Spec, frozen=True):
     """An MLflow tracking server and the experiment that the run belongs to."""
 
-    uri: Url
+    uri: Endpoint
     experiment: Text = "ftc"
     credentials: BasicAuth | None = None
 
@@ -27,7 +27,7 @@ class WeightsAndBiases(Spec, frozen=True):
 
     project: Text = "ftc"
     entity: Text | None = None
-    base_url: Url | None = None
+    base_url: Endpoint | None = None
     mode: Literal["online", "offline"] = "online"
     token: TokenRef | None = None
 
@@ -40,7 +40,7 @@ class SwanLab(Spec, frozen=True):
 
     project: Text = "ftc"
     workspace: Text | None = None
-    api_host: Url | None = None
+    api_host: Endpoint | None = None
     mode: Literal["cloud", "local"] = "cloud"
     token: TokenRef | None = None
 

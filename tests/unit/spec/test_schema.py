@@ -18,7 +18,7 @@ from ftc.compose import Composed
 from ftc.spec import schema
 from ftc.spec.job import JobSpec
 from ftc.validate import validate
-from unit.compiling import ROOT, document
+from unit.compiling import ROOT, document, found
 
 SCENARIOS = sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml"))
 # Together they have every kind of every union.
@@ -32,7 +32,7 @@ BASES = (
     ),
     (
         *("source@model.source=git", "model.source.url=u", "model.source.credentials={secret: s}"),
-        *("source@dataset.source=path", "dataset.source.path=/d", "tracking=mlflow", "tracking.mlflow.uri=u"),
+        *("source@dataset.source=path", "dataset.source.path=/d", "tracking=mlflow", "tracking.mlflow.uri=https://u"),
         *("publish=git", "publish.url=u", "hardware=alauda-vgpu", "name=n", "namespace=m", "setup=[[a]]"),
         *("labels={a: b}", "annotations={a: b}", "ttl_seconds_after_finished=1", "env={A: b}"),
     ),
@@ -144,3 +144,12 @@ def test_types_and_schema_agree_on_telling_values_of_every_key(overrides: tuple[
             if accepted_by_the_types(changed) != accepted_by_validation(changed):
                 different.append((path, value))
     assert different == []
+
+
+@pytest.mark.parametrize(
+    "key", ["model.source.endpoint=", "cluster.hub_endpoint=", "tracking=mlflow tracking.mlflow.uri="]
+)
+def test_a_server_is_named_with_its_scheme(key: str) -> None:
+    wrong, right = f"{key}mirror.example:5000".split(), f"{key}https://mirror.example:5000".split()
+    assert "FTC012" in {one.code for one in found(*wrong)}
+    assert "FTC012" not in {one.code for one in found(*right)}
