@@ -91,10 +91,28 @@ def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(path, "is given to each pod by the Job and its Service", "leave it out")
 
 
+_COUNT_LIMIT = 2**31 - 1
+
+
+def failures_are_countable(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The pods that may fail are as many as Kubernetes can count.
+
+    A batch Job counts each failed pod, so `backoffLimit` is the restarts times the nodes, and it is an int32
+    (Kubernetes, batch/v1, JobSpec).
+
+    Wrong: restarts=1073741824 nodes=4 hardware=h100
+    Right: restarts=3 nodes=4 hardware=h100
+    """
+    if run.restarts * run.nodes > _COUNT_LIMIT:
+        message = f"{run.restarts} restarts of {run.nodes} pods are more failures than a Job can count, {_COUNT_LIMIT}"
+        yield Finding(("restarts",), message, f"use {_COUNT_LIMIT // run.nodes} at most", (("nodes",),))
+
+
 RULES = (
     Rule("FTC571", job_name_fits, target="job", needed=True),
     Rule("FTC572", job_has_no_claim, target="job"),
     Rule("FTC573", retry_starts_empty, Severity.NOTE, target="job"),
     Rule("FTC574", name_is_fixed, Severity.NOTE, target="job"),
     Rule("FTC575", index_gives_the_name, target="job"),
+    Rule("FTC585", failures_are_countable, target="job", needed=True),
 )

@@ -54,12 +54,6 @@ PAIRS = (
     ("FTC204", ("storage.workspace.mount_path=/etc/ftc",), ("storage.workspace.mount_path=/etc/ft",), "storage"),
     ("FTC204", ("storage.workspace.mount_path=/dev/shm",), ("storage.workspace.mount_path=/shm",), "storage"),
     (
-        "FTC204",
-        ("storage.workspace.mount_path=/", "storage.cache.path=/cache"),
-        ("storage.workspace.mount_path=/w", "storage.cache.path=/w/cache"),
-        "storage",
-    ),
-    (
         "FTC205",
         ("storage=job-lifetime", "source@model.source=path", "model.source.path=/workspace/m"),
         ("storage=job-lifetime", "source@model.source=path", "model.source.path=/cache/m"),
@@ -260,6 +254,7 @@ PAIRS = (
     ("FTC574", ("nodes=2", "naming=fixed"), ("naming=fixed",), "nodes"),
     ("FTC575", ("nodes=2", "pod.spec.subdomain=a"), ("nodes=1", "pod.spec.subdomain=a"), "pod.spec.subdomain"),
     ("FTC575", ("nodes=2", "hardware.pod.spec.hostname=a"), ("nodes=2",), "hardware.pod.spec.hostname"),
+    ("FTC585", ("nodes=4", "restarts=536870912"), ("nodes=4", "restarts=536870911"), "restarts"),
     (
         "FTC576",
         ("cluster.gang_jobs=true", "cluster.volcano=1.9"),
