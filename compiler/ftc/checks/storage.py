@@ -108,7 +108,6 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for key, volume in volumes(spec).items():
         path = volume.mount_path
         owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
-        owner = "the image" if path == "/" else owner
         if owner is not None:
             other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
             message = f"{path} is taken by {owner}"

@@ -38,6 +38,14 @@ ObjectName = Annotated[
         description="The name of a Kubernetes object.",
     ),
 ]
+QueueLabel = Annotated[
+    str,
+    Meta(
+        pattern=whole(_SUBDOMAIN),
+        max_length=63,
+        description="The name of a Kubernetes object that stands in a label: 63 characters at most.",
+    ),
+]
 ResourceName = Annotated[
     str,
     Meta(
@@ -77,8 +85,13 @@ Quantity = Annotated[
         description="A Kubernetes quantity, `10Gi`.",
     ),
 ]
+# '..' is refused in the paths of hostPath and subPath: Kubernetes, pkg/apis/core/validation (validatePathNoBacksteps).
+_PATH = r"(?!.*/\.\.(/|$))/([^/:\n\x00]+(/[^/:\n\x00]+)*)"
 AbsolutePath = Annotated[
-    str, Meta(pattern=whole(r"/([^/:\n\x00]+(/[^/:\n\x00]+)*)?"), description="An absolute path in the pod.")
+    str, Meta(pattern=whole(rf"{_PATH}?"), description="An absolute path in the pod, without '..'.")
+]
+MountPath = Annotated[
+    str, Meta(pattern=whole(_PATH), description="An absolute path in the pod, not / itself, without '..'.")
 ]
 VariableName = Annotated[
     str,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ftc.spec.base import BasicAuth, DataKey, Endpoint, Environment, Json, LabelValue, ObjectName, Positive, Spec, whole
+from ftc.spec.base import BasicAuth, DataKey, Endpoint, Environment, Json, ObjectName, Positive, QueueLabel, Spec, whole
 
 
 class CaBundle(Spec, frozen=True):
@@ -37,7 +37,7 @@ class Cluster(Spec, frozen=True):
     queue: ObjectName = "default"
     priority_class: ObjectName | None = None
     gang_jobs: bool = False
-    kueue_queue: LabelValue | None = None
+    kueue_queue: QueueLabel | None = None
     hami_with_volcano: bool = False
     storage_class: ObjectName | None = None
     shared_storage_class: ObjectName | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, DnsLabel, Natural, ObjectName, Quantity, Spec, whole
+from ftc.spec.base import AbsolutePath, DnsLabel, MountPath, Natural, ObjectName, Quantity, Spec, whole
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"]
 RelativePath = Annotated[
@@ -23,7 +23,7 @@ class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
     `size` and `storage_class` are for making it (`-t storage`).
     """
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     claim: ObjectName
     access_mode: AccessMode
     sub_path: RelativePath | None = None
@@ -35,7 +35,7 @@ class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
 class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
     """A claim that is made for the job and deleted with it."""
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     size: Quantity
     access_mode: AccessMode = "ReadWriteOnce"
     storage_class: ObjectName | None = None
@@ -44,7 +44,7 @@ class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
 class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
     """A directory of the pod's own (emptyDir), gone with the pod; in memory it counts against the pod's limit."""
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     size: Quantity
     in_memory: bool = False
 
@@ -52,7 +52,7 @@ class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
 class PerPodClaim(Spec, frozen=True, tag_field="kind", tag="per-pod-claim"):
     """A claim that is made for each pod and deleted with it (a generic ephemeral volume)."""
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     size: Quantity
     access_mode: AccessMode = "ReadWriteOnce"
     storage_class: ObjectName | None = None
@@ -61,7 +61,7 @@ class PerPodClaim(Spec, frozen=True, tag_field="kind", tag="per-pod-claim"):
 class Nfs(Spec, frozen=True, tag_field="kind", tag="nfs"):
     """A directory of an NFS server, which every node mounts itself."""
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     server: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9:][-A-Za-z0-9.:]*"), description="A name or an address.")]
     path: AbsolutePath
     sub_path: RelativePath | None = None
@@ -71,7 +71,7 @@ class Nfs(Spec, frozen=True, tag_field="kind", tag="nfs"):
 class NodeDirectory(Spec, frozen=True, tag_field="kind", tag="node-directory"):
     """A directory of the node that the pod runs on (hostPath), which stays when the pod is gone."""
 
-    mount_path: AbsolutePath
+    mount_path: MountPath
     path: AbsolutePath
     read_only: bool = False
 
