@@ -6,6 +6,7 @@ import json
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from ftc.constraints import narrowed
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ _PIECES = (POD_TEMPLATE, "io.k8s.api.core.v1.PodSpec")
 @cache
 def pod_fragment(volcano: str, kubernetes: str) -> Schema:
     """The schema of a piece of the pod template inside a Volcano Job; what a whole one needs is not asked for."""
-    defs = volcano_job(volcano, kubernetes).schema["$defs"]
+    defs = narrowed(volcano_job(volcano, kubernetes).schema["$defs"])
     pieces = {name: {key: value for key, value in defs[name].items() if key != "required"} for name in _PIECES}
     return Schema({"$ref": f"#/$defs/{POD_TEMPLATE}", "$defs": {**defs, **pieces}})
 

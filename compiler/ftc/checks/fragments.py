@@ -41,7 +41,8 @@ def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def fragments_are_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A fragment is a piece of a PodTemplate.
 
-    The API server drops or refuses what it does not know: a misspelt nodeSelector is no selector.
+    The API server drops or refuses what it does not know: a misspelt nodeSelector is no selector. It refuses names,
+    fields, paths and counts that are none (Kubernetes, pkg/apis/core/validation).
 
     Wrong: 'pod={spec: {nodeSelecto: {disk: ssd}}}'
     Right: 'pod={spec: {nodeSelector: {disk: ssd}}}'
@@ -66,6 +67,8 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
         sized = _SIZE.fullmatch(str(error.instance))
         help_ = f"did you mean '{sized[1]}{sized[2].upper()}i'?" if sized else "write a size as 10Gi, a share as 500m"
         yield Finding(inner, "is no quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
+    elif error.validator == "pattern" and "description" in schema:
+        yield Finding(inner, "is nothing that the API server takes there", schema["description"])
     else:
         yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
 

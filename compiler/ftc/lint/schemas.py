@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
-from ftc.lint.constraints import LABEL, NAME, constrained
+from ftc.constraints import LABEL, NAME, constrained
 from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
 TEXTS = ("method.quantize={bits: 4, dataset: /workspace/texts.jsonl}",)
 BIG = "x" * (200 * 1024)
+FIELD = "{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}"
 
 # The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
 PAIRS = (
@@ -181,6 +182,36 @@ PAIRS = (
         ("pod={spec: {nodeSelecto: {a: b}}}",),
         ("pod={spec: {nodeSelector: {a: b}}}",),
         "pod.spec.nodeSelecto",
+    ),
+    (
+        "FTC506",
+        ("pod.spec.serviceAccountName=Bad_Name",),
+        ("pod.spec.serviceAccountName=good.name",),
+        "pod.spec.serviceAccountName",
+    ),
+    (
+        "FTC506",
+        ("pod={spec: {volumes: [{name: a, hostPath: {path: /a/../b}}]}}",),
+        ("pod={spec: {volumes: [{name: a, hostPath: {path: /a/..b}}]}}",),
+        "pod.spec.volumes.0.hostPath.path",
+    ),
+    (
+        "FTC506",
+        ("pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /a, subPath: a/..}]}]}}",),
+        ("pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /a, subPath: a/b}]}]}}",),
+        "pod.spec.containers.0.volumeMounts.0.subPath",
+    ),
+    (
+        "FTC506",
+        ("pod.spec.topologySpreadConstraints=[{maxSkew: 0, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]",),
+        ("pod.spec.topologySpreadConstraints=[{maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule}]",),
+        "pod.spec.topologySpreadConstraints.0.maxSkew",
+    ),
+    (
+        "FTC506",
+        (f"pod.spec.containers=[{{name: train, env: [{FIELD.replace('podIP', 'podIp')}]}}]",),
+        (f"pod.spec.containers=[{{name: train, env: [{FIELD}]}}]",),
+        "pod.spec.containers.0.env.0.valueFrom.fieldRef.fieldPath",
     ),
     (
         "FTC341",

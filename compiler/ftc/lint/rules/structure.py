@@ -6,9 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from ftc.constraints import FIELDS
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
-from ftc.lint.constraints import FIELDS
 from ftc.lint.objects import UNSEEN, Mismatch, Object
 from ftc.lint.rule import Finding, Rule
 
@@ -120,6 +120,7 @@ _FORMS = (
     ("podIPs", "a field is metadata.name, status.podIP and the like"),
     ("hugepages-", "a resource is cpu, memory, ephemeral-storage, hugepages-… or domain/name"),
     ("[/$]", "a directory begins with '/'"),
+    ("(/|$)", "a path has no '..' there"),
 )
 
 

@@ -5,17 +5,32 @@ Source: Kubernetes, pkg/apis/core/validation and pkg/apis/batch/validation; runc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from ftc.spec.base import Json
+Json: TypeAlias = dict[str, Any]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # What a shell or a template puts in before the manifest is sent is no name yet.
 _LATER = r"|.*[${].*"
-NAME: Json = {"type": "string", "maxLength": 253, "pattern": rf"^({_LABEL}(\.{_LABEL})*{_LATER}|)$"}
-LABEL: Json = {"type": "string", "maxLength": 63, "pattern": rf"^({_LABEL}{_LATER}|)$"}
-_DIRECTORY: Json = {"type": "string", "pattern": r"^([/$]|[A-Za-z]:|$)"}
+NAME: Json = {
+    "type": "string",
+    "maxLength": 253,
+    "pattern": rf"^({_LABEL}(\.{_LABEL})*{_LATER}|)$",
+    "description": "a name has lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
+}
+LABEL: Json = {
+    "type": "string",
+    "maxLength": 63,
+    "pattern": rf"^({_LABEL}{_LATER}|)$",
+    "description": "a name there has lower-case letters, digits and '-', with a letter or digit at both ends",
+}
+_DIRECTORY: Json = {"type": "string", "pattern": r"^([/$]|[A-Za-z]:|$)", "description": "begin it with '/'"}
+# validatePathNoBacksteps
+_ONWARD: Json = {
+    "type": "string",
+    "pattern": r"^(?!(.*/)?\.\.(/|$))",
+    "description": "'..' is refused: name the directory itself",
+}
 # 0777
 _MODE: Json = {"type": "integer", "minimum": 0, "maximum": 511}
 _COUNTS = (
@@ -31,6 +46,7 @@ FIELDS = (
 _FIELD: Json = {
     "type": "string",
     "pattern": rf"^({'|'.join(FIELDS)}|metadata\.(labels|annotations)(\['.*'\])?)$".replace(".n", r"\.n"),
+    "description": "a field is metadata.name, status.podIP and the like",
 }
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
 _RESOURCE: Json = {"pattern": rf"^({'|'.join(RESOURCES)}|hugepages-.+|[^/]+/[^/]+)$"}
@@ -47,6 +63,9 @@ _PROPERTIES: dict[str, Json] = {
     "core.v1.DownwardAPIVolumeSource": {"defaultMode": _MODE},
     "core.v1.KeyToPath": {"mode": _MODE},
     "core.v1.ObjectFieldSelector": {"fieldPath": _FIELD},
+    "core.v1.HostPathVolumeSource": {"path": _ONWARD},
+    "core.v1.VolumeMount": {"subPath": _ONWARD},
+    "core.v1.TopologySpreadConstraint": {key: {**_COUNT, "minimum": 1} for key in ("maxSkew", "minDomains")},
     "core.v1.ServicePort": {"port": _PORT},
     "core.v1.Container": {"workingDir": _DIRECTORY},
     "core.v1.PodSpec": {
@@ -61,13 +80,19 @@ _WHOLE: dict[str, Json] = {
 }
 
 
-def constrained(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with these constraints, where a version of Kubernetes has what they are for."""
-    changed = {name: {**node, **_WHOLE.get(_short(name), {})} for name, node in definitions.items()}
+def narrowed(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions with the constraints on single values, which hold in a piece of an object too."""
+    changed = {name: dict(node) for name, node in definitions.items()}
     for name, node in changed.items():
         added = {key: value for key, value in _PROPERTIES.get(_short(name), {}).items() if key in node["properties"]}
         if added:
             node["properties"] = {**node["properties"], **added}
+    return changed
+
+
+def constrained(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The definitions with these constraints, where a version of Kubernetes has what they are for."""
+    changed = {name: {**node, **_WHOLE.get(_short(name), {})} for name, node in narrowed(definitions).items()}
     resources = changed["io.k8s.api.core.v1.ResourceRequirements"]
     claims = changed["io.k8s.api.core.v1.VolumeResourceRequirements"]
     for field in ("limits", "requests"):
