@@ -1,7 +1,7 @@
 """What numbers a training can use, and what it can report to.
 
 Each number out of its range ends the training, most of them with the model loaded (tried with LLaMA-Factory 0.9.5 and
-0.9.3; those of the optimizer as torch/optim/adam.py has them). The names are transformers'
+0.9.3; those beyond 2^31 - 1 are refused for good measure). The names are transformers'
 (integrations/integration_utils.py), 4.51 to 5.6.
 """
 
@@ -44,7 +44,6 @@ RANGES = {
     "dataloader_num_workers": Range(0),
     "per_device_eval_batch_size": AT_LEAST_ONE,
     "learning_rate": Range(0),
-    "weight_decay": Range(0),
     "adam_beta1": Range(0, 1),
     "adam_beta2": Range(0, 1),
     "num_train_epochs": Range(float("-inf")),
