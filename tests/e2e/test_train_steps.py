@@ -402,3 +402,21 @@ def test_a_node_that_comes_later_leaves_alone_what_the_others_write(tmp_path: Pa
     (run.directory / "train.done").unlink()
     assert run.scripts.run("train.sh", VC_TASK_INDEX="0", **world).status == 0
     assert not unfinished.exists()
+
+
+@pytest.mark.parametrize(("devices", "place"), [(8, {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}), (1, {})])
+def test_one_process_of_accelerate_is_one_on_a_machine_with_more_devices(
+    tmp_path: Path, devices: int, place: dict[str, str]
+) -> None:
+    # The question for the number of devices is answered by a stand-in; LLaMA-Factory refuses to start without RANK.
+    tools = tmp_path / "bin"
+    (tools / "llamafactory" / "extras").mkdir(parents=True)
+    (tools / "llamafactory" / "extras" / "misc.py").write_text(f"def get_device_count():\n    return {devices}\n")
+    (tools / "accelerate").write_text('#!/bin/sh\nenv >"$SEEN"\n', encoding="utf-8")
+    (tools / "accelerate").chmod(0o755)
+    scripts = pod_scripts(tmp_path / "ftc", {}, SEEN=str(tmp_path / "seen"), PYTHONPATH=str(tools), NNODES="1")
+    world = {"PATH": f"{tools}:{os.environ['PATH']}", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for processes, wanted in (("1", place), ("2", {})):
+        assert scripts.run("launch_accelerate.sh", NPROC_PER_NODE=processes, RANK="7", **world).status == 0
+        seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines() if "=" in line)
+        assert {name: seen[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in seen} == wanted
