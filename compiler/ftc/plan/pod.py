@@ -37,6 +37,7 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
         "metadata": {"labels": labels, "annotations": {**spec.annotations}},
         "spec": {
             "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": spec.termination_grace_seconds,
             "enableServiceLinks": False,
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             **({"initContainers": inits} if inits else {}),
