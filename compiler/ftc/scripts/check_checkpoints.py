@@ -181,6 +181,11 @@ class _Stub:
     def __init__(self, *_arguments: object) -> None:
         """Take whatever the class would."""
 
+    def __setstate__(self, state: object) -> None:
+        """Keep the fields; some classes have a state of another form."""
+        if isinstance(state, dict):
+            vars(self).update(state)
+
     def __setitem__(self, _key: object, _value: object) -> None:
         """Take the items of an OrderedDict."""
 
