@@ -420,3 +420,13 @@ def test_one_process_of_accelerate_is_one_on_a_machine_with_more_devices(
         assert scripts.run("launch_accelerate.sh", NPROC_PER_NODE=processes, RANK="7", **world).status == 0
         seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines() if "=" in line)
         assert {name: seen[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in seen} == wanted
+
+
+def test_a_trace_of_the_training_shows_no_credential(run: Run) -> None:
+    secrets = dict.fromkeys(KEYS, "secret-key")
+    script = str(run.scripts.root / "train.sh")
+    command, variables = ["bash", "-x", script], {**run.scripts.environment, **secrets}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "+ step train" in done.stderr
+    assert "secret-key" not in done.stdout + done.stderr

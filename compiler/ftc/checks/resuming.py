@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.rule import Finding, Rule
 from ftc.checks.training import of_training
 from ftc.diagnostics.model import Severity
+from ftc.spec.method import Ddp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,30 @@ def stages_resume(run: Training) -> Iterator[Finding]:
         yield Finding(("restarts",), message, "set restarts=0")
 
 
+@of_training
+def signals_save_what_belongs_together(run: Training) -> Iterator[Finding]:
+    """A checkpoint at a signal is one that rank 0 can write alone.
+
+    With `enable_jit_checkpoint` each process saves at the step where the signal finds it (transformers,
+    trainer_jit_checkpoint.py). Engines that shard the model or its optimizer save together: processes at different
+    steps wait for each other until they are killed, or save what does not belong together. For reward models and PPO
+    the checkpoint lacks what LLaMA-Factory's callbacks add to it (train/callbacks.py).
+
+    Wrong: train.enable_jit_checkpoint=true engine=deepspeed-z3 devices=2
+    Right: train.enable_jit_checkpoint=true engine=ddp devices=2
+    """
+    if not run.on("enable_jit_checkpoint"):
+        return
+    at, help_ = run.at("enable_jit_checkpoint"), "leave it out: ftc sets it where it is safe"
+    if run.processes > 1 and not isinstance(run.spec.engine, Ddp):
+        message = f"{run.processes} processes save parts of one checkpoint, and get the signal at different steps"
+        yield Finding(at, message, help_, (("engine",),))
+    elif run.stage in ("rm", "ppo"):
+        yield Finding(at, f"the checkpoint lacks the value head of stage {run.stage}", help_, (("method", "stage"),))
+
+
 RULES = (
+    Rule("FTC143", signals_save_what_belongs_together, Severity.WARNING),
     Rule("FTC448", new_runs_start_anew),
     Rule("FTC449", stages_resume, Severity.WARNING),
 )
