@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from e2e.compiling import compile_manifests
 from e2e.pod import Cluster, Image
 from e2e.test_training import ALONE, SMALL
 from e2e.tiny_dataset import write_dataset
+from e2e.trainer_environment import HERE
 from e2e.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ pytestmark = pytest.mark.e2e
 LONG = ("train.max_steps=300", "train.save_steps=1000", "train.dataloader_num_workers=2", *ALONE)
 
 
-def cluster_with(trainer: Trainer, root: Path, model: Path) -> tuple[Cluster, tuple[str, ...]]:
+def cluster_with(trainer: Trainer, root: Path) -> tuple[Cluster, tuple[str, ...]]:
     """A cluster whose image has a release of the trainer, and the overrides for what lies on its claim."""
     interpreter = (trainer.venv / "bin" / "python").resolve().parents[1]
     variables = {"PATH": f"{trainer.venv}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
     cluster = Cluster(root, Image((trainer.venv, interpreter), variables))
-    shutil.copytree(model, cluster.claim("workspace") / "model")
+    # Made by the release itself: an older transformers does not know the tokenizer classes of a newer one.
+    model = cluster.claim("workspace") / "model"
+    subprocess.run([trainer.venv / "bin" / "python", HERE / "tiny_model.py", model], check=True, capture_output=True)
     write_dataset(cluster.claim("workspace") / "data")
     model_there = ("source@model.source=path", "model.source.path=/workspace/model")
     data_there = ("dataset=identity-alauda", "source@dataset.source=path", "dataset.source.path=/workspace/data")
@@ -55,39 +57,30 @@ def first_attempt(cluster: Cluster, *overrides: str) -> BatchJob:
     ids=lambda launch: launch[0].partition("=")[2],
 )
 def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_signal(
-    each_trainer: Trainer, tiny_model: Path, tmp_path: Path, launch: tuple[str, ...]
+    each_trainer: Trainer, tmp_path: Path, launch: tuple[str, ...]
 ) -> None:
     if each_trainer.release != "0.9.5":
         pytest.skip("the trainer of this release ends with the signal: see the test below")
-    cluster, sources = cluster_with(each_trainer, tmp_path / "cluster", tiny_model)
+    cluster, sources = cluster_with(each_trainer, tmp_path / "cluster")
     # torch cannot load an optimizer that several processes saved on a CPU (location "cpu:0").
     resumable = ("train.save_only_model=true",) if "devices=2" in launch else ()
     job = first_attempt(cluster, *sources, *LONG, *launch, *resumable)
     assert job.attempts[0][0].status == 143
     saved = re.search(r"ftc: train: saved output/checkpoint-(\d+) after the signal", job.attempts[0][0].log())
     assert saved, job.log
-    log = cluster.claim("workspace") / job.name / "output" / "trainer_log.jsonl"
-    wait_until(lambda: steps(log)[-1] > int(saved[1]) and len(job.attempts[0]) == 2, limit=300)
-    wait_until(lambda: f"output/checkpoint-{saved[1]}" in job.attempts[0][1].log(), limit=10)
+    resumes = f"Resuming training from output/checkpoint-{saved[1]}"
+    wait_until(lambda: len(job.attempts[0]) == 2 and resumes in job.attempts[0][1].log(), limit=300)
     job.wait(0)
-    second = job.attempts[0][1].log()
-    assert f"Resuming training from output/checkpoint-{saved[1]}" in second
-    assert "is incomplete" not in second
+    assert "is incomplete" not in job.attempts[0][1].log()
     assert job.failures == 0
 
 
-def steps(log: Path) -> list[int]:
-    """The steps in the trainer's log, in the order in which they were trained."""
-    lines, _, _unfinished = log.read_text(encoding="utf-8").rpartition("\n")
-    return [0, *(json.loads(line)["current_steps"] for line in lines.splitlines())]
-
-
 def test_a_trainer_that_cannot_save_at_a_signal_ends_at_once_and_the_log_says_so(
-    each_trainer: Trainer, tiny_model: Path, tmp_path: Path
+    each_trainer: Trainer, tmp_path: Path
 ) -> None:
     if each_trainer.release != "0.9.3":
         pytest.skip("the trainer of this release saves: see the test above")
-    cluster, sources = cluster_with(each_trainer, tmp_path / "cluster", tiny_model)
+    cluster, sources = cluster_with(each_trainer, tmp_path / "cluster")
     version = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1")
     job = first_attempt(cluster, *sources, *LONG, *version)
     assert job.attempts[0][0].status == 143
