@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean
+from ftc.plan import security
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import mounted
@@ -118,7 +119,7 @@ def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         owner = places.get(str(PurePosixPath(mount["mountPath"])))
         if name in _ours(run) and owner not in (None, mount["name"]):
             yield Finding(path, f"{mount['mountPath']} is the place of the volume '{owner}'", "mount it elsewhere")
-    files = {"ftc", "ca"} if spec.cluster.ca_bundle else {"ftc"}
+    files = {"ftc", *(["ca"] if spec.cluster.ca_bundle else []), *(v["name"] for v in security.volumes(spec.cluster))}
     for place, pod in pods(spec):
         for index, volume in enumerate(pod.get("volumes", [])):
             if volume["name"] in files:
@@ -130,6 +131,7 @@ def _places(spec: JobSpec) -> dict[str, str]:
     """Where ftc and Volcano mount, and the volume that lies there."""
     found = {FILES: "ftc", **{volume.mount_path: name for name, volume in mounted(spec.storage)}}
     found |= {CERTIFICATES: "ca"} if spec.cluster.ca_bundle else {}
+    found |= {security.HOME: security.VOLUME} if security.user(spec.cluster) else {}
     found |= {"/etc/volcano": "of Volcano's host list"} if spec.nodes > 1 else {}
     return {str(PurePosixPath(path)): name for path, name in found.items()}
 
