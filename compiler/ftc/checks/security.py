@@ -129,7 +129,7 @@ def _of_context(place: KeyPath, context: Json) -> Iterator[Breach]:
 
 
 def pod_is_restricted(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """With cluster.security=restricted, the pod has nothing that the Pod Security Standard `restricted` forbids.
+    """With cluster.security=restricted, the pod has nothing that this Pod Security Standard forbids.
 
     A namespace that enforces the standard refuses to create the pods, and the job waits without any. Some hardware
     needs more rights than that: a directory of the node, IPC_LOCK for RDMA, SYS_NICE for Gaudi.
@@ -145,7 +145,7 @@ def pod_is_restricted(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def namespace_allows_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The pod has nothing that the Pod Security Standard `baseline` forbids.
+    """The pod has nothing that the Pod Security Standard baseline forbids.
 
     A namespace that enforces the standard refuses to create the pods, and the job waits without any. This is a note,
     because some hardware and networks need it; the administrator then labels the namespace

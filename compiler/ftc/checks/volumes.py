@@ -39,6 +39,22 @@ def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use a claim that exists")
 
 
+def claim_is_made_once(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A job that is applied again keeps its claim.
+
+    Volcano writes the name of the claim that it makes into the job. A second `kubectl apply` of the manifest removes
+    that name, and Volcano makes another, empty claim (pkg/controllers/job/job_controller_actions.go). The webhook
+    refuses a manifest that has a claim and a name for it.
+
+    Wrong: naming=fixed storage=job-lifetime
+    Right: naming=fixed storage=existing-claim
+    """
+    if run.job_claim and not run.generate_name:
+        message = "is a claim that Volcano makes, and it makes another, empty one when the job is applied again"
+        help_ = "use a claim that exists (storage=existing-claim), or naming=generate"
+        yield Finding(("storage", "workspace"), message, help_, (("naming",),))
+
+
 def claim_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A claim that is made for the job is larger than what must be free on it.
 
@@ -137,6 +153,7 @@ def _places(spec: JobSpec) -> dict[str, str]:
 
 
 RULES = (
+    Rule("FTC586", claim_is_made_once, target="volcano"),
     Rule("FTC221", result_outlives_the_job, Severity.WARNING),
     Rule("FTC222", claim_has_room),
     Rule("FTC223", image_stays_visible),

@@ -154,12 +154,10 @@ def test_the_waits_and_restarts_are_told() -> None:
 
 def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
     fields = {default["field"] for default in planned()["defaults"]}
-    assert {"tasks[0].minAvailable", "metadata.namespace", "ttlSecondsAfterFinished"} <= fields
-    assert "template.spec.dnsPolicy" not in fields
+    assert {"metadata.namespace", "ttlSecondsAfterFinished"} <= fields
     given = ("namespace=team", "ttl_seconds_after_finished=60", "cluster.priority_class=high")
     fewer = {default["field"] for default in planned(*given)["defaults"]}
     assert fields - fewer == {"metadata.namespace", "ttlSecondsAfterFinished", "priorityClassName"}
-    assert "template.spec.dnsPolicy" in {d["field"] for d in planned("pod={spec: {hostNetwork: true}}")["defaults"]}
 
 
 def test_secrets_are_named_and_never_more() -> None:
