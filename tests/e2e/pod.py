@@ -187,7 +187,7 @@ class Pod:
         return ["setpriv", *words, "--"] if words else []
 
     def _give_to_group(self, directory: Path) -> None:
-        """What the kubelet does with fsGroup to an emptyDir and to a claim on a disk of its own."""
+        """What the kubelet does with fsGroup to an emptyDir and to a claim that one node mounts."""
         group = self._spec.get("securityContext", {}).get("fsGroup")
         if group is not None:
             os.chown(directory, -1, group)

@@ -19,7 +19,7 @@ MAKES_A_CLAIM = [name for name, words in OVERRIDES.items() if any(word == "stora
 
 
 def manifests(name: str, target: str, *more: str) -> list[Any]:
-    """The objects of a case, none where the target does not take it."""
+    """The objects of a case; none if the target refuses it."""
     state = compile_job(Request((*OVERRIDES[name], *FIXED, *more), targets=(target,)))
     if target == "volcano":
         assert not has_errors(state.diagnostics), state.diagnostics

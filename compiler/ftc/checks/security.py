@@ -51,8 +51,6 @@ _SYSCTLS = frozenset(
     )
 )
 _SELINUX = frozenset(("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"))
-
-
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 

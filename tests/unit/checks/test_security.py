@@ -76,7 +76,7 @@ ALL = [*PAIRS, *pages(security.RULES)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_the_standard_forbids_is_told_where_it_comes_from(pair: Pair) -> None:
+def test_what_the_standard_forbids_is_found_where_it_comes_from(pair: Pair) -> None:
     refuses(pair)
 
 

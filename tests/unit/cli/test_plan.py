@@ -161,7 +161,7 @@ def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
     assert fields - fewer == {"metadata.namespace", "ttlSecondsAfterFinished", "priorityClassName"}
 
 
-def test_the_user_and_the_account_of_the_pod_are_told_if_they_are_chosen() -> None:
+def test_the_user_and_the_account_of_the_pod_are_shown_if_they_are_chosen() -> None:
     plain, chosen = planned(), planned("cluster.security=restricted", "cluster.service_account=tuner")
     assert (plain["run_as_user"], plain["service_account"]) == (None, None)
     assert (chosen["run_as_user"], chosen["service_account"]) == (1000, "tuner")

@@ -86,7 +86,7 @@ def test_a_fragment_may_add_the_one_capability_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("overrides", [(RESTRICTED,), ("cluster.run_as_user=7",), (RESTRICTED, *STAGED)])
-def test_every_container_writes_to_a_home_of_its_own_that_is_not_the_workspace(overrides: tuple[str, ...]) -> None:
+def test_every_container_writes_to_its_own_home_and_not_to_the_workspace(overrides: tuple[str, ...]) -> None:
     volumes = {volume["name"]: volume for volume in pod(*overrides)["volumes"]}
     assert volumes["ftc-home"] == {"name": "ftc-home", "emptyDir": {}}
     homes = set()
