@@ -174,10 +174,10 @@ def _origin(spec: JobSpec, identity: tuple[str, ...]) -> KeyPath:
         for breach in breaches(pod):
             if _identity(pod, breach.path) == identity:
                 return (*place, *breach.path)
-    more = identity[1].removeprefix("more-") if identity[0] == "volumes" else ""
-    if more in spec.storage.more:
-        return ("storage", "more", more, "kind")
-    return ("storage", more, "kind") if more in (WORKSPACE, CACHE) else ("cluster", "security")
+    name = identity[1] if identity[0] == "volumes" else ""
+    if name.startswith("more-"):
+        return ("storage", "more", name.removeprefix("more-"), "kind")
+    return ("storage", name, "kind") if name in (WORKSPACE, CACHE) else ("cluster", "security")
 
 
 def _identity(pod: Json, path: KeyPath) -> tuple[str, ...]:

@@ -52,9 +52,9 @@ PAIRS = (
     Pair("FTC545", f"{R} storage=node-cache", f"{R} storage=local-volume-cache", "storage.cache.kind"),
     Pair(
         "FTC545",
-        f"{R} storage=several-claims 'storage.more.mine={{kind: nfs, mount_path: /m, server: s, path: /p}}'",
+        f"{R} storage=several-claims 'storage.more.workspace={{kind: nfs, mount_path: /m, server: s, path: /p}}'",
         f"{R} storage=several-claims",
-        "storage.more.mine.kind",
+        "storage.more.workspace.kind",
     ),
     Pair(
         "FTC545",
