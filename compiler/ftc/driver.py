@@ -176,6 +176,6 @@ def compile_job(request: Request, conf: Conf | None = None) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
-    if has_errors(ordered):  # a note tells of a manifest, and there is none
+    if has_errors(ordered) or not set(RUNS) & set(request.targets):  # a note tells of a manifest, and there is none
         ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

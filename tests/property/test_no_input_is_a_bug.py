@@ -14,8 +14,8 @@ from unit.compiling import COMMAND, document, ftc
 BASES = (
     (),
     ("launcher=accelerate", "nodes=2", "devices=2", "engine=fsdp2", "tracking=tensorboard"),
-    ("launcher=torchrun", "engine=deepspeed-z3", "storage=job-lifetime", "hardware=alauda-vgpu", "naming=fixed"),
-    (*COMMAND, "storage=per-pod", "hardware=cpu"),
+    ("launcher=torchrun", "engine=deepspeed-z3", "storage=job-lifetime", "hardware=alauda-vgpu"),
+    (*COMMAND, "storage=per-pod", "hardware=cpu", "naming=fixed"),
     (
         *("source@model.source=git", "model.source.url=https://a.example/b", "model.source.credentials={secret: s}"),
         *(

@@ -143,7 +143,9 @@ def _pod(summary: Summary) -> list[str]:
         image = [container.image] if len(images) > 1 else []
         rows.append((container.name, ", ".join([limits or "no limits", *image])))
     shm = [("/dev/shm", f"{summary.shm}, inside the memory of train")] if summary.shm else []  # noqa: S108 - the mount
-    return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm])]
+    user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
+    account = [("account", summary.service_account)] if summary.service_account else []
+    return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm, *user, *account])]
 
 
 def _storage(summary: Summary) -> list[str]:
