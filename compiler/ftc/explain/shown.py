@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.redact import redacted
 from ftc.yaml_text import dump
 
@@ -19,7 +20,7 @@ def shown(path: KeyPath, value: Any) -> str:
     name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
     as_json = isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value)
     text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
-    text = redacted(f"{name}{text}").removeprefix(name)
+    text = escaped(redacted(f"{name}{text}").removeprefix(name))
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 
