@@ -26,7 +26,7 @@ from fuzz.mutators import (
     mutated_text,
 )
 from golden import cases
-from unit.compiling import COMMAND
+from unit.compiling import COMMAND, document
 
 CONF = cases.ROOT / "conf"
 FORMATS = ("text", "text", "json", "github", "sarif")
@@ -98,12 +98,36 @@ def make(kind: str, index: int, seed: int) -> Input:
 def _overrides(rng: random.Random) -> Input:
     base = rng.choice(BASES)
     words = [_override(rng, base) for _ in range(rng.randint(1, 3))]
+    if rng.random() < 0.5:  # what may well be right goes through all passes
+        words = [_likely(rng, base)]
     command = rng.choice([("compile",), ("compile",), ("compile", "-t", rng.choice([*TARGETS])), ("show",), ("plan",)])
     if rng.random() < 0.1:
         command = ("compile", "-m", "-o", "out")
     elif rng.random() < 0.1:
         command = ("show", "--origins")
     return Input((*command, *_format(rng), "--", *base, *words))
+
+
+def _likely(rng: random.Random, base: tuple[str, ...]) -> str:
+    """Another value of the same type, most often."""
+    key = rng.choice(keys(base))
+    value = _spec(base)
+    for part in key.split("."):
+        value = value[part] if isinstance(value, dict) and part in value else None
+    match value:
+        case bool():
+            return f"{key}={rng.choice(['true', 'false'])}"
+        case int() | float():
+            return f"{key}={rng.choice([0, 1, 2, 4, 8, 1000])}"
+        case str():
+            return f"{key}='{rng.choice([value, f'{value}x', 'a', '/workspace/a'])}'"
+        case _:
+            return f"{key}={rng.choice(LIKELY)}"
+
+
+@cache
+def _spec(base: tuple[str, ...]) -> Any:
+    return document("spec.yaml", *base)
 
 
 def _override(rng: random.Random, base: tuple[str, ...]) -> str:
@@ -149,7 +173,7 @@ def _conf(rng: random.Random) -> Input:
 
 def _changed(rng: random.Random, text: str) -> bytes:
     """A document, changed in one of the ways that there are."""
-    match rng.randrange(10):
+    match rng.randrange(18):
         case 0:
             return rng.randbytes(rng.randrange(300))
         case 1 | 2 | 3:
@@ -160,8 +184,9 @@ def _changed(rng: random.Random, text: str) -> bytes:
             return _grown(rng).encode("utf-8", "surrogatepass")
         case _:
             documents = copy.deepcopy(_loaded(text))
-            for _ in range(rng.randint(1, 3)):
-                documents = [mutate(document, rng) for document in documents]
+            for _ in range(rng.choice([1, 1, 1, 2, 4]) if documents else 0):
+                at = rng.randrange(len(documents))
+                documents[at] = mutate(documents[at], rng)
             return yaml.safe_dump_all(documents, allow_unicode=rng.random() < 0.5).encode("utf-8", "surrogatepass")
 
 
@@ -195,7 +220,7 @@ def _grown(rng: random.Random) -> str:
 def _fragments(rng: random.Random) -> Input:
     """A run of a user's with a fragment of the pod: a real one's parts, changed."""
     template = _template(rng)
-    for _ in range(rng.randint(1, 3)):
+    for _ in range(rng.choice([0, 1, 1, 3])):
         template = mutate(template, rng)
     where = rng.choice(["pod", "cluster.pod", "hardware.pod", "network.pod"]).split(".")
     data: Any = template
@@ -209,14 +234,15 @@ def _fragments(rng: random.Random) -> Input:
 
 
 def _template(rng: random.Random) -> Any:
-    """One container, volume or field of the pod of a golden file."""
+    """A field or two of the pod of a golden file, without the names that ftc itself adds."""
     text = (cases.SCENARIOS / rng.choice(_scenarios()) / "job.yaml").read_text(encoding="utf-8")
-    found = next(one for one in _loaded(text) if one["kind"] == "Job")["spec"]["template"]
-    template = copy.deepcopy(found)
-    for field in rng.sample(sorted(template["spec"]), k=rng.randrange(len(template["spec"]))):
-        del template["spec"][field]
-    template["metadata"].pop("annotations", None)
-    return template
+    found = next(one for one in _loaded(text) if one["kind"] == "Job")["spec"]["template"]["spec"]
+    kept = rng.sample(sorted(found), k=rng.choice([1, 1, 2, 5]))
+    pod = {field: copy.deepcopy(found[field]) for field in kept}
+    for field in ("containers", "initContainers", "volumes"):
+        for item in pod.get(field, []):
+            item["name"] = rng.choice([item["name"], "own", "train"])
+    return {"spec": pod}
 
 
 @cache
@@ -290,7 +316,8 @@ def _diff(rng: random.Random) -> Input:
     match rng.randrange(5):
         case 0:
             base = rng.choice(BASES)
-            return Input(("diff", *form, *base, _override(rng, base), "--", *base, _override(rng, base)))
+            word = rng.choice([_likely, _likely, _override])(rng, base)
+            return Input(("diff", *form, *base, word, "--", *base))
         case 1:
             return Input(("diff", *form, "--manifest", "a.yaml", *rng.choice(BASES)), {"a.yaml": sides[1]})
         case 2:
@@ -326,7 +353,7 @@ def _golden(rng: random.Random) -> Input:
         'why: A run.\noverrides: [nodes=2]\nmatrix: ["devices=1,2"]\nexclude: [[devices=2]]\ntargets: [volcano, job]\n'
     )
     name = rng.choice(["one", "a b", "é", "\n", "::error::", "x" * 200, "-x", "one/two"])
-    files = {f"golden/{name}/case.yaml": _changed(rng, case)}
+    files = {f"golden/{name}/case.yaml": rng.choice([case.encode(), _changed(rng, case)])}
     if rng.random() < 0.5:
         files[f"golden/{name}/SHA256SUMS"] = _changed(rng, f"{'a' * 64}  volcano.yaml\n")
         files[f"golden/{name}/volcano.yaml"] = _changed(rng, rng.choice(_goldens("volcano.yaml")))

@@ -83,10 +83,11 @@ def test_a_kustomization_is_an_object_too() -> None:
     assert ftc("diff", "one", "other").stderr == "ftc: nothing differs\nftc: not compared: kustomization.yaml\n"
 
 
+@pytest.mark.parametrize("end", [b"\n", b""])
 @pytest.mark.parametrize("name", ["a.json", "run.sh"])
-def test_bytes_that_are_no_text_differ(name: str) -> None:
+def test_bytes_that_are_no_text_differ(name: str, end: bytes) -> None:
     for side, byte in (("one", b"\xff"), ("other", b"\xfe")):
-        Path(side, name).write_bytes(b'{"a": "' + byte + b'"}\n')
+        Path(side, name).write_bytes(b'{"a": "' + byte + b'"}' + end)
     for form in ("text", "markdown", "json"):
         said = ftc("diff", "--exit-code", "--format", form, "one", "other")
         assert said.exit_code == 1
