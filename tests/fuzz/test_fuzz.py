@@ -76,6 +76,14 @@ def test_what_goes_wrong_is_blamed_on_its_input(monkeypatch: pytest.MonkeyPatch)
     assert "a command" in found[9]
 
 
+def test_a_process_is_judged_by_what_it_took_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run.as_process(Input(("list",))) == ""
+    monkeypatch.setattr(run, "MEBIBYTES", 1)
+    assert run.as_process(Input(("list",))).endswith(" MiB")
+    monkeypatch.setattr(run, "MEBIBYTES", 512)
+    assert run.as_process(Input(("list",))) == ""
+
+
 def test_an_input_is_made_smaller() -> None:
     def fails(one: Input) -> bool:
         return "b" in one.argv and b"3\n" in one.files["f"]
