@@ -6,10 +6,12 @@ import gc
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from ftc import __version__
+from ftc.cli.document import Document
 
 _COMMANDS = {
     "compile": "Compile a run to a manifest.",
@@ -29,7 +31,19 @@ _BUG = 70
 
 
 class _Commands(click.Group):
-    """Each command is imported when it is used."""
+    """Each command is imported when it is used, and prints one document where --format asks for one."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        document = Document(args)
+        with document.complete():
+            return super().make_context(info_name, args, parent, obj=document, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        document: Document = ctx.obj
+        with document.complete():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)

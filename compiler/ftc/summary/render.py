@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def _section(label: str, lines: list[str]) -> str:
     """The label stands before the first line; without lines there is none."""
     shown = [part for line in lines for part in _folded(escaped(line))]
     labels = [label, *[""] * len(shown)]
-    return "".join(f"{name:{_LABEL}}{line}".rstrip() + "\n" for name, line in zip(labels, shown, strict=False))
+    return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
 
 
 def _folded(line: str) -> list[str]:
