@@ -71,6 +71,9 @@ def compiled(
     made, refused = {}, {}
     for point in found:
         place = directory / point.directory if point.chosen else directory
+        if place.is_symlink():
+            refused[str(place.relative_to(directory.parent))] = _link(place)
+            continue
         state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets), conf)
         if has_errors(state.diagnostics):
             refused[str(place.relative_to(directory.parent))] = state.diagnostics
@@ -96,7 +99,7 @@ def schema() -> dict[str, Any]:
 
 def names(directory: Path) -> list[str]:
     """The cases of a golden directory."""
-    return sorted(file.parent.name for file in directory.glob(f"*/{FILE}"))
+    return sorted(file.parent.name for file in directory.glob(f"*/{FILE}") if not file.parent.is_symlink())
 
 
 def conf_beside(directory: Path) -> tuple[Path, ...]:
@@ -109,7 +112,14 @@ def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
     """What looks like a case of a golden directory and stands where none is read, by its place."""
     alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
     wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
-    return {str(place): (_overlooked(directory, place),) for place in wrong if not place.parts[0].startswith(".")}
+    links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
+    shown = [place for place in wrong if not place.parts[0].startswith(".")]
+    return {str(place): (_overlooked(directory, place),) for place in shown} | links
+
+
+def _link(place: Path) -> tuple[Diagnostic, ...]:
+    message, help_ = "is a link, and nothing is written through one", "put the directory itself here"
+    return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
 
 
 def _overlooked(directory: Path, place: Path) -> Diagnostic:
