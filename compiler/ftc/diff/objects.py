@@ -69,7 +69,8 @@ def _kind(content: dict[str, Any]) -> str:
 
 
 def _name(content: dict[str, Any]) -> str:
-    metadata = content.get("metadata") or {}
+    metadata = content.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     return str(metadata.get("name") or metadata.get("generateName") or "?")
 
 

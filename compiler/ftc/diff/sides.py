@@ -66,8 +66,9 @@ def _kept(directory: Path) -> dict[str, str]:
 
 def of_path(path: Path) -> dict[str, Run]:
     """A file as it is; a directory with all below it, one run a directory, by its place."""
-    if path.is_file():
-        return {"": Run({path.name: _text(path)})}
+    if not path.is_dir():
+        name = path.name if path.is_file() else f"{path.name}.yaml"  # a pipe
+        return {"": Run({name: _text(path)})}
     compiled = [file for file in path.rglob("*") if _is_compiled(file)]
     inside = sorted({file.parent for file in compiled if not _is_hidden(file.relative_to(path))})
     return {"" if one == path else str(one.relative_to(path)): _of_directory(one) for one in inside}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc import source
+from ftc import docstrings, source
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors
@@ -93,13 +94,16 @@ def _invalid(message: str, document: source.Document) -> Diagnostic:
 def schema() -> dict[str, Any]:
     """The JSON Schema of `case.yaml`, for editors."""
     found = msgspec.json.schema(Case)
+    found["$defs"]["Case"]["description"] = inspect.cleandoc(docstrings.of(Case))
     found["$defs"]["Case"]["properties"]["targets"]["items"] = {"enum": list(TARGETS)}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
 
 
 def names(directory: Path) -> list[str]:
     """The cases of a golden directory."""
-    return sorted(file.parent.name for file in directory.glob(f"*/{FILE}") if not file.parent.is_symlink())
+    return sorted(
+        file.parent.name for file in directory.glob(f"*/{FILE}") if file.is_file() and not file.parent.is_symlink()
+    )
 
 
 def conf_beside(directory: Path) -> tuple[Path, ...]:

@@ -31,14 +31,15 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     `source` names the file in messages.
     """
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            return None, (problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
         text = raw.decode("utf-8")
     except OSError as error:
         return None, (problem(f"cannot be read: {error.strerror}", Position(source, 1, 1)),)
     except UnicodeDecodeError as error:
         return None, (problem(f"is not UTF-8: {error.reason}", Position(source, 1, 1), "save the file as UTF-8"),)
-    if len(raw) > MAX_BYTES:
-        return None, (problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     return parse(text, source)
 
 
