@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 # A matrix is compiled and kept in memory as a whole.
 MAX_COMBINATIONS = 10_000
-# Hydra's parser takes seconds for longer ones (its time grows with the square of a list's items), and its recursion
-# ends the program on deeper ones.
-MAX_LETTERS = 100_000
+# Linux hands over no longer argument. Hydra's parser takes seconds for more pieces (its time grows with the square of a
+# list's items), and its recursion ends the program on deeper ones.
+MAX_LETTERS = 131_072
 MAX_PIECES = 2_000
 MAX_DEPTH = 64
 # As in files: no number is longer, and Python reads none of several thousand digits.

@@ -104,7 +104,7 @@ TEXTS = {
 
     A few letters can stand for billions: brackets in brackets, a range, a product of several values, a reference to a
     text that is made of references itself. It is counted before it is made. A matrix has at most 10000 combinations; an
-    override has at most 100000 letters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits;
+    override has at most 131072 letters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits;
     references bring at most 1000000 letters, and lead over at most 16 others.
 
     Wrong: nodes=1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000

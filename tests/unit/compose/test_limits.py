@@ -90,7 +90,7 @@ def test_what_is_within_the_limits_is_replaced(tmp_path: Path, links: int) -> No
         ("launcher.args=" + "[" * 1_900, "is nested deeper than 64 levels"),
         ("launcher.args=" + "int(" * 300 + "1" + ")" * 300, "is nested deeper than 64 levels"),
         ("launcher.args=[" + "1," * 20_000 + "1]", "outside of quotes, and 2000 are allowed"),
-        ("name='" + "a" * 100_001 + "'", "letters, and 100000 are allowed"),
+        ("name='" + "a" * 131_072 + "'", "letters, and 131072 are allowed"),
     ],
 )
 def test_an_override_that_the_parser_would_not_survive_is_refused(override: str, said: str) -> None:
