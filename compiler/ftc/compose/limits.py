@@ -21,7 +21,7 @@ MAX_DEPTH = 64
 # As in files: no number is longer, and Python reads none of several thousand digits.
 MAX_DIGITS = 100
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"', re.DOTALL)
-_DIGITS = re.compile(rf"[0-9][0-9_]{{{MAX_DIGITS},}}")
+_DIGITS = re.compile(rf"(?<!\w)[0-9][0-9_]{{{MAX_DIGITS},}}(?!\w)")
 
 
 def beyond(text: str) -> str:

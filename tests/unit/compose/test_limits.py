@@ -107,6 +107,11 @@ def test_in_quotes_they_are_letters(value: str) -> None:
     assert compiled(f"env.A='{text}'").spec.env["A"] == value  # type: ignore[union-attr] # compiled
 
 
+@pytest.mark.parametrize("value", ["a" + "0" * 200, "0" * 200 + "a"])
+def test_digits_in_a_word_are_no_number(value: str) -> None:
+    assert compiled(f"env.A={value}").spec.env["A"] == value  # type: ignore[union-attr] # compiled
+
+
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
