@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,11 @@ def _shipped(shown: str) -> Conf:
 
 
 def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+    if not path.is_absolute():
+        return str(path)
+    with suppress(FileNotFoundError, PermissionError):  # a working directory that is gone, or cannot be read
+        return str(path.relative_to(here)) if path.is_relative_to(here := Path.cwd()) else str(path)
+    return str(path)
 
 
 def _compose(state: State) -> State:

@@ -100,12 +100,14 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
     """
     from ftc.golden import update as writing  # noqa: PLC0415 - what writes, which a check need not load
     from ftc.golden.compare import Kind  # noqa: PLC0415 - the same
+    from ftc.output.lock import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
         refuse("golden files are not updated in CI: run `ftc golden update` yourself, read the diff, commit it")
-    found = _compared(cases, golden, config_dirs)
     try:
-        writing.update(found)
+        with only_writer(golden):
+            found = _compared(cases, golden, config_dirs)
+            writing.update(golden, found)
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}

@@ -82,7 +82,7 @@ def _compile(target: Path) -> None:
     found = compare(golden, [_RUN], (target / "conf",))
     for diagnostics in found.refused.values():
         report(diagnostics)
-    update(found)
+    update(golden, found)
     for finding in found.findings:
         say(f"wrote {finding.file}")
     if found.refused:

@@ -16,6 +16,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_json import objects
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
+from ftc.output.lock import only_writer
 from ftc.output.tree import ForeignError, Tree
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
 
 def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
     """Write each directory, and count those removed; the index comes last: it never names what is not there."""
-    before = _indexed(root / INDEX)
-    with Tree(root, ARTIFACTS, SPEC) as tree:
+    with only_writer(root), Tree(root, ARTIFACTS, SPEC) as tree:
+        before = _indexed(root / INDEX)
         touched = tree.begin({*before, *(point.directory for point in found)})
         outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
         gone = touched - {outcome.point.directory for outcome in outcomes if outcome.files}
