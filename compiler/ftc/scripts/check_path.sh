@@ -1,27 +1,37 @@
 #!/usr/bin/env bash
-# check_path.sh [DEPTH]: a source on a volume is there and whole. What fails here would fail minutes later in the trainer.
-# DEPTH is how many levels are searched for LFS pointers; few, because a volume may hold millions of files.
+# check_path.sh: a source in TARGET_DIR is there and whole. What fails here would fail minutes later in the trainer.
+# With FETCHED=true it came from outside: its datasets are files of its own.
 set -euo pipefail
-depth=${1:-3}
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${TARGET_DIR:?}"
+# shellcheck source-path=SCRIPTDIR source=marker.sh
+source "$ftc_dir/marker.sh"
+resolved='' requested='' first='' pointer='version https://git-lfs.github.com/spec/v1'
 
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
 [[ -d $TARGET_DIR ]] || die "$TARGET_DIR is not a directory: is the path right, and the right volume mounted?"
 [[ -n $(find "$TARGET_DIR/" -mindepth 1 -maxdepth 1 ! -name .ftc-revision -print -quit) ]] || die "$TARGET_DIR is empty: nothing has been put on the volume there"
 
-if [[ -n ${REVISION:-} && -e $TARGET_DIR/.ftc-revision ]]; then
-  { read -r resolved && read -r requested; } <"$TARGET_DIR/.ftc-revision" || true
+# A fetch leaves its marker next to `files`; the first releases left it among the files.
+marker=$TARGET_DIR/.ftc-revision
+if [[ $TARGET_DIR =~ /files/*$ ]]; then marker=$TARGET_DIR/../.ftc-revision; fi
+if [[ -n ${REVISION:-} && (-e $marker || -L $marker) ]]; then
+  read_marker "$marker" || die "$marker is not the mark of a finished download: fetch $TARGET_DIR again"
   # A revision may be given as a branch, a tag, or a commit that is cut short.
-  if [[ ${resolved:-} != "$REVISION"* && ${requested:-} != "requested: $REVISION" ]]; then
-    die "$TARGET_DIR holds revision ${resolved:-(none)}, but $REVISION is wanted: correct the revision or the path"
+  if [[ $resolved != "$REVISION"* && $requested != "requested: $REVISION" ]]; then
+    die "$TARGET_DIR holds revision $resolved, but $REVISION is wanted: correct the revision or the path"
   fi
 fi
 
-pointers=$(find -L "$TARGET_DIR/" -maxdepth "$depth" -name .git -prune -o -type f -size -1024c \
-  -exec grep -lx 'version https://git-lfs.github.com/spec/v1' {} + 2>/dev/null || true)
-if [[ -n $pointers ]]; then
-  die "${pointers%%$'\n'*} is a git-lfs pointer, not the file itself: fetch it with 'git lfs pull'"
+# check_fetched.sh has looked for pointers in what was fetched. On a volume a model may be links into the cache of a hub's
+# client; few levels, because a volume may hold millions of files.
+if [[ ${FETCHED:-} != true ]]; then
+  while IFS= read -r -d '' file; do
+    IFS= read -r first <"$file" || true
+    # A text may quote a pointer.
+    [[ $first != "$pointer" ]] || die "$file is a git-lfs pointer, not the file itself: fetch it with 'git lfs pull'"
+  done < <(find -L "$TARGET_DIR/" -maxdepth 3 -name .git -prune -o -type f -size -1024c -exec grep -lZx "$pointer" {} + 2>/dev/null)
 fi
 
 if [[ -n ${EXPECT_DATASETS:-} ]]; then
