@@ -60,7 +60,7 @@ def scripts(fetch: Fetch) -> tuple[str, ...]:
         case HuggingFace() | ModelScope():
             return (*_FETCH, "download_hub.py")
         case S3():
-            return (*_FETCH, "transfer_s3.py")
+            return (*_FETCH, "download_s3.py")
         case OnVolume():
             return _CHECK
         case _:
@@ -79,7 +79,7 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
         case HuggingFace() | ModelScope():
             return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_hub.py")
         case S3():
-            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/transfer_s3.py")
+            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_s3.py")
         case OnVolume():
             return ("bash", f"{files}/check_path.sh")
         case _:

@@ -200,7 +200,7 @@ S3 = ("source@model.source=s3", "model.source.bucket=models")
 def test_a_bucket_is_told_what_to_fetch() -> None:
     place = ("model.source.prefix=qwen/0.6b", "model.source.endpoint=http://minio:9000", "model.source.region=eu-1")
     container = fetcher("model", *S3, *place)
-    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/transfer_s3.py"]
+    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/download_s3.py"]
     wanted = {
         "SOURCE": "s3://models/qwen/0.6b",
         "S3_BUCKET": "models",
