@@ -36,24 +36,61 @@ fi
 
 if [[ -n ${EXPECT_DATASETS:-} ]]; then
   command -v python3 >/dev/null || die "python3 is missing in this image: it reads dataset_info.json"
-  python3 - "$TARGET_DIR" "$EXPECT_DATASETS" <<'PYTHON'
+  python3 -I - "$TARGET_DIR" "$EXPECT_DATASETS" "${FETCHED:-false}" <<'PYTHON'
 import json
 import pathlib
 import sys
 
-root = pathlib.Path(sys.argv[1])
+root, wanted, fetched = pathlib.Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3] == "true"
 info = root / "dataset_info.json"
-try:
-    known = json.loads(info.read_text(encoding="utf-8"))
-except OSError:
-    sys.exit(f"ftc: error: {info} is missing: a dataset for LLaMA-Factory has one, which lists its files")
-except ValueError as error:
-    sys.exit(f"ftc: error: {info} is not JSON: {error}")
-for name in sys.argv[2].split(","):
-    if name not in known:
-        sys.exit(f"ftc: error: {info} has no dataset {name!r}; it has: {', '.join(known)}")
-    file = root / known[name].get("file_name", ".")
+
+
+def die(reason):
+    # One line, and not a long one, whatever the file holds.
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{info} {reason}"[:1000])
+    sys.exit(f"ftc: error: {line}")
+
+
+def kind(value):
+    known = {"dict": "an object", "list": "a list", "str": "a text", "bool": "a truth value", "NoneType": "null"}
+    return known.get(type(value).__name__, "a number")
+
+
+def is_own(file):
+    real, base = file.resolve(), root.resolve()
+    return real == base or base in real.parents
+
+
+def check(name, entry):
+    if not isinstance(entry, dict):
+        die(f"describes dataset {name!r} by {kind(entry)}, not by an object with its file_name")
+    file_name = entry.get("file_name", ".")
+    if not isinstance(file_name, str):
+        die(f"has {kind(file_name)} as file_name of dataset {name!r}, not a text")
+    file = root / file_name
+    if fetched and not is_own(file):
+        die(f"says that dataset {name!r} is in {file_name!r}, which is outside of the source")
     if not file.exists():
-        sys.exit(f"ftc: error: {info} says that dataset {name!r} is in {file}, which does not exist")
+        die(f"says that dataset {name!r} is in {file}, which does not exist")
+
+
+try:
+    if fetched and not is_own(info):
+        die("is a link that leads out of the source")
+    if info.stat().st_size > 16 << 20:
+        die("has more than 16 MiB: it is a list of files, without data")
+    known = json.loads(info.read_text(encoding="utf-8"))
+    if not isinstance(known, dict):
+        die(f"holds {kind(known)}, not an object with a key for each dataset")
+    for name in wanted:
+        if name not in known:
+            die(f"has no dataset {name!r}; it has: {', '.join(known)}")
+        check(name, known[name])
+except FileNotFoundError:
+    die("is missing: a dataset for LLaMA-Factory has one, which lists its files")
+except json.JSONDecodeError as error:
+    die(f"is not JSON: {error}")
+except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, bytes that are not UTF-8
+    die(f"cannot be read: {error}")
 PYTHON
 fi
