@@ -15,7 +15,7 @@ from unit.compiling import ROOT
 SCRIPTS = ROOT / "compiler" / "ftc" / "scripts"
 BASH = sorted(SCRIPTS.glob("*.sh"))
 # Read by another script, which has set its own options before.
-SOURCED = {"git_credentials.sh", "rendezvous_job.sh", "rendezvous_single.sh", "rendezvous_volcano.sh"}
+SOURCED = {"git_credentials.sh", "marker.sh", "rendezvous_job.sh", "rendezvous_single.sh", "rendezvous_volcano.sh"}
 
 
 def test_there_are_scripts() -> None:

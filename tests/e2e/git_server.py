@@ -109,7 +109,7 @@ class GitServer:
             if self.branches(name):
                 run([*git, "fetch", "--quiet", "origin", "main"])
                 run([*git, "reset", "--quiet", "--soft", "FETCH_HEAD"])
-            shutil.copytree(files, clone, dirs_exist_ok=True)
+            shutil.copytree(files, clone, symlinks=True, dirs_exist_ok=True)
             attributes = Path(clone, ".gitattributes")
             attributes.write_text("*.safetensors filter=lfs diff=lfs merge=lfs -text\n", encoding="utf-8")
             run([*git, "add", "--all"])

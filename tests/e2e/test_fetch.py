@@ -71,12 +71,13 @@ def test_a_model_arrives_with_its_lfs_files_and_without_a_repository(
     done = scripts.run("fetch.sh", "bash", "download_git.sh", SOURCE=url, GIT_USER=USER, GIT_TOKEN=TOKEN)
     assert done.status == 0, done.log
     for file in model_files.rglob("*.*"):
-        assert (target / file.relative_to(model_files)).read_bytes() == file.read_bytes()
-    assert not (target / ".git").exists()
+        assert (target / "files" / file.relative_to(model_files)).read_bytes() == file.read_bytes()
+    assert sorted(entry.name for entry in target.iterdir()) == [".ftc-revision", "files"]
+    assert not (target / "files" / ".git").exists()
     assert (target / ".ftc-revision").read_text().splitlines()[0] == commit
     assert done.says(commit)
     assert cached(target) == []
-    assert target.stat().st_mode & 0o777 == 0o755
+    assert {place.stat().st_mode & 0o777 for place in (target, target / "files")} == {0o755}
 
 
 @pytest.mark.parametrize("kind", ["branch", "tag", "commit", "short commit"])
@@ -94,7 +95,7 @@ def test_a_revision_is_a_branch_a_tag_or_a_commit(
     login = {"GIT_USER": USER, "GIT_TOKEN": TOKEN}
     done = scripts.run("fetch.sh", "bash", "download_git.sh", SOURCE=url, REVISION=revision, **login)
     assert done.status == 0, done.log
-    assert (target / "config.json").read_text() == '{"model_type": "none"}'
+    assert (target / "files" / "config.json").read_text() == '{"model_type": "none"}'
     assert (target / ".ftc-revision").read_text().splitlines()[0] == first
 
 
@@ -118,7 +119,7 @@ def test_two_jobs_that_fill_one_cache_at_once_both_go_on_and_one_download_stays(
     ends = [one.end() for one in both]
     assert [end.status for end in ends] == [0, 0], ends
     assert sum(end.says("another job has fetched") for end in ends) == 1
-    assert (target / "second").exists()
+    assert (target / "files" / "second").exists()
     assert cached(target) == []
 
 
@@ -131,7 +132,7 @@ def test_a_fill_that_was_killed_half_way_is_done_again(scripts: PodScripts, targ
     go(scripts)
     done = scripts.run("fetch.sh", "bash", "slow.sh")
     assert done.status == 0, done.log
-    assert (target / "second").exists()
+    assert (target / "files" / "second").exists()
 
 
 def test_a_stopped_fetch_leaves_nothing(scripts: PodScripts, target: Path) -> None:
@@ -181,7 +182,7 @@ def test_every_pod_fills_a_cache_of_its_own_node(scripts: PodScripts, target: Pa
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job", "VC_TASK_INDEX": "1"}
     done = scripts.run("fetch.sh", "bash", "slow.sh", SHARED_CACHE="false", **world)
     assert done.status == 0, done.log
-    assert (target / "second").exists()
+    assert (target / "files" / "second").exists()
 
 
 def test_a_directory_of_unknown_origin_in_the_way_steps_aside(scripts: PodScripts, target: Path) -> None:
@@ -190,8 +191,8 @@ def test_a_directory_of_unknown_origin_in_the_way_steps_aside(scripts: PodScript
     go(scripts)
     done = scripts.run("fetch.sh", "bash", "slow.sh")
     assert done.status == 0, done.log
-    assert (target / "second").exists()
-    assert not (target / "half-copied").exists()
+    assert (target / "files" / "second").exists()
+    assert sorted(entry.name for entry in target.iterdir()) == [".ftc-revision", "files"]
     (aside,) = target.parent.glob("*.ftc-tmp.*/leftover")
     assert (aside / "half-copied").read_text() == "by hand"
     assert done.says(str(aside))

@@ -78,7 +78,7 @@ def test_a_model_comes_from_its_prefix_and_is_fetched_once(
         assert f"ftc: {said}" in job.log
         assert s3.key[1] not in job.log
     (fetched,) = (with_s3.claim("workspace") / "cache").iterdir()
-    assert (fetched / "sub/with a blank.safetensors").read_bytes() == (
+    assert (fetched / "files/sub/with a blank.safetensors").read_bytes() == (
         model_files / "sub/with a blank.safetensors"
     ).read_bytes()
 

@@ -62,7 +62,8 @@ def test_a_model_of_the_hugging_face_hub_comes_from_the_mirror_with_the_token(cl
     assert '{"model_type": "none"}' in job.log
     (marker,) = (cluster.claim("workspace") / "cache").glob("*/.ftc-revision")
     assert marker.read_text().splitlines()[0] == COMMIT
-    assert not (marker.parent / ".cache").exists()
+    assert (marker.parent / "files" / "config.json").exists()
+    assert not (marker.parent / "files" / ".cache").exists()
     assert hub_server.TOKEN not in job.log
 
 

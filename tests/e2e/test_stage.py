@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from e2e.instead import instead
 from e2e.pod_scripts import Ended, PodScripts, pod_scripts
 from e2e.waiting import wait_until
 
@@ -20,15 +20,6 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def scripts(tmp_path: Path) -> PodScripts:
     return pod_scripts(tmp_path / "ftc", {})
-
-
-def instead(directory: Path, program: str, does: str) -> str:
-    """A search path on which a program does something else."""
-    file = directory / "instead" / program
-    file.parent.mkdir()
-    file.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
-    file.chmod(0o755)
-    return f"{file.parent}:{os.environ['PATH']}"
 
 
 def stage(scripts: PodScripts, source: Path, target: Path, *command: str) -> Ended:
@@ -54,13 +45,26 @@ def test_a_container_that_is_restarted_keeps_its_copy(scripts: PodScripts, tmp_p
     assert (again.status, again.log) == (0, "")
 
 
-def test_a_model_that_is_larger_than_the_memory_says_so(scripts: PodScripts, tmp_path: Path, model_files: Path) -> None:
+@pytest.mark.parametrize("device", ["tmpfs", "//server/a share", "10.0.0.1:/export 2/a 3"])
+def test_a_model_that_is_larger_than_the_memory_says_so(
+    scripts: PodScripts, tmp_path: Path, model_files: Path, device: str
+) -> None:
     (model_files / "weights.bin").write_bytes(b"x" * (8 << 20))
-    path = instead(tmp_path, "df", "echo Filesystem; echo tmpfs 8 7 1 88% /dev/shm")
+    table = f"Filesystem 1048576-blocks Used Available Capacity Mounted on\n{device} 8 7 1 88% /dev/shm"
+    path = instead(tmp_path, "df", f"echo '{table}'")
     done = scripts.run("stage.sh", "true", STAGE_FROM=str(model_files), STAGE_TO=str(tmp_path / "copy"), PATH=path)
     assert done.status == 1
     assert done.says("has 1 MiB free: raise storage.model_in_memory_gib")
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_share_with_a_blank_in_its_name_has_the_room_that_it_has(
+    scripts: PodScripts, tmp_path: Path, model_files: Path
+) -> None:
+    table = "Filesystem 1048576-blocks Used Available Capacity Mounted on\n//server/a share 9 1 8000 1% /mnt/a disk"
+    path = instead(tmp_path, "df", f"echo '{table}'")
+    done = scripts.run("stage.sh", "true", STAGE_FROM=str(model_files), STAGE_TO=str(tmp_path / "copy"), PATH=path)
+    assert done.status == 0, done.log
 
 
 def test_a_source_that_is_not_there_ends_the_run(scripts: PodScripts, tmp_path: Path) -> None:

@@ -25,8 +25,12 @@ def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     return tuple(found)
 
 
+FILES = "/files"
+"""Below the directory that ftc keeps for a download, so that its marker has a name that no repository can choose."""
+
+
 def _directory(source: Staged, places: Places) -> str:
-    """`<cache>/<slug>-<hash>`, by source and revision: a changed revision is another directory."""
+    """`<cache>/<slug>-<hash>/files`, by source and revision: a changed revision is another directory."""
     match source:
         case OnVolume():
             return source.path
@@ -39,21 +43,26 @@ def _directory(source: Staged, places: Places) -> str:
         case _:
             assert_never(source)
     kind = type(source).__name__
-    name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, revision])}"
-    return f"{places.cache.rstrip('/')}/{name}"
+    # The first releases kept their marker among the files: no release may take the directory of the other.
+    name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, revision, FILES])}"
+    return f"{places.cache.rstrip('/')}/{name}{FILES}"
+
+
+_CHECK = ("check_path.sh", "marker.sh")
+_FETCH = (*_CHECK, "fetch.sh", "fill.sh", "check_fetched.sh")
 
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
     match fetch.source:
         case Git():
-            return ("check_path.sh", "fetch.sh", "download_git.sh", "git_credentials.sh")
+            return (*_FETCH, "download_git.sh", "git_credentials.sh")
         case HuggingFace() | ModelScope():
-            return ("check_path.sh", "fetch.sh", "download_hub.py")
+            return (*_FETCH, "download_hub.py")
         case S3():
-            return ("check_path.sh", "fetch.sh", "transfer_s3.py")
+            return (*_FETCH, "download_s3.py")
         case OnVolume():
-            return ("check_path.sh",)
+            return _CHECK
         case _:
             assert_never(fetch.source)
 
@@ -70,7 +79,7 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
         case HuggingFace() | ModelScope():
             return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_hub.py")
         case S3():
-            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/transfer_s3.py")
+            return ("bash", f"{files}/fetch.sh", "python3", f"{files}/download_s3.py")
         case OnVolume():
             return ("bash", f"{files}/check_path.sh")
         case _:
@@ -78,15 +87,17 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
 
 
 def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
-    place = {"TARGET_DIR": fetch.directory, "EXPECT_DATASETS": ",".join(fetch.datasets) or None}
+    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None}
     if isinstance(fetch.source, OnVolume):
-        return environment.given({**place, "REVISION": fetch.source.revision or None})
+        place = {"TARGET_DIR": fetch.directory, "REVISION": fetch.source.revision or None}
+        return environment.given({**place, **datasets})
     protocol = {
+        "TARGET_DIR": fetch.directory.removesuffix(FILES),
         "NNODES": str(spec.nodes),
         "SHARED_CACHE": "true" if storage.is_shared(storage.cache_volume(spec.storage)) else "false",
         "FETCH_TIMEOUT": str(spec.cluster.fetch_timeout_seconds),
     }
-    return {**spec.cluster.env, **_origin(fetch), **environment.given({**place, **protocol})}
+    return {**spec.cluster.env, **_origin(fetch), **environment.given({**datasets, **protocol})}
 
 
 def _origin(fetch: Fetch) -> Variables:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan.fetch import FILES
+from ftc.plan.names import digest, slug
+
 if TYPE_CHECKING:
     from ftc.plan.types import Fetch
     from ftc.spec.job import JobSpec
@@ -39,4 +42,6 @@ def _from_to(fetch: Fetch) -> tuple[tuple[str, str], ...]:
 
 
 def _copy(fetch: Fetch) -> str:
-    return f"{_MEMORY}/{fetch.directory.rstrip('/').rpartition('/')[2]}"
+    """By the whole path: on a machine, other runs have their copies next to it."""
+    own = fetch.directory.rstrip("/").removesuffix(FILES)
+    return f"{_MEMORY}/{slug(own.rpartition('/')[2])}-{digest(fetch.directory)}"

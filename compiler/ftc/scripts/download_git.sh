@@ -6,6 +6,7 @@ ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${SOURCE:?}" "${DOWNLOAD_DIR:?}" "${REVISION_FILE:?}"
 DOWNLOAD_DIR=$(cd -- "$DOWNLOAD_DIR" && pwd)
 revision=${REVISION:-HEAD}
+pointer='version https://git-lfs.github.com/spec/v1'
 
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
@@ -14,12 +15,15 @@ git lfs version >/dev/null 2>&1 || die "git-lfs is missing in this image: fetch 
 
 # The repository lies outside of the files and goes when they are there: a model is only read, never pulled again, and
 # its objects would double the cache. A GIT_DIR that is named is also not refused when a volume changes the owner.
-export GIT_DIR=$DOWNLOAD_DIR.git GIT_WORK_TREE=$DOWNLOAD_DIR GIT_LFS_SKIP_SMUDGE=1
+export GIT_DIR=$DOWNLOAD_DIR.git GIT_WORK_TREE=$DOWNLOAD_DIR
 trap 'rm -rf -- "$GIT_DIR"' EXIT
 # shellcheck source-path=SCRIPTDIR source=git_credentials.sh
 source "$ftc_dir/git_credentials.sh"
 prepare_git "$SOURCE"
 git remote add -- origin "$SOURCE"
+# The files as they are committed: .gitattributes of the repository choose no program, encoding or line ends.
+mkdir -p -- "$GIT_DIR/info"
+echo '* -filter -text -eol -ident -working-tree-encoding' >"$GIT_DIR/info/attributes"
 
 if ! git fetch --quiet --no-tags --depth 1 -- origin "$revision"; then
   # A server may give a commit that no branch points at, or that is cut short, only with the whole history.
@@ -32,9 +36,19 @@ git -C "$DOWNLOAD_DIR" checkout --quiet --detach FETCH_HEAD || die "cannot write
 git rev-parse HEAD >"$REVISION_FILE"
 
 git -C "$DOWNLOAD_DIR" lfs fetch --include='' --exclude='' origin || die "cannot fetch the LFS objects of $SOURCE: the lines above say why"
-# The objects become the files by hard links: 'git lfs checkout' would copy every one of them.
-git -C "$DOWNLOAD_DIR" lfs ls-files --long | while read -r oid _ path; do
+# The objects become the files by hard links: 'git lfs checkout' would copy every one of them. The pointers are found by
+# what they hold, because 'git lfs ls-files' prints a name with a newline in two lines, and its --json is newer than
+# Debian 12. find follows no link, so that nothing is written through a name that the repository chose.
+mapfile -d '' -t files < <(find "$DOWNLOAD_DIR" -type f -size -1024c -exec grep -lZx "$pointer" {} +)
+for file in "${files[@]}"; do
+  mapfile -t lines <"$file"
+  # A text may quote a pointer.
+  if [[ ${lines[0]} != "$pointer" || ${lines[*]:1} != *'oid sha256:'* ]]; then continue; fi
+  [[ ${lines[*]:1} =~ oid\ sha256:([0-9a-f]{64})\ size\ ([0-9]+)$ ]] || die "${file#"$DOWNLOAD_DIR"/} of $SOURCE is a broken LFS pointer"
+  oid=${BASH_REMATCH[1]} size=${BASH_REMATCH[2]}
   object=$GIT_DIR/lfs/objects/${oid:0:2}/${oid:2:2}/$oid
-  ln -f -- "$object" "$DOWNLOAD_DIR/$path" 2>/dev/null || cp -- "$object" "$DOWNLOAD_DIR/$path" ||
-    die "cannot write $path of $SOURCE: is the cache volume full?"
+  [[ -f $object && $(stat -c %s -- "$object") == "$size" ]] ||
+    die "the LFS object of ${file#"$DOWNLOAD_DIR"/} in $SOURCE is not whole on the server"
+  ln -fT -- "$object" "$file" 2>/dev/null || cp -T --remove-destination -- "$object" "$file" ||
+    die "cannot write ${file#"$DOWNLOAD_DIR"/} of $SOURCE: is the cache volume full?"
 done

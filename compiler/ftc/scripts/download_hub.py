@@ -9,30 +9,60 @@ import importlib
 import os
 import shutil
 import sys
+from fnmatch import fnmatchcase
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-# What the clients keep beside the files to resume a download; an unfinished one is never resumed here.
+# What the clients keep next to the files to resume a download; an unfinished one is never resumed here.
 CLIENT_STATE = (".cache", "._____temp", ".msc", ".mdl", ".mv")
+# Names that lead out of the directory. Not every release of the clients refuses them.
+OUTSIDE = ["/*", "..", "../*", "*/..", "*/../*"]
+# A repository whose owner has uploaded a download of his.
+STATE_OF_OTHERS = [".cache/huggingface/*"]
+
+
+ERROR = "ftc: error: "
 
 
 def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     """Report what ended the program in one line: the clients raise dozens of kinds, and a trace hides the reason."""
     reason = " ".join(str(error).split()) or kind.__name__
     repository = f"{os.environ.get('SOURCE')} at {os.environ.get('REVISION') or 'its default revision'}"
-    sys.stderr.write(f"ftc: error: cannot download {repository}: {kind.__name__}: {reason}\n")
+    sys.stderr.write(f"{ERROR}cannot download {repository}: {kind.__name__}: {reason}\n")
 
 
 def from_huggingface(source: str, repo_type: str, revision: str | None, target: Path) -> str:
     """Download from the Hugging Face hub or a mirror of it and return the commit."""
     hub = importlib.import_module("huggingface_hub")
-    # The commit is asked for first, so that all files are of one commit while somebody pushes.
-    commit = str(hub.HfApi().repo_info(source, repo_type=repo_type, revision=revision).sha)
-    hub.snapshot_download(source, repo_type=repo_type, revision=commit, local_dir=target)
-    return commit
+    # The commit is asked for first, so that all files are of one commit even if someone pushes meanwhile.
+    found = hub.HfApi().repo_info(source, repo_type=repo_type, revision=revision, files_metadata=True)
+    sizes = {file.rfilename: file.size for file in found.siblings or ()}
+    for name in sizes:
+        if leads_out(name):
+            sys.exit(f"{ERROR}the name of file {name!r} leads out of the repository {source}")
+    ignored = [*OUTSIDE, *STATE_OF_OTHERS]
+    hub.snapshot_download(source, repo_type=repo_type, revision=found.sha, local_dir=target, ignore_patterns=ignored)
+    for name, size in sizes.items():
+        if not any(fnmatchcase(name, pattern) for pattern in ignored):
+            check_size(name, size, target / name)
+    return str(found.sha)
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name is not one of a file below a directory."""
+    return any(fnmatchcase(name, pattern) for pattern in OUTSIDE)
+
+
+def check_size(name: str, size: int | None, file: Path) -> None:
+    """End the program if the file is not the one that the hub has; a mirror may not say how large it is."""
+    if not file.is_file():
+        sys.exit(f"{ERROR}the hub lists the file {name!r}, but it did not come")
+    if size not in (None, file.stat().st_size):
+        sys.exit(f"{ERROR}file {name!r} has {size} bytes on the hub, and {file.stat().st_size} came")
 
 
 def from_modelscope(source: str, repo_type: str, revision: str | None, target: Path) -> str:
@@ -40,7 +70,9 @@ def from_modelscope(source: str, repo_type: str, revision: str | None, target: P
     client = importlib.import_module("modelscope.hub.snapshot_download")
     revision = revision or "master"
     download = client.dataset_snapshot_download if repo_type == "dataset" else client.snapshot_download
-    download(source, revision=revision, local_dir=str(target))
+    # The client compares what came with the hashes that the hub gives.
+    known = "ignore_patterns" in signature(download).parameters
+    download(source, revision=revision, local_dir=str(target), **({"ignore_patterns": OUTSIDE} if known else {}))
     return revision
 
 
@@ -56,10 +88,10 @@ def main() -> None:
     resolved = download(os.environ["SOURCE"], os.environ.get("REPO_TYPE", "model"), revision, target)
     for name in CLIENT_STATE:
         state = target / name
-        if state.is_dir():
+        if state.is_dir() and not state.is_symlink():
             shutil.rmtree(state)
-        elif state.exists():
-            state.unlink()
+        else:
+            state.unlink(missing_ok=True)
     Path(os.environ["REVISION_FILE"]).write_text(resolved + "\n", encoding="utf-8")
 
 

@@ -19,7 +19,9 @@ if [[ ! -d $STAGE_TO ]]; then
   parent=$(dirname -- "$STAGE_TO")
   mkdir -p -- "$parent" || die "cannot make $parent: is /dev/shm mounted in this container?"
   read -r need _ < <(du -smL -- "$STAGE_FROM")
-  read -r _ _ _ free _ < <(df -Pm -- "$parent" | tail -n 1)
+  # Columns are counted from the percentage: the device may be a share with a blank in its name.
+  [[ $(df -Pm -- "$parent") =~ ([0-9]+)\ +[0-9]+%\ +/ ]] || die "df does not say how much room $parent has"
+  free=${BASH_REMATCH[1]}
   ((need <= free)) || die "$STAGE_FROM has $need MiB, and $parent has $free MiB free: raise storage.model_in_memory_gib"
   rm -rf -- "$STAGE_TO.ftc-tmp"
   # In the background, because bash acts on a signal only between foreground commands.

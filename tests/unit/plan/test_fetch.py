@@ -61,8 +61,13 @@ def test_directories_lie_in_the_cache_and_are_named_after_their_source() -> None
 
 
 def test_the_trainer_reads_where_the_fetch_puts() -> None:
-    assert document("train.yaml", *GIT)["model_name_or_path"] == directory(*GIT)
-    assert document("merge.yaml", *GIT)["model_name_or_path"] == directory(*GIT)
+    assert document("train.yaml", *GIT)["model_name_or_path"] == f"{directory(*GIT)}/files"
+    assert document("merge.yaml", *GIT)["model_name_or_path"] == f"{directory(*GIT)}/files"
+
+
+def test_no_release_takes_the_directory_of_one_that_kept_its_marker_among_the_files() -> None:
+    before = {"/workspace/cache/qwen3-0-6b-a4605b53", "/workspace/cache/alpaca-87e4ef90"}
+    assert not before & {directory(), variables(fetcher("dataset"))["TARGET_DIR"]}
 
 
 def test_a_directory_on_a_volume_is_used_as_it_is() -> None:
@@ -184,7 +189,7 @@ def test_a_dataset_with_its_own_description_is_asked_for_its_names() -> None:
 def test_a_command_fetches_what_it_is_given_and_is_told_where() -> None:
     assert "initContainers" not in pod(*COMMAND)
     found = trainer(*COMMAND, "model=qwen3-8b")
-    assert variables(found)["MODEL_DIR"] == variables(fetcher("model", *COMMAND, "model=qwen3-8b"))["TARGET_DIR"]
+    assert variables(found)["MODEL_DIR"] == f"{directory(*COMMAND, 'model=qwen3-8b')}/files"
     assert "DATASET_DIR" not in variables(found)
 
 
@@ -195,7 +200,7 @@ S3 = ("source@model.source=s3", "model.source.bucket=models")
 def test_a_bucket_is_told_what_to_fetch() -> None:
     place = ("model.source.prefix=qwen/0.6b", "model.source.endpoint=http://minio:9000", "model.source.region=eu-1")
     container = fetcher("model", *S3, *place)
-    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/transfer_s3.py"]
+    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/download_s3.py"]
     wanted = {
         "SOURCE": "s3://models/qwen/0.6b",
         "S3_BUCKET": "models",

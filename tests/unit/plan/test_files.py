@@ -10,7 +10,7 @@ import yaml
 from unit.compiling import COMMAND, artifacts, pod, template
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
-HUB = {"check_path.sh", "fetch.sh", "download_hub.py"}
+HUB = {"check_path.sh", "marker.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
 RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
 TRAIN = {
     *RUN,
@@ -40,7 +40,7 @@ def carried(*overrides: str) -> dict[str, str]:
         (("launcher=accelerate",), {*HUB, *TRAIN, "accelerate.yaml"}),
         (("launcher=torchrun", "nodes=2"), {*HUB, *TRAIN}),
         (GIT, {*HUB, *TRAIN, "download_git.sh", "git_credentials.sh"}),
-        (PATHS, {*TRAIN, "check_path.sh"}),
+        (PATHS, {*TRAIN, "check_path.sh", "marker.sh"}),
         (("dataset=custom", "dataset.id=a/b", "dataset.names=[c]"), {*HUB, *TRAIN} - {"dataset_info.json"}),
         (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json", "run_setup.py"}),
         ((QUANTIZED,), {*HUB, *TRAIN, "quantize.yaml"}),

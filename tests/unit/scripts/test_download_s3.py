@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -21,6 +22,13 @@ class Object(NamedTuple):
     etag: str = "e"
 
 
+class Response(io.BytesIO):
+    """As the client's, which returns its connection to a pool."""
+
+    def release_conn(self) -> None:
+        """Do nothing."""
+
+
 class Bucket:
     """A stand-in for the client: names of objects, each with three letters."""
 
@@ -32,15 +40,15 @@ class Bucket:
         assert recursive
         return (Object(name, self.size) for name in self.names if name.startswith(prefix))
 
-    def fget_object(self, _bucket: str, name: str, path: str) -> None:
-        with open(path, "x", encoding="utf-8") as file:  # noqa: PTH123 - as the client does
-            file.write(name[-3:])
+    def get_object(self, _bucket: str, name: str, *, request_headers: dict[str, str]) -> Response:
+        assert request_headers == {"If-Match": '"e"'}
+        return Response(name[-3:].encode())
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("transfer_s3", directory("scripts") / "transfer_s3.py")
+    spec = importlib.util.spec_from_file_location("download_s3", directory("scripts") / "download_s3.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -64,6 +72,36 @@ def test_an_object_that_would_be_a_file_elsewhere_ends_the_download(script: Any,
     with pytest.raises(SystemExit, match="is not one that a file can have"):
         script.download(Bucket("a/one", name), "models", "a/", tmp_path / "files")
     assert files(tmp_path) == set()
+
+
+@pytest.mark.parametrize("names", [("a/one", "a/one/two"), ("a/d/e/one", "a/d", "a/x"), ("a/.ftc", "a/.ftc/x/y")])
+def test_a_name_that_is_both_a_file_and_a_directory_ends_the_download_before_the_first_byte(
+    script: Any, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for order in (names, names[::-1]):
+        with pytest.raises(SystemExit, match="has the name of a directory of others"):
+            script.download(Bucket(*order), "models", "a/", tmp_path)
+    assert files(tmp_path) == set()
+
+
+def test_an_object_that_the_server_lists_outside_of_the_prefix_or_twice_ends_the_download(
+    script: Any, tmp_path: Path
+) -> None:
+    lying = Bucket("a/one", "a/one")
+    with pytest.raises(FileExistsError):
+        script.download(lying, "models", "a/", tmp_path / "twice")
+    lying.list_objects = lambda *_, **__: iter([Object("b/../../one")])  # type: ignore[method-assign]
+    with pytest.raises(SystemExit, match="is not one that a file can have"):
+        script.download(lying, "models", "a/", tmp_path / "outside")
+
+
+def test_nothing_is_written_through_a_link(script: Any, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("results", encoding="utf-8")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "one").symlink_to(tmp_path / "precious")
+    with pytest.raises(FileExistsError):
+        script.download(Bucket("a/one"), "models", "a/", tmp_path / "files")
+    assert (tmp_path / "precious").read_text() == "results"
 
 
 def test_an_object_that_came_short_ends_the_download(script: Any, tmp_path: Path) -> None:
