@@ -49,7 +49,16 @@ _FIELD: Json = {
     "description": "a field is metadata.name, status.podIP and the like",
 }
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
-_RESOURCE: Json = {"pattern": rf"^({'|'.join(RESOURCES)}|hugepages-.+|[^/]+/[^/]+)$"}
+# IsExtendedResourceName: with `requests.` before it, which it may not have itself, it is a qualified name.
+_EXTENDED = rf"(?!requests\.)(?=[^/]{{1,244}}/){_LABEL}(\.{_LABEL})*/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+_RESOURCE: Json = {"pattern": rf"^({'|'.join(RESOURCES)}|hugepages-.+|{_EXTENDED}{_LATER})$"}
+# IsConfigMapKey
+_KEY: Json = {
+    "type": "string",
+    "maxLength": 253,
+    "pattern": r"^(?!\.\.)(?!\.$)([-._a-zA-Z0-9]+|.*[${].*|)$",
+    "description": "a key has letters, digits, '-', '_' and '.', and does not begin with '..'",
+}
 _EXISTS: Json = {
     "if": {"properties": {"operator": {"const": "Exists"}}, "required": ["operator"]},
     "then": {"properties": {"value": {"maxLength": 0}}},
@@ -63,6 +72,8 @@ _PROPERTIES: dict[str, Json] = {
     "core.v1.DownwardAPIVolumeSource": {"defaultMode": _MODE},
     "core.v1.KeyToPath": {"mode": _MODE},
     "core.v1.ObjectFieldSelector": {"fieldPath": _FIELD},
+    "core.v1.SecretKeySelector": {"key": _KEY},
+    "core.v1.ConfigMapKeySelector": {"key": _KEY},
     "core.v1.HostPathVolumeSource": {"path": _ONWARD},
     "core.v1.VolumeMount": {"subPath": _ONWARD},
     "core.v1.TopologySpreadConstraint": {key: {**_COUNT, "minimum": 1} for key in ("maxSkew", "minDomains")},

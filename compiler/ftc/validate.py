@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,12 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
 
     What converts fits: the schema is made from the types. jsonschema takes fifty times as long, and says what is wrong.
     """
-    if _converts(composed.data):
+    odd = list(_unwritable(composed.data, ()))
+    if not odd and _converts(composed.data):
         return ()
-    errors = _validator().iter_errors(composed.data)
-    found = [_placed(one, composed) for error in errors for one in _diagnostics(error)]
+    told = {diagnostic.path for diagnostic in odd}
+    errors = [one for error in _validator().iter_errors(composed.data) for one in _diagnostics(error)]
+    found = [_placed(one, composed) for one in (*odd, *(one for one in errors if one.path not in told))]
     if not composed.choices and any(d.code == codes.REQUIRED for d in found):
         found.append(
             Diagnostic(
@@ -63,6 +66,31 @@ def _converts(data: dict[str, Any]) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _unwritable(value: Any, path: KeyPath) -> Iterator[Diagnostic]:
+    """What no manifest can hold, in any key.
+
+    No program starts with NUL in an argument or a variable (execve), half of a surrogate pair is not UTF-8, and JSON
+    has no number that is not finite.
+    """
+    if isinstance(value, str) and (unfit := _UNFIT.search(value)):
+        name = "NUL" if unfit[0] == "\0" else f"half of a character, U+{ord(unfit[0]):04X}"
+        yield _diagnostic(codes.VALUE, f"has {name} in it, which no container can be given", path, "delete it")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield _diagnostic(
+            codes.VALUE, f"is {value}, and must be a finite number", path, "write a number, or leave it out"
+        )
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        if isinstance(key, str) and _UNFIT.search(key):
+            message = f"the key {on_a_line(key)} has a character in it that no manifest can hold"
+            yield _diagnostic(codes.VALUE, message, path, "write another key")
+        else:
+            yield from _unwritable(inner, (*path, key))
+
+
+_UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 def _placed(diagnostic: Diagnostic, composed: Composed) -> Diagnostic:
@@ -127,6 +155,8 @@ def _help(error: ValidationError) -> str:
         return f"set {dotted(tuple(error.absolute_path))}=…"
     if error.validator == "type" and error.validator_value == "object" and isinstance(error.instance, str):
         return "give its keys one by one, or choose an option of a group: see `ftc list`"
+    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, bool):
+        return "write it in quotes: without them YAML 1.1 reads on, yes, off and no as true and false"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
         return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
     if error.validator == "type" and "integer" in error.validator_value:  # type: ignore[operator] # a word or a list

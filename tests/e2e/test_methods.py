@@ -76,6 +76,21 @@ def test_a_stage_trains_and_leaves_its_model(
     assert (directory / "merged").exists() == method.startswith("lora")
 
 
+@pytest.mark.parametrize(
+    ("method", "names"),
+    [
+        (("method=full-rm",), ["pairs"]),
+        (("method=full-rm", "method.finetuning_type=freeze", "+method.arguments.freeze_trainable_layers=1"), ["pairs"]),
+        (("method=oft-sft", "method.merge=null"), ["alpaca"]),
+    ],
+    ids=["full-rm", "freeze-rm", "oft-sft"],
+)
+def test_two_processes_train_a_model_that_ddp_searches_for_unused_parameters(
+    sources: tuple[str, ...], cluster: Cluster, method: tuple[str, ...], names: list[str]
+) -> None:
+    assert trained(cluster, *sources, *method, *datasets(*names), "devices=2", "master_port=29531")
+
+
 def test_metrics_reach_every_tracker_and_mlflow_by_the_login_of_a_secret(
     sources: tuple[str, ...], cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from unit.checks.training_pairs import AT_ONCE, LATER, OLD
 pytestmark = pytest.mark.e2e
 
 # What cannot be tried here: other models, quantization, several processes, packages that are not installed.
-NOT_RUN = {"FTC421", "FTC422", "FTC432", "FTC435", "FTC436", "FTC440", "FTC461", "FTC468"}
+NOT_RUN = {"FTC421", "FTC422", "FTC432", "FTC435", "FTC436", "FTC440", "FTC461", "FTC468", "FTC476"}
 RUN = tuple(
     pair for pair in LATER if pair.code not in NOT_RUN and OLD not in pair.wrong and "engine=" not in pair.wrong
 )

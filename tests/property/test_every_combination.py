@@ -60,9 +60,10 @@ def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reaso
     walked = 0
     for storage, engine, nodes in product(STORAGES, ENGINES, NODES):
         words = (f"hardware={hardware}", f"launcher={launcher}", f"storage={storage}", f"engine={engine}")
+        precision = ("train.bf16=false",) if engine == "deepspeed-z0" else ()  # it trains wrongly in bf16
         command = ("launcher.command=[python]",) if launcher == "command" else ()
         targets = ("volcano", "job") if launcher == "command" else ("volcano", "job", "llamafactory")
-        state = compile_job(Request((*words, f"nodes={nodes}", *command), targets=targets))
+        state = compile_job(Request((*words, *precision, f"nodes={nodes}", *command), targets=targets))
         errors = [d for d in state.diagnostics if d.severity is Severity.ERROR]
         drives = hardware != "cpu" or not (engine == "fsdp" or engine.startswith("fsdp-"))  # FSDP1 needs a device
         assert (errors == []) == (drives and fits(launcher, storage, engine, nodes)), (words, nodes, errors)

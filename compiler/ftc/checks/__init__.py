@@ -13,6 +13,7 @@ from ftc.checks import (
     datasets,
     devices,
     elastic,
+    engines,
     evaluation,
     fragments,
     gangs,
@@ -61,7 +62,9 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
-FIRST = fragments.RULES
+# What is wrong with the fragments keeps the later rules from reading them.
+STAGES = (fragments.RULES, fragments.RULES_OF_CONTAINERS)
+FIRST = tuple(rule for rules in STAGES for rule in rules)
 CHECKS = (
     *FIRST,
     *launch.RULES,
@@ -79,6 +82,7 @@ CHECKS = (
     *datasets.RULES,
     *devices.RULES,
     *elastic.RULES,
+    *engines.RULES,
     *evaluation.RULES,
     *build.RULES,
     *images.RULES,
@@ -113,9 +117,10 @@ CHECKS = (
 
 def check(spec: JobSpec, run: RunPlan, composed: Composed, targets: Collection[str]) -> tuple[Diagnostic, ...]:
     """What the rules find, for the targets that are emitted."""
-    shapes = tuple(_found(FIRST, spec, run, composed))
-    rules = [rule for rule in CHECKS if rule.target is None or rule.target in targets]
-    return shapes or tuple(_found(rules, spec, run, composed))
+    for rules in STAGES:
+        if found := tuple(_found(rules, spec, run, composed)):
+            return found
+    return tuple(_found([rule for rule in CHECKS if rule.target in (None, *targets)], spec, run, composed))
 
 
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, composed: Composed) -> Iterator[Diagnostic]:

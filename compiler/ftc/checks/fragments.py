@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftc.checks.given import fragments
+from ftc.checks.given import containers, fragments
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import did_you_mean, type_words
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
@@ -81,7 +81,31 @@ def _misfit(error: ValidationError) -> str:
     return error.message.replace(repr(error.instance), "it")[:200]
 
 
+def containers_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container of a fragment is one of ftc's, or brings its own image.
+
+    A fragment changes a container by its name, among the containers or among the init containers. One with another name
+    is a new container, which the API server refuses without an image (`image: Required value`).
+
+    Wrong: 'pod={spec: {containers: [{name: sidecar, command: [tail]}]}}'
+    Right: 'pod={spec: {containers: [{name: sidecar, command: [tail], image: busybox}]}}'
+    """
+    body = run.template["spec"]
+    ours = {field: {container["name"] for container in body.get(field, [])} for field in _OTHER}
+    for path, container in containers(spec):
+        field, name = str(path[-2]), container["name"]
+        if name in ours[_OTHER[field]]:
+            message = f"'{name}' is ftc's own, and is in {_OTHER[field]}"
+            yield Finding(path, message, f"move it to {_OTHER[field]}, or choose another name")
+        elif name not in ours[field] and "image" not in container:
+            message = f"the pod has no container '{name}', and a new one needs an image"
+            yield Finding(path, message, f"containers of ftc: {', '.join(sorted(ours[field])) or 'none'}")
+
+
+_OTHER = {"initContainers": "containers", "containers": "initContainers"}
 RULES = (
     Rule("FTC505", versions_are_supported, needed=True),
     Rule("FTC506", fragments_are_pods, needed=True),
 )
+# They read fragments that fit the schema; the other rules read pods that these let through.
+RULES_OF_CONTAINERS = (Rule("FTC502", containers_fit, needed=True),)

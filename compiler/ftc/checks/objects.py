@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ftc.checks.given import containers, metadata, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.plan.merge import MERGE_KEYS
+from ftc.plan.merge import MERGE_KEYS, identity
 from ftc.plan.pod import CARRIED
 from ftc.plan.train import NAME
 
@@ -54,19 +54,21 @@ def pieces_stand_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     given = list(containers(spec))
     inits = {container["name"] for path, container in given if path[-2] == "initContainers"}
     for place, container in given:
-        yield from _repeated(place, container, ("env", "volumeMounts"))
+        yield from _repeated(place, container, ("env", "volumeMounts", "ports"))
         if place[-2] == "containers" and container["name"] in inits:
             yield Finding(place, f"'{container['name']}' is an init container too", "choose another name")
 
 
 def _repeated(path: KeyPath, owner: Json, fields: tuple[str, ...]) -> Iterator[Finding]:
     for field in fields:
-        (key,) = MERGE_KEYS[field]
+        keys = MERGE_KEYS[field]
         seen: set[Any] = set()
         for index, item in enumerate(owner.get(field, [])):
-            if item[key] in seen:
-                yield Finding((*path, field, index), f"'{item[key]}' stands there twice", "delete one of the two")
-            seen.add(item[key])
+            same = identity(item, keys)
+            if same in seen:
+                shown = "/".join(map(str, same))
+                yield Finding((*path, field, index), f"'{shown}' is there already", "delete one of the two")
+            seen.add(same)
 
 
 def own_annotations_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -53,32 +53,6 @@ def script_runs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("nodes",), f"a script runs on one machine, and the job has {spec.nodes} nodes", "set nodes=1")
 
 
-def fragments_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container of a fragment is one of ftc's, or brings its own image.
-
-    A fragment changes a container by its name. One with another name is a new container, which the API server refuses
-    without an image (`image: Required value`).
-
-    Wrong: 'pod={spec: {containers: [{name: sidecar, command: [tail]}]}}'
-    Right: 'pod={spec: {containers: [{name: sidecar, command: [tail], image: busybox}]}}'
-    """
-    ours = {
-        "containers": {"train"},
-        "initContainers": {f"fetch-{fetch.name}" for fetch in run.fetches},
-    }
-    for path, pod in pods(spec):
-        for field, names in ours.items():
-            for container in pod.get(field, []):
-                others = set().union(*(ours[other] for other in ours if other != field))
-                if container["name"] in others:
-                    message = f"'{container['name']}' is among the other containers already"
-                    yield Finding((*path, field), message, "choose another name")
-                elif container["name"] not in names and "image" not in container:
-                    message = f"the pod has no container '{container['name']}', and a new one needs an image"
-                    known = ", ".join(sorted(names)) or "none"
-                    yield Finding((*path, field), message, f"containers of ftc: {known}")
-
-
 def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A failed rank does not start again alone.
 
@@ -207,7 +181,6 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 RULES = (
     Rule("FTC501", pod_name_fits, target="volcano"),
-    Rule("FTC502", fragments_fit),
     Rule("FTC503", restart_policy_stays),
     Rule("FTC504", annotations_fit),
     Rule("FTC507", script_runs_one_node, target="script", needed=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
@@ -11,7 +11,7 @@ from ftc.diagnostics.model import Severity
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
-from ftc.spec.storage import JobClaim, PerPod, PerPodClaim
+from ftc.spec.base import EXTENDED_RESOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,14 +43,28 @@ def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for key, volume in volumes(spec).items():
-        if isinstance(volume, JobClaim | PerPod | PerPodClaim):
-            yield (*key, "size"), volume.size
+        size = getattr(volume, "size", None)
+        if size is not None:
+            yield (*key, "size"), size
     for path, pod in pods(spec):
         for index, given in enumerate(pod.get("volumes", [])):
-            if limit := given.get("emptyDir", {}).get("sizeLimit"):
-                yield (*path, "volumes", index, "emptyDir", "sizeLimit"), limit
+            for keys in _SIZES:
+                if (size := _in(given, keys)) is not None:
+                    yield (*path, "volumes", index, *keys), size
     for place, _container, resources in _resources(spec):
         yield from (((*place, name), resources[name]) for name in _BYTES if name in resources)
+
+
+_SIZES = (
+    ("emptyDir", "sizeLimit"),
+    ("ephemeral", "volumeClaimTemplate", "spec", "resources", "requests", "storage"),
+)
+
+
+def _in(value: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _resources(spec: JobSpec) -> Iterator[tuple[KeyPath, str, Json]]:
@@ -77,12 +91,15 @@ def extended_resources_are_whole(spec: JobSpec, run: RunPlan) -> Iterator[Findin
                 yield Finding((*path, name), message, help_)
 
 
+_EXTENDED = re.compile(EXTENDED_RESOURCE)
 _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
 
 
 def _problem(name: str, value: str | float) -> str:
     if "/" not in name:
         return "" if _STANDARD.fullmatch(name) else "is no resource of Kubernetes; a device's name has a domain"
+    if not _EXTENDED.fullmatch(name):
+        return "is no name of a device's resource: example.com/gpu, and not of Kubernetes' own"
     return f"is {value}, and a device is counted in whole numbers" if quantity(value) % 1 else ""
 
 

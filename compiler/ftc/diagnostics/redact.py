@@ -45,7 +45,9 @@ _GIVEN = re.compile(
 _HARMLESS = re.compile(
     r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
 )
-_USER = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+# A user before a host: in a URL, its `@` also percent-encoded, and as ssh and git write it (`user:password@host:path`),
+# but not the digest of an image (`image:1.0@sha256:…`).
+_USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+:)")
 STARS = "***"
 
 

@@ -94,7 +94,7 @@ def _ddp(training: Training) -> Share:
 
 
 def _unsharded(training: Training) -> Share:
-    """Stage 0: 16-bit weights and gradients, both in fp32 too (DeepSpeed, runtime/bf16_optimizer.py)."""
+    """Stage 0: 16-bit weights and gradients, both in fp32 too (DeepSpeed, runtime/fp16/unfused_optimizer.py)."""
     tuned = sizes.trained(training)
     return Share(
         weights=frozen(training) + (HALF + FULL) * tuned,

@@ -12,6 +12,8 @@ from ftc.estimate.facts import read
 from ftc.estimate.training import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
+from ftc.trainer.accelerate import loads_once
+from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
@@ -32,7 +34,7 @@ def needs(spec: JobSpec) -> tuple[Need, ...]:
     found = [_merge(spec)]
     if isinstance(training, Training):
         found.append(_on_cpu(spec, training) if spec.hardware.device is None else _offloaded(spec, training))
-        found.append(_loaded(training))
+        found.append(_loaded(spec, training))
     return tuple(need for need in found if need.size)
 
 
@@ -66,9 +68,16 @@ def _offloaded(spec: JobSpec, training: Training) -> Need:
     return Need(size // spec.nodes, "for what the engine keeps there")
 
 
-def _loaded(training: Training) -> Need:
-    """One process of each node loads all weights for FSDP (transformers, modeling_utils.py, is_local_dist_rank_0)."""
-    size = HALF * training.architecture.parameters if isinstance(training.engine, Fsdp) else 0
+def _loaded(spec: JobSpec, training: Training) -> Need:
+    """The weights that processes load for FSDP: one of each node (transformers, modeling_utils.py), or all of them.
+
+    What is quantized while it is loaded goes to the device at once.
+    """
+    if not isinstance(training.engine, Fsdp):
+        return Need(0, "to load the weights")
+    size = HALF * training.architecture.parameters
+    if not loads_once(training.engine, chosen(spec)):
+        size *= spec.devices if training.quantized_bits is None else 0
     return Need(size, "to load the weights")
 
 

@@ -26,6 +26,9 @@ MERGE_KEYS = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "items": ("path",),
 }
+# What the server takes an absent key of an item for (Kubernetes API: ContainerPort.protocol, Toleration.operator; an
+# empty text is none).
+_DEFAULTS = {"protocol": "TCP", "operator": "Equal", "value": "", "effect": "", "key": ""}
 # The lists of `capabilities`.
 _SETS = ("add", "drop")
 
@@ -51,12 +54,17 @@ def _merged(key: str, old: Any, new: Any) -> Any:
 def _merge_items(keys: tuple[str, ...], old: list[Json], new: list[Json]) -> list[Json]:
     items = list(old)
     for item in new:
-        place = next((i for i, known in enumerate(items) if all(item.get(k) == known.get(k) for k in keys)), None)
+        place = next((i for i, known in enumerate(items) if identity(known, keys) == identity(item, keys)), None)
         if place is None:
             items.append(item)
         else:
             items[place] = merge(_without_source(items[place], item), item)
     return items
+
+
+def identity(item: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """What tells an item of a list from the others, with the server's defaults."""
+    return tuple(item.get(key) or _DEFAULTS.get(key) for key in keys)
 
 
 def _without_source(old: Json, new: Json) -> Json:

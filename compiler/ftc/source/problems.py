@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ import yaml
 
 from ftc.diagnostics.model import Position, Related
 from ftc.source.finding import position_in, position_of, problem
+from ftc.source.loaders import MAX_NUMBER, ConfigurationLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,3 +52,26 @@ def key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
             yield problem(f"the key {key.value} is not a text", here, f"quote it: '{key.value}'")
         else:
             first[key.value] = here
+
+
+# The core schema of YAML 1.2, where decimal numbers are as every reader and the command line has them.
+_PLAIN = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+# YAML 1.1 reads a text here, YAML 1.2 a number.
+_OCTAL = re.compile(r"0o[0-7]+")
+
+
+def number_problem(node: yaml.ScalarNode, source: str) -> Diagnostic | None:
+    """A number that YAML 1.1, YAML 1.2 and a person do not read alike: `017`, `1:30`, `0x10`, `1_000`."""
+    if node.style or len(node.value) > MAX_NUMBER:
+        return None
+    octal = _OCTAL.fullmatch(node.value) is not None
+    odd = node.tag in _NUMBERS and not _PLAIN.fullmatch(node.value) and not _NOT_FINITE.fullmatch(node.value)
+    if not odd and not octal:
+        return None
+    here = position_of(node.start_mark, source)
+    read = int(node.value, 0) if octal else yaml.load(node.value, ConfigurationLoader)  # noqa: S506 - a safe loader
+    reader = "1.2" if octal else "1.1"
+    help_ = f"write {read}, or '{node.value}' in quotes for the text"
+    return problem(f"{node.value} is {read} in YAML {reader}, which may not be what is meant", here, help_)

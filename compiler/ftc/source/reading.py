@@ -12,7 +12,7 @@ from ftc.source.document import Document
 from ftc.source.finding import position_in, problem
 from ftc.source.limits import MAX_BYTES, MAX_STREAM_BYTES, MAX_STREAM_NODES, beyond_limits, inside
 from ftc.source.loaders import ConfigurationLoader, KubernetesLoader
-from ftc.source.problems import NOT_YAML, key_problems, not_yaml
+from ftc.source.problems import NOT_YAML, key_problems, not_yaml, number_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -107,7 +107,23 @@ def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
     if not isinstance(root, yaml.MappingNode):
         return (problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
     found = inside(root, source)
-    return (*_of_keys(found.mappings, source), *((found.beyond,) if found.beyond else ()))
+    if found.beyond:
+        return (*_of_keys(found.mappings, source), found.beyond)
+    numbers = {id(node): number_problem(node, source) for node in _scalars(root)}
+    return (*_of_keys(found.mappings, source), *(number for number in numbers.values() if number))
+
+
+def _scalars(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """The values of a document that are not collections; those that aliases name again come again."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, yaml.ScalarNode):
+            yield node
+        elif isinstance(node, yaml.MappingNode):
+            stack += [value for _, value in reversed(node.value)]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += reversed(node.value)
 
 
 def _of_keys(nodes: Iterable[yaml.MappingNode], source: str) -> Iterator[Diagnostic]:

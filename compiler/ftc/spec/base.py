@@ -46,27 +46,54 @@ QueueLabel = Annotated[
         description="The name of a Kubernetes object that stands in a label: 63 characters at most.",
     ),
 ]
+SchedulerName = Annotated[
+    str,
+    Meta(
+        pattern=whole(_SUBDOMAIN),
+        max_length=63,
+        description="The name of a scheduler: lower case letters, digits, '-' and '.'.",
+    ),
+]
+# Kubernetes puts `requests.` before the name, and that must be a name too; names with `kubernetes.io/` in them are its
+# own (pkg/apis/core/v1/helper, IsExtendedResourceName).
+EXTENDED_RESOURCE = rf"(?!requests\.)(?![^/]*kubernetes\.io/)(?=[^/]{{1,244}}/){_SUBDOMAIN}/{_NAME}"
 ResourceName = Annotated[
     str,
     Meta(
-        pattern=whole(rf"(?!([^/]*\.)?kubernetes\.io/)(?=[^/]{{1,253}}/){_SUBDOMAIN}/{_NAME}"),
+        pattern=whole(EXTENDED_RESOURCE),
         description="An extended resource, as the device plugin of the cluster names it: example.com/gpu",
     ),
 ]
+# apimachinery, pkg/util/validation, IsConfigMapKey
+DATA_KEY = r"(?!\.\.)(?!\.$)[-._a-zA-Z0-9]+"
 DataKey = Annotated[
-    str, Meta(pattern=whole(r"[-._a-zA-Z0-9]+"), max_length=253, description="A key of a Secret or a ConfigMap.")
+    str,
+    Meta(
+        pattern=whole(DATA_KEY),
+        max_length=253,
+        description="A key of a Secret or a ConfigMap: letters, digits, '-', '_' and '.', not beginning with '..'.",
+    ),
 ]
+# A user before the host would be a login, and `%` or a wide `@` another spelling of one.
+_SERVER = r"([^\s/?#@%\uff20\ufe6b\uff05\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+_REST = r"([/?#]\S*)?"
+_SSH_USER = r"[a-z_][-a-z0-9_.]{0,31}"
 Url = Annotated[
     str,
     Meta(
-        pattern=whole(r"(?!https?://[^/]*@)\S+"),
-        description="Without a user or a token in it: those come from a Secret.",
+        pattern=whole(
+            rf"(https?|git)://{_SERVER}{_REST}|ssh://({_SSH_USER}@)?{_SERVER}/\S+|{_SSH_USER}@[^\s/:@%]+:\S+"
+            r"|file:///\S+|(?!-)[^\s:@]+"
+        ),
+        description="As git takes it, https://…, without a password or a token in it: those come from a Secret.",
     ),
 ]
 Endpoint = Annotated[
     str,
     Meta(
-        pattern=whole(r"(?!https?://[^/]*@)[a-z][a-z0-9+.-]*://\S+"),
+        pattern=whole(
+            rf"https?://{_SERVER}{_REST}|(?!https?:)[a-z][a-z0-9+.-]*://[^\s/?#@%\uff20\ufe6b\uff05\\]*{_REST}",
+        ),
         description="With its scheme, as https://…; without a user or a token in it: those come from a Secret.",
     ),
 ]
@@ -81,8 +108,8 @@ Namespace = Annotated[
 Quantity = Annotated[
     str,
     Meta(
-        pattern=whole(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"),
-        description="A Kubernetes quantity, `10Gi`.",
+        pattern=whole(r"(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"),
+        description="A size as Kubernetes writes it, more than 0: 10Gi",
     ),
 ]
 # '..' is refused in the paths of hostPath and subPath: Kubernetes, pkg/apis/core/validation (validatePathNoBacksteps).

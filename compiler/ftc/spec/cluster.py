@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ftc.spec.base import BasicAuth, DataKey, Endpoint, Environment, Json, ObjectName, Positive, QueueLabel, Spec, whole
+from ftc.spec.base import (
+    BasicAuth,
+    DataKey,
+    Endpoint,
+    Environment,
+    Json,
+    ObjectName,
+    Positive,
+    QueueLabel,
+    SchedulerName,
+    Spec,
+    whole,
+)
 
 UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The number of a user that is not root.")]
 
@@ -41,7 +53,7 @@ class Cluster(Spec, frozen=True):
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
     volcano: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
-    scheduler: ObjectName = "volcano"
+    scheduler: SchedulerName = "volcano"
     queue: ObjectName = "default"
     priority_class: ObjectName | None = None
     gang_jobs: bool = False

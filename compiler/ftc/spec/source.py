@@ -40,11 +40,43 @@ S3Endpoint = Annotated[
 ]
 
 
+# git check-ref-format: no blanks, control characters, `~ ^ : ? * [ \`, `..`, `@{`, `//`, nor `.lock`, '.' or '/' at the
+# end of a part. A name that begins with '-' or '+' would be an option or a forced refspec to `git fetch`.
+_REF = (
+    r"(?!@$)(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.$|/$))"
+    r"[^-+/.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
+)
+BranchName = Annotated[
+    str,
+    Meta(
+        pattern=whole(_REF),
+        max_length=200,
+        description="The beginning of a git branch's name (git check-ref-format).",
+    ),
+]
+Revision = Annotated[
+    str,
+    Meta(
+        pattern=whole(_REF),
+        max_length=255,
+        description="A branch, a tag, another ref or a commit, by its name: main, v1.0, refs/pr/1",
+    ),
+]
+RevisionOrDefault = Annotated[
+    str,
+    Meta(
+        pattern=whole(rf"({_REF})?"),
+        max_length=255,
+        description="A branch, a tag, another ref or a commit, by its name; empty for the default branch.",
+    ),
+]
+
+
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
     """A git repository, large files in LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
 
     url: Url
-    revision: str = ""
+    revision: RevisionOrDefault = ""
     credentials: BasicAuth | None = None
     tls_verify: bool = True
 
@@ -53,7 +85,7 @@ class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """A repository of the Hugging Face hub, or of a mirror that `endpoint` names."""
 
     repository: Text
-    revision: Text = "main"
+    revision: Revision = "main"
     endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
@@ -62,7 +94,7 @@ class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
     """A repository of ModelScope."""
 
     repository: Text
-    revision: Text = "master"
+    revision: Revision = "master"
     endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
@@ -71,7 +103,7 @@ class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
     """A directory that is there already, on a mounted volume or in the image."""
 
     path: AbsolutePath
-    revision: str = ""
+    revision: RevisionOrDefault = ""
 
 
 class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
@@ -96,25 +128,13 @@ class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
     """
 
     repository: HubId
-    revision: Text = "main"
+    revision: Revision = "main"
     endpoint: Endpoint | None = None
     token: TokenRef | None = None
 
 
 Staged: TypeAlias = Git | HuggingFace | ModelScope | S3 | OnVolume
 Source: TypeAlias = Staged | FromHub
-
-
-BranchName = Annotated[
-    str,
-    Meta(
-        pattern=whole(
-            r"(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.$|/$))[^-/.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
-        ),
-        max_length=200,
-        description="The beginning of a git branch's name (git check-ref-format).",
-    ),
-]
 
 
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):

@@ -6,13 +6,24 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, DnsLabel, MountPath, Natural, ObjectName, Quantity, Spec, whole
+from ftc.spec.base import AbsolutePath, MountPath, Natural, ObjectName, Quantity, Spec, whole
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany", "ReadOnlyMany"]
 RelativePath = Annotated[
     str,
     Meta(
         pattern=whole(r"(?!(.*/)?\.\.(/|$))[^/\n\x00][^\n\x00]*"), description="A path inside the volume, without '..'."
+    ),
+]
+
+
+# The pod's volume is called `more-<name>`, and a volume's name is a label of 63 characters at most.
+VolumeName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z]([-a-z0-9]*[a-z0-9])?"),
+        max_length=58,
+        description="Lower case letters, digits and '-', starting with a letter.",
     ),
 ]
 
@@ -97,6 +108,6 @@ class Storage(Spec, frozen=True):
 
     workspace: Volume
     cache: CacheVolume
-    more: dict[DnsLabel, PodVolume] = {}
+    more: dict[VolumeName, PodVolume] = {}
     min_free_gib: Natural = 1
     model_in_memory_gib: Natural = 0

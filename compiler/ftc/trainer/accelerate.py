@@ -21,7 +21,7 @@ def config(spec: JobSpec, arguments: Json) -> Json:
     return {
         "compute_environment": "LOCAL_MACHINE",
         "debug": False,
-        **_distribution(spec, processes),
+        **_distribution(spec, arguments),
         "num_machines": spec.nodes,
         "num_processes": processes,
         "mixed_precision": _precision(arguments),
@@ -32,21 +32,30 @@ def config(spec: JobSpec, arguments: Json) -> Json:
     }
 
 
-def _distribution(spec: JobSpec, processes: int) -> Json:
+def _distribution(spec: JobSpec, arguments: Json) -> Json:
     match spec.engine:
         case Fsdp():
-            return {"distributed_type": "FSDP", "fsdp_config": _fsdp(spec.engine)}
-        case _ if processes > 1:
+            return {"distributed_type": "FSDP", "fsdp_config": _fsdp(spec.engine, arguments)}
+        case _ if spec.processes > 1:
             return {"distributed_type": spec.hardware.distributed_type}
     return {"distributed_type": "NO"}
 
 
-def _fsdp(engine: Fsdp) -> Json:
-    """As LLaMA-Factory's examples set it up (v0.9.5, examples/accelerate)."""
+def loads_once(engine: Fsdp, arguments: Json) -> bool:
+    """Whether one process of a node loads the weights and sends them to the others.
+
+    accelerate's FSDP2 sends them to the devices, where offloaded parameters may not be, and cannot split weights that
+    are quantized: there every process loads them (seen with accelerate 1.11; utils/fsdp_utils.py, fsdp2_prepare_model).
+    """
+    return engine.version == 1 or not (engine.offload or arguments.get("quantization_bit") is not None)
+
+
+def _fsdp(engine: Fsdp, arguments: Json) -> Json:
+    """As LLaMA-Factory's examples set it up (v0.9.5, examples/accelerate), but for `loads_once`."""
     return {
         "fsdp_version": engine.version,
         "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
-        "fsdp_cpu_ram_efficient_loading": True,
+        "fsdp_cpu_ram_efficient_loading": loads_once(engine, arguments),
         "fsdp_offload_params": engine.offload,
         **(_FSDP1 if engine.version == 1 else _FSDP2),
         "fsdp_state_dict_type": "FULL_STATE_DICT",

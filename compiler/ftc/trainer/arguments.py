@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.spec.launcher import Torchrun
 from ftc.spec.method import Ddp, DeepSpeed
 from ftc.trainer import deepspeed, release
 
@@ -132,9 +133,29 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     }
     if dataset.info is not None and inputs.dataset is not None:
         values.setdefault("media_dir", inputs.dataset)
+    if seeks_unused_parameters(spec) and values.get("disable_gradient_checkpointing") is not True:
+        values.setdefault("use_reentrant_gc", False)
     if isinstance(spec.engine, DeepSpeed):
         values["deepspeed"] = deepspeed.config(spec.engine)
     return dict(sorted(values.items(), key=_rank))
+
+
+def seeks_unused_parameters(spec: JobSpec) -> bool:
+    """Whether DistributedDataParallel looks for unused parameters without being asked to.
+
+    transformers asks for it if the model is not its own class: a value head wraps it (reward models), and so does OFT;
+    LLaMA-Factory turns it off for LoRA only (0.9.3 to 0.9.5, hparams/parser.py; transformers, trainer.py,
+    _wrap_model). Reentrant checkpoints then fail in the first backward pass: `Expected to mark a variable ready only
+    once` (seen with one process of torchrun, and with two).
+    """
+    if spec.method is None or not isinstance(spec.engine, Ddp):
+        return False
+    together = spec.processes > 1 or isinstance(spec.launcher, Torchrun)
+    return together and (spec.method.finetuning_type == "oft" or _has_a_value_head(spec.method))
+
+
+def _has_a_value_head(method: Method) -> bool:
+    return method.stage == "rm" and method.finetuning_type != "lora"
 
 
 def _rank(item: tuple[str, Any]) -> tuple[int, str]:

@@ -47,6 +47,12 @@ PAIRS = (
         "pod.spec.containers.0",
     ),
     Pair(
+        "FTC522",
+        container("name: train, ports: [{containerPort: 80}, {containerPort: 80, protocol: TCP}]"),
+        container("name: train, ports: [{containerPort: 80}, {containerPort: 80, protocol: UDP}]"),
+        "pod.spec.containers.0.ports.1",
+    ),
+    Pair(
         "FTC524",
         "'cluster.pod={metadata: {annotations: {ftc.dev/train.yaml: x}}}'",
         "'cluster.pod={metadata: {annotations: {ftc.devs/train.yaml: x}}}'",

@@ -14,6 +14,7 @@ def resources(body: str, container: str = "train", more: str = "") -> str:
     return f"'pod={{spec: {{{field}: [{{name: {container}{more}, resources: {{{body}}}}}]}}}}'"
 
 
+CLAIM = "{volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: %s}}}}}"
 PAIRS = (
     Pair(
         "FTC531",
@@ -56,6 +57,33 @@ PAIRS = (
         resources('limits: {example.com/a: "0.5"}'),
         resources("limits: {example.com/a: 20k}"),
         "pod.spec.containers.0.resources.limits.example.com/a",
+    ),
+    Pair(
+        "FTC531",
+        "'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 0}}]}}'",
+        "'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 1Gi}}]}}'",
+        "pod.spec.volumes.0.emptyDir.sizeLimit",
+    ),
+    Pair(
+        "FTC531",
+        f"'pod={{spec: {{volumes: [{{name: a, ephemeral: {CLAIM % '1n'}}}]}}}}'",
+        f"'pod={{spec: {{volumes: [{{name: a, ephemeral: {CLAIM % '1Gi'}}}]}}}}'",
+        "pod.spec.volumes.0.ephemeral",
+    ),
+    Pair(
+        "FTC531",
+        "storage=existing-claim storage.workspace.claim=c storage.workspace.size=10",
+        "",
+        "storage.workspace.size",
+    ),
+    *(
+        Pair(
+            "FTC532",
+            f"'pod={{spec: {{containers: [{{name: train, resources: {{limits: {{{name}: 1}}}}}}]}}}}'",
+            "'pod={spec: {containers: [{name: train, resources: {limits: {a.b/c: 1}}}]}}'",
+            "pod.spec.containers.0.resources.limits",
+        )
+        for name in ("requests.a.b/c", "x.kubernetes.io/c", f"{'a' * 245}/c", "a.b/c_")
     ),
     Pair(
         "FTC533",

@@ -18,6 +18,12 @@ TEXTS = ("method.quantize={bits: 4, dataset: /workspace/texts.jsonl}",)
 BIG = "x" * (200 * 1024)
 FIELD = "{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}"
 
+
+def from_key(reference: str, key: str) -> str:
+    variable = f"{{name: A, valueFrom: {{{reference}: {{name: s, key: {key}}}}}}}"
+    return f"pod={{spec: {{containers: [{{name: train, env: [{variable}]}}]}}}}"
+
+
 # The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
 PAIRS = (
     ("FTC101", ("dataset=none",), COMMAND, "dataset"),
@@ -169,6 +175,18 @@ PAIRS = (
         "pod.spec.initContainers",
     ),
     (
+        "FTC502",
+        ("pod={spec: {initContainers: [{name: train, image: b}]}}",),
+        ("pod={spec: {initContainers: [{name: trains, image: b}]}}",),
+        "pod.spec.initContainers.0",
+    ),
+    (
+        "FTC502",
+        ("pod={spec: {containers: [{name: fetch-model, image: b}]}}",),
+        ("pod={spec: {containers: [{name: fetch-models, image: b}]}}",),
+        "pod.spec.containers.0",
+    ),
+    (
         "FTC503",
         ("pod={spec: {restartPolicy: OnFailure}}",),
         ("pod={spec: {restartPolicy: Never}}",),
@@ -182,6 +200,11 @@ PAIRS = (
         ("pod={spec: {nodeSelecto: {a: b}}}",),
         ("pod={spec: {nodeSelector: {a: b}}}",),
         "pod.spec.nodeSelecto",
+    ),
+    *(
+        ("FTC506", (from_key(ref, key),), (from_key(ref, ".a"),), f"pod.spec.containers.0.env.0.valueFrom.{ref}.key")
+        for ref in ("secretKeyRef", "configMapKeyRef")
+        for key in (".", "..", "..a", "a/b", "a" * 254)
     ),
     (
         "FTC506",

@@ -11,6 +11,7 @@ import yaml
 
 from ftc.checks import (
     datasets,
+    engines,
     evaluation,
     methods,
     optimizers,
@@ -26,7 +27,7 @@ from unit.checks.pairs import Pair, pages, passes, refuses
 from unit.checks.training_pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
 from unit.compiling import COMMAND, ROOT, compiled, found
 
-FAMILIES = (methods, optimizers, sharding, evaluation, resuming, datasets, templates, reading, ranges, unread)
+FAMILIES = (methods, optimizers, sharding, engines, evaluation, resuming, datasets, templates, reading, ranges, unread)
 RULES = tuple(rule for family in FAMILIES for rule in family.RULES)
 ALL = [*PAIRS, *pages(RULES)]
 

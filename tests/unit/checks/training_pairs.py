@@ -13,6 +13,16 @@ LONG = "model=qwen3-8b train.cutoff_len"
 EVALUATED = "train.eval_strategy=steps train.val_size=0.1"
 GALORE = f"{FULL} train.use_galore=true train.optim=adamw_torch"
 ZERO_3 = "engine=deepspeed-z3 devices=2"
+SHARDED = "launcher=accelerate devices=2"
+QLORA = ("method=qlora-sft", "method=qlora-dpo dataset=dpo-mix-en", "method=oft-sft train.quantization_bit=4")
+REWARD = "method=full-rm dataset=dpo-mix-en"
+SEEKING = (f"{REWARD} devices=2", f"{REWARD} launcher=torchrun", "method=oft-sft nodes=2")
+# What DeepSpeed's stage 0 trains wrongly, and what it trains as it should.
+STAGE_0 = (
+    ("devices=2", "devices=2 train.bf16=false train.fp16=true"),
+    ("devices=2 train.learning_rate=1e-5", "devices=2 train.bf16=false"),
+    ("engine.config.fp16.loss_scale=128", "engine.config.fp16.loss_scale=1"),
+)
 
 
 def _entry(text: str) -> str:
@@ -435,7 +445,49 @@ LATER = (
         f"model=qwen2.5-vl-7b-instruct {_entry('columns: {prompt: p, response: r, videos: a}')}",
         "dataset.info.alpaca.columns.audios",
     ),
-    Pair("FTC469", "engine=deepspeed-z0 engine.offload=true", "engine=deepspeed-z0", "engine.offload"),
+    Pair(
+        "FTC469",
+        "engine=deepspeed-z0 engine.offload=true",
+        "engine=deepspeed-z0 train.bf16=false train.fp16=true",
+        "engine.offload",
+    ),
+    *(
+        Pair("FTC474", f"engine=deepspeed-z0 {wrong}", f"engine=deepspeed-z0 {right}", "engine.stage")
+        for wrong, right in STAGE_0
+    ),
+    Pair(
+        "FTC474",
+        "engine=deepspeed-z2 'engine.config={zero_optimization: {stage: 0}}'",
+        "engine=deepspeed-z2 'engine.config={zero_optimization: {stage: 1}}'",
+        "engine.stage",
+    ),
+    *(
+        Pair("FTC475", f"{SHARDED} engine=fsdp {one}", f"{SHARDED} engine=fsdp2 {one}", "engine.version")
+        for one in QLORA
+    ),
+    *(Pair("FTC476", f"{one} train.use_reentrant_gc=true", one, "train.use_reentrant_gc") for one in SEEKING),
+    *(
+        Pair(
+            "FTC476",
+            f"{one} train.use_reentrant_gc=true",
+            f"{one} train.use_reentrant_gc=true {right}",
+            "train.use_reentrant_gc",
+        )
+        for one in SEEKING
+        for right in ("train.disable_gradient_checkpointing=true", "train.ddp_static_graph=true")
+    ),
+    Pair(
+        "FTC476",
+        f"{REWARD} devices=2 train.ddp_find_unused_parameters=false",
+        f"{REWARD} method.finetuning_type=freeze devices=2 train.ddp_find_unused_parameters=false",
+        "train.ddp_find_unused_parameters",
+    ),
+    Pair(
+        "FTC476",
+        f"{REWARD} devices=2 train.use_reentrant_gc=true",
+        f"{REWARD} devices=2 engine=deepspeed-z2 train.use_reentrant_gc=true",
+        "train.use_reentrant_gc",
+    ),
     Pair("FTC470", _entry("split: test"), _entry("split: train"), "dataset.info.alpaca.split"),
     Pair(
         "FTC458",

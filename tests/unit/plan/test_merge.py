@@ -120,6 +120,33 @@ def test_a_port_of_two_protocols_stays_two() -> None:
     assert merge(base, {"ports": both})["ports"] == [{"containerPort": 80}, *both]
 
 
+# Kubernetes API: ContainerPort.protocol is TCP, Toleration.operator is Equal, and its value and effect are empty.
+@pytest.mark.parametrize(
+    ("field", "base", "overlay"),
+    [
+        ("ports", {"containerPort": 80}, {"containerPort": 80, "protocol": "TCP", "name": "web"}),
+        ("ports", {"containerPort": 80, "protocol": "TCP"}, {"containerPort": 80, "name": "web"}),
+        ("tolerations", {"key": "a", "value": "b"}, {"key": "a", "operator": "Equal", "value": "b"}),
+        ("tolerations", {"key": "a", "operator": "Exists"}, {"key": "a", "operator": "Exists", "effect": ""}),
+        ("tolerations", {"operator": "Exists"}, {"key": "", "operator": "Exists", "value": ""}),
+    ],
+)
+def test_a_key_that_is_left_out_is_what_the_server_takes_it_for(field: str, base: Any, overlay: Any) -> None:
+    assert merge({field: [base]}, {field: [overlay]}) == {field: [{**base, **overlay}]}
+
+
+@pytest.mark.parametrize(
+    ("field", "one", "other"),
+    [
+        ("ports", {"containerPort": 80}, {"containerPort": 80, "protocol": "UDP"}),
+        ("tolerations", {"key": "a"}, {"key": "a", "operator": "Exists"}),
+        ("tolerations", {"key": "a", "effect": "NoSchedule"}, {"key": "a"}),
+    ],
+)
+def test_another_value_than_the_servers_is_another_item(field: str, one: Any, other: Any) -> None:
+    assert merge({field: [one]}, {field: [other]}) == {field: [one, other]}
+
+
 FRAGMENTS = (
     "cluster.pod={spec: {tolerations: [{key: a, operator: Exists}], nodeSelector: {zone: one, pool: x}}}",
     "hardware.pod={spec: {tolerations: [{key: b, operator: Exists}], nodeSelector: {zone: two}}}",

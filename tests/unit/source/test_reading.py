@@ -99,6 +99,49 @@ def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, 
     assert OmegaConf.to_container(OmegaConf.create(f"a: {text}\n")) == {"a": value}
 
 
+# YAML 1.1, int and float (yaml.org/type); YAML 1.2.2, 10.3.2 (core schema). What the second column has is YAML 1.1's,
+# but for 0o17, which is a text there and the number 15 in YAML 1.2.
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("1:30", "90"),
+        ("-1:30", "-90"),
+        ("1:30.5", "90.5"),
+        ("190:20:30", "685230"),
+        ("017", "15"),
+        ("010", "8"),
+        ("00", "0"),
+        ("-017", "-15"),
+        ("0x10", "16"),
+        ("0b101", "5"),
+        ("1_000", "1000"),
+        ("1_000.5", "1000.5"),
+        ("01.5", "1.5"),
+        ("0o17", "15"),
+    ],
+)
+def test_a_number_that_readers_do_not_agree_on_is_told_with_what_it_is(tmp_path: Path, text: str, read: str) -> None:
+    found = problem(tmp_path, f"a: 1\nb: {{c: [x, {text}]}}\n")
+    assert found.position == Position("conf/file.yaml", 2, 12)
+    assert found.message.startswith(f"{text} is {read} in YAML 1.")
+    assert f"'{text}' in quotes" in found.help
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "+1", "10", "1.0", ".5", "5.", "-0.5", "1e3", "1E-4", "1.5e+3", "0.0", "08"]
+)
+def test_a_number_that_every_reader_reads_alike_is_read(tmp_path: Path, text: str) -> None:
+    assert read(tmp_path, f"a: {text}\n")[1] == ()
+
+
+@pytest.mark.parametrize("text", ["'017'", '"1:30"', "|\n  0x10", "!!str 010", "1:30:a", "v017", "0x", "1.2.3"])
+def test_a_text_that_looks_like_a_number_is_a_text(tmp_path: Path, text: str) -> None:
+    document, problems = read(tmp_path, f"a: {text}\n")
+    assert problems == ()
+    assert document is not None
+    assert isinstance(document.data["a"], str)
+
+
 READABLE = st.text(st.characters(exclude_categories=["Cs"]))
 
 

@@ -234,10 +234,58 @@ def test_no_rank_and_no_address_stand_in_accelerates_file() -> None:
 
 
 @pytest.mark.parametrize(("offload", "wanted"), [("false", False), ("true", True)])
-def test_fsdp_stands_in_accelerates_file(offload: str, wanted: bool) -> None:  # noqa: FBT001 - a parameter of a table
+def test_fsdp_is_in_accelerates_file(offload: str, wanted: bool) -> None:  # noqa: FBT001 - a parameter of a table
     config = accelerate("engine=fsdp2", "devices=2", f"engine.offload={offload}")["fsdp_config"]
     assert config["fsdp_version"] == 2
     assert config["fsdp_offload_params"] is wanted
+
+
+@pytest.mark.parametrize(
+    ("overrides", "one_process_loads"),
+    [
+        (("engine=fsdp2",), True),
+        (("engine=fsdp",), True),
+        (("engine=fsdp-offload",), True),
+        (("engine=fsdp2-offload",), False),
+        (("engine=fsdp2", "method=full-sft"), True),
+        (("engine=fsdp2", "method=qlora-sft"), False),
+        (("engine=fsdp2", "method=qlora-dpo", "dataset=dpo-mix-en"), False),
+        (("engine=fsdp2-offload", "method=qlora-sft"), False),
+        (("engine=fsdp2", "method=oft-sft", "train.quantization_bit=4"), False),
+    ],
+)
+def test_every_process_loads_the_weights_if_fsdp2_cannot_send_them(
+    overrides: tuple[str, ...],
+    one_process_loads: bool,  # noqa: FBT001 - a parameter of a table
+) -> None:
+    """On two H200 these trained with the values of this table, and the others ended with an exception."""
+    assert accelerate("devices=2", *overrides)["fsdp_config"]["fsdp_cpu_ram_efficient_loading"] is one_process_loads
+
+
+@pytest.mark.parametrize(
+    ("overrides", "wanted"),
+    [
+        (("method=full-rm", "devices=2"), False),
+        (("method=full-rm", "nodes=2"), False),
+        (("method=full-rm", "launcher=torchrun"), False),
+        (("method=full-rm", "method.finetuning_type=freeze", "devices=2"), False),
+        (("method=oft-sft", "devices=2"), False),
+        (("method=full-rm", "devices=2", "train.disable_gradient_checkpointing=true"), None),
+        (("method=full-rm",), None),
+        (("method=lora-rm", "devices=2"), None),
+        (("method=full-dpo", "devices=2"), None),
+        (("method=full-kto", "dataset=kto-mix-15k", "devices=2"), None),
+        (("method=freeze-sft", "devices=2"), None),
+        (("method=full-rm", "devices=2", "engine=deepspeed-z2"), None),
+        (("method=full-rm", "devices=2", "engine=fsdp2", "launcher=accelerate"), None),
+    ],
+)
+def test_checkpoints_are_not_reentrant_where_ddp_looks_for_unused_parameters(
+    overrides: tuple[str, ...], wanted: object
+) -> None:
+    """Tried with the trainer on two processes: the rows with false fail without it, the others train."""
+    data = ("dataset=dpo-mix-en",) if "rm" in overrides[0] or "dpo" in overrides[0] else ()
+    assert train(*overrides, *data).get("use_reentrant_gc") is wanted
 
 
 @pytest.mark.parametrize(
