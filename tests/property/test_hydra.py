@@ -125,7 +125,7 @@ TREES: dict[str, dict[str, str]] = {
     },
     "aliases": {"run": "defaults: [config, _self_]\nenv: &e {A: b}\nlabels: *e\n"},
     "numbers and texts": {
-        "run": "defaults: [config, _self_]\ntrain: {a: 1e-4, b: 012, c: 1_0, d: yes, e: 2024-01-01, f: 1:30, g: 0o7}\n"
+        "run": "defaults: [config, _self_]\ntrain: {a: 1e-4, b: -1.50, c: .5, d: yes, e: 2024-01-01, f: 08}\n"
     },
     "an optional option": {"run": "defaults:\n  - config\n  - optional part: nothing\n  - _self_\nnodes: 2\n"},
     "several options": {

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ftc.diagnostics.model import has_errors
+from ftc.driver import PASSES, Request, State
 from fuzz.mutators import CHOICES, GROUPS, LIKELY, TEXTS, keys
-from unit.compiling import COMMAND, ftc
+from unit.compiling import COMMAND, document, ftc
 
 BASES = (
     (),
@@ -63,3 +70,41 @@ def test_random_texts_are_told_as_overrides_that_are_wrong(text: str) -> None:
     said = ftc("compile", "--", text)
     assert said.exit_code in (0, 1)
     assert said.exit_code == 0 or said.stderr
+
+
+def texts_of(spec: Any, path: str = "") -> list[str]:
+    """The places of a spec that hold a text, as overrides name them."""
+    if isinstance(spec, dict):
+        return [found for key, inner in spec.items() for found in texts_of(inner, f"{path}.{key}".lstrip("."))]
+    return [path] if isinstance(spec, str) else []
+
+
+HOSTILE = (
+    *("", " ", "-", "--help", "..", ".", "/", "//", "/..", "a/../b", "*", "?", "$(A)", "$A", "`a`", "%s", "{}", "a,b"),
+    *("\0", "a\0b", "\n", "a\n", "\r", "\x1b[31m", "\x7f", "\u2028", "\ufeff", "\ud800", "\uffff", "😀", "é", "a b"),
+    *("null", "true", "~", "017", "1:30", "0x10", "1e999", ".nan", "-1", "0", "x" * 64, "x" * 254, "x" * 5000),
+    *("https://u:p@h/", "git@h:p", "a:b", "+a", "@{", "a..b", "'", '"', "\\", "#", "!!int 1", "&a", "*a", "---"),
+)
+
+
+@pytest.mark.parametrize("base", range(len(BASES)))
+def test_no_text_in_any_key_is_a_bug(base: int) -> None:
+    """Every key that holds a text, with some hostile texts each, put where composition would put them."""
+    composed = PASSES[0](State(Request(BASES[base])))
+    assert composed.composed is not None
+    places = texts_of(document("spec.yaml", *BASES[base]))
+    assert len(places) > 20
+    for index, place in enumerate(places):
+        for text in HOSTILE[(index + base) % 5 :: 5]:
+            data = placed(composed.composed.data, place.split("."), text)
+            state = msgspec.structs.replace(composed, composed=msgspec.structs.replace(composed.composed, data=data))
+            for step in PASSES[1:]:  # an exception is a bug
+                state = step(state) if not has_errors(state.diagnostics) else state
+            assert has_errors(state.diagnostics) or state.outputs, (place, text)
+
+
+def placed(data: dict[str, Any], path: list[str], text: str) -> dict[str, Any]:
+    """The data with a text at a path."""
+    key, *rest = path
+    inner = data.get(key)
+    return {**data, key: placed(inner if isinstance(inner, dict) else {}, rest, text) if rest else text}

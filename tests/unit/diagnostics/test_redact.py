@@ -17,6 +17,10 @@ from ftc.diagnostics.redact import redacted
         ("launcher.args=[--api-key,abcd1234,--epochs,3]", "launcher.args=[--api-key,***,--epochs,3]"),
         ("curl --password=hunter22 x", "curl --password=*** x"),
         ("git clone https://me:hunter22@example.com/m", "git clone https://***@example.com/m"),
+        ("git clone Https://hunter22@example.com/m", "git clone Https://***@example.com/m"),
+        ("https://me%3Ahunter22%40example.com/m", "https://***%40example.com/m"),
+        ("me:hunter22@example.com:team/m", "***@example.com:team/m"),
+        ("model.source.url='me:hunter22@example.com:m'", "model.source.url='***@example.com:m'"),
         ("https://hooks.example.com/?token=abcd12345", "https://hooks.example.com/?***"),
         ("train.hub_token=abcd1234", "train.hub_token=***"),
     ],
@@ -38,6 +42,8 @@ def test_a_secret_is_starred(text: str, shown: str) -> None:
         "train.max_new_tokens=5120",
         "image=registry.example.com:5000/team/image:1.0@sha256:aaaa",
         "https://example.com/a?page=1",
+        "https://example.com/@scope/a",
+        "git@example.com:team/m",
     ],
 )
 def test_what_is_none_stays(text: str) -> None:

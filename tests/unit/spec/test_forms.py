@@ -161,3 +161,13 @@ def test_what_no_manifest_can_hold_is_refused_where_it_is(tmp_path: Path, text: 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_number_of_the_command_line_is_finite_too(value: str) -> None:
     assert any("FTC012" in line for line in errors(f"train.max_grad_norm={value}"))
+
+
+# YAML 1.1, bool (yaml.org/type)
+@pytest.mark.parametrize("word", ["on", "off", "yes", "no", "true", "Off"])
+def test_a_word_that_yaml_reads_as_a_boolean_is_told_to_be_quoted(tmp_path: Path, word: str) -> None:
+    directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\nenv: {{A: {word}}}\n"})
+    told = refused("--config-dir", directory, "-c", "mine")
+    assert "mine.yaml:2:7: error[FTC012]: env.A" in told
+    assert "quotes" in told
+    assert "YAML 1.1 reads" in told
