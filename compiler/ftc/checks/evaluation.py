@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ftc.checks.training import Training
 
 _NOTHING = 1e-6  # the trainer's own threshold for val_size
-# hparams/parser.py: this release wants a dataset of its own for generated answers.
-_GENERATES_FOR_OWN_DATA = ("0.9.3",)
 
 
 @of_training
@@ -37,7 +35,7 @@ def evaluation_has_data(run: Training) -> Iterator[Finding]:
     if run.number("val_size") < _NOTHING:
         message = "evaluates, and there is nothing to evaluate on"
         yield Finding(run.at(wanted), message, "set train.val_size=0.1 or train.eval_dataset=…")
-    elif run.release in _GENERATES_FOR_OWN_DATA and run.on("predict_with_generate"):
+    elif run.facts.generation_needs_eval_dataset and run.on("predict_with_generate"):
         message = f"needs a dataset of its own in llamafactory {run.release}, not part of the training's"
         yield Finding(run.at("predict_with_generate"), message, "set train.eval_dataset=… and leave out val_size")
 
@@ -196,7 +194,7 @@ def warmup_is_said_once(run: Training) -> Iterator[Finding]:
     Right: train.warmup_ratio=0.1
     """
     ratio, steps = run.number("warmup_ratio"), run.number("warmup_steps")
-    share_wins = run.schemas["warmup_ratio"].get("default") is None
+    share_wins = run.facts.warmup_ratio_replaces_steps
     if ratio > 0 and steps > 0:
         loser, winner = ("warmup_steps", "warmup_ratio") if share_wins else ("warmup_ratio", "warmup_steps")
         message, help_ = f"has no effect: {winner} is given too", "leave out one of the two"

@@ -54,8 +54,6 @@ def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
 
 _NO_EVALUATION = ("eval_dataset", "val_size")
 _REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
-# It refuses to start with the trl that its own PPO needs (extras/misc.py against train/ppo/trainer.py).
-_WITHOUT_PPO = {"0.9.5": "trl 0.9.6 at most, and this release refuses to start with it"}
 
 
 @of_training
@@ -72,8 +70,9 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
     if run.stage != "ppo":
         return
     unchecked = run.spec.env.get("DISABLE_VERSION_CHECK", "").lower() in ("1", "true", "y")
-    if run.release in _WITHOUT_PPO and not unchecked:
-        message = f"PPO of llamafactory {run.release} needs {_WITHOUT_PPO[run.release]}"
+    if run.facts.ppo_needs_another_trl and not unchecked:
+        needed = f"trl {run.facts.ppo_needs_another_trl} at most, and this release refuses to start with it"
+        message = f"PPO of llamafactory {run.release} needs {needed}"
         yield Finding(("method", "stage"), message, "use trainer.llamafactory=0.9.3 and an image that has it")
     if run.spec.tracking.mlflow is not None:
         yield Finding(("tracking", "mlflow"), "PPO cannot log to MLflow", "use tracking=tensorboard or tracking=none")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.chip import arguments_of
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
+from ftc.trainer import release
 from ftc.trainer.arguments import set_at
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
-
-# `flash_attn: fa3` raises NotImplementedError up to 0.9.5, on every chip (LLaMA-Factory, model_utils/attention.py).
-_LAST_WITHOUT_FA3 = (0, 9, 5)
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -104,7 +102,8 @@ def attention_of_the_release(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=h100 train.flash_attn=fa2
     """
     wants = arguments_of(spec).get("flash_attn") == "fa3" and spec.hardware.fa3 is not False
-    if wants and _release(spec.trainer.llamafactory) <= _LAST_WITHOUT_FA3:
+    pair = release.known(spec.trainer.llamafactory)
+    if wants and pair is not None and not release.facts(pair).has_flash_attention_3:
         message = f"llamafactory {spec.trainer.llamafactory} does not know fa3"
         yield Finding(set_at(spec, "flash_attn"), message, "use fa2, or leave it out: auto")
 

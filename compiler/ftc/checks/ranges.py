@@ -44,7 +44,7 @@ def numbers_are_in_range(run: Training) -> Iterator[Finding]:
     Right: train.max_samples=1000
     """
     ranges = RANGES | (OF_LORA if run.tuning == "lora" else {})
-    if run.schemas["warmup_ratio"].get("default") is not None:  # transformers 4; 5 refuses negative ones only
+    if not run.facts.warmup_ratio_replaces_steps:
         ranges["warmup_ratio"] = Range(0, 1)
     for name, accepted in ranges.items():
         value = run.value(name)

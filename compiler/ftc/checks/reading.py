@@ -101,10 +101,6 @@ def masks_agree(run: Training) -> Iterator[Finding]:
         yield Finding(run.at("train_on_prompt"), message, "leave it out", (("model", "template"),))
 
 
-# LLaMA-Factory, data/collator.py: the release packs for FlashAttention without a mask.
-_PACKS_ONE_ROW = ("0.9.5",)
-
-
 @of_training
 def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
     """Neatly packed rows come one at a time to FlashAttention.
@@ -117,7 +113,7 @@ def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
     """
     packs = run.on("neat_packing") and run.stage == "sft" and run.value("flash_attn") == "fa2"
     batch = run.number("per_device_train_batch_size")
-    if packs and run.release in _PACKS_ONE_ROW and batch > 1:
+    if packs and run.facts.neat_packing_needs_batch_size_1 and batch > 1:
         message = f"is {batch}, and neatly packed rows come one at a time to fa2"
         help_ = "set it to 1 and raise gradient_accumulation_steps"
         yield Finding(run.at("per_device_train_batch_size"), message, help_, run.along("neat_packing", "flash_attn"))
@@ -140,10 +136,6 @@ def pixels_have_a_range(run: Training) -> Iterator[Finding]:
             yield Finding(run.at(name), message, f"set {medium}_max_pixels to {medium}_min_pixels or more")
 
 
-# hparams/model_args.py: the release refuses the two together.
-_SPLITS_WITH_SLOW_TOKENIZER = ("0.9.3",)
-
-
 @of_training
 def special_tokens_are_split(run: Training) -> Iterator[Finding]:
     """Special tokens are split by a tokenizer that can.
@@ -155,7 +147,8 @@ def special_tokens_are_split(run: Training) -> Iterator[Finding]:
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 train.split_special_tokens=true
       train.use_fast_tokenizer=false
     """
-    if run.release in _SPLITS_WITH_SLOW_TOKENIZER and run.on("split_special_tokens") and run.on("use_fast_tokenizer"):
+    needs_slow = run.facts.split_special_tokens_needs_slow_tokenizer and run.on("split_special_tokens")
+    if needs_slow and run.on("use_fast_tokenizer"):
         yield Finding(run.at("split_special_tokens"), "needs a slow tokenizer", "set train.use_fast_tokenizer=false")
 
 

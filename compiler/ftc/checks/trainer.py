@@ -11,7 +11,6 @@ from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.trainer import release, values
 from ftc.trainer.arguments import OWNED, groups
 from ftc.trainer.dataset_info import PLACES
-from ftc.trainer.scopes import TUNING_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,9 +100,10 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if not spec.trains or pair is None:
         return
     schema, missing = release.arguments(pair), _missing_tuning(spec, pair)
+    others = [other.partition("+")[0] for other in release.pairs() if missing in _tuning_types(other)]
     if missing:
         message = f"llamafactory {spec.trainer.llamafactory} has no {missing}"
-        help_ = f"it is there from {TUNING_SINCE[missing]} on: set trainer.llamafactory and the image that holds it"
+        help_ = f"llamafactory {others[0]} has it: set trainer.llamafactory and the image that holds it"
         yield Finding(("method", "finetuning_type"), message, help_, (("trainer", "llamafactory"),))
     elif spec.method is not None:
         named = {"stage": spec.method.stage, "finetuning_type": spec.method.finetuning_type}
@@ -117,8 +117,12 @@ def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def _missing_tuning(spec: JobSpec, pair: str) -> str:
     """The tuning type, where the release is too old for it; its own arguments are then unknown too."""
     tuning = spec.method.finetuning_type if spec.method is not None else ""
-    known = release.arguments(pair)["arguments"]["finetuning_type"]["enum"]
-    return tuning if tuning in TUNING_SINCE and tuning not in known else ""
+    return "" if tuning in _tuning_types(pair) else tuning
+
+
+def _tuning_types(pair: str) -> list[str]:
+    known: list[str] = release.arguments(pair)["arguments"]["finetuning_type"]["enum"]
+    return known
 
 
 def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:

@@ -38,6 +38,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     given: Json
     schemas: Json
     data: Json
+    facts: release.Facts
 
     def value(self, name: str) -> Any:
         """What the trainer will have: the given value, the release's default, nothing where it has no such argument."""
@@ -129,6 +130,7 @@ def training(spec: JobSpec) -> Training | None:
         given=chosen(spec),
         schemas=release.arguments(pair)["arguments"],
         data=release.data(pair),
+        facts=release.facts(pair),
     )
 
 

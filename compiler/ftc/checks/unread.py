@@ -59,8 +59,8 @@ def _by_swanlab(run: Training) -> bool:
     return run.spec.tracking.swanlab is not None
 
 
-def _before_transformers_5(run: Training) -> bool:
-    return run.spec.trainer.transformers.startswith("4.")
+def _logs_to_directory(run: Training) -> bool:
+    return run.facts.reads_logging_dir
 
 
 def _reasons(run: Training) -> bool:
@@ -112,7 +112,7 @@ TABLE = (
     ),
     _Read(("eval_steps",), _is("eval_strategy", "steps"), "with eval_strategy=steps"),
     _Read(("save_steps",), _is("save_strategy", "steps"), "with save_strategy=steps"),
-    _Read(("logging_dir",), _before_transformers_5, "by transformers 4; set env.TENSORBOARD_LOGGING_DIR instead"),
+    _Read(("logging_dir",), _logs_to_directory, "by transformers 4; set env.TENSORBOARD_LOGGING_DIR instead"),
     _Read(("logging_steps",), _is("logging_strategy", "steps"), "with logging_strategy=steps"),
     _Read(
         ("compute_accuracy", "per_device_eval_batch_size", "eval_on_each_dataset"),

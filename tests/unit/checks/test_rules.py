@@ -455,6 +455,6 @@ def test_a_tuning_type_that_a_release_does_not_have_is_told_once() -> None:
     told = [d for d in found("method=oft-sft", *OLDER) if d.severity is Severity.ERROR]
     assert [(d.code, ".".join(map(str, d.path))) for d in told] == [("FTC404", "method.finetuning_type")]
     assert "0.9.3" in told[0].message
-    assert "0.9.4" in told[0].help
+    assert "0.9.5" in told[0].help
     other = [d.path[-1] for d in found("method=oft-sft", *OLDER, "train.lerning_rate=1.0") if d.code == "FTC404"]
     assert other == ["finetuning_type", "lerning_rate"]
