@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ftc.checks.chip import arguments_of
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.trainer import release
 from ftc.trainer.arguments import set_at
 
 if TYPE_CHECKING:
@@ -92,22 +91,6 @@ def attention_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(set_at(spec, "flash_attn"), f"the hardware has no {name}", "use sdpa, or leave it out: auto")
 
 
-def attention_of_the_release(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The release of LLaMA-Factory knows FlashAttention 3.
-
-    Up to 0.9.5 it raises `NotImplementedError: Unknown attention type: fa3` after the model's configuration is loaded
-    (LLaMA-Factory, model/model_utils/attention.py).
-
-    Wrong: hardware=h100 train.flash_attn=fa3
-    Right: hardware=h100 train.flash_attn=fa2
-    """
-    wants = arguments_of(spec).get("flash_attn") == "fa3" and spec.hardware.fa3 is not False
-    pair = release.known(spec.trainer.llamafactory)
-    if wants and pair is not None and not release.facts(pair).has_flash_attention_3:
-        message = f"llamafactory {spec.trainer.llamafactory} does not know fa3"
-        yield Finding(set_at(spec, "flash_attn"), message, "use fa2, or leave it out: auto")
-
-
 def attention_is_in_the_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The image holds the attention that is chosen.
 
@@ -171,7 +154,6 @@ RULES = (
     Rule("FTC330", precision_is_mixed, Severity.WARNING),
     Rule("FTC331", eight_bits_of_the_chip),
     Rule("FTC332", attention_of_the_chip),
-    Rule("FTC333", attention_of_the_release),
     Rule("FTC334", attention_is_in_the_image, Severity.WARNING),
     Rule("FTC335", bits_of_the_chip),
     Rule("FTC336", bits_are_known, Severity.WARNING),

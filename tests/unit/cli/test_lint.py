@@ -102,7 +102,7 @@ def test_a_file_that_is_named_and_lies_in_a_named_directory_is_read_once(tree: P
 def test_a_directory_without_manifests_is_a_mistake(tmp_path: Path) -> None:
     result = lint(tmp_path)
     assert result.exit_code == 1
-    assert "has no .yaml or .yml file" in result.stderr
+    assert "has no .yaml, .yml or small .json file" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:

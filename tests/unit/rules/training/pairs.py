@@ -554,4 +554,14 @@ SILENT = (
     Pair("FTC466", "train.num_train_epochs=0.0", "train.num_train_epochs=0.0 train.max_steps=5", "train.num_train"),
 )
 
-PAIRS = (*AT_ONCE, *LATER, *SILENT)
+# Arguments, templates and names of datasets; the tests of the schemas hold these against the trainer.
+OF_SCHEMAS = (
+    Pair("FTC305", "train.fp16=true", "train.fp16=true train.bf16=false", "train.fp16"),
+    Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=fa2", "train.flash_attn"),
+    Pair("FTC404", "train.learning_rat=1.0", "train.learning_rate=1.0", "train.learning_rat"),
+    Pair("FTC404", "train.max_steps=ten", "train.max_steps=10", "train.max_steps"),
+    Pair("FTC405", "model.template=qwen33", "model.template=qwen", "model.template"),
+    Pair("FTC406", "'dataset.names=[alpacca]'", "'dataset.names=[alpaca]'", "dataset.names"),
+)
+
+PAIRS = (*AT_ONCE, *LATER, *SILENT, *OF_SCHEMAS)

@@ -9,25 +9,16 @@ import msgspec
 import pytest
 import yaml
 
-from ftc.checks import (
-    datasets,
-    evaluation,
-    methods,
-    optimizers,
-    ranges,
-    reading,
-    resuming,
-    sharding,
-    templates,
-    unread,
-)
+from ftc.checks import EVERY
 from ftc.diagnostics.model import Severity
+from ftc.rules.engine import in_words, judge
+from ftc.rules.rule import Rule
+from ftc.rules.training import from_spec, ineffective_arguments
 from unit.checks.pairs import Pair, pages, passes, refuses
-from unit.checks.training_pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
 from unit.compiling import COMMAND, ROOT, compiled, found
+from unit.rules.training.pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
 
-FAMILIES = (methods, optimizers, sharding, evaluation, resuming, datasets, templates, reading, ranges, unread)
-RULES = tuple(rule for family in FAMILIES for rule in family.RULES)
+RULES = tuple(rule for rule in EVERY if isinstance(rule, Rule))
 ALL = [*PAIRS, *pages(RULES)]
 
 
@@ -69,7 +60,7 @@ def test_the_arguments_of_the_table_are_those_of_a_release() -> None:
     known = set[str]()
     for file in (ROOT / "schemas" / "llamafactory").glob("*[0-9].json"):
         known |= json.loads(file.read_text(encoding="utf-8"))["arguments"].keys()
-    for name in {name for row in unread.TABLE for name in row.names}:
+    for name in {name for row in ineffective_arguments.TABLE for name in row.names}:
         assert any(one.startswith(name) if name.endswith("_") else one == name for one in known), name
 
 
@@ -92,7 +83,11 @@ def test_no_value_of_an_argument_is_a_bug(value: object) -> None:
     for name in JUDGED:
         for given in ({name: value}, {**on, name: value}):
             spec = msgspec.structs.replace(state.spec, train=given)
-            assert all(one.message for rule in RULES for one in rule.check(spec, state.run)), name
+            for subject in from_spec.subjects(spec):
+                for _, one in judge(RULES, subject):
+                    assert one.message, name
+                    assert from_spec.place(spec, subject, one.where), name
+                    assert isinstance(in_words(one.help, from_spec.say), str), name
 
 
 ENTRIES = [
