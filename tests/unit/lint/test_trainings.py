@@ -246,7 +246,7 @@ def test_the_versions_are_options(versions: tuple[str, ...], exit_code: int, tmp
     assert ftc("lint", *versions, str(file)).exit_code == exit_code
 
 
-ODD = ([], {"a": "b"}, None, True, -1, 0, 1.5, "text", "1,2", [1, {"a": "b"}], "${X}")
+ODD: tuple[object, ...] = ([], {"a": "b"}, None, True, -1, 0, 1.5, "text", "1,2", [1, {"a": "b"}], "${X}")
 NAMES = sorted(release.arguments(release.pairs()[-1])["arguments"])
 
 
