@@ -16,6 +16,7 @@ from ftc.lint.shell.script import Command
 from ftc.lint.steps import Run, Step
 from ftc.lint.text import Spot, Text
 from ftc.source import Document, parse
+from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 from ftc.trainer import release
 
@@ -61,9 +62,13 @@ class Config(msgspec.Struct, frozen=True):
         return self.text.at_line(position.line, position.column)
 
     def value(self, name: str) -> Any:
-        """A value that is known before the run; None where the key is not there or a shell fills it in."""
+        """A value that is known before the run; None if the key is missing or something fills the value in."""
         value = self.data.get(name)
-        return None if self.expanded and isinstance(value, str) and "$" in value else value
+        return None if isinstance(value, str) and self.is_filled_in(value) else value
+
+    def is_filled_in(self, text: str) -> bool:
+        """Whether a text is not the last word: in a here-document the shell reads each `$` and backtick."""
+        return has_placeholder(text) or (self.expanded and ("$" in text or "`" in text))
 
     @property
     def exports(self) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 
 from ftc.lint.text import Spot, Text
 from ftc.source import Document, parse
+from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Held(msgspec.Struct, frozen=True):
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return None if isinstance(value, str) and "$" in value else value
+        return None if isinstance(value, str) and has_placeholder(value) else value
 
 
 def held(text: Text) -> tuple[Held | None, tuple[Diagnostic, ...]]:

@@ -14,7 +14,7 @@ from ftc.lint.held import Held, held
 from ftc.lint.models import context_length
 from ftc.lint.text import Spot
 from ftc.rules.training.subject import Arguments, Export, Training
-from ftc.source.unknown import Fields, fields, has_placeholder
+from ftc.source.unknown import Fields, fields
 from ftc.spec.job import Trainer
 from ftc.trainer import release
 
@@ -106,8 +106,8 @@ def _training(
     return Training(
         given=_of_mcore(given) if _is_mcore(config, common["environment"]) else given,
         own=own,
-        deepspeed=None if settings is None else fields(settings, _filled_in(config)),
-        dataset_info=None if info is None else _entries(info, _filled_in(config)),
+        deepspeed=None if settings is None else fields(settings, config.is_filled_in),
+        dataset_info=None if info is None else _entries(info, config.is_filled_in),
         fsdp=True if config.value("fsdp") else None if accelerated else False,
         context_length=context_length(model) if isinstance(model, str) else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
@@ -133,7 +133,7 @@ def _trains(data: Json) -> bool:
 
 def _given(config: Config) -> Fields:
     """The arguments of a file; those that the command or the script adds are not known."""
-    given = fields(config.data, _filled_in(config))
+    given = fields(config.data, config.is_filled_in)
     words = _after_file(config.runs.arguments) if config.runs is not None else ()
     texts = [line.text.value if line.text is not None else None for line in config.more]
     names = {found[1] or found[2] for word in words if (found := _WORD.match(word.literal))}
@@ -156,13 +156,6 @@ def _after_file(words: Sequence[Word]) -> Sequence[Word]:
 
 _WORD = re.compile(r"--([a-z][a-z0-9_]+)(?:=|$)|([a-z][a-z0-9_]+)=")
 _LINE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:", re.MULTILINE)
-
-
-def _filled_in(config: Config) -> Callable[[str], bool]:
-    """What tells a text that is not the last word: in a here-document the shell reads each `$` and backtick."""
-    return (
-        (lambda text: bool(re.search(r"[$`]", text)) or has_placeholder(text)) if config.expanded else has_placeholder
-    )
 
 
 def _environment(config: Config) -> Fields:

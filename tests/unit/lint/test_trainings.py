@@ -11,6 +11,7 @@ from ftc.diagnostics.model import Diagnostic, Severity
 from ftc.lint import Versions, lint
 from ftc.spec.job import Trainer
 from ftc.trainer import release
+from golden import cases
 from unit.compiling import ftc
 from unit.lint.test_lint import NEWEST
 
@@ -109,6 +110,34 @@ def test_nothing_depends_on_a_value_that_is_filled_in(text: str) -> None:
 
 def test_what_is_given_next_to_a_gap_is_judged() -> None:
     assert codes("optim: ${OPTIM}\nlora_rank: eight\n") == {"FTC404"}
+
+
+LOST = (cases.CORPUS / "bad" / "FTC857-model-on-the-claim-of-the-job.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["'{{ .Values.runs }}/a'", "'$RUNS/a'", "${RUNS}"])
+def test_a_place_that_is_filled_in_is_not_known_to_be_lost(name: str) -> None:
+    (line,) = [line for line in LOST.splitlines() if "output_dir:" in line]
+    text = LOST.replace(line, f"{line.partition(':')[0]}: {name}")
+    assert "FTC857" in {d.code for d in lint([("a.yaml", LOST.encode())], NEWEST)}
+    assert "FTC857" not in {d.code for d in lint([("a.yaml", text.encode())], NEWEST)}
+
+
+RELEASES = (
+    ("split_special_tokens: true", OLD, "llamafactory 0.9.3"),
+    ("neat_packing: true\nflash_attn: fa2", NEW, "llamafactory 0.9.5"),
+    ("warmup_ratio: 0.1\nwarmup_steps: 10", NEW, "transformers 5.6.0"),
+    ("warmup_ratio: 0.1\nwarmup_steps: 10", OLD, "transformers 4.51.1"),
+    ("flash_attn: fa3", NEW, "llamafactory 0.9.5"),
+    ("learning_rte: 1", NEW, "llamafactory 0.9.5 with transformers 5.6.0"),
+    ("save_strategy: sometimes", NEW, "llamafactory 0.9.5 with transformers 5.6.0"),
+)
+
+
+@pytest.mark.parametrize(("text", "versions", "release"), RELEASES)
+def test_what_depends_on_the_release_names_it(text: str, versions: Versions, release: str) -> None:
+    (found,) = judged(f"{text}\n", versions)
+    assert release in found.message
 
 
 def test_the_release_decides() -> None:

@@ -109,7 +109,7 @@ def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
     packs = run.on("neat_packing") and run.stage == "sft" and run.value("flash_attn") == "fa2"
     batch = run.number("per_device_train_batch_size")
     if packs and run.facts.neat_packing_needs_batch_size_1 and batch > 1:
-        message = f"is {batch}, and neatly packed rows come one at a time to fa2"
+        message = f"is {batch}, and llamafactory {run.release} hands neatly packed rows to fa2 one at a time"
         help_ = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": ANY}
         yield Finding(("per_device_train_batch_size",), message, help_, run.along("neat_packing", "flash_attn"))
 
@@ -142,7 +142,8 @@ def special_tokens_are_split(run: Training) -> Iterator[Finding]:
     """
     needs_slow = run.facts.split_special_tokens_needs_slow_tokenizer and run.on("split_special_tokens")
     if needs_slow and run.on("use_fast_tokenizer"):
-        yield Finding(("split_special_tokens",), "needs a slow tokenizer", {"use_fast_tokenizer": False})
+        message = f"needs a slow tokenizer in llamafactory {run.release}"
+        yield Finding(("split_special_tokens",), message, {"use_fast_tokenizer": False})
 
 
 RULES = (

@@ -188,10 +188,14 @@ def warmup_is_said_once(run: Training) -> Iterator[Finding]:
     share_wins = run.facts.warmup_ratio_replaces_steps
     if ratio > 0 and steps > 0:
         loser, winner = ("warmup_steps", "warmup_ratio") if share_wins else ("warmup_ratio", "warmup_steps")
-        message, help_ = f"has no effect: {winner} is given too", "leave out one of the two"
-        yield Finding((loser,), message, help_, run.along(winner))
+        message = f"has no effect: transformers {run.versions.transformers} takes {winner}, which is given too"
+        yield Finding((loser,), message, "leave out one of the two", run.along(winner))
     elif ratio > 1 and share_wins:
-        yield Finding(("warmup_ratio",), f"{ratio} is taken for steps", "write a share, or set warmup_steps")
+        yield Finding(
+            ("warmup_ratio",),
+            f"transformers {run.versions.transformers} takes {ratio} for steps",
+            "write a share, or set warmup_steps",
+        )
 
 
 RULES = (

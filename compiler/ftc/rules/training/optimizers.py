@@ -83,7 +83,8 @@ def projections_have_their_optimizer(run: Training) -> Iterator[Finding]:
         optimizer = run.value("optim")
         if optimizer not in _VARIANTS[name]:
             at = ("optim",) if run.gives("optim") else (name,)
-            message = f"{OF_WHOLE_WEIGHTS[name]} has no variant of optim {optimizer}"
+            given = "" if run.gives("optim") else f", the default with transformers {run.versions.transformers}"
+            message = f"{OF_WHOLE_WEIGHTS[name]} has no variant of optim {optimizer}{given}"
             yield Finding(at, message, {"optim": "adamw_torch"})
         if run.on(_LAYERWISE[name]) and run.number("gradient_accumulation_steps") > 1:
             message = "gradients add up over steps, and layer-wise updates come with each"
