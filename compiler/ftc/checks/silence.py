@@ -9,6 +9,7 @@ import msgspec
 from ftc.checks import EVERY, FIRST
 from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, nearest
+from ftc.rules import training
 from ftc.rules.aliases import meant
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ftc.rules.rule import Rule as TrainingRule
     from ftc.spec.job import JobSpec
 
-_RULES = {rule.code: rule for rule in EVERY}
+_RULES = {rule.code: rule for rule in (*EVERY, *training.OF_FILES)}
 _FIRST = {rule.code for rule in FIRST}
 
 

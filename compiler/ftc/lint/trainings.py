@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.diagnostics.model import KeyPath
 from ftc.lint import configs
 from ftc.lint.configs import Config, file_named, release_of
 from ftc.lint.files import text_of
 from ftc.lint.held import Held, held
 from ftc.lint.models import context_length
 from ftc.lint.text import Spot
+from ftc.rules.training.engine_files import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.job import Trainer
@@ -21,7 +23,6 @@ from ftc.trainer import release
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.lint.shell.script import Word
     from ftc.spec.base import Json
 
@@ -32,13 +33,15 @@ class Read(msgspec.Struct, frozen=True):
     subject: object
     own: Held
     named: dict[str, Held] = {}
+    inside: KeyPath = ()
+    """Where the subject is in its own file."""
     spot: Spot | None = None
     """The one place of a file that cannot be read."""
 
     def file(self, where: KeyPath) -> tuple[Held, KeyPath]:
         """The file of a place, and the keys in it."""
         other = self.named.get(str(where[0])) if where else None
-        return (other, where[1:]) if other is not None and where[1:] else (self.own, where)
+        return (other, where[1:]) if other is not None and where[1:] else (self.own, (*self.inside, *where))
 
     def at(self, where: KeyPath) -> Spot:
         """The place in the input; the beginning of a file that does not have the key."""
@@ -89,7 +92,11 @@ def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held 
         subject = Arguments(given=given, own=own, **common)
     else:
         subject = _training(config, given, own, named, common)
-    yield Read(subject, Held(config.document, config.data, config.text), named)
+    own_file = Held(config.document, config.data, config.text)
+    yield Read(subject, own_file, named)
+    inline = config.data.get("deepspeed")
+    if isinstance(inline, dict):
+        yield Read(DeepSpeedFile(fields(inline, config.is_filled_in)), own_file, inside=("deepspeed",))
 
 
 # ftc itself and many templates write it into each file, with max_steps or without.

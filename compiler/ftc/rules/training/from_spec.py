@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftc.rules.rule import ANY
+from ftc.rules.training.engine_files import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.launcher import Torchrun
@@ -30,12 +31,14 @@ _PLACES: dict[str, KeyPath] = {
 }
 
 
-def subjects(spec: JobSpec) -> Iterator[Arguments]:
-    """The training of a spec and its exports; none for a command, or if a group is missing."""
+def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
+    """The training of a spec, its exports and its DeepSpeed; none for a command, or if a group is missing."""
     tuned = spec.tuned
     if not spec.trains or tuned is None:
         return
     yield _training(spec, tuned)
+    if isinstance(spec.engine, DeepSpeed):
+        yield DeepSpeedFile(_given(spec.engine.config))
     method = tuned.method
     if method.merge is not None:
         yield _export(spec, {"adapter_name_or_path": OUTPUT, **method.merge})
@@ -92,8 +95,10 @@ def _given(data: Json) -> Fields:
     return fields(data, lambda _: False)
 
 
-def place(spec: JobSpec, subject: Arguments, where: KeyPath) -> KeyPath:
+def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> KeyPath:
     """The key of the spec that a place of the subject comes from."""
+    if isinstance(subject, DeepSpeedFile):
+        return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
     if isinstance(subject, Export):
         group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
