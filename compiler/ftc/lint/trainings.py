@@ -83,15 +83,21 @@ def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held 
         return
     named = _named(config, find)
     versions, assumed = _versions(config, asked)
-    common: dict[str, Any] = {"versions": versions, "assumed": assumed, "environment": environment}
     given = _given(config)
     own = tuple(name for name in given.written() if not (name.startswith("export_") or name == _EPOCHS))
+    common: dict[str, Any] = {
+        "given": given,
+        "own": own,
+        "versions": versions,
+        "assumed": assumed,
+        "environment": environment,
+    }
     if config.exports:
-        subject: Arguments = Export(given=given, own=own, **common)
+        subject: Arguments = Export(**common)
     elif not _trains(config.data):
-        subject = Arguments(given=given, own=own, **common)
+        subject = Arguments(**common)
     else:
-        subject = _training(config, given, own, named, common)
+        subject = _training(config, named, common)
     own_file = Held(config.document, config.data, config.text)
     yield Read(subject, own_file, named)
     inline = config.data.get("deepspeed")
@@ -103,23 +109,21 @@ def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held 
 _EPOCHS = "num_train_epochs"
 
 
-def _training(
-    config: Config, given: Fields, own: tuple[str, ...], named: dict[str, Held], common: dict[str, Any]
-) -> Training:
+def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) -> Training:
     inline, model = config.data.get("deepspeed"), config.value("model_name_or_path")
     settings = inline if isinstance(inline, dict) else named["deepspeed"].data if "deepspeed" in named else None
     info = named["dataset_info"].data if "dataset_info" in named else None
     accelerated = config.runs is None or config.runs.name == "accelerate"
-    return Training(
-        given=_of_mcore(given) if _is_mcore(config, common["environment"]) else given,
-        own=own,
+    training = Training(
+        **common,
         deepspeed=None if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         fsdp=True if config.value("fsdp") else None if accelerated else False,
         context_length=context_length(model) if isinstance(model, str) else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
-        **common,
     )
+    of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
+    return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
 
 
 def _entries(info: Json, is_unknown: Callable[[str], bool]) -> Fields:
@@ -213,10 +217,6 @@ _SHARED_WITH_MCORE = (
     *("model_name_or_path", "template", "stage", "dataset", "dataset_dir", "eval_dataset", "val_size", "streaming"),
     *("max_samples", "mix_strategy", "interleave_probs", "train_on_prompt", "mask_history", "cutoff_len"),
 )
-
-
-def _is_mcore(config: Config, environment: Fields) -> bool:
-    return bool(_OF_MCORE & config.data.keys()) or _on(environment, "USE_MCA")
 
 
 def _of_mcore(given: Fields) -> Fields:
