@@ -10,7 +10,7 @@ import msgspec
 from ftc.diagnostics.model import KeyPath
 from ftc.lint import configs
 from ftc.lint.configs import Config, file_named, release_of
-from ftc.lint.files import text_of
+from ftc.lint.files import resolved, text_of
 from ftc.lint.held import Held, held
 from ftc.lint.models import context_length
 from ftc.lint.text import Spot
@@ -113,17 +113,40 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
     inline, model = config.data.get("deepspeed"), config.value("model_name_or_path")
     settings = inline if isinstance(inline, dict) else named["deepspeed"].data if "deepspeed" in named else None
     info = named["dataset_info"].data if "dataset_info" in named else None
-    accelerated = config.runs is None or config.runs.name == "accelerate"
     training = Training(
         **common,
         deepspeed=None if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
-        fsdp=True if config.value("fsdp") else None if accelerated else False,
+        **_engine(config),
         context_length=context_length(model) if isinstance(model, str) else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
     )
     of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
     return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
+
+
+def _engine(config: Config) -> dict[str, Any]:
+    """Whether FSDP shards the model, and how many processes there are: the launcher and its file say it."""
+    if config.runs is None or config.value("fsdp"):
+        return {"fsdp": True if config.value("fsdp") else None}
+    if config.runs.name != "accelerate" or config.step is None:
+        return {"fsdp": False}
+    start = config.runs.start
+    launch = next((one for one in config.step.launches if one.command.start == start), None)
+    word = launch.option("config_file") if launch is not None else None
+    path = resolved(config.step, word, start) if word is not None else None
+    text = text_of(config.step, path) if path is not None else None
+    file = held(text)[0] if text is not None else None
+    if launch is None or file is None:
+        return {"fsdp": None}
+    count = file.value("num_processes") if "num_processes" not in launch.options else None
+    processes = count if type(count) is int else None
+    kind = file.value("distributed_type") if not launch.options.keys() & {"use_fsdp", "multi_gpu"} else None
+    return {
+        "fsdp": None if kind is None else kind == "FSDP",
+        "processes": processes,
+        "process_group": (processes or 0) > 1 or None,
+    }
 
 
 def _entries(info: Json, is_unknown: Callable[[str], bool]) -> Fields:

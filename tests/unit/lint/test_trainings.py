@@ -256,6 +256,28 @@ def test_a_pod_with_the_second_program_is_not_judged() -> None:
     assert "FTC305" not in {d.code for d in lint([("p.yaml", (text + body % script).encode())], NEWEST)}
 
 
+ACCELERATE = """cat >/tmp/fsdp.yaml <<EOF
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+num_processes: 8
+EOF
+cat >/tmp/a.yaml <<EOF
+%squantization_bit: 8
+EOF
+accelerate launch --config_file /tmp/fsdp.yaml -m llamafactory.launcher /tmp/a.yaml
+"""
+
+
+def test_the_file_of_accelerate_says_what_shards_the_model() -> None:
+    text = POD.replace('"%s"]', "|").replace("args: [", "args:\n        - ") % "example.com/a:1"
+    script = "".join(f"          {line}\n" for line in (ACCELERATE % TRAIN).splitlines())
+    assert "FTC438" in {d.code for d in lint([("p.yaml", (text + script).encode())], NEWEST)}
+    ddp = script.replace("FSDP", "MULTI_GPU")
+    assert "FTC438" not in {d.code for d in lint([("p.yaml", (text + ddp).encode())], NEWEST)}
+    unknown = script.replace("FSDP", "$KIND")
+    assert "FTC438" not in {d.code for d in lint([("p.yaml", (text + unknown).encode())], NEWEST)}
+
+
 def test_an_old_code_stands_for_those_that_it_was_split_into(tmp_path: Path) -> None:
     file = str(tmp_path / "train.yaml")
     Path(file).write_text(f"{TRAIN}bf16: true\nfp16: true\n", encoding="utf-8")
