@@ -21,7 +21,7 @@ _RELEASE = (("llamafactory",),)
 
 
 def arguments_are_known(run: Arguments) -> Iterator[Finding]:
-    """Arguments of LLaMA-Factory exist, and have values of their type.
+    """Arguments of LLaMA-Factory exist, and their values have the right type.
 
     It stops at a key that it does not know, and checks neither types nor choices (HfArgumentParser.parse_dict): a wrong
     value fails far into the run.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def streams_have_an_end(run: Training) -> Iterator[Finding]:
-    """Streamed data has a number of steps, workers that read it, and whole rows to evaluate on.
+    """Streaming has a number of steps, data loader workers, and a number of rows to evaluate on.
 
     The length of a stream is not known: LLaMA-Factory stops at once without `max_steps`, with `max_samples` or with a
     share as `val_size` (hparams/data_args.py, parser.py). A file is streamed in as many parts as the data loader has
@@ -27,18 +27,18 @@ def streams_have_an_end(run: Training) -> Iterator[Finding]:
         return
     at = ("streaming",)
     if run.number("max_steps") <= 0:
-        yield Finding(at, "a stream has no length, and so the training has no end", {"max_steps": ANY})
+        yield Finding(at, "needs max_steps, because a stream has no length", {"max_steps": ANY})
     if run.value("max_samples") is not None:
-        yield Finding(("max_samples",), "cannot be counted in a stream", "leave it out, and set max_steps")
+        yield Finding(("max_samples",), "does not work with streaming", "leave it out, and set max_steps")
     if 0 < run.number("val_size") < 1:
-        yield Finding(("val_size",), "is a share of a stream", "name a number of rows, such as 1000")
+        yield Finding(("val_size",), "must be a number of rows with streaming", "set 1000, for example")
     if run.value("tokenized_path") is not None:
-        yield Finding(("tokenized_path",), "is written from whole data, not from a stream", "leave it out")
+        yield Finding(("tokenized_path",), "does not work with streaming", "leave it out")
     if run.value("dataloader_num_workers") == 0 and not _remote(run):
-        message = "without workers of the data loader no part of a file is read"
+        message = "reads nothing of a file without data loader workers"
         yield Finding(at, message, {"dataloader_num_workers": 4}, run.along("dataloader_num_workers"))
     if _remote(run) and run.value("preprocessing_num_workers") is not None:
-        message = "workers cannot share a stream from a hub"
+        message = "does not work with a stream from a hub"
         yield Finding(("preprocessing_num_workers",), message, "leave it empty: null")
 
 
@@ -52,7 +52,7 @@ def _remote(run: Training) -> bool:
 def probabilities_have_datasets(run: Training) -> Iterator[Finding]:
     """Each dataset that is interleaved has a probability.
 
-    LLaMA-Factory stops at once where there is nothing to interleave, or where the lists differ in length
+    LLaMA-Factory stops at once if nothing is interleaved, or if the lists differ in length
     (hparams/data_args.py).
 
     Wrong: 'train.interleave_probs=[0.7,0.3]' train.mix_strategy=interleave_under
@@ -63,12 +63,12 @@ def probabilities_have_datasets(run: Training) -> Iterator[Finding]:
     if given is None:
         return
     if run.value("mix_strategy") == "concat":
-        message = "is for interleaving, and mix_strategy is concat"
+        message = "needs a mix_strategy that interleaves, but it is concat"
         yield Finding(("interleave_probs",), message, {"mix_strategy": "interleave_under"})
     parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else []
     for names in (run.datasets, run.evaluated):
         if names and len(parts) != len(names):
-            message = f"has {len(parts)} values, and the data comes from {', '.join(names)}"
+            message = f"has {len(parts)} values, but there are {len(names)} datasets: {', '.join(names)}"
             yield Finding(("interleave_probs",), message, "give one for each dataset", (("dataset",),))
     if not all(_NUMBER.fullmatch(str(part).strip()) for part in parts):
         yield Finding(("interleave_probs",), "must be numbers", "write 0.7,0.3")
@@ -78,7 +78,7 @@ _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 
 
 def masks_agree(run: Training) -> Iterator[Finding]:
-    """What is learned is the answers, the prompts too, or the last answer only.
+    """Only one of mask_history and train_on_prompt is on.
 
     LLaMA-Factory stops at once with both switches (hparams/data_args.py), and with the tokenizer loaded where a
     template ends its turns by the text that follows: `Current template does not support train_on_prompt`
@@ -90,7 +90,7 @@ def masks_agree(run: Training) -> Iterator[Finding]:
     if not run.on("train_on_prompt"):
         return
     if run.on("mask_history"):
-        message = "learns from all prompts, and mask_history from the last answer only"
+        message = "trains on all prompts, but mask_history keeps only the last answer"
         yield Finding(("train_on_prompt",), message, "leave out one of the two", run.along("mask_history"))
     if run.template.get("efficient_eos"):
         message = f"does not work with template {run.value('template')}"
@@ -98,7 +98,7 @@ def masks_agree(run: Training) -> Iterator[Finding]:
 
 
 def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
-    """Neatly packed rows come one at a time to FlashAttention.
+    """Neat packing with FlashAttention 2 has a batch size of 1.
 
     LLaMA-Factory 0.9.5 says in the first step: `bsz should be 1 for neat packing` (data/collator.py). A packed row
     holds `cutoff_len` tokens, so that a larger batch is a longer row.
@@ -109,13 +109,13 @@ def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
     packs = run.on("neat_packing") and run.stage == "sft" and run.value("flash_attn") == "fa2"
     batch = run.number("per_device_train_batch_size")
     if packs and run.facts.neat_packing_needs_batch_size_1 and batch > 1:
-        message = f"is {batch}, and llamafactory {run.release} hands neatly packed rows to fa2 one at a time"
+        message = f"is {batch}, but neat packing with fa2 needs 1 in llamafactory {run.release}"
         help_ = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": ANY}
         yield Finding(("per_device_train_batch_size",), message, help_, run.along("neat_packing", "flash_attn"))
 
 
 def pixels_have_a_range(run: Training) -> Iterator[Finding]:
-    """The most pixels of an image or a video are no fewer than the fewest.
+    """The maximum of pixels is not below the minimum.
 
     LLaMA-Factory stops at once: `image_max_pixels cannot be smaller than image_min_pixels` (hparams/model_args.py).
 
@@ -126,12 +126,12 @@ def pixels_have_a_range(run: Training) -> Iterator[Finding]:
         most, fewest = run.number(f"{medium}_max_pixels"), run.number(f"{medium}_min_pixels")
         if most < fewest:
             name = f"{medium}_max_pixels" if run.gives(f"{medium}_max_pixels") else f"{medium}_min_pixels"
-            message = f"{most} pixels at most are fewer than the {fewest} at least"
+            message = f"{medium}_max_pixels is {most}, which is below {medium}_min_pixels, {fewest}"
             yield Finding((name,), message, f"set {medium}_max_pixels to {medium}_min_pixels or more")
 
 
 def special_tokens_are_split(run: Training) -> Iterator[Finding]:
-    """Special tokens are split by a tokenizer that can.
+    """Special tokens are split by a tokenizer that supports it.
 
     LLaMA-Factory 0.9.3 stops at once: `split_special_tokens is only supported for slow tokenizers`
     (hparams/model_args.py).

@@ -37,13 +37,13 @@ def entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
 
 
 def mapping(entry: Json, key: str) -> Json | None:
-    """The columns or tags of an entry, where it names any: the ones that it does not name are then gone."""
+    """The columns or tags of an entry, if it names any; it then has no others."""
     value = entry.get(key)
     return value if isinstance(value, dict) else None
 
 
 def dataset_is_described(run: Training) -> Iterator[Finding]:
-    """Each dataset that is trained on is described.
+    """Each training dataset is described in dataset_info.json.
 
     Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
 
@@ -59,7 +59,7 @@ def dataset_is_described(run: Training) -> Iterator[Finding]:
 
 
 def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
-    """Each dataset that is evaluated on is described.
+    """Each evaluation dataset is described in dataset_info.json.
 
     Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
 
@@ -72,9 +72,9 @@ def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
 
 
 def entries_are_well_formed(run: Training) -> Iterator[Finding]:
-    """An entry of dataset.info names a file, a format that there is, and values of the right type.
+    """An entry of dataset_info.json names a file, a known format, and values of the right type.
 
-    Otherwise it says `Dataset converter … not found` or KeyError: 'file_name', with the tokenizer loaded
+    Otherwise LLaMA-Factory says `Dataset converter … not found` or KeyError: 'file_name', with the tokenizer loaded
     (data/parser.py, data/converter.py); `openai` is a format from 0.9.4 on.
 
     Wrong: 'dataset.info.alpaca.formatting=sharegtp'
@@ -87,7 +87,7 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "formatting"), message, did_you_mean(str(formatting), run.data["formats"]))
         if not entry.keys() & set(_ORIGINS):
             help_ = "set file_name to a file, or script_url to a repository"
-            yield Finding(at, "names no data", help_)
+            yield Finding(at, "does not say where the data is", help_)
         name = entry.get("file_name")
         if isinstance(name, str) and name.lower().endswith(_NO_ROWS):
             message = "is not a file of rows: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
@@ -99,9 +99,9 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
 
 
 def entries_have_known_keys(run: Training) -> Iterator[Finding]:
-    """An entry of dataset.info has the keys that LLaMA-Factory reads.
+    """An entry of dataset_info.json has only keys that LLaMA-Factory reads.
 
-    It skips the others without a word (data/parser.py), so that a misspelt column is a column without a name.
+    It ignores other keys silently (data/parser.py), so that a misspelt column stays without a name.
 
     Wrong: 'dataset.info.alpaca.columns={promt: question, response: answer}'
     Right: 'dataset.info.alpaca.columns={prompt: question, response: answer}'
@@ -115,7 +115,7 @@ def entries_have_known_keys(run: Training) -> Iterator[Finding]:
 def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Finding]:
     for key in [key for key in given if key not in known]:
         help_ = nearest(str(key), known) or f"known: {', '.join(known)}"
-        yield Finding((*at, key), "is not read", help_)
+        yield Finding((*at, key), "is ignored", help_)
 
 
 _OF_REPOSITORIES = ("subset", "folder")
@@ -132,7 +132,7 @@ def _files(run: Training) -> Iterator[tuple[KeyPath, Json]]:
 
 
 def split_is_of_a_repository(run: Training) -> Iterator[Finding]:
-    """A split by name belongs to a repository that datasets reads, not to a file.
+    """A split other than train is named for a repository, not for a file.
 
     For `file_name` LLaMA-Factory puts every row in the split `train`, of which a part can be taken (`train[:1000]`);
     another fails after the tokenizer is loaded: `Unknown split "test"` (data/loader.py; datasets 3.6 and 4.0).
@@ -147,7 +147,7 @@ def split_is_of_a_repository(run: Training) -> Iterator[Finding]:
 
 
 def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
-    """A subset and a folder belong to a repository that datasets reads, not to a file.
+    """A subset or a folder is named for a repository, not for a file.
 
     For `file_name` LLaMA-Factory passes over both and trains on all rows of the file (data/loader.py).
 
@@ -163,7 +163,7 @@ _OF_PAIRS = ("rm", "dpo")
 
 
 def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
-    """Pairs of answers are for reward models and DPO, and these have nothing else.
+    """Reward models and DPO are trained on pairs of answers, and no other stage is.
 
     LLaMA-Factory says, with the tokenizer loaded: `The dataset is not applicable in the current training stage`
     (data/loader.py).
@@ -175,11 +175,11 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
     for name, at, entry in entries(run):
         ranking = entry.get("ranking", False)
         if ranking is False and run.stage in _OF_PAIRS:
-            message = f"'{name}' has no pairs of answers, and stage {run.stage} compares two"
+            message = f"'{name}' has no pairs of answers, but stage {run.stage} needs them"
             other = "set ranking: true with columns chosen and rejected, or another dataset or stage"
             yield Finding((*at, "ranking"), message, other, (("stage",),))
         elif ranking is True and run.stage not in _OF_PAIRS:
-            message = f"'{name}' has pairs of answers, and stage {run.stage} has no use for them"
+            message = f"'{name}' has pairs of answers, but stage {run.stage} does not use them"
             help_ = ({"stage": "dpo"}, "use another dataset")
             yield Finding((*at, "ranking"), message, help_, (("stage",),))
 
@@ -187,7 +187,7 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
 def columns_are_named(run: Training) -> Iterator[Finding]:
     """An entry names the columns that its format and the stage need.
 
-    Where an entry has `columns`, those that it does not name are gone, LLaMA-Factory's defaults too (data/parser.py):
+    If an entry has `columns`, LLaMA-Factory's defaults for the others are gone (data/parser.py):
     it fails with KeyError: None, or drops every row: `Cannot find valid samples`.
 
     Wrong: 'dataset.info.alpaca.columns={system: system}'
@@ -202,7 +202,7 @@ def columns_are_named(run: Training) -> Iterator[Finding]:
 
 
 def _needed(run: Training, entry: Json) -> list[str]:
-    """The columns without which no row is left; an alpaca file has defaults for its own where `columns` is missing."""
+    """The columns without which no row is left; an alpaca file has defaults if `columns` is missing."""
     talks = entry.get("formatting", "alpaca") != "alpaca"
     pairs = ["chosen", "rejected"] if run.stage in _OF_PAIRS and entry.get("ranking") is True else []
     needed = [*pairs, *(["kto_tag"] if run.stage == "kto" else [])]
@@ -213,9 +213,9 @@ def _needed(run: Training, entry: Json) -> list[str]:
 
 
 def tags_are_named(run: Training) -> Iterator[Finding]:
-    """An entry of conversations names the tags of its messages.
+    """An entry with conversations names the tags of its messages.
 
-    Where an entry has `tags`, those that it does not name are gone, LLaMA-Factory's defaults too (data/parser.py): it
+    If an entry has `tags`, LLaMA-Factory's defaults for the others are gone (data/parser.py): it
     fails with KeyError: None, or drops every conversation: `Cannot find valid samples`.
 
     Wrong: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content}}'
@@ -228,7 +228,7 @@ def tags_are_named(run: Training) -> Iterator[Finding]:
             continue
         missing = [tag for tag in ("role_tag", "content_tag", "user_tag", "assistant_tag") if not tags.get(tag)]
         if missing:
-            message = f"'{name}' names no {' and no '.join(missing)}"
+            message = f"'{name}' does not name {' and '.join(missing)}"
             yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
 
 

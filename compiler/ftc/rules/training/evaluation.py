@@ -1,4 +1,4 @@
-"""Rules on evaluation, on what is kept for the best, and on when things happen."""
+"""Rules on evaluations, the best checkpoint, early stopping, intervals and the warm-up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NOTHING = 1e-6  # the trainer's own threshold for val_size
 
 
 def evaluation_has_data(run: Training) -> Iterator[Finding]:
-    """An evaluation has data: some of the training's, or a dataset of its own.
+    """An evaluation has data: a part of the training data, or its own dataset.
 
     LLaMA-Factory stops at once: `Please make sure eval_dataset be provided or val_size >1e-6` (hparams/parser.py;
     0.9.3: `Please specify dataset for evaluation`).
@@ -30,15 +30,15 @@ def evaluation_has_data(run: Training) -> Iterator[Finding]:
     if wanted is None or run.value("eval_dataset") is not None:
         return
     if run.number("val_size") < _NOTHING:
-        message = "evaluates, and there is nothing to evaluate on"
+        message = "asks for an evaluation, but there is no data for it"
         yield Finding((wanted,), message, ({"val_size": 0.1}, {"eval_dataset": ANY}))
     elif run.facts.generation_needs_eval_dataset and run.on("predict_with_generate"):
-        message = f"needs a dataset of its own in llamafactory {run.release}, not part of the training's"
+        message = f"needs eval_dataset in llamafactory {run.release}, not a part of the training data"
         yield Finding(("predict_with_generate",), message, {"eval_dataset": ANY, "val_size": None})
 
 
 def predictions_are_generated(run: Training) -> Iterator[Finding]:
-    """Predictions are generated, and are not judged token by token.
+    """Predictions are generated, and their accuracy is not computed by token.
 
     LLaMA-Factory stops at once: `Please enable predict_with_generate to save model predictions`; `Cannot use
     predict_with_generate and compute_accuracy together` (hparams/parser.py).
@@ -48,15 +48,17 @@ def predictions_are_generated(run: Training) -> Iterator[Finding]:
     """
     generates = run.on("predict_with_generate")
     if run.stage == "sft" and run.on("do_predict") and not generates:
-        yield Finding(("do_predict",), "predicts nothing by itself", {"predict_with_generate": True})
+        yield Finding(
+            ("do_predict",), "predicts nothing without predict_with_generate", {"predict_with_generate": True}
+        )
     if generates and run.on("compute_accuracy"):
-        message = "compares tokens, and predict_with_generate compares generated texts"
+        message = "compares tokens, but predict_with_generate compares generated texts"
         at = ("compute_accuracy",)
         yield Finding(at, message, "leave out one of the two", run.along("predict_with_generate"))
 
 
 def validation_is_a_part(run: Training) -> Iterator[Finding]:
-    """Rows for the evaluation are a part of the training's: some, and not all.
+    """The evaluation takes a part of the training data, but not all of it.
 
     `val_size` is a share below 1 or a number of rows. LLaMA-Factory refuses it next to `eval_dataset`
     (hparams/data_args.py), and datasets refuses a split that leaves nothing (train_test_split), after the data is read.
@@ -68,10 +70,10 @@ def validation_is_a_part(run: Training) -> Iterator[Finding]:
     if size < _NOTHING:
         return
     if run.value("eval_dataset") is not None:
-        message = "takes rows from the training's data, and eval_dataset names data of its own"
+        message = "takes rows from the training data, but eval_dataset is given too"
         yield Finding(("val_size",), message, "leave out one of the two", run.along("eval_dataset"))
     elif isinstance(size, float) and size == 1:
-        message = "1.0 is a share, all of the data"
+        message = "1.0 is a share: all of the data"
         yield Finding(("val_size",), message, "write 1 for one row, or a share such as 0.1")
     elif (rows := _most_rows(run)) is not None and _trained(rows, size) < 1:
         message = f"leaves nothing to train on: there are {rows} rows at most"
@@ -91,7 +93,7 @@ def _trained(rows: int, size: float) -> int:
 
 
 def best_is_known(run: Training) -> Iterator[Finding]:
-    """The best checkpoint is one that was evaluated.
+    """The best checkpoint is chosen from those that were evaluated.
 
     transformers stops at once: `--load_best_model_at_end requires the save and eval strategy to match`
     (training_args.py), or when it makes its Trainer, with the model loaded. LLaMA-Factory refuses it for reward models
@@ -102,7 +104,7 @@ def best_is_known(run: Training) -> Iterator[Finding]:
     """
     best, saving = run.on("load_best_model_at_end"), run.value("save_strategy")
     if saving == "best" and not best and run.value("metric_for_best_model") is None:
-        message = "best has no metric to go by"
+        message = "best needs metric_for_best_model"
         yield Finding(("save_strategy",), message, {"metric_for_best_model": "loss"})
     if best or saving == "best":
         yield from _metric_is_computed(run)
@@ -110,23 +112,29 @@ def best_is_known(run: Training) -> Iterator[Finding]:
         return
     at = ("load_best_model_at_end",)
     if run.stage == "rm":
-        yield Finding(at, f"is not for stage {run.stage}", "leave it out")
+        yield Finding(at, f"is not supported in stage {run.stage}", "leave it out")
     if saving != "best" and saving != run.value("eval_strategy"):
-        message = f"saves by {saving} and evaluates by {run.value('eval_strategy')}"
+        message = f"save_strategy is {saving}, but eval_strategy is {run.value('eval_strategy')}"
         help_ = ({"eval_strategy": saving}, {"save_strategy": "best"})
         yield Finding(at, message, help_, run.along("save_strategy", "eval_strategy"))
     elif saving == "steps" and not _is_multiple(run.number("save_steps"), _evaluation_steps(run)):
-        message = f"saves every {run.number('save_steps')} steps and evaluates every {_evaluation_steps(run)}"
+        message = (
+            f"save_steps is {run.number('save_steps')}, which is not a multiple of eval_steps, {_evaluation_steps(run)}"
+        )
         related = run.along("save_steps", "eval_steps")
         yield Finding(at, message, "make save_steps a multiple of eval_steps", related)
     if run.on("save_only_model") and not run.plain:
-        yield Finding(("save_only_model",), "leaves nothing that the engine could load again", "leave it out")
+        yield Finding(
+            ("save_only_model",), "leaves out what the engine needs to load the best checkpoint", "leave it out"
+        )
 
 
 def _metric_is_computed(run: Training) -> Iterator[Finding]:
     metric = run.value("metric_for_best_model")
     if run.stage == "sft" and metric in ("accuracy", "eval_accuracy") and not run.on("compute_accuracy"):
-        yield Finding(("metric_for_best_model",), "is not computed", {"compute_accuracy": True})
+        yield Finding(
+            ("metric_for_best_model",), "is not computed without compute_accuracy", {"compute_accuracy": True}
+        )
 
 
 def _evaluation_steps(run: Training) -> float:
@@ -141,7 +149,7 @@ def _is_multiple(saving: float, evaluating: float) -> bool:
 
 
 def early_stop_has_a_metric(run: Training) -> Iterator[Finding]:
-    """A training that may stop early is evaluated, by a metric.
+    """Early stopping has evaluations and a metric.
 
     transformers stops when the training begins, with model and data loaded: `EarlyStoppingCallback requires
     metric_for_best_model to be defined` (trainer_callback.py).
@@ -152,15 +160,15 @@ def early_stop_has_a_metric(run: Training) -> Iterator[Finding]:
     if run.value("early_stopping_steps") is None:
         return
     if run.value("eval_strategy") not in ("steps", "epoch"):
-        message = "waits for evaluations, and there are none"
+        message = "needs evaluations, but eval_strategy is no"
         yield Finding(("early_stopping_steps",), message, {"eval_strategy": "steps", "val_size": 0.1})
     elif run.value("metric_for_best_model") is None and not run.on("load_best_model_at_end"):
-        message = "has no metric to go by"
+        message = "needs metric_for_best_model"
         yield Finding(("early_stopping_steps",), message, {"metric_for_best_model": "loss"})
 
 
 def steps_are_whole(run: Training) -> Iterator[Finding]:
-    """Things happen every so many whole steps, or at shares of the training.
+    """Intervals are whole numbers of steps, or shares of the training.
 
     transformers stops at once: `--save_steps must be an integer if bigger than 1` (training_args.py).
 
@@ -170,13 +178,13 @@ def steps_are_whole(run: Training) -> Iterator[Finding]:
     for what in ("logging", "eval", "save"):
         name, steps = f"{what}_steps", run.number(f"{what}_steps")
         if run.value(f"{what}_strategy") == "steps" and steps > 1 and steps != int(steps):
-            yield Finding((name,), f"{steps} steps are not whole", {name: round(steps)})
+            yield Finding((name,), f"{steps} is not a whole number of steps", {name: round(steps)})
     if run.value("logging_strategy") == "steps" and run.value("logging_steps") == 0:
         yield Finding(("logging_steps",), "0 is not an interval", {"logging_strategy": "no"})
 
 
 def warmup_is_said_once(run: Training) -> Iterator[Finding]:
-    """A warm-up is a number of steps or a share of the training, said once.
+    """The warm-up is given once: as a number of steps, or as a share of the training.
 
     Of the two transformers 4 takes the steps and transformers 5 the share; a share above 1 counts steps in transformers
     5 (training_args.py). Neither says so.
@@ -188,12 +196,12 @@ def warmup_is_said_once(run: Training) -> Iterator[Finding]:
     share_wins = run.facts.warmup_ratio_replaces_steps
     if ratio > 0 and steps > 0:
         loser, winner = ("warmup_steps", "warmup_ratio") if share_wins else ("warmup_ratio", "warmup_steps")
-        message = f"has no effect: transformers {run.versions.transformers} takes {winner}, which is given too"
+        message = f"has no effect: transformers {run.versions.transformers} uses {winner}, which is given too"
         yield Finding((loser,), message, "leave out one of the two", run.along(winner))
     elif ratio > 1 and share_wins:
         yield Finding(
             ("warmup_ratio",),
-            f"transformers {run.versions.transformers} takes {ratio} for steps",
+            f"transformers {run.versions.transformers} reads {ratio} as a number of steps",
             "write a share, or set warmup_steps",
         )
 

@@ -90,8 +90,8 @@ TABLE = (
     _Read(("lora_target", "additional_target"), _tuning("lora", "oft"), "under LoRA and OFT"),
     _Read(("oft_rank", "oft_block_size", "module_dropout"), _tuning("oft"), "under OFT"),
     _Read(("oft_target",), _never, "nowhere: OFT reads lora_target"),
-    _Read(("freeze_trainable_layers",), _some_layers, "where some layers are tuned"),
-    _Read(("freeze_trainable_modules", "freeze_extra_modules"), _tuning("freeze"), "where some layers are tuned"),
+    _Read(("freeze_trainable_layers",), _some_layers, "if only some layers are trained"),
+    _Read(("freeze_trainable_modules", "freeze_extra_modules"), _tuning("freeze"), "if only some layers are trained"),
     _Read(("pissa_iter", "pissa_convert"), _on("pissa_init"), "with pissa_init"),
     _Read(("loraplus_lr_embedding",), _on("loraplus_lr_ratio"), "with loraplus_lr_ratio"),
     _Read(("galore_",), _on("use_galore"), "with use_galore"),
@@ -102,7 +102,7 @@ TABLE = (
     _Read(("pref_beta", "pref_ftx"), _stage("dpo", "kto"), "by DPO and KTO"),
     _Read(("kto_",), _stage("kto"), "by KTO"),
     _Read(("ppo_", "reward_model", "reward_model_"), _stage("ppo"), "by PPO"),
-    _Read(("ref_model", "ref_model_"), _reference, "where a reference model is compared with"),
+    _Read(("ref_model", "ref_model_"), _reference, "with a reference model"),
     _Read(("use_dft_loss", "use_asft_loss", "use_eaft_loss", "use_hyper_parallel"), _stage("sft"), "in stage sft"),
     _Read(("asft_alpha",), _on("use_asft_loss"), "with use_asft_loss"),
     _Read(("eaft_alpha",), _on("use_eaft_loss"), "with use_eaft_loss"),
@@ -126,8 +126,8 @@ TABLE = (
         _evaluates,
         "in evaluations",
     ),
-    _Read(("metric_for_best_model", "greater_is_better"), _judged, "where checkpoints are compared"),
-    _Read(("max_new_tokens", "temperature", "top_p", "top_k", "do_sample"), _generates, "where texts are generated"),
+    _Read(("metric_for_best_model", "greater_is_better"), _judged, "if checkpoints are compared"),
+    _Read(("max_new_tokens", "temperature", "top_p", "top_k", "do_sample"), _generates, "if texts are generated"),
     _Read(("enable_thinking", "preserve_thinking"), _reasons, "with templates of reasoning models"),
     _Read(("fp8_backend", "fp8_enable_fsdp_float8_all_gather"), _on("fp8"), "with fp8"),
     _Read(("export_",), _never, "by an export"),
@@ -139,8 +139,8 @@ TABLE = (
 def arguments_are_read(run: Training) -> Iterator[Finding]:
     """An argument that the user gives has an effect.
 
-    LLaMA-Factory takes every argument in every training, and says nothing of those that this one does not read. What a
-    group gives for other trainings is not judged.
+    LLaMA-Factory takes every argument in every training, and ignores silently those that this one does not read. What
+    a group gives for other trainings is not judged.
 
     Wrong: train.enable_thinking=false model.template=qwen
     Right: train.enable_thinking=false model.template=qwen3

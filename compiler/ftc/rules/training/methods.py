@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments_of_sft(run: Training) -> Iterator[Finding]:
-    """Arguments of supervised fine-tuning stay out of the other stages.
+    """Arguments of supervised fine-tuning are set in stage sft only.
 
     LLaMA-Factory stops at once: `… cannot be set as True except SFT` (hparams/parser.py).
 
@@ -21,12 +21,12 @@ def arguments_of_sft(run: Training) -> Iterator[Finding]:
     Right: method.stage=sft train.mask_history=true
     """
     for name in [name for name in OF_SFT if run.on(name) and run.stage != "sft"]:
-        message, help_ = f"is for stage sft, and this is {run.stage}", ("leave it out", {"stage": "sft"})
+        message, help_ = f"applies to stage sft only, but the stage is {run.stage}", ("leave it out", {"stage": "sft"})
         yield Finding((name,), message, help_, (("stage",),))
 
 
 def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
-    """PPO has a reward model of a kind that it can use.
+    """PPO has a reward model that it can use.
 
     LLaMA-Factory stops at once without one, and with a LoRA reward model next to a policy that is not LoRA
     (hparams/finetuning_args.py). A reward server without a URL fails after the policy is loaded
@@ -41,11 +41,15 @@ def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
     if reward is None:
         yield Finding(("stage",), "PPO needs a reward model", {"reward_model": ANY})
     elif kind == "lora" and run.tuning != "lora":
-        message = f"is lora, which finetuning_type {run.tuning} cannot switch to"
+        message = f"is lora, which does not work with finetuning_type {run.tuning}"
         at = ("reward_model_type",) if run.gives("reward_model_type") else ("reward_model",)
         yield Finding(at, message, {"reward_model_type": "full"})
     elif kind == "api" and not str(reward).startswith("http"):
-        yield Finding(("reward_model",), "is not a URL, and the reward comes from a server", "name one: http://…")
+        yield Finding(
+            ("reward_model",),
+            "is not a URL, but reward_model_type is api",
+            "give the URL of the reward server: http://…",
+        )
 
 
 _NO_EVALUATION = ("eval_dataset", "val_size")
@@ -53,9 +57,9 @@ _REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
 
 
 def ppo_can_run(run: Training) -> Iterator[Finding]:
-    """PPO gets only what its trainer can do.
+    """PPO is used only with features that its trainer supports.
 
-    It logs to TensorBoard or not at all, evaluates nothing, and knows no shifted attention: LLaMA-Factory stops at once
+    It logs to few trackers, does not evaluate, and does not support shifted attention: LLaMA-Factory stops at once
     (hparams/parser.py), or after the models are loaded (train/ppo/trainer.py: `PPOTrainer does not support eval dataset
     yet`). From 0.9.4 on its PPO asks for another trl than the release itself.
 
@@ -71,15 +75,15 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
     if "mlflow" in run.listed("report_to"):
         yield Finding(("report_to", "mlflow"), "PPO cannot log to MLflow", "report to TensorBoard or not at all")
     for name in [name for name in _REFUSED_BY_PPO if run.on(name)]:
-        yield Finding((name,), "is not for PPO", "leave it out")
+        yield Finding((name,), "is not supported by PPO", "leave it out")
     for name in [name for name in _NO_EVALUATION if run.value(name)]:
-        yield Finding((name,), "is data to evaluate on, and PPO evaluates nothing", "leave it out")
+        yield Finding((name,), "is data to evaluate on, but PPO does not evaluate", "leave it out")
     if run.on("use_unsloth") and run.value("reward_model_type") == "lora":
         yield Finding(("use_unsloth",), "cannot load a LoRA reward model", {"reward_model_type": "full"})
 
 
 def variants_of_lora(run: Training) -> Iterator[Finding]:
-    """Variants of LoRA go with LoRA, and LLaMA Pro with some of the weights.
+    """Variants of LoRA are used with LoRA, and LLaMA Pro not with full tuning.
 
     LLaMA-Factory stops at once: `… is only valid for LoRA training` (hparams/finetuning_args.py).
 
@@ -90,20 +94,20 @@ def variants_of_lora(run: Training) -> Iterator[Finding]:
     given += ["loraplus_lr_ratio"] if run.value("loraplus_lr_ratio") is not None else []
     for name in given if run.tuning != "lora" else []:
         message, help_ = (
-            f"is for LoRA, and finetuning_type is {run.tuning}",
+            f"applies to LoRA only, but finetuning_type is {run.tuning}",
             ("leave it out", {"finetuning_type": "lora"}),
         )
         yield Finding((name,), message, help_, (("finetuning_type",),))
     if run.value("adapter_name_or_path") is not None and run.tuning in ("full", "freeze"):
-        message = f"an adapter is for LoRA, and finetuning_type is {run.tuning}"
+        message = f"applies to LoRA only, but finetuning_type is {run.tuning}"
         yield Finding(("adapter_name_or_path",), message, ("leave it out", {"finetuning_type": "lora"}))
     if run.on("use_llama_pro") and run.tuning == "full":
-        message = "trains added blocks only, and finetuning_type is full"
+        message = "trains only the added blocks, but finetuning_type is full"
         yield Finding(("use_llama_pro",), message, ({"finetuning_type": "freeze"}, "leave it out"))
 
 
 def pissa_has_a_base(run: Training) -> Iterator[Finding]:
-    """PiSSA starts from whole weights that nothing else refers to.
+    """PiSSA starts from weights that are not quantized, and that nothing else refers to.
 
     It takes part of the base model away, so LLaMA-Factory refuses it where a reference model is the base model without
     its adapter, and where the weights are sharded or quantized (hparams/finetuning_args.py, parser.py).
@@ -115,14 +119,14 @@ def pissa_has_a_base(run: Training) -> Iterator[Finding]:
         return
     referring = run.stage == "dpo" and run.value("pref_loss") not in ("orpo", "simpo")
     if run.stage in ("ppo", "kto") or referring:
-        message = f"takes away what stage {run.stage} compares with"
+        message = f"changes the weights that stage {run.stage} compares with"
         yield Finding(("pissa_init",), message, "leave it out")
     if run.value("quantization_bit") is not None:
-        yield Finding(("pissa_init",), "needs weights that are not quantized", {"quantization_bit": None})
+        yield Finding(("pissa_init",), "does not work with quantized weights", {"quantization_bit": None})
 
 
 def loss_of_preferences(run: Training) -> Iterator[Finding]:
-    """Label smoothing of DPO goes with the sigmoid loss.
+    """Label smoothing of DPO is used with the sigmoid loss.
 
     LLaMA-Factory stops at once: `dpo_label_smoothing` is only valid for the sigmoid loss (hparams/finetuning_args.py).
 
@@ -130,16 +134,16 @@ def loss_of_preferences(run: Training) -> Iterator[Finding]:
     Right: method.stage=dpo dataset.info=null train.dpo_label_smoothing=0.1
     """
     if run.stage == "dpo" and run.value("pref_loss") != "sigmoid" and run.number("dpo_label_smoothing") > 1e-6:  # noqa: PLR2004 - the trainer's own threshold
-        message = f"goes with pref_loss sigmoid, and it is {run.value('pref_loss')}"
+        message = f"applies to pref_loss sigmoid only, but pref_loss is {run.value('pref_loss')}"
         at = ("dpo_label_smoothing",)
         yield Finding(at, message, "leave out one of the two", run.along("pref_loss"))
 
 
 def anchored_loss_has_a_reference(run: Training) -> Iterator[Finding]:
-    """The ASFT loss has a model to hold on to.
+    """The ASFT loss has a reference model.
 
-    With LoRA and no `ref_model` LLaMA-Factory makes none and calls it nevertheless, in the first step: `TypeError:
-    'NoneType' object is not callable` (train/trainer_utils.py, create_ref_model; seen with 0.9.5).
+    With LoRA and without `ref_model` LLaMA-Factory creates no reference model, but calls one in the first step:
+    `TypeError: 'NoneType' object is not callable` (train/trainer_utils.py, create_ref_model; seen with 0.9.5).
 
     Wrong: train.use_asft_loss=true
     Right: train.use_asft_loss=true train.ref_model=/models/base
@@ -147,11 +151,11 @@ def anchored_loss_has_a_reference(run: Training) -> Iterator[Finding]:
     wanted = run.stage == "sft" and run.on("use_asft_loss") and run.tuning == "lora"
     if wanted and run.value("ref_model") is None:
         help_ = ({"ref_model": ANY}, {"finetuning_type": "full"})
-        yield Finding(("use_asft_loss",), "has no model to compare with under LoRA", help_)
+        yield Finding(("use_asft_loss",), "has no reference model under LoRA", help_)
 
 
 def oft_has_one_size(run: Training) -> Iterator[Finding]:
-    """OFT has a rank or a block size, not both.
+    """OFT has a rank or a block size, but not both.
 
     One follows from the other, so peft stops after the model is loaded: `You can only specify either r or
     oft_block_size`. LLaMA-Factory's own defaults are rank 0 and blocks of 32.
@@ -164,17 +168,17 @@ def oft_has_one_size(run: Training) -> Iterator[Finding]:
     rank, size = run.number("oft_rank"), run.number("oft_block_size")
     if rank and size:
         at = ("oft_rank",) if run.gives("oft_rank") else ("oft_block_size",)
-        message = f"rank {rank} and blocks of {size}: one follows from the other"
+        message = f"oft_rank is {rank} and oft_block_size is {size}, but each follows from the other"
         yield Finding(at, message, ({"oft_block_size": 0}, {"oft_rank": 0}))
     if not rank and not size:
-        message = "neither a rank nor a block size is left"
+        message = "oft_rank and oft_block_size are both 0"
         yield Finding(("oft_block_size",), message, {"oft_block_size": 32})
 
 
 def backend_trains(run: Training) -> Iterator[Finding]:
     """The training runs on transformers.
 
-    vLLM and SGLang only answer: LLaMA-Factory stops a training with another `infer_backend` (hparams/parser.py).
+    vLLM and SGLang only serve: LLaMA-Factory stops a training with another `infer_backend` (hparams/parser.py).
 
     Wrong: train.infer_backend=vllm
     Right: train.infer_backend=huggingface
@@ -185,7 +189,7 @@ def backend_trains(run: Training) -> Iterator[Finding]:
 
 
 def merge_takes_whole_weights(run: Export) -> Iterator[Finding]:
-    """An adapter is merged into whole weights.
+    """An adapter is merged into weights that are not quantized.
 
     After the training LLaMA-Factory says `Cannot merge adapters to a quantized model` or `Please merge adapters before
     quantizing the model` (train/tuner.py, export_model).

@@ -21,7 +21,7 @@ def _special(run: Training) -> list[str]:
 
 
 def special_optimizers_stand_alone(run: Training) -> Iterator[Finding]:
-    """GaLore, APOLLO and BAdam train whole weights, one of them at a time.
+    """Only one of GaLore, APOLLO and BAdam is used, and not with LoRA.
 
     LLaMA-Factory stops at once: `Cannot use LoRA with GaLore, APOLLO or BAdam together` (hparams/finetuning_args.py).
 
@@ -29,18 +29,16 @@ def special_optimizers_stand_alone(run: Training) -> Iterator[Finding]:
     Right: method=full-sft train.use_galore=true train.optim=adamw_torch
     """
     for name in _special(run) if run.tuning == "lora" else []:
-        yield Finding(
-            (name,), f"{OF_WHOLE_WEIGHTS[name]} trains whole weights, not a LoRA adapter", {"finetuning_type": "full"}
-        )
+        yield Finding((name,), f"{OF_WHOLE_WEIGHTS[name]} does not work with LoRA", {"finetuning_type": "full"})
     for name in _special(run)[1:]:
-        message = f"{OF_WHOLE_WEIGHTS[_special(run)[0]]} is on already"
+        message = f"{OF_WHOLE_WEIGHTS[_special(run)[0]]} is already on"
         yield Finding((name,), message, "leave out one of the two", run.along(_special(run)[0]))
 
 
 def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
-    """GaLore, APOLLO and BAdam find the weights and gradients where they look for them.
+    """GaLore, APOLLO and BAdam are used with engines that they support.
 
-    Layer by layer they update during the backward pass of a single process, and DeepSpeed has an optimizer of its own:
+    Layer by layer they update during the backward pass of a single process, and DeepSpeed brings its own optimizer:
     LLaMA-Factory stops at once (hparams/parser.py). BAdam goes with several processes only by layers under ZeRO-3.
 
     Wrong: method=full-sft engine=deepspeed-z2 devices=2 train.use_galore=true train.optim=adamw_torch
@@ -51,14 +49,14 @@ def special_optimizers_have_all_weights(run: Training) -> Iterator[Finding]:
             message = f"{OF_WHOLE_WEIGHTS[name]} does not work under DeepSpeed"
             yield Finding((name,), message, {"deepspeed": None}, (("deepspeed",),))
         elif run.on(_LAYERWISE[name]) and run.distributed:
-            message = f"updates layer by layer in one process, and there are {run.world}"
+            message = f"works in a single process, but there are {run.world}"
             yield Finding((_LAYERWISE[name],), message, {_LAYERWISE[name]: False})
     if run.on("use_badam") and run.distributed:
         if run.value("badam_mode") == "ratio":
-            message = f"ratio works in one process, and there are {run.world}"
+            message = f"ratio works in a single process, but there are {run.world}"
             yield Finding(("badam_mode",), message, {"badam_mode": "layer", "zero_stage": 3})
         elif not run.zero3:
-            message = "BAdam works with several processes under DeepSpeed ZeRO-3 only"
+            message = "BAdam works with several processes only under DeepSpeed ZeRO-3"
             yield Finding(("use_badam",), message, {"zero_stage": 3}, run.along("deepspeed"))
 
 
@@ -70,11 +68,11 @@ _VARIANTS = {
 
 
 def projections_have_their_optimizer(run: Training) -> Iterator[Finding]:
-    """GaLore and APOLLO have an optimizer that they know, and layer-wise updates come with each step.
+    """GaLore and APOLLO have an optimizer that they support, and layer-wise updates at each step.
 
-    They know few by name, and the default of transformers 5, `adamw_torch_fused`, is not one of them: `Unknown optim`,
-    after the model is loaded (train/trainer_utils.py). Layer by layer: `Per-layer GaLore does not support gradient
-    accumulation`.
+    They support few optimizers, and the default of transformers 5, `adamw_torch_fused`, is not one of them: `Unknown
+    optim`, after the model is loaded (train/trainer_utils.py). Layer by layer: `Per-layer GaLore does not support
+    gradient accumulation`.
 
     Wrong: method=full-sft train.use_apollo=true
     Right: method=full-sft train.use_apollo=true train.optim=adamw_torch
@@ -84,10 +82,10 @@ def projections_have_their_optimizer(run: Training) -> Iterator[Finding]:
         if optimizer not in _VARIANTS[name]:
             at = ("optim",) if run.gives("optim") else (name,)
             given = "" if run.gives("optim") else f", the default with transformers {run.versions.transformers}"
-            message = f"{OF_WHOLE_WEIGHTS[name]} has no variant of optim {optimizer}{given}"
+            message = f"{OF_WHOLE_WEIGHTS[name]} does not support optim {optimizer}{given}"
             yield Finding(at, message, {"optim": "adamw_torch"})
         if run.on(_LAYERWISE[name]) and run.number("gradient_accumulation_steps") > 1:
-            message = "gradients add up over steps, and layer-wise updates come with each"
+            message = "layer-wise updates do not support gradient accumulation"
             yield Finding(("gradient_accumulation_steps",), message, {"gradient_accumulation_steps": 1})
 
 
@@ -95,7 +93,7 @@ _IN_ORDER = ("use_galore", "use_apollo", "loraplus_lr_ratio", "use_badam", "use_
 
 
 def one_optimizer(run: Training) -> Iterator[Finding]:
-    """One optimizer of LLaMA-Factory's is chosen.
+    """Only one of LLaMA-Factory's optimizers is on.
 
     It takes the first that is on and says nothing of the others (train/trainer_utils.py, create_custom_optimizer).
 
@@ -114,7 +112,7 @@ _WITH_FLOOR = ("cosine_with_min_lr", "cosine_warmup_with_min_lr")
 
 
 def schedule_has_what_it_needs(run: Training) -> Iterator[Finding]:
-    """A schedule has the metric or the floor that it goes by.
+    """A schedule has the metric or the floor that it needs.
 
     transformers refuses a plateau without an evaluation at once (training_args.py), and a cosine without its floor
     after the model is loaded: `One of min_lr or min_lr_rate should be set` (optimization.py).
@@ -124,11 +122,11 @@ def schedule_has_what_it_needs(run: Training) -> Iterator[Finding]:
     """
     schedule = run.value("lr_scheduler_type")
     if schedule in _BY_METRIC and run.value("eval_strategy") in ("no", None):
-        message = f"{schedule} goes by the evaluations, and there are none"
+        message = f"{schedule} needs evaluations, but eval_strategy is no"
         yield Finding(("lr_scheduler_type",), message, {"eval_strategy": "steps", "val_size": 0.1})
     floors = _floors(run.value("lr_scheduler_kwargs"))
     if schedule in _WITH_FLOOR and len(floors) != 1:
-        message = f"{schedule} goes down to one floor, and {'two are' if floors else 'none is'} given"
+        message = f"{schedule} needs one of min_lr and min_lr_rate, but {'both are' if floors else 'neither is'} given"
         help_ = {"lr_scheduler_kwargs": {"min_lr_rate": 0.1}}
         yield Finding(("lr_scheduler_type",), message, help_)
 
@@ -142,7 +140,7 @@ def _floors(settings: object) -> list[str]:
 
 
 def unused_parameters_are_not_sought(run: Training) -> Iterator[Finding]:
-    """DistributedDataParallel does not look for unused parameters while activations are computed again.
+    """DDP does not look for unused parameters with reentrant gradient checkpointing.
 
     The first backward pass ends with `Expected to mark a variable ready only once`: the second computation marks a
     parameter that the search has marked (seen with LoRA and full tuning, two processes, 0.9.5).

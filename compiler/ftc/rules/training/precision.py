@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def one_precision(run: Training) -> Iterator[Finding]:
-    """A run trains in one precision.
+    """A training has one precision.
 
     transformers says: At most one of fp16 and bf16 can be True, but not both (training_args.py).
 
@@ -24,7 +24,7 @@ def one_precision(run: Training) -> Iterator[Finding]:
 
 
 def attention_of_the_release(run: Training) -> Iterator[Finding]:
-    """The release of LLaMA-Factory knows FlashAttention 3.
+    """FlashAttention 3 is used only if LLaMA-Factory supports it.
 
     Up to 0.9.5 it raises `NotImplementedError: Unknown attention type: fa3` after the model's configuration is loaded
     (LLaMA-Factory, model/model_utils/attention.py).
@@ -33,7 +33,7 @@ def attention_of_the_release(run: Training) -> Iterator[Finding]:
     Right: hardware=h100 train.flash_attn=fa2
     """
     if run.value("flash_attn") == "fa3" and not run.facts.has_flash_attention_3:
-        message = f"llamafactory {run.release} does not know fa3"
+        message = f"llamafactory {run.release} does not support fa3"
         yield Finding(("flash_attn",), message, ({"flash_attn": "fa2"}, "leave it out: auto"))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def loader_has_workers(run: Training) -> Iterator[Finding]:
-    """What workers of the data loader do, they are there for.
+    """Options of data loader workers are set only if there are workers.
 
     transformers refuses a prefetch factor without workers at once (training_args.py); PyTorch refuses workers that stay
     when the training begins: `persistent_workers option needs num_workers > 0`.
@@ -27,11 +27,13 @@ def loader_has_workers(run: Training) -> Iterator[Finding]:
     given = [] if run.value("dataloader_prefetch_factor") is None else ["dataloader_prefetch_factor"]
     given += ["dataloader_persistent_workers"] if run.on("dataloader_persistent_workers") else []
     for name in given:
-        yield Finding((name,), "is for workers, and there are none", {"dataloader_num_workers": 4})
+        yield Finding(
+            (name,), "needs data loader workers, but dataloader_num_workers is 0", {"dataloader_num_workers": 4}
+        )
 
 
 def numbers_are_in_range(run: Training) -> Iterator[Finding]:
-    """Numbers are in the range that the training can use.
+    """Numbers are in the range that a training accepts.
 
     LLaMA-Factory takes any number of the right type, and fails where it is used: a batch size of 0 in the data loader,
     a negative learning rate in the optimizer, 0 samples as a `StopIteration`.
@@ -50,7 +52,7 @@ def numbers_are_in_range(run: Training) -> Iterator[Finding]:
 
 
 def training_trains(run: Training) -> Iterator[Finding]:
-    """A training has steps, and steps that change something.
+    """A training has steps, and a learning rate above 0.
 
     With no epochs or a learning rate of 0 it ends as if all were well, with the model as it was.
 
@@ -63,17 +65,17 @@ def training_trains(run: Training) -> Iterator[Finding]:
         and run.number("num_train_epochs") <= 0
     ):
         yield Finding(
-            ("num_train_epochs",), "no epoch, and nothing is learned", ({"num_train_epochs": 1.0}, {"max_steps": ANY})
+            ("num_train_epochs",), "leaves no steps to train", ({"num_train_epochs": 1.0}, {"max_steps": ANY})
         )
     if run.value("learning_rate") == 0:
-        yield Finding(("learning_rate",), "0 changes no weight", "set 1.0e-4 for LoRA, 1.0e-5 for all weights")
+        yield Finding(("learning_rate",), "0 trains nothing", "set 1.0e-4 for LoRA, 1.0e-5 for all weights")
 
 
 def sequences_fit_the_model(run: Training) -> Iterator[Finding]:
-    """Sequences are no longer than those that the model was made for.
+    """Sequences are not longer than the context of the model.
 
     Positions beyond `max_position_embeddings` were never trained: the run goes on, and the model learns little from
-    what stands there. `rope_scaling` stretches the positions.
+    the rest. `rope_scaling` stretches the positions.
 
     Wrong: model=qwen3-8b train.cutoff_len=65536
     Right: model=qwen3-8b train.cutoff_len=65536 train.rope_scaling=yarn
@@ -81,7 +83,7 @@ def sequences_fit_the_model(run: Training) -> Iterator[Finding]:
     length, most = run.number("cutoff_len"), run.context
     if length <= most or run.value("rope_scaling") is not None:
         return
-    message = f"{length:.0f} tokens are more than the {most} that the model was made for"
+    message = f"is {length:.0f}, but the context of the model has {most} tokens"
     help_ = ({"cutoff_len": most}, {"rope_scaling": "yarn"})
     yield Finding(("cutoff_len",), message, help_, (("max_position_embeddings",),))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def new_runs_start_anew(run: Training) -> Iterator[Finding]:
-    """A run does not ask for a checkpoint of its own before it has one.
+    """A new run does not resume from its own checkpoint.
 
     `resume_from_checkpoint: true` takes the last checkpoint of the output directory, and each run has a directory of
     its own: `No valid checkpoint found in output directory` (transformers, trainer.py), with the model loaded. Restarts
@@ -23,13 +23,13 @@ def new_runs_start_anew(run: Training) -> Iterator[Finding]:
     Right: restarts=3
     """
     if run.value("resume_from_checkpoint") is True and run.new_directory:
-        message = "true asks for a checkpoint of this run, which has none when it starts"
+        message = "true resumes from a checkpoint of this run, which has none when it starts"
         help_ = "leave it out: restarts resume by themselves; for another run's checkpoint, name its directory"
         yield Finding(("resume_from_checkpoint",), message, help_)
 
 
 def stages_resume(run: Training) -> Iterator[Finding]:
-    """Restarts are for stages that can resume.
+    """Restarts are used with stages that can resume.
 
     Of reward models and PPO LLaMA-Factory resumes nothing but adapters (hparams/parser.py), and PPO writes checkpoints
     without the state that resuming needs (train/ppo/trainer.py): a restart trains from the start.
@@ -37,8 +37,8 @@ def stages_resume(run: Training) -> Iterator[Finding]:
     Wrong: method.stage=rm dataset.info=null method.finetuning_type=full method.merge=null restarts=3
     Right: method.stage=rm dataset.info=null restarts=3
     """
-    anew = run.stage == "ppo" or (run.stage == "rm" and run.tuning in ("full", "freeze"))
-    if anew and run.restarts:
+    starts_over = run.stage == "ppo" or (run.stage == "rm" and run.tuning in ("full", "freeze"))
+    if starts_over and run.restarts:
         message = f"each of {run.restarts} starts over: stage {run.stage} does not resume with {run.tuning} tuning"
         yield Finding(("restarts",), message, {"restarts": 0})
 

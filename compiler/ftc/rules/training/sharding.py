@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 _NOT_UNDER_ZERO_3 = {
-    "predict_with_generate": "generates with whole weights, and ZeRO-3 shards them",
-    "pissa_init": "takes whole weights apart, and ZeRO-3 shards them",
-    "pure_bf16": "keeps no weights in fp32, and ZeRO-3 trains those",
-    "use_unsloth": "patches whole layers, and ZeRO-3 shards them",
-    "use_kt": "keeps the experts on the CPU by itself, and ZeRO-3 shards them",
-    "auto_find_batch_size": "starts again with smaller batches, which ZeRO-3 cannot",
+    "predict_with_generate": "needs whole weights, but ZeRO-3 shards them",
+    "pissa_init": "needs whole weights, but ZeRO-3 shards them",
+    "pure_bf16": "keeps no weights in fp32, but ZeRO-3 needs them",
+    "use_unsloth": "patches whole layers, but ZeRO-3 shards them",
+    "use_kt": "keeps the experts on the CPU, but ZeRO-3 shards them",
+    "auto_find_batch_size": "restarts with smaller batches, which ZeRO-3 does not support",
 }
 
 
@@ -38,7 +38,7 @@ def zero3_shards_what_it_can(run: Training) -> Iterator[Finding]:
 
 
 def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
-    """Quantized weights are not trained, resized or moved: an adapter is.
+    """Quantized weights are not trained, resized or spread over devices.
 
     LLaMA-Factory stops at once: `Quantization is only compatible with the LoRA or OFT method` (hparams/parser.py;
     0.9.3: LoRA).
@@ -47,14 +47,14 @@ def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
     Right: method=lora-sft train.quantization_bit=4
     """
     if run.quantized and run.tuning not in ("lora", "oft"):
-        message = f"weights that are quantized cannot be tuned, and finetuning_type is {run.tuning}"
+        message = f"quantized weights cannot be trained, but finetuning_type is {run.tuning}"
         yield Finding(("quantization_bit",), message, {"finetuning_type": "lora"}, (("finetuning_type",),))
     if run.quantized and run.on("resize_vocab"):
-        yield Finding(("resize_vocab",), "embeddings of a quantized model keep their size", "leave it out")
+        yield Finding(("resize_vocab",), "the embeddings of a quantized model cannot be resized", "leave it out")
     if run.quantized and run.on("fp8"):
-        yield Finding(("fp8",), "weights are quantized or trained in fp8, not both", "leave out one of the two")
+        yield Finding(("fp8",), "does not work with quantization_bit", "leave out one of the two")
     if run.value("quantization_device_map") == "auto":
-        message = "spreads one model over devices, and each process of a training has its own"
+        message = "auto spreads a model over all devices, which does not work in a training"
         yield Finding(("quantization_device_map",), message, "leave it out")
 
 
@@ -62,7 +62,7 @@ _BITS: dict[str, tuple[int, ...]] = {"bnb": (4, 8), "hqq": (1, 2, 3, 4, 5, 6, 8)
 
 
 def bits_fit_the_method(run: Training) -> Iterator[Finding]:
-    """Weights are quantized to a number of bits that the method and the engine have.
+    """Weights are quantized to a number of bits that the method and the engine support.
 
     LLaMA-Factory finds out when it loads the model (model/model_utils/quantization.py): bitsandbytes has 4 and 8 bits
     and shards 4, HQQ and EETQ cannot be sharded. A reference or reward model has 4 or 8 bits
@@ -78,7 +78,7 @@ def bits_fit_the_method(run: Training) -> Iterator[Finding]:
     if run.quantized and method in _BITS:
         if bits not in _BITS[method]:
             known = ", ".join(map(str, _BITS[method]))
-            yield Finding(("quantization_bit",), f"{method} has no {bits} bits", f"it has {known}")
+            yield Finding(("quantization_bit",), f"{method} does not support {bits} bits", f"it supports {known}")
         elif (method, bits) != ("bnb", 4) and run.sharded:
             message = f"{run.sharded} cannot shard {bits} bits of {method}"
             help_ = ({"quantization_bit": 4, "quantization_method": "bnb"}, {"zero_stage": 2})
@@ -86,7 +86,7 @@ def bits_fit_the_method(run: Training) -> Iterator[Finding]:
 
 
 def quantization_happens(run: Training) -> Iterator[Finding]:
-    """Weights are quantized by a method that does it while they are loaded.
+    """The quantization method can quantize weights while it loads them.
 
     For `gptq`, `awq` and the like the model comes quantized; with `quantization_bit` LLaMA-Factory loads whole weights
     and says nothing (model/model_utils/quantization.py, configure_quantization).
@@ -96,13 +96,13 @@ def quantization_happens(run: Training) -> Iterator[Finding]:
     """
     method = run.value("quantization_method")
     if run.quantized and isinstance(method, str) and method not in _BITS:
-        message = f"{method} does not quantize while loading: the weights stay as they are"
+        message = f"{method} does not quantize weights while it loads them, so that they stay as they are"
         help_ = "use bnb, hqq or eetq; for a model that is quantized already, leave quantization_bit out"
         yield Finding(("quantization_method",), message, help_)
 
 
 def deepspeed_agrees(run: Training) -> Iterator[Finding]:
-    """DeepSpeed's configuration says what the training arguments say.
+    """The configuration of DeepSpeed agrees with the training arguments.
 
     transformers compares the two after the model is loaded: `Please correct the following DeepSpeed config values that
     mismatch TrainingArguments values` (integrations/deepspeed.py).
@@ -125,7 +125,7 @@ def deepspeed_agrees(run: Training) -> Iterator[Finding]:
 
 
 def offload_has_a_part(run: Training) -> Iterator[Finding]:
-    """What lies in the memory of the host is a part of what ZeRO shards.
+    """The optimizer is offloaded only if ZeRO shards it.
 
     Stage 0 shards nothing; transformers and DeepSpeed keep the optimizer of stage 2, and the parameters of stage 3, on
     the host (transformers, integrations/deepspeed.py, is_offload), and only those.
@@ -136,7 +136,7 @@ def offload_has_a_part(run: Training) -> Iterator[Finding]:
     settings = run.zero.get("zero_optimization") if run.zero is not None else None
     offloads = isinstance(settings, Fields) and settings.get("stage") == 0 and "offload_optimizer" in settings
     if offloads:
-        message = "stage 0 shards nothing, and what is not sharded stays on the device"
+        message = "ZeRO stage 0 shards nothing, so that nothing is offloaded"
         where = ("deepspeed", "zero_optimization", "offload_optimizer")
         yield Finding(where, message, {"zero_stage": 2}, (("deepspeed",),))
 

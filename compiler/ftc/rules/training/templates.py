@@ -17,7 +17,7 @@ _MEDIA = ("images", "videos", "audios")
 
 
 def media_have_a_template(run: Training) -> Iterator[Finding]:
-    """Images, videos and sound have a template that knows their place in a text.
+    """Images, videos and sound are used with a template that supports them.
 
     LLaMA-Factory says while it tokenises: `This model does not support image input. Please check whether the correct
     template is used` (data/mm_plugin.py).
@@ -30,23 +30,23 @@ def media_have_a_template(run: Training) -> Iterator[Finding]:
     for name, at, entry in entries(run):
         columns = mapping(entry, "columns") or {}
         for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in run.template["media"]]:
-            message = f"'{name}' has {medium}, and template {run.value('template')} has no place for them"
+            message = f"'{name}' has {medium}, but template {run.value('template')} does not support them"
             able = _similar(run.value("template"), medium, run.data["templates"])
-            help_ = f"use a model of a template that has, such as {able}"
+            help_ = f"use a model with a template that does, such as {able}"
             yield Finding((*at, "columns", medium), message, help_, (("template",),))
 
 
 def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
-    """The nearest template that has a medium."""
+    """The nearest templates that support a medium."""
     able = [name for name, facts in templates.items() if medium in facts["media"]]
     family = [name for name in able if name.startswith(template.rstrip("_0123456789"))]
     return ", ".join((family or able)[:3])
 
 
 def template_is_of_the_model(run: Training) -> Iterator[Finding]:
-    """The template is the one that the model was made with.
+    """The template is the one that the model was trained with.
 
-    LLaMA-Factory never compares the two: another template trains on other marks of turns and another system prompt than
+    LLaMA-Factory never compares the two: another template trains with other turn markers and another system prompt than
     the model knows, and is written into the result (data/template.py; models by template: extras/constants.py).
 
     Wrong: model=qwen3-8b model.template=llama3
