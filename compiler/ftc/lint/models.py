@@ -1,11 +1,31 @@
-"""The models that conf/model knows, by their id."""
+"""The models that conf/model and the trainer know."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from ftc.resources import directory
 from ftc.source import read
+from ftc.trainer import release
+
+_DIGEST = re.compile(r"-[0-9a-f]{8}$")
+"""What ftc adds to the name of a directory that it downloads to."""
+
+
+@cache
+def named_by(path: str) -> str:
+    """The id of the model that a directory is named after; what is not a directory is its own id."""
+    if not path.startswith(("/", "./", "../", "~")):
+        return path
+    name = path.rstrip("/").rpartition("/")[2]
+    known = [model for models in release.data(release.pairs()[-1])["models"].values() for model in models]
+    wanted = {_letters(name), _letters(_DIGEST.sub("", name))}
+    return next((model for model in known if _letters(model.rpartition("/")[2]) in wanted), path)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold())
 
 
 @cache

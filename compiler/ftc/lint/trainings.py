@@ -12,7 +12,7 @@ from ftc.lint import configs
 from ftc.lint.configs import Config, file_named, release_of
 from ftc.lint.files import resolved, text_of
 from ftc.lint.held import Held, held
-from ftc.lint.models import context_length
+from ftc.lint.models import context_length, named_by
 from ftc.lint.text import Spot
 from ftc.rules.training.engine_files import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
@@ -110,7 +110,8 @@ _EPOCHS = "num_train_epochs"
 
 
 def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) -> Training:
-    inline, model = config.data.get("deepspeed"), config.value("model_name_or_path")
+    inline, name = config.data.get("deepspeed"), config.value("model_name_or_path")
+    model = named_by(name) if isinstance(name, str) else None
     settings = inline if isinstance(inline, dict) else named["deepspeed"].data if "deepspeed" in named else None
     info = named["dataset_info"].data if "dataset_info" in named else None
     training = Training(
@@ -118,7 +119,8 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         deepspeed=None if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config),
-        context_length=context_length(model) if isinstance(model, str) else None,
+        model=model,
+        context_length=context_length(model) if model is not None else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
     )
     of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")

@@ -173,6 +173,22 @@ def test_an_argument_of_another_known_release_is_taken_unless_the_release_is_sai
     assert "FTC404" not in codes(text, OLD)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("/models/Qwen3-8B", {"FTC457", "FTC473"}),
+        ("/cache/qwen3-8b-a4605b53/", {"FTC457", "FTC473"}),
+        ("Qwen/Qwen3-8B", {"FTC457", "FTC473"}),
+        ("/models/our-model", set()),
+        ("team/Qwen3-8B", set()),
+        ("${MODEL}", set()),
+    ],
+)
+def test_a_directory_is_named_after_its_model(name: str, expected: set[str]) -> None:
+    text = TRAIN.replace("Qwen/Qwen3-8B", name).replace("template: qwen3", "template: llama3")
+    assert {d.code for d in lint([("a.yaml", f"{text}cutoff_len: 65536\n".encode())], NEWEST)} == expected
+
+
 MCORE = "tensor_model_parallel_size: 4\nuse_distributed_optimizer: true\nuse_galore: true\nmask_history: true\n"
 
 

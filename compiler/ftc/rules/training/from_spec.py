@@ -75,6 +75,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
         restarts=spec.restarts,
         new_directory=True,
+        model=model.id,
         context_length=model.architecture.context_length if model.architecture else None,
         ray=_environment(spec).get("USE_RAY", "").lower() in ("1", "true", "y"),
     )

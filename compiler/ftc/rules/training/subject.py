@@ -137,6 +137,8 @@ class Training(Arguments, frozen=True, kw_only=True):
     restarts: int | None = None
     new_directory: bool | None = None
     """Whether each run has a new output directory."""
+    model: str | None = None
+    """The id of the base model."""
     context_length: int | None = None
     ray: bool = False
 

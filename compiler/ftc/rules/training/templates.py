@@ -53,7 +53,7 @@ def template_is_of_the_model(run: Training) -> Iterator[Finding]:
     Right: model=qwen3-8b model.template=qwen3
     """
     known = run.data["templates"]
-    model, chosen = str(run.value("model_name_or_path")), str(run.value("template"))
+    model, chosen = run.model or "", str(run.value("template"))
     owners = [template for template, models in run.data["models"].items() if model in models]
     if not owners or chosen not in known or run.stage == "pt" or "base" in model.lower():
         return
