@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Export, Training
 from ftc.trainer.scopes import OF_LORA, OF_SFT
@@ -71,7 +72,9 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
     if run.facts.ppo_needs_another_trl and not run.variable("DISABLE_VERSION_CHECK"):
         needed = f"trl {run.facts.ppo_needs_another_trl} at most, and this release refuses to start with it"
         message = f"PPO of llamafactory {run.release} needs {needed}"
-        yield Finding(("stage",), message, "use llamafactory 0.9.3 and an image that has it")
+        severity = Severity.WARNING if run.assumed else None
+        help_ = "use llamafactory 0.9.3 and an image that has it"
+        yield Finding(("stage",), message, help_, severity=severity)
     if "mlflow" in run.listed("report_to"):
         yield Finding(("report_to", "mlflow"), "PPO cannot log to MLflow", "report to TensorBoard or not at all")
     for name in [name for name in _REFUSED_BY_PPO if run.on(name)]:
