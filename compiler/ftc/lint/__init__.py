@@ -145,7 +145,8 @@ def _subjects(file: _File, runs: list[Run]) -> Iterator[object]:
 
 def _of_training(read: Read) -> Iterator[Diagnostic]:
     """What the rules on trainings find, at the keys of the files."""
-    for rule, finding in judge(training.RULES, read.subject):
+    judged = (islice(judge((rule,), read.subject), _MOST_IN_ONE_PLACE) for rule in training.RULES)
+    for rule, finding in chain.from_iterable(judged):
         yield Diagnostic(
             code=rule.code,
             severity=finding.severity or rule.severity,
