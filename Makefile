@@ -8,7 +8,7 @@ WORKERS ?= 2
 # What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test check lint types e2e golden schemas pins bench clean
+.PHONY: test check lint types e2e fuzz golden schemas pins bench clean
 
 test: check e2e
 
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
+
+# Fuzzed inputs: none may end in a traceback, take more than 5 seconds or more than 512 MiB.
+fuzz: $(VENV)/.installed
+	$(PYTHON) -m fuzz --number $(or $(NUMBER),100000) --processes $(or $(PROCESSES),2000) --seed $(or $(SEED),1)
 
 # Write the golden files anew; then read the diff.
 golden: $(VENV)/.installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,11 @@ def _shipped(shown: str) -> Conf:
 
 
 def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
+    if not path.is_absolute():
+        return str(path)
+    with suppress(FileNotFoundError, PermissionError):  # a working directory that is gone, or cannot be read
+        return str(path.relative_to(here)) if path.is_relative_to(here := Path.cwd()) else str(path)
+    return str(path)
 
 
 def _compose(state: State) -> State:
@@ -176,6 +180,6 @@ def compile_job(request: Request, conf: Conf | None = None) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
-    if has_errors(ordered):  # a note tells of a manifest, and there is none
+    if has_errors(ordered) or not set(RUNS) & set(request.targets):  # a note tells of a manifest, and there is none
         ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

@@ -15,6 +15,11 @@ def directory(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent.parent / name
 
 
+def are_files() -> bool:
+    """Whether the data can be read; a package in a zip has no directories."""
+    return directory("conf").is_dir()
+
+
 @cache
 def script(name: str) -> str:
     """The text of a script that runs in the pod."""

@@ -137,7 +137,7 @@ RUN python3 -m pip install --no-cache-dir --no-deps \
     yarl==1.25.1 && \
     python3 -c "from importlib.metadata import version as v; print(v('torch'), v('torchvision'), v('torchaudio'))"
 
-# Root by default, because new volumes belong to root. A pod may run as anybody else, with
-# 'pod.spec.securityContext={runAsUser: 1000, fsGroup: 1000}': all may write to HOME, and nobody needs a name.
+# Root by default, because new volumes belong to root. A pod may run as any other user, with
+# cluster.security=restricted or cluster.run_as_user=1000: every user may write to HOME, and needs no name.
 ENV HOME=/home/ftc LOGNAME=ftc
 RUN mkdir -m 1777 "$HOME"

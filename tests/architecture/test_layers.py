@@ -37,7 +37,7 @@ LAYERS = (
     ("source",),
     ("diagnostics",),
     ("output_schemas",),
-    ("yaml_text", "resources", "scripts", "certificates", "constraints", ""),
+    ("yaml_text", "resources", "docstrings", "scripts", "certificates", "constraints", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 # `output` is named beside the others, and its users are known: rules and validation speak of what composition found.

@@ -52,7 +52,8 @@ def cluster(tmp_path: Path, trainer: Path) -> Cluster:
     interpreter = (trainer / "bin" / "python").resolve().parents[1]
     variables = {"PATH": f"{trainer}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
     login = {"git-credentials": {"username": USER, "password": TOKEN}}
-    return Cluster(tmp_path / "cluster", Image((trainer, interpreter), variables), secrets=login)
+    directories = (trainer, trainer.resolve(), interpreter)  # its scripts name the place that they were installed to
+    return Cluster(tmp_path / "cluster", Image(directories, variables), secrets=login)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Runs one pod on this machine as its kubelet would: volumes, variables, init containers, containers, signals."""
 
 # A container is a bubblewrap sandbox with the mounts of the manifest over this machine's own files, which stand for the
-# image. Images, resources and security contexts are not looked at.
+# image. Of a security context it honours user, groups, fsGroup, dropped capabilities, privilege escalation and a
+# read-only root; seccomp, AppArmor and SELinux are not looked at, nor are images and resources.
 
 from __future__ import annotations
 
@@ -152,6 +153,7 @@ class Pod:
     def _start_container(self, container: Json) -> subprocess.Popen[bytes]:
         variables = self._variables(container)
         words = [expand(word, variables) for word in [*container["command"], *container.get("args", [])]]
+        words = [*self._privileges(container), *words]
         read, write = os.pipe()
         command = [*self._sandbox(container), "--info-fd", str(write), "--", *words]
         image = {**self._cluster.image.environment, "HOSTNAME": self.identity.host or self.identity.name}
@@ -163,6 +165,33 @@ class Pod:
         with os.fdopen(read) as information:
             self._running[container["name"]] = json.loads(information.read() or '{"child-pid": 0}')["child-pid"]
         return process
+
+    def _context(self, container: Json) -> Json:
+        return {**self._spec.get("securityContext", {}), **container.get("securityContext", {})}
+
+    def _privileges(self, container: Json) -> list[str]:
+        """The words that give up what the security context takes away, before the command."""
+        context = self._context(container)
+        user = context.get("runAsUser")
+        if context.get("runAsNonRoot") and not user:
+            raise ValueError("container has runAsNonRoot and image will run as root")
+        words = []
+        if user is not None:
+            groups = [*context.get("supplementalGroups", []), *([context["fsGroup"]] if "fsGroup" in context else [])]
+            named = [f"--groups={','.join(map(str, groups))}"] if groups else ["--clear-groups"]
+            words += [f"--reuid={user}", f"--regid={context.get('runAsGroup', 0)}", *named]
+        if "ALL" in context.get("capabilities", {}).get("drop", []):
+            words += ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
+        if context.get("allowPrivilegeEscalation") is False:
+            words += ["--no-new-privs"]
+        return ["setpriv", *words, "--"] if words else []
+
+    def _give_to_group(self, directory: Path) -> None:
+        """What the kubelet does with fsGroup to an emptyDir and to a claim that one node mounts."""
+        group = self._spec.get("securityContext", {}).get("fsGroup")
+        if group is not None:
+            os.chown(directory, -1, group)
+            directory.chmod(0o2775)
 
     def _variables(self, container: Json) -> dict[str, str]:
         variables: dict[str, str] = {}
@@ -201,6 +230,8 @@ class Pod:
             case _:
                 raise ValueError(f"unknown kind of volume: {volume}")
         own.mkdir(parents=True, exist_ok=True)
+        if "hostPath" not in volume:
+            self._give_to_group(own)
         return own
 
     def _sandbox(self, container: Json) -> list[str]:
@@ -213,18 +244,34 @@ class Pod:
             command += ["--symlink", f"usr/{link}", f"/{link}"]
         # One by one, so that a manifest can mount something below /etc.
         files = [entry for entry in sorted(Path("/etc").iterdir()) if entry.name not in ("hosts", "ftc")]
-        for path in [Path("/usr"), *self._cluster.image.directories, *files]:
+        shown = [Path("/usr"), *self._cluster.image.directories, *files]
+        mounts = sorted(container.get("volumeMounts", []), key=lambda mount: str(mount["mountPath"]))
+        # bubblewrap would make them for root alone.
+        for parent in _parents([*shown, *(Path(mount["mountPath"]) for mount in mounts)]):
+            command += ["--dir", str(parent)]
+        for path in shown:
             command += ["--ro-bind-try", str(path), str(path)]
         command += ["--ro-bind", str(self._directory / "hosts"), "/etc/hosts"]
-        for mount in sorted(container.get("volumeMounts", []), key=lambda mount: str(mount["mountPath"])):
+        for mount in mounts:
             place = self._volumes[mount["name"]] / mount.get("subPath", "")
-            place.mkdir(parents=True, exist_ok=True)
+            if not place.exists():  # the kubelet makes it with the mode of the volume
+                place.mkdir(parents=True)
+                self._give_to_group(place)
             command += ["--ro-bind" if mount.get("readOnly") else "--bind", str(place), mount["mountPath"]]
+        if self._context(container).get("readOnlyRootFilesystem"):
+            command += ["--remount-ro", "/"]
         return [*command, "--chdir", container.get("workingDir", "/")]
+
+
+def _parents(paths: Sequence[Path]) -> list[Path]:
+    """The directories above these, outermost first; /usr and what bubblewrap makes itself are there."""
+    made = {parent for path in paths for parent in path.parents}
+    return sorted(parent for parent in made if parent.parts[1:2] not in ((), ("usr",), ("dev",), ("proc",), ("tmp",)))
 
 
 def _files(directory: Path, texts: Mapping[str, str]) -> Path:
     directory.mkdir(parents=True)
+    directory.chmod(0o755)
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
         (directory / name).chmod(0o644)

@@ -139,3 +139,43 @@ def test_a_signal_reaches_the_first_process_of_a_container(cluster: Cluster) -> 
     running.pods[0].signal(signal.SIGTERM)
     assert running.wait(10).pods[0].status == 3
     assert "caught" in running.log
+
+
+def secured(script: str, pod: Json, container: Json) -> Json:
+    """The job with security contexts, without an init container."""
+    job = manifest(script)
+    spec = job["spec"]["tasks"][0]["template"]["spec"]
+    del spec["initContainers"]
+    spec["securityContext"] = pod
+    spec["containers"][0]["securityContext"] = container
+    return job
+
+
+def test_a_container_runs_as_its_user_in_its_groups(cluster: Cluster) -> None:
+    pod = {"runAsUser": 4711, "runAsGroup": 4712, "fsGroup": 4713, "supplementalGroups": [4714]}
+    script = "id -u; id -g; id -G; touch /own/a /shared/a && echo written"
+    done = run(cluster, secured(script, pod, {"runAsUser": 4715}))
+    assert done.log.splitlines() == ["4715", "4712", "4712 4713 4714", "written"]
+    assert (cluster.claim("data") / "a").stat().st_uid == 4715
+    assert (cluster.claim("data") / "a").stat().st_gid == 4713
+
+
+def test_without_the_group_a_user_cannot_write_to_a_volume_of_root(cluster: Cluster) -> None:
+    done = run(cluster, secured("touch /shared/a", {"runAsUser": 4711}, {}))
+    assert not done.succeeded
+    assert "Permission denied" in done.log
+
+
+def test_dropped_capabilities_and_escalation_are_gone(cluster: Cluster) -> None:
+    script = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status"
+    status = run(cluster, secured(script, {}, {"capabilities": {"drop": ["ALL"]}, "allowPrivilegeEscalation": False}))
+    values = dict(line.split(":\t") for line in status.log.splitlines())
+    assert {values[f"Cap{name}"] for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
+    assert values["NoNewPrivs"] == "1"
+    assert "CapEff:\t0000000000000000" not in run(cluster, secured(script, {}, {})).log
+
+
+def test_a_read_only_root_is_read_only_and_volumes_are_not(cluster: Cluster) -> None:
+    script = "touch /own/a && ! touch /tmp/a && ! touch /a && ! touch /usr/a && echo right"
+    assert "right" in run(cluster, secured(script, {}, {"readOnlyRootFilesystem": True})).log
+    assert "right" not in run(cluster, secured(script, {}, {})).log

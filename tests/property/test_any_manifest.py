@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -13,58 +12,12 @@ from hypothesis import strategies as st
 from ftc.diagnostics import render_text
 from ftc.lint import Versions, lint
 from ftc.output_schemas import kubernetes_versions, volcano_versions
-from golden import cases
+from fuzz.mutators import ODD, SCALARS, manifests
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
 
 NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
-VALUES = (
-    *("null", "~", "[]", "{}", '""', "-1", "0", "0.5", "1e999", "9" * 40, "true", "y", "x" * 300, "中", "\U0001f600"),
-    *("&a x", "*a", "!!int x", "!!binary aGk=", "!!set {a, b}", "2026-01-01", "1:30", "0x10", ".inf", ".nan", "<<: *a"),
-    *(
-        "${X",
-        "$((",
-        "`",
-        "|",
-        ">-",
-        "$(hostname)",
-        "$(VC_WORKER_HOSTS)",
-        "if",
-        "<<EOF",
-        "EOF",
-        "\\",
-        "#",
-        "@",
-        "%",
-        "=",
-    ),
-    *(
-        "{a: b}",
-        "[1, 2]",
-        "[[a]]",
-        "[{}]",
-        "- a",
-        "? a",
-        "\t",
-        "\u2028",
-        "'",
-        '"',
-        "100Ei",
-        "1.2.3",
-        "5e",
-        "-5Gi",
-        "/",
-        "..",
-    ),
-)
-ODD: tuple[Any, ...] = (None, True, 0, -1, 2**70, 1.5, "", "x", "0", [], {}, [None], [[]], [{}], {"a": None}, {"": {}})
-
-
-@cache
-def manifests() -> tuple[str, ...]:
-    files = [*sorted(cases.CORPUS.glob("*/*.yaml")), *sorted((cases.ROOT / "tests/unit/lint").rglob("*.yaml"))]
-    return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
 def said(raw: bytes) -> tuple[Diagnostic, ...]:
@@ -86,7 +39,7 @@ def texts(draw: st.DrawFn) -> str:
     lines = draw(st.sampled_from(manifests())).split("\n")
     for _ in range(draw(st.integers(1, 5))):
         index = draw(st.integers(0, len(lines) - 1))
-        line, value = lines[index], draw(st.sampled_from(VALUES))
+        line, value = lines[index], draw(st.sampled_from(SCALARS))
         start = draw(st.integers(0, len(line)))
         changes = [
             [],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
 from ftc.driver import PASSES, Request, State, compile_job
+from fuzz.mutators import mutate, mutated_text
 from unit.compiling import COMMAND, ROOT
 
 if TYPE_CHECKING:
@@ -29,48 +29,6 @@ MANY = settings(max_examples=5000, suppress_health_check=list(HealthCheck), data
 FEWER = settings(MANY, max_examples=1000)
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
-WORDS = (
-    *("null", "~", "true", "no", "0", "-1", "1e999", ".inf", ".nan", "0x1F", "1_000", "2026-01-01", "'", '"', "[", "{"),
-    *("]", "}", ": ", "- ", "#", "&a", "*a", "<<: *a", "!!python/object:os.system", "!!binary x", "?", "|", ">-", "\t"),
-    *("${nodes}", "${oc.env:HOME}", "${", "}", "???", "defaults:", "  - _self_", "  - override /launcher: torchrun"),
-    *("# @package _global_", "\0", "\x1b[31m", "é", "中文", "\u2028", "\ufeff", "a: &x [*x]", "..", "../../etc/passwd"),
-)
-VALUES: tuple[Any, ...] = (
-    *(None, True, 0, -1, 1, 2, 8, 63, 10**9, 2**31, 2**63, 10**30, 0.5, -0.0, 1e300, float("inf"), float("nan")),
-    *("", " ", "a", "a" * 300, "A_B", "a b", "a/b", "/a", "/", "..", "/a/../b", "x.example/y", "10Gi", "$(A)", "${a}"),
-    *(
-        "$$",
-        "`id`",
-        "'; id",
-        "a\nb",
-        "a\0b",
-        "\x1b[31m",
-        "é",
-        "中文",
-        "1.12",
-        "none",
-        "lora",
-        "git",
-        "kind",
-        "hf_" + "a" * 34,
-    ),
-    *(
-        [],
-        [None],
-        ["a"],
-        [["a"]],
-        [1],
-        [{}],
-        {},
-        {"a": 1},
-        {"": ""},
-        {"a": {"b": None}},
-        {"kind": "path"},
-        {"name": "x"},
-    ),
-    *({"spec": {}}, {"spec": None}, {"spec": {"containers": [{"name": "train"}]}}, {"metadata": {"labels": {"a": 1}}}),
-)
-
 
 def told(state: State) -> str:
     """What the user reads; it must name a code, and hide what a terminal would obey."""
@@ -79,36 +37,6 @@ def told(state: State) -> str:
     assert "\x1b" not in text
     assert "\0" not in text
     return text
-
-
-def mutated_text(text: str, rng: random.Random) -> bytes:
-    """One to four changes of lines, words or bytes."""
-    lines = text.split("\n")
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(lines))
-        match rng.randrange(9):
-            case 0:
-                del lines[at]
-            case 1:
-                lines.insert(at, lines[rng.randrange(len(lines))])
-            case 2:
-                lines[at] = " " * rng.randrange(9) + lines[at].lstrip()
-            case 3:
-                lines[at] = lines[at].partition(":")[0] + ": " + rng.choice(WORDS)
-            case 4:
-                place = rng.randrange(len(lines[at]) + 1)
-                lines[at] = lines[at][:place] + rng.choice(WORDS) + lines[at][place:]
-            case 5:
-                lines.insert(at, rng.choice(WORDS))
-            case 6:
-                lines[at] = lines[at].replace(":", "", 1)
-            case 7:
-                lines[at], other = lines[rng.randrange(len(lines))], lines[at]
-                lines.append(other)
-            case _:
-                return bytes(b if rng.random() > 0.01 else rng.randrange(256) for b in "\n".join(lines).encode())
-        lines = lines or [""]
-    return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
 @FEWER
@@ -153,31 +81,6 @@ def composed(base: tuple[str, ...]) -> State:
     state = PASSES[0](State(Request(base, targets=("volcano", "job"))))
     assert not has_errors(state.diagnostics)
     return state
-
-
-def items(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return list(value.items())
-    return list(enumerate(value)) if isinstance(value, list) else []
-
-
-def mutate(value: Any, rng: random.Random) -> Any:
-    """One change somewhere below: a value, a key, an item."""
-    inner = (
-        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
-    )
-    if not inner or rng.random() < 0.15:
-        return copy.deepcopy(rng.choice(VALUES))
-    key, child = rng.choice(inner)
-    if rng.random() < 0.8:
-        value[key] = mutate(child, rng)
-    elif isinstance(value, list):
-        value.insert(key, copy.deepcopy(rng.choice([child, *VALUES])))
-    elif rng.random() < 0.5:
-        del value[key]
-    else:
-        value[rng.choice(["", "a", "kind", "name", "extra", f"{key}x", "NNODES", "a.b", "\n"])] = value.pop(key)
-    return value
 
 
 @MANY

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unit.compiling import COMMAND, document, ftc
+from fuzz.mutators import CHOICES, GROUPS, LIKELY, TEXTS, keys
+from unit.compiling import COMMAND, ftc
 
 BASES = (
     (),
     ("launcher=accelerate", "nodes=2", "devices=2", "engine=fsdp2", "tracking=tensorboard"),
-    ("launcher=torchrun", "engine=deepspeed-z3", "storage=job-lifetime", "hardware=alauda-vgpu", "naming=fixed"),
-    (*COMMAND, "storage=per-pod", "hardware=cpu"),
+    ("launcher=torchrun", "engine=deepspeed-z3", "storage=job-lifetime", "hardware=alauda-vgpu"),
+    (*COMMAND, "storage=per-pod", "hardware=cpu", "naming=fixed"),
     (
         *("source@model.source=git", "model.source.url=https://a.example/b", "model.source.credentials={secret: s}"),
         *(
@@ -27,70 +25,6 @@ BASES = (
         ),
     ),
 )
-VALUES = (
-    *("null", "true", "0", "1", "-1", "2", "64", "99999999999", "1.0", "0.5", "1e300", "inf", "nan", "''", "' '"),
-    *("a", "A_B", "'a b'", "'a: b'", "'$(A)'", r"'\${a}'", "'中'", "'é\t'", "/", "/a", "/a/", "'/a b'", "a/b", "10Gi"),
-    *("none", "lora", "kind", "git", "'x.example/y'", "1.12", "1.31", "9.9", "???", "${nodes}", "${nope}", "${.id}"),
-    *(
-        "[]",
-        "{}",
-        "[a]",
-        "[1]",
-        "[[a]]",
-        "[{}]",
-        "[null]",
-        "{a: b}",
-        "{a: 1}",
-        "{a: {b: c}}",
-        "{a: [b]}",
-        "{kind: path}",
-    ),
-    *("{spec: {}}", "{spec: 3}", "{spec: null}", "{spec: {containers: []}}", "{spec: {containers: [{name: train}]}}"),
-    *(
-        "{spec: {volumes: [{name: ftc, emptyDir: {}}]}}",
-        "{metadata: {labels: {a: 1}}}",
-        "{metadata: {annotations: {}}}",
-    ),
-    *("{spec: {containers: null}}", "{spec: {containers: [{name: train, env: null}]}}", "{spec: {tolerations: [{}]}}"),
-    *("{spec: {containers: [{name: train, volumeMounts: [{name: nothing, mountPath: /a}]}]}}", "{alpaca: {}}"),
-    *(
-        "{spec: {initContainers: [{name: fetch-model, env: [{name: A}]}]}}",
-        "{alpaca: {file_name: 3}}",
-        "{alpaca: null}",
-    ),
-)
-GROUPS = ("hardware", "launcher", "storage", "engine", "model", "dataset", "method", "tracking", "publish", "cluster")
-CHOICES = (
-    "none",
-    "ddp",
-    "cpu",
-    "ascend",
-    "custom",
-    "shared",
-    "per-pod",
-    "git",
-    "mlflow",
-    "command",
-    "'x'",
-    "null",
-    "[a,b]",
-)
-
-
-# What is often right, so that whole compiles are walked too.
-LIKELY = ("1", "2", "a", "'a'", "{}", "[]", "[a]", "null", "true", "false", "/workspace/a", "'1'", "1.0")
-
-
-@cache
-def keys(overrides: tuple[str, ...]) -> list[str]:
-    """Every key of a spec as an override names it."""
-
-    def walk(value: Any, path: str) -> list[str]:
-        inner = value.items() if isinstance(value, dict) else ()
-        return [path, *(found for key, child in inner for found in walk(child, f"{path}.{key}"))]
-
-    spec = document("spec.yaml", *overrides)
-    return [found for key, value in spec.items() for found in walk(value, key)]
 
 
 @st.composite
@@ -100,7 +34,7 @@ def lines(draw: st.DrawFn) -> list[str]:
     likely = draw(st.booleans())
     values = [
         f"{draw(st.sampled_from(['', '', '', '+', '++']))}{draw(st.sampled_from(keys(base)))}{added}={value}"
-        for value in draw(st.lists(st.sampled_from(LIKELY if likely else VALUES), min_size=1, max_size=2))
+        for value in draw(st.lists(st.sampled_from(LIKELY if likely else TEXTS), min_size=1, max_size=2))
     ]
     rest = [
         f"~{draw(st.sampled_from(keys(base)))}",

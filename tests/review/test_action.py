@@ -14,30 +14,32 @@ import yaml
 from review.repository import Repository, initialised
 from unit.compiling import ROOT
 
-# A stand-in for GitHub's own client: it keeps the comments in a file, and answers the calls that the action makes.
+# A substitute for GitHub's own client: it keeps the comments in a file, and answers the calls that the action makes.
 GH = f"""#!{sys.executable}
 import json, pathlib, sys
 words = sys.argv[1:]
 assert words.pop(0) == "api"
 store = pathlib.Path("comments.json")
 comments = json.loads(store.read_text()) if store.exists() else []
-method = words[words.index("--method") + 1] if "--method" in words else "GET"
-path = next(word for word in words if word.startswith("repos/"))
-if method == "GET":
-    assert path == "repos/team/runs/issues/7/comments" and "--paginate" in words
-    mark = words[words.index("--jq") + 1].split('"')[1]
-    print("\\n".join(str(one["id"]) for one in comments if one["body"].startswith(mark)))
-    sys.exit()
-name, at, file = words[words.index("--field") + 1].partition("=@")
-assert name == "body"
-body = pathlib.Path(file).read_text()
-if method == "POST":
-    assert path == "repos/team/runs/issues/7/comments"
-    comments.append({{"id": 100 + len(comments), "body": body}})
-else:
-    assert method == "PATCH"
-    (one,) = [one for one in comments if path == f"repos/team/runs/issues/comments/{{one['id']}}"]
+given = [words[i + 1].partition("=") for i, word in enumerate(words) if word in ("--field", "--raw-field")]
+fields = {{name: value for name, _, value in given}}
+if "body" in fields:
+    assert fields["body"].startswith("@")
+    body = pathlib.Path(fields["body"][1:]).read_text()
+if words[0] != "graphql":
+    assert words[-3:-1] == ["repos/team/runs/issues/7/comments", "--field"]
+    assert words[words.index("--method") + 1] == "POST"
+    comments.append({{"id": f"IC_{{len(comments)}}", "body": body, "viewerDidAuthor": True}})
+elif "mutation" in fields["query"]:
+    (one,) = [one for one in comments if one["id"] == fields["id"]]
     one["body"] = body
+else:
+    assert (fields["owner"], fields["name"], fields["number"]) == ("team", "runs", "7")
+    assert "--paginate" in words and "$endCursor" in fields["query"] and "viewerDidAuthor" in fields["query"]
+    select = words[words.index("--jq") + 1]
+    assert "select(.viewerDidAuthor and (.body | startswith(" in select
+    mark = select.split('"')[1]
+    print("\\n".join(one["id"] for one in comments if one["viewerDidAuthor"] and one["body"].startswith(mark)))
 store.write_text(json.dumps(comments))
 """
 
@@ -67,6 +69,8 @@ def act(repository: Repository) -> str:
         "GH_TOKEN": "-",
         "REPOSITORY": "team/runs",
         "PULL_REQUEST": "7",
+        "COMMENTS": step()["env"]["COMMENTS"],
+        "UPDATE": step()["env"]["UPDATE"],
         "GITHUB_STEP_SUMMARY": str(repository.root / ".git" / "summary.md"),
         "PATH": f"{bin_}:{Path(sys.executable).parent}:/usr/bin:/bin",
     }
@@ -82,7 +86,8 @@ def comments(repository: Repository) -> list[str]:
 def test_it_comments_once_and_updates_its_comment(repository: Repository) -> None:
     act(repository)
     assert comments(repository) == []  # nothing changes
-    (repository.root / "comments.json").write_text('[{"id": 1, "body": "LGTM"}]')
+    others = [{"id": "IC_a", "body": "LGTM", "viewerDidAuthor": False}]
+    (repository.root / "comments.json").write_text(json.dumps(others))
     repository.edit("conf/my-run.yaml", "nodes: 1", "nodes: 2")
     act(repository)
     other, first = comments(repository)
@@ -97,6 +102,20 @@ def test_it_comments_once_and_updates_its_comment(repository: Repository) -> Non
     (_, last) = comments(repository)
     assert "Nothing changes on the cluster." in last
     assert "`3`" in (repository.root / ".git" / "summary.md").read_text()
+
+
+def test_a_comment_of_another_author_is_left_alone_whatever_it_begins_with(repository: Repository) -> None:
+    theirs = "<!-- ftc diff -->\nMine"
+    others = [{"id": "IC_a", "body": theirs, "viewerDidAuthor": False}]
+    (repository.root / "comments.json").write_text(json.dumps(others))
+    act(repository)
+    assert comments(repository) == [theirs]
+    for nodes in ("2", "3"):
+        repository.edit("conf/my-run.yaml", "nodes: ", f"nodes: {nodes} # ")
+        act(repository)
+        found = comments(repository)
+        assert (len(found), found[0]) == (2, theirs)
+        assert f"| `{nodes}` |" in found[1]
 
 
 def test_what_a_stranger_can_name_never_becomes_code() -> None:

@@ -60,9 +60,9 @@ def _port_findings(path: KeyPath, port: Json, *, on_node: bool) -> Iterator[Find
 def pods_agree(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The pod is of one kind: its volumes, its user and its place on the node.
 
-    The API server refuses a volume of two kinds and a user namespace for a pod in one of the node's (Kubernetes,
-    pkg/apis/core/validation); the kubelet never starts a container that must not be root and is user 0
-    (pkg/kubelet/kuberuntime, verifyRunAsNonRoot).
+    The API server refuses a volume of two kinds, a user namespace for a pod in one of the node's, and a sysctl of a
+    namespace that is the node's (Kubernetes, pkg/apis/core/validation); the kubelet never starts a container that must
+    not be root and is user 0 (pkg/kubelet/kuberuntime, verifyRunAsNonRoot).
 
     Wrong: 'pod={spec: {hostUsers: false, hostNetwork: true}}'
     Right: 'pod={spec: {hostUsers: false}}'
@@ -77,7 +77,21 @@ def pods_agree(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
                 yield Finding((*path, "volumes", index), message, "leave one out, or choose another name")
         if body.get("hostUsers") is False and "hostUsers" in pod and shared:
             yield Finding((*path, "hostUsers"), f"false does not go with {', '.join(shared)}", "leave it out")
+        for index, sysctl in enumerate(pod.get("securityContext", {}).get("sysctls", [])):
+            if (field := _namespace(sysctl["name"])) in shared:
+                message = f"{sysctl['name']} would be set on the node, because of {field}"
+                yield Finding((*path, "securityContext", "sysctls", index), message, "leave it out")
     yield from _root_findings(spec, body)
+
+
+# Kubernetes, pkg/util/sysctl: GetNamespace.
+_SYSCTLS = {"hostNetwork": ("net.",), "hostIPC": ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")}
+
+
+def _namespace(sysctl: str) -> str | None:
+    """The field that makes a sysctl one of the node; a name may be written with '/' too."""
+    name = sysctl.replace("/", ".")
+    return next((field for field, starts in _SYSCTLS.items() if name.startswith(starts)), None)
 
 
 def _root_findings(spec: JobSpec, body: Json) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc import docstrings
 from ftc.checks import EVERY
 from ftc.diagnostics import codes, page
 from ftc.diagnostics.model import Severity
@@ -28,7 +29,7 @@ def _before_rules(code: str, text: str) -> Page:
 
 
 def _of(rule: Rule | TrainingRule) -> Page:
-    written = page.read(rule.code, rule.check.__doc__ or "")
+    written = page.read(rule.code, docstrings.of(rule.check))
     return msgspec.structs.replace(
         written,
         wrong=_for_target(rule, written.wrong),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import fragments, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
+from ftc.plan import security
 from ftc.plan.pod import FILES
 from ftc.plan.storage import cache_directory, is_shared
 from ftc.spec.source import Git, GitPush, KeepOnVolume, OnVolume
@@ -105,9 +106,10 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: storage=job-lifetime storage.cache.mount_path=/models
     """
     taken: dict[str, str] = {}
+    places = (*_TAKEN, security.HOME) if security.user(spec.cluster) else _TAKEN
     for key, volume in volumes(spec).items():
         path = volume.mount_path
-        owner = taken.get(path) or next((f"{place} of the pod" for place in _TAKEN if _inside(path, place)), None)
+        owner = taken.get(path) or next((f"{place} of the pod" for place in places if _inside(path, place)), None)
         if owner is not None:
             other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
             message = f"{path} is taken by {owner}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean
+from ftc.plan import security
 from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import mounted
@@ -36,6 +37,22 @@ def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if trains and seconds is not None and isinstance(spec.storage.workspace, JobClaim):
         message = f"deletes the trained model {seconds} seconds after the end: its claim goes with the job"
         yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use a claim that exists")
+
+
+def claim_is_made_once(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A job that is applied again keeps its claim.
+
+    Volcano writes the name of the claim that it makes into the job. A second `kubectl apply` of the manifest removes
+    that name, and Volcano makes another, empty claim (pkg/controllers/job/job_controller_actions.go). The webhook
+    refuses a manifest that has a claim and a name for it.
+
+    Wrong: naming=fixed storage=job-lifetime
+    Right: naming=fixed storage=existing-claim
+    """
+    if run.job_claim and not run.generate_name:
+        message = "is a claim that Volcano makes, and it makes another, empty one when the job is applied again"
+        help_ = "use a claim that exists (storage=existing-claim), or naming=generate"
+        yield Finding(("storage", "workspace"), message, help_, (("naming",),))
 
 
 def claim_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -118,7 +135,7 @@ def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         owner = places.get(str(PurePosixPath(mount["mountPath"])))
         if name in _ours(run) and owner not in (None, mount["name"]):
             yield Finding(path, f"{mount['mountPath']} is the place of the volume '{owner}'", "mount it elsewhere")
-    files = {"ftc", "ca"} if spec.cluster.ca_bundle else {"ftc"}
+    files = {"ftc", *(["ca"] if spec.cluster.ca_bundle else []), *(v["name"] for v in security.volumes(spec.cluster))}
     for place, pod in pods(spec):
         for index, volume in enumerate(pod.get("volumes", [])):
             if volume["name"] in files:
@@ -130,11 +147,13 @@ def _places(spec: JobSpec) -> dict[str, str]:
     """Where ftc and Volcano mount, and the volume that lies there."""
     found = {FILES: "ftc", **{volume.mount_path: name for name, volume in mounted(spec.storage)}}
     found |= {CERTIFICATES: "ca"} if spec.cluster.ca_bundle else {}
+    found |= {security.HOME: security.VOLUME} if security.user(spec.cluster) else {}
     found |= {"/etc/volcano": "of Volcano's host list"} if spec.nodes > 1 else {}
     return {str(PurePosixPath(path)): name for path, name in found.items()}
 
 
 RULES = (
+    Rule("FTC586", claim_is_made_once, target="volcano"),
     Rule("FTC221", result_outlives_the_job, Severity.WARNING),
     Rule("FTC222", claim_has_room),
     Rule("FTC223", image_stays_visible),

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from ftc.cli.options import Reporting, cannot_write, configuration, refuse, report, reporting
+from ftc.cli.options import Reporting, cannot_write, configuration, refuse, report, reporting, say
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
-from ftc.output.write import foreign, write, written_before
+from ftc.output.artifact import Artifact
+from ftc.output.lock import only_writer
+from ftc.output.write import also_marked, foreign, write, written_before
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
@@ -86,20 +88,30 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
     else:
         written = _write(state, output_dir)
         if not reporting.is_document:
-            click.echo(written, err=True, nl=False)
+            for line in written:
+                say(line, err=True)
 
 
-def _write(state: State, directory: Path) -> str:
-    """Write the artifacts, and tell which."""
-    artifacts, before = state.artifacts(), written_before(directory / SPEC, ARTIFACTS)
-    if there := foreign(directory, artifacts, before):
-        refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
+def _write(state: State, directory: Path) -> list[str]:
+    """Write the artifacts, and say which."""
+    artifacts = state.artifacts()
     try:
-        stale = write(directory, artifacts, before)
+        with only_writer(directory):
+            before = written_before(directory / SPEC, ARTIFACTS)
+            if there := foreign(directory, artifacts, before):
+                refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
+            stale = write(directory, artifacts, before, _journal(artifacts, before))
     except OSError as error:
         cannot_write(directory, error)
-    told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}\n"
-    return told + (f"ftc: removed {', '.join(stale)}, {_why_gone(stale, state.request.targets)}\n" if stale else "")
+    told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}"
+    gone = [f"ftc: removed {', '.join(stale)}, {_why_gone(stale, state.request.targets)}"] if stale else []
+    return [told, *gone]
+
+
+def _journal(artifacts: tuple[Artifact, ...], before: tuple[str, ...]) -> Artifact:
+    """The spec, which lists what is written now, with the files of the compile before in its list."""
+    spec = next(artifact for artifact in artifacts if artifact.name == SPEC)
+    return Artifact(SPEC, also_marked(spec.text, before))
 
 
 def _why_gone(stale: list[str], targets: tuple[str, ...]) -> str:

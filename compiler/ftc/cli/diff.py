@@ -7,16 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from ftc.cli.options import configuration, report
+from ftc.cli.document import current
+from ftc.cli.options import Reporting, configuration, refuse, report, say
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftc.cli.revisions import Wanted
     from ftc.diff.report import Difference, Run
 
+    _Sides = tuple[dict[str, Run], dict[str, Run]]
+
 # No argument of a command line can be this.
 _BETWEEN = "\0"
+_TARGETS = f"{__name__}.targets"
 _STYLES = {
     "head": {"bold": True},
     "added": {"fg": "green"},
@@ -28,18 +35,29 @@ _STYLES = {
 
 
 class _TwoSides(click.Command):
-    """Click forgets where `--` stood; here it parts the two sides, and options may stand on either."""
+    """Click forgets where `--` was; here it separates the two sides, and options may be on either."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--" in args:
-            args[args.index("--")] = _BETWEEN
+            place = args.index("--")
+            ctx.meta[_TARGETS] = tuple(self._targets(ctx, side) for side in (args[:place], args[place + 1 :]))
+            args[place] = _BETWEEN
         return super().parse_args(ctx, args)
+
+    def _targets(self, ctx: click.Context, side: list[str]) -> tuple[str, ...]:
+        found, _, _ = self.make_parser(ctx).parse_args(list(side))
+        return tuple(found.get("targets") or ())
 
 
 @click.command("diff", cls=_TwoSides)
 @configuration
 @click.option(
-    "-t", "--target", "targets", multiple=True, type=click.Choice(list(TARGETS)), help="What to compare beside volcano."
+    "-t",
+    "--target",
+    "targets",
+    multiple=True,
+    type=click.Choice(list(TARGETS)),
+    help="What to compare, as well as volcano. If it is on both sides of `--`, each side has its own targets only.",
 )
 @click.option(
     "--base",
@@ -95,31 +113,66 @@ def command(  # noqa: PLR0913 - an option each
       ftc diff --base HEAD~1 -c nightly --config-dir conf
       ftc diff --manifest job.yaml hardware=ascend nodes=2
     """
-    from ftc.cli.revisions import Wanted, note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.cli.revisions import Wanted, note  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
+    current().format = form if form == "json" else "text"
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- are three ways to say what is compared: give one")
     if targets and base is not None and not overrides and config_name == "config":
         raise click.UsageError("-t is for a run: the cases of golden/ say which targets they have")
+    if targets and not (base or manifest or _BETWEEN in overrides):
+        raise click.UsageError(
+            "-t is for what is compiled: give --base, --manifest, or overrides on both sides of `--`"
+        )
     wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
-    if base is not None:
-        sides = revisions(base, overrides, wanted)
-    elif manifest is not None:
-        sides = _sound(_at(manifest), {"": _compiled(overrides, wanted)})
-    elif _BETWEEN in overrides:
-        place = overrides.index(_BETWEEN)
-        before, after = overrides[:place], overrides[place + 1 :]
-        sides = {"": _compiled(before, wanted)}, {"": _compiled(after, wanted)}
-    else:
-        sides = _directories(overrides)
+    sides = _sides(overrides, wanted, base, manifest)
     found = compare(*sides)
-    compiled_by = "" if base is None else note(sides[0], found)
-    click.echo(_rendered(found, form, compiled_by).encode(), nl=False)
-    if form == "text":
-        for line in filter(None, ("" if found else "nothing differs", compiled_by)):
-            click.echo(f"ftc: {line}", err=True)
+    directories = [] if base or manifest or _BETWEEN in overrides else [Path(word) for word in overrides]
+    notes = [note(sides[0], found)] if base is not None else _remarks(sides, directories, is_equal=not found)
+    click.echo(_rendered(found, form, notes).encode(), nl=False)
+    if form == "text" and not found:
+        say("ftc: nothing differs", err=True)
+    for line in notes if form != "markdown" else ():
+        say(f"ftc: {line}", err=True)
     sys.exit(bool(found and exit_code))
+
+
+def _sides(overrides: tuple[str, ...], wanted: Wanted, base: str | None, manifest: Path | None) -> _Sides:
+    """Both sides. Those of a revision may have no run in common, in which case all is added and removed."""
+    from ftc.cli.revisions import revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    if base is not None:
+        return revisions(base, overrides, wanted)
+    if manifest is not None:
+        return _comparable(_sound(_at(manifest), {"": _compiled(overrides, wanted)}))
+    return _comparable(_two_compiled(overrides, wanted) if _BETWEEN in overrides else _directories(overrides))
+
+
+def _two_compiled(overrides: tuple[str, ...], wanted: Wanted) -> _Sides:
+    place = overrides.index(_BETWEEN)
+    old, new = click.get_current_context().meta[_TARGETS]
+    both = old and new
+    first, second = (wanted._replace(targets=some) if both else wanted for some in (old, new))
+    return {"": _compiled(overrides[:place], first)}, {"": _compiled(overrides[place + 1 :], second)}
+
+
+def _comparable(sides: _Sides) -> _Sides:
+    from ftc.diff.compared import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    if reason := why_not(*sides):
+        refuse(reason)
+    return sides
+
+
+def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
+    """What the differences do not say. The spec is named only if nothing differs: differences are its effects."""
+    from ftc.diff.compared import left_out, remarks  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.sides import ignored  # noqa: PLC0415 - the same
+
+    unread = [file for path in paths if path.is_dir() for file in ignored(path)]
+    unread += left_out(*sides) if is_equal else []
+    return [*remarks(*sides), *([f"not compared: {', '.join(unread)}"] if unread else [])]
 
 
 def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
@@ -129,23 +182,27 @@ def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
 
     state = compile_job(Request(overrides, wanted.config_dirs, wanted.config_name, wanted.targets))
     if has_errors(state.diagnostics):
-        report(state.diagnostics)
+        report(state.diagnostics, Reporting(current().format))
         sys.exit(1)
     return of_state(state)
 
 
-def _directories(words: tuple[str, ...]) -> tuple[dict[str, Run], dict[str, Run]]:
+def _directories(words: tuple[str, ...]) -> _Sides:
     if len(words) != 2 or not all(Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
         raise click.UsageError("give two directories, overrides on both sides of `--`, --base or --manifest")
-    return _sound(_at(Path(words[0])), _at(Path(words[1])))
+    first, second = Path(words[0]), Path(words[1])
+    before, after = _sound(_at(first), _at(second))
+    if first.is_file() and second.is_file() and first.suffix == second.suffix:
+        before = {"": msgspec.structs.replace(before[""], files={second.name: before[""].files[first.name]})}
+    return before, after
 
 
-def _sound(before: dict[str, Run], after: dict[str, Run]) -> tuple[dict[str, Run], dict[str, Run]]:
+def _sound(before: dict[str, Run], after: dict[str, Run]) -> _Sides:
     from ftc.diff.sides import problems  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     found = (*problems(before, after), *problems(after, before))
     if found:
-        report(found)
+        report(found, Reporting(current().format))
         sys.exit(1)
     return before, after
 
@@ -156,14 +213,14 @@ def _at(path: Path) -> dict[str, Run]:
     return of_path(path)
 
 
-def _rendered(found: tuple[Difference, ...], form: str, note: str) -> str:
+def _rendered(found: tuple[Difference, ...], form: str, notes: Sequence[str]) -> str:
     from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render_json, render_markdown, render_text  # noqa: PLC0415 - the same
 
     if form == "json":
         return render_json.render(found)
     if form == "markdown":
-        return render_markdown.render(found, note)
+        return render_markdown.render(found, notes)
     return render_text.render(found, _painted if has_colour(sys.stdout) else lambda text, _: text)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting
+from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
 from ftc.diagnostics.model import did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
@@ -120,16 +120,16 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
     _print_place(place, found)
     moving = influences(spec, TARGETS[name], place)
-    click.echo("moved by at least these:" if moving else "no single key of the spec moves it")
+    say("moved by at least these:" if moving else "no single key of the spec moves it")
     data = plain(spec)
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     for origin in origins(composed, data, there):
         _print(origin)
     for one in moving:
         if one.any_key:
-            click.echo(f"{written(one.path)}, by a key or an item that is added")
+            say(f"{written(one.path)}, by a key or an item that is added")
         elif one.path not in there:
-            click.echo(f"{written(one.path)}, which is not set")
+            say(f"{written(one.path)}, which is not set")
 
 
 def _at_line(text: str, number: int, names: list[str]) -> Place:
@@ -164,16 +164,16 @@ def _print_place(place: Place, found: Documents) -> None:
     there, item = find(found[place.document], place.path), find(found[place.document], place.path[:-1])
     named = item.value.get("name") if isinstance(item, Found) and isinstance(item.value, dict) else None
     key = (named,) if named and place.path[-1:] == ("value",) else place.path
-    click.echo(f"{document}{written(place.path)}: {shown(key, there.value if isinstance(there, Found) else None)}")
+    say(f"{document}{written(place.path)}: {shown(key, there.value if isinstance(there, Found) else None)}")
 
 
 def _print(origin: Origin) -> None:
-    click.echo(_row(origin.path, origin.value))
+    say(_row(origin.path, origin.value))
     for index, setting in enumerate(origin.settings):
         mark = ">" if index == len(origin.settings) - 1 else " "
-        click.echo(f"{mark} {redacted(str(setting.position))}: {shown(origin.path, setting.value)}")
+        say(f"{mark} {redacted(str(setting.position))}: {shown(origin.path, setting.value)}")
     if not origin.settings:
-        click.echo("> the default")
+        say("> the default")
 
 
 def _row(path: KeyPath, value: Any) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import cannot_write, config_dirs, refuse
+from ftc.cli.options import cannot_write, config_dirs, refuse, say
 from ftc.cli.refusals import tell
+from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -
     if found.findings:
         click.echo(f"ftc: {_counts(found)}: read the diff, then `ftc golden update`", err=True)
     elif not found.refused:
-        click.echo(f"ftc: {golden} is what its cases compile to ({len(found.made)} compiled)", err=True)
+        say(f"ftc: {golden} is what its cases compile to ({len(found.made)} compiled)", err=True)
     sys.exit(bool(found.findings or found.refused))
 
 
@@ -99,17 +100,19 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
     """
     from ftc.golden import update as writing  # noqa: PLC0415 - what writes, which a check need not load
     from ftc.golden.compare import Kind  # noqa: PLC0415 - the same
+    from ftc.output.lock import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
         refuse("golden files are not updated in CI: run `ftc golden update` yourself, read the diff, commit it")
-    found = _compared(cases, golden, config_dirs)
     try:
-        writing.update(found)
+        with only_writer(golden):
+            found = _compared(cases, golden, config_dirs)
+            writing.update(golden, found)
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}
     for finding in found.findings:
-        click.echo(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
+        say(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
     if not found.findings and not found.refused:
         click.echo(f"ftc: nothing differs ({len(found.made)} compiled)", err=True)
     sys.exit(bool(found.refused))
@@ -141,7 +144,7 @@ def _shown(finding: Finding) -> str:
     """A line that says what is wrong with the file, and how it differs where both are there."""
     from ftc.cli.unified import unified  # noqa: PLC0415 - nothing to show is the usual case
 
-    line = f"{finding.file}: {finding.kind}"
+    line = inert(f"{escaped(str(finding.file))}: {finding.kind}")
     if finding.stands is None or finding.should is None:
         return line
     return f"{line}\n{unified(finding.stands, finding.should, (str(finding.file), 'what the case compiles to'))}"

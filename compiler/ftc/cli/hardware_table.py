@@ -44,11 +44,11 @@ def _row(option: str, hardware: Hardware) -> dict[str, Any]:
     return {"name": option, "vendor": hardware.vendor, **device, **chip}
 
 
-def text(table: list[dict[str, Any]]) -> str:
+def text(table: list[dict[str, Any]]) -> list[str]:
     """For a terminal: columns under their heads."""
     lines = [[_HEADS.get(key, key) for key in table[0]], *([_cell(*item) for item in row.items()] for row in table)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return "".join("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in lines)
+    return ["  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def markdown(table: list[dict[str, Any]]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ftc.cli.installed import requirements
-from ftc.cli.options import report
+from ftc.cli.options import report, say
 from ftc.resources import directory
 
 _RUN = "my-run"
@@ -43,10 +43,10 @@ def command(target: Path) -> None:
     required = requirements()
     done = {name: _write(target / name, text) for name, text in {**_contents(), _REQUIREMENTS: required.text}.items()}
     for name, what in done.items():
-        click.echo(f"{what} {target / name}")
+        say(f"{what} {target / name}")
     _compile(target)
     if required.lacks and done[_REQUIREMENTS] == _WROTE:
-        click.echo(f"ftc: say in {target / _REQUIREMENTS} where CI gets ftc: here it {required.lacks}", err=True)
+        say(f"ftc: say in {target / _REQUIREMENTS} where CI gets ftc: here it {required.lacks}", err=True)
 
 
 def _contents() -> dict[str, str]:
@@ -82,8 +82,8 @@ def _compile(target: Path) -> None:
     found = compare(golden, [_RUN], (target / "conf",))
     for diagnostics in found.refused.values():
         report(diagnostics)
-    update(found)
+    update(golden, found)
     for finding in found.findings:
-        click.echo(f"wrote {finding.file}")
+        say(f"wrote {finding.file}")
     if found.refused:
         sys.exit(1)

@@ -128,10 +128,10 @@ def _silences_nothing(code: str) -> Diagnostic:
 
 def _content(file: Path) -> bytes:
     """All of a file, or more of it than lint judges."""
-    if file == _DASH:
-        return sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)
     try:
+        if file == _DASH:
+            return sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)
         with file.open("rb") as stream:
             return stream.read(MAX_STREAM_BYTES + 1)
     except OSError as error:
-        refuse(f"cannot read {file}: {error.strerror}")
+        refuse(f"cannot read {file if file != _DASH else _STDIN}: {error.strerror}")

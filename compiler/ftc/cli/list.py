@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import complete_group, config_dirs, refuse, report
+from ftc.cli.options import complete_group, config_dirs, refuse, report, say
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
+from ftc.diagnostics.printable import as_json
 from ftc.driver import search_path
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def command(group: str | None, form: str | None, config_dirs: tuple[Path, ...]) 
         refuse(f"there is no group '{group}'; {did_you_mean(group, known)}")
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:{width}}  {text}".rstrip())
+        say(f"{name:{width}}  {text}".rstrip())
 
 
 def _table(group: str | None, form: str, config_dirs: tuple[Path, ...]) -> None:
@@ -54,8 +54,11 @@ def _table(group: str | None, form: str, config_dirs: tuple[Path, ...]) -> None:
         refuse(f"--{form} is for `ftc list {hardware_table.GROUP}`")
     found, wrong = hardware_table.rows(config_dirs)
     report(wrong)
-    shown = hardware_table.text(found) if form == "wide" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    click.echo(shown, nl=False)
+    if form == "json":
+        click.echo(as_json(found))
+    else:
+        for line in hardware_table.text(found):
+            say(line)
     if wrong:
         sys.exit(1)
 

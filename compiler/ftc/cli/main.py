@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
+import inspect
+import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import Any, TextIO
 
 import click
 
-from ftc import __version__
+from ftc import __version__, docstrings, resources
+from ftc.cli.document import Document
 
 _COMMANDS = {
     "compile": "Compile a run to a manifest.",
@@ -29,7 +34,19 @@ _BUG = 70
 
 
 class _Commands(click.Group):
-    """Each command is imported when it is used."""
+    """Each command is imported when it is used, and prints one document where --format asks for one."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        document = Document(args)
+        with document.complete():
+            return super().make_context(info_name, args, parent, obj=document, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        document: Document = ctx.obj
+        with document.complete():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -38,7 +55,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"ftc.cli.{cmd_name}").command
-        return command
+        return _with_help(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,22 +85,62 @@ def cli() -> None:
     """
 
 
-def _drop_stdout() -> None:
+def _with_help(command: click.Command) -> click.Command:
+    """The command with its help, also under `python -OO`, which drops docstrings."""
+    if command.help is None and command.callback is not None:
+        command.help = inspect.cleandoc(docstrings.of(command.callback))
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_help(inner)
+    return command
+
+
+def _open_streams() -> None:
+    """Give the standard streams that are closed a file each, and write UTF-8 whatever the locale.
+
+    A file that is opened later would take the place of a closed one, and get the text that is meant for it. stdin and
+    stdout refuse what is asked of them, so that no manifest is lost without a word; what is said on stderr is dropped.
+    """
+    for number, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, mode), number)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - the same
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - the same
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _say(message: str) -> None:
+    """Write a line to stderr, if it can be written."""
+    with suppress(OSError):
+        click.echo(message, err=True)
+
+
+def _drop(*streams: TextIO) -> None:
     """Keep Python from writing at its end what cannot be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in streams:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main() -> None:
     """Run the command; an exception that gets here is a bug and ends with 70."""
     gc.disable()  # a short process: collecting what Hydra's import leaves costs a tenth of all its time
+    _open_streams()
+    if not resources.are_files():
+        _say("ftc: runs from an installation only: conf/ and schemas/ are directories, which a zip has not")
+        sys.exit(1)
     try:
+        _with_help(cli)
         cli(prog_name="ftc")
     except BrokenPipeError:
-        _drop_stdout()  # the reader has gone (`ftc compile | head`)
+        _drop(sys.stdout, sys.stderr)  # the reader has gone (`ftc compile | head`)
         sys.exit(1)
     except OSError as error:
-        click.echo(f"ftc: {error.strerror}{f': {error.filename}' if error.filename else ''}", err=True)
-        _drop_stdout()
+        _say(f"ftc: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        _drop(sys.stdout, sys.stderr)
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the edge of the program
         import traceback  # noqa: PLC0415 - not worth its import when nothing is wrong

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from ftc.cli.options import Reporting, cannot_write, refuse, report
+from ftc.cli.options import Reporting, cannot_write, refuse, report, say
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
-from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_json import objects
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
+from ftc.output.lock import only_writer
 from ftc.output.tree import ForeignError, Tree
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
 
 def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
     """Write each directory, and count those removed; the index comes last: it never names what is not there."""
-    before = _indexed(root / INDEX)
-    with Tree(root, ARTIFACTS, SPEC) as tree:
+    with only_writer(root), Tree(root, ARTIFACTS, SPEC) as tree:
+        before = _indexed(root / INDEX)
         touched = tree.begin({*before, *(point.directory for point in found)})
         outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
         gone = touched - {outcome.point.directory for outcome in outcomes if outcome.files}
@@ -152,7 +152,8 @@ def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Repo
         rows.append(f"ftc: removed {removed} {'run' if removed == 1 else 'runs'} of the compile before")
     rows += _section("refused", refused, root)
     rows += _section("in runs that were written", [outcome for outcome in outcomes if outcome.files], root)
-    click.echo("\n".join(escaped(redacted(row)) for row in rows), err=True)
+    for row in rows:
+        say(redacted(row), err=True)
 
 
 def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from ftc.cli.document import DOCUMENTS, FORMATS, current
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ftc.diagnostics.model import Diagnostic
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
-FORMATS = ("text", "json", "github", "sarif")
 
 
 class Reporting(NamedTuple):
@@ -29,7 +30,7 @@ class Reporting(NamedTuple):
     @property
     def is_document(self) -> bool:
         """Whether the stream carries one document, which no other line may spoil."""
-        return self.format in ("json", "sarif")
+        return self.format in DOCUMENTS
 
 
 def configuration(function: _F) -> _F:
@@ -88,6 +89,8 @@ def reporting(function: _F) -> _F:
     def command(
         *arguments: Any, diagnostics_format: str, ignored: tuple[str, ...], strict: bool, **options: Any
     ) -> Any:
+        current().format = diagnostics_format
+        current().is_due = current().collects
         return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
 
     command = click.option(
@@ -140,7 +143,9 @@ def report(
 ) -> None:
     """Say on stderr (or stdout) what was found; `texts` has the sources that are no files."""
     found = tuple(diagnostics)
-    if found or how.is_document:
+    if how.is_document:
+        current().add(found, texts or {})
+    elif found:
         from ftc.cli import rendering  # noqa: PLC0415 - nothing to say is the usual case
 
         stream = sys.stderr if err else sys.stdout
@@ -148,11 +153,18 @@ def report(
         click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
 
 
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line; no name in it begins another one, moves a cursor, hides, or is a command to a CI system."""
+    from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` says nothing of a user's
+
+    click.echo(inert(escaped(line)), err=err)
+
+
 def refuse(message: str) -> NoReturn:
     """End with a configuration that is wrong."""
-    from ftc.diagnostics.printable import escaped  # noqa: PLC0415 - the message holds what the user typed
-
-    click.echo(f"ftc: {escaped(message)}", err=True)
+    if current().format != "text":
+        current().fail(message, 1)
+    say(f"ftc: {message}", err=True)
     sys.exit(1)
 
 

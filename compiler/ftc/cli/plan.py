@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import msgspec
 
 from ftc.cli.options import Reporting, configuration, report, reporting
 from ftc.diagnostics.model import has_errors
+from ftc.diagnostics.printable import as_json as as_json_text
 from ftc.driver import Request, compile_job
 from ftc.summary.build import summary
 from ftc.summary.render import render
@@ -39,5 +39,7 @@ def command(
     if has_errors(state.diagnostics) or state.spec is None or state.run is None:
         sys.exit(1)
     found = summary(state.spec, state.run)
-    text = json.dumps(msgspec.to_builtins(found), indent=2, ensure_ascii=False) + "\n" if as_json else render(found)
-    click.echo(text.encode(), nl=False)
+    if as_json:
+        click.echo(as_json_text(msgspec.to_builtins(found)))
+    else:
+        click.echo(render(found).encode(), nl=False)

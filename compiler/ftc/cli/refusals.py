@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import click
-
-from ftc.cli.options import report
+from ftc.cli.document import current
+from ftc.cli.options import report, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,13 +16,16 @@ if TYPE_CHECKING:
 
 def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
     """Say each finding once, below the first run that has it and the number of the others."""
+    if current().collects:
+        current().add((one for found in refused.values() for one in found), {})
+        return
     runs: dict[Diagnostic, list[str]] = {}
     for name, diagnostics in refused.items():
         for one in diagnostics:
             runs.setdefault(one, []).append(name)
     for names, found in groupby(runs, runs.__getitem__):
         verb = "are" if len(names) > 1 else "is"
-        click.echo(f"ftc: {subject(names)} {verb} refused:", err=True)
+        say(f"ftc: {subject(names)} {verb} refused:", err=True)
         report(found)
 
 

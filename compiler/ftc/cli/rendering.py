@@ -33,7 +33,9 @@ def has_colour(stream: IO[str]) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def text(diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str], *, colour: bool) -> str:
+def text(
+    diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str], *, colour: bool, exit_code: int = 0
+) -> str:
     """The diagnostics in a format; `texts` has the sources that are no files."""
     match kind:
         case "json":
@@ -43,7 +45,7 @@ def text(diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str],
         case "sarif":
             from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, for this format only
 
-            return render_sarif.render(diagnostics, pages())
+            return render_sarif.render(diagnostics, pages(), exit_code)
     return render_text.render(diagnostics, _sources(texts), _styled if colour else _plain)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
 from ftc import __version__
-from ftc.cli.options import refuse
+from ftc.cli.options import refuse, say
 from ftc.cli.refusals import subject, tell
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
@@ -74,7 +72,7 @@ def _tell_of_base(base: str, refused: _Refused, before: Mapping[str, Run]) -> No
     for (codes, is_kept), names in alike.items():
         verb = "do" if len(names) > 1 else "does"
         rest = "the files that were kept are compared" if is_kept else "counted as new"
-        click.echo(f"ftc: {subject(names)} {verb} not compile at {base} ({codes}): {rest}", err=True)
+        say(f"ftc: {subject(names)} {verb} not compile at {base} ({codes}): {rest}", err=True)
 
 
 def note(before: Mapping[str, Run], found: Sequence[Difference]) -> str:

@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem
 
 from ftc.cli.options import refuse
 from ftc.editor import file_schema
+from ftc.resources import directory
 from ftc.spec import schema
 
 _CASE = "case"
@@ -30,7 +31,7 @@ def command(group: str | None) -> None:
       # yaml-language-server: $schema=../.schema/hardware.schema.json
     """
     if group is None:
-        text = schema.text()
+        text = (directory("schemas") / schema.ID).read_text(encoding="utf-8")
     elif group in file_schema.NAMES:
         text = file_schema.text(group)
     elif group == _CASE:

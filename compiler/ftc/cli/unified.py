@@ -8,7 +8,7 @@ import sys
 import click
 
 from ftc.cli.rendering import has_colour
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.redact import redacted
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -18,7 +18,7 @@ def unified(before: str, after: str, names: tuple[str, str]) -> str:
     """The diff without its last line break, and without secrets."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
     colour = has_colour(sys.stdout)
-    return "\n".join(_painted(escaped(redacted(line)), colour=colour) for line in lines)
+    return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)
 
 
 def _painted(line: str, *, colour: bool) -> str:

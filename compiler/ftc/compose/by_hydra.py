@@ -17,9 +17,10 @@ from omegaconf.errors import InterpolationResolutionError
 
 from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
 from ftc.compose.defaults import defaults_problem
+from ftc.compose.extent import BeyondError, measure
 from ftc.compose.overrides import problem
 from ftc.compose.types import Composed, key_path, value_override
-from ftc.diagnostics.codes import CHOICE, UNRESOLVED
+from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED
 from ftc.diagnostics.model import Diagnostic, KeyPath
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ def _compose(
         layers=tuple(layer for _, layer in layers(defaults, repository)),
         overrides=tuple(value_override(override) for override in defaults.config_overrides),
     )
+    try:
+        measure(OmegaConf.to_container(config, resolve=False))
+    except BeyondError as error:
+        position = unresolved.position(error.path)
+        beyond = Diagnostic(code=TOO_LARGE, message=str(error), path=error.path, position=position, help=_WRITE_IT)
+        problems.append(beyond)
+        return unresolved
     problems.extend(_nulls_in_texts(config, unresolved))
     data = _resolve(config, unresolved, problems)
     return msgspec.structs.replace(unresolved, data=_references_as_texts(config, data, (), keeps_text))
@@ -91,13 +99,14 @@ def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic
             return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
 
 
+_WRITE_IT = "write the value itself"
 _REFERENCE = re.compile(r"(?<!\\)\$\{([^${}:.][^${}:]*)\}")
 
 
 def _nulls_in_texts(config: DictConfig, unresolved: Composed) -> Iterator[Diagnostic]:
     """References to null inside a longer text, which OmegaConf would write out as `None`."""
     for path, text in _texts(OmegaConf.to_container(config, resolve=False), ()):
-        for key in _REFERENCE.findall(text):
+        for key in dict.fromkeys(_REFERENCE.findall(text)):
             if (
                 _REFERENCE.fullmatch(text) is None
                 and OmegaConf.select(config, key, default="", throw_on_resolution_failure=False) is None
@@ -144,7 +153,7 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
     else:
         circle = "Recursive" in str(error)
         reason = "refers to itself" if circle else f"leads nowhere: {str(error).splitlines()[0].lower()}"
-        message, help_ = reason, "write the value itself"
+        message, help_ = reason, _WRITE_IT
     return Diagnostic(
         code=UNRESOLVED,
         message=message,

@@ -57,6 +57,17 @@ def _read(file: Path, shown: str) -> File:
     return File(document, data, header, problems + called)
 
 
+# Less than NAME_MAX and PATH_MAX; asked for a longer name, the system answers with an error.
+_LONGEST_NAME = 250
+_LONGEST_PATH = 1000
+
+
+def _is_name(config_path: str) -> bool:
+    """Whether a file below a directory may have this name."""
+    parts = config_path.encode("utf-8", "surrogatepass").split(b"/")
+    return b".." not in parts and max(map(len, parts)) <= _LONGEST_NAME and len(config_path) <= _LONGEST_PATH
+
+
 class Files(ConfigSource):
     """One conf directory; each file is read and parsed once."""
 
@@ -74,10 +85,10 @@ class Files(ConfigSource):
         return self.directory.is_dir()
 
     def is_group(self, config_path: str) -> bool:
-        return ".." not in config_path.split("/") and (self.directory / config_path).is_dir()
+        return _is_name(config_path) and (self.directory / config_path).is_dir()
 
     def is_config(self, config_path: str) -> bool:
-        return ".." not in config_path.split("/") and (self.directory / f"{config_path}.yaml").is_file()
+        return _is_name(config_path) and (self.directory / f"{config_path}.yaml").is_file()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         entries = sorted(e for e in (self.directory / config_path).iterdir() if e.name[0] not in "._")

@@ -59,7 +59,7 @@ def _plainly(parsed: Sequence[Parsed], conf: Conf, config_name: str) -> Composed
         for override in values:
             data = plain.assigned(data, override.key_or_group, override.value())
         data = plain.resolved(data, conf.keeps_text)
-    except plain.UncertainError:
+    except (plain.UncertainError, RecursionError):
         return None
     return Composed(data, chosen.choices, chosen.layers, tuple(value_override(override) for override in values))
 

@@ -15,9 +15,10 @@ from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
+from ftc.compose.limits import beyond
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
-from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE
+from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
 
 def read(text: str) -> tuple[Override | None, Diagnostic | None]:
     """An override as Hydra's grammar has it, or what is wrong with it."""
+    if wrong := beyond(text):
+        return None, problem(TOO_LARGE, wrong, text, "give a long value in a file")
     try:
         return _parser().parse_override(text), None
     except HydraException as error:
@@ -138,6 +141,10 @@ class _AsWritten(HydraOverrideVisitor):
     def visitPrimitive(self, ctx: OverrideParser.PrimitiveContext) -> Any:  # noqa: N802 - ANTLR's name
         value = super().visitPrimitive(ctx)
         return ctx.getText() if isinstance(value, int | float) else value
+
+    def visitFunction(self, ctx: OverrideParser.FunctionContext) -> Any:  # noqa: N802 - the same
+        """What a function gives is of values, not of letters: `int(1.5)`, `sort([10,9])`."""
+        return HydraOverrideVisitor(self.functions).visitFunction(ctx)
 
 
 def _written(value: str) -> Any:

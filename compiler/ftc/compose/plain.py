@@ -9,7 +9,7 @@ leads nowhere, …) raises UncertainError, and Hydra composes it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 MISSING = "???"
+# What all references of a composition may bring: letters, and ten for each value, as much as one file may hold. One
+# leads over so many others.
+MAX_BROUGHT = 1_000_000
+VALUE = 10
+MAX_HOPS = 16
 _KEY = r"[A-Za-z]\w*"
 _REFERENCE = re.compile(rf"\$\{{(?P<dots>\.*)(?P<key>{_KEY}(?:\.{_KEY})*)\}}", re.ASCII)
 _OVERRIDE_KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*", re.ASCII)
@@ -110,12 +115,16 @@ def resolved(data: dict[str, Any], keeps_text: Callable[[KeyPath], bool]) -> dic
     return found
 
 
-class _References(NamedTuple):
-    data: dict[str, Any]
-    keeps_text: Callable[[KeyPath], bool]
+class _References:
+    def __init__(self, data: dict[str, Any], keeps_text: Callable[[KeyPath], bool]) -> None:
+        self.data, self.keeps_text = data, keeps_text
+        self._room = MAX_BROUGHT
 
     def at(self, value: Any, path: KeyPath, through: tuple[KeyPath, ...]) -> Any:
         """The value at a path with its references replaced; `through` are the places of references on the way."""
+        self._room -= VALUE + (len(value) if isinstance(value, str) else 0)
+        if self._room < 0 or len(through) > MAX_HOPS:
+            raise UncertainError  # Hydra's way measures it, and reports it
         if isinstance(value, dict):
             return {key: self.at(inner, (*path, key), through) for key, inner in value.items()}
         if isinstance(value, list):

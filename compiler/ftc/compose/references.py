@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
-from ftc.compose.plain import MISSING
+from ftc.compose.plain import MISSING, is_plain
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
@@ -28,10 +28,10 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from resolver_problems(inner, (*path, index), at)
-    elif isinstance(value, str) and "${" in value and _calls_resolver(value):
+    elif isinstance(value, str) and (wrong := _wrong(value)):
         yield Diagnostic(
             code=RESOLVER,
-            message=f"'{value}' calls a resolver, and only references to keys are allowed",
+            message=wrong,
             path=path,
             position=at(path),
             help="write ${key.path}, or the value itself; a text with ${ in it is written \\${",
@@ -44,20 +44,34 @@ def without_resolvers(value: Any) -> Any:
         return {key: without_resolvers(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [without_resolvers(inner) for inner in value]
-    return None if isinstance(value, str) and "${" in value and _calls_resolver(value) else value
+    return None if isinstance(value, str) and _wrong(value) else value
 
 
-def _calls_resolver(text: str) -> bool:
+# More in one text than anyone writes; the parser recurses.
+_MAX_REFERENCES = 64
+
+
+def _wrong(text: str) -> str:
+    """What a text has that is not a plain reference; empty if it has nothing."""
+    if "${" not in text or is_plain(text):
+        return ""
+    if text.count("${") > _MAX_REFERENCES:
+        return f"has more than {_MAX_REFERENCES} references, not all of them plain"
     try:
-        return _has_resolver(parse_interpolation(text))
+        tree = parse_interpolation(text)
     except OmegaConfBaseException:
-        return True
+        tree = None
+    if tree is None or _has(tree, OmegaConfGrammarParser.InterpolationResolverContext):
+        return f"'{text}' calls a resolver, and only references to keys are allowed"
+    if _has(tree, OmegaConfGrammarParser.InterpolationNodeContext, 2):
+        return f"'{text}' has a reference inside a reference, and only references to keys are allowed"
+    return ""
 
 
-def _has_resolver(tree: Any) -> bool:
-    if isinstance(tree, OmegaConfGrammarParser.InterpolationResolverContext):
-        return True
-    return any(_has_resolver(child) for child in getattr(tree, "children", None) or ())
+def _has(tree: Any, kind: type, levels: int = 1) -> bool:
+    """Whether a tree has a node of a kind, inside so many of them."""
+    levels -= isinstance(tree, kind)
+    return levels == 0 or any(_has(child, kind, levels) for child in getattr(tree, "children", None) or ())
 
 
 _REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{(?P<dots>\.*)(?P<key>[^${}:]+)\}")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from hydra.core.override_parser.types import Glob, Override
 
+from ftc.compose.limits import MAX_COMBINATIONS, too_many
 from ftc.compose.loader import groups
 from ftc.compose.overrides import problem, read, value_tree
-from ftc.diagnostics.codes import CHOICE
+from ftc.diagnostics.codes import CHOICE, TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +73,11 @@ def points(
     left_out = [[choice for text in exclude if (choice := _choice(text, known, problems))] for exclude in excludes]
     if problems:
         return (), tuple(problems)
+    count = prod(len(one.values) for one in choices)
+    if count > MAX_COMBINATIONS:
+        swept = " ".join(one.text for one in choices if one.swept)
+        wrong = f"gives {count} combinations, and {MAX_COMBINATIONS} are allowed"
+        return (), (problem(TOO_LARGE, wrong, swept, "give fewer values, or several matrices"),)
     combinations = list(product(*(one.values for one in choices)))
     for exclude in left_out:
         kept = [combination for combination in combinations if not _matches(choices, combination, exclude)]
@@ -101,6 +108,9 @@ def _choice(text: str, known: dict[str, tuple[str, ...]], problems: list[Diagnos
     key = override.get_key_element().lstrip("+")
     if not override.is_sweep_override():
         return _Choice(text, key, ((text, repr(override.value())),), swept=False)
+    if wrong := too_many(override):
+        problems.append(problem(TOO_LARGE, wrong, text, "give fewer, or several matrices"))
+        return None
     values = _values(override, text, known.get(override.key_or_group, ()))
     if wrong := _wrong(override, values):
         problems.append(problem(CHOICE, wrong, text, "give each value once: key=a,b"))

@@ -12,6 +12,7 @@ VALUE = "FTC012"
 NO_OPTIONS = "FTC013"
 NO_RULE = "FTC014"
 SILENCES_NOTHING = "FTC015"
+TOO_LARGE = "FTC016"
 
 TEXTS = {
     NOT_AN_OVERRIDE: """An override is group=option or key.path=value.
@@ -98,6 +99,16 @@ TEXTS = {
 
     Wrong: 'ignore=[FTC209]'
     Right: 'ignore=[FTC209]' storage=per-pod
+    """,
+    TOO_LARGE: """What an override or a reference stands for has an end that memory can hold.
+
+    A few letters can stand for billions: brackets in brackets, a range, a product of several values, a reference to a
+    text that is made of references itself. It is counted before it is made. A matrix has at most 10000 combinations; an
+    override has at most 131072 letters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits;
+    references bring at most 1000000 letters, and lead over at most 16 others.
+
+    Wrong: nodes=1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
+    Right: nodes=1
     """,
 }
 """What `ftc rule` says of each, in the form of a rule's docstring."""

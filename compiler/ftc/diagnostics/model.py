@@ -44,6 +44,8 @@ class Related(msgspec.Struct, frozen=True):
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """One finding; `code` is stable, `help` says what to do.
 
+    What is wrong with the command line or the system, and not with the configuration, has no code.
+
     `at_key` says that the key itself is wrong, not its value. `follows_from` is the key whose finding explains it.
     """
 

@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
-from typing import NamedTuple
+from math import isfinite
+from typing import Any, NamedTuple
 
 _TAB = "    "
+# Letters and marks that are printable to Python and show nothing (Unicode, Default_Ignorable_Code_Point; a blank of
+# Braille), so that two names would look the same.
+_INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+_HIDDEN = re.compile(f"[{_INVISIBLE}]")
+# A runner of GitHub Actions takes `::name::` at the start of a line, and `##[name]` anywhere in it, for a command; one
+# of Azure Pipelines `##vso[name]`. Source: actions/runner, src/Runner.Common/ActionCommand.cs.
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[A-Za-z]*\[)")
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON that any reader takes, and no log of a CI system obeys.
+
+    It is ASCII, so that no text of a user's reaches a terminal as it is. What JSON has no form for, YAML's infinity
+    and bytes, is a text.
+    """
+    return inert_json(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def inert_json(text: str) -> str:
+    """JSON without what `inert` writes out; all of it can be in texts only."""
+    return _COMMAND.sub(r"\\u0023", text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    is_json = value is None or isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
+    return value if is_json else str(value)
 
 
 class Cell(NamedTuple):
@@ -17,7 +54,14 @@ class Cell(NamedTuple):
 
 def escaped(text: str) -> str:
     r"""The text with what would move a cursor, colour a terminal or hide itself written out: `\x1b`, `\u202e`."""
-    return text if text.isprintable() else "".join(_shown(letter) for letter in text)
+    if text.isprintable() and not _HIDDEN.search(text):
+        return text
+    return "".join(_shown(letter) for letter in text)
+
+
+def inert(line: str) -> str:
+    r"""The line with what the log of a CI system would obey written out: `\x3a:add-mask::`, `\x23#[error]`."""
+    return _COMMAND.sub(lambda found: rf"{found[1] or ''}\x{'3a' if found[0].endswith(':') else '23'}", line)
 
 
 def cells(line: str) -> list[Cell]:
@@ -30,7 +74,7 @@ def _cell(shown: str) -> Cell:
 
 
 def _shown(letter: str) -> str:
-    if letter.isprintable() or unicodedata.category(letter) == "Zs":
+    if (letter.isprintable() and letter not in _INVISIBLE) or unicodedata.category(letter) == "Zs":
         return letter
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, dotted
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.shown import shown
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _command(diagnostic: Diagnostic) -> str:
     place, position = "", diagnostic.position
     if position and position.line:
         place = f"file={_property(position.source)},line={position.line},col={position.column},"
-    return f"::{_COMMANDS[diagnostic.severity]} {place}title={_property(diagnostic.code)}::{_data(diagnostic)}"
+    return f"::{_COMMANDS[diagnostic.severity]} {place}title={_property(diagnostic.code or 'ftc')}::{_data(diagnostic)}"
 
 
 def _property(text: str) -> str:
@@ -44,4 +44,4 @@ def _data(diagnostic: Diagnostic) -> str:
     lines = [f"{where}{what}{diagnostic.message}"]
     lines += [f"{dotted(related.path)} is set at {related.position}" for related in diagnostic.related]
     lines += [f"help: {diagnostic.help}"] if diagnostic.help else []
-    return "\n".join(escaped(line) for line in lines).translate(_DATA)
+    return "\n".join(inert(escaped(line)) for line in lines).translate(_DATA)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import dotted
+from ftc.diagnostics.printable import inert_json
 from ftc.diagnostics.shown import shown
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
     """The array, one object a line; in ASCII, so that no text of a user's reaches a terminal as it is."""
-    rows = [json.dumps(one) for one in objects(diagnostics)]
+    rows = [inert_json(json.dumps(one)) for one in objects(diagnostics)]
     return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
 
 
@@ -27,7 +28,7 @@ def objects(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
 
 def _object(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
-        "code": diagnostic.code,
+        "code": diagnostic.code or None,
         "severity": diagnostic.severity.value,
         "message": diagnostic.message,
         "help": diagnostic.help or None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ftc.diagnostics.excerpt import Excerpt, of_file, of_override
 from ftc.diagnostics.model import Diagnostic, Position, dotted
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.shown import shown
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LONGEST = 200
 
 def render(diagnostics: Iterable[Diagnostic], lines: Lines = lambda _: (), paint: Paint = lambda text, _: text) -> str:
     """One finding after the other: what is wrong, the line where it is, what else has a part in it, what to do."""
-    return "".join(f"{line}\n" for diagnostic in shown(diagnostics) for line in _lines(diagnostic, lines, paint))
+    return "".join(f"{inert(line)}\n" for diagnostic in shown(diagnostics) for line in _lines(diagnostic, lines, paint))
 
 
 def _lines(diagnostic: Diagnostic, lines: Lines, paint: Paint) -> Iterator[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ftc.diff.changes import Change, differences
-from ftc.diff.objects import Read, as_kubernetes, pairs, things
+from ftc.diff.objects import Read, as_kubernetes, things
+from ftc.diff.pairing import pairs
 from ftc.driver import Request, State
 from ftc.explain.artifact import ABSENT, Address
 from ftc.explain.origins import plain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.explain.artifact import ABSENT, Address, Item, item
+from ftc.explain.artifact import ABSENT, Address, Item, steps
 from ftc.explain.paths import opened
 from ftc.explain.paths import written as path_text
 from ftc.plan.pod import CARRIED
@@ -44,6 +44,8 @@ _VARIABLES = "env"
 _USED = re.compile(r"\$\(([^()]+)\)")
 _QUANTITIES = ("limits", "requests", "capacity")
 _QUANTITY = ("sizeLimit", "storage", "size")
+# What Kubernetes reads as a quantity, with fewer digits than Python takes long for.
+_NUMBER = re.compile(r"[-+]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3}|[numkMGTPE]|[KMGTPE]i)?")
 
 
 def differences(before: Any, after: Any, address: Address = ()) -> Iterator[Change]:
@@ -71,10 +73,10 @@ def _opened(value: Any, address: Address) -> Any:
 def _same(before: Any, after: Any, address: Address) -> bool:
     if isinstance(before, bool) != isinstance(after, bool):
         return False
-    if before == after:
+    if before == after or (before != before and after != after):  # noqa: PLR0124 - NaN is not itself
         return True
-    scalars = isinstance(before, str | int | float) and isinstance(after, str | int | float)
-    return scalars and _is_quantity(address) and quantity(before) == quantity(after)
+    are_quantities = _is_quantity(address) and all(_NUMBER.fullmatch(str(value)) for value in (before, after))
+    return are_quantities and quantity(before) == quantity(after)
 
 
 def _is_quantity(address: Address) -> bool:
@@ -84,8 +86,8 @@ def _is_quantity(address: Address) -> bool:
 
 def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator[Change]:
     field = str(address[-1]) if address else ""
-    old = {item(before, index, field): value for index, value in enumerate(before)}
-    new = {item(after, index, field): value for index, value in enumerate(after)}
+    old = dict(zip(steps(before, field), before, strict=True))
+    new = dict(zip(steps(after, field), after, strict=True))
     unnamed = [step for step in (*old, *new) if isinstance(step, int)]
     if unnamed and len(before) != len(after):
         yield Change(address, before, after, Kind.CHANGED)

@@ -1,4 +1,4 @@
-"""The objects of compiled files, and which of them are the same thing before and after."""
+"""The objects of compiled files, identified as Kubernetes identifies them."""
 
 from __future__ import annotations
 
@@ -6,71 +6,110 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ftc.driver import SPEC
-from ftc.explain.artifact import ABSENT
-from ftc.output import kustomization
 from ftc.plan.pod import CARRIED
 from ftc.source import documents, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_ASIDE = (SPEC, kustomization.FILE)
 MANIFESTS = (".yaml", ".yml")
+_LIST = "List"
+_NAMING = {"apiVersion", "kind", "resources"}
 
 
 Read: TypeAlias = Callable[[str], Iterable[Any]]
 """How the documents of a text are read."""
 
 
+def encoded(text: str) -> bytes:
+    """The bytes of a file's text; those that are not UTF-8 are kept as surrogates, so that two of them differ."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def as_kubernetes(text: str) -> list[Any]:
     """The documents that Kubernetes would read; the text itself where it is malformed."""
-    found, problems = documents(text.encode(), "")
+    found, problems = documents(encoded(text), "")
     return [text] if problems else [document.data for document in found]
 
 
 class Thing(NamedTuple):
-    """An object of Kubernetes, with its kind as kubectl writes it (`Job.batch`), or a file, with its name."""
+    """An object of Kubernetes, with its kind as kubectl writes it (`Job.batch`), or a file, with its name.
+
+    The version of an API is not part of the identity. The cluster generates the name of an object with a
+    `generateName`, so several objects may have the same one.
+    """
 
     kind: str
     name: str
     content: Any
+    namespace: str = ""
+    is_object: bool = False
+    is_generated: bool = False
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.name}" if self.name else self.kind
+        return f"{self.kind}/{self.name}{f' in {self.namespace}' if self.namespace else ''}" if self.name else self.kind
 
-
-class Pair(NamedTuple):
-    """The same thing before and after; ABSENT content where it is not there."""
-
-    before: Thing
-    after: Thing
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What two objects of a cluster cannot share, unless the cluster generates their names."""
+        return self.kind, self.namespace, self.name
 
 
 def things(files: Mapping[str, str], read: Read = as_kubernetes) -> list[Thing]:
-    """All that the files say, once: neither the spec, whose effects these are, nor what a manifest carries itself."""
-    found = [thing for name, text in files.items() if name not in _ASIDE for thing in _things(name, text, read)]
-    carried = {text for thing in found if thing.name for text in _carried(thing.content)}
-    return [thing for thing in found if thing.name or files[thing.kind] not in carried]
+    """All that the files say, once: not the spec, whose effects these are, nor what a manifest carries itself."""
+    found = [thing for name, text in files.items() if name != SPEC for thing in _things(name, text, read)]
+    found = [thing for thing in found if not _only_names(thing.content, files)]
+    carried = {text for thing in found if thing.is_object for text in _carried(thing.content)}
+    return [thing for thing in found if thing.is_object or files[thing.kind] not in carried]
+
+
+def _only_names(content: Any, files: Mapping[str, str]) -> bool:
+    """Whether a document is a kustomization that says nothing but which of the files belong together."""
+    if not isinstance(content, dict) or content.get("kind") != "Kustomization" or content.keys() - _NAMING:
+        return False
+    named = content.get("resources")
+    return isinstance(named, list) and all(isinstance(name, str) and name in files for name in named)
 
 
 def _things(name: str, text: str, read: Read) -> Iterator[Thing]:
     if name.endswith(MANIFESTS):
         for content in read(text):
-            is_object = isinstance(content, dict) and "kind" in content and "apiVersion" in content
-            yield Thing(_kind(content), _name(content), content) if is_object else Thing(name, "", content)
+            yield from _objects(name, content)
     else:
-        document, _ = parse(text, name) if name.endswith(".json") else (None, ())
-        yield Thing(name, "", document.data if document else text)
+        document, _ = parse(text, name) if name.endswith(".json") and _is_unicode(text) else (None, ())
+        yield from _objects(name, document.data if document else text)
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _objects(file: str, content: Any) -> Iterator[Thing]:
+    """The objects of a document; the items of a list of kubectl's are objects themselves."""
+    if not (isinstance(content, dict) and "kind" in content and "apiVersion" in content):
+        yield Thing(file, "", content)
+    elif str(content["kind"]).endswith(_LIST) and isinstance(content.get("items"), list):
+        for item in content["items"]:
+            yield from _objects(file, _typed(item, content))
+    else:
+        metadata = content.get("metadata")
+        names = metadata if isinstance(metadata, dict) else {}
+        name = names.get("name") or names.get("generateName") or "?"
+        generated = not names.get("name")
+        yield Thing(_kind(content), str(name), content, str(names.get("namespace") or ""), True, generated)  # noqa: FBT003
+
+
+def _typed(item: Any, of_list: dict[str, Any]) -> Any:
+    """An item of a list of one kind (`JobList`) leaves its kind out."""
+    kind = str(of_list["kind"]).removesuffix(_LIST)
+    if not isinstance(item, dict) or not kind:
+        return item
+    return {"apiVersion": of_list["apiVersion"], "kind": kind, **item}
 
 
 def _kind(content: dict[str, Any]) -> str:
     group, slash, _ = str(content["apiVersion"]).partition("/")
     return f"{content['kind']}.{group}" if slash else str(content["kind"])
-
-
-def _name(content: dict[str, Any]) -> str:
-    metadata = content.get("metadata") or {}
-    return str(metadata.get("name") or metadata.get("generateName") or "?")
 
 
 def _carried(value: Any) -> Iterator[str]:
@@ -84,16 +123,3 @@ def _carried(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _carried(inner)
-
-
-def pairs(before: list[Thing], after: list[Thing]) -> list[Pair]:
-    """What belongs together: by kind and name, and the one of its kind that is left on both sides."""
-    old, new = {str(thing): thing for thing in before}, {str(thing): thing for thing in after}
-    found = [Pair(old[name], thing) for name, thing in new.items() if name in old]
-    removed = [thing for name, thing in old.items() if name not in new]
-    for thing in [thing for name, thing in new.items() if name not in old]:
-        same = [one for one in removed if one.kind == thing.kind]
-        alone = len(same) == 1 and sum(one.kind == thing.kind for one in new.values() if str(one) not in old) == 1
-        found.append(Pair(same[0] if alone else Thing(thing.kind, thing.name, ABSENT), thing))
-        removed = [one for one in removed if not (alone and one is same[0])]
-    return found + [Pair(thing, Thing(thing.kind, thing.name, ABSENT)) for thing in removed]

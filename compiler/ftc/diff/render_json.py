@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from ftc.diagnostics.printable import as_json
 from ftc.diagnostics.redact import redacted, without_secrets
 from ftc.diff.changes import named, plain, written
 from ftc.explain.artifact import ABSENT
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def render(differences: Iterable[Difference]) -> str:
     """Everything, in full."""
-    return json.dumps([_run(one) for one in differences], indent=2, ensure_ascii=False) + "\n"
+    return as_json([_run(one) for one in differences]) + "\n"
 
 
 def _run(difference: Difference) -> dict[str, Any]:

@@ -25,11 +25,14 @@ _ROWS = 100
 _LINES = 60
 _LONGEST = 300
 _NAME = 150
+_NOTES = 20
+_BAR = re.compile(r"(?<=\\)\|")
+_WORDS = re.compile(r"(?!.*www\.)[A-Za-z0-9 ,.;()-]*")
 
 
-def render(differences: Sequence[Difference], note: str = "") -> str:
-    """The comment; where it would be too long, what is left out is said."""
-    said = f"\n{_plain(note)}\n" if note else ""
+def render(differences: Sequence[Difference], notes: Sequence[str] = ()) -> str:
+    """The comment; it says what is left out if it would be too long."""
+    said = _notes(notes)
     if not differences:
         return f"Nothing changes on the cluster.\n{said}"
     head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
@@ -44,6 +47,12 @@ def render(differences: Sequence[Difference], note: str = "") -> str:
     if left_out:
         text += f"\nThe changes of {_count(len(left_out), 'more run')} do not fit into a comment: see `ftc diff`.\n"
     return text
+
+
+def _notes(notes: Sequence[str]) -> str:
+    more = [f"… and {len(notes) - _NOTES} more remarks: see `ftc diff`."] if len(notes) > _NOTES else []
+    shown = [note if len(note) <= _LONGEST else f"{note[: _LONGEST - 1]}…" for note in notes[:_NOTES]]
+    return "".join(f"\n{line}\n" for line in [*map(_plain, shown), *more])
 
 
 def _table(differences: Sequence[Difference]) -> str:
@@ -78,7 +87,7 @@ def _fitting(difference: Difference, room: int) -> str:
 
 
 def _section(difference: Difference, number: int) -> str:
-    title = html.escape(escaped(_named(difference)))
+    title = f"<code>{html.escape(escaped(_named(difference)))}</code>"
     first, more = difference.told[:number], len(difference.told) - number
     body = "".join(_thing(thing, list(told)) for thing, told in groupby(first, lambda one: one.thing))
     rest = f"\n… and {_count(more, 'more change')}: see `ftc diff`.\n" if more else ""
@@ -115,16 +124,20 @@ def _fence(told: Told, lines: Sequence[str]) -> str:
 
 
 def _code(text: str) -> str:
-    """A text as code, also in a cell of a table, where a bar would end it (GitHub Flavored Markdown, tables)."""
-    text = escaped(text).replace("|", "\\|")
+    """A text as code, which has no markup, no mention and no link in it.
+
+    In a cell of a table a bar would end it (GitHub Flavored Markdown, tables); a backslash before it could be read as
+    the one that is escaped.
+    """
+    text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
 
 
 def _plain(text: str) -> str:
-    """A text as it is, whatever is markup in it."""
-    return re.sub(r"([\\`*_\[\]<>#|~&!@])", r"\\\1", escaped(text))
+    """A text in which nothing is markup, a mention or a link; GitHub looks for the last two after the backslashes."""
+    return text if _WORDS.fullmatch(text) else _code(text)
 
 
 def _count(number: int, what: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.redact import redacted
 from ftc.diff.changes import Kind, named, written
 from ftc.diff.report import Status
@@ -30,7 +30,7 @@ _LINE = re.compile(r":[0-9]+$")
 
 def render(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
     """One run after the other."""
-    return "".join(f"{line}\n" for one in differences for line in _run(one, paint))
+    return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint))
 
 
 def _run(difference: Difference, paint: Paint) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +12,9 @@ import msgspec
 from ftc import __version__
 from ftc.diff import causes
 from ftc.diff.changes import Change, differences
-from ftc.diff.objects import Pair, pairs, things
+from ftc.diff.objects import Thing, things
+from ftc.diff.pairing import Pair, pairs
 from ftc.driver import State
-from ftc.explain.artifact import ABSENT
 from ftc.explain.origins import origins, plain
 from ftc.explain.paths import Found, find, written
 from ftc.resources import directory
@@ -26,16 +27,23 @@ FTC = "ftc"
 """The cause of what no key has brought: this ftc does not compile the same spec to what was kept."""
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, dict=True):
     """One compiled run: its files, the targets among them, and the compile, where there is one to ask for causes.
 
-    Files that were `kept` somewhere were compiled before, and this ftc may compile the same spec to others.
+    Files that were `kept` somewhere were compiled before, and this ftc may compile the same spec to others. Messages
+    call the files by their names in `directory`.
     """
 
     files: dict[str, str]
     targets: tuple[str, ...] = ()
     state: Callable[[], State | None] = lambda: None
     kept: str = ""
+    directory: str = ""
+
+    @cached_property
+    def things(self) -> list[Thing]:
+        """The objects and files that are compared."""
+        return things(self.files)
 
 
 class Status(StrEnum):
@@ -80,12 +88,12 @@ def compare(before: Mapping[str, Run], after: Mapping[str, Run]) -> tuple[Differ
 def _compare(name: str, before: Run | None, after: Run | None) -> Difference | None:
     if before is None or after is None:
         status, run = (Status.ADDED, after) if after else (Status.REMOVED, before)
-        return Difference(name, status, things=tuple(str(one) for one in things(run.files))) if run else None
+        return Difference(name, status, things=tuple(str(one) for one in run.things)) if run else None
     if before.files == after.files:
         return None
     found = [
         (pair, change)
-        for pair in pairs(things(before.files), things(after.files))
+        for pair in pairs(before.things, after.things)
         for change in differences(pair.before.content, pair.after.content)
     ]
     return Difference(name, Status.CHANGED, tuple(_told(found, before, after))) if found else None
@@ -95,13 +103,14 @@ def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Tol
     old, new = before.state(), after.state()
     effects: list[causes.Effect] = []
     if old and new and old.spec and new.spec:
-        effects = causes.effects(old.spec, new.spec, after.targets)
+        both = tuple(target for target in after.targets if target in before.targets)
+        effects = causes.effects(old.spec, new.spec, both)
     elif new and new.spec:
         effects = causes.all_effects(new.spec, after.targets)
     known = [(effect, _cause(effect.key, old, new)) for effect in effects]
     if before.kept and old:
         known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
-    return [Told(_named(pair), change, _near(known, pair.after.kind, change)) for pair, change in found]
+    return [Told(pair.label, change, _near(known, pair.after.kind, change)) for pair, change in found]
 
 
 def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -> tuple[Cause, ...]:
@@ -112,10 +121,6 @@ def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -
 
 def _files(state: State) -> dict[str, str]:
     return {artifact.name: artifact.text for artifact in state.artifacts()}
-
-
-def _named(pair: Pair) -> str:
-    return str(pair.before if pair.after.content is ABSENT else pair.after)
 
 
 def _cause(key: KeyPath, old: State | None, new: State | None) -> Cause:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -26,12 +27,12 @@ def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[tuple[Path, ..
     NoRevisionError says what git does not find.
     """
     here = Path.cwd()
-    top = Path(_git("rev-parse", "--show-toplevel").decode().strip()).resolve()
+    top = Path(os.fsdecode(_git("rev-parse", "--show-toplevel").removesuffix(b"\n"))).resolve()
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
     inside = {path: path.resolve().relative_to(top) for path in paths if path.resolve().is_relative_to(top)}
     with tempfile.TemporaryDirectory(prefix="ftc-") as scratch:
         for path in inside.values():
-            _extract(commit, top, path, Path(scratch))
+            _extract(commit, top, path, Path(scratch).resolve())
         there = Path(scratch) / here.resolve().relative_to(top)
         there.mkdir(parents=True, exist_ok=True)
         with chdir(there):
@@ -41,11 +42,28 @@ def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[tuple[Path, ..
 
 
 def _extract(commit: str, top: Path, path: Path, into: Path) -> None:
-    if not _git("-C", str(top), "ls-tree", commit, "--", str(path)):
+    """What is below a path, and what links in it lead to; a link that leads out of the repository leads nowhere."""
+    if (into / path).exists() or not _git("-C", str(top), "ls-tree", commit, "--", _literal(path)):
         return
-    archive = _git("-C", str(top), "archive", "--format=tar", commit, "--", str(path))
+    archive = _git("-C", str(top), "archive", "--format=tar", commit, "--", _literal(path))
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(into, filter="data")
+        tar.extractall(into, filter=_without_links_out)  # noqa: S202 - the filter is what the rule asks for
+        links = [Path(os.path.normpath(Path(one.name).parent / one.linkname)) for one in tar if one.issym()]
+    for target in links:
+        if not target.is_absolute() and target.parts[:1] != ("..",) and not os.path.lexists(into / target):
+            _extract(commit, top, target, into)
+
+
+def _literal(path: Path) -> str:
+    """A path that git takes for no pattern."""
+    return f":(literal){path}"
+
+
+def _without_links_out(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo | None:
+    try:
+        return tarfile.data_filter(member, into)
+    except tarfile.FilterError:
+        return None
 
 
 def _git(*arguments: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.diff.objects import MANIFESTS
+from ftc.diff.objects import MANIFESTS, encoded
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
 from ftc.golden import case as cases
@@ -65,33 +65,39 @@ def _kept(directory: Path) -> dict[str, str]:
 
 
 def of_path(path: Path) -> dict[str, Run]:
-    """A file as it is; a directory with all below it, one run a directory, by its place."""
-    if path.is_file():
-        return {"": Run({path.name: _text(path)})}
+    """A file as it is; a directory with all below it, one run a directory, by its place.
+
+    A pipe, such as the shell's `<(kubectl get …)`, is a manifest.
+    """
+    if not path.is_dir():
+        return {"": Run({path.name if path.is_file() else "pipe.yaml": _text(path)}, directory=str(path.parent))}
     compiled = [file for file in path.rglob("*") if _is_compiled(file)]
     inside = sorted({file.parent for file in compiled if not _is_hidden(file.relative_to(path))})
     return {"" if one == path else str(one.relative_to(path)): _of_directory(one) for one in inside}
 
 
+def ignored(path: Path) -> list[str]:
+    """The files of a directory that are not compared: ftc does not write files of their names, and knows no format."""
+    inside = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
+    return sorted(str(file) for file in inside if not _is_compiled(file) and file.name not in _NOT_COMPILED)
+
+
 def problems(one: dict[str, Run], other: dict[str, Run]) -> tuple[Diagnostic, ...]:
     """What is malformed among the manifests that stand on one side only."""
-    texts = {file: text for file, text in _manifests(one).items() if _manifests(other).get(file) != text}
-    return tuple(problem for file, text in texts.items() for problem in documents(text.encode(), file)[1])
-
-
-def _manifests(runs: dict[str, Run]) -> dict[str, str]:
-    return {
-        str(PurePath(place) / name): text
-        for place, run in runs.items()
+    texts = {
+        str(PurePath(run.directory) / name): text
+        for place, run in one.items()
         for name, text in run.files.items()
-        if name.endswith(MANIFESTS)
+        if name.endswith(MANIFESTS) and not (place in other and other[place].files.get(name) == text)
     }
+    return tuple(problem for file, text in texts.items() for problem in documents(encoded(text), file)[1])
 
 
 def _of_directory(directory: Path) -> Run:
     files = {file.name: _text(file) for file in sorted(directory.iterdir()) if _is_compiled(file)}
     targets = tuple(name for name, target in TARGETS.items() if target.file in files)
-    return Run(files, targets, partial(_spec, directory) if SPEC in files else lambda: None)
+    spec = partial(_spec, directory) if SPEC in files else lambda: None
+    return Run(files, targets, spec, directory=str(directory))
 
 
 def _spec(directory: Path) -> State | None:
@@ -111,4 +117,4 @@ def _is_hidden(file: Path) -> bool:
 
 
 def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace")
+    return file.read_text(encoding="utf-8", errors="surrogateescape")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftc.editor import offers
-from ftc.spec import schema as spec_schema
+from ftc.spec.shapes import spec_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def make(name: str) -> dict[str, Any]:
     """The schema of a group's files, or of a primary config."""
     definitions = _definitions()
     owner, key = _GROUPS.get(name, ("", ""))
-    top = _partial(spec_schema.make()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
+    top = _partial(spec_schema()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
     top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores what stands beside a reference
     definitions |= _defaults(name)
     defaults = {"$ref": f"#/$defs/{offers.DEFAULTS}"}
@@ -95,7 +95,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 def _definitions() -> dict[str, Any]:
     """The types of the spec, and what the trainer takes where they leave it open."""
-    found = {key: _partial(one) for key, one in spec_schema.make()["$defs"].items()}
+    found = {key: _partial(one) for key, one in spec_schema()["$defs"].items()}
     for (owner, key), arguments in _ARGUMENTS.items():
         known = found[owner]["properties"]
         found[owner] = {**found[owner], "properties": {**known, key: _as_arguments(known[key], arguments)}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import yaml
@@ -51,10 +52,22 @@ def address(document: Any, path: KeyPath) -> Address:
 
 def item(items: list[Any], index: int, field: str) -> int | Item:
     """The item at a place of the list `field`; the place itself where nothing tells the item apart."""
+    return steps(items, field)[index]
+
+
+def steps(items: list[Any], field: str) -> list[int | Item]:
+    """Each item of the list `field`, as `item` says."""
     keys = MERGE_KEYS.get(field, ("name",))
-    known = [tuple(item.get(key) for key in keys) if isinstance(item, dict) else () for item in items]
-    alone = any(part is not None for part in known[index]) and known.count(known[index]) == 1
-    return Item(keys, known[index]) if alone else index
+    known = [_told_apart(item, keys) for item in items]
+    counts = Counter(known)
+    return [Item(keys, values) if values and counts[values] == 1 else i for i, values in enumerate(known)]
+
+
+def _told_apart(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    """The values of the merge keys; nothing where all are missing, or one is a collection."""
+    values = tuple(item.get(key) for key in keys) if isinstance(item, dict) else ()
+    plain = not any(isinstance(value, dict | list) for value in values)
+    return values if plain and any(value is not None for value in values) else ()
 
 
 def look(document: Any, where: Address) -> Any:

@@ -34,11 +34,11 @@ def plain(spec: JobSpec) -> Json:
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The keys below a key that hold no further keys; the key itself where there are none."""
+    """The keys below a key that hold no further keys; the key itself if there are none. Nothing at all has no key."""
     inner = value.items() if isinstance(value, dict) else ()
     for key, one in inner:
         yield from leaves(one, (*path, key))
-    if not inner:
+    if not inner and path:
         yield path
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.redact import redacted
 from ftc.yaml_text import dump
 
@@ -12,14 +14,16 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 _WIDTH = 100
+# Lines are shown as one; a byte that is not UTF-8, a surrogate, is not written by libyaml.
+_NO_YAML = re.compile("[\n\ud800-\udfff]")
 
 
 def shown(path: KeyPath, value: Any) -> str:
     """A value on one line, without the secrets that it or its name gives away."""
     name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
-    as_json = isinstance(value, dict | list) or (isinstance(value, str) and "\n" in value)
+    as_json = isinstance(value, dict | list) or (isinstance(value, str) and _NO_YAML.search(value) is not None)
     text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
-    text = redacted(f"{name}{text}").removeprefix(name)
+    text = escaped(redacted(f"{name}{text}").removeprefix(name))
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc import source
+from ftc import docstrings, source
 from ftc.compose.sweep import Point, points
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors
@@ -71,6 +72,9 @@ def compiled(
     made, refused = {}, {}
     for point in found:
         place = directory / point.directory if point.chosen else directory
+        if place.is_symlink():
+            refused[str(place.relative_to(directory.parent))] = _link(place)
+            continue
         state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets), conf)
         if has_errors(state.diagnostics):
             refused[str(place.relative_to(directory.parent))] = state.diagnostics
@@ -90,13 +94,16 @@ def _invalid(message: str, document: source.Document) -> Diagnostic:
 def schema() -> dict[str, Any]:
     """The JSON Schema of `case.yaml`, for editors."""
     found = msgspec.json.schema(Case)
+    found["$defs"]["Case"]["description"] = inspect.cleandoc(docstrings.of(Case))
     found["$defs"]["Case"]["properties"]["targets"]["items"] = {"enum": list(TARGETS)}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
 
 
 def names(directory: Path) -> list[str]:
     """The cases of a golden directory."""
-    return sorted(file.parent.name for file in directory.glob(f"*/{FILE}"))
+    return sorted(
+        file.parent.name for file in directory.glob(f"*/{FILE}") if file.is_file() and not file.parent.is_symlink()
+    )
 
 
 def conf_beside(directory: Path) -> tuple[Path, ...]:
@@ -109,7 +116,14 @@ def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
     """What looks like a case of a golden directory and stands where none is read, by its place."""
     alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
     wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
-    return {str(place): (_overlooked(directory, place),) for place in wrong if not place.parts[0].startswith(".")}
+    links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
+    shown = [place for place in wrong if not place.parts[0].startswith(".")]
+    return {str(place): (_overlooked(directory, place),) for place in shown} | links
+
+
+def _link(place: Path) -> tuple[Diagnostic, ...]:
+    message, help_ = "is a link, and nothing is written through one", "put the directory itself here"
+    return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
 
 
 def _overlooked(directory: Path, place: Path) -> Diagnostic:

@@ -94,15 +94,21 @@ def _kind(name: str, stands: str | None, should: str | None, recorded: dict[str,
 
 def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[Finding]:
     """What stands in directories that the case has no more, itself or for a combination."""
-    for one in [directory, *sorted(directory.iterdir())]:
+    for one in [directory, *_directories(directory)]:
         if one not in made and (one / record.FILE).is_file():
             yield from _in_directory(one, {})
 
 
 def _without_a_case(golden: Path) -> list[Path]:
     """Directories that ftc has written, whose case is gone."""
-    inside = [one for one in sorted(golden.iterdir()) if one.is_dir() and not (one / cases.FILE).exists()]
+    inside = [one for one in _directories(golden) if not (one / cases.FILE).exists()]
     return [one for one in inside if any(one.glob(f"**/{record.FILE}"))]
+
+
+def _directories(directory: Path) -> list[Path]:
+    """Without links, which may lead out of golden/, and without hidden ones."""
+    inside = [one for one in sorted(directory.iterdir()) if one.is_dir() and not one.is_symlink()]
+    return [one for one in inside if not one.name.startswith(".")]
 
 
 def _files(directory: Path) -> list[Path]:

@@ -10,17 +10,24 @@ import msgspec
 from ftc.lint.objects import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ftc.lint.pod_manifest import Container
     from ftc.lint.subjects import Job, Pod
 
 INDEX = ("VC_TASK_INDEX", "VK_TASK_INDEX")
 TORCH = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK")
+# What expansions may add up to in one container: no value that a rule asks for is longer, and thirty variables that
+# double, `$(A)$(A)`, would fill the memory. What is beyond is unknown.
+MAX_EXPANDED = 65_536
+_REFERENCE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)")
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """A variable, its value where that is known, and who gives it; `index` is the place in the container's `env`."""
+    """A variable, its value if it is known, and who gives it; `index` is the place in the container's `env`.
+
+    `size` counts the bytes of the value, as far as they are known, also of one that is too long to be kept.
+    """
 
     name: str
     value: str | None = None
@@ -28,6 +35,7 @@ class Variable(msgspec.Struct, frozen=True):
     index: int | None = None
     secret: bool = False
     field: str = ""
+    size: int = 0
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -52,13 +60,17 @@ class Environment(msgspec.Struct, frozen=True):
 def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
     """What a container finds; plugins come after the container's own variables, and the last of a name counts."""
     found: dict[str, Variable] = {}
+    room = MAX_EXPANDED
     for index, given in enumerate(container.env):
         source = given.value_from
         secret = source is not None and source.secret_key_ref is not None
         field = source.field_ref.field_path if source is not None and source.field_ref is not None else ""
         value = given.value if source is None else None
         value = "" if source is None and value is None else value
-        found[given.name] = Variable(given.name, _expanded(value, found), index=index, secret=secret, field=field)
+        size = size_of(value or "", found)
+        if value is not None and "$(" in value:
+            value, room = _expanded(value, found) if size <= room else None, room - min(size, room)
+        found[given.name] = Variable(given.name, value, index=index, secret=secret, field=field, size=size)
     for added in plugin_variables(pod, init=init):
         found[added.name] = added
     if pod.job.batch is not None and pod.job.batch.completion_mode == "Indexed":
@@ -66,14 +78,18 @@ def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
     return Environment(found, complete=not container.env_from)
 
 
-def _expanded(value: str | None, before: dict[str, Variable]) -> str | None:
-    """Kubernetes puts variables that stand earlier in for `$(NAME)`; what it does not know it leaves."""
-    if value is None or "$(" not in value:
-        return value
-    names = re.findall(r"\$\(([A-Za-z_][\w.-]*)\)", value)
-    if any(name in before and before[name].value is None for name in names):
+def size_of(text: str, before: Mapping[str, Variable]) -> int:
+    """How many bytes a text has when its variables are put in; one whose value is unknown counts nothing."""
+    pieces = _REFERENCE.split(text)
+    named = [before[name].size if name in before else len(name) + len("$()") for name in pieces[1::2]]
+    return sum(len(piece.encode("utf-8", "surrogatepass")) for piece in pieces[::2]) + sum(named)
+
+
+def _expanded(value: str, before: dict[str, Variable]) -> str | None:
+    """Kubernetes puts in the variables that come earlier for `$(NAME)`, and leaves the names that it does not know."""
+    if any(name in before and before[name].value is None for name in _REFERENCE.findall(value)):
         return None
-    return re.sub(r"\$\(([A-Za-z_][\w.-]*)\)", lambda m: before[m[1]].value or "" if m[1] in before else m[0], value)
+    return _REFERENCE.sub(lambda m: before[m[1]].value or "" if m[1] in before else m[0], value)
 
 
 def plugin_variables(pod: Pod, *, init: bool) -> Iterator[Variable]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.lint.program import unwrapped
+from ftc.lint.shell.parse import MAX_LENGTH
 from ftc.lint.shell.script import Command, Expansion, Part, Script, Word
 
 if TYPE_CHECKING:
@@ -65,8 +66,10 @@ class Launch(msgspec.Struct, frozen=True):
 
 def launches(script: Script) -> Iterator[Launch]:
     """The launches of a script, in the order of its text."""
+    room = MAX_LENGTH
     for plain in script.commands:
-        command = unwrapped(msgspec.structs.replace(plain, words=_split(plain.words, script)))
+        words, room = _split(plain.words, script, room)
+        command = unwrapped(msgspec.structs.replace(plain, words=words))
         tool, words = _tool(command)
         if tool:
             launch = _launch(tool, command, words)
@@ -147,13 +150,21 @@ def _after_equals(word: Word) -> Word:
     return Word(parts, word.raw.partition("=")[2], start)
 
 
-def _split(words: tuple[Word, ...], script: Script) -> tuple[Word, ...]:
-    """`torchrun $ARGS` with the words that ARGS holds, where it is set once."""
+def _split(words: tuple[Word, ...], script: Script, room: int) -> tuple[tuple[Word, ...], int]:
+    """`torchrun $ARGS` with the words that ARGS holds, if it is set once, and the room that is left.
+
+    Variables bring no more letters than a script may have: two thousand uses of a long one would fill the memory.
+    """
     found: list[Word] = []
     for word in words:
         held = _held(word, script)
-        found += _words(held, word.start) if held is not None else [word]
-    return tuple(found)
+        size = sum(len(part) for part in held or () if isinstance(part, str))
+        if held is None or size > room:
+            found.append(word)
+        else:
+            found += _words(held, word.start)
+            room -= size
+    return tuple(found), room
 
 
 def _held(word: Word, script: Script) -> tuple[Part, ...] | None:

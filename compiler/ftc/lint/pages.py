@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc import docstrings
 from ftc.diagnostics import page
 from ftc.lint.rules import RULES
 from ftc.resources import directory
@@ -41,5 +42,5 @@ def _manifest(name: str) -> list[str]:
 
 
 def _of(rule: Rule) -> Page:
-    written = page.read(rule.code, rule.check.__doc__ or "")
+    written = page.read(rule.code, docstrings.of(rule.check))
     return msgspec.structs.replace(written, severity=rule.severity, command=_COMMAND)

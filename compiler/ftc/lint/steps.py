@@ -97,9 +97,8 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
         return all(assignment.name != name for assignment in program.script.assignments)
 
     def value(self, word: Word) -> str | None:
-        """What a word is in every pod, where that is known."""
-        parts = [self._part(part) for part in word.parts]
-        return None if None in parts else "".join(part or "" for part in parts)
+        """What a word is in every pod, if that is known."""
+        return word.joined([self._part(part) for part in word.parts])
 
     def _part(self, part: Part) -> str | None:
         known = Word((part,), "", 0).with_values(self.values)

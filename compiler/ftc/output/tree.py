@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Self
 
-from ftc.output.write import written_before
+from ftc.output.write import remove, written_before
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,12 +51,13 @@ class Tree:
 
         A name that leads elsewhere is none of them.
         """
+        if self._work.is_symlink():
+            self._work.unlink()
         runs = self._work / _RUNS
         left = runs.read_text(encoding="utf-8").splitlines() if runs.exists() else ()
         touched = {name for name in (*directories, *left) if name and name[0] != "." and "/" not in name}
         for directory in sorted(touched):
-            if (self._root / directory).exists():
-                self._is_ours(self._root / directory)
+            self._is_there(directory)
         self._work.mkdir(parents=True, exist_ok=True)
         self._clear()
         self._replace(runs, "".join(f"{directory}\n" for directory in sorted(touched)))
@@ -65,16 +66,14 @@ class Tree:
     def _clear(self) -> None:
         """Remove what is half made; the list stays, for the next run."""
         for one in self._work.glob("*"):
-            if one.is_dir():
-                shutil.rmtree(one, ignore_errors=True)
-            elif one.name != _RUNS:
-                one.unlink()
+            if one.name != _RUNS:
+                remove(one)
 
     def put(self, directory: str, artifacts: Sequence[Artifact]) -> None:
         """Write a directory, in the place of the one that was there; one that is the same already stays."""
         place = self._root / directory
         texts = {artifact.name: artifact.text.encode() for artifact in artifacts}
-        if place.exists() and self._is_ours(place) and _contents(place) == texts:
+        if self._is_there(directory) and _contents(place) == texts:
             return
         made = self._work / "new"
         made.mkdir()
@@ -86,7 +85,7 @@ class Tree:
     def drop(self, directory: str) -> bool:
         """Remove a directory that a compile has written; whether it was there."""
         place = self._root / directory
-        there = place.exists() and self._is_ours(place)
+        there = self._is_there(directory)
         if there:
             place.rename(self._work / "old")
             shutil.rmtree(self._work / "old")
@@ -101,7 +100,13 @@ class Tree:
         made.write_text(text, encoding="utf-8", newline="\n")
         os.replace(made, file)  # noqa: PTH105 - as atomic as it reads
 
-    def _is_ours(self, place: Path) -> bool:
+    def _is_there(self, directory: str) -> bool:
+        """Whether a directory is there; one that is not all ftc's, or a link to one, is refused."""
+        place = self._root / directory
+        if place.is_symlink():
+            raise ForeignError(f"{place} is a link")
+        if not place.exists():
+            return False
         others = {file.name for file in place.iterdir()} - set(written_before(place / self._lists, self._names))
         if others:
             raise ForeignError(f"{place} has files that ftc has not written ({', '.join(sorted(others))})")
@@ -109,4 +114,5 @@ class Tree:
 
 
 def _contents(place: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in place.iterdir()}
+    """The files of a directory, without links, which no run has."""
+    return {file.name: file.read_bytes() for file in place.iterdir() if not file.is_symlink()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, pod, storage, train
+from ftc.plan import fetch, files, image, names, pod, security, storage, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -46,6 +46,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         files=compiled,
         scripts=scripts,
         template=pod.template(spec, (*fetch_steps, train_step), (*compiled, *scripts), labels),
+        rights=security.of_containers(spec.cluster),
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
         recipe=image.recipe(spec),

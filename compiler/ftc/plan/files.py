@@ -75,7 +75,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
-        names["train.sh"] = "train.sh"
+        names |= {name: name for name in ("train.sh", "steps.sh", "stop_training.py", "check_checkpoints.py")}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ftc.plan import storage, train
+from ftc.plan import security, storage, train
 from ftc.plan.escape import literal
 from ftc.plan.merge import merge
 from ftc.plan.types import File, FromSecret, Places, RunPlan, Step
@@ -37,14 +37,17 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
         "metadata": {"labels": labels, "annotations": {**spec.annotations}},
         "spec": {
             "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": spec.termination_grace_seconds,
             "enableServiceLinks": False,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            **security.of_pod(spec.cluster),
             **({"initContainers": inits} if inits else {}),
             "containers": [_train_container(spec, train_step)],
             "volumes": [],
         },
     }
-    rest = [*_ca_volume(spec.cluster), *storage.volumes(spec.storage), *_shm_volume(spec)]
+    cluster = spec.cluster
+    own = [*_ca_volume(cluster), *security.volumes(cluster)]
+    rest = [*own, *storage.volumes(spec.storage), *_shm_volume(spec)]
     return merge(merge(body, carry(files)), {"spec": {"volumes": rest}})
 
 
@@ -77,7 +80,8 @@ def with_fragments(run: RunPlan, template: Json | None = None) -> Json:
     for fragment in run.fragments:
         bound = merge(bound, fragment)
     body = bound["spec"]
-    return {**bound, "spec": {**body, **{f: [_accepted(c) for c in body[f]] for f in _CONTAINERS if f in body}}}
+    kept = {f: [_accepted(_secured(c, run.rights)) for c in body[f]] for f in _CONTAINERS if f in body}
+    return {**bound, "spec": {**body, **kept}}
 
 
 _CONTAINERS = ("initContainers", "containers")
@@ -86,6 +90,13 @@ _CONTAINERS = ("initContainers", "containers")
 def containers(pod: Json) -> list[Json]:
     """All containers of a pod, in the order in which they start."""
     return [container for field in _CONTAINERS for container in pod.get(field, [])]
+
+
+def _secured(container: Json, rights: Json) -> Json:
+    """A container with the rights that the cluster gives to each, also one that a fragment brought."""
+    if not rights:
+        return container
+    return {**container, "securityContext": merge(rights, container.get("securityContext", {}))}
 
 
 def _accepted(container: Json) -> Json:
@@ -130,15 +141,18 @@ def _train_container(spec: JobSpec, step: Step) -> Json:
 
 def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -> Json:
     """Requests equal limits: devices cannot be overcommitted, and the rest then gives the pod the best class."""
+    cluster = spec.cluster
+    variables = {**security.variables(cluster), **step.env, **_trust(cluster)}
+    own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
         "image": spec.image,
         "command": list(step.command),
         **({"args": [literal(argument) for argument in step.args]} if step.args else {}),
-        "env": [_variable(name, value) for name, value in {**step.env, **_trust(spec.cluster)}.items()],
+        "env": [_variable(name, value) for name, value in variables.items()],
         "resources": {"requests": resources, "limits": dict(resources)},
         "securityContext": {"allowPrivilegeEscalation": False},
-        "volumeMounts": [{"name": "ftc", "mountPath": FILES}, *_ca_mount(spec.cluster), *mounts],
+        "volumeMounts": [*own, *mounts],
     }
 
 

@@ -72,7 +72,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `nodes` pods made from one template.
 
     `fetch_steps` come before `train_step`. `template` is the pod that runs them, complete but for what a target adds;
-    `fragments` are the users' additions to it, applied last. `files` are what the trainer reads, `scripts` what runs.
+    `fragments` are the users' additions to it, applied last; `rights` is what the security context of every container
+    has then. `files` are what the trainer reads, `scripts` what runs.
     It starts with `min_nodes` of them, which are all unless it is elastic. `fixed_name` is for objects that must agree
     on a name. `job_claim` is a claim that lives with the job, which each target makes in its own way.
     """
@@ -99,6 +100,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[File, ...]
     scripts: tuple[File, ...]
     template: Json
+    rights: Json
     fragments: tuple[Json, ...]
     job_claim: JobClaim | None
     recipe: Recipe | None

@@ -28,12 +28,16 @@ check_tools() {
 }
 
 make_run_dir() {
-  local free used
+  local line free used
   mkdir -p -- "$RUN_DIR" && [[ -w $RUN_DIR ]] || die "cannot write to $RUN_DIR: is the workspace volume writable?"
   RUN_DIR=$(cd -- "$RUN_DIR" && pwd)
   if [[ -z ${MIN_FREE_MIB:-} ]]; then return; fi
-  read -r _ _ _ free _ < <(df -Pm -- "$RUN_DIR" | tail -n 1)
-  # What an earlier attempt of this run has written is not needed once more.
+  # The last numbers of the line, because the name of a share may hold blanks and numbers.
+  line=$(df -Pm -- "$RUN_DIR" | tail -n 1)
+  [[ $line =~ .*[[:space:]][0-9]+[[:space:]]+[0-9]+[[:space:]]+([0-9]+)[[:space:]]+([0-9]+%|-)[[:space:]] ]] ||
+    die "cannot read the free space of $RUN_DIR: df says '$line'"
+  free=${BASH_REMATCH[1]}
+  # What an earlier attempt of this run has written does not need its space again.
   read -r used _ < <(du -sm -- "$RUN_DIR")
   ((free + used >= MIN_FREE_MIB)) || die "$WORKSPACE has $free MiB free, but this run needs $MIN_FREE_MIB: free some space or take a larger volume"
 }

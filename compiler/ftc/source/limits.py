@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
@@ -45,19 +45,28 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
     return None
 
 
-def mappings(root: yaml.Node, source: str) -> tuple[list[yaml.MappingNode], Diagnostic | None]:
-    """The mappings within the limits, as often as aliases name them, and what is beyond, where anything is."""
+class Inside(NamedTuple):
+    """The mappings of a document, how many nodes it has with those that aliases repeat, and what is beyond limits."""
+
+    mappings: list[yaml.MappingNode]
+    nodes: int
+    beyond: Diagnostic | None = None
+
+
+def inside(root: yaml.Node, source: str, most: int = MAX_NODES) -> Inside:
+    """What is in a document, no further than the limits; one of a stream may have as many nodes as the others leave."""
     found: list[yaml.MappingNode] = []
     stack = [(root, 1)]
     seen = 0
     while stack:
         node, depth = stack.pop()
         seen += 1
-        if seen > MAX_NODES or depth > MAX_DEPTH:
-            return found, problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
+        if seen > min(most, MAX_NODES) or depth > MAX_DEPTH:
+            beyond = problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
+            return Inside(found, seen, beyond)
         if isinstance(node, yaml.MappingNode):
             found.append(node)
             stack += [(child, depth + 1) for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             stack += [(child, depth + 1) for child in node.value]
-    return found, None
+    return Inside(found, seen)

@@ -10,7 +10,7 @@ import yaml
 from ftc.diagnostics.model import Position
 from ftc.source.document import Document
 from ftc.source.finding import position_in, problem
-from ftc.source.limits import MAX_BYTES, MAX_STREAM_BYTES, beyond_limits, mappings
+from ftc.source.limits import MAX_BYTES, MAX_STREAM_BYTES, MAX_STREAM_NODES, beyond_limits, inside
 from ftc.source.loaders import ConfigurationLoader, KubernetesLoader
 from ftc.source.problems import NOT_YAML, key_problems, not_yaml
 
@@ -31,14 +31,15 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     `source` names the file in messages.
     """
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            return None, (problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
         text = raw.decode("utf-8")
     except OSError as error:
         return None, (problem(f"cannot be read: {error.strerror}", Position(source, 1, 1)),)
     except UnicodeDecodeError as error:
         return None, (problem(f"is not UTF-8: {error.reason}", Position(source, 1, 1), "save the file as UTF-8"),)
-    if len(raw) > MAX_BYTES:
-        return None, (problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     return parse(text, source)
 
 
@@ -83,12 +84,16 @@ def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnos
     found: list[Document] = []
     problems: list[Diagnostic] = []
     loader = KubernetesLoader(text)
+    left = 2 * MAX_STREAM_NODES
     try:
         while loader.check_node() and (root := loader.get_node()) is not None:
-            inside, beyond = mappings(root, source)
-            problems += [beyond] if beyond else ()
-            problems += islice(_of_keys(inside, source), MAX_PROBLEMS)
-            if beyond is None and root.tag != NULL:
+            document = inside(root, source, left)
+            left -= document.nodes
+            problems += [document.beyond] if document.beyond else ()
+            problems += islice(_of_keys(document.mappings, source), MAX_PROBLEMS)
+            if left < 0:
+                break
+            if document.beyond is None and root.tag != NULL:
                 found.append(Document(source, text, loader.construct_document(root), root))
     except NOT_YAML as error:
         problems.append(not_yaml(error, text, source))
@@ -101,9 +106,9 @@ def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
     """Whatever YAML allows and a configuration must not have."""
     if not isinstance(root, yaml.MappingNode):
         return (problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
-    inside, beyond = mappings(root, source)
-    return (*_of_keys(inside, source), *((beyond,) if beyond else ()))
+    found = inside(root, source)
+    return (*_of_keys(found.mappings, source), *((found.beyond,) if found.beyond else ()))
 
 
-def _of_keys(inside: Iterable[yaml.MappingNode], source: str) -> Iterator[Diagnostic]:
-    return (found for node in inside for found in key_problems(node, source))
+def _of_keys(nodes: Iterable[yaml.MappingNode], source: str) -> Iterator[Diagnostic]:
+    return (found for node in nodes for found in key_problems(node, source))

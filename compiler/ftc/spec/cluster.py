@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from ftc.spec.base import BasicAuth, DataKey, Endpoint, Environment, Json, ObjectName, Positive, QueueLabel, Spec, whole
+
+UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The number of a user that is not root.")]
 
 
 class CaBundle(Spec, frozen=True):
@@ -29,6 +31,12 @@ class Cluster(Spec, frozen=True):
     `shared_storage_class` that of a claim for several (ReadWriteMany); null is the cluster's default.
     `fetch_timeout_seconds` bounds each download; `fetch_cpu` and `fetch_memory_gib` are what the container has that
     does it.
+
+    `security` is the Pod Security Standard that the namespace enforces. restricted runs every container as the user
+    `run_as_user` (1000 if it is null), with no capabilities, and gives it a directory to write to; a `run_as_user` does
+    the same for the user under baseline, where null is the user of the image. `image_pull_secrets` are Secrets with
+    the passwords of registries. The pod runs as `service_account`, but gets no token of it: set
+    pod.spec.automountServiceAccountToken=true for a program that calls the API server.
     """
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
@@ -48,5 +56,9 @@ class Cluster(Spec, frozen=True):
     fetch_timeout_seconds: Positive = 7200
     fetch_cpu: Positive = 2
     fetch_memory_gib: Positive = 4
+    security: Literal["baseline", "restricted"] = "baseline"
+    run_as_user: UserId | None = None
+    service_account: ObjectName | None = None
+    image_pull_secrets: tuple[ObjectName, ...] = ()
     env: Environment = {}
     pod: Json = {}

@@ -14,6 +14,7 @@ from ftc.spec.base import (
     LabelValue,
     Namespace,
     Natural,
+    Positive,
     Spec,
     Text,
     Version,
@@ -63,6 +64,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     without those that it loses.
     `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its
     own words; they win over those of the groups. `pod` is a PodTemplate fragment and wins over those of the groups.
+    `termination_grace_seconds` is what a pod that is taken away has to save a checkpoint before Kubernetes kills it.
     `ignore` silences rules.
     """
 
@@ -88,6 +90,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     pod: Json = {}
     setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
     restarts: Natural = 0
+    termination_grace_seconds: Positive = 300
     naming: Literal["generate", "fixed"] = "generate"
     namespace: Namespace | None = None
     labels: dict[LabelKey, LabelValue] = {}

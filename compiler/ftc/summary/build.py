@@ -44,6 +44,8 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         memory=_memory(spec),
         host=_host(spec),
         containers=_containers(pod),
+        run_as_user=pod.get("securityContext", {}).get("runAsUser"),
+        service_account=pod.get("serviceAccountName"),
         shm=_shm(pod),
         run_directory=directory,
         volumes=files.volumes(spec.storage),

@@ -42,15 +42,10 @@ def defaults(run: RunPlan, pod: Json) -> tuple[Default, ...]:
 
 
 def _defaults(run: RunPlan, pod: Json) -> Iterator[Default]:
-    if run.min_nodes == run.nodes:
-        yield Default("tasks[0].minAvailable", f"{run.nodes}, as replicas")
-    yield Default("tasks[0].maxRetry", "3, for containers that restart: none does")
     if run.ttl_seconds_after_finished is None:
         yield Default("ttlSecondsAfterFinished", "never: the job stays until it is deleted")
     if run.namespace is None:
         yield Default("metadata.namespace", "the one of whoever submits")
-    if pod.get("hostNetwork") is True and "dnsPolicy" not in pod:
-        yield Default("template.spec.dnsPolicy", "ClusterFirstWithHostNet")
     if run.priority_class is None and "priorityClassName" not in pod:
         yield Default("priorityClassName", "the cluster's default")
     if run.job_claim is not None and run.job_claim.storage_class is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.printable import escaped
+from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def _section(label: str, lines: list[str]) -> str:
     """The label stands before the first line; without lines there is none."""
     shown = [part for line in lines for part in _folded(escaped(line))]
     labels = [label, *[""] * len(shown)]
-    return "".join(f"{name:{_LABEL}}{line}".rstrip() + "\n" for name, line in zip(labels, shown, strict=False))
+    return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
 
 
 def _folded(line: str) -> list[str]:
@@ -143,7 +143,9 @@ def _pod(summary: Summary) -> list[str]:
         image = [container.image] if len(images) > 1 else []
         rows.append((container.name, ", ".join([limits or "no limits", *image])))
     shm = [("/dev/shm", f"{summary.shm}, inside the memory of train")] if summary.shm else []  # noqa: S108 - the mount
-    return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm])]
+    user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
+    account = [("account", summary.service_account)] if summary.service_account else []
+    return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm, *user, *account])]
 
 
 def _storage(summary: Summary) -> list[str]:

@@ -106,7 +106,10 @@ class Default(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run; `name` ends in `xxxxx` where the cluster chooses the end. Times are in seconds."""
+    """A run; `name` ends in `xxxxx` if the cluster chooses the end. Times are in seconds.
+
+    `run_as_user` is null for the user of the image, `service_account` for the default one of the namespace.
+    """
 
     name: str
     namespace: str | None
@@ -118,6 +121,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     memory: DeviceMemory
     host: HostMemory | None
     containers: tuple[Container, ...]
+    run_as_user: int | None
+    service_account: str | None
     shm: str | None
     run_directory: str
     volumes: tuple[Volume, ...]

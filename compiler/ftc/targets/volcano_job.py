@@ -26,7 +26,7 @@ def emit(run: RunPlan) -> str:
 
 
 def manifest(run: RunPlan) -> Json:
-    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none; see `_elastic`.
+    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
 
     `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
@@ -45,7 +45,7 @@ def manifest(run: RunPlan) -> Json:
             **(_PLUGINS if run.nodes > 1 else {}),
             "policies": [{"event": event, "action": "RestartJob"} for event in _fatal(run)],
             **({"volumes": [_volume(run.job_claim)]} if run.job_claim else {}),
-            "tasks": [{"name": TASK, "replicas": run.nodes, **_elastic(run), "template": _template(run)}],
+            "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": _template(run)}],
         },
     }
 
@@ -55,9 +55,14 @@ def _fatal(run: RunPlan) -> tuple[str, ...]:
     return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
 
 
-def _elastic(run: RunPlan) -> Json:
-    """The pods that a task begins with; Volcano's webhook would take all (pkg/webhooks/admission/jobs/mutate)."""
-    return {} if run.min_nodes == run.nodes else {"minAvailable": run.min_nodes}
+def _as_the_webhook(run: RunPlan) -> Json:
+    """What Volcano's webhook writes into a new task (pkg/webhooks/admission/jobs/mutate), which `_template` completes.
+
+    It does so for a new job only: a second `kubectl apply` of a manifest without these takes them away again, and
+    another webhook refuses that (`job updates may not change fields`). `maxRetry` counts containers that restart in
+    their pod, and none does.
+    """
+    return {"minAvailable": run.min_nodes, "maxRetry": 3}
 
 
 # A pod looks its peers up before it is ready, so their names must resolve by then.
@@ -76,4 +81,8 @@ def _template(run: RunPlan) -> Json:
     # A fixed name comes back with the next job, which is another run.
     field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
     name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
-    return bind(run, rendezvous, train_container(env=[name]))
+    template = bind(run, rendezvous, train_container(env=[name]))
+    body = template["spec"]
+    if body.get("hostNetwork") and "dnsPolicy" not in body:
+        return {**template, "spec": {**body, "dnsPolicy": "ClusterFirstWithHostNet"}}
+    return template

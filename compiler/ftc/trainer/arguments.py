@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.method import DeepSpeed
-from ftc.trainer import deepspeed
+from ftc.spec.method import Ddp, DeepSpeed
+from ftc.trainer import deepspeed, release
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec, Tuned
-    from ftc.spec.method import Quantization
+    from ftc.spec.method import Method, Quantization
     from ftc.spec.tracking import Tracking
 
 OUTPUT = "output"
@@ -29,7 +29,16 @@ _ORDER = (
     *("dataset", "dataset_dir", "media_dir", "eval_dataset", "cutoff_len", "max_samples", "overwrite_cache"),
     *("data_shared_file_system", "preprocessing_num_workers", "dataloader_num_workers"),
     *("output_dir", "overwrite_output_dir", "logging_steps", "logging_dir", "save_steps", "save_total_limit"),
-    *("save_only_model", "plot_loss", "report_to", "use_swanlab", "swanlab_project", "swanlab_workspace", "run_name"),
+    *(
+        "save_only_model",
+        "enable_jit_checkpoint",
+        "plot_loss",
+        "report_to",
+        "use_swanlab",
+        "swanlab_project",
+        "swanlab_workspace",
+        "run_name",
+    ),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "num_train_epochs", "max_steps"),
     *("lr_scheduler_type", "warmup_ratio", "warmup_steps", "bf16", "fp16", "use_cpu", "ddp_timeout"),
     *("ddp_find_unused_parameters", "val_size", "per_device_eval_batch_size", "eval_strategy", "eval_steps"),
@@ -109,7 +118,7 @@ def set_at(spec: JobSpec, name: str) -> tuple[str, ...]:
 def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     """The content of train.yaml."""
     model, dataset, method = tuned
-    values: Json = {"overwrite_output_dir": False, **_cache(inputs), **chosen(spec)}
+    values: Json = {"overwrite_output_dir": False, **_cache(inputs), **_saving(spec, method), **chosen(spec)}
     values |= {
         **_model(inputs),
         "template": model.template,
@@ -143,6 +152,19 @@ def _cache(inputs: Inputs) -> Json:
     Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py and data/converter.py (`load_from_cache_file`).
     """
     return {"overwrite_cache": False, "data_shared_file_system": True} if inputs.shared_between_nodes else {}
+
+
+def _saving(spec: JobSpec, method: Method) -> Json:
+    """A checkpoint at SIGTERM, where the trainer can (transformers 5, trainer_jit_checkpoint.py).
+
+    With DDP rank 0 saves alone. Engines that shard would save together, and the signal reaches two nodes at different
+    steps. Of reward models and PPO it leaves out what LLaMA-Factory's callbacks add to a checkpoint, and torchrun ends
+    the processes of an elastic training by this signal whenever a node comes or goes.
+    """
+    pair = release.pair(spec.trainer)
+    able = pair is not None and "enable_jit_checkpoint" in release.arguments(pair)["train"]
+    alone = isinstance(spec.engine, Ddp) and method.stage not in ("rm", "ppo") and spec.min_nodes is None
+    return {"enable_jit_checkpoint": True} if able and alone else {}
 
 
 def _tracking(tracking: Tracking) -> Json:

@@ -58,6 +58,24 @@ PAIRS = (
         "'pod.spec.volumes=[{name: a, hostPath: {path: /a}}, {name: b}]'",
         "pod.spec.volumes.0",
     ),
+    *(
+        Pair(
+            "FTC529",
+            f"network.{ON_NODE} {context(f'sysctls: [{{name: {name}, value: x}}]')}",
+            context(f"sysctls: [{{name: {name}, value: x}}]"),
+            "pod.spec.securityContext.sysctls.0",
+        )
+        for name in ("net.core.somaxconn", "net/ipv4/tcp_syncookies")
+    ),
+    *(
+        Pair(
+            "FTC529",
+            f"pod.spec.hostIPC=true 'hardware.{context(f'sysctls: [{{name: {name}, value: x}}]')[1:]}",
+            f"network.{ON_NODE} {context(f'sysctls: [{{name: {name}, value: x}}]')}",
+            "hardware.pod.spec.securityContext.sysctls.0",
+        )
+        for name in ("kernel.shmmax", "kernel.msgmnb", "kernel.sem", "fs.mqueue.msg_max")
+    ),
     Pair("FTC529", f"pod.spec.hostUsers=false cluster.{ON_NODE}", "pod.spec.hostUsers=false", "pod.spec.hostUsers"),
     Pair(
         "FTC529",

@@ -18,6 +18,7 @@ def mount(name: str, path: str, more: str = "", container: str = "train") -> str
 
 
 PAIRS = (
+    Pair("FTC586", f"{OWN} naming=fixed", OWN, "storage.workspace"),
     Pair(
         "FTC221",
         f"{OWN} ttl_seconds_after_finished=60",

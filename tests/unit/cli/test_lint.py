@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
+from ftc.cli.document import FORMATS
 from ftc.cli.main import cli
-from ftc.cli.options import FORMATS
 from golden import cases
 
 if TYPE_CHECKING:

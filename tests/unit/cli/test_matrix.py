@@ -226,3 +226,16 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     assert b"\rftc: " in shown
     assert b" of 40" in shown
     assert shown.endswith(b"\x1b[Kftc: wrote 40 of 40 runs to " + os.fsencode(tmp_path) + b"\r\n")
+
+
+@pytest.mark.parametrize("name", ["nodes=1", ".ftc-unfinished"])
+def test_nothing_is_written_or_removed_through_a_link(tmp_path: Path, name: str) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    ftc("compile", "-o", str(elsewhere))
+    out.mkdir()
+    (out / name).symlink_to(elsewhere)
+    before = {file.name: file.read_bytes() for file in elsewhere.iterdir()}
+    said = ftc("compile", "-m", "nodes=1,2", "-o", str(out))
+    assert said.exit_code == (name == "nodes=1"), said
+    assert "Traceback" not in said.stderr
+    assert {file.name: file.read_bytes() for file in elsewhere.iterdir()} == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -154,12 +155,20 @@ def test_the_waits_and_restarts_are_told() -> None:
 
 def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
     fields = {default["field"] for default in planned()["defaults"]}
-    assert {"tasks[0].minAvailable", "metadata.namespace", "ttlSecondsAfterFinished"} <= fields
-    assert "template.spec.dnsPolicy" not in fields
+    assert {"metadata.namespace", "ttlSecondsAfterFinished"} <= fields
     given = ("namespace=team", "ttl_seconds_after_finished=60", "cluster.priority_class=high")
     fewer = {default["field"] for default in planned(*given)["defaults"]}
     assert fields - fewer == {"metadata.namespace", "ttlSecondsAfterFinished", "priorityClassName"}
-    assert "template.spec.dnsPolicy" in {d["field"] for d in planned("pod={spec: {hostNetwork: true}}")["defaults"]}
+
+
+def test_the_user_and_the_account_of_the_pod_are_shown_if_they_are_chosen() -> None:
+    plain, chosen = planned(), planned("cluster.security=restricted", "cluster.service_account=tuner")
+    assert (plain["run_as_user"], plain["service_account"]) == (None, None)
+    assert (chosen["run_as_user"], chosen["service_account"]) == (1000, "tuner")
+    shown = text("cluster.run_as_user=7", "cluster.service_account=tuner")["pod"]
+    assert re.search(r"runs as +user 7\b", shown)
+    assert re.search(r"account +tuner\b", shown)
+    assert "runs as" not in text()["pod"]
 
 
 def test_secrets_are_named_and_never_more() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftc.cli import rendering
-from ftc.cli.options import FORMATS
+from ftc.cli.document import FORMATS
 from ftc.diagnostics.model import Diagnostic, Position
 from unit.compiling import ftc
 
@@ -98,12 +98,6 @@ def test_sarif_stays_one_document_where_files_are_written(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", ["text", "github"])
 def test_nothing_is_said_where_nothing_is_found(kind: str) -> None:
     assert ftc("compile", "--format", kind).stderr == ""
-
-
-def test_a_wrong_command_line_is_told_plainly() -> None:
-    said = ftc("compile", "--format", "json", "-t", "volcano", "-t", "script")
-    assert said.exit_code == 2
-    assert "Error: stdout carries one target" in said.stderr
 
 
 def test_the_help_says_where_diagnostics_go() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ import pytest
 
 from ftc.diff import render_markdown
 from ftc.diff.changes import Change, Kind
-from ftc.diff.objects import pairs, things
+from ftc.diff.objects import things
+from ftc.diff.pairing import pairs
 from ftc.diff.report import Difference, Status, Told
 from ftc.explain.artifact import ABSENT
 from unit.compiling import ftc
@@ -271,7 +273,31 @@ def test_what_is_markup_in_a_value_is_shown_as_it_is() -> None:
     change = Change(("a",), "x|y `z` <b>", "```", Kind.CHANGED)
     text = render_markdown.render([Difference("a<b>", Status.CHANGED, (Told("Job/a", change),))])
     assert "``x\\|y `z` <b>``" in text
-    assert "<summary>a&lt;b&gt;: 1 change</summary>" in text
+    assert "<summary><code>a&lt;b&gt;</code>: 1 change</summary>" in text
+
+
+def test_no_text_leaves_its_code() -> None:
+    for text in (
+        "@team/x",
+        "a\\|b @me",
+        "`|`",
+        "``\n# x",
+        "https://a.example",
+        "<img src=x>",
+        "#1",
+        "\u202e|",
+        "[a](b)",
+    ):
+        change = Change((text,), text, f"{text}\n", Kind.CHANGED)
+        found = [
+            Difference(text, Status.CHANGED, (Told(text, Change((text,), text, "", Kind.CHANGED)), Told(text, change)))
+        ]
+        said = render_markdown.render(found, [f"golden at {text}"])
+        outside = re.sub(r"(?s)(`+)(?!`).*?(?<!`)\1(?!`)|<code>.*?</code>", "", said)
+        for sign in ("@", "http", "#", "<img", "[a]", "\u202e"):
+            assert sign not in outside, (text, outside)
+        for line in outside.splitlines():
+            assert line.count("|") - line.count("\\|") in (0, 5, 7)
 
 
 def test_objects_pair_by_name_and_the_last_of_a_kind_with_the_other() -> None:

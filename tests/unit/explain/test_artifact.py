@@ -45,7 +45,7 @@ def at(text: str, line: str, target: str, *overrides: str) -> str:
 
 
 def test_a_line_is_the_key_the_item_or_the_variable_on_it() -> None:
-    assert at("a key", "minAvailable:", "volcano") == "Job:spec.minAvailable"
+    assert at("a key", "schedulerName:", "volcano") == "Job:spec.schedulerName"
     assert at("a key of a mapping below", "  tasks:", "volcano") == "Job:spec.tasks"
     assert at("the name of an item", "- name: train", "volcano") == (
         "Job:spec.tasks[0].template.spec.containers[0].name"

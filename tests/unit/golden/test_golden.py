@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,57 @@ def test_conflict_marks_in_the_record_do_no_harm() -> None:
     assert lines(check()) == ["golden/mine/SHA256SUMS: changed"]
     updated()
     assert check().exit_code == 0
+
+
+def archived(name: str) -> Path:
+    """A directory outside of golden/ that ftc has written, without its case."""
+    case("first")
+    updated()
+    archive = Path("archive")
+    shutil.copytree("golden/first", archive)
+    (archive / "case.yaml").unlink()
+    (Path("golden") / name).parent.mkdir(exist_ok=True)
+    return archive
+
+
+def test_an_update_removes_nothing_behind_a_link() -> None:
+    archive = archived("old")
+    Path("golden/old").symlink_to("../archive")
+    before = {file.name: file.read_bytes() for file in archive.iterdir()}
+    assert updated() == ""
+    assert {file.name: file.read_bytes() for file in archive.iterdir()} == before
+
+
+def test_an_update_writes_nothing_behind_a_link_to_a_combination() -> None:
+    archive = archived("matrix/x")
+    case("matrix", MATRIX)
+    Path("golden/matrix/nodes=1").symlink_to("../../archive")
+    before = {file.name: file.read_bytes() for file in archive.iterdir()}
+    said = ftc("golden", "update")
+    assert said.exit_code == 1
+    assert "golden/matrix/nodes=1:1:1: error[FTC002]: is a link" in said.stderr
+    assert {file.name: file.read_bytes() for file in archive.iterdir()} == before
+    assert Path("golden/matrix/nodes=2/volcano.yaml").exists()
+
+
+def test_a_case_that_is_a_link_is_told() -> None:
+    case("first")
+    updated()
+    Path("elsewhere").mkdir()
+    (Path("elsewhere") / "case.yaml").write_text(CASE)
+    Path("golden/second").symlink_to("../elsewhere")
+    said = ftc("golden", "update")
+    assert said.exit_code == 1
+    assert "golden/second:1:1: error[FTC002]: is a link" in said.stderr
+    assert [file.name for file in Path("elsewhere").iterdir()] == ["case.yaml"]
+
+
+def test_a_file_that_is_a_link_is_replaced() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "volcano.yaml").unlink()
+    Path("elsewhere").write_text("mine")
+    (directory / "volcano.yaml").symlink_to("../../elsewhere")
+    updated()
+    assert Path("elsewhere").read_text() == "mine"
+    assert not (directory / "volcano.yaml").is_symlink()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftc.output.artifact import Artifact
-from ftc.output.write import write
+from ftc.output.write import SCRATCH, write
 from unit.compiling import COMMAND, artifacts, ftc
 
 if TYPE_CHECKING:
@@ -90,18 +90,59 @@ def test_a_refused_compile_leaves_the_directory_alone(tmp_path: Path) -> None:
 
 
 def test_a_reader_sees_an_old_file_or_a_new_one_and_never_a_part(tmp_path: Path) -> None:
-    write(tmp_path, [Artifact("a", "old")], ["a"])
+    write(tmp_path, [Artifact("a", "old")], ["a"], Artifact("a", "both"))
     with (tmp_path / "a").open() as reader:
-        write(tmp_path, [Artifact("a", "new")], ["a"])
+        write(tmp_path, [Artifact("a", "new")], ["a"], Artifact("a", "both"))
         assert reader.read() == "old", "the file is replaced, not written into"
     assert contents(tmp_path) == {"a": "new"}
 
 
 def test_nothing_is_replaced_unless_all_could_be_written(tmp_path: Path) -> None:
-    write(tmp_path, [Artifact("a", "old"), Artifact("b", "old")], [])
+    both = Artifact("a", "both")
+    write(tmp_path, [Artifact("a", "old"), Artifact("b", "old")], [], both)
     with pytest.raises(OSError, match="Errno"):
-        write(tmp_path, [Artifact("a", "new"), Artifact("missing/b", "new")], [])
+        write(tmp_path, [Artifact("a", "new"), Artifact("missing/b", "new")], [], both)
     assert contents(tmp_path) == {"a": "old", "b": "old"}
+
+
+@pytest.mark.parametrize("name", ["volcano.yaml", "spec.yaml", "accelerate.yaml"])
+def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_and_never_followed(tmp_path: Path, name: str) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    ftc("compile", "-o", str(out), "launcher=accelerate")
+    elsewhere.write_bytes((out / name).read_bytes())
+    (out / name).unlink()
+    (out / name).symlink_to(elsewhere)
+    before = elsewhere.read_bytes()
+    assert ftc("compile", "-o", str(out), *COMMAND).exit_code == 0
+    assert elsewhere.read_bytes() == before
+    assert contents(out) == artifacts(*COMMAND)
+    assert not any(file.is_symlink() for file in out.iterdir())
+
+
+def test_a_link_that_ftc_has_not_written_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").symlink_to("nowhere")
+    said = ftc("compile", "-o", str(tmp_path), "-t", "job")
+    assert said.exit_code == 1
+    assert "job.yaml" in said.stderr
+    assert (tmp_path / "job.yaml").is_symlink()
+
+
+def test_the_scratch_directory_is_never_a_link_that_leads_elsewhere(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("mine")
+    out.mkdir()
+    (out / SCRATCH).symlink_to(elsewhere)
+    assert ftc("compile", "-o", str(out)).exit_code == 0
+    assert contents(elsewhere) == {"mine": "mine"}
+    assert contents(out) == artifacts()
+
+
+def test_the_directory_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to("real")
+    assert ftc("compile", "-o", str(tmp_path / "out")).exit_code == 0
+    assert contents(tmp_path / "real") == artifacts()
 
 
 def test_a_file_is_as_open_as_others_of_the_user(tmp_path: Path) -> None:

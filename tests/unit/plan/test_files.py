@@ -12,7 +12,16 @@ from unit.compiling import COMMAND, artifacts, pod, template
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 HUB = {"check_path.sh", "fetch.sh", "download_hub.py"}
 RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
-TRAIN = {*RUN, "train.sh", "train.yaml", "merge.yaml", "dataset_info.json"}
+TRAIN = {
+    *RUN,
+    "train.sh",
+    "train.yaml",
+    "merge.yaml",
+    "dataset_info.json",
+    "steps.sh",
+    "stop_training.py",
+    "check_checkpoints.py",
+}
 PATHS = ("source@model.source=path", "model.source.path=/m", "source@dataset.source=path", "dataset.source.path=/d")
 
 QUANTIZED = "method.quantize={bits: 4, dataset: /workspace/texts.jsonl, arguments: {export_size: 2}}"

@@ -217,3 +217,9 @@ def test_kueue_may_admit_the_first_pods_of_an_elastic_job_alone() -> None:
         "kueue.x-k8s.io/job-completions-equal-parallelism": "true",
     }
     assert "annotations" not in job("nodes=4", "cluster.kueue_queue=team")["metadata"]
+
+
+def test_a_pod_has_the_time_to_save_that_the_user_chose() -> None:
+    assert pod()["terminationGracePeriodSeconds"] == 300
+    assert pod("termination_grace_seconds=1800")["terminationGracePeriodSeconds"] == 1800
+    assert pod("pod={spec: {terminationGracePeriodSeconds: 60}}")["terminationGracePeriodSeconds"] == 60

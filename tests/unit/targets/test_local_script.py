@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from e2e.waiting import wait_until
 from unit.compiling import COMMAND, conf, ftc, refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOSTILE = (
     "$(touch hurt)",
@@ -102,3 +102,101 @@ def test_a_secret_that_is_not_exported_is_asked_for(tmp_path: Path) -> None:
 
 def test_several_nodes_do_not_fit_on_one_machine() -> None:
     assert "error[FTC507]: nodes: " in refused("-t", "script", "nodes=2")
+
+
+# A training as torchrun runs it: a process in its own session, which gets no descriptor but the standard ones.
+TRAINING = """
+import os, pathlib, signal, subprocess, sys, time
+if len(sys.argv) == 1:
+    sys.exit(subprocess.Popen([sys.executable, __file__, "worker"], start_new_session=True).wait())
+def stop(*_):
+    time.sleep(0.5)
+    pathlib.Path("saved").touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path("worker.tmp").write_text(str(os.getpid()))
+os.rename("worker.tmp", "worker")
+while not pathlib.Path("end").exists():
+    time.sleep(0.05)
+"""
+
+
+def start(directory: Path, text: str) -> subprocess.Popen[str]:
+    """Start the script of a run called `one`."""
+    file = directory / "run.sh"
+    file.write_text(text, encoding="utf-8")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "JOB_NAME": "one"}
+    return subprocess.Popen(["bash", file], cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> str:
+    """The script of a training that runs until the file `end` is there."""
+    program = tmp_path / "training.py"
+    program.write_text(TRAINING, encoding="utf-8")
+    command = f"launcher.command=[{sys.executable},{program}]"
+    return script(*COMMAND[:1], command, "storage.min_free_gib=0")
+
+
+def worker(run: Path) -> int:
+    """The process that trains, once it is there."""
+    wait_until((run / "worker").exists)
+    return int((run / "worker").read_text())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_is_passed_on_and_the_script_waits(tmp_path: Path, number: signal.Signals) -> None:
+    program = tmp_path / "one.py"
+    program.write_text(TRAINING.replace("len(sys.argv) == 1", "False"), encoding="utf-8")
+    command = f"launcher.command=[{sys.executable},{program}]"
+    running = start(tmp_path, script(*COMMAND[:1], command, "storage.min_free_gib=0"))
+    pid = worker(tmp_path / "ftc-runs" / "one")
+    running.send_signal(number)
+    assert running.wait(20) == 143
+    assert (tmp_path / "ftc-runs" / "one" / "saved").exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_a_run_is_not_started_twice(tmp_path: Path, training: str) -> None:
+    running = start(tmp_path, training)
+    worker(tmp_path / "ftc-runs" / "one")
+    before = (tmp_path / "ftc-runs" / "one" / "files").stat().st_mtime_ns
+    second = run(tmp_path, training, JOB_NAME="one")
+    assert second.returncode == 1
+    assert second.stderr.startswith("ftc: error: the run one is in use: stop its processes ")
+    assert (tmp_path / "ftc-runs" / "one" / "files").stat().st_mtime_ns == before
+    (tmp_path / "ftc-runs" / "one" / "end").touch()
+    assert running.wait(20) == 0
+    assert run(tmp_path, training, JOB_NAME="one").returncode == 0
+
+
+def test_a_run_whose_script_was_killed_is_in_use_until_its_last_process_has_ended(
+    tmp_path: Path, training: str
+) -> None:
+    running = start(tmp_path, training)
+    pid = worker(tmp_path / "ftc-runs" / "one")
+    launcher = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    for process in (running.pid, launcher):
+        os.kill(process, signal.SIGKILL)
+    running.wait(20)
+    wait_until(lambda: not Path(f"/proc/{launcher}").exists() or "Z (" in Path(f"/proc/{launcher}/status").read_text())
+    assert Path(f"/proc/{pid}").exists()
+    assert "the run one is in use" in run(tmp_path, training, JOB_NAME="one").stderr
+    os.kill(pid, signal.SIGKILL)
+    (tmp_path / "ftc-runs" / "one" / "end").touch()
+    wait_until(lambda: run(tmp_path, training, JOB_NAME="one").returncode == 0)
+
+
+def test_a_trace_of_the_script_shows_no_credential(tmp_path: Path) -> None:
+    text = script(
+        "source@model.source=git", "model.source.url=https://x.invalid/m", "model.source.credentials={secret: s}"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "GIT_USER": "user", "GIT_TOKEN": "secret-token"}
+    stub = 'run_step() { echo "would run $*"; }\nmain "$@"\n'
+    traced = text.removesuffix('main "$@"\n') + stub
+    done = subprocess.run(
+        ["bash", "-x"], input=traced, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert "would run" in done.stdout
+    assert "+ main" in done.stderr
+    assert "secret-token" not in done.stdout + done.stderr

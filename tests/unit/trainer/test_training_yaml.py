@@ -309,3 +309,22 @@ def test_an_argument_that_the_trainer_would_refuse_is_refused_before(override: s
 )
 def test_an_argument_that_the_trainer_takes_is_taken(override: str) -> None:
     assert train(override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "saves"),
+    [
+        ((), True),
+        (("devices=2",), True),
+        (("method=lora-dpo", "dataset=dpo-mix-en"), True),
+        (("train.enable_jit_checkpoint=false",), False),
+        (("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1"), None),
+        (("trainer.transformers=5.5.0",), None),  # not known here
+        (("method=lora-rm", "dataset=dpo-mix-en"), None),
+        (("engine=deepspeed-z2", "devices=2"), None),
+        (("engine=fsdp2", "devices=2", "launcher=accelerate"), None),
+        (("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun"), None),
+    ],
+)
+def test_a_training_saves_at_a_signal_where_it_can_save_alone(overrides: tuple[str, ...], saves: object) -> None:
+    assert train(*overrides).get("enable_jit_checkpoint") is saves

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -19,6 +19,10 @@ class Expansion(msgspec.Struct, frozen=True):
     operator: str = ""
     default: str | None = None
 
+
+# What variables may add to a word. One that is longer is unknown: no rule asks for it, and thirty variables that double
+# would fill the memory.
+LONGEST = 4_096
 
 # A piece of a word: letters, a variable, or what only a run can tell.
 Part: TypeAlias = str | Expansion | None
@@ -37,9 +41,15 @@ class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
         return self.with_values({})
 
     def with_values(self, values: Mapping[str, str]) -> str | None:
-        """What the word is with these variables; None where something is not known."""
-        found = [_value(part, values) for part in self.parts]
-        return None if None in found else "".join(piece or "" for piece in found)
+        """What the word is with these variables; None if something is not known."""
+        return self.joined([_value(part, values) for part in self.parts])
+
+    def joined(self, pieces: Sequence[str | None]) -> str | None:
+        """What stands for the parts together; None if one is unknown, or if variables make the word too long."""
+        known = [piece for piece in pieces if piece is not None]
+        if len(known) < len(pieces) or sum(map(len, known)) > len(self.raw) + LONGEST:
+            return None
+        return "".join(known)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -43,7 +43,29 @@ def stages_resume(run: Training) -> Iterator[Finding]:
         yield Finding(("restarts",), message, {"restarts": 0})
 
 
+def checkpoint_at_a_signal_is_whole(run: Training) -> Iterator[Finding]:
+    """A checkpoint at a signal is one that rank 0 can write alone.
+
+    With `enable_jit_checkpoint` each process saves at the step where the signal finds it (transformers,
+    trainer_jit_checkpoint.py). Engines that shard the model or its optimizer save together: processes at different
+    steps wait for each other until they are killed, or save what does not belong together. For reward models and PPO
+    the checkpoint lacks what LLaMA-Factory's callbacks add to it (train/callbacks.py).
+
+    Wrong: train.enable_jit_checkpoint=true engine=deepspeed-z3 devices=2
+    Right: train.enable_jit_checkpoint=true engine=ddp devices=2
+    """
+    if not run.on("enable_jit_checkpoint"):
+        return
+    where, help_ = ("enable_jit_checkpoint",), "leave it out: ftc sets it where it is safe"
+    if run.stage in ("rm", "ppo"):
+        yield Finding(where, f"the checkpoint lacks the value head of stage {run.stage}", help_, (("stage",),))
+    elif not run.plain and run.world > 1:
+        message = f"{run.world} processes save parts of one checkpoint, and get the signal at different steps"
+        yield Finding(where, message, help_, (("deepspeed",),))
+
+
 RULES = (
+    Rule("FTC143", checkpoint_at_a_signal_is_whole, Training, Severity.WARNING),
     Rule("FTC448", new_runs_start_anew, Training),
     Rule("FTC449", stages_resume, Training, Severity.WARNING),
 )

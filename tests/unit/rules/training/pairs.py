@@ -513,6 +513,12 @@ SILENT = (
     ),
     Pair("FTC449", f"{PPO} restarts=1", PPO, "restarts"),
     Pair(
+        "FTC143",
+        "train.enable_jit_checkpoint=true engine=deepspeed-z2 devices=2",
+        "train.enable_jit_checkpoint=true engine=deepspeed-z2",
+        "train.enable_jit_checkpoint",
+    ),
+    Pair(
         "FTC472",
         _entry("subset: en"),
         "'dataset.info.alpaca={script_url: ., subset: en}'",

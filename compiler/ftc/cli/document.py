@@ -1,0 +1,128 @@
+"""The one document that a command prints where --format asks for one, whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from ftc.diagnostics.model import Diagnostic
+
+FORMATS = ("text", "json", "github", "sarif")
+DOCUMENTS = ("json", "sarif")
+_OPTION = "--format"
+# These print it to stdout; the others keep stdout for what they make.
+_TO_STDOUT = ("lint", "diff")
+_BETWEEN_SIDES = "diff"
+_USAGE, _BUG = 2, 70
+
+
+class Document:
+    """What is found, collected until the command ends; `words` are those of the command line.
+
+    The format is read from the words first, because an error may come before click has parsed them.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Nothing is found yet."""
+        command = next((word for word in words if not word.startswith("-")), "")
+        self.err = command not in _TO_STDOUT
+        self.format = _format(words, command)
+        self.is_due = False
+        self._found: list[Diagnostic] = []
+        self._texts: dict[str, str] = {}
+        self._exit_code = 0
+
+    @property
+    def collects(self) -> bool:
+        """Whether all is one document, and not lines as they come."""
+        return self.format in DOCUMENTS
+
+    def add(self, diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> None:
+        """Findings, and the sources of them that are no files."""
+        self.is_due = True
+        self._found += diagnostics
+        self._texts |= texts
+
+    def fail(self, message: str, exit_code: int) -> NoReturn:
+        """End with an error that has no code: it is not of the configuration, but of the command or the system."""
+        from ftc.diagnostics.model import Diagnostic  # noqa: PLC0415 - nothing is wrong is the usual case
+
+        self.add([Diagnostic(code="", message=message)], {})
+        self._exit_code = exit_code
+        sys.exit(exit_code)
+
+    @contextmanager
+    def complete(self) -> Iterator[None]:
+        """Run what may fail; then print the document, once."""
+        try:
+            yield
+        except Exception as error:
+            self._judge(error)
+            raise
+        except KeyboardInterrupt:
+            if self.format != "text":
+                self.fail("interrupted", 1)
+            raise
+        finally:
+            self._print()
+
+    def _judge(self, error: Exception) -> None:
+        """Make an error part of what is printed; in text, click and `main` print it."""
+        if isinstance(error, click.exceptions.Exit) or (isinstance(error, OSError) and error.errno == errno.EPIPE):
+            return
+        if self.format == "text":
+            _escape(error)
+        elif isinstance(error, click.ClickException):
+            self.fail(error.format_message(), error.exit_code)
+        elif isinstance(error, click.Abort):
+            self.fail("interrupted", 1)
+        elif isinstance(error, OSError):
+            self.fail(f"{error.strerror}{f': {error.filename}' if error.filename else ''}", 1)
+        else:
+            from traceback import format_exception  # noqa: PLC0415 - not worth its import when nothing is wrong
+
+            *frames, what = format_exception(error, limit=-3)
+            said = f"this is a bug in ftc ({what.strip()}); please report it with your command line"
+            self.fail(f"{said}\n{''.join(frames)}".rstrip(), _BUG)
+
+    def _print(self) -> None:
+        if not self.is_due:
+            return
+        self.is_due = False
+        from ftc.cli import rendering  # noqa: PLC0415 - only where a document was asked for
+
+        text = rendering.text(self._found, self.format, self._texts, colour=False, exit_code=self._exit_code)
+        click.echo(text, err=self.err, nl=False, color=False)
+
+
+def _escape(error: Exception) -> None:
+    """Click prints this error, which repeats what the user typed."""
+    if isinstance(error, click.UsageError):
+        from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - for a mistake only
+
+        raise click.UsageError(inert(escaped(error.format_message())), error.ctx) from None
+
+
+def current() -> Document:
+    """The document of the command that runs."""
+    found: Document = click.get_current_context().find_root().obj
+    return found
+
+
+def _format(words: Sequence[str], command: str) -> str:
+    found = ""
+    for index, word in enumerate(words):
+        if word == "--" and command != _BETWEEN_SIDES:
+            break
+        if word == _OPTION:
+            found = "".join(words[index + 1 : index + 2])
+        elif word.startswith(f"{_OPTION}="):
+            found = word.removeprefix(f"{_OPTION}=")
+    return found if found in FORMATS else "text"

@@ -1,0 +1,95 @@
+"""How large data gets when its references are replaced, counted before they are.
+
+`a: ${b}${b}` doubles b, in a text, a list or a mapping: thirty such lines would fill the memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftc.compose.plain import MAX_BROUGHT, MAX_HOPS, VALUE
+from ftc.compose.references import referred
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
+
+# Levels below a reference.
+MAX_DEPTH = 64
+
+
+class BeyondError(Exception):
+    """A reference brings too much, or leads over too many others."""
+
+    def __init__(self, path: KeyPath, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
+def measure(data: Any) -> None:
+    """Raise BeyondError at the first reference that is too much; one that leads nowhere brings nothing."""
+    _Extent(data).add(data, ())
+
+
+class _Extent:
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._known: dict[KeyPath, int] = {}
+        self._brought = 0
+
+    def add(self, value: Any, path: KeyPath) -> None:
+        """Count what the references in a value bring."""
+        for key, inner in _children(value):
+            self.add(inner, (*path, key))
+        if isinstance(value, str) and "${" in value:
+            self._brought += self._size(value, path, 0, 0)
+            self._hold(self._brought, path)
+
+    def _size(self, value: Any, path: KeyPath, hops: int, depth: int) -> int:
+        """The size of a value with its references replaced; a circle, which composition reports, brings nothing."""
+        if hops > MAX_HOPS:
+            raise BeyondError(path, f"refers on and on, over more than {MAX_HOPS} references")
+        if depth > MAX_DEPTH:
+            raise BeyondError(path, f"is nested deeper than {MAX_DEPTH} levels by references")
+        if path not in self._known:
+            self._known[path] = 0
+            size = VALUE + (len(value) if isinstance(value, str) else 0)
+            size += sum(self._size(inner, (*path, key), hops, depth + 1) for key, inner in _children(value))
+            for target in referred(value, path) if isinstance(value, str) and "${" in value else ():
+                there = self._find(target, hops)
+                size += self._size(*there, hops + 1, depth + 1) if there else 0
+            self._hold(size, path)
+            self._known[path] = size
+        return self._known[path]
+
+    def _find(self, path: KeyPath, hops: int) -> tuple[Any, KeyPath] | None:
+        """The value at a path, and the path where it is written: a step may lead over a reference."""
+        value: Any = self._data
+        here: KeyPath = ()
+        for step in path:
+            value, here = self._followed(value, here, hops)
+            children = dict(_children(value))
+            key = step if step in children else str(step).strip(" '\"")
+            if key not in children:
+                return None
+            value, here = children[key], (*here, key)
+        return value, here
+
+    def _followed(self, value: Any, path: KeyPath, hops: int) -> tuple[Any, KeyPath]:
+        """The mapping or list that a value is, or that it refers to."""
+        while isinstance(value, str) and (targets := referred(value, path)):
+            hops += 1
+            there = self._find(targets[0], hops) if hops <= MAX_HOPS else None
+            if there is None:
+                return None, path
+            value, path = there
+        return value, path
+
+    def _hold(self, size: int, path: KeyPath) -> None:
+        if size > MAX_BROUGHT:
+            raise BeyondError(path, f"brings more than {MAX_BROUGHT} letters (ten for each value) by references")
+
+
+def _children(value: Any) -> list[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Sourced by train.sh after prepare.sh, in the run's directory: runs the steps, each once, and passes signals on.
+set -euo pipefail
+: "${ftc_dir:?}" "${NODE_RANK:?}"
+child='' running='' starting=false stopped=false
+
+# -t script gives the lock of the run as standard input, because Python hands no other descriptor on: as long as one
+# process of the training lives, the run cannot be started again.
+if [[ -t 0 ]]; then exec </dev/null; fi
+
+# A running step gets the signal, with all its processes. The training gets time to save: see stop_training.py. An
+# elastic one does not, because torchrun would start its processes again.
+on_signal() {
+  stopped=true
+  if [[ -z $child ]]; then
+    if ! $starting; then exit 143; fi
+  elif [[ $running == train && -z ${LEAST_NNODES:-} ]]; then
+    if ((NODE_RANK == 0)); then : >train.stopped || true; fi
+    python3 "$ftc_dir/stop_training.py" "$child" || kill -TERM -- "-$child" 2>/dev/null || true
+  else
+    kill -TERM -- "-$child" 2>/dev/null || true
+  fi
+}
+trap on_signal TERM INT
+
+# Says what a restart of a stopped training resumes from.
+say_where() {
+  local last
+  last=$(python3 "$ftc_dir/check_checkpoints.py" last) || return 0
+  if [[ -z $last ]]; then
+    log "train: there is no complete checkpoint: a restart begins at the first step"
+  elif [[ $last/trainer_state.json -nt train.stopped ]]; then
+    log "train: saved $last after the signal: a restart resumes from it"
+  else
+    log "train: nothing was saved after the signal: a restart resumes from $last"
+  fi
+  rm -f -- train.stopped
+}
+
+# run NAME COMMAND...: runs COMMAND in its own process group; returns only when it has succeeded.
+run() {
+  local name=$1 status
+  running=$name
+  log "$name: started on node $NODE_RANK"
+  starting=true
+  set -m
+  "${@:2}" &
+  child=$! starting=false
+  set +m
+  if $stopped; then on_signal; fi
+  while true; do
+    status=0
+    wait "$child" || status=$?
+    # A signal ends 'wait' before the command has ended.
+    kill -0 "$child" 2>/dev/null || break
+  done
+  if $stopped; then
+    kill -TERM -- "-$child" 2>/dev/null || true
+    while kill -0 -- "-$child" 2>/dev/null; do sleep 0.2; done
+    if ((NODE_RANK == 0)) && [[ $running == train && -e train.stopped ]]; then say_where; fi
+    printf 'ftc: error: %s: stopped by a signal; a restart of the job goes on from here\n' "$name" >&2
+    exit 143
+  fi
+  if ((status == 0)); then child='' && return; fi
+  printf 'ftc: error: %s ended with status %s on node %s: the lines above say why\n' "$name" "$status" "$NODE_RANK" >&2
+  exit "$status"
+}
+
+# step NAME COMMAND...: runs COMMAND unless it is done, and notes that it is, when all that it wrote is on the disk.
+step() {
+  if is_done "$1"; then log "$1: done before" && return; fi
+  run "$@"
+  log "$1: done on node $NODE_RANK"
+  if ((NODE_RANK > 0)); then return; fi
+  date -u >"$1.done.tmp"
+  sync -f -- "$1.done.tmp"
+  mv -- "$1.done.tmp" "$1.done"
+  sync -- .
+}
+
+# A marker of 0 bytes is what a file system leaves that lost its power.
+is_done() { [[ -s $1.done ]]; }

@@ -1,0 +1,189 @@
+"""What a few letters may stand for: it is counted before it is made, and refused with the limit."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.compose.sweep import points
+from ftc.driver import Request, compile_job, search_path
+from unit.compiling import compiled, conf, ftc, refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMORY = 800_000_000
+SECONDS = 10
+
+
+def chain(first: str, link: str, links: int) -> str:
+    rows = [f"  K0: {first}", *(f"  K{i}: {link.replace('@', f'${{env.K{i - 1}}}')}" for i in range(1, links))]
+    return "\n".join(["defaults: [config, _self_]", "env:", *rows, ""])
+
+
+BOMBS = {
+    "texts": chain("x", "@@", 60),
+    "a text in texts": chain("x", "a @ b @ c", 60),
+    "lists": chain("[x]", "['@', '@']", 60),
+    "mappings": chain("{a: x}", "{a: '@', b: '@'}", 60),
+    "short and wide": chain("x" * 1000, "@" * 60, 5),
+    "many of one long text": chain("x" * 100_000, "y", 2) + "".join(f"  L{i}: ${{env.K0}}\n" for i in range(3_000)),
+    "a chain": chain("x", "@", 2_000),
+    "a circle of two": "defaults: [config, _self_]\nenv: {A: '${env.B}${env.B}', B: '${env.A}${env.A}'}\n",
+    "a text of itself": "defaults: [config, _self_]\nname: '" + "${name}" * 3_000 + "'\n",
+    "nested": "defaults: [config, _self_]\nenv:\n  N: env.K0\n"
+    + chain("x", "${${env.N}}${${env.N}}", 60).partition("env:\n")[2],
+}
+
+
+def limited(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ftc.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+    )
+
+
+@pytest.mark.parametrize("name", BOMBS)
+@pytest.mark.parametrize("first", ["", "ignore: null\n"], ids=["plain", "by Hydra"])
+def test_references_that_double_are_refused_before_they_are_replaced(tmp_path: Path, name: str, first: str) -> None:
+    directory = conf(tmp_path, {"run": first + BOMBS[name]})
+    done = limited("compile", "--config-dir", directory, "-c", "run")
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    if "circle" not in name and "itself" not in name and name != "nested":
+        assert "[FTC016]" in done.stderr
+
+
+def test_the_finding_names_the_key_and_the_limit(tmp_path: Path) -> None:
+    said = refused("--config-dir", conf(tmp_path, {"run": BOMBS["texts"]}), "-c", "run")
+    (line,) = [line for line in said.splitlines() if "FTC016" in line]
+    assert (
+        line.endswith("brings more than 1000000 letters (ten for each value) by references")
+        or "over more than 16" in line
+    )
+    assert "error[FTC016]: env.K" in line
+
+
+@pytest.mark.parametrize("links", [2, 8, 12])
+def test_what_is_within_the_limits_is_replaced(tmp_path: Path, links: int) -> None:
+    conf(tmp_path, {"run": chain("x", "@@", links)})
+    state = compile_job(Request((), (tmp_path,), "run"))
+    assert state.spec is not None
+    assert state.spec.env[f"K{links - 1}"] == "x" * 2 ** (links - 1)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("nodes=" + "9" * 5_000, "has a number of 5000 digits, and 100 are allowed"),
+        ("nodes=[1," + "9" * 101 + "]", "has a number of 101 digits, and 100 are allowed"),
+        ("launcher.args=" + "[" * 65 + "]" * 65, "is nested deeper than 64 levels"),
+        ("launcher.args=" + "[" * 1_900, "is nested deeper than 64 levels"),
+        ("launcher.args=" + "int(" * 300 + "1" + ")" * 300, "is nested deeper than 64 levels"),
+        ("launcher.args=[" + "1," * 20_000 + "1]", "outside of quotes, and 2000 are allowed"),
+        ("name='" + "a" * 131_072 + "'", "letters, and 131072 are allowed"),
+    ],
+)
+def test_an_override_that_the_parser_would_not_survive_is_refused(override: str, said: str) -> None:
+    began = time.monotonic()
+    assert said in refused(override)
+    _, problems = points([override], search_path(()))
+    assert [one.code for one in problems] == ["FTC016"]
+    assert time.monotonic() - began < SECONDS
+
+
+@pytest.mark.parametrize("value", ["[" * 65, "9" * 5_000, "${" * 30])
+def test_in_quotes_they_are_letters(value: str) -> None:
+    text = value.replace("${", "\\${")
+    assert compiled(f"env.A='{text}'").spec.env["A"] == value  # type: ignore[union-attr] # compiled
+
+
+@pytest.mark.parametrize("value", ["a" + "0" * 200, "0" * 200 + "a"])
+def test_digits_in_a_word_are_no_number(value: str) -> None:
+    assert compiled(f"env.A={value}").spec.env["A"] == value  # type: ignore[union-attr] # compiled
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["nodes=range(1,300000000)"], "gives 299999999 values, and 10000 are allowed"),
+        (["nodes=range(0,1,1e-300)"], "values, and 10000 are allowed"),
+        (["nodes=range(1,1e308,1e-300)"], "is a range without an end"),
+        (["nodes=range(1,inf)"], "is a range without an end"),
+        (["nodes=range(1,10,0)"], "is a range without an end"),
+        (["nodes=range(nan,1)"], "is a range without an end"),
+        (["nodes=range(1,102)", "devices=range(1,101)"], "gives 10100 combinations, and 10000 are allowed"),
+        ([f"env.A{i}=1,2" for i in range(40)], f"gives {2**40} combinations, and 10000 are allowed"),
+    ],
+)
+def test_a_matrix_without_an_end_is_refused_before_it_is_listed(overrides: list[str], said: str) -> None:
+    began = time.monotonic()
+    found, problems = points(overrides, search_path(()))
+    assert found == ()
+    assert [(one.code, said in one.message) for one in problems] == [("FTC016", True)]
+    assert time.monotonic() - began < SECONDS
+
+
+def test_a_matrix_of_the_most_combinations_is_listed() -> None:
+    found, problems = points(["nodes=range(1,101)", "devices=range(1,101)"], search_path(()))
+    assert (len(found), problems) == (10_000, ())
+
+
+FUNCTIONS = (
+    "int(1.5)",
+    "float(3)",
+    "str(1.10)",
+    "bool(1)",
+    "json_str({a:1})",
+    "sort(3,2,1)",
+    "sort([10,9])",
+    "sort(1)",
+)
+OTHERS = (
+    "extend_list(1)",
+    "range(1,3)",
+    "interval(0,1)",
+    "choice(1,2)",
+    "glob(*)",
+    "tag(a,choice(1,2))",
+    "int({a:1.5})",
+)
+WRONG = (
+    "shuffle(1,2)",
+    "int(x)",
+    "float(nan)",
+    "int(1e400)",
+    "int(1e308)",
+    "foo(1)",
+    "int()",
+    "sort(a,1)",
+    "[int(3.5)]",
+)
+
+
+@pytest.mark.parametrize("key", ["name", "nodes", "launcher.args", "env", "+hardware"])
+@pytest.mark.parametrize("value", [*FUNCTIONS, *OTHERS, *WRONG])
+def test_a_function_in_the_place_of_a_value_is_a_value_or_a_mistake(key: str, value: str) -> None:
+    said = ftc("compile", f"{key}={value}")
+    assert said.exit_code in (0, 1)
+
+
+@pytest.mark.parametrize("override", ["train.a=sort([10,9])", "train={a: sort([10,9])}"])
+def test_what_a_function_gives_is_of_values_and_not_of_letters(override: str) -> None:
+    composed = compile_job(Request((override,))).composed
+    assert composed is not None
+    assert composed.data["train"]["a"] == [9, 10]
+
+
+@pytest.mark.parametrize("override", ["a" * 300 + "=1", "a" * 300 + "/b=c", "~" + "a" * 300, "hardware=" + "a" * 300])
+def test_a_name_that_no_file_system_takes_is_a_mistake(override: str) -> None:
+    assert "error[FTC0" in refused(override)
