@@ -118,7 +118,7 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         **common,
         deepspeed=None if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
-        **_engine(config),
+        **_engine(config, named.get("accelerate")),
         model=model,
         context_length=context_length(model) if model is not None else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
@@ -127,28 +127,33 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
     return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
 
 
-def _engine(config: Config) -> dict[str, Any]:
-    """Whether FSDP shards the model, and how many processes there are: the launcher and its file say it."""
-    if config.runs is None or config.value("fsdp"):
-        return {"fsdp": True if config.value("fsdp") else None}
-    if config.runs.name != "accelerate" or config.step is None:
-        return {"fsdp": False}
+def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:
+    """The version of FSDP and the number of processes, as the launcher and its file say them."""
+    if config.value("fsdp"):
+        return {"fsdp": 1}
+    if config.runs is not None and config.runs.name != "accelerate":
+        return {"fsdp": 0}
+    if accelerate is None:
+        return {}
+    kind, count = accelerate.value("distributed_type"), accelerate.value("num_processes")
+    version = accelerate.value("fsdp_config", "fsdp_version")
+    fsdp = None if kind is None else (1 if version is None else version) if kind == "FSDP" else 0
+    processes = count if type(count) is int else None
+    return {"fsdp": fsdp, "processes": processes, "process_group": (processes or 0) > 1 or None}
+
+
+def _of_accelerate(config: Config) -> Held | None:
+    """The file of accelerate that starts the training, unless options of its command count before the file."""
+    if config.runs is None or config.step is None:
+        return None
     start = config.runs.start
     launch = next((one for one in config.step.launches if one.command.start == start), None)
     word = launch.option("config_file") if launch is not None else None
-    path = resolved(config.step, word, start) if word is not None else None
+    if launch is None or word is None or launch.options.keys() & {"use_fsdp", "multi_gpu", "num_processes"}:
+        return None
+    path = resolved(config.step, word, start)
     text = text_of(config.step, path) if path is not None else None
-    file = held(text)[0] if text is not None else None
-    if launch is None or file is None:
-        return {"fsdp": None}
-    count = file.value("num_processes") if "num_processes" not in launch.options else None
-    processes = count if type(count) is int else None
-    kind = file.value("distributed_type") if not launch.options.keys() & {"use_fsdp", "multi_gpu"} else None
-    return {
-        "fsdp": None if kind is None else kind == "FSDP",
-        "processes": processes,
-        "process_group": (processes or 0) > 1 or None,
-    }
+    return held(text)[0] if text is not None else None
 
 
 def _entries(info: Json, is_unknown: Callable[[str], bool]) -> Fields:
@@ -257,6 +262,7 @@ def _named(config: Config, find: Callable[[str], Held | None]) -> dict[str, Held
     if isinstance(directory, str) and "dataset" in config.data:
         names["dataset_info"] = f"{directory.rstrip('/')}/dataset_info.json"
     found = {key: _file(config, name, find) for key, name in names.items() if isinstance(name, str)}
+    found["accelerate"] = _of_accelerate(config)
     return {key: file for key, file in found.items() if file is not None}
 
 

@@ -70,7 +70,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         environment=_environment(spec),
         dataset_info=None if dataset.info is None else _given(dataset.info),
         deepspeed=zero,
-        fsdp=isinstance(engine, Fsdp),
+        fsdp=engine.version if isinstance(engine, Fsdp) else 0,
         processes=spec.processes,
         process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
         restarts=spec.restarts,
@@ -101,6 +101,8 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     if isinstance(subject, DeepSpeedFile):
         return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
+    if name == "accelerate":
+        return ("engine", "version")
     if isinstance(subject, Export):
         group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
         return ("method", *group, *where)

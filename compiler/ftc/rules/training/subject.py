@@ -130,7 +130,8 @@ class Training(Arguments, frozen=True, kw_only=True):
     dataset_info: Fields | None = None
     deepspeed: Fields | None = None
     """The configuration of DeepSpeed, inline or in the file that is named."""
-    fsdp: bool | None = None
+    fsdp: int | None = None
+    """The version of FSDP; 0 without FSDP."""
     processes: int | None = None
     process_group: bool | None = None
     """Whether torch.distributed is initialized (hparams/parser.py: ParallelMode.DISTRIBUTED)."""
