@@ -27,7 +27,13 @@ _PLACES: dict[str, KeyPath] = {
     "dataset_info": ("dataset", "info"),
     "max_position_embeddings": ("model", "architecture", "context_length"),
     "restarts": ("restarts",),
+    "accelerate": ("engine",),
     "llamafactory": ("trainer", "llamafactory"),
+}
+_OF_ENGINE: dict[KeyPath, KeyPath] = {
+    ("accelerate", "fsdp_config", "fsdp_version"): ("engine", "version"),
+    ("deepspeed", "zero_optimization", "stage"): ("engine", "stage"),
+    ("deepspeed", "zero_optimization", "offload_optimizer"): ("engine", "offload"),
 }
 
 
@@ -101,16 +107,13 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     if isinstance(subject, DeepSpeedFile):
         return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
-    if name == "accelerate":
-        return ("engine", "version")
     if isinstance(subject, Export):
         group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
         return ("method", *group, *where)
     if name == "deepspeed" and rest:
-        own = rest[:2] in (("zero_optimization", "offload_optimizer"), ("zero_optimization", "offload_param"))
-        return ("engine", "offload") if own else ("engine", "config", *rest)
+        return _OF_ENGINE.get(where, ("engine", "config", *rest))
     if name in _PLACES:
-        return (*_PLACES[name], *rest)
+        return _OF_ENGINE.get(where, (*_PLACES[name], *rest))
     return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), ("train",))
 
 
