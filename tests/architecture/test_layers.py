@@ -28,6 +28,7 @@ LAYERS = (
     ("driver", "explain", "lint"),
     ("targets",),
     ("compose", "validate", "checks", "output", "summary"),
+    ("rules",),
     ("plan",),
     ("estimate", "editor"),
     ("trainer",),
@@ -111,7 +112,7 @@ def test_only_the_command_line_knows_click() -> None:
 def test_from_validation_to_verification_nothing_asks_the_world() -> None:
     forbidden = {"os", "time", "datetime", "random", "socket", "subprocess", "urllib", "uuid", "tempfile", "getpass"}
     pure = {"compose", "validate", "checks", "targets", "plan", "estimate", "trainer", "spec", "diagnostics"}
-    pure |= {"yaml_text", "summary"}
+    pure |= {"yaml_text", "summary", "rules"}
     users = {m: {n.split(".")[0] for n in names} & forbidden for m, names in IMPORTS.items() if layer(m) in pure}
     assert {module: names for module, names in users.items() if names} == {}
 

@@ -13,7 +13,7 @@ import yaml
 from e2e.trainer_environment import Trainer
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, State, compile_job
-from unit.checks.training_pairs import AT_ONCE, LATER, OLD
+from unit.rules.training.pairs import AT_ONCE, LATER, OLD
 
 pytestmark = pytest.mark.e2e
 

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
     from ftc.spec.job import JobSpec
 
-# `flash_attn: fa3` raises NotImplementedError up to 0.9.5, on every chip (LLaMA-Factory, model_utils/attention.py).
-_LAST_WITHOUT_FA3 = (0, 9, 5)
-
 
 def _release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
@@ -94,21 +91,6 @@ def attention_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(set_at(spec, "flash_attn"), f"the hardware has no {name}", "use sdpa, or leave it out: auto")
 
 
-def attention_of_the_release(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The release of LLaMA-Factory knows FlashAttention 3.
-
-    Up to 0.9.5 it raises `NotImplementedError: Unknown attention type: fa3` after the model's configuration is loaded
-    (LLaMA-Factory, model/model_utils/attention.py).
-
-    Wrong: hardware=h100 train.flash_attn=fa3
-    Right: hardware=h100 train.flash_attn=fa2
-    """
-    wants = arguments_of(spec).get("flash_attn") == "fa3" and spec.hardware.fa3 is not False
-    if wants and _release(spec.trainer.llamafactory) <= _LAST_WITHOUT_FA3:
-        message = f"llamafactory {spec.trainer.llamafactory} does not know fa3"
-        yield Finding(set_at(spec, "flash_attn"), message, "use fa2, or leave it out: auto")
-
-
 def attention_is_in_the_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The image holds the attention that is chosen.
 
@@ -172,7 +154,6 @@ RULES = (
     Rule("FTC330", precision_is_mixed, Severity.WARNING),
     Rule("FTC331", eight_bits_of_the_chip),
     Rule("FTC332", attention_of_the_chip),
-    Rule("FTC333", attention_of_the_release),
     Rule("FTC334", attention_is_in_the_image, Severity.WARNING),
     Rule("FTC335", bits_of_the_chip),
     Rule("FTC336", bits_are_known, Severity.WARNING),

@@ -99,20 +99,6 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("devices",), message, "use whole devices for more than one process", related)
 
 
-def one_precision(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A run trains in one precision.
-
-    transformers says: At most one of fp16 and bf16 can be True, but not both (training_args.py).
-
-    Wrong: train.fp16=true
-    Right: train.fp16=true train.bf16=false
-    """
-    arguments = chosen(spec)
-    if arguments.get("bf16") is True and arguments.get("fp16") is True:
-        help_ = "set train.bf16=false or train.fp16=false"
-        yield Finding(set_at(spec, "fp16"), "bf16 and fp16 are both on", help_, (set_at(spec, "bf16"),))
-
-
 def precision_of_the_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The chip has the precision that the run trains in.
 
@@ -136,7 +122,6 @@ RULES = (
     Rule("FTC302", shm_fits_in_memory),
     Rule("FTC303", hami_needs_its_scheduler, Severity.WARNING, target="volcano"),
     Rule("FTC304", slices_do_not_talk, Severity.WARNING),
-    Rule("FTC305", one_precision),
     Rule("FTC306", precision_of_the_chip),
     Rule("FTC307", slices_are_other_resources, needed=True),
 )

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.checks import CHECKS, FIRST
+from ftc.checks import EVERY, FIRST
 from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, nearest
+from ftc.rules import training
+from ftc.rules.aliases import meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from ftc.checks.rule import Rule
     from ftc.compose import Composed
+    from ftc.rules.rule import Rule as TrainingRule
     from ftc.spec.job import JobSpec
 
-_RULES = {rule.code: rule for rule in CHECKS}
+_RULES = {rule.code: rule for rule in (*EVERY, *training.OF_FILES)}
 _FIRST = {rule.code for rule in FIRST}
 
 
@@ -38,17 +42,21 @@ def silenced(
     found: Sequence[Diagnostic], ignored: Sequence[Ignore], targets: Collection[str]
 ) -> tuple[Diagnostic, ...]:
     """The findings that nobody ignores, and those on the ignores; a rule of another target may be ignored ahead."""
-    codes = {one.code for one in ignored if not problem(one.code)}
+    codes = {code for one in ignored if not problem(one.code) for code in meant(one.code)}
     kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in codes)
     return (*kept, *_problems(ignored, {diagnostic.code for diagnostic in found}, targets))
 
 
 def problem(code: str) -> str:
     """Why a code cannot be ignored; empty where it can."""
-    rule = _RULES.get(code)
-    if rule is None and code[:4] != "FTC0":
+    rules = _rules(code)
+    if not rules and code[:4] != "FTC0":
         return f"there is no rule {code}"
-    return f"{code} cannot be silenced" if rule is None or rule.needed else ""
+    return f"{code} cannot be silenced" if not rules or any(rule.needed for rule in rules) else ""
+
+
+def _rules(code: str) -> list[Rule | TrainingRule]:
+    return [_RULES[one] for one in meant(code) if one in _RULES]
 
 
 def advice(code: str) -> str:
@@ -63,7 +71,7 @@ def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[st
         wrong = problem(one.code)
         if wrong:
             yield _at(one, NO_RULE, wrong, advice(one.code))
-        elif one.code not in found and not found & _FIRST and _RULES[one.code].target in (None, *targets):
+        elif not found & {*meant(one.code), *_FIRST} and _rules(one.code)[0].target in (None, *targets):
             unused = _at(one, SILENCES_NOTHING, f"{one.code} is not found, so ignoring it does nothing", "leave it out")
             yield msgspec.structs.replace(unused, severity=Severity.WARNING)
 

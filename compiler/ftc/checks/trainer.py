@@ -1,4 +1,4 @@
-"""Rules on LLaMA-Factory's arguments, templates and versions, from the schemas made of its own code."""
+"""Rules on the versions of the trainer, and on arguments that ftc derives or cannot write."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
-from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.trainer import release, values
+from ftc.diagnostics.model import Severity
+from ftc.trainer import release
 from ftc.trainer.arguments import OWNED, groups
-from ftc.trainer.dataset_info import PLACES
-from ftc.trainer.scopes import TUNING_SINCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,54 +86,6 @@ def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
         yield ("method", "quantize", "arguments"), method.quantize.arguments
 
 
-def arguments_are_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Arguments of LLaMA-Factory exist, and have values of their type.
-
-    It stops at a key that it does not know, and checks neither types nor choices (HfArgumentParser.parse_dict): a wrong
-    value fails far into the run.
-
-    Wrong: train.learning_rat=1.0e-5
-    Right: train.learning_rate=1.0e-5
-    """
-    pair = release.pair(spec.trainer)
-    if not spec.trains or pair is None:
-        return
-    schema, missing = release.arguments(pair), _missing_tuning(spec, pair)
-    if missing:
-        message = f"llamafactory {spec.trainer.llamafactory} has no {missing}"
-        help_ = f"it is there from {TUNING_SINCE[missing]} on: set trainer.llamafactory and the image that holds it"
-        yield Finding(("method", "finetuning_type"), message, help_, (("trainer", "llamafactory"),))
-    elif spec.method is not None:
-        named = {"stage": spec.method.stage, "finetuning_type": spec.method.finetuning_type}
-        yield from _argument_findings(("method",), named, schema, "train")
-    for command, maps in (("train", groups(spec)), ("export", _exports(spec))):
-        for path, arguments in maps:
-            judged = {k: v for k, v in arguments.items() if k not in OWNED and not (missing and k.startswith(missing))}
-            yield from _argument_findings(path, judged, schema, command)
-
-
-def _missing_tuning(spec: JobSpec, pair: str) -> str:
-    """The tuning type, where the release is too old for it; its own arguments are then unknown too."""
-    tuning = spec.method.finetuning_type if spec.method is not None else ""
-    known = release.arguments(pair)["arguments"]["finetuning_type"]["enum"]
-    return tuning if tuning in TUNING_SINCE and tuning not in known else ""
-
-
-def _argument_findings(path: tuple[str, ...], arguments: Json, schema: Json, command: str) -> Iterator[Finding]:
-    allowed = schema[command]
-    version = f"llamafactory {schema['llamafactory']}"
-    for name, value in arguments.items():
-        if name not in allowed:
-            message = f"is no argument of `llamafactory-cli {command}` in {version}"
-            yield Finding((*path, name), message, did_you_mean(name, allowed) if len(name) > 1 else "", at_key=True)
-        else:
-            problem = values.problem(value, schema["arguments"][name])
-            if problem:
-                about = schema["arguments"][name]
-                near = nearest(str(value), map(str, about.get("enum", ())))
-                yield Finding((*path, name), problem, near or str(about.get("description", "")))
-
-
 def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     r"""Arguments of LLaMA-Factory hold no `${`.
 
@@ -149,24 +99,6 @@ def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(
                 (*path, name), "has ${ in it, which LLaMA-Factory takes for a reference", "write it otherwise"
             )
-
-
-def template_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The template is one that LLaMA-Factory has.
-
-    It says `Template … does not exist.` after it has loaded the tokenizer (data/template.py).
-
-    Wrong: model.template=qwen33
-    Right: model.template=qwen3
-    """
-    pair = release.known(spec.trainer.llamafactory)
-    if spec.model is None or pair is None or not spec.trains:
-        return
-    templates = release.data(pair)["templates"]
-    if spec.model.template not in templates:
-        message = f"llamafactory {spec.trainer.llamafactory} has no template '{spec.model.template}'"
-        help_ = did_you_mean(spec.model.template, templates)
-        yield Finding(("model", "template"), message, help_, (("trainer", "llamafactory"),))
 
 
 def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -187,32 +119,10 @@ def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("trainer", "transformers"), message, help_, (("model", "transformers"),))
 
 
-def dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Each dataset that is trained on is described.
-
-    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
-
-    Wrong: 'dataset.names=[alpacca]'
-    Right: 'dataset.names=[alpaca]'
-    """
-    if spec.dataset is None or spec.dataset.info is None:
-        return
-    for name, entry in spec.dataset.info.items():
-        for key in [key for key in PLACES if not isinstance(entry.get(key, ""), str)]:
-            yield Finding(("dataset", "info", name, key), "must be a text", "name a place in the source")
-    for name in [n for n in spec.dataset.names if n not in spec.dataset.info]:
-        known = did_you_mean(name, spec.dataset.info)
-        message = f"'{name}' is not described in dataset.info"
-        yield Finding(("dataset", "names"), message, known, (("dataset", "info"),))
-
-
 RULES = (
     Rule("FTC401", versions_fit),
     Rule("FTC402", versions_are_known, Severity.WARNING),
     Rule("FTC403", owned_by_ftc, needed=True),
-    Rule("FTC404", arguments_are_known),
-    Rule("FTC405", template_is_known),
-    Rule("FTC406", dataset_is_described),
     Rule("FTC407", no_references),
     Rule("FTC408", model_is_known),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,13 @@ from ftc.cli.options import Reporting, refuse, report, reporting
 from ftc.diagnostics.codes import SILENCES_NOTHING, UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output_schemas import kubernetes_versions, volcano_versions
+from ftc.rules.aliases import meant
 from ftc.source import MAX_STREAM_BYTES
+from ftc.spec.job import Trainer
+from ftc.trainer import release
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DASH = Path("-")
 _STDIN = "<stdin>"
@@ -34,17 +41,26 @@ _STDIN = "<stdin>"
     show_default=True,
     help="The minor of Volcano that the manifests are for.",
 )
+@click.option(
+    "--llamafactory",
+    metavar="VERSION",
+    help="The LLaMA-Factory that reads the files, by default that of the image or the newest known.",
+)
+@click.option("--transformers", metavar="VERSION", help="The transformers that LLaMA-Factory runs with.")
 @reporting
-def command(files: tuple[Path, ...], kubernetes: str, volcano: str, reporting: Reporting) -> None:
+def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | None) -> None:
     """Find mistakes in manifests that you have: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
 
-    FILE is a file, a directory (its .yaml and .yml files, those below it too), or - for stdin. The scripts inside are
-    read too. The files are taken together: a Service, a claim or a ConfigMap in one of them is known to a Job in
-    another. The findings are written to stdout; the exit code is 1 where there is an error.
+    FILE is a file, a directory (its .yaml, .yml and .json files, those below it too), or - for stdin. The scripts
+    inside are read too. The files are taken together: a Service, a claim, a ConfigMap, a dataset_info.json or a
+    configuration of DeepSpeed in one of them is known to the others. A training is judged by the release that the
+    image names, or by the newest that ftc knows. The findings are written to stdout; the exit code is 1 if one of them
+    is an error.
 
     \b
       ftc lint vcjob.yaml
       ftc lint job.yaml service.yaml
+      ftc lint --llamafactory 0.9.3 train.yaml ds_z3_config.json data/dataset_info.json
       ftc lint --format github deploy/
       kubectl get vcjob -o yaml | ftc lint -
     """
@@ -54,30 +70,54 @@ def command(files: tuple[Path, ...], kubernetes: str, volcano: str, reporting: R
     named = tuple(dict.fromkeys(file for file in files if not file.is_dir()))
     beside = frozenset(map(str, inside)) - frozenset(map(str, named))
     read = [(str(file) if file != _DASH else _STDIN, _content(file)) for file in dict.fromkeys((*named, *inside))]
-    found = _judged(lint(read, Versions(kubernetes, volcano), beside), reporting)
+    known = Versions(str(versions["kubernetes"]), str(versions["volcano"]), _trainer(versions))
+    found = _judged(lint(read, known, beside), reporting)
     texts = {name: content.decode("utf-8", "replace") for name, content in read if name == _STDIN}
     report(found, reporting, texts, err=False)
     if has_errors(found):
         sys.exit(1)
 
 
+def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
+    """The known pair of the versions that are given; None without either."""
+    asked = {name: versions[name] for name in ("llamafactory", "transformers") if versions[name] is not None}
+    known = [Trainer(*pair.split("+")) for pair in release.pairs()]
+    fits = [pair for pair in known if all(getattr(pair, name) == version for name, version in asked.items())]
+    if asked and not fits:
+        given = " and ".join(f"{name} {version}" for name, version in asked.items())
+        every = ", ".join(release.in_words(pair) for pair in release.pairs())
+        raise click.UsageError(f"{given} is not known here; known: {every}")
+    return fits[-1] if asked else None
+
+
+# A configuration of DeepSpeed is small; a larger JSON is data.
+_MAX_JSON_BYTES = 65_536
+
+
+def _is_read(file: Path) -> bool:
+    if file.suffix == ".json":
+        return file.name == "dataset_info.json" or file.stat().st_size <= _MAX_JSON_BYTES
+    return file.suffix in (".yaml", ".yml")
+
+
 def _inside(directory: Path) -> list[Path]:
-    """The YAML files below a directory, but for hidden ones."""
+    """The YAML and JSON files below a directory, without hidden ones."""
     found = []
     for here, directories, names in os.walk(directory):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
-        found += [file for file in files if file.suffix in (".yaml", ".yml") and file.is_file()]
+        found += [file for file in files if file.is_file() and _is_read(file)]
     if not found:
-        refuse(f"{directory} has no .yaml or .yml file")
+        refuse(f"{directory} has no .yaml, .yml or small .json file")
     return found
 
 
 def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
     """What is left of the findings when the ignored ones are gone, as severe as was asked for."""
     codes = {one.code for one in found}
-    unused = [] if UNREADABLE in codes else sorted(set(how.ignore) - codes)
-    kept = (*(one for one in found if one.code not in how.ignore), *map(_silences_nothing, unused))
+    ignored = {code for given in how.ignore for code in meant(given)}
+    unused = [] if UNREADABLE in codes else sorted(code for code in set(how.ignore) if not codes & {*meant(code)})
+    kept = (*(one for one in found if one.code not in ignored), *map(_silences_nothing, unused))
     return as_errors(kept) if how.strict else kept
 
 

@@ -119,9 +119,10 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
     """The codes, if they are of rules that can be silenced."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
-        from ftc.lint.rules import RULES  # noqa: PLC0415 - the same
+        from ftc.lint.rules import CODES  # noqa: PLC0415 - the same
+        from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
 
-        known = {rule.code for rule in RULES}
+        known = CODES | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
             raise click.BadParameter(f"lint has no rule {code}; {help_}", ctx, param)

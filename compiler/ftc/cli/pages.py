@@ -13,4 +13,5 @@ if TYPE_CHECKING:
 
 def pages() -> dict[str, Page]:
     """Every code with its page, in the order of the codes."""
-    return of_checks.pages() | of_lint.pages()
+    known = of_checks.pages() | of_lint.pages()
+    return dict(sorted(known.items()))

@@ -8,6 +8,7 @@ import click
 
 from ftc.cli.options import complete_code, refuse
 from ftc.diagnostics.model import nearest
+from ftc.rules.aliases import ALIASES
 
 if TYPE_CHECKING:
     from ftc.diagnostics.page import Page
@@ -31,9 +32,16 @@ def command(code: str | None) -> None:
         click.echo("".join(_row(page) for page in known.values()), nl=False)
         return
     name = f"FTC{code}" if code.isdecimal() else code.upper()
+    if name in ALIASES:
+        click.echo("\n".join(_moved(name, known)))
+        return
     if name not in known:
         refuse(f"there is no code '{code}'; {nearest(name, known) or '`ftc rule` lists all'}")
     click.echo(render(with_example(known[name])), nl=False)
+
+
+def _moved(name: str, known: dict[str, Page]) -> list[str]:
+    return [f"{name} is now judged under:", "", *(_row(known[code]).rstrip("\n") for code in ALIASES[name])]
 
 
 def _row(page: Page) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from ftc.estimate.sizes import MODULES
 from ftc.estimate.training import Training
 from ftc.spec.method import DeepSpeed, Fsdp
-from ftc.trainer import deepspeed
+from ftc.trainer import deepspeed, release
 from ftc.trainer.arguments import chosen
 from ftc.trainer.ranges import AT_LEAST_ONE
 
@@ -30,21 +30,13 @@ _STATES = {
     **dict.fromkeys(("sgd", "adafactor"), 0),
     "paged_adamw_32bit": 8,
 }
-# The default of `optim` (transformers, training_args.py); before, the step makes a copy as large as the parameters.
-_FUSED_SINCE = (4, 57)
 # Each keeps the weights, the gradients or the logits in a way of its own.
 _OTHER_WAYS = (
     *("use_galore", "use_apollo", "use_badam", "use_unsloth", "use_unsloth_gc", "use_kt", "use_llama_pro", "fp8"),
     *("enable_liger_kernel", "additional_target", "mixture_of_depths", "resize_vocab", "upcast_lmhead_output"),
     *("use_asft_loss", "use_hyper_parallel"),
 )
-# LLaMA-Factory's own defaults, and transformers' (0.9.5, hparams).
-_DEFAULTS = {
-    "cutoff_len": 2048,
-    "per_device_train_batch_size": 8,
-    "gradient_accumulation_steps": 1,
-    "lora_rank": 8,
-}
+_NUMBERS = ("cutoff_len", "per_device_train_batch_size", "gradient_accumulation_steps", "lora_rank")
 _SIZES = ("reduce_bucket_size", "sub_group_size", "stage3_max_live_parameters")
 
 
@@ -67,9 +59,9 @@ def read(spec: JobSpec) -> Training | Unknown:
 
 
 def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Training:
-    arguments = {**_DEFAULTS, **chosen(spec)}
+    arguments = _arguments(spec)
     pure, preference = arguments.get("pure_bf16") is True, method.stage == "dpo"
-    optimizer = _optimizer(spec, arguments)
+    optimizer = arguments["optim"]
     sequences = arguments["per_device_train_batch_size"] * (2 if preference else 1)  # chosen and rejected
     return Training(
         architecture=architecture,
@@ -93,7 +85,7 @@ def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Trai
 
 def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
     """What the formulas do not cover."""
-    arguments = {**_DEFAULTS, **chosen(spec)}
+    arguments = _arguments(spec)
     stage, tuning = method.stage, method.finetuning_type
     if stage not in ("pt", "sft", "dpo") or tuning not in ("lora", "full") or (stage, tuning) == ("dpo", "full"):
         yield f"{tuning} tuning in stage {stage} is not covered"
@@ -102,8 +94,8 @@ def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
     yield from (f"{name} is not covered" for name in _OTHER_WAYS if arguments.get(name))
     if not any(arguments.get(name) is True for name in ("bf16", "fp16", "pure_bf16")):
         yield "training in full precision is not covered"
-    if _optimizer(spec, arguments) not in _STATES:
-        yield f"optim {_optimizer(spec, arguments)} is not covered"
+    if arguments["optim"] not in _STATES:
+        yield f"optim {arguments['optim']} is not covered"
     if tuning == "lora":
         yield from (f"lora_target {name} is not known" for name in _targets(arguments) if name not in MODULES)
     yield from _not_numbers(spec, arguments)
@@ -111,7 +103,7 @@ def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
 
 def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
     """Values that another rule finds wrong, or that the trainer fills in."""
-    given: Json = {name: arguments[name] for name in _DEFAULTS}
+    given: Json = {name: arguments[name] for name in _NUMBERS}
     if isinstance(spec.engine, DeepSpeed):
         zero: Any = deepspeed.config(spec.engine)["zero_optimization"]
         given |= (
@@ -131,6 +123,9 @@ def _targets(arguments: Json) -> tuple[str, ...]:
     return tuple(str(name).strip() for name in names)
 
 
-def _optimizer(spec: JobSpec, arguments: Json) -> str:
-    release = tuple(int(part) for part in spec.trainer.transformers.split(".")[:2] if part.isdecimal())
-    return str(arguments.get("optim", "adamw_torch_fused" if release >= _FUSED_SINCE else "adamw_torch"))
+def _arguments(spec: JobSpec) -> Json:
+    """The arguments that the formulas read, those that no one gives with the trainer's default."""
+    pair = release.nearest(spec.trainer)
+    given = chosen(spec)
+    defaults = {name: release.default(pair, name) for name in (*_NUMBERS, "optim")}
+    return {**defaults, **given, "optim": str(given.get("optim", defaults["optim"]))}

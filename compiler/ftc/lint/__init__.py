@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,16 +13,22 @@ from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
 from ftc.lint.build import jobs, scene
 from ftc.lint.configs import Config, of_config_maps, of_documents, of_run
 from ftc.lint.fitting import objects
+from ftc.lint.held import Held
+from ftc.lint.inputs import Beside, Input, is_of_v1, mounted, of_engine
 from ftc.lint.objects import Object, Versions
 from ftc.lint.rules import RULES
 from ftc.lint.steps import Run, steps
-from ftc.lint.subjects import Pod, Scene
-from ftc.source import documents
+from ftc.lint.subjects import Pod
+from ftc.lint.trainings import Read, say
+from ftc.rules import training
+from ftc.rules.engine import in_words, judge
+from ftc.source import Document, documents
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
     from ftc.lint.rule import Rule
+    from ftc.lint.subjects import Job
 
 __all__ = ["Versions", "lint"]
 
@@ -30,7 +36,9 @@ __all__ = ["Versions", "lint"]
 _MOST_IN_ONE_PLACE = 20
 _MOST_IN_ONE_FILE = 1_000
 # What stands where YAML has a value or a line, in a template of Helm or Jinja.
-_TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?(?:\{\{|\{%)", re.MULTILINE)
+_TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?[\"']?(?:\{\{|\{%)", re.MULTILINE)
+# What only Helm has: other programs have braces in texts too.
+_HELM = re.compile(rb"\{\{-?\s*(?:\.[A-Z]|\$\.|include |template |toYaml |range |if |with )")
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -38,8 +46,16 @@ class _File(msgspec.Struct, frozen=True):
 
     name: str
     objects: tuple[Object, ...]
+    documents: tuple[Document, ...]
     configs: tuple[Config, ...]
     problems: tuple[Diagnostic, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has nothing that is judged, or that another file of the input may name."""
+        engines = any(True for document in self.documents for _ in of_engine(Held(document, document.data)))
+        named = self.name.rpartition("/")[2] == "dataset_info.json"
+        return not (self.objects or self.configs or self.problems or engines or named)
 
 
 def lint(files: Iterable[tuple[str, bytes]], versions: Versions, beside: Container[str] = ()) -> tuple[Diagnostic, ...]:
@@ -47,11 +63,24 @@ def lint(files: Iterable[tuple[str, bytes]], versions: Versions, beside: Contain
 
     `beside` are the files that nobody named, and that may hold anything else.
     """
-    read = [_read(name, raw, versions) for name, raw in files]
+    read = [_read(name, raw, versions) for name, raw in files if name not in beside or _is_of_a_job(name, raw)]
     around = scene(manifest for file in read for manifest in file.objects)
-    empty = [file.name for file in read if not (file.objects or file.configs or file.problems)]
+    runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
+    others = Beside(document for file in read for document in file.documents)
+    known = Input(others, mounted(run for some in runs for run in some), versions.trainer)
+    empty = [file.name for file in read if file.is_empty]
     told = [name for name in empty if name not in beside] or (empty[:1] if len(empty) == len(read) else [])
-    return (*(found for file in read for found in _of_file(file, around)), *map(_nothing_in, told))
+    found = (one for file, some in zip(read, runs, strict=True) for one in _of_file(file, some, known))
+    return (*found, *map(_nothing_in, told))
+
+
+# Words of the JSON files that a training names, and of an object's.
+_IN_JSON = re.compile(rb'"(?:zero_optimization|train_micro_batch_size_per_gpu|file_name|hf_hub_url|apiVersion)"')
+
+
+def _is_of_a_job(name: str, raw: bytes) -> bool:
+    """Whether a file that no one named is worth reading; a repository has JSON of many programs."""
+    return not name.endswith(".json") or _IN_JSON.search(raw) is not None
 
 
 def _nothing_in(name: str) -> Diagnostic:
@@ -63,17 +92,24 @@ def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
 
 
 def _read(name: str, raw: bytes, versions: Versions) -> _File:
-    found, problems = documents(raw, name)
-    if problems and (template := _TEMPLATE.search(raw)):
+    # YAML takes no tab where JSON does; a blank leaves every position as it is.
+    found, problems = documents(raw.replace(b"\t", b" ") if name.endswith(".json") else raw, name)
+    template = _TEMPLATE.search(raw)
+    manifests = tuple(manifest for document in found for manifest in objects(document, versions))
+    if template and (problems or (manifests and _HELM.search(raw))):
         place = Position(name, raw.count(b"\n", 0, template.end()) + 1, 1)
         problem = _note(place, "is a template, and not judged", "render it first: helm template … | ftc lint -")
-        return _File(name, (), (), (problem,))
-    manifests = tuple(manifest for document in found for manifest in objects(document, versions))
-    return _File(name, manifests, tuple(of_documents(found)), problems)
+        return _File(name, (), (), (), (problem,))
+    second = [document for document in found if isinstance(document.data, dict) and is_of_v1(document.data)]
+    notes = tuple(
+        _note(document.position(()), "is a configuration of LLaMA-Factory v1 (USE_V1), which is not judged")
+        for document in second
+    )
+    return _File(name, manifests, found, tuple(of_documents(found)), (*problems, *notes))
 
 
-def _of_file(file: _File, around: Scene) -> Iterator[Diagnostic]:
-    judged = islice(_judged(file, around), _MOST_IN_ONE_FILE)
+def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
+    judged = islice(_judged(file, runs, known), _MOST_IN_ONE_FILE)
     # Two pods of one YAML anchor are wrong in one place.
     found = [*file.problems, *{(one.code, one.position, one.message): one for one in judged}.values()]
     yield from found
@@ -83,24 +119,43 @@ def _of_file(file: _File, around: Scene) -> Iterator[Diagnostic]:
         )
 
 
-def _judged(file: _File, around: Scene) -> Iterator[Diagnostic]:
+def _judged(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
     rules: dict[type, list[Rule]] = {}
     for rule in RULES:
         rules.setdefault(rule.subject, []).append(rule)
-    for subject in _subjects(file, around):
+    for subject in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
             yield from islice(_found(rule, subject), _MOST_IN_ONE_PLACE)
+    read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))
+    for one in chain(read, *map(known.of_run, runs)):
+        yield from _of_training(one)
 
 
-def _subjects(file: _File, around: Scene) -> Iterator[object]:
+def _run(job: Job) -> Run:
+    return Run(job, tuple(step for crew in job.crews for step in steps(Pod(job, crew))))
+
+
+def _subjects(file: _File, runs: list[Run]) -> Iterator[object]:
     yield from file.configs
     yield from file.objects
     yield from of_config_maps(file.objects)
-    for job in jobs(file.objects, around):
-        pods = [Pod(job, crew) for crew in job.crews]
-        made = tuple(step for pod in pods for step in steps(pod))
-        run = Run(job, made)
-        yield from (job, *pods, *made, run, *of_run(run))
+    for run in runs:
+        yield from (run.job, *[Pod(run.job, crew) for crew in run.job.crews], *run.steps, run, *of_run(run))
+
+
+def _of_training(read: Read) -> Iterator[Diagnostic]:
+    """What the rules on trainings find, at the keys of the files."""
+    judged = (islice(judge((rule,), read.subject), _MOST_IN_ONE_PLACE) for rule in training.RULES)
+    for rule, finding in chain.from_iterable(judged):
+        yield Diagnostic(
+            code=rule.code,
+            severity=finding.severity or rule.severity,
+            message=finding.message,
+            path=read.path(finding.where),
+            position=read.at(finding.where).position(),
+            help=in_words(finding.help, say),
+            related=tuple(Related(read.path(one), read.at(one).position()) for one in finding.related if read.has(one)),
+        )
 
 
 def _found(rule: Rule, subject: object) -> Iterator[Diagnostic]:

@@ -16,6 +16,7 @@ from ftc.lint.shell.script import Command
 from ftc.lint.steps import Run, Step
 from ftc.lint.text import Spot, Text
 from ftc.source import Document, parse
+from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 from ftc.trainer import release
 
@@ -61,64 +62,29 @@ class Config(msgspec.Struct, frozen=True):
         return self.text.at_line(position.line, position.column)
 
     def value(self, name: str) -> Any:
-        """A value that is known before the run; None where the key is not there or a shell fills it in."""
+        """A value that is known before the run; None if the key is missing or something fills the value in."""
         value = self.data.get(name)
-        return None if self.expanded and isinstance(value, str) and "$" in value else value
+        return None if isinstance(value, str) and self.is_filled_in(value) else value
 
-    def may_give(self, name: str) -> bool:
-        """Whether an argument is given: here, on the command line, or in a line that a script adds."""
-        if name in self.data or any(line.text is None for line in self.more):
-            return True
-        added = "\n".join(line.text.value for line in self.more if line.text is not None)
-        words = self.runs.words if self.runs is not None else ()
-        told = any(not word.parts or re.match(rf"(?:--)?{name}(?:=|$)", word.literal) for word in words)
-        unknown = any(self.step is not None and self.step.value(word) is None and not word.literal for word in words)
-        return told or unknown or re.search(rf"^\s*{name}\s*:", added, re.MULTILINE) is not None
+    def is_filled_in(self, text: str) -> bool:
+        """Whether a text is not the last word: in a here-document the shell reads each `$` and backtick."""
+        return has_placeholder(text) or (self.expanded and ("$" in text or "`" in text))
 
     @property
     def exports(self) -> bool:
-        """Whether it is for `export`, not for `train`."""
-        return "export_dir" in self.data
-
-    @property
-    def releases(self) -> tuple[str, ...]:
-        """The pairs of versions that may read it: one where the image or a pin says so, else all."""
-        return tuple(pair for pair in _pairs() if pair.startswith(f"{self._said}+")) or _pairs()
-
-    @property
-    def _said(self) -> str:
-        return _release(self.step) if self.step is not None else ""
-
-    def arguments(self, command: str) -> set[str] | None:
-        """What `train` or `export` takes in the releases that may run it; None where nobody has listed that one."""
-        listed = self._said in {pair.partition("+")[0] for pair in _pairs()}
-        if self._said and not listed and self._said not in _BETWEEN:
-            return None
-        known = {name for pair in self.releases for name in release.arguments(pair)[command]}
-        return known if listed else known.union(*_BETWEEN.values())
+        """Whether it is for `export`; what `train` takes includes the arguments of an export."""
+        return "export_dir" in self.data and self.data.get("do_train") is not True
 
 
-# What a release has that those before and after it have not: KTransformers' first arguments.
-_BETWEEN = {
-    "0.9.4": (
-        *("chunk_size", "cpu_infer", "mode", "kt_force_think", "kt_maxlen", "kt_mode", "kt_optimize_rule"),
-        "kt_use_cuda_graph",
-    )
-}
 _IMAGE = re.compile(r"llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 
 
-def _release(step: Step) -> str:
+def release_of(step: Step) -> str:
     """The release of LLaMA-Factory in a container, by a pin in its script or by its image's tag."""
     script = step.program.script.value if step.program is not None else ""
     found = _PIN.search(script) or _IMAGE.search(step.container.image)
     return found[1] if found else ""
-
-
-@cache
-def _pairs() -> tuple[str, ...]:
-    return tuple(release.pairs())
 
 
 def of_documents(documents: Iterable[Document]) -> Iterator[Config]:
@@ -202,13 +168,14 @@ def _read(text: Text, **known: Any) -> Iterator[Config]:
 def _is_config(data: Json) -> bool:
     """Whether enough keys are LLaMA-Factory's, and none is a section, which its files do not have."""
     sections = {key for key, value in data.items() if isinstance(value, dict)}
-    ours = sum(key in data for key in _OWN) >= _ENOUGH and sections <= _arguments()
+    ours = sum(key in data for key in _OWN) >= _ENOUGH and sections <= arguments()
     return ours and sum(key in data for key in _OF_EVAL) < _ENOUGH
 
 
 @cache
-def _arguments() -> set[str]:
-    return {name for pair in _pairs() for name in release.arguments(pair)["arguments"]}
+def arguments() -> set[str]:
+    """The arguments of all releases that are known."""
+    return {name for pair in release.pairs() for name in release.arguments(pair)["arguments"]}
 
 
 def file_named(config: Config, name: str) -> str:

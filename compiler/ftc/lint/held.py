@@ -8,6 +8,7 @@ import msgspec
 
 from ftc.lint.text import Spot, Text
 from ftc.source import Document, parse
+from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 
 if TYPE_CHECKING:
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A file of YAML or JSON that the input holds whole."""
+    """A file of YAML or JSON that the input holds whole; `text` is None for a document of the input itself."""
 
-    text: Text
     document: Document
     data: Json
+    text: Text | None = None
 
     def at(self, *path: str | int) -> Spot:
         """The place of a key."""
+        if self.text is None:
+            return Spot(self.document, path)
         position = self.document.position(path)
         return self.text.at_line(position.line, position.column)
 
@@ -31,10 +34,10 @@ class Held(msgspec.Struct, frozen=True):
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
-        return None if isinstance(value, str) and "$" in value else value
+        return None if isinstance(value, str) and has_placeholder(value) else value
 
 
 def held(text: Text) -> tuple[Held | None, tuple[Diagnostic, ...]]:
     """A text of YAML or JSON, and why it cannot be read."""
     document, problems = parse(text.value, text.document.source)
-    return (Held(text, document, document.data) if document is not None else None), problems
+    return (Held(document, document.data, text) if document is not None else None), problems

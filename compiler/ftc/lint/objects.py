@@ -11,6 +11,7 @@ from ftc.lint.manifest import BatchJob, Claim, ConfigMap, Service, VolcanoJob
 from ftc.lint.pod_manifest import Template
 from ftc.lint.text import Spot
 from ftc.source import Document
+from ftc.spec.job import Trainer
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
@@ -22,10 +23,12 @@ Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Templat
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """The versions of the cluster that the manifests are for."""
+    """The versions that the manifests are for."""
 
     kubernetes: str
     volcano: str
+    trainer: Trainer | None = None
+    """Those of LLaMA-Factory and transformers, if the user says them."""
 
 
 class Kind(StrEnum):

@@ -11,6 +11,7 @@ from ftc import docstrings
 from ftc.diagnostics import page
 from ftc.lint.rules import RULES
 from ftc.resources import directory
+from ftc.rules import training
 
 if TYPE_CHECKING:
     from ftc.diagnostics.page import Page
@@ -22,7 +23,7 @@ _COMMAND = "ftc lint"
 
 def pages() -> dict[str, Page]:
     """Every code with its page, in the order of the codes; the examples are manifests."""
-    return {rule.code: _of(rule) for rule in sorted(RULES, key=lambda rule: rule.code)}
+    return {rule.code: _of(rule) for rule in sorted((*RULES, *training.OF_FILES), key=lambda rule: rule.code)}
 
 
 def with_example(page: Page) -> Page:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
-
 import msgspec
 
 from ftc.diagnostics.model import Severity
 from ftc.lint.text import Spot
+from ftc.rules.rule import Rule
+
+__all__ = ["Finding", "Rule"]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -22,15 +22,3 @@ class Finding(msgspec.Struct, frozen=True):
     help: str = ""
     severity: Severity | None = None
     related: tuple[Spot, ...] = ()
-
-
-Check: TypeAlias = Callable[[Any], Iterable[Finding]]
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code, and what it looks at: a type of `lint/subjects.py`."""
-
-    code: str
-    check: Check
-    subject: type
-    severity: Severity = Severity.ERROR

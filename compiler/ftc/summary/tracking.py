@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.trainer import release
 from ftc.trainer.arguments import OUTPUT, chosen
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def _mlflow(server: Mlflow) -> str:
 
 def _tensorboard(spec: JobSpec, directory: str) -> str:
     """Transformers 4 reads an argument, transformers 5 a variable."""
-    old = spec.trainer.transformers.startswith("4.")
-    given = chosen(spec).get("logging_dir") if old else spec.env.get("TENSORBOARD_LOGGING_DIR")
+    by_argument = release.facts(release.nearest(spec.trainer)).reads_logging_dir
+    given = chosen(spec).get("logging_dir") if by_argument else spec.env.get("TENSORBOARD_LOGGING_DIR")
     return f"tensorboard --logdir {given or f'{directory}/{OUTPUT}/runs'}"
 
 

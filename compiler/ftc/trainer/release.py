@@ -1,10 +1,12 @@
-"""What a release of LLaMA-Factory takes, from schemas/llamafactory: the files are made of its own code."""
+"""What a release of LLaMA-Factory takes, can do and gets wrong, from schemas/llamafactory."""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ftc.resources import directory
 
@@ -15,22 +17,63 @@ if TYPE_CHECKING:
     from ftc.spec.job import Trainer
 
 _TEMPLATES = ".templates.json"
+_FACTS = ".facts.json"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a pair of LLaMA-Factory and transformers can do and gets wrong, beyond its arguments and templates.
+
+    Every pair states every fact. Sources: LLaMA-Factory model/model_utils/attention.py, data/collator.py,
+    hparams/model_args.py, hparams/parser.py, extras/misc.py against train/ppo/trainer.py; transformers
+    training_args.py.
+    """
+
+    has_flash_attention_3: bool
+    """Whether `flash_attn: fa3` is implemented; it raises NotImplementedError otherwise."""
+    neat_packing_needs_batch_size_1: bool
+    """Whether neatly packed rows must come one at a time to FlashAttention 2."""
+    split_special_tokens_needs_slow_tokenizer: bool
+    """Whether `split_special_tokens` is refused with a fast tokenizer."""
+    generation_needs_eval_dataset: bool
+    """Whether `predict_with_generate` takes an `eval_dataset` only, and not a part of the training data."""
+    ppo_needs_another_trl: str
+    """The newest trl that PPO works with, if the release itself refuses to start with it; empty otherwise."""
+    reads_logging_dir: bool
+    """Whether TensorBoard's directory is an argument; otherwise it is TENSORBOARD_LOGGING_DIR."""
+    warmup_ratio_replaces_steps: bool
+    """Whether `warmup_ratio` wins over `warmup_steps` and counts steps above 1; otherwise it loses and is at most 1."""
+    reads_yaml_with_omegaconf: bool
+    """Whether `${` in a value is a reference; otherwise it is text."""
+    retired_arguments: tuple[str, ...]
+    """Arguments of an earlier release that has no schema here, and that this one refuses."""
 
 
 def pair(trainer: Trainer) -> str | None:
-    """The exact pair of versions, where there is a schema for it."""
-    return trainer.pair if _there(f"{trainer.pair}.json") else None
+    """The exact pair of versions, if it has a schema."""
+    return trainer.pair if trainer.pair in pairs() else None
 
 
 def known(llamafactory: str) -> str | None:
-    """The pair of versions that stands for a release of LLaMA-Factory."""
+    """The pair of versions that represents a release of LLaMA-Factory."""
     return next((name for name in pairs() if name.startswith(f"{llamafactory}+")), None)
+
+
+def nearest(trainer: Trainer) -> str:
+    """The pair itself, or the one to estimate by: of the same major version of transformers, else the newest."""
+    major = trainer.transformers.partition(".")[0]
+    alike = [name for name in pairs() if name.partition("+")[2].partition(".")[0] == major]
+    return pair(trainer) or [*pairs(), *alike][-1]
 
 
 @cache
 def pairs() -> tuple[str, ...]:
-    """The pairs that there are schemas for."""
+    """The pairs that have schemas, the newest last."""
     return tuple(sorted(file.name.removesuffix(_TEMPLATES) for file in _directory().glob(f"*{_TEMPLATES}")))
+
+
+def in_words(name: str) -> str:
+    """A pair as people say it."""
+    return "llamafactory " + name.replace("+", " with transformers ")
 
 
 def arguments(name: str) -> Json:
@@ -38,18 +81,29 @@ def arguments(name: str) -> Json:
     return _load(f"{name}.json")
 
 
+def default(name: str, argument: str) -> Any:
+    """The default of an argument; None if the pair does not have the argument."""
+    return arguments(name)["arguments"].get(argument, {}).get("default")
+
+
 def data(name: str) -> Json:
     """The templates, the models that they belong to, and the formats of datasets of a pair."""
     return _load(f"{name}{_TEMPLATES}")
 
 
+@cache
+def facts(name: str) -> Facts:
+    """The facts of a pair; one that is missing is an error that names it."""
+    file = _directory() / f"{name}{_FACTS}"
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Facts)
+    except (OSError, msgspec.MsgspecError) as error:
+        message = f"{file} must state every fact of {in_words(name)}: {error}"
+        raise ValueError(message) from error
+
+
 def _directory() -> Path:
     return directory("schemas") / "llamafactory"
-
-
-@cache
-def _there(name: str) -> bool:
-    return (_directory() / name).is_file()
 
 
 @cache

@@ -11,5 +11,3 @@ OF_LORA = ("use_rslora", "use_dora", "pissa_init")
 OF_WHOLE_WEIGHTS = {"use_galore": "GaLore", "use_apollo": "APOLLO", "use_badam": "BAdam"}
 # They want something to evaluate on.
 EVALUATING = ("do_eval", "do_predict", "predict_with_generate")
-# The first release that has a tuning type; the others are older than all that are known here.
-TUNING_SINCE = {"oft": "0.9.4"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftc.checks import CHECKS
+from ftc.checks import EVERY
 from ftc.diagnostics.model import Severity
 from unit.compiling import found
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ftc.checks.rule import Rule
+    from ftc.rules.rule import Rule as TrainingRule
 
-RULES = {rule.code: rule for rule in CHECKS}
+RULES = {rule.code: rule for rule in EVERY}
 
 
 class Pair(NamedTuple):
@@ -50,11 +51,11 @@ def passes(pair: Pair) -> None:
     assert [d for d in told if d.severity is Severity.ERROR] == []
 
 
-def pages(rules: Iterable[Rule]) -> list[Pair]:
+def pages(rules: Iterable[Rule | TrainingRule]) -> list[Pair]:
     """The pairs that stand in the rules' docstrings."""
     return [_page(rule) for rule in rules]
 
 
-def _page(rule: Rule) -> Pair:
+def _page(rule: Rule | TrainingRule) -> Pair:
     wrong, right = (rule.check.__doc__ or "").partition("Wrong: ")[2].split("Right: ")
     return Pair(rule.code, " ".join(wrong.split()), " ".join(right.split()), "")

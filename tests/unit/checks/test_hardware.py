@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftc.checks import CHECKS
+from ftc.checks import EVERY
 from ftc.diagnostics.model import Severity
 from unit.checks.test_rules import named
 from unit.compiling import COMMAND, found, template, trainer, variables
@@ -243,7 +243,6 @@ PAIRS = (
     ("FTC332", ("hardware=t4", "train.flash_attn=fa2"), ("hardware=t4", "train.flash_attn=sdpa"), "train.flash_attn"),
     ("FTC332", ("hardware=v100", "train.flash_attn=fa2"), ("hardware=l40s", "train.flash_attn=fa2"), "train"),
     ("FTC332", ("hardware=ascend", "train.flash_attn=fa3"), ("hardware=ascend", "train.flash_attn=fa2"), "train"),
-    ("FTC333", ("hardware=h100", "train.flash_attn=fa3"), ("hardware=h100", "train.flash_attn=fa2"), "train"),
     (
         "FTC334",
         ("hardware=mi300x", "train.flash_attn=fa2"),
@@ -274,7 +273,7 @@ PAIRS = (
         "train.enable_liger_kernel",
     ),
 )
-RULES = {rule.code: rule for rule in CHECKS}
+RULES = {rule.code: rule for rule in EVERY}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)

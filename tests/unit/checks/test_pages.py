@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftc.checks import CHECKS
+from ftc.checks import EVERY
 from ftc.checks.pages import pages
 from ftc.cli.pages import pages as every_page
 from ftc.diagnostics import codes
@@ -24,7 +24,7 @@ def committed(kind: str, code: str) -> str:
 
 
 def test_every_rule_and_every_code_of_the_passes_before_has_a_page() -> None:
-    assert PAGES.keys() == {rule.code for rule in CHECKS} | codes.TEXTS.keys()
+    assert PAGES.keys() == {rule.code for rule in EVERY} | codes.TEXTS.keys()
     named = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert named == codes.TEXTS.keys()
 

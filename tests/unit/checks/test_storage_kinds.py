@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ftc.checks import CHECKS
+from ftc.checks import EVERY
 from ftc.diagnostics.model import Severity
 from unit.checks.test_rules import named
 from unit.compiling import COMMAND, found, ftc, pod
@@ -42,7 +42,7 @@ PAIRS = (
     ),
     ("FTC242", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
 )
-RULES = {rule.code: rule for rule in CHECKS}
+RULES = {rule.code: rule for rule in EVERY}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)

@@ -102,7 +102,7 @@ def test_a_file_that_is_named_and_lies_in_a_named_directory_is_read_once(tree: P
 def test_a_directory_without_manifests_is_a_mistake(tmp_path: Path) -> None:
     result = lint(tmp_path)
     assert result.exit_code == 1
-    assert "has no .yaml or .yml file" in result.stderr
+    assert "has no .yaml, .yml or small .json file" in result.stderr
 
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
@@ -115,3 +115,16 @@ def test_an_endless_file_is_too_large() -> None:
     result = lint("/dev/zero")
     assert result.exit_code == 1
     assert "is larger than" in result.stdout
+
+
+def test_the_json_that_a_training_names_is_read_in_a_directory_too(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    text = (
+        "model_name_or_path: a/b\ndo_train: true\ndataset: suport\ndeepspeed: ds.json\ngradient_accumulation_steps: 8\n"
+    )
+    (tmp_path / "train.yaml").write_text(text)
+    (tmp_path / "ds.json").write_text('{"gradient_accumulation_steps": 4, "zero_optimization": {"stage": 2}}')
+    (tmp_path / "data" / "dataset_info.json").write_text('{"support": {"file_name": "a.json"}}')
+    (tmp_path / "data" / "a.json").write_text('[{"instruction": "a"}, // a comment')
+    (tmp_path / "tsconfig.json").write_text("{ // not a file of a training\n}")
+    assert sorted(codes(lint("--format", "json", tmp_path))) == ["FTC406", "FTC440"]

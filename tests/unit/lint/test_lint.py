@@ -152,7 +152,7 @@ def test_what_is_near_no_plugin_may_be_a_newer_volcanos() -> None:
 
 def test_a_file_with_sections_is_another_programs() -> None:
     text = "stage: sft\nfinetuning_type: lora\n"
-    assert "FTC871" in codes(f"{text}lora_rnk: 8\n")
+    assert "FTC404" in codes(f"{text}lora_rnk: 8\n")
     assert codes(f"{text}arguments:\n  lora_rank: 8\n") == {"FTC002"}, "a group of Hydra's, say"
 
 
@@ -340,12 +340,12 @@ spec:
     [
         ("0.9.4", "kt_optimize_rule: rule.yaml", set()),
         ("latest", "kt_optimize_rule: rule.yaml", set()),
-        ("0.9.3", "kt_optimize_rule: rule.yaml", {"FTC871"}),
-        ("0.9.5", "kt_optimize_rule: rule.yaml", {"FTC871"}),
-        ("0.9.4", "learning_rte: 1.0e-4", {"FTC871"}),
+        ("0.9.3", "kt_optimize_rule: rule.yaml", {"FTC404"}),
+        ("0.9.5", "kt_optimize_rule: rule.yaml", {"FTC404"}),
+        ("0.9.4", "learning_rte: 1.0e-4", {"FTC404"}),
         ("0.8.3", "evaluation_strategy: steps", set()),
         ("0.9.9", "an_argument_to_come: 1", set()),
-        ("latest", "evaluation_strategy: steps", {"FTC871"}),
+        ("latest", "evaluation_strategy: steps", {"FTC404"}),
     ],
 )
 def test_an_argument_is_judged_by_the_release_that_runs_it(release: str, key: str, expected: set[str]) -> None:

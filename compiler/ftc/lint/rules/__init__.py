@@ -9,7 +9,6 @@ from ftc.lint.rules import (
     arguments,
     batch,
     counts,
-    deepspeed,
     gang,
     launches,
     lengths,
@@ -32,6 +31,7 @@ from ftc.lint.rules import (
     variables,
     volumes,
 )
+from ftc.rules import training as trainings
 
 if TYPE_CHECKING:
     from ftc.lint.rule import Rule
@@ -59,8 +59,9 @@ RULES: tuple[Rule, ...] = (
     *training.RULES,
     *named_files.RULES,
     *accelerate.RULES,
-    *deepspeed.RULES,
     *scripts.RULES,
     *repeats.RULES,
     *secrets.RULES,
 )
+CODES = frozenset(rule.code for rule in (*RULES, *trainings.RULES))
+"""Every code that lint may report for a rule."""

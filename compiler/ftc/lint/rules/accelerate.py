@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import Severity, nearest
+from ftc.diagnostics.model import Severity
 from ftc.lint.files import resolved, text_of
 from ftc.lint.held import Held, held
 from ftc.lint.rule import Finding, Rule
@@ -24,7 +23,7 @@ def accelerate_starts_all(run: Run) -> Iterator[Finding]:
     """A configuration of accelerate is for the nodes and devices of the job.
 
     Without a distributed_type it starts one process; a rank or a number of nodes in the file is the same in every pod.
-    It refuses keys that it does not know. An option of the command counts before the file.
+    An option of the command counts before the file.
     Source: accelerate, commands/launch.py and commands/config/config_args.py.
 
     Wrong: tests/corpus/bad/FTC839-one-process.yaml
@@ -36,40 +35,7 @@ def accelerate_starts_all(run: Run) -> Iterator[Finding]:
         text = text_of(step, path) if path is not None else None
         file = held(text)[0] if text is not None else None
         if file is not None:
-            yield from _words(file)
             yield from _world(run, step, launch, file)
-
-
-_KEYS = (
-    *(
-        "compute_environment",
-        "debug",
-        "distributed_type",
-        "mixed_precision",
-        "use_cpu",
-        "num_processes",
-        "machine_rank",
-    ),
-    *("num_machines", "gpu_ids", "main_process_ip", "main_process_port", "rdzv_backend", "same_network", "fsdp_config"),
-    *("main_training_function", "enable_cpu_affinity", "fp8_config", "deepspeed_config", "parallelism_config"),
-    *("megatron_lm_config", "ipex_config", "mpirun_config", "downcast_bf16", "dynamo_config", "commands"),
-    *("command_file", "tpu_env", "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo", "tpu_vm", "tpu_config"),
-)
-_TYPES = re.compile("NO|MULTI_[A-Z]+|DEEPSPEED|FSDP|TP|XLA|MEGATRON_LM")
-_PRECISIONS = ("no", "fp16", "bf16", "fp8")
-
-
-def _words(file: Held) -> Iterator[Finding]:
-    for key in [key for key in file.data if key not in _KEYS]:
-        if near := nearest(str(key), _KEYS):
-            yield Finding(file.at(key), f"accelerate's configuration has no key '{key}'", near)
-    kind, precision = file.value("distributed_type"), file.value("mixed_precision")
-    if isinstance(kind, str) and not _TYPES.fullmatch(kind):
-        near = nearest(kind, ("MULTI_GPU", "DEEPSPEED", "FSDP"))
-        yield Finding(file.at("distributed_type"), f"accelerate has no distributed_type '{kind}'", near)
-    if isinstance(precision, str) and precision not in _PRECISIONS:
-        help_ = f"use one of {', '.join(_PRECISIONS)}"
-        yield Finding(file.at("mixed_precision"), f"accelerate has no mixed_precision '{precision}'", help_)
 
 
 def _world(run: Run, step: Step, launch: Launch, file: Held) -> Iterator[Finding]:

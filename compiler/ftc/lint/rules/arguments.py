@@ -1,93 +1,21 @@
-"""Rules on single arguments of LLaMA-Factory: their names, their values, the template."""
+"""Rules on the YAML of LLaMA-Factory as a text, and on its arguments on a command line."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import did_you_mean, nearest
-from ftc.lint.configs import Config
+from ftc.diagnostics.model import nearest
+from ftc.lint.configs import Config, release_of
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Step
-from ftc.trainer import release, values
-from ftc.trainer.ranges import OF_LORA, RANGES, REPORTERS
+from ftc.trainer import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.lint.launch import Launch
     from ftc.lint.shell.script import Word
-
-
-def _command(config: Config) -> str:
-    return "export" if config.exports else "train"
-
-
-# With these in its environment LLaMA-Factory passes over keys that it does not know, or has others.
-_OTHERWISE = {"ALLOW_EXTRA_ARGS", "USE_V1"}
-
-
-def arguments_are_known(config: Config) -> Iterator[Finding]:
-    """The trainer's YAML has no key that the trainer does not know.
-
-    LLaMA-Factory stops at once: Some keys are not used by the HfArgumentParser. Said where no release that may run it
-    knows the key.
-    Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py; schemas made of its own code.
-
-    Wrong: tests/corpus/bad/FTC871-learning-rte.yaml
-    Right: tests/corpus/good/FTC871-key-of-one-release.yaml
-    """
-    command = _command(config)
-    known = config.arguments(command)
-    if known is None or (config.step is not None and _OTHERWISE & config.step.environment.variables.keys()):
-        return
-    for name in [name for name in config.data if name not in known]:
-        releases = " or ".join(pair.partition("+")[0] for pair in config.releases)
-        message = f"'{name}' is no argument of `llamafactory-cli {command}` in llamafactory {releases}"
-        yield Finding(config.at(name), message, nearest(name, known) if len(name) > 1 else "")
-
-
-def values_fit(config: Config) -> Iterator[Finding]:
-    """A value of the trainer's YAML is one that its argument takes.
-
-    LLaMA-Factory looks at neither types nor choices of a YAML file: a wrong one fails after the model is loaded, or
-    trains otherwise than it says.
-    Source: transformers, HfArgumentParser.parse_dict; schemas made of LLaMA-Factory's own code.
-
-    Wrong: tests/corpus/bad/FTC872-rank-of-a-text.yaml
-    Right: tests/corpus/good/FTC872-value-of-the-shell.yaml
-    """
-    for name in config.data:
-        value = config.value(name)
-        problems = [
-            values.problem(value, release.arguments(pair)["arguments"].get(name, {})) for pair in config.releases
-        ]
-        if value is not None and all(problems):
-            choices = release.arguments(config.releases[-1])["arguments"].get(name, {}).get("enum", [])
-            help_ = did_you_mean(str(value), [str(choice) for choice in choices]) if choices else ""
-            yield Finding(config.at(name), f"{name} {problems[-1]}", help_)
-        elif name in _RANGES and not _RANGES[name].takes(value):
-            yield Finding(config.at(name), f"{name} is {value}, out of range", f"give {_RANGES[name].text}")
-    reporter = config.value("report_to")
-    if isinstance(reporter, str) and reporter not in REPORTERS and (near := nearest(reporter, REPORTERS)):
-        yield Finding(config.at("report_to"), f"transformers does not report to '{reporter}'", near)
-
-
-_RANGES = RANGES | OF_LORA
-
-
-def template_is_known(config: Config) -> Iterator[Finding]:
-    """The chat template is one of LLaMA-Factory's.
-
-    It says so after it has loaded the tokenizer: Template … does not exist.
-    Source: LLaMA-Factory, data/template.py.
-
-    Wrong: tests/corpus/bad/FTC873-template-misspelt.yaml
-    Right: tests/corpus/good/FTC873-template-of-one-release.yaml
-    """
-    name = config.value("template")
-    known = {template for pair in config.releases for template in release.data(pair)["templates"]}
-    if isinstance(name, str) and name not in known:
-        yield Finding(config.at("template"), f"there is no template '{name}'", did_you_mean(name, known))
 
 
 def configs_are_yaml(config: Config) -> Iterator[Finding]:
@@ -115,20 +43,38 @@ def flags_are_known(step: Step) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC881-flag-misspelt.yaml
     Right: tests/corpus/good/FTC881-flags.yaml
     """
+    known = _known(step)
     for launch in step.launches:
         words = list(launch.rest)
-        texts = [word.text or "" for word in words[:3]]
-        ours = launch.tool == "llamafactory" or any(
-            t.endswith(("src/train.py", "llamafactory.launcher")) for t in texts
-        )
-        known = Config({}, step.pod.job.object.document, step=step).arguments("train") if ours else None
-        if known is None:
-            continue
-        for word in words[1:]:
+        for word in words[1:] if _is_ours(step, launch) else ():
             name = _flag(word)
             if name and name not in known and step.program is not None:
-                message = f"'{name}' is no argument of LLaMA-Factory's train"
+                message = f"'{name}' is not an argument of LLaMA-Factory's train"
                 yield Finding(step.program.at(word.start), message, nearest(name, known))
+
+
+def _known(step: Step) -> set[str]:
+    """What `train` takes in the release that runs, or in any if nothing says which one that is."""
+    asked = step.pod.job.object.versions.trainer
+    said = release.pair(asked) if asked is not None else release.known(release_of(step))
+    pairs = [said] if said is not None else release.pairs()
+    retired = {name for pair in release.pairs() for name in release.facts(pair).retired_arguments}
+    return {name for pair in pairs for name in release.arguments(pair)["train"]} | (set() if said else retired)
+
+
+# One of these is enough: no other program has them.
+_ITS_FLAGS = ("finetuning_type", "dataset_dir", "cutoff_len", "lora_target", "template", "do_train")
+
+
+def _is_ours(step: Step, launch: Launch) -> bool:
+    """Whether LLaMA-Factory is started; many projects have a src/train.py."""
+    texts = [word.text or "" for word in launch.rest[:3]]
+    if launch.tool == "llamafactory" or "llamafactory.launcher" in texts:
+        return True
+    flags = {_flag(word) for word in launch.rest}
+    about = f"{step.container.image} {step.script.value}"
+    named = re.search("llama-?_?factory", about, re.IGNORECASE) is not None or bool(flags & set(_ITS_FLAGS))
+    return named and any(text.endswith("src/train.py") for text in texts)
 
 
 def _flag(word: Word) -> str:
@@ -138,9 +84,6 @@ def _flag(word: Word) -> str:
 
 
 RULES = (
-    Rule("FTC871", arguments_are_known, Config),
-    Rule("FTC872", values_fit, Config),
-    Rule("FTC873", template_is_known, Config),
     Rule("FTC880", configs_are_yaml, Config),
     Rule("FTC881", flags_are_known, Step),
 )

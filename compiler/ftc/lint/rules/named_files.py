@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import did_you_mean
 from ftc.lint.configs import Config, file_named, of_trainer
-from ftc.lint.files import There, meant_by, resolved, text_of, there
+from ftc.lint.files import There, meant_by, resolved, there
 from ftc.lint.program import script_file
 from ftc.lint.rule import Finding, Rule
 from ftc.lint.steps import Run, Step
 from ftc.lint.world import spot_of
-from ftc.source import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,29 +94,7 @@ def _is_yaml(word: Word) -> bool:
     return (word.text or "").endswith((".yaml", ".yml"))
 
 
-def datasets_are_described(config: Config) -> Iterator[Finding]:
-    """The datasets of a training stand in dataset_info.json.
-
-    LLaMA-Factory says: Undefined dataset … in dataset_info.json. Said where the input holds that file.
-    Source: LLaMA-Factory, data/parser.py.
-
-    Wrong: tests/corpus/bad/FTC879-dataset-of-another-name.yaml
-    Right: tests/corpus/good/FTC879-dataset-that-is-described.yaml
-    """
-    names, place = config.value("dataset"), config.value("dataset_dir")
-    if config.step is None or not isinstance(names, str) or not isinstance(place, str):
-        return
-    text = text_of(config.step, file_named(config, f"{place}/dataset_info.json"))
-    document = parse(text.value, "")[0] if text is not None else None
-    known = document.data if document is not None else {}
-    for name in names.split(",") if known else ():
-        if name.strip() not in known:
-            message = f"dataset_info.json describes no dataset '{name.strip()}'"
-            yield Finding(config.at("dataset"), message, did_you_mean(name.strip(), [str(one) for one in known]))
-
-
 RULES = (
     Rule("FTC875", named_files_are_there, Run),
     Rule("FTC878", named_configs_are_there, Run),
-    Rule("FTC879", datasets_are_described, Config),
 )

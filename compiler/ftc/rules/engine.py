@@ -1,0 +1,38 @@
+"""Rules applied to a subject, and remedies in the words of a front end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.source.unknown import Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+    from ftc.rules.rule import Finding, Remedy, Rule
+
+
+def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Finding]]:
+    """What the rules for this kind of subject find in it."""
+    for rule in rules:
+        if isinstance(subject, rule.subject):
+            yield from ((rule, finding) for finding in _found(rule, subject))
+
+
+def _found(rule: Rule, subject: object) -> Iterator[Finding]:
+    """What a rule finds before it asks for a value that the text does not give."""
+    try:
+        yield from rule.check(subject)
+    except Unknown:
+        return
+
+
+def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:
+    """The remedies of a finding, to choose from."""
+    remedies = help_ if isinstance(help_, tuple) else (help_,)
+    said = [remedy if isinstance(remedy, str) else say(remedy) for remedy in remedies]
+    verbs = {words.partition(" ")[0] for words in said}
+    if len(said) > 1 and len(verbs) == 1:
+        return " or ".join([said[0], *(words.partition(" ")[2] for words in said[1:])])
+    return ", or ".join(said)

@@ -1,0 +1,245 @@
+"""Rules on what dataset_info.json says of the data, and what the stage needs of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
+from ftc.rules.rule import Finding, Rule
+from ftc.rules.training.subject import Training
+from ftc.trainer.dataset_info import PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+
+# LLaMA-Factory, data/parser.py: 0.9.3 and 0.9.5 alike.
+_ORIGINS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name")
+_ELSEWHERE = tuple(origin for origin in _ORIGINS if origin != "file_name")
+_COLUMNS = (
+    *("prompt", "query", "response", "history", "messages", "system", "tools"),
+    *("images", "videos", "audios", "chosen", "rejected", "kto_tag"),
+)
+_TAGS = ("role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
+_KEYS = (*_ORIGINS, "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags")
+_MAPPINGS = ("columns", "tags")
+# What people name that is not a file of rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
+_NO_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
+
+
+def entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
+    """The described datasets that are read, for training or evaluation, each with its key."""
+    for name in dict.fromkeys((*run.datasets, *run.evaluated)):
+        if name in run.info:
+            yield name, ("dataset_info", name), run.info[name]
+
+
+def mapping(entry: Json, key: str) -> Json | None:
+    """The columns or tags of an entry, if it names any; it then has no others."""
+    value = entry.get(key)
+    return value if isinstance(value, dict) else None
+
+
+def dataset_is_described(run: Training) -> Iterator[Finding]:
+    """Each training dataset is described in dataset_info.json.
+
+    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+
+    Wrong: 'dataset.names=[alpacca]'
+    Right: 'dataset.names=[alpaca]'
+    """
+    for name, entry in run.info.items():
+        for key in [key for key in PLACES if not isinstance(entry.get(key, ""), str)]:
+            yield Finding(("dataset_info", name, key), "must be a text", "name a place in the source")
+    for name in [name for name in run.datasets if name not in run.info]:
+        message = f"'{name}' is not described in dataset_info.json"
+        yield Finding(("dataset",), message, did_you_mean(name, run.info), (("dataset_info",),))
+
+
+def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
+    """Each evaluation dataset is described in dataset_info.json.
+
+    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+
+    Wrong: train.eval_dataset=alpaca_test
+    Right: train.eval_dataset=alpaca
+    """
+    for name in [name for name in run.evaluated if name not in run.info]:
+        message = f"'{name}' is not described in dataset_info.json"
+        yield Finding(("eval_dataset",), message, did_you_mean(name, run.info))
+
+
+def entries_are_well_formed(run: Training) -> Iterator[Finding]:
+    """An entry of dataset_info.json names a file, a known format, and values of the right type.
+
+    Otherwise LLaMA-Factory says `Dataset converter … not found` or KeyError: 'file_name', with the tokenizer loaded
+    (data/parser.py, data/converter.py); `openai` is a format from 0.9.4 on.
+
+    Wrong: 'dataset.info.alpaca.formatting=sharegtp'
+    Right: 'dataset.info.alpaca.formatting=sharegpt'
+    """
+    for _, at, entry in entries(run):
+        formatting = entry.get("formatting", "alpaca")
+        if formatting not in run.data["formats"]:
+            message = f"llamafactory {run.release} has no format '{formatting}'"
+            yield Finding((*at, "formatting"), message, did_you_mean(str(formatting), run.data["formats"]))
+        if not entry.keys() & set(_ORIGINS):
+            help_ = "set file_name to a file, or script_url to a repository"
+            yield Finding(at, "does not say where the data is", help_)
+        name = entry.get("file_name")
+        if isinstance(name, str) and name.lower().endswith(_NO_ROWS):
+            message = "is not a file of rows: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
+            yield Finding((*at, "file_name"), message, "unpack or convert it, and name the result")
+        if not isinstance(entry.get("ranking", False), bool):
+            yield Finding((*at, "ranking"), "must be true or false", "write true for pairs of answers")
+        for key in [key for key in _MAPPINGS if key in entry and mapping(entry, key) is None]:
+            yield Finding((*at, key), "must be a mapping", f"name the {key} of the file")
+
+
+def entries_have_known_keys(run: Training) -> Iterator[Finding]:
+    """An entry of dataset_info.json has only keys that LLaMA-Factory reads.
+
+    It ignores other keys silently (data/parser.py), so that a misspelt column stays without a name.
+
+    Wrong: 'dataset.info.alpaca.columns={promt: question, response: answer}'
+    Right: 'dataset.info.alpaca.columns={prompt: question, response: answer}'
+    """
+    for _, at, entry in entries(run):
+        yield from _unknown(at, entry, _KEYS)
+        for key, known in (("columns", _COLUMNS), ("tags", _TAGS)):
+            yield from _unknown((*at, key), mapping(entry, key) or {}, known)
+
+
+def _unknown(at: KeyPath, given: Json, known: tuple[str, ...]) -> Iterator[Finding]:
+    for key in [key for key in given if key not in known]:
+        help_ = nearest(str(key), known) or f"known: {', '.join(known)}"
+        yield Finding((*at, key), "is ignored", help_)
+
+
+_OF_REPOSITORIES = ("subset", "folder")
+
+
+_REPOSITORY = "name the directory of a repository with script_url instead of file_name"
+
+
+def _files(run: Training) -> Iterator[tuple[KeyPath, Json]]:
+    """The entries whose rows come from a file, or from the files of a directory."""
+    for _, at, entry in entries(run):
+        if "file_name" in entry and entry.keys().isdisjoint(_ELSEWHERE):
+            yield at, entry
+
+
+def split_is_of_a_repository(run: Training) -> Iterator[Finding]:
+    """A split other than train is named for a repository, not for a file.
+
+    For `file_name` LLaMA-Factory puts every row in the split `train`, of which a part can be taken (`train[:1000]`);
+    another fails after the tokenizer is loaded: `Unknown split "test"` (data/loader.py; datasets 3.6 and 4.0).
+
+    Wrong: 'dataset.info.alpaca={file_name: data, split: test}'
+    Right: 'dataset.info.alpaca={script_url: ., split: test}'
+    """
+    for at, entry in _files(run):
+        split = entry.get("split", "train")
+        if not str(split).startswith("train"):
+            yield Finding((*at, "split"), f"a file has no split '{split}', only train", _REPOSITORY)
+
+
+def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
+    """A subset or a folder is named for a repository, not for a file.
+
+    For `file_name` LLaMA-Factory passes over both and trains on all rows of the file (data/loader.py).
+
+    Wrong: 'dataset.info.alpaca={file_name: data, subset: en}'
+    Right: 'dataset.info.alpaca={script_url: ., subset: en}'
+    """
+    for at, entry in _files(run):
+        for key in [key for key in _OF_REPOSITORIES if entry.get(key) is not None]:
+            yield Finding((*at, key), "has no effect on a file", _REPOSITORY)
+
+
+_OF_PAIRS = ("rm", "dpo")
+
+
+def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
+    """Reward models and DPO are trained on pairs of answers, and no other stage is.
+
+    LLaMA-Factory says, with the tokenizer loaded: `The dataset is not applicable in the current training stage`
+    (data/loader.py).
+
+    Wrong: method.stage=dpo
+    Right: method.stage=dpo 'dataset.info.alpaca={file_name: a, ranking: true,
+      columns: {prompt: question, chosen: better, rejected: worse}}'
+    """
+    for name, at, entry in entries(run):
+        ranking = entry.get("ranking", False)
+        if ranking is False and run.stage in _OF_PAIRS:
+            message = f"'{name}' has no pairs of answers, but stage {run.stage} needs them"
+            other = "set ranking: true with columns chosen and rejected, or another dataset or stage"
+            yield Finding((*at, "ranking"), message, other, (("stage",),))
+        elif ranking is True and run.stage not in _OF_PAIRS:
+            message = f"'{name}' has pairs of answers, but stage {run.stage} does not use them"
+            help_ = ({"stage": "dpo"}, "use another dataset")
+            yield Finding((*at, "ranking"), message, help_, (("stage",),))
+
+
+def columns_are_named(run: Training) -> Iterator[Finding]:
+    """An entry names the columns that its format and the stage need.
+
+    If an entry has `columns`, LLaMA-Factory's defaults for the others are gone (data/parser.py):
+    it fails with KeyError: None, or drops every row: `Cannot find valid samples`.
+
+    Wrong: 'dataset.info.alpaca.columns={system: system}'
+    Right: 'dataset.info.alpaca.columns={prompt: instruction, response: output, system: system}'
+    """
+    for name, at, entry in entries(run):
+        columns = mapping(entry, "columns")
+        missing = [column for column in _needed(run, entry) if not (columns or {}).get(column)]
+        if missing:
+            message = f"'{name}' names no column for {' and '.join(missing)}"
+            yield Finding((*at, "columns"), message, f"add {', '.join(f'{column}: …' for column in missing)}")
+
+
+def _needed(run: Training, entry: Json) -> list[str]:
+    """The columns without which no row is left; an alpaca file has defaults if `columns` is missing."""
+    talks = entry.get("formatting", "alpaca") != "alpaca"
+    pairs = ["chosen", "rejected"] if run.stage in _OF_PAIRS and entry.get("ranking") is True else []
+    needed = [*pairs, *(["kto_tag"] if run.stage == "kto" else [])]
+    if mapping(entry, "columns") is None:
+        return needed
+    own = {"sft": ["response"], "kto": ["response"], "pt": ["prompt"], "ppo": ["prompt"]}
+    return [*(["messages"] if talks else own.get(run.stage, [])), *needed]
+
+
+def tags_are_named(run: Training) -> Iterator[Finding]:
+    """An entry with conversations names the tags of its messages.
+
+    If an entry has `tags`, LLaMA-Factory's defaults for the others are gone (data/parser.py): it
+    fails with KeyError: None, or drops every conversation: `Cannot find valid samples`.
+
+    Wrong: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content}}'
+    Right: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content,
+      user_tag: user, assistant_tag: assistant}}'
+    """
+    for name, at, entry in entries(run):
+        tags = mapping(entry, "tags")
+        if tags is None or entry.get("formatting", "alpaca") == "alpaca":
+            continue
+        missing = [tag for tag in ("role_tag", "content_tag", "user_tag", "assistant_tag") if not tags.get(tag)]
+        if missing:
+            message = f"'{name}' does not name {' and '.join(missing)}"
+            yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
+
+
+RULES = (
+    Rule("FTC406", dataset_is_described, Training),
+    Rule("FTC450", evaluation_data_is_described, Training),
+    Rule("FTC451", entries_are_well_formed, Training),
+    Rule("FTC452", entries_have_known_keys, Training, Severity.WARNING),
+    Rule("FTC453", ranking_fits_the_stage, Training),
+    Rule("FTC454", columns_are_named, Training),
+    Rule("FTC455", tags_are_named, Training),
+    Rule("FTC470", split_is_of_a_repository, Training),
+    Rule("FTC472", parts_are_of_a_repository, Training, Severity.WARNING),
+)

@@ -1,0 +1,156 @@
+"""The subjects of a spec, and its words for places and remedies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftc.rules.rule import ANY
+from ftc.rules.training.engine_files import DeepSpeedFile
+from ftc.rules.training.subject import Arguments, Export, Training
+from ftc.source.unknown import Fields, fields
+from ftc.spec.launcher import Torchrun
+from ftc.spec.method import DeepSpeed, Fsdp
+from ftc.trainer import deepspeed
+from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec, Tuned
+
+# Where the spec says what LLaMA-Factory reads elsewhere.
+_PLACES: dict[str, KeyPath] = {
+    **{name: tuple(path.split(".")) for name, path in OWNED.items()},
+    "model_name_or_path": ("model", "id"),
+    "dataset_info": ("dataset", "info"),
+    "max_position_embeddings": ("model", "architecture", "context_length"),
+    "restarts": ("restarts",),
+    "accelerate": ("engine",),
+    "llamafactory": ("trainer", "llamafactory"),
+}
+_OF_ENGINE: dict[KeyPath, KeyPath] = {
+    ("accelerate", "fsdp_config", "fsdp_version"): ("engine", "version"),
+    ("deepspeed", "zero_optimization", "stage"): ("engine", "stage"),
+    ("deepspeed", "zero_optimization", "offload_optimizer"): ("engine", "offload"),
+}
+
+
+def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
+    """The training of a spec, its exports and its DeepSpeed; none for a command, or if a group is missing."""
+    tuned = spec.tuned
+    if not spec.trains or tuned is None:
+        return
+    yield _training(spec, tuned)
+    if isinstance(spec.engine, DeepSpeed):
+        yield DeepSpeedFile(_given(spec.engine.config))
+    method = tuned.method
+    if method.merge is not None:
+        yield _export(spec, {"adapter_name_or_path": OUTPUT, **method.merge})
+    if method.quantize is not None:
+        bits = {"export_quantization_bit": method.quantize.bits, "export_quantization_dataset": ANY}
+        yield _export(spec, {**bits, **method.quantize.arguments})
+
+
+def _training(spec: JobSpec, tuned: Tuned) -> Training:
+    model, dataset, method = tuned
+    engine = spec.engine
+    zero = _given(deepspeed.config(engine)) if isinstance(engine, DeepSpeed) else None
+    given = {name: value for name, value in chosen(spec).items() if name not in OWNED} | {
+        "model_name_or_path": model.id,
+        "template": model.template,
+        "stage": method.stage,
+        "do_train": True,
+        "finetuning_type": method.finetuning_type,
+        "dataset": list(dataset.names),
+        "report_to": list(spec.tracking.names),
+        "use_swanlab": spec.tracking.swanlab is not None,
+        **({"deepspeed": zero} if zero is not None else {}),
+    }
+    if seeks_unused_parameters(spec):
+        given.setdefault("use_reentrant_gc", False)
+    several = spec.processes > 1
+    return Training(
+        given=_given(given),
+        own=tuple(spec.train),
+        versions=spec.trainer,
+        environment=_environment(spec),
+        dataset_info=None if dataset.info is None else _given(dataset.info),
+        deepspeed=zero,
+        fsdp=engine.version if isinstance(engine, Fsdp) else 0,
+        processes=spec.processes,
+        process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
+        restarts=spec.restarts,
+        new_directory=True,
+        model=model.id,
+        context_length=model.architecture.context_length if model.architecture else None,
+        ray=_environment(spec).get("USE_RAY", "").lower() in ("1", "true", "y"),
+    )
+
+
+def _export(spec: JobSpec, given: Json) -> Export:
+    kept = {name: value for name, value in given.items() if name not in OWNED or name == "adapter_name_or_path"}
+    named = {"model_name_or_path": ANY, "export_dir": ANY}
+    return Export(given=_given({**named, **kept}), own=tuple(kept), versions=spec.trainer)
+
+
+def _environment(spec: JobSpec) -> Fields:
+    return _given({**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env})
+
+
+def _given(data: Json) -> Fields:
+    """A spec gives all of its values."""
+    return fields(data, lambda _: False)
+
+
+def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> KeyPath:
+    """The key of the spec that a place of the subject comes from."""
+    if isinstance(subject, DeepSpeedFile):
+        return ("engine", "config", *where)
+    name, rest = str(where[0]), where[1:]
+    if isinstance(subject, Export):
+        group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
+        return ("method", *group, *where)
+    if name == "deepspeed" and rest:
+        return _OF_ENGINE.get(where, ("engine", "config", *rest))
+    if name in _PLACES:
+        return _OF_ENGINE.get(where, (*_PLACES[name], *rest))
+    return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), ("train",))
+
+
+# What a user changes by choosing an option of a group.
+_OPTIONS = {
+    ("deepspeed", None): "engine=ddp",
+    ("finetuning_type", "lora"): "method=lora-sft",
+    ("finetuning_type", "full"): "method=full-sft",
+    ("zero_stage", 0): "engine=deepspeed-z0",
+    ("zero_stage", 2): "engine=deepspeed-z2",
+    ("zero_stage", 3): "engine=deepspeed-z3",
+}
+
+
+def say(remedy: dict[str, Any]) -> str:
+    """A remedy as overrides."""
+    used = [_OPTIONS[item] for item in remedy.items() if _hashable(item[1]) and item in _OPTIONS]
+    rest = {name: value for name, value in remedy.items() if not (_hashable(value) and (name, value) in _OPTIONS)}
+    written = [_override(name, value) for name, value in rest.items() if value is not None]
+    left_out = [_key(name) for name, value in rest.items() if value is None]
+    parts = {"use": used, "set": written, "leave out": left_out}
+    return " and ".join(f"{verb} {' and '.join(words)}" for verb, words in parts.items() if words)
+
+
+def _hashable(value: object) -> bool:
+    return not isinstance(value, dict | list)
+
+
+def _key(name: str) -> str:
+    return ".".join(map(str, _PLACES.get(name, ("train", name))))
+
+
+def _override(name: str, value: object) -> str:
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key}: {one}" for key, one in value.items())
+        return f"'{_key(name)}={{{inside}}}'"
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{_key(name)}={shown}"

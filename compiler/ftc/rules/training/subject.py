@@ -1,0 +1,237 @@
+"""What the rules of this folder judge: a training, an export or an inference of LLaMA-Factory.
+
+A subject is made from a spec (from_spec.py) or from the files that LLaMA-Factory reads (lint/trainings.py). A value
+that they do not give raises Unknown, and the rule that asked for it finds nothing. Places are key paths: the name of an
+argument, or `dataset_info` and `deepspeed` followed by the keys of these files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import msgspec
+
+from ftc.source.unknown import Fields, Unknown
+from ftc.spec.job import Trainer
+from ftc.trainer import release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+    from ftc.trainer.release import Facts
+
+_ON = ("1", "true", "y")
+"""What LLaMA-Factory reads as on (extras/misc.py, is_env_enabled)."""
+ZERO_3 = 3
+_Value = TypeVar("_Value")
+
+
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of one call of LLaMA-Factory: those that are given, of which `own` are the user's.
+
+    `versions` are those that will run it; they are `assumed` if nothing says so.
+    """
+
+    takes: ClassVar[str] = "export"
+    """The list of arguments in the schema of a release."""
+    command: ClassVar[str] = "chat"
+    given: Fields
+    own: tuple[str, ...]
+    versions: Trainer
+    assumed: bool = False
+    environment: Fields = Fields()
+
+    def value(self, name: str) -> Any:
+        """The given value of an argument, or its default."""
+        return self.given[name] if name in self.given else self.schema(name).get("default")
+
+    def on(self, name: str) -> bool:
+        """Whether a switch is on."""
+        return self.value(name) is True
+
+    def number(self, name: str) -> float:
+        """A number; 0 for any other value, which another rule judges."""
+        value = self.value(name)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+    def known(self, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
+        """These arguments with their values, without those that the text does not give."""
+        yield from ((name, self.value(name)) for name in names if self.given.tells(name))
+
+    def listed(self, name: str) -> list[str]:
+        """The names in a list, which may be a text with commas."""
+        given = self.value(name)
+        names = given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+        return [name.strip() for name in names if isinstance(name, str)]
+
+    def gives(self, name: str) -> bool:
+        """Whether an argument is given, whatever its value."""
+        return name in self.given
+
+    def along(self, *names: str) -> tuple[KeyPath, ...]:
+        """The places of those arguments that are given; the others have a part in a finding by their default."""
+        return tuple((name,) for name in names if name in self.given)
+
+    def variable(self, name: str) -> bool:
+        """Whether a variable of LLaMA-Factory's is on."""
+        return str(self.environment.get(name, "")).lower() in _ON
+
+    @property
+    def pair(self) -> str:
+        """The pair of versions whose facts hold."""
+        pair = release.pair(self.versions)
+        if pair is None:
+            raise Unknown
+        return pair
+
+    @property
+    def release(self) -> str:
+        """The version of LLaMA-Factory."""
+        return self.versions.llamafactory
+
+    @property
+    def facts(self) -> Facts:
+        """What the release can do and gets wrong."""
+        return release.facts(self.pair)
+
+    def schema(self, name: str) -> Json:
+        """What the release says of an argument."""
+        about: Json = release.arguments(self.pair)["arguments"].get(name, {})
+        return about
+
+    @property
+    def data(self) -> Json:
+        """The templates, the models that they belong to, and the formats of datasets of the release."""
+        pair = release.known(self.release)
+        if pair is None:
+            raise Unknown
+        return release.data(pair)
+
+    @property
+    def template(self) -> Json:
+        """What the release says of the template; nothing of one that it does not have."""
+        about: Json = self.data["templates"].get(str(self.value("template")), {})
+        return about
+
+
+class Export(Arguments, frozen=True, kw_only=True):
+    """An export: an adapter that is merged into its base model, or a model in fewer bits."""
+
+    command: ClassVar[str] = "export"
+
+
+class Training(Arguments, frozen=True, kw_only=True):
+    """A training. A field that is None is not known."""
+
+    takes: ClassVar[str] = "train"
+    command: ClassVar[str] = "train"
+    dataset_info: Fields | None = None
+    deepspeed: Fields | None = None
+    """The configuration of DeepSpeed, inline or in the file that is named."""
+    fsdp: int | None = None
+    """The version of FSDP; 0 without FSDP."""
+    processes: int | None = None
+    process_group: bool | None = None
+    """Whether torch.distributed is initialized (hparams/parser.py: ParallelMode.DISTRIBUTED)."""
+    restarts: int | None = None
+    new_directory: bool | None = None
+    """Whether each run has a new output directory."""
+    model: str | None = None
+    """The id of the base model."""
+    context_length: int | None = None
+    ray: bool = False
+
+    @property
+    def stage(self) -> str:
+        """What the model learns from."""
+        return self._choice("stage")
+
+    @property
+    def tuning(self) -> str:
+        """Which weights are tuned."""
+        return self._choice("finetuning_type")
+
+    def _choice(self, name: str) -> str:
+        """One of the values that an argument has; another one is misspelt, and nothing follows from it."""
+        value = self.value(name)
+        if value not in self.schema(name)["enum"]:
+            raise Unknown
+        return str(value)
+
+    @property
+    def world(self) -> int:
+        """How many processes train together."""
+        return _known(self.processes)
+
+    @property
+    def zero(self) -> Fields | None:
+        """The configuration of DeepSpeed; None for a training without DeepSpeed."""
+        if self.value("deepspeed") is None:
+            return None
+        return _known(self.deepspeed)
+
+    @property
+    def zero3(self) -> bool:
+        """Whether DeepSpeed shards the parameters too."""
+        return self.zero_stage == ZERO_3
+
+    @property
+    def zero_stage(self) -> object:
+        """The stage of ZeRO; None without DeepSpeed."""
+        settings = self.zero.get("zero_optimization") if self.zero is not None else None
+        return settings.get("stage") if isinstance(settings, Fields) else None
+
+    @property
+    def sharded(self) -> str:
+        """The engine that shards the parameters; empty if each process has them all."""
+        if self.zero3:
+            return "DeepSpeed ZeRO-3"
+        return "FSDP" if self.zero is None and _known(self.fsdp) else ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether each process has all weights and all of the optimizer (DistributedDataParallel, or one process)."""
+        return self.zero is None and not _known(self.fsdp)
+
+    @property
+    def context(self) -> int:
+        """The longest text that the model was made for."""
+        return _known(self.context_length)
+
+    @property
+    def distributed(self) -> bool:
+        """Whether processes train together; DeepSpeed has a process group of one process too."""
+        return self.zero is not None or bool(_known(self.process_group))
+
+    @property
+    def info(self) -> Fields:
+        """The content of dataset_info.json."""
+        return _known(self.dataset_info)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The datasets that are trained on."""
+        return self.listed("dataset")
+
+    @property
+    def evaluated(self) -> list[str]:
+        """The datasets that are only evaluated on."""
+        return self.listed("eval_dataset")
+
+    @property
+    def quantized(self) -> bool:
+        """Whether the base model's weights are quantized while they are loaded."""
+        return self.value("quantization_bit") is not None
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether there is an evaluation, during the training or after it."""
+        return self.on("do_eval") or self.value("eval_strategy") in ("steps", "epoch")
+
+
+def _known(value: _Value | None) -> _Value:
+    if value is None:
+        raise Unknown
+    return value
