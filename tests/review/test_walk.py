@@ -32,7 +32,8 @@ def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
     check = repository.ftc("golden", "check")
     assert check.exit_code == 1
     assert "golden/my-run/volcano.yaml: changed" in check.stdout
-    assert "-    replicas: 1\n+    replicas: 2\n" in check.stdout
+    assert "\n-    replicas: 1\n" in check.stdout
+    assert "\n+    replicas: 2\n" in check.stdout
 
     text = repository.ftc("diff", "--base", "main")
     assert text.exit_code == 0

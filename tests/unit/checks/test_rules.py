@@ -187,7 +187,12 @@ PAIRS = (
         ("pod={spec: {restartPolicy: Never}}",),
         "pod.spec.restartPolicy",
     ),
-    ("FTC504", (f"annotations.note={BIG}",), (f"annotations.note={BIG[: 100 * 1024]}",), "annotations"),
+    (
+        "FTC504",
+        (f"annotations.a={BIG[: 100 * 1024]}", f"annotations.b={BIG[100 * 1024 :]}"),
+        (f"annotations.note={BIG[: 100 * 1024]}",),
+        "annotations",
+    ),
     ("FTC505", ("cluster.volcano=1.8",), ("cluster.volcano=1.9",), "cluster.volcano"),
     ("FTC505", ("cluster.kubernetes=1.28",), ("cluster.kubernetes=1.29",), "cluster.kubernetes"),
     (

@@ -54,7 +54,7 @@ def test_a_scenario_of_the_guide_has_its_hyperparameters() -> None:
     written = train(*ALAUDA)
     assert {key: written.get(key) for key in wanted} == wanted
     dataset = variables(fetcher("dataset", *ALAUDA))["TARGET_DIR"]
-    assert written["dataset_dir"] == dataset, "the repository has a dataset_info.json of its own"
+    assert written["dataset_dir"] == f"{dataset}/files", "the repository has its own dataset_info.json"
 
 
 def test_the_merge_takes_the_adapter_and_its_model() -> None:
@@ -132,7 +132,7 @@ def test_nodes_that_share_the_workspace_tokenise_once() -> None:
 
 def test_a_described_dataset_is_described_in_the_pod() -> None:
     info = document("dataset_info.json")
-    directory = variables(fetcher("dataset"))["TARGET_DIR"]
+    directory = variables(fetcher("dataset"))["TARGET_DIR"] + "/files"
     assert info == {"alpaca": {"file_name": f"{directory}/data"}}
     written = train()
     assert written["dataset_dir"] == "/etc/ftc"
@@ -147,7 +147,7 @@ def test_a_description_keeps_all_its_words() -> None:
         " other: {hf_hub_url: org/data, subset: '中'}}"
     )
     info = document("dataset_info.json", "dataset.names=[mine,other]", description)
-    directory = variables(fetcher("dataset"))["TARGET_DIR"]
+    directory = variables(fetcher("dataset"))["TARGET_DIR"] + "/files"
     assert info["mine"] == {
         "file_name": f"{directory}/a/b.json",
         "formatting": "sharegpt",
