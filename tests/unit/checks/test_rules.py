@@ -16,6 +16,7 @@ GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
 TEXTS = ("method.quantize={bits: 4, dataset: /workspace/texts.jsonl}",)
 BIG = "x" * (200 * 1024)
+HALVES = (f"annotations.a={BIG[: 100 * 1024]}", f"annotations.b={BIG[100 * 1024 :]}")
 FIELD = "{name: A, valueFrom: {fieldRef: {fieldPath: status.podIP}}}"
 
 
