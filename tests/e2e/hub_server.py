@@ -42,8 +42,8 @@ class _Hub(Uploads):
     def knows_token(self) -> bool:
         return f"Bearer {TOKEN}" == self.headers["Authorization"] or TOKEN in (self.headers["Cookie"] or "")
 
-    def tell(self, value: object) -> None:
-        self._json(value, 404 if value is None else 200)
+    def tell(self, value: object, status: int = 200) -> None:
+        self._json(value, 404 if value is None else status)
 
     def refuse(self, status: int, code: str) -> None:
         self._error(status, code)

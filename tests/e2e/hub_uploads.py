@@ -66,7 +66,7 @@ class Uploads(BaseHTTPRequestHandler):
         """Whether the request has the token."""
         raise NotImplementedError
 
-    def tell(self, value: object) -> None:
+    def tell(self, value: object, status: int = 200) -> None:
         """Answer with JSON; nothing is there without a value."""
         raise NotImplementedError
 
@@ -93,11 +93,9 @@ class Uploads(BaseHTTPRequestHandler):
         self.tell([entry_of(name, file) for name, file in found])
 
     def _make(self, place: Path) -> None:
-        if place.exists():
-            self.refuse(409, "Exists")
-        else:
-            place.mkdir(parents=True)
-            self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"})
+        made = not place.exists()
+        place.mkdir(parents=True, exist_ok=True)
+        self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"}, 200 if made else 409)
 
     def _modes(self, asked: Any) -> None:
         def mode(name: str) -> str:
