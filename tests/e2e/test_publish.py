@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -267,4 +268,14 @@ def test_no_configuration_and_no_hook_but_its_own_is_used(
     (home / "sitecustomize.py").write_text(f"open('{tmp_path}/ran', 'w')\n", encoding="utf-8")
     assert publish(scripts, HOME=str(home), PYTHONPATH=str(home)).status == 0
     assert not (tmp_path / "ran").exists()
+    assert len(git_server.branches(f"org/{tmp_path.name}")) == 1
+
+
+def test_the_workspace_may_be_given_from_where_a_script_runs(
+    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path
+) -> None:
+    command = ["env", "-C", str(result.parent), "WORKSPACE=..", "bash", *uploader(scripts)]
+    command[5] = str(scripts.root / "publish.sh")
+    done = subprocess.run(command, env={**os.environ, **scripts.environment}, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert len(git_server.branches(f"org/{tmp_path.name}")) == 1

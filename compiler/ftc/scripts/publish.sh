@@ -5,7 +5,8 @@
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
-run_dir=$WORKSPACE/$JOB_NAME child='' stopped=false
+workspace=$(cd -- "$WORKSPACE" && pwd) # -t script gives a relative path
+run_dir=$workspace/$JOB_NAME child='' stopped=false
 
 log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
@@ -74,5 +75,5 @@ time=$(date -u -d "@$(stat -c %Y -- "$marker")" +%Y%m%d-%H%M%S)
 run_digest=$(printf '%s' "$JOB_NAME" | sha256sum)
 export RESULT_ID=$time-${run_digest:0:8}
 log "publish: started"
-run "$@" "$WORKSPACE" "$JOB_NAME/$result" || die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
+run "$@" "$workspace" "$JOB_NAME/$result" || die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
 log "publish: done"
