@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, pod, storage, train
+from ftc.plan import fetch, files, image, names, needs, pod, storage, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -19,9 +19,11 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc"}
     labels |= {**spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
-    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
-    fetch_steps = tuple(fetch.step(spec, found, places) for found in fetched)
-    train_step = train.step(spec, places, fetched, compiled)
+    compiled = files.compiled(spec, places, fetched)
+    fetching = tuple(fetch.step(spec, found, places) for found in fetched)
+    steps = needs.checked_early(spec, places, (*fetching, train.step(spec, places, fetched, compiled)))
+    *fetch_steps, train_step = steps
+    scripts = files.scripts(spec, fetched, steps)
     workspace = spec.storage.workspace
     return RunPlan(
         name=name,
@@ -41,11 +43,11 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         gang_jobs=spec.cluster.gang_jobs,
         kueue_queue=spec.cluster.kueue_queue,
         fetches=fetched,
-        fetch_steps=fetch_steps,
+        fetch_steps=tuple(fetch_steps),
         train_step=train_step,
         files=compiled,
         scripts=scripts,
-        template=pod.template(spec, (*fetch_steps, train_step), (*compiled, *scripts), labels),
+        template=pod.template(spec, steps, (*compiled, *scripts), labels),
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
         recipe=image.recipe(spec),

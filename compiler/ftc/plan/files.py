@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, publish, staging, storage
+from ftc.plan import fetch, needs, publish, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -14,6 +14,7 @@ from ftc.spec.source import FromHub
 from ftc.trainer import accelerate, arguments, dataset_info
 
 if TYPE_CHECKING:
+    from ftc.plan.types import Step
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
     from ftc.spec.model import Dataset
@@ -69,9 +70,10 @@ def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inp
     return dataset_info.text(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
-def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
+def scripts(spec: JobSpec, fetched: tuple[Fetch, ...], steps: tuple[Step, ...]) -> tuple[File, ...]:
     """The scripts that this run uses, under the names that they call each other by."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
+    names |= {needs.SCRIPT: needs.SCRIPT} if any("REQUIRED" in name for step in steps for name in step.env) else {}
     names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
     names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan import environment, publish, staging, tracking
+from ftc.plan import environment, needs, publish, staging, tracking
 from ftc.plan.files import MERGE, QUANTIZE
-from ftc.plan.types import Fetch, File, Places, Step
+from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
 from ftc.spec.source import FromHub, HuggingFace
@@ -21,14 +21,17 @@ NAME = "train"
 
 def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Step:
     """The step; a command of the user's becomes its arguments."""
-    variables = _environment(spec, places, fetched, files)
+    variables = _environment(spec, places, fetched)
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
         return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
-    return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/train.sh")), variables)
+    command = staging.command(spec, places.files, ("bash", f"{places.files}/train.sh"))
+    if spec.setup:  # the users' commands may bring what is missing: train.sh looks after them
+        return Step(NAME, command, {**variables, **environment.given(needs.variables(Needs(_tools(spec, files))))})
+    return Step(NAME, command, variables, needs=Needs(_tools(spec, files), pins.modules(spec)))
 
 
-def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Variables:
+def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> Variables:
     """The variables of the training; those of the user come last and may replace the platform's."""
     topology = {
         "NNODES": str(spec.nodes),
@@ -39,8 +42,6 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "WORKSPACE": places.workspace,
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
-        "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
-        "REQUIRED_MODULES": " ".join(_modules(spec)) or None,
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
     sources = {} if spec.trains else {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched}
@@ -57,7 +58,7 @@ def _calls_torchrun(spec: JobSpec) -> bool:
     return isinstance(spec.launcher, LlamafactoryCli) and several
 
 
-def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
+def _tools(spec: JobSpec, files: tuple[File, ...]) -> tuple[str, ...]:
     match spec.launcher:
         case LlamafactoryCli():
             tools = ["llamafactory-cli"]
@@ -66,16 +67,11 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
         case Accelerate():
             tools = ["accelerate"]
         case Command():
-            return []
+            return ()
         case _:
             assert_never(spec.launcher)
     merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE) for f in files) else []
-    return list(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
-
-
-def _modules(spec: JobSpec) -> tuple[str, ...]:
-    """What Python must find in the image, unless commands of the user's put it there first."""
-    return pins.modules(spec) if spec.trains and not spec.setup else ()
+    return tuple(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:

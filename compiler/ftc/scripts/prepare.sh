@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced first by train.sh and launch_command.sh, without arguments: makes the pod ready and says in its first second
+# Sourced first by train.sh and launch_command.sh, without arguments: makes the pod ready and reports in its first second
 # what is missing. Leaves 'set -euo pipefail' on, RUN_DIR made, and the variables of the rendezvous exported.
 
 # Before 'set -e' and 'set -u': vendors' scripts read unset variables and probe what is not there.
@@ -15,17 +15,6 @@ export NNODES NPROC_PER_NODE MASTER_PORT RUN_DIR=$WORKSPACE/$JOB_NAME
 
 log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
-
-check_tools() {
-  local tool module
-  for tool in ${REQUIRED_TOOLS:-}; do
-    command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
-  done
-  for module in ${REQUIRED_MODULES:-}; do
-    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$module" ||
-      die "Python's $module is missing in this image: use an image that has it"
-  done
-}
 
 make_run_dir() {
   local free used
@@ -59,7 +48,6 @@ cpu_count() {
 
 # A first process of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
-check_tools
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"

@@ -74,7 +74,10 @@ publish() {
 }
 
 if ((NODE_RANK > 0)) && [[ -e train.done ]]; then log "train: done before" && exit; fi
-if [[ -e $ftc_dir/setup.json ]]; then run setup python3 "$ftc_dir/run_setup.py"; fi
+if [[ -e $ftc_dir/setup.json ]]; then
+  run setup python3 "$ftc_dir/run_setup.py"
+  ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"
+fi
 if ((NODE_RANK == 0)) || [[ -z ${LEAST_NNODES:-} ]]; then drop_unfinished_checkpoints; fi # others may be writing
 step train bash "$ftc_dir/launch.sh"
 # A pod that ended well is not made anew, and rank 0 cannot train again alone.
