@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, pod, publish, security, storage, train
+from ftc.plan import fetch, files, image, names, needs, pod, publish, security, storage, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -20,8 +20,9 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     labels |= {**spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
-    fetch_steps = tuple(fetch.step(spec, found, places) for found in fetched)
     train_step = train.step(spec, places, fetched, compiled)
+    fetching = tuple(fetch.step(spec, found, places) for found in fetched)
+    fetch_steps = needs.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
     steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
     workspace = spec.storage.workspace

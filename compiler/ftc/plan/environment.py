@@ -9,6 +9,7 @@ from ftc.plan.types import FromSecret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ftc.plan.types import Needs
     from ftc.spec.base import BasicAuth, TokenRef
     from ftc.spec.source import S3, S3Push
 
@@ -65,6 +66,11 @@ def objection(name: str) -> str | None:
 def given(values: Mapping[str, str | None]) -> Variables:
     """The variables that have a value."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def needed(needs: Needs) -> dict[str, str | None]:
+    """What check_image.sh looks for."""
+    return {"REQUIRED_TOOLS": " ".join(needs.tools) or None, "REQUIRED_MODULES": " ".join(needs.modules) or None}
 
 
 def git_credentials(auth: BasicAuth | None) -> Variables:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
-from ftc.plan.types import Fetch, Places, Step
+from ftc.plan.types import Fetch, Needs, Places, Step
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
 
 if TYPE_CHECKING:
@@ -69,7 +69,25 @@ def scripts(fetch: Fetch) -> tuple[str, ...]:
 
 def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
     """The step that fetches or checks the source."""
-    return Step(f"fetch-{fetch.name}", _command(fetch.source, places.files), _environment(spec, fetch))
+    command = _command(fetch.source, places.files)
+    return Step(f"fetch-{fetch.name}", command, _environment(spec, fetch), needs=_needs(fetch))
+
+
+def _needs(fetch: Fetch) -> Needs:
+    reads_info = ("python3",) if fetch.datasets else ()
+    match fetch.source:
+        case Git():
+            return Needs(("git", "git-lfs", *reads_info))
+        case HuggingFace():
+            return Needs(reads_info, ("huggingface_hub",))
+        case ModelScope():
+            return Needs(reads_info, ("modelscope",))
+        case S3():
+            return Needs(reads_info, ("minio",))
+        case OnVolume():
+            return Needs(reads_info)
+        case _:
+            assert_never(fetch.source)
 
 
 def _command(source: Staged, files: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, publish, staging, storage
+from ftc.plan import fetch, needs, publish, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -73,7 +73,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The scripts that this run uses, under the names that they call each other by."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
     names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
-    names |= {"prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
+    names |= {needs.SCRIPT: needs.SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
         names |= {name: name for name in ("train.sh", "steps.sh", "stop_training.py", "check_checkpoints.py")}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}

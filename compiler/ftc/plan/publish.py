@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment
-from ftc.plan.types import Places, Step
+from ftc.plan.types import Needs, Places, Step
 from ftc.spec.source import GitPush, HubPush, KeepOnVolume, Publish, S3Push
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def step(spec: JobSpec, places: Places) -> Step | None:
         "NNODES": str(spec.nodes),
         "WORKSPACE": places.workspace,
         "LOCK_DIR": places.lock,
-        "REQUIRED_TOOLS": " ".join([*tools(spec), *(["flock"] if places.lock else [])]) or None,
-        "REQUIRED_MODULES": " ".join(modules(spec)) or None,
+        **environment.needed(Needs((*tools(spec), *(("flock",) if places.lock else ())), modules(spec))),
     }
     return Step(NAME, command, {**spec.cluster.env, **environment.given(own), **_variables(spec)})
 
@@ -66,9 +65,9 @@ def scripts(spec: JobSpec) -> tuple[str, ...]:
             assert_never(spec.publish)
 
 
-def tools(spec: JobSpec) -> list[str]:
+def tools(spec: JobSpec) -> tuple[str, ...]:
     """The programs that the image must have."""
-    return ["git", "git-lfs", "python3"] if isinstance(spec.publish, GitPush) else []
+    return ("git", "git-lfs", "python3") if isinstance(spec.publish, GitPush) else ()
 
 
 def modules(spec: JobSpec) -> tuple[str, ...]:

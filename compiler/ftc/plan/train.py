@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, publish, staging, tracking
 from ftc.plan.files import MERGE, QUANTIZE
-from ftc.plan.types import Fetch, File, Places, Step
+from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.method import DeepSpeed
 from ftc.spec.source import FromHub, HuggingFace
@@ -21,17 +21,19 @@ NAME = "train"
 
 def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Step:
     """The step; a command of the user's becomes its arguments."""
-    variables = _environment(spec, places, fetched, files)
+    needs = Needs(_tools(spec, files), _modules(spec))
+    variables = _environment(spec, places, fetched, needs)
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
         return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
     command = staging.command(spec, places.files, ("bash", f"{places.files}/train.sh"))
     if places.lock and publish.publishes(spec):
-        return Step(NAME, ("bash", f"{places.files}/hold_lock.sh", *command), {**variables, "LOCK_DIR": places.lock})
-    return Step(NAME, command, variables)
+        command = ("bash", f"{places.files}/hold_lock.sh", *command)
+        variables["LOCK_DIR"] = places.lock
+    return Step(NAME, command, variables, needs=needs)
 
 
-def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Variables:
+def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], needs: Needs) -> Variables:
     """The variables of the training; those of the user come last and may replace the platform's."""
     topology = {
         "NNODES": str(spec.nodes),
@@ -42,8 +44,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
         "WORKSPACE": places.workspace,
         "ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None,
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
-        "REQUIRED_TOOLS": " ".join(_tools(spec, files)) or None,
-        "REQUIRED_MODULES": " ".join(_modules(spec)) or None,
+        **environment.needed(needs),
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
     sources = {} if spec.trains else {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched}
@@ -60,7 +61,7 @@ def _calls_torchrun(spec: JobSpec) -> bool:
     return isinstance(spec.launcher, LlamafactoryCli) and several
 
 
-def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
+def _tools(spec: JobSpec, files: tuple[File, ...]) -> tuple[str, ...]:
     match spec.launcher:
         case LlamafactoryCli():
             tools = ["llamafactory-cli"]
@@ -69,11 +70,11 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
         case Accelerate():
             tools = ["accelerate"]
         case Command():
-            return []
+            return ()
         case _:
             assert_never(spec.launcher)
     merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE) for f in files) else []
-    return list(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
+    return tuple(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 
 def _modules(spec: JobSpec) -> tuple[str, ...]:

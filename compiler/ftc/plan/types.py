@@ -46,13 +46,21 @@ class FromSecret(msgspec.Struct, frozen=True):
     key: str
 
 
+class Needs(msgspec.Struct, frozen=True):
+    """Programs and modules of Python that an image must have."""
+
+    tools: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+
+
 class Step(msgspec.Struct, frozen=True):
-    """One program of the run: its argument list and the variables that it is told by."""
+    """One program of the run: its argument list, the variables that it reads, and what it needs of its image."""
 
     name: str
     command: tuple[str, ...]
     env: dict[str, str | FromSecret]
     args: tuple[str, ...] = ()
+    needs: Needs = Needs()
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):

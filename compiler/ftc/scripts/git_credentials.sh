@@ -2,11 +2,17 @@
 # Sourced by the scripts that use git: prepare_git URL makes the temporary repository GIT_DIR and sets how it reaches URL.
 # Run by git as its credential helper: the token stays in the environment, in no address, file or argument.
 
+# An environment may have SHELLOPTS=xtrace, or a file for every bash that sets it: what follows holds the token.
+set +x
+export -n SHELLOPTS
+unset BASH_ENV
+
 prepare_git() {
   local url=$1 site
-  # Prompts and their helpers would wait for ever: nobody is at the terminal.
+  # Prompts and their helpers would wait forever: no one is at the terminal.
   export GIT_TERMINAL_PROMPT=0
-  unset GIT_ASKPASS SSH_ASKPASS
+  # Without redaction a trace of git prints the token.
+  unset GIT_ASKPASS SSH_ASKPASS GIT_TRACE_REDACT
   git init --quiet
   git config core.askPass ''
   git config http.lowSpeedLimit 1000
@@ -35,7 +41,7 @@ if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   refused=$GIT_DIR/ftc-refused
   case ${1:-} in
     get)
-      # git-lfs asks without end for a token that the server refuses, until it is told to quit.
+      # git-lfs asks without end for a token that the server refuses, until the helper says quit.
       if [[ -e $refused ]]; then echo quit=1; else printf 'username=%s\npassword=%s\n' "$GIT_USER" "$GIT_TOKEN"; fi
       ;;
     erase)

@@ -16,17 +16,6 @@ export NNODES NPROC_PER_NODE MASTER_PORT RUN_DIR=$WORKSPACE/$JOB_NAME
 log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
-check_tools() {
-  local tool module
-  for tool in ${REQUIRED_TOOLS:-}; do
-    command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
-  done
-  for module in ${REQUIRED_MODULES:-}; do
-    python3 -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$module" ||
-      die "Python's $module is missing in this image: use an image that has it"
-  done
-}
-
 make_run_dir() {
   local line free used
   mkdir -p -- "$RUN_DIR" && [[ -w $RUN_DIR ]] || die "cannot write to $RUN_DIR: is the workspace volume writable?"
@@ -63,7 +52,8 @@ cpu_count() {
 
 # A first process of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
-check_tools
+# The vendors' scripts have been read above.
+ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"

@@ -32,17 +32,6 @@ run() {
   return "$status"
 }
 
-check_tools() {
-  local tool module
-  for tool in ${REQUIRED_TOOLS:-}; do
-    command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
-  done
-  for module in ${REQUIRED_MODULES:-}; do
-    python3 -I -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$module" ||
-      die "Python's $module is missing in this image: use an image that has it"
-  done
-}
-
 # The trainer's container starts first. One that cannot start leaves no mark, and the job would wait for it forever. The
 # lock has a limit for the case that the kernel of the node hangs: no training takes 90 days.
 wait_for_the_training() {
@@ -55,7 +44,7 @@ wait_for_the_training() {
   run flock -s -w 7776000 "$LOCK_DIR/lock" true || die "the training did not end in 90 days: nothing is published"
 }
 
-check_tools
+bash "$ftc_dir/check_image.sh"
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
 if ((NODE_RANK > 0)); then log "publish: node 0 publishes" && exit; fi
