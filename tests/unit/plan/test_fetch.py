@@ -73,7 +73,7 @@ def test_no_release_takes_the_directory_of_one_that_kept_its_marker_among_the_fi
 def test_a_directory_on_a_volume_is_used_as_it_is() -> None:
     there = ("source@model.source=path", "model.source.path=/workspace/models/mine")
     container = fetcher("model", *there)
-    assert container["command"] == ["bash", "/etc/ftc/check_path.sh"]
+    assert container["command"] == ["bash", "/etc/ftc/check_image.sh", "bash", "/etc/ftc/check_path.sh"]
     assert variables(container)["TARGET_DIR"] == "/workspace/models/mine"
     assert document("train.yaml", *there)["model_name_or_path"] == "/workspace/models/mine"
 
@@ -200,7 +200,10 @@ S3 = ("source@model.source=s3", "model.source.bucket=models")
 def test_a_bucket_is_told_what_to_fetch() -> None:
     place = ("model.source.prefix=qwen/0.6b", "model.source.endpoint=http://minio:9000", "model.source.region=eu-1")
     container = fetcher("model", *S3, *place)
-    assert container["command"] == ["bash", "/etc/ftc/fetch.sh", "python3", "/etc/ftc/download_s3.py"]
+    assert container["command"] == [
+        *("bash", "/etc/ftc/check_image.sh", "bash", "/etc/ftc/fetch.sh"),
+        *("python3", "/etc/ftc/download_s3.py"),
+    ]
     wanted = {
         "SOURCE": "s3://models/qwen/0.6b",
         "S3_BUCKET": "models",
@@ -272,3 +275,19 @@ def test_files_that_are_downloaded_into_memory_have_room_beside_the_program(
     for name in ("model", "dataset"):
         resources = fetcher(name, *overrides)["resources"]
         assert resources["limits"]["memory"] == resources["requests"]["memory"] == memory
+
+
+def test_the_first_step_looks_for_what_later_steps_need() -> None:
+    by_git = ("publish=git", "publish.url=https://git.example.com/o")
+    first = fetcher("model", *by_git)
+    assert first["command"][:2] == ["bash", "/etc/ftc/check_image.sh"]
+    assert variables(first)["REQUIRED_TOOLS"] == "llamafactory-cli git git-lfs python3"
+    assert variables(first)["REQUIRED_MODULES"] == "huggingface_hub"
+    assert "check_image.sh" not in " ".join(fetcher("dataset", *by_git)["command"])
+
+
+def test_a_step_with_its_own_image_is_not_judged_by_another_one() -> None:
+    own = "pod.spec.containers=[{name: train, image: registry.example.com/other:1}]"
+    assert "REQUIRED_TOOLS" not in variables(fetcher("model", own))
+    own = "pod.spec.initContainers=[{name: fetch-model, image: registry.example.com/hub:1}]"
+    assert "REQUIRED_TOOLS" not in variables(fetcher("model", own))

@@ -15,7 +15,7 @@ BY_GIT = {
     *("hold_lock.sh", "publish.sh", "result_files.py"),
     *("publish_git.sh", "publish_git.py", "git_credentials.sh"),
 }
-RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
+RUN = {"check_image.sh", "prepare.sh", "rendezvous.sh", "launch.sh"}
 TRAIN = {
     *RUN,
     "train.sh",
