@@ -16,7 +16,7 @@ import pytest
 
 from ftc.resources import directory
 from unit.scripts.checkpoints import KINDS, safetensors, write
-from unit.scripts.kill_points import Attempt, attempt
+from unit.scripts.kill_points import NEVER, Attempt, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +110,9 @@ class Run:
             "REQUIRED_TOOLS": "llamafactory-cli",
         }
 
-    def attempt(self, **options: int) -> Attempt:
+    def attempt(self, kill_at: int = NEVER) -> Attempt:
         """Run it, to its end or to a kill."""
-        return attempt(["bash", str(self.root / "ftc" / "train.sh")], self.environment, self.root, **options)
+        return attempt(["bash", str(self.root / "ftc" / "train.sh")], self.environment, self.root, kill_at)
 
     def calls(self) -> list[str]:
         """What the trainer has done since this was last asked."""
