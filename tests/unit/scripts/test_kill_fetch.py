@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONTENT = {"config.json": b"{}\n", "sub/weights": b"0123456789" * 100, "latest": b"{}\n"}
 DOWNLOADER = """\
 set -eu
+trap 'echo "ftc: error: cannot write" >&2' ERR
 printf '{}\\n' >"$DOWNLOAD_DIR/config.json"
 mkdir "$DOWNLOAD_DIR/sub"
 head -c 500 "$PARTS/sub/weights" >"$DOWNLOAD_DIR/sub/weights"
