@@ -95,7 +95,7 @@ def attempt(
             os.kill(process.pid if victim == "first" else int(pid), signal.SIGKILL)
             go.touch()
     if victim == "all":
-        _kill_session(process.pid)
+        kill_session(process.pid)
     else:
         _wait(lambda: process.poll() is not None, f"{command} does not end", process.pid)
     status = process.wait()
@@ -108,12 +108,12 @@ def _wait(happened: Callable[[], bool], message: str, session: int = 0) -> None:
     end = time.monotonic() + _STOP_SECONDS
     while not happened():
         if time.monotonic() > end:
-            _kill_session(session)
+            kill_session(session)
             raise AssertionError(f"{message} in {_STOP_SECONDS} seconds")
         time.sleep(0.002)
 
 
-def _kill_session(session: int) -> None:
+def kill_session(session: int) -> None:
     """Kill all processes of a session, whatever their group, until there are none left."""
     while members := _members(session):
         for pid in members:
