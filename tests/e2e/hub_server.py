@@ -42,8 +42,8 @@ class _Hub(Uploads):
     def knows_token(self) -> bool:
         return f"Bearer {TOKEN}" == self.headers["Authorization"] or TOKEN in (self.headers["Cookie"] or "")
 
-    def tell(self, value: object) -> None:
-        self._json(value, 404 if value is None else 200)
+    def tell(self, value: object, status: int = 200) -> None:
+        self._json(value, 404 if value is None else status)
 
     def refuse(self, status: int, code: str) -> None:
         self._error(status, code)
@@ -63,7 +63,15 @@ class _Hub(Uploads):
             self._json([entry_of(str(file.relative_to(repository)), file) for file in files])
         else:
             siblings = [_sibling(name, file) for name, file in _listing(repository)]
-            self._json({"id": "/".join(path[1:3]), "sha": COMMIT, "private": False, "tags": [], "siblings": siblings})
+            self._json(
+                {
+                    "id": "/".join(path[1:3]),
+                    "sha": COMMIT,
+                    "private": self.is_private(repository),
+                    "tags": [],
+                    "siblings": siblings,
+                }
+            )
 
     def _modelscope(self, path: list[str], query: dict[str, list[str]]) -> None:
         repository = self.files.joinpath(*path[:2])

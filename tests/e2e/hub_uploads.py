@@ -37,7 +37,10 @@ class Uploads(BaseHTTPRequestHandler):
             self.refuse(401, "GatedRepo")
         elif path == ["api", "repos", "create"]:
             asked = json.loads(body)
-            self._make(self.files / (asked["organization"] or "me") / asked["name"])
+            place = self.files / (asked["organization"] or "me") / asked["name"]
+            if (asked.get("private") or asked.get("visibility") == "private") and not place.exists():
+                self._private(place).touch()
+            self._make(place)
         elif path[:2] == ["api", "models"] and path[4] == "branch":
             self._make(self.files / path[2] / f"{path[3]}@{path[5]}")
         elif path[:2] == ["api", "models"] and path[4] == "preupload":
@@ -63,13 +66,22 @@ class Uploads(BaseHTTPRequestHandler):
         """Whether the request has the token."""
         raise NotImplementedError
 
-    def tell(self, value: object) -> None:
+    def tell(self, value: object, status: int = 200) -> None:
         """Answer with JSON; nothing is there without a value."""
         raise NotImplementedError
 
     def refuse(self, status: int, code: str) -> None:
         """Answer with an error of the hub's."""
         raise NotImplementedError
+
+    def is_private(self, repository: Path) -> bool:
+        """Whether a repository was made so; one that was there before is public."""
+        return self._private(repository).exists()
+
+    def _private(self, repository: Path) -> Path:
+        made = self.files.parent / "private"
+        made.mkdir(exist_ok=True)
+        return made / f"{repository.parent.name}--{repository.name}"
 
     def _object(self, oid: str) -> Path:
         store = self.files.parent / "lfs"
@@ -81,11 +93,9 @@ class Uploads(BaseHTTPRequestHandler):
         self.tell([entry_of(name, file) for name, file in found])
 
     def _make(self, place: Path) -> None:
-        if place.exists():
-            self.refuse(409, "Exists")
-        else:
-            place.mkdir(parents=True)
-            self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"})
+        made = not place.exists()
+        place.mkdir(parents=True, exist_ok=True)
+        self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"}, 200 if made else 409)
 
     def _modes(self, asked: Any) -> None:
         def mode(name: str) -> str:

@@ -117,6 +117,10 @@ class Pod:
         for process in list(self._running.values()):
             os.kill(process, number)
 
+    def kill(self, container: str) -> None:
+        """Kill the first process of one container, as the kernel does without memory."""
+        os.kill(self._running[container], signal.SIGKILL)
+
     def terminate(self) -> None:
         """End the pod: SIGTERM, and SIGKILL when its grace period is over."""
         self._stopping = True

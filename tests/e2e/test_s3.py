@@ -44,7 +44,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def with_s3(cluster: Cluster, s3: S3Server) -> Cluster:
     """A cluster whose image has the client that `-t image` would put there, and whose Secrets have the key."""
     client = virtual_environment(ROOT / "conf/pins/0.9.5+5.6.0/s3.txt", "s3-client")
-    variables = {**cluster.image.environment, "PYTHONPATH": f"{client}/lib/python3.11/site-packages"}
+    variables = {**cluster.image.environment, "PATH": f"{client}/bin:{cluster.image.environment['PATH']}"}
     image = replace(cluster.image, directories=(*cluster.image.directories, client), environment=variables)
     keys = {"AWS_ACCESS_KEY_ID": s3.key[0], "AWS_SECRET_ACCESS_KEY": f"{s3.key[1]}\n"}
     wrong = {**keys, "AWS_SECRET_ACCESS_KEY": "wrong"}

@@ -1,4 +1,4 @@
-"""The trainer's container does each step once, in order, on the right rank, and stops when it is told to."""
+"""The trainer's container does each step once, in order, on the right rank, and stops at a signal."""
 
 # The trainer is a stand-in here, which notes how it was called; test_training.py has the real one.
 
@@ -36,8 +36,6 @@ fi
 [[ ! -e $CALLS.fail-$1 ]]
 """
 
-PUBLISHER = 'echo "publish $1" >>"$CALLS"\nenv >"$CALLS.publish.env"\n[[ ! -e $CALLS.fail-publish ]]\n'
-
 
 class Run:
     """A pod that trains with a stand-in for the trainer."""
@@ -66,7 +64,6 @@ class Run:
         )
         for name in ("train.yaml", "merge.yaml"):
             self.scripts.write(name, "{}\n")
-        self.scripts.write("publish.sh", PUBLISHER)
 
     @property
     def calls(self) -> list[str]:
@@ -93,46 +90,27 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path, SINGLE)
 
 
-PUBLISH = {"PUBLISH_URL": "http://127.0.0.1/results.git", "GIT_USER": "user", "GIT_TOKEN": "secret-token"}
-
-
-def test_it_trains_merges_and_publishes_the_merged_model(run: Run) -> None:
-    done = run.scripts.run("train.sh", **PUBLISH)
+def test_it_trains_and_merges(run: Run) -> None:
+    done = run.scripts.run("train.sh")
     assert done.status == 0, done.log
-    assert run.calls == ["train", "export", "publish merged"]
-    assert run.markers() == ["merge.done", "publish.done", "train.done"]
+    assert run.calls == ["train", "export"]
+    assert run.markers() == ["merge.done", "train.done"]
     assert (run.directory / "output" / "adapter_model.safetensors").exists()
 
 
-def test_what_was_merged_is_quantized_and_that_is_published(run: Run) -> None:
+def test_what_was_merged_is_quantized(run: Run) -> None:
     run.scripts.write("quantize.yaml", "{}\n")
-    assert run.scripts.run("train.sh", **PUBLISH).status == 0
-    assert run.calls == ["train", "export", "export", "publish quantized"]
-    assert run.markers() == ["merge.done", "publish.done", "quantize.done", "train.done"]
-
-
-def test_without_a_merge_the_output_itself_is_published(run: Run) -> None:
-    (run.scripts.root / "merge.yaml").unlink()
-    assert run.scripts.run("train.sh", **PUBLISH).status == 0
-    assert run.calls == ["train", "publish output"]
-
-
-def test_a_restart_after_a_failed_push_trains_and_merges_no_more(run: Run) -> None:
-    run.switch("fail-publish").touch()
-    failed = run.scripts.run("train.sh", **PUBLISH)
-    assert failed.status == 1
-    assert failed.says("publish ended with status 1")
-    run.switch("fail-publish").unlink()
-    assert run.scripts.run("train.sh", **PUBLISH).status == 0
-    assert run.calls == ["train", "export", "publish merged", "publish merged"]
+    assert run.scripts.run("train.sh").status == 0
+    assert run.calls == ["train", "export", "export"]
+    assert run.markers() == ["merge.done", "quantize.done", "train.done"]
 
 
 def test_a_restart_after_all_is_done_does_nothing(run: Run) -> None:
-    assert run.scripts.run("train.sh", **PUBLISH).status == 0
-    again = run.scripts.run("train.sh", **PUBLISH)
+    assert run.scripts.run("train.sh").status == 0
+    again = run.scripts.run("train.sh")
     assert again.status == 0
     assert again.says("train: done before")
-    assert len(run.calls) == 3
+    assert len(run.calls) == 2
 
 
 def test_a_failed_training_ends_the_pod_with_its_status_and_is_tried_again(run: Run) -> None:
@@ -207,7 +185,7 @@ def test_a_recreated_pod_of_another_rank_leaves_alone_what_rank_0_writes(tmp_pat
 def test_ranks_other_than_0_only_train(tmp_path: Path) -> None:
     run = Run(tmp_path, VOLCANO)
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "VC_TASK_INDEX": "1", "FORCE_TORCHRUN": "1"}
-    started = run.scripts.start("train.sh", **world, **PUBLISH)
+    started = run.scripts.start("train.sh", **world)
     wait_until(lambda: run.calls == ["train"], limit=30)
     time.sleep(2)
     assert started.runs()  # until rank 0 has finished: a pod that ended well could not help it to train again
@@ -225,7 +203,7 @@ def test_ranks_other_than_0_only_train(tmp_path: Path) -> None:
         "MASTER_PORT": "29500",
     }
     assert expected.items() <= seen.items()
-    assert run.scripts.run("train.sh", **world, **PUBLISH).status == 0
+    assert run.scripts.run("train.sh", **world).status == 0
     assert run.calls == ["train"]
 
 
@@ -233,14 +211,6 @@ def test_a_single_process_stays_one_whatever_the_image_sets(run: Run) -> None:
     left = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "RDZV_ID": "old", "USE_RAY": "1"}
     assert run.scripts.run("train.sh", **left).status == 0
     assert not left.keys() & run.environment("train").keys()
-
-
-def test_only_the_push_sees_the_credential(run: Run) -> None:
-    done = run.scripts.run("train.sh", **PUBLISH)
-    assert "secret-token" not in done.log
-    assert "GIT_TOKEN" not in run.environment("train")
-    assert "GIT_TOKEN" not in run.environment("export")
-    assert run.environment("publish")["GIT_TOKEN"] == "secret-token"  # noqa: S105 - the test's own
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -357,22 +327,6 @@ def test_a_command_of_the_user_gets_its_place_and_its_arguments_unchanged(tmp_pa
     assert (tmp_path / "workspace" / "job-2").is_dir()
 
 
-KEYS = ("GIT_TOKEN", "PUBLISH_TOKEN", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")
-
-
-def test_the_keys_to_where_the_result_goes_are_for_the_last_step_alone(run: Run) -> None:
-    (run.scripts.root / "publish.sh").unlink()
-    run.scripts.write(
-        "publish.py", "import os\nopen(os.environ['CALLS'] + '.keys', 'w').write(repr(dict(os.environ)))\n"
-    )
-    keys = dict.fromkeys(KEYS, "secret-key")
-    done = run.scripts.run("train.sh", S3_BUCKET="results", **keys)
-    assert done.status == 0, done.log
-    for step in ("train", "export"):
-        assert "secret-key" not in run.environment(step).values()
-    assert run.switch("keys").read_text(encoding="utf-8").count("secret-key") == len(KEYS)
-
-
 def test_an_image_without_a_module_is_told_at_once(run: Run) -> None:
     done = run.scripts.run("train.sh", REQUIRED_MODULES="json not_there")
     assert done.status == 1
@@ -420,13 +374,3 @@ def test_one_process_of_accelerate_is_one_on_a_machine_with_more_devices(
         assert scripts.run("launch_accelerate.sh", NPROC_PER_NODE=processes, RANK="7", **world).status == 0
         seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines() if "=" in line)
         assert {name: seen[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK") if name in seen} == wanted
-
-
-def test_a_trace_of_the_training_shows_no_credential(run: Run) -> None:
-    secrets = dict.fromkeys(KEYS, "secret-key")
-    script = str(run.scripts.root / "train.sh")
-    command, variables = ["bash", "-x", script], {**run.scripts.environment, **secrets}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "+ step train" in done.stderr
-    assert "secret-key" not in done.stdout + done.stderr

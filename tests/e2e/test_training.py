@@ -186,6 +186,22 @@ def test_after_a_failed_push_the_restart_pushes_one_branch_and_trains_no_more(
     assert len(git_server.branches("org/fails-once")) == 1
 
 
+def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
+) -> None:
+    publish = publish_to(git_server, "org/killed")
+    job = VolcanoJob(
+        compile_manifest(*sources, *publish, *ALONE, "restarts=0", "train.max_steps=2000"), cluster
+    ).start()
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")), limit=200)
+    start = time.monotonic()
+    job.pods[0].kill("train")
+    assert not job.wait(60).succeeded
+    assert time.monotonic() - start < 15
+    assert "ftc: error: train did not finish: nothing is published" in job.pods[0].log("publish")
+    assert git_server.branches("org/killed") == {}
+
+
 def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:

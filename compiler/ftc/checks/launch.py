@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.checks.rule import Finding, Rule
-from ftc.plan.environment import OURS
+from ftc.plan.environment import objection
 from ftc.spec.launcher import Accelerate, Command
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import KeepOnVolume
@@ -160,10 +160,11 @@ def calibration_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The variables of the rendezvous and of the scripts are not set by the user.
+    """The variables of the rendezvous, of the scripts and of bash are not set by the user.
 
     ftc gives them to each pod (rank, address, directories). One that is the same everywhere makes ranks wait for each
-    other for ever, or scripts look in the wrong place.
+    other forever, or scripts look in the wrong place. Those of bash change what the scripts do: SHELLOPTS=xtrace would
+    print credentials to the log.
 
     Wrong: env.MASTER_ADDR=10.0.0.1
     Right: env.NCCL_DEBUG=INFO
@@ -171,8 +172,9 @@ def variables_are_free(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     groups = {"hardware": spec.hardware.env, "network": spec.network.env, "cluster": spec.cluster.env}
     given = [(("env",), spec.env), *(((name, "env"), variables) for name, variables in groups.items())]
     for path, variables in given:
-        for name in sorted(OURS & variables.keys()):
-            yield Finding((*path, name), "is set by ftc for each pod", "leave it out", at_key=True)
+        for name in sorted(variables):
+            if message := objection(name):
+                yield Finding((*path, name), message, "leave it out", at_key=True)
 
 
 RULES = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.checks.given import host_names, other_schedulers, pods
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
-from ftc.plan.environment import OURS
+from ftc.plan.environment import objection
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
@@ -159,7 +159,8 @@ def _changed(spec: JobSpec, name: str) -> tuple[str, ...]:
 def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A fragment leaves the variables of ftc alone.
 
-    A fragment's variables come last, over those that ftc sets for each pod (rank, address, directories).
+    A fragment's variables come last, over those that ftc sets for each pod (rank, address, directories). Those that
+    bash reads at its start change what the scripts do.
 
     Wrong: 'pod={spec: {containers: [{name: train, env: [{name: NNODES, value: "3"}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}'
@@ -167,9 +168,9 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     ours = {step.name for step in run.steps}
     for path, pod in pods(spec):
         for field, container in _containers(pod):
-            names = {variable["name"] for variable in container.get("env", [])} & OURS
-            if names and container["name"] in ours:
-                yield Finding((*path, field), f"sets {', '.join(sorted(names))}, as ftc does", "leave it out")
+            for name in sorted({variable["name"] for variable in container.get("env", [])}):
+                if (message := objection(name)) and container["name"] in ours:
+                    yield Finding((*path, field), f"{name} {message}", "leave it out")
 
 
 def host_list_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:

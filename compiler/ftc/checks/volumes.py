@@ -9,7 +9,8 @@ from ftc.checks.given import containers, pods, volumes
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.plan import security
-from ftc.plan.pod import CERTIFICATES, FILES, with_fragments
+from ftc.plan.pod import CERTIFICATES, FILES, LOCK, LOCK_VOLUME, with_fragments
+from ftc.plan.publish import publishes
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import mounted
 from ftc.spec.source import KeepOnVolume
@@ -135,7 +136,7 @@ def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         owner = places.get(str(PurePosixPath(mount["mountPath"])))
         if name in _ours(run) and owner not in (None, mount["name"]):
             yield Finding(path, f"{mount['mountPath']} is the place of the volume '{owner}'", "mount it elsewhere")
-    files = {"ftc", *(["ca"] if spec.cluster.ca_bundle else []), *(v["name"] for v in security.volumes(spec.cluster))}
+    files = {v["name"] for v in run.template["spec"]["volumes"]} & {"ftc", "ca", security.VOLUME, LOCK_VOLUME}
     for place, pod in pods(spec):
         for index, volume in enumerate(pod.get("volumes", [])):
             if volume["name"] in files:
@@ -148,6 +149,7 @@ def _places(spec: JobSpec) -> dict[str, str]:
     found = {FILES: "ftc", **{volume.mount_path: name for name, volume in mounted(spec.storage)}}
     found |= {CERTIFICATES: "ca"} if spec.cluster.ca_bundle else {}
     found |= {security.HOME: security.VOLUME} if security.user(spec.cluster) else {}
+    found |= {LOCK: LOCK_VOLUME} if publishes(spec) else {}
     found |= {"/etc/volcano": "of Volcano's host list"} if spec.nodes > 1 else {}
     return {str(PurePosixPath(path)): name for path, name in found.items()}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, pod, security, storage, train
+from ftc.plan import fetch, files, image, names, pod, publish, security, storage, train
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -22,6 +22,8 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     fetch_steps = tuple(fetch.step(spec, found, places) for found in fetched)
     train_step = train.step(spec, places, fetched, compiled)
+    publish_step = publish.step(spec, places)
+    steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
     workspace = spec.storage.workspace
     return RunPlan(
         name=name,
@@ -43,9 +45,10 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         fetches=fetched,
         fetch_steps=fetch_steps,
         train_step=train_step,
+        publish_step=publish_step,
         files=compiled,
         scripts=scripts,
-        template=pod.template(spec, (*fetch_steps, train_step), (*compiled, *scripts), labels),
+        template=pod.template(spec, steps, (*compiled, *scripts), labels),
         rights=security.of_containers(spec.cluster),
         fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,

@@ -36,9 +36,30 @@ OURS = frozenset(
         *("FETCHED", "REQUIRED_MODULES", "S3_BUCKET", "S3_PREFIX", "S3_ENDPOINT", "S3_REGION", "S3_ADDRESSING"),
         *("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "LEAST_NNODES", "RESTARTS"),
         *("PUBLISH_REPOSITORY", "PUBLISH_BRANCH", "PUBLISH_ENDPOINT", "PUBLISH_PRIVATE", "PUBLISH_TOKEN"),
+        *("LOCK_DIR", "RESULT_ID", "START_TIMEOUT", "PUBLISH_TIMEOUT"),
         *("PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE", "PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL"),
     )
 )
+
+# Bash takes these from its environment and then runs scripts in another way: it prints commands with the credentials in
+# them (SHELLOPTS=xtrace, PS4), runs other files or functions first, splits words elsewhere, or counts from another
+# second. `cd` prints the directory if CDPATH has it.
+_OF_BASH = frozenset(
+    (
+        *("SHELLOPTS", "BASHOPTS", "BASH_ENV", "ENV", "PS4", "BASH_XTRACEFD", "PROMPT_COMMAND", "IFS", "SECONDS"),
+        *("CDPATH", "GLOBIGNORE", "EXECIGNORE", "POSIXLY_CORRECT", "BASH_COMPAT"),
+    )
+)
+_FUNCTION_OF_BASH = "BASH_FUNC_"
+
+
+def objection(name: str) -> str | None:
+    """Why a variable cannot be the user's, if it cannot."""
+    if name in OURS:
+        return "is set by ftc for each pod"
+    if name in _OF_BASH or name.startswith(_FUNCTION_OF_BASH):
+        return "changes how bash runs the scripts of ftc"
+    return None
 
 
 def given(values: Mapping[str, str | None]) -> Variables:

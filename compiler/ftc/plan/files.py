@@ -79,7 +79,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
-        names |= publish.scripts(spec)
+        names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}
     return tuple(File(name, script(file)) for name, file in names.items())
 
 

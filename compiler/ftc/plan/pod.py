@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ftc.plan import security, storage, train
+from ftc.plan import publish, security, storage, train
 from ftc.plan.escape import literal
 from ftc.plan.merge import merge
+from ftc.plan.storage import WORKSPACE
 from ftc.plan.types import File, FromSecret, Places, RunPlan, Step
 from ftc.resources import script
 
@@ -18,21 +19,23 @@ if TYPE_CHECKING:
 
 FILES = "/etc/ftc"
 CERTIFICATES = "/etc/ftc-ca"
+LOCK = "/run/ftc-lock"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
 # The annotations that carry files begin so.
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
+LOCK_VOLUME = "ftc-lock"
 
 
 def places(spec: JobSpec) -> Places:
     """Where the steps find things in the pod."""
-    return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage))
+    return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage), LOCK)
 
 
 def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], labels: dict[str, str]) -> Json:
-    """The pod template, complete but for the rendezvous and the name of the job; the last of the steps trains."""
-    *fetch_steps, train_step = steps
-    inits = [_fetch_container(spec, step) for step in fetch_steps]
+    """The pod template, complete but for the rendezvous and the name of the job."""
+    together = {train.NAME: _train_container, publish.NAME: _publish_container}
+    inits = [_fetch_container(spec, step) for step in steps if step.name not in together]
     body: Json = {
         "metadata": {"labels": labels, "annotations": {**spec.annotations}},
         "spec": {
@@ -41,12 +44,12 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
             "enableServiceLinks": False,
             **security.of_pod(spec.cluster),
             **({"initContainers": inits} if inits else {}),
-            "containers": [_train_container(spec, train_step)],
+            "containers": [together[step.name](spec, step) for step in steps if step.name in together],
             "volumes": [],
         },
     }
     cluster = spec.cluster
-    own = [*_ca_volume(cluster), *security.volumes(cluster)]
+    own = [*_ca_volume(cluster), *security.volumes(cluster, [step.name for step in steps]), *_lock_volume(spec)]
     rest = [*own, *storage.volumes(spec.storage), *_shm_volume(spec)]
     return merge(merge(body, carry(files)), {"spec": {"volumes": rest}})
 
@@ -67,6 +70,12 @@ def bind(run: RunPlan, rendezvous: str, own: Json) -> Json:
     """
     bound = merge(run.template, carry((File("rendezvous.sh", script(rendezvous)),)))
     return with_fragments(run, merge(bound, own))
+
+
+def main_containers(run: RunPlan, **fields: list[Json]) -> Json:
+    """A fragment that adds to the containers of the run: the one that trains and, if there is one, that publishes."""
+    steps = [run.train_step, *([run.publish_step] if run.publish_step else [])]
+    return {"spec": {"containers": [{"name": step.name, **fields} for step in steps]}}
 
 
 def train_container(**fields: list[Json]) -> Json:
@@ -136,13 +145,24 @@ def _fetch_container(spec: JobSpec, step: Step) -> Json:
 
 def _train_container(spec: JobSpec, step: Step) -> Json:
     shm = [{"name": "shm", "mountPath": SHM}] if _shm_volume(spec) else []
-    return _container(spec, step, _resources(spec), [*storage.mounts(spec.storage), *shm])
+    lock = [{"name": LOCK_VOLUME, "mountPath": LOCK}] if publish.publishes(spec) else []
+    return _container(spec, step, _resources(spec), [*storage.mounts(spec.storage), *shm, *lock])
+
+
+def _publish_container(spec: JobSpec, step: Step) -> Json:
+    """It waits during the training, without a device, and has as much of the node as a download.
+
+    It writes to its own home only: what the training can write to is mounted read-only.
+    """
+    resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{spec.cluster.fetch_memory_gib}Gi"}
+    workspace = [{**mount, "readOnly": True} for mount in storage.mounts(spec.storage) if mount["name"] == WORKSPACE]
+    return _container(spec, step, resources, [*workspace, {"name": LOCK_VOLUME, "mountPath": LOCK, "readOnly": True}])
 
 
 def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -> Json:
     """Requests equal limits: devices cannot be overcommitted, and the rest then gives the pod the best class."""
     cluster = spec.cluster
-    variables = {**security.variables(cluster), **step.env, **_trust(cluster)}
+    variables = {**security.variables(cluster, step.name), **step.env, **_trust(cluster)}
     own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
@@ -176,6 +196,10 @@ def _trust(cluster: Cluster) -> dict[str, str]:
         return {}
     names = ("GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
     return dict.fromkeys(names, f"{CERTIFICATES}/{cluster.ca_bundle.key}")
+
+
+def _lock_volume(spec: JobSpec) -> list[Json]:
+    return [{"name": LOCK_VOLUME, "emptyDir": {}}] if publish.publishes(spec) else []
 
 
 def _resources(spec: JobSpec) -> Json:

@@ -1,38 +1,90 @@
-"""What becomes of the result: the script that brings it away, what it needs, and what it is told."""
+"""The step that brings the result away: its scripts, what it needs, and its variables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment
-from ftc.spec.source import GitPush, HubPush, KeepOnVolume, S3Push
+from ftc.plan.types import Places, Step
+from ftc.spec.source import GitPush, HubPush, KeepOnVolume, Publish, S3Push
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
     from ftc.spec.job import JobSpec
 
 
-def scripts(spec: JobSpec) -> dict[str, str]:
-    """The scripts by the names that train.sh calls them by: publish.sh or publish.py."""
+NAME = "publish"
+
+
+def publishes(spec: JobSpec) -> bool:
+    """Whether the result is brought away; a command has no result that ftc knows."""
+    return spec.tuned is not None and spec.trains and not isinstance(spec.publish, KeepOnVolume)
+
+
+def step(spec: JobSpec, places: Places) -> Step | None:
+    """The step that waits for the training and publishes; it alone has the credentials."""
+    if not publishes(spec):
+        return None
+    command = ("bash", f"{places.files}/publish.sh", *_uploader(spec.publish, places.files))
+    own = {
+        "NNODES": str(spec.nodes),
+        "WORKSPACE": places.workspace,
+        "LOCK_DIR": places.lock,
+        "REQUIRED_TOOLS": " ".join([*tools(spec), *(["flock"] if places.lock else [])]) or None,
+        "REQUIRED_MODULES": " ".join(modules(spec)) or None,
+    }
+    return Step(NAME, command, {**spec.cluster.env, **environment.given(own), **_variables(spec)})
+
+
+def _uploader(sink: Publish, files: str) -> tuple[str, ...]:
+    match sink:
+        case GitPush():
+            return ("bash", f"{files}/publish_git.sh")
+        case HubPush():
+            return ("python3", "-I", f"{files}/publish_hub.py")
+        case S3Push():
+            return ("python3", "-I", f"{files}/publish_s3.py")
+        case KeepOnVolume():
+            return ()
+        case _:
+            assert_never(sink)
+
+
+def scripts(spec: JobSpec) -> tuple[str, ...]:
+    """The scripts that the step needs."""
+    own = ("hold_lock.sh", "publish.sh", "result_files.py")
     match spec.publish:
         case GitPush():
-            return {"publish.sh": "publish_git.sh", "git_credentials.sh": "git_credentials.sh"}
+            return (*own, "publish_git.sh", "publish_git.py", "git_credentials.sh")
         case HubPush():
-            return {"publish.py": "publish_hub.py"}
+            return (*own, "publish_hub.py")
         case S3Push():
-            return {"publish.py": "transfer_s3.py"}
+            return (*own, "publish_s3.py")
         case KeepOnVolume():
-            return {}
+            return ()
         case _:
             assert_never(spec.publish)
 
 
 def tools(spec: JobSpec) -> list[str]:
     """The programs that the image must have."""
-    return ["git", "git-lfs"] if isinstance(spec.publish, GitPush) else []
+    return ["git", "git-lfs", "python3"] if isinstance(spec.publish, GitPush) else []
 
 
-def variables(spec: JobSpec) -> Variables:
+def modules(spec: JobSpec) -> tuple[str, ...]:
+    """What Python must find in the image; commands of the user's cannot put it there, as they run elsewhere."""
+    match spec.publish:
+        case HubPush():
+            return ("huggingface_hub",)
+        case S3Push():
+            return ("minio",)
+        case GitPush() | KeepOnVolume():
+            return ()
+        case _:
+            assert_never(spec.publish)
+
+
+def _variables(spec: JobSpec) -> Variables:
     """Where the result goes, and the credentials for it alone."""
     sink, tuned = spec.publish, spec.tuned
     if tuned is None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan import publish
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ftc.spec.base import Json
     from ftc.spec.cluster import Cluster
 
@@ -72,16 +76,23 @@ def of_containers(cluster: Cluster) -> Json:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def variables(cluster: Cluster) -> dict[str, str]:
-    """Where the programs of a container keep their files, if the home of the image is not theirs."""
-    return _WRITABLE if user(cluster) else {}
+def has_home(cluster: Cluster, container: str) -> bool:
+    """Whether a container gets a home: the home of the image may not be the user's; publishing always has its own."""
+    return user(cluster) is not None or container == publish.NAME
+
+
+def variables(cluster: Cluster, container: str) -> dict[str, str]:
+    """Where the programs of a container keep their files, if it gets a home."""
+    if user(cluster) is not None:
+        return _WRITABLE
+    return {name: _WRITABLE[name] for name in ("HOME", "TMPDIR")} if has_home(cluster, container) else {}
 
 
 def mounts(cluster: Cluster, container: str) -> list[Json]:
     """The home of a container; no other container sees it, so none can leave a configuration for another."""
-    return [{"name": VOLUME, "mountPath": HOME, "subPath": container}] if user(cluster) else []
+    return [{"name": VOLUME, "mountPath": HOME, "subPath": container}] if has_home(cluster, container) else []
 
 
-def volumes(cluster: Cluster) -> list[Json]:
+def volumes(cluster: Cluster, containers: Iterable[str]) -> list[Json]:
     """The volume of the homes, which is gone with the pod."""
-    return [{"name": VOLUME, "emptyDir": {}}] if user(cluster) else []
+    return [{"name": VOLUME, "emptyDir": {}}] if any(has_home(cluster, name) for name in containers) else []

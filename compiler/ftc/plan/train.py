@@ -1,4 +1,4 @@
-"""The step that trains, merges and publishes, or runs the user's own program."""
+"""The step that trains and merges, or runs the user's own program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
         return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
-    return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/train.sh")), variables)
+    command = staging.command(spec, places.files, ("bash", f"{places.files}/train.sh"))
+    if places.lock and publish.publishes(spec):
+        return Step(NAME, ("bash", f"{places.files}/hold_lock.sh", *command), {**variables, "LOCK_DIR": places.lock})
+    return Step(NAME, command, variables)
 
 
 def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Variables:
@@ -47,7 +50,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], file
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
     derived = {**topology, **sources, **staging.variables(spec, fetched), **tracking.settings(spec.tracking)}
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
-    secret = {**_from_hub(spec), **publish.variables(spec), **tracking.credentials(spec.tracking)}
+    secret = {**_from_hub(spec), **tracking.credentials(spec.tracking)}
     return {**environment.given(derived), **cache, **platform, **secret}
 
 
@@ -74,8 +77,13 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> list[str]:
 
 
 def _modules(spec: JobSpec) -> tuple[str, ...]:
-    """What Python must find in the image, unless commands of the user's put it there first."""
-    return pins.modules(spec) if spec.trains and not spec.setup else ()
+    """What Python must find in the image, unless commands of the user's put it there first.
+
+    What publishing needs is asked for here too, so that the run does not end after the training.
+    """
+    if not spec.trains:
+        return ()
+    return tuple(dict.fromkeys([*(() if spec.setup else pins.modules(spec)), *publish.modules(spec)]))
 
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:

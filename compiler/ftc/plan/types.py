@@ -12,11 +12,15 @@ from ftc.spec.storage import Claim, JobClaim
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where a run's steps find things: ftc's own files, the directory of all runs, what was fetched."""
+    """Where a run's steps find things: ftc's own files, the directory of all runs, what was fetched.
+
+    `lock` is a directory that only the training and the publishing see, if they run at the same time.
+    """
 
     files: str
     workspace: str
     cache: str
+    lock: str | None = None
 
 
 class File(msgspec.Struct, frozen=True):
@@ -71,9 +75,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One run: `nodes` pods made from one template.
 
-    `fetch_steps` come before `train_step`. `template` is the pod that runs them, complete but for what a target adds;
-    `fragments` are the users' additions to it, applied last; `rights` is what the security context of every container
-    has then. `files` are what the trainer reads, `scripts` what runs.
+    `fetch_steps` come before `train_step`; `publish_step` waits for its end. `template` is the pod that runs them,
+    complete but for what a target adds; `fragments` are the users' additions to it, applied last; `rights` is what the
+    security context of every container has then. `files` are what the trainer reads, `scripts` what runs.
     It starts with `min_nodes` of them, which are all unless it is elastic. `fixed_name` is for objects that must agree
     on a name. `job_claim` is a claim that lives with the job, which each target makes in its own way.
     """
@@ -97,6 +101,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     fetches: tuple[Fetch, ...]
     fetch_steps: tuple[Step, ...]
     train_step: Step
+    publish_step: Step | None
     files: tuple[File, ...]
     scripts: tuple[File, ...]
     template: Json
@@ -114,4 +119,4 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def steps(self) -> tuple[Step, ...]:
         """All steps, in their order; each is a container of its name."""
-        return (*self.fetch_steps, self.train_step)
+        return (*self.fetch_steps, self.train_step, *((self.publish_step,) if self.publish_step else ()))

@@ -1,7 +1,7 @@
-"""publish.py DIR: commit the files of DIR to PUBLISH_BRANCH of PUBLISH_REPOSITORY, which is made if there is none."""
+"""publish_hub.py ROOT PATH: commit the files of PATH below ROOT to PUBLISH_BRANCH of PUBLISH_REPOSITORY."""
 
-# Files that the hub has already are not sent again, so a retry goes on where it stopped. The token is PUBLISH_TOKEN,
-# which no other client reads.
+# The repository is made if it is missing. Files that the hub has already are not sent again, so a retry goes on where
+# it stopped, and a commit that changes nothing is left out. The token is PUBLISH_TOKEN, which no other client reads.
 
 from __future__ import annotations
 
@@ -9,24 +9,28 @@ import importlib
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-CHECKPOINTS = ["checkpoint-*/**", "**/checkpoint-*/**"]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+result_files = importlib.import_module("result_files")  # lies next to this file, in no package
 
 
 def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    """Report what ended the program in one line, without the signatures that stand in addresses of uploads."""
+    """Report what ended the program in one line, without the signatures in addresses of uploads."""
     reason = re.sub(r"\?\S+", "?…", " ".join(str(error).split())) or kind.__name__
     repository = os.environ.get("PUBLISH_REPOSITORY")
     sys.stderr.write(f"ftc: error: cannot commit to {repository}: {kind.__name__}: {reason}\n")
 
 
 def main() -> None:
-    """Commit what the environment and the argument name."""
+    """Commit what the environment and the arguments name."""
     sys.excepthook = say_in_one_line
+    files: dict[str, str] = result_files.opened(*sys.argv[1:])
+    result_files.refuse_odd_bytes(files)
     # Version 1 of the client sends large files by Xet alone, which servers like the hub do not speak (_commit_api.py).
     if "PUBLISH_ENDPOINT" in os.environ:
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
@@ -35,17 +39,20 @@ def main() -> None:
     token = os.environ["PUBLISH_TOKEN"].strip()
     api = hub.HfApi(endpoint=os.environ.get("PUBLISH_ENDPOINT"), token=token)
     repository, branch = os.environ["PUBLISH_REPOSITORY"], os.environ["PUBLISH_BRANCH"]
-    api.create_repo(repository, private=os.environ["PUBLISH_PRIVATE"] == "true", exist_ok=True)
+    private = os.environ["PUBLISH_PRIVATE"] == "true"
+    api.create_repo(repository, private=private, exist_ok=True)
+    if private and not api.model_info(repository).private:
+        help_ = "make it private, or compile with publish.private=false"
+        result_files.fail(f"{repository} is a public repository, and publish.private is true: {help_}")
     if branch != "main":
         api.create_branch(repository, branch=branch, exist_ok=True)
-    api.upload_folder(
-        repo_id=repository,
-        folder_path=sys.argv[1],
+    api.create_commit(
+        repository,
+        [hub.CommitOperationAdd(name, place) for name, place in files.items()],
         revision=branch,
         commit_message=os.environ["PUBLISH_MESSAGE"],
-        ignore_patterns=CHECKPOINTS,
     )
-    sys.stdout.write(f"ftc: committed {sys.argv[1]} to branch {branch} of {repository}\n")
+    sys.stdout.write(f"ftc: committed {sys.argv[2]} to branch {branch} of {repository}\n")
 
 
 if __name__ == "__main__":

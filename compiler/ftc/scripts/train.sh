@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# The trainer's container: train, merge, publish. A finished step leaves a marker in the run's directory, so that a
-# restart of the job goes on where it stopped.
+# The trainer's container: train, merge, quantize. A finished step leaves a marker in the run's directory, so that a
+# restart of the job goes on where it stopped. The result is published by publish.sh, with credentials that no program
+# of this container sees.
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
-secrets=(GIT_USER GIT_TOKEN PUBLISH_TOKEN S3_ACCESS_KEY_ID S3_SECRET_ACCESS_KEY)
-export -n "${secrets[@]}" # for the publishing only
 # Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
 export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
 
@@ -16,12 +15,6 @@ source "$ftc_dir/steps.sh"
 export_to() {
   rm -rf -- "$1"
   exec llamafactory-cli export "$ftc_dir/$2"
-}
-
-publish() {
-  export "${secrets[@]}"
-  if [[ -e $ftc_dir/publish.py ]]; then exec python3 "$ftc_dir/publish.py" "$1"; fi
-  exec bash "$ftc_dir/publish.sh" "$1"
 }
 
 if ((NODE_RANK > 0)) && is_done train; then log "train: done before" && exit; fi
@@ -40,5 +33,4 @@ if [[ -e $ftc_dir/quantize.yaml ]]; then
   result=quantized
   step quantize export_to quantized quantize.yaml
 fi
-if [[ -n ${PUBLISH_URL:-}${PUBLISH_REPOSITORY:-}${S3_BUCKET:-} ]]; then step publish publish "$result"; fi
 log "all done: $RUN_DIR/$result"

@@ -30,7 +30,7 @@ class Cluster(Spec, frozen=True):
     `hami_with_volcano` says that the platform wired HAMi to it. `storage_class` is that of a claim for one node,
     `shared_storage_class` that of a claim for several (ReadWriteMany); null is the cluster's default.
     `fetch_timeout_seconds` bounds each download; `fetch_cpu` and `fetch_memory_gib` are what the container has that
-    does it.
+    does it, and the one that publishes.
 
     `security` is the Pod Security Standard that the namespace enforces. restricted runs every container as the user
     `run_as_user` (1000 if it is null), with no capabilities, and gives it a directory to write to; a `run_as_user` does

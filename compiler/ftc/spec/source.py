@@ -118,7 +118,11 @@ BranchName = Annotated[
 
 
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
-    """Push the result to a new branch `<branch_prefix>-<UTC time>` of a git repository, large files in LFS."""
+    """Push the result to a new branch `<branch_prefix>-<UTC time>-<digest of the run>` of a git repository.
+
+    Large files go by LFS. A container with the credentials waits for the training and pushes; a restart of the job
+    repeats a push that failed, and not the training.
+    """
 
     url: Url
     branch_prefix: BranchName = "ftc"
@@ -131,7 +135,7 @@ class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
 class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """Commit the result to a branch of a repository of the Hugging Face hub, or of a server that speaks its protocol.
 
-    The repository is made if there is none, `private` or not.
+    The repository is made if it is missing, `private` or not; a private result is not committed to a public one.
     """
 
     repository: HubId
@@ -142,9 +146,9 @@ class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
 
 
 class S3Push(Spec, frozen=True, tag_field="kind", tag="s3"):
-    """Copy the result into a bucket, below `<prefix>/<job name>/`; an empty object `_SUCCESS` comes last.
+    """Copy the result into a bucket, below `<prefix>/<job name>/`; an object `_SUCCESS` comes last.
 
-    The other fields are those of the source.
+    The keys must allow to list, read, write and delete there. The other fields are those of the source.
     """
 
     bucket: BucketName

@@ -143,7 +143,7 @@ def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:
 def _published(sink: Publish, directory: str) -> tuple[Stage, ...]:
     match sink:
         case GitPush():
-            return (Stage("publish", "node 0", "git push", f"{sink.url}, branch {sink.branch_prefix}-<time>"),)
+            return (Stage("publish", "node 0", "git push", f"{sink.url}, branch {sink.branch_prefix}-<time>-<digest>"),)
         case HubPush():
             by = f" by {sink.endpoint}" if sink.endpoint else ""
             return (Stage("publish", "node 0", "commit", f"{sink.repository}{by}, branch {sink.branch}"),)

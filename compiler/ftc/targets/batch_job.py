@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ftc.plan.merge import merge
 from ftc.plan.objects import lifetime, metadata
-from ftc.plan.pod import bind, train_container
+from ftc.plan.pod import bind, main_containers, train_container
+from ftc.plan.publish import NAME
 from ftc.plan.storage import WORKSPACE, claim_spec
 from ftc.yaml_text import dump
 
@@ -102,8 +103,9 @@ def _partial(run: RunPlan) -> Json:
 
 def _template(run: RunPlan) -> Json:
     rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    own = merge(train_container(env=[*_name_variables(run), *_master(run)]), {"spec": _pod(run), **_queue(run)})
-    return bind(run, rendezvous, merge(own, _own_claim(run.job_claim)) if run.job_claim else own)
+    own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
+    own = merge(own, train_container(env=_master(run)))
+    return bind(run, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
 
 
 def _name_variables(run: RunPlan) -> list[Json]:
@@ -138,9 +140,12 @@ def _queue(run: RunPlan) -> Json:
     return {"metadata": {"annotations": {"scheduling.volcano.sh/queue-name": run.queue}}}
 
 
-def _own_claim(claim: JobClaim) -> Json:
+def _own_claim(run: RunPlan, claim: JobClaim) -> Json:
     """The claim, made for the pod and deleted with it: a Job has none of its own."""
     spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}
-    return merge(train_container(volumeMounts=[mount]), {"spec": {"volumes": [volume]}})
+    read_only = {"name": NAME, "volumeMounts": [{**mount, "readOnly": True}]}
+    publishing: Json = {"spec": {"containers": [read_only]}} if run.publish_step else {}
+    mounts = merge(train_container(volumeMounts=[mount]), publishing)
+    return merge(mounts, {"spec": {"volumes": [volume]}})

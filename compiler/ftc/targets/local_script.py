@@ -82,7 +82,8 @@ def emit(run: RunPlan) -> str:
     """The script; it reads itself whole before it starts, so it can come through a pipe."""
     files = (*run.files, *run.scripts, File("rendezvous.sh", script("rendezvous_single.sh")))
     head = _HEAD.format(name=run.name, secrets="".join(_secrets(run.steps)))
-    body = "".join(_step(step) for step in run.steps)
+    secret = _secret_names(run.steps)
+    body = "".join(_step(step, [name for name in secret if name not in step.env]) for step in run.steps)
     return head + body + _RUNNING + "".join(_here_document(file) for file in files) + '}\n\nmain "$@"\n'
 
 
@@ -96,10 +97,16 @@ def _secrets(steps: tuple[Step, ...]) -> list[str]:
     ]
 
 
-def _step(step: Step) -> str:
+def _secret_names(steps: tuple[Step, ...]) -> list[str]:
+    return sorted({name for step in steps for name, value in step.env.items() if isinstance(value, FromSecret)})
+
+
+def _step(step: Step, withheld: list[str]) -> str:
+    """A step, without the credentials of the others."""
     plain = [f"{name}={value}" for name, value in step.env.items() if not isinstance(value, FromSecret)]
     words = [shlex.quote(word) for word in (*plain, *step.command, *step.args)]
-    lines = ["run_step env", *words[: len(plain)], " ".join(words[len(plain) :])]
+    head = " ".join(["run_step env", *(f"-u {name}" for name in withheld)])
+    lines = [head, *words[: len(plain)], " ".join(words[len(plain) :])]
     return "  " + " \\\n    ".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan.objects import lifetime, metadata
-from ftc.plan.pod import bind, train_container
+from ftc.plan.pod import bind, main_containers
 from ftc.plan.storage import claim_spec
 from ftc.yaml_text import dump
 
@@ -81,7 +81,7 @@ def _template(run: RunPlan) -> Json:
     # A fixed name comes back with the next job, which is another run.
     field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
     name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
-    template = bind(run, rendezvous, train_container(env=[name]))
+    template = bind(run, rendezvous, main_containers(run, env=[name]))
     body = template["spec"]
     if body.get("hostNetwork") and "dnsPolicy" not in body:
         return {**template, "spec": {**body, "dnsPolicy": "ClusterFirstWithHostNet"}}

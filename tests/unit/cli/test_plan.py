@@ -232,7 +232,7 @@ def test_sources_and_sinks_are_named_with_their_servers() -> None:
     assert "model: s3 models/a by https://s3.amazonaws.com" in said
     assert "dataset: huggingface-direct tatsu-lab/alpaca at main, each node's trainer, when it starts" in said
     assert "team/out, branch main" in said
-    assert "token for train" in said
+    assert "token for publish" in said
 
 
 def test_packed_rows_are_no_sequences() -> None:

@@ -11,6 +11,10 @@ from unit.compiling import COMMAND, artifacts, pod, template
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 HUB = {"check_path.sh", "marker.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
+BY_GIT = {
+    *("hold_lock.sh", "publish.sh", "result_files.py"),
+    *("publish_git.sh", "publish_git.py", "git_credentials.sh"),
+}
 RUN = {"prepare.sh", "rendezvous.sh", "launch.sh"}
 TRAIN = {
     *RUN,
@@ -44,7 +48,7 @@ def carried(*overrides: str) -> dict[str, str]:
         (("dataset=custom", "dataset.id=a/b", "dataset.names=[c]"), {*HUB, *TRAIN} - {"dataset_info.json"}),
         (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json", "run_setup.py"}),
         ((QUANTIZED,), {*HUB, *TRAIN, "quantize.yaml"}),
-        (("publish=git", "publish.url=https://g.example/o"), {*HUB, *TRAIN, "publish.sh", "git_credentials.sh"}),
+        (("publish=git", "publish.url=https://g.example/o"), {*HUB, *TRAIN, *BY_GIT}),
         (COMMAND, RUN),
         ((*COMMAND, "model=qwen3-8b"), {*RUN, *HUB}),
     ],

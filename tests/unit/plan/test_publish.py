@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from unit.compiling import ftc, pod, template, trainer, variables
+from unit.compiling import COMMAND, ftc, pod, template, trainer, variables
 
 TO_S3 = ("publish=s3", "publish.bucket=results", "publish.credentials.secret=bucket-keys")
 TO_HUB = ("publish=huggingface", "publish.repository=team/tuned", "publish.token.secret=hub")
+TO_GIT = ("publish=git", "publish.url=https://git.example.com/o", "publish.credentials.secret=push")
+SINKS = (TO_GIT, TO_HUB, TO_S3)
 FROM_S3 = ("source@model.source=s3", "model.source.bucket=models", "model.source.credentials.secret=reader")
 
 
@@ -19,9 +22,15 @@ def secrets(container: Any) -> dict[str, tuple[str, str]]:
     return {name: (ref["name"], ref["key"]) for name, ref in refs.items() if ref}
 
 
-def test_a_bucket_is_told_to_the_training_with_its_keys_from_the_secret() -> None:
+def publisher(*overrides: str) -> Any:
+    """The container that publishes."""
+    (found,) = [container for container in pod(*overrides)["containers"] if container["name"] == "publish"]
+    return found
+
+
+def test_a_bucket_is_named_to_the_publishing_with_its_keys_from_the_secret() -> None:
     overrides = (*TO_S3, "publish.prefix=a/b", "publish.endpoint=https://s3.example.com", "publish.addressing=virtual")
-    found = trainer(*overrides)
+    found = publisher(*overrides)
     wanted = {
         "S3_BUCKET": "results",
         "S3_PREFIX": "a/b",
@@ -37,8 +46,8 @@ def test_a_bucket_is_told_to_the_training_with_its_keys_from_the_secret() -> Non
     }
 
 
-def test_a_hub_is_told_to_the_training_with_a_token_of_its_own_name() -> None:
-    found = trainer(*TO_HUB, "publish.branch=runs/a", "cluster.hub_endpoint=https://hub.example.com")
+def test_a_hub_is_named_to_the_publishing_with_a_token_under_a_name_that_no_client_reads() -> None:
+    found = publisher(*TO_HUB, "publish.branch=runs/a", "cluster.hub_endpoint=https://hub.example.com")
     wanted = {
         "PUBLISH_REPOSITORY": "team/tuned",
         "PUBLISH_BRANCH": "runs/a",
@@ -54,15 +63,15 @@ def test_the_keys_of_source_and_sink_stay_apart() -> None:
     containers = pod(*FROM_S3, *TO_S3)
     found = {c["name"]: {secret for secret, _ in secrets(c).values()} for c in containers["initContainers"]}
     assert found == {"fetch-model": {"reader"}, "fetch-dataset": set()}
-    assert {secret for secret, _ in secrets(containers["containers"][0]).values()} == {"bucket-keys"}
+    train, publish = containers["containers"]
+    assert secrets(train) == {}
+    assert {secret for secret, _ in secrets(publish).values()} == {"bucket-keys"}
 
 
-@pytest.mark.parametrize(("overrides", "script"), [(TO_S3, "minio"), (TO_HUB, "huggingface_hub")])
+@pytest.mark.parametrize(("overrides", "script"), [(TO_S3, "publish_s3.py"), (TO_HUB, "publish_hub.py")])
 def test_the_pod_carries_the_one_script_that_publishes(overrides: tuple[str, ...], script: str) -> None:
-    files = template(*overrides)["metadata"]["annotations"]
-    assert script in files["ftc.dev/publish.py"]
-    assert "ftc.dev/publish.sh" not in files
-    assert "ftc.dev/git_credentials.sh" not in files
+    files = {name for name in template(*overrides)["metadata"]["annotations"] if "publish" in name or "git" in name}
+    assert files == {f"ftc.dev/{script}", "ftc.dev/publish.sh"}
 
 
 def test_nothing_published_carries_no_script_for_it() -> None:
@@ -79,3 +88,80 @@ def test_an_image_for_s3_has_its_client(overrides: tuple[str, ...]) -> None:
 def test_a_script_asks_the_machine_for_the_keys_that_it_needs() -> None:
     said = ftc("compile", "-t", "script", *TO_HUB, "hardware=cpu").stdout
     assert 'die "export PUBLISH_TOKEN first: on the cluster it is the key token of the Secret hub"' in said
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
+@pytest.mark.parametrize("target", ["volcano", "job"])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_no_container_but_the_publishing_one_has_its_credentials_and_destination(
+    sink: tuple[str, ...], target: str, nodes: int
+) -> None:
+    documents = yaml.safe_load_all(ftc("compile", "-t", target, *sink, f"nodes={nodes}").stdout)
+    (job,) = [each["spec"] for each in documents if each["kind"] == "Job"]
+    body = (job["tasks"][0]["template"] if target == "volcano" else job["template"])["spec"]
+    (publish,) = [each for each in body["containers"] if each["name"] == "publish"]
+    assert secrets(publish)
+    for container in (*body["initContainers"], *body["containers"]):
+        if container["name"] != "publish":
+            given = {variable["name"] for variable in container["env"]}
+            assert secrets(container) == {}
+            assert not [name for name in given if name.startswith(("PUBLISH_", "S3_", "GIT_"))]
+
+
+def test_the_publishing_writes_to_its_own_home_alone_and_asks_for_no_device() -> None:
+    body = pod(*TO_GIT, "hardware=h100", "storage=shared", "storage.model_in_memory_gib=1", "env.A=b")
+    train, publish = body["containers"]
+    writable = {mount["mountPath"] for mount in publish["volumeMounts"] if not mount.get("readOnly")}
+    assert writable == {"/etc/ftc", "/home/ftc"}  # the first is a projection, which no one can write to
+    assert {mount["mountPath"] for mount in publish["volumeMounts"]} - writable == {"/workspace", "/run/ftc-lock"}
+    (home,) = [mount for mount in publish["volumeMounts"] if mount["mountPath"] == "/home/ftc"]
+    assert home["subPath"] == "publish"
+    assert not [mount for mount in train["volumeMounts"] if mount["name"] == home["name"]]
+    assert [mount for mount in train["volumeMounts"] if mount["mountPath"] == "/run/ftc-lock"]
+    given = variables(publish)
+    assert (given["HOME"], given["TMPDIR"]) == ("/home/ftc", "/home/ftc")
+    assert "A" not in given
+    resources = publish["resources"]
+    assert resources["limits"] == resources["requests"] == {"cpu": "2", "memory": "4Gi"}
+
+
+def test_the_lock_is_seen_by_the_training_and_the_publishing_only() -> None:
+    body = pod(*TO_GIT, "nodes=2")
+    seen = [
+        container["name"]
+        for container in (*body["initContainers"], *body["containers"])
+        if any(mount["name"] == "ftc-lock" for mount in container["volumeMounts"])
+    ]
+    assert seen == ["train", "publish"]
+    assert body["containers"][0]["command"][:2] == ["bash", "/etc/ftc/hold_lock.sh"]
+
+
+@pytest.mark.parametrize("overrides", [(), COMMAND])
+def test_a_run_that_publishes_nothing_has_one_container_and_no_lock(overrides: tuple[str, ...]) -> None:
+    body = pod(*overrides)
+    assert [container["name"] for container in body["containers"]] == ["train"]
+    assert not {volume["name"] for volume in body["volumes"]} & {"ftc-lock", "ftc-home"}
+    assert "hold_lock.sh" not in str(body["containers"][0])
+
+
+def test_a_claim_that_lives_with_a_batch_job_is_read_only_where_it_is_published_from() -> None:
+    said = ftc("compile", "-t", "job", *TO_GIT, "storage=job-lifetime").stdout
+    body = yaml.safe_load(said)["spec"]["template"]["spec"]
+    mounts = {c["name"]: m for c in body["containers"] for m in c["volumeMounts"] if m["name"] == "workspace"}
+    assert "readOnly" not in mounts["train"]
+    assert mounts["publish"]["readOnly"] is True
+
+
+def test_what_publishing_needs_of_the_image_is_asked_for_before_the_training() -> None:
+    assert set(variables(trainer(*TO_GIT))["REQUIRED_TOOLS"].split()) >= {"git", "git-lfs"}
+    setup = "setup=[[pip,install,minio]]"  # in another container, where it does not help
+    assert variables(trainer(*TO_S3, setup))["REQUIRED_MODULES"] == "minio"
+
+
+def test_a_script_gives_the_credentials_to_the_step_that_publishes_alone() -> None:
+    said = ftc("compile", "-t", "script", *TO_GIT, "hardware=cpu", "source@model.source=path", "model.source.path=/m")
+    steps = said.stdout.split("  run_step env")[1:]
+    without = [step for step in steps if step.startswith(" -u GIT_TOKEN -u GIT_USER ")]
+    assert len(without) == len(steps) - 1
+    assert "files/publish.sh" in steps[-1]
+    assert "LOCK_DIR" not in said.stdout.partition("write_files() {")[0]

@@ -278,7 +278,8 @@ PUBLISH = (
 
 
 def test_secrets_are_references_and_never_values() -> None:
-    environment = {v["name"]: v for v in trainer(*PUBLISH)["env"]}
+    (publish,) = [container for container in pod(*PUBLISH)["containers"] if container["name"] == "publish"]
+    environment = {v["name"]: v for v in publish["env"]}
     assert environment["GIT_USER"]["valueFrom"] == {"secretKeyRef": {"name": "push", "key": "u"}}
     assert environment["GIT_TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "push", "key": "p"}}
     assert environment["PUBLISH_URL"]["value"] == "https://git.example.com/out"

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# publish.sh UPLOADER...: waits for the end of the training and gives its result to UPLOADER, as WORKSPACE and the
+# result's path below it. Nothing is written to the workspace, and nothing in it is run: the trainer can write there.
+# UPLOADER finds out from the server whether a result is published already; RESULT_ID is the same for every attempt.
+set -euo pipefail
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+: "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
+workspace=$(cd -- "$WORKSPACE" && pwd) # -t script gives a relative path
+run_dir=$workspace/$JOB_NAME child='' stopped=false
+
+log() { printf 'ftc: %s\n' "$*"; }
+die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
+
+on_signal() {
+  stopped=true
+  if [[ -z $child ]]; then exit 143; fi
+  kill -TERM -- "-$child" 2>/dev/null || true
+}
+trap on_signal TERM INT
+
+# run COMMAND...: in the background, because bash acts on a signal only between foreground commands, and in its own
+# process group, so that the signal reaches all its processes.
+run() {
+  local status=0
+  set -m
+  "$@" </dev/null &
+  child=$!
+  set +m
+  wait "$child" || status=$?
+  child=''
+  if $stopped; then exit 143; fi
+  return "$status"
+}
+
+check_tools() {
+  local tool module
+  for tool in ${REQUIRED_TOOLS:-}; do
+    command -v "$tool" >/dev/null || die "$tool is missing in this image: use an image that has it"
+  done
+  for module in ${REQUIRED_MODULES:-}; do
+    python3 -I -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)' "$module" ||
+      die "Python's $module is missing in this image: use an image that has it"
+  done
+}
+
+# The trainer's container starts first. One that cannot start leaves no mark, and the job would wait for it forever. The
+# lock has a limit for the case that the kernel of the node hangs: no training takes 90 days.
+wait_for_the_training() {
+  local limit=$((SECONDS + ${START_TIMEOUT:-600}))
+  until [[ -e $LOCK_DIR/started ]]; do
+    ((SECONDS < limit)) || die "the container train did not start in ${START_TIMEOUT:-600} seconds: nothing is published"
+    sleep 1
+  done
+  log "publish: waiting for the training to end"
+  run flock -s -w 7776000 "$LOCK_DIR/lock" true || die "the training did not end in 90 days: nothing is published"
+}
+
+check_tools
+# shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
+source "$ftc_dir/rendezvous.sh"
+if ((NODE_RANK > 0)); then log "publish: node 0 publishes" && exit; fi
+# -t script runs it after the training.
+if [[ -n ${LOCK_DIR:-} ]]; then wait_for_the_training; fi
+
+steps=(train) result=output
+if [[ -e $ftc_dir/merge.yaml ]]; then steps+=(merge) result=merged; fi
+if [[ -e $ftc_dir/quantize.yaml ]]; then steps+=(quantize) result=quantized; fi
+for step in "${steps[@]}"; do
+  marker=$run_dir/$step.done
+  [[ -f $marker && -s $marker && ! -L $marker ]] || die "$step did not finish: nothing is published; the log of train says why"
+done
+# The same for each attempt to publish this result, and for no other result: the time of the marker, and the run.
+time=$(date -u -d "@$(stat -c %Y -- "$marker")" +%Y%m%d-%H%M%S)
+[[ $time =~ ^20[0-9]{6}-[0-9]{6}$ ]] || die "$marker has the time '$time': is the clock of the file system right?"
+run_digest=$(printf '%s' "$JOB_NAME" | sha256sum)
+export RESULT_ID=$time-${run_digest:0:8}
+log "publish: started"
+run "$@" "$workspace" "$JOB_NAME/$result" || die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
+log "publish: done"

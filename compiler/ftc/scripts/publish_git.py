@@ -1,0 +1,108 @@
+"""publish_git.py ROOT PATH BRANCH: commit the files of PATH below ROOT to BRANCH of GIT_DIR, and push it."""
+
+# publish_git.sh runs it, with the repository and the author in the environment. What Git LFS pushes lies in the
+# repository as links to the descriptors of this process, so that weights take no second space.
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+result_files = importlib.import_module("result_files")  # lies next to this file, in no package
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
+LARGE = 10 * 1024 * 1024
+BY_LFS = b" filter=lfs diff=lfs merge=lfs -text\n"
+# They would decide where Git LFS sends files, and which.
+OF_GIT = (".gitattributes", ".gitmodules", ".lfsconfig")
+_SPECIAL = b"\\*?["
+_PLAIN = f"{string.ascii_letters}{string.digits}-._/".encode()
+_BLOCK = 1 << 20
+
+
+def git(*words: str, data: bytes | None = None) -> str:
+    """What git answers; the reason is on standard error if it fails."""
+    done = subprocess.run(["git", *words], input=data, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        result_files.fail(f"git {words[0]} ended with status {done.returncode}: the lines above say why")
+    return done.stdout.decode().strip()
+
+
+def pattern(name: bytes) -> bytes:
+    """The pattern of .gitattributes for one file alone (git, gitattributes: a quoted pattern is quoted as in C)."""
+    literal = b"".join(b"\\" + bytes([byte]) if byte in _SPECIAL else bytes([byte]) for byte in b"/" + name)
+    return b'"' + b"".join(bytes([byte]) if byte in _PLAIN else b"\\%03o" % byte for byte in literal) + b'"'
+
+
+def pointer(name: str, place: str) -> bytes:
+    """The pointer that Git LFS keeps for a file, whose content it then finds in the repository."""
+    if "\n" in name:  # a clone would wait forever: git-lfs reads a file's name to the end of the line
+        result_files.fail(f"{name!r} of the result is for Git LFS, which takes no newline in a name: rename it")
+    digest = hashlib.sha256()
+    with Path(place).open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    oid = digest.hexdigest()
+    link = Path(os.environ["GIT_DIR"], "lfs", "objects", oid[:2], oid[2:4], oid)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():
+        link.symlink_to(place)
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {result_files.size(place)}\n".encode()
+
+
+def commit(files: dict[str, str]) -> str:
+    """Make the commit of the files."""
+    attributes = b"".join(b"*" + end.encode() + BY_LFS for end in WEIGHTS)
+    entries = []
+    for name, place in files.items():
+        path = os.fsencode(name)
+        if name.endswith(WEIGHTS):
+            content = pointer(name, place)
+        elif result_files.size(place) > LARGE:
+            attributes += pattern(path) + BY_LFS
+            content = pointer(name, place)
+        else:
+            content = Path(place).read_bytes()
+        entries.append((path, content))
+    entries.append((b".gitattributes", attributes))
+    lines = [f"100644 {git('hash-object', '-w', '--stdin', data=data)}\t".encode() + path for path, data in entries]
+    git("update-index", "-z", "--index-info", data=b"\0".join([*lines, b""]))
+    return git("commit-tree", git("write-tree"), data=os.environ["PUBLISH_MESSAGE"].encode() + b"\n")
+
+
+def push(branch: str, *words: str) -> None:
+    """Push within the time limit."""
+    limit = int(os.environ.get("PUBLISH_TIMEOUT", "21600"))
+    try:
+        status = subprocess.run(["git", *words], check=False, timeout=limit).returncode
+    except subprocess.TimeoutExpired:
+        result_files.fail(f"pushing branch {branch} took longer than {limit} seconds")
+    if status:
+        what = "the LFS objects of" if words[0] == "lfs" else "branch"
+        result_files.fail(f"cannot push {what} {branch} to {os.environ['PUBLISH_URL']}: the lines above say why")
+
+
+def main() -> None:
+    """Commit and push what the arguments name."""
+    root, path, branch = sys.argv[1:]
+    files: dict[str, str] = result_files.opened(root, path)
+    for name in files:
+        if name.rpartition("/")[2] in OF_GIT:
+            result_files.fail(f"{name!r} of the result would configure git: remove it, and let the job restart")
+    made = commit(files)
+    git("update-ref", f"refs/heads/{branch}", made)
+    sys.stdout.write(f"ftc: pushing {path} to branch {branch} of {os.environ['PUBLISH_URL']}\n")
+    sys.stdout.flush()
+    push(branch, "lfs", "push", "origin", branch)
+    push(branch, "push", "--quiet", "origin", f"refs/heads/{branch}")
+    sys.stdout.write(f"ftc: pushed commit {made} to branch {branch}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""publish_s3.py ROOT PATH: copy the files of PATH below ROOT to `<S3_PREFIX>/<JOB_NAME>/` of S3_BUCKET."""
+
+# The keys are S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, which no other client reads. SSL_CERT_FILE names authorities.
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+result_files = importlib.import_module("result_files")  # lies next to this file, in no package
+
+# A reader who finds it has a whole result: objects come one by one. It holds the name of the result.
+LAST = "_SUCCESS"
+
+
+def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    """Report what ended the program in one line: a trace hides the reason."""
+    reason = " ".join(str(error).split()) or kind.__name__
+    where = f"bucket {os.environ.get('S3_BUCKET')} of {os.environ.get('S3_ENDPOINT')}"
+    sys.stderr.write(f"ftc: error: cannot copy to {where}: {kind.__name__}: {reason}\n")
+
+
+def connect() -> Any:
+    """A client of the server."""
+    address = urlsplit(os.environ["S3_ENDPOINT"])
+    # A Secret made with echo ends in a newline.
+    keys = [os.environ[name].strip() for name in ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")]
+    minio = importlib.import_module("minio")
+    client = minio.Minio(address.netloc, *keys, secure=address.scheme == "https", region=os.environ["S3_REGION"])
+    virtual = os.environ["S3_ADDRESSING"] == "virtual"
+    (client.enable_virtual_style_endpoint if virtual else client.disable_virtual_style_endpoint)()
+    return client
+
+
+def marked(client: Any, bucket: str, key: str) -> bytes | None:
+    """What the last object of an earlier attempt holds, if there is one; asked by a listing, as 404 may mean 403."""
+    if all(item.object_name != key for item in client.list_objects(bucket, prefix=key)):
+        return None
+    answer = client.get_object(bucket, key)
+    try:
+        return bytes(answer.read())
+    finally:
+        answer.close()
+        answer.release_conn()
+
+
+def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None:
+    """Copy the files, small ones first, so that keys that may not write fail soon."""
+    result = f"{os.environ['RESULT_ID']}\n".encode()
+    found = marked(client, bucket, prefix + LAST)
+    if found == result:
+        sys.stdout.write(f"ftc: {prefix}{LAST} in bucket {bucket} has this result: published before\n")
+        return
+    if found is not None:
+        client.remove_object(bucket, prefix + LAST)
+    for name in sorted(files, key=lambda name: result_files.size(files[name])):
+        client.fput_object(bucket, f"{prefix}{name}", files[name])
+    client.put_object(bucket, prefix + LAST, io.BytesIO(result), len(result))
+    sys.stdout.write(f"ftc: copied {len(files)} files to {prefix} in bucket {bucket}\n")
+
+
+def main() -> None:
+    """Copy what the environment and the arguments name."""
+    sys.excepthook = say_in_one_line
+    files: dict[str, str] = result_files.opened(*sys.argv[1:])
+    result_files.refuse_odd_bytes(files)
+    if LAST in files:
+        result_files.fail(f"the result has a file {LAST}, which would mark a part of it as whole: rename it")
+    parts = (os.environ.get("S3_PREFIX"), os.environ["JOB_NAME"])
+    upload(connect(), os.environ["S3_BUCKET"], "".join(f"{part}/" for part in parts if part), files)
+
+
+if __name__ == "__main__":
+    main()
