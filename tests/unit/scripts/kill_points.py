@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ trap '__kill_point "$BASH_COMMAND"' DEBUG
 """
 NEVER = 1_000_000
 _STOP_SECONDS = 60
+PATH = f"{Path(sys.executable).resolve().parent}:{os.environ['PATH']}"
+"""Python itself first: the commands of a version manager written in bash are not points of the scripts."""
 Victim = Literal["all", "first", "one"]
 """All processes; only the one that was started, so that the others live on; only the one that came to the point."""
 

@@ -55,14 +55,14 @@ def test_a_fetch_to_a_full_disk_marks_nothing_and_ends_well_when_space_is_free(
     assert {0, 1} <= set(ends) or kill_every < NEVER
 
 
-@pytest.mark.parametrize("kill_every", [NEVER, 200])
+@pytest.mark.parametrize("kill_every", [NEVER, 70])
 @pytest.mark.parametrize(("full", "most", "step"), [("pages", 30, 3), ("files", 36, 4)])
 def test_a_training_on_a_full_disk_marks_nothing_that_is_not_done_and_goes_on_when_space_is_free(
     tmp_path: Path, full: str, most: int, step: int, kill_every: int
 ) -> None:
     ends = []
     for left in range(0, most, step if kill_every == NEVER else 10):
-        for kill_at in range(kill_every, 762, kill_every) if kill_every < NEVER else [NEVER]:
+        for kill_at in range(kill_every, 260, kill_every) if kill_every < NEVER else [NEVER]:
             root = tmp_path / f"{left}-{kill_at}"
             with small_disk(root / "workspace") as disk:
                 run = Run(root)
