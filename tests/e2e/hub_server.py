@@ -62,7 +62,7 @@ class _Hub(Uploads):
             files = sorted(file for file in below.rglob("*") if below.is_dir())
             self._json([entry_of(str(file.relative_to(repository)), file) for file in files])
         else:
-            siblings = [{"rfilename": name} for name, _ in _listing(repository)]
+            siblings = [_sibling(name, file) for name, file in _listing(repository)]
             self._json(
                 {
                     "id": "/".join(path[1:3]),
@@ -114,6 +114,13 @@ class _Hub(Uploads):
 
 def _listing(repository: Path) -> list[tuple[str, Path]]:
     return sorted((str(file.relative_to(repository)), file) for file in repository.rglob("*") if file.is_file())
+
+
+def _sibling(name: str, file: Path) -> dict[str, object]:
+    content = file.read_bytes()
+    blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()  # noqa: S324 - git's
+    lfs = {"sha256": _sha256(file), "size": len(content), "pointerSize": 134}
+    return {"rfilename": name, "size": len(content), "blobId": blob} | ({"lfs": lfs} if len(content) > 5000 else {})
 
 
 def _sha256(file: Path) -> str:

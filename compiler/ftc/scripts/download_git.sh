@@ -17,6 +17,9 @@ git lfs version >/dev/null 2>&1 || die "git-lfs is missing in this image: fetch 
 # its objects would double the cache. A GIT_DIR that is named is also not refused when a volume changes the owner.
 export GIT_DIR=$DOWNLOAD_DIR.git GIT_WORK_TREE=$DOWNLOAD_DIR
 trap 'rm -rf -- "$GIT_DIR"' EXIT
+# What has no message ends here: it only writes to the disk.
+set -E
+trap 'die "cannot write what comes from $SOURCE: is the cache volume full?"' ERR
 # shellcheck source-path=SCRIPTDIR source=git_credentials.sh
 source "$ftc_dir/git_credentials.sh"
 prepare_git "$SOURCE"

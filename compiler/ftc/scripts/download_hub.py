@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +26,7 @@ OUTSIDE = ["/*", "..", "../*", "*/..", "*/../*"]
 # A repository whose owner has uploaded a download of his.
 STATE_OF_OTHERS = [".cache/huggingface/*"]
 
+HASHES = 4
 
 ERROR = "ftc: error: "
 
@@ -40,15 +43,16 @@ def from_huggingface(source: str, repo_type: str, revision: str | None, target: 
     hub = importlib.import_module("huggingface_hub")
     # The commit is asked for first, so that all files are of one commit even if someone pushes meanwhile.
     found = hub.HfApi().repo_info(source, repo_type=repo_type, revision=revision, files_metadata=True)
-    sizes = {file.rfilename: file.size for file in found.siblings or ()}
-    for name in sizes:
+    listed = {file.rfilename: file for file in found.siblings or ()}
+    for name in listed:
         if leads_out(name):
             sys.exit(f"{ERROR}the name of file {name!r} leads out of the repository {source}")
     ignored = [*OUTSIDE, *STATE_OF_OTHERS]
     hub.snapshot_download(source, repo_type=repo_type, revision=found.sha, local_dir=target, ignore_patterns=ignored)
-    for name, size in sizes.items():
-        if not any(fnmatchcase(name, pattern) for pattern in ignored):
-            check_size(name, size, target / name)
+    wanted = [name for name in listed if not any(fnmatchcase(name, pattern) for pattern in ignored)]
+    # hashlib lets other threads run.
+    with ThreadPoolExecutor(HASHES) as pool:
+        list(pool.map(lambda name: check_file(name, listed[name], target / name), wanted))
     return str(found.sha)
 
 
@@ -57,12 +61,27 @@ def leads_out(name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in OUTSIDE)
 
 
-def check_size(name: str, size: int | None, file: Path) -> None:
-    """End the program if the file is not the one that the hub has; a mirror may not say how large it is."""
+def check_file(name: str, listed: Any, file: Path) -> None:
+    """End the program if the file is not the one that the hub has; a mirror may not say its size or its hash."""
     if not file.is_file():
-        sys.exit(f"{ERROR}the hub lists the file {name!r}, but it did not come")
-    if size not in (None, file.stat().st_size):
-        sys.exit(f"{ERROR}file {name!r} has {size} bytes on the hub, and {file.stat().st_size} came")
+        sys.exit(f"{ERROR}{os.environ['SOURCE']} lists the file {name!r}, but it did not come")
+    size = file.stat().st_size
+    if listed.size not in (None, size):
+        sys.exit(f"{ERROR}file {name!r} of {os.environ['SOURCE']} has {listed.size} bytes on the hub, and {size} came")
+    if listed.lfs:
+        known, digest = listed.lfs["sha256"], hashlib.sha256()
+    else:
+        known, digest = listed.blob_id, hashlib.sha1(b"blob %d\0" % size)  # noqa: S324 - git's own name of the content
+    if known and known != hash_of(file, digest):
+        sys.exit(f"{ERROR}file {name!r} of {os.environ['SOURCE']} is not the one that the hub lists: its hash differs")
+
+
+def hash_of(file: Path, digest: Any) -> str:
+    """The digest of a file that does not fit the memory."""
+    with file.open("rb") as content:
+        while piece := content.read(1 << 20):
+            digest.update(piece)
+    return str(digest.hexdigest())
 
 
 def from_modelscope(source: str, repo_type: str, revision: str | None, target: Path) -> str:

@@ -82,8 +82,9 @@ def receive(client: Any, bucket: str, item: Any, file: Path) -> None:
     with file.open("xb") as new, closing(response):
         shutil.copyfileobj(response, new, 1 << 20)
     response.release_conn()
-    if file.stat().st_size != item.size:
-        sys.exit(f"{ERROR}object {item.object_name!r} has {item.size} bytes, and {file.stat().st_size} came")
+    came = file.stat().st_size
+    if came != item.size:
+        sys.exit(f"{ERROR}object {item.object_name!r} of bucket {bucket} has {item.size} bytes, and {came} came")
 
 
 def main() -> None:

@@ -36,6 +36,8 @@ limited() {
   child=$!
   wait "$child" || status=$?
   child=''
+  # A program that was killed may leave a line without an end, like a progress bar.
+  if ((status > 1)); then echo >&2; fi
   if ((status == 124 || (status == 137 && SECONDS >= FETCH_TIMEOUT))); then
     die "$1 took longer than $FETCH_TIMEOUT seconds: raise the time limit or look at the network"
   fi

@@ -48,7 +48,7 @@ place() {
   die "cannot rename $whole to $TARGET_DIR ($attempt attempts): is the cache volume writable?"
 }
 
-mkdir -- "$DOWNLOAD_DIR" "$whole"
+mkdir -- "$DOWNLOAD_DIR" "$whole" || die "cannot write to $scratch: is the cache volume full?"
 "${@:2}" || status=$?
 # With status 1 the downloader has said why itself.
 if ((status > 1)); then die "downloading $SOURCE ended with status $status: the lines above say why"; fi

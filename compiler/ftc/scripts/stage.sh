@@ -18,12 +18,13 @@ trap on_signal TERM INT
 if [[ ! -d $STAGE_TO ]]; then
   parent=$(dirname -- "$STAGE_TO")
   mkdir -p -- "$parent" || die "cannot make $parent: is /dev/shm mounted in this container?"
+  # Before the room is counted: a copy that was killed holds it.
+  rm -rf -- "$STAGE_TO.ftc-tmp"
   read -r need _ < <(du -smL -- "$STAGE_FROM")
   # Columns are counted from the percentage: the device may be a share with a blank in its name.
   [[ $(df -Pm -- "$parent") =~ ([0-9]+)\ +[0-9]+%\ +/ ]] || die "df does not say how much room $parent has"
   free=${BASH_REMATCH[1]}
   ((need <= free)) || die "$STAGE_FROM has $need MiB, and $parent has $free MiB free: raise storage.model_in_memory_gib"
-  rm -rf -- "$STAGE_TO.ftc-tmp"
   # In the background, because bash acts on a signal only between foreground commands.
   cp -rL -- "$STAGE_FROM" "$STAGE_TO.ftc-tmp" &
   child=$!

@@ -72,10 +72,8 @@ step() {
   run "$@"
   log "$1: done on node $NODE_RANK"
   if ((NODE_RANK > 0)); then return; fi
-  date -u >"$1.done.tmp"
-  sync -f -- "$1.done.tmp"
-  mv -- "$1.done.tmp" "$1.done"
-  sync -- .
+  { date -u >"$1.done.tmp" && sync -f -- "$1.done.tmp" && mv -- "$1.done.tmp" "$1.done" && sync -- .; } ||
+    die "cannot note in $RUN_DIR that step $1 is done: is the workspace volume full?"
 }
 
 # A marker of 0 bytes is what a file system leaves that lost its power.

@@ -10,46 +10,73 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-# Dots are appended, because two processes may count at once. `sleep` waits for the kill.
+# Dots are appended, because two processes may count at once. The command waits for the kill, or for the leave to go on.
 _COUNTER = """\
 __kill_point() {
   local dots=
   printf . >>"$KILL_POINTS"
+  printf '%s\\n' "${0##*/}" >>"$KILL_POINTS.scripts"
   read -r dots <"$KILL_POINTS" || :
-  if ((${#dots} >= KILL_AT)); then
-    printf '%s\\n' "$1" >"$KILL_POINTS.reached"
-    sleep 100
-  fi
+  if ((${#dots} < KILL_AT)) || [[ -e $KILL_POINTS.go ]]; then return; fi
+  printf '%s\\n' "$BASHPID" "$1" >"$KILL_POINTS.$BASHPID"
+  mv -n -- "$KILL_POINTS.$BASHPID" "$KILL_POINTS.reached"
+  until [[ -e $KILL_POINTS.go ]]; do sleep 0.01; done
 }
 set -T
 trap '__kill_point "$BASH_COMMAND"' DEBUG
 """
-_NEVER = 1_000_000
+NEVER = 1_000_000
 _STOP_SECONDS = 60
+PATH = f"{Path(sys.executable).resolve().parent}:{os.environ['PATH']}"
+"""Python itself first: the commands of a version manager written in bash are not points of the scripts."""
+Victim = Literal["all", "first", "one"]
+"""All processes; only the one that was started, so that the others live on; only the one that came to the point."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a run ended: `killed_before` is the command that it came to, none if it ended by itself with `status`."""
+    """How a run ended: `killed_before` is the command that it came to, none if it ended by itself with `status`.
+
+    `scripts` names the script of each point.
+    """
 
     status: int
     killed_before: str | None
-    points: int
+    scripts: tuple[str, ...]
     log: str
+    session: int
+
+    @property
+    def points(self) -> int:
+        """How many commands it came to."""
+        return len(self.scripts)
+
+    def wait_for_survivors(self) -> None:
+        """Wait until the processes have ended that outlived the first."""
+        _wait(lambda: not _members(self.session), f"processes of {self.killed_before!r} live on")
 
 
-def attempt(command: Sequence[str], environment: Mapping[str, str], scratch: Path, kill_at: int = _NEVER) -> Attempt:
+def attempt(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    scratch: Path,
+    kill_at: int = NEVER,
+    victim: Victim = "all",
+) -> Attempt:
     """Run a command, and kill it before its command of this number, which starts at 1."""
-    points, reached, log = (scratch / name for name in ("points", "points.reached", "points.log"))
-    for file in (points, reached, log):
+    points, scripts, reached, go, log = (
+        scratch / f"points{end}" for end in ("", ".scripts", ".reached", ".go", ".log")
+    )
+    for file in (points, scripts, reached, go, log):
         file.unlink(missing_ok=True)
     counter = scratch / "points.bash"
     counter.write_text(_COUNTER, encoding="utf-8")
@@ -63,27 +90,45 @@ def attempt(command: Sequence[str], environment: Mapping[str, str], scratch: Pat
             stderr=output,
             start_new_session=True,
         )
-        end = time.monotonic() + _STOP_SECONDS
-        while process.poll() is None and not reached.exists() and time.monotonic() < end:
-            time.sleep(0.002)
-        killed = process.poll() is None
-        _kill_session(process.pid)
+        _wait(lambda: process.poll() is not None or reached.exists(), f"{command} does not end", process.pid)
+    killed = None
+    if reached.exists():
+        pid, _, killed = reached.read_text(encoding="utf-8").partition("\n")
+        if victim != "all":
+            os.kill(process.pid if victim == "first" else int(pid), signal.SIGKILL)
+            go.touch()
+    if victim == "all":
+        kill_session(process.pid)
+    else:
+        _wait(lambda: process.poll() is not None, f"{command} does not end", process.pid)
     status = process.wait()
+    names = scripts.read_text(encoding="utf-8").splitlines() if scripts.exists() else []
     text = log.read_text(encoding="utf-8", errors="replace")
-    assert not killed or reached.exists(), f"the run took longer than {_STOP_SECONDS} seconds:\n{text}"
-    count = points.stat().st_size if points.exists() else 0
-    return Attempt(status, reached.read_text(encoding="utf-8").strip() if killed else None, count, text)
+    return Attempt(status, killed.strip() if killed is not None else None, tuple(names), text, process.pid)
 
 
-def _kill_session(session: int) -> None:
+def _wait(happened: Callable[[], bool], message: str, session: int = 0) -> None:
+    end = time.monotonic() + _STOP_SECONDS
+    while not happened():
+        if time.monotonic() > end:
+            kill_session(session)
+            raise AssertionError(f"{message} in {_STOP_SECONDS} seconds")
+        time.sleep(0.002)
+
+
+def kill_session(session: int) -> None:
     """Kill all processes of a session, whatever their group, until there are none left."""
-    while members := [pid for pid in _processes() if _session(pid) == session]:
+    while members := _members(session):
         for pid in members:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
         time.sleep(0.002)
+
+
+def _members(session: int) -> list[int]:
+    return [pid for pid in _processes() if session and _session(pid) == session]
 
 
 def _processes() -> list[int]:

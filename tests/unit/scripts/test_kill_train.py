@@ -8,7 +8,6 @@ in the middle of a checkpoint, of its result, and of a merged model.
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from ftc.resources import directory
 from unit.scripts.checkpoints import KINDS, safetensors, write
-from unit.scripts.kill_points import Attempt, attempt
+from unit.scripts.kill_points import NEVER, PATH, Attempt, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +96,7 @@ class Run:
         (tools / "llamafactory-cli").write_text(TRAINER, encoding="utf-8")
         (tools / "llamafactory-cli").chmod(0o755)
         self.environment = {
-            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PATH": f"{tools}:{PATH}",
             "HOME": str(root),
             "CALLS": str(root / "calls"),
             "PARTS": str(root / "parts"),
@@ -110,9 +109,9 @@ class Run:
             "REQUIRED_TOOLS": "llamafactory-cli",
         }
 
-    def attempt(self, **options: int) -> Attempt:
+    def attempt(self, kill_at: int = NEVER) -> Attempt:
         """Run it, to its end or to a kill."""
-        return attempt(["bash", str(self.root / "ftc" / "train.sh")], self.environment, self.root, **options)
+        return attempt(["bash", str(self.root / "ftc" / "train.sh")], self.environment, self.root, kill_at)
 
     def calls(self) -> list[str]:
         """What the trainer has done since this was last asked."""

@@ -1,0 +1,136 @@
+"""A proxy before a real server that is slow, fails or lies from one of its requests on."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PAGE = b"<html><title>Sign in</title></html>"
+_TRICKLE_SECONDS = 0.3
+
+
+@dataclass
+class Fault:
+    """What happens to the requests from number `start` on, which starts at 1; `before` is called before each."""
+
+    kind: str = ""
+    start: int = 1
+    before: Callable[[int], None] = lambda _: None
+    seen: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, request: str) -> str:
+        """The kind of fault for a request that has come, none if it is answered well."""
+        with self.lock:
+            self.seen.append(request)
+            number = len(self.seen)
+            self.before(number)
+        return self.kind if number >= self.start else ""
+
+    def has_seen(self, number: int) -> bool:
+        """Whether so many requests have come."""
+        return len(self.seen) >= number
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    upstream: ClassVar[int]
+    fault: ClassVar[Fault]
+
+    def do_GET(self) -> None:
+        kind = self.fault.of(f"{self.command} {self.path}")
+        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        if kind.isdecimal():
+            self._answer(int(kind), {"Content-Type": "application/json"}, b"{}")
+        elif kind == "page":
+            self._answer(200, {"Content-Type": "text/html", "ETag": '"e"'}, PAGE)
+        elif kind == "redirects":
+            self._answer(302, {"Location": f"http://{self.headers['Host']}{self.path}"}, b"")
+        elif kind == "hangs":
+            time.sleep(60)
+        elif kind == "reset":
+            self._reset()
+        else:
+            self._forward(kind, body)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def _forward(self, kind: str, body: bytes) -> None:
+        connection = HTTPConnection("127.0.0.1", self.upstream, timeout=60)
+        connection.request(self.command, self.path, body or None, dict(self.headers))
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        changed = {"zeros": bytes(len(content))}.get(kind, content)
+        dropped = ("transfer-encoding", "connection", "date", "server")
+        headers = {name: value for name, value in answer.getheaders() if name.lower() not in dropped}
+        self._answer(answer.status, headers, changed, kind)
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes, kind: str = "") -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        half = len(body) // 2
+        if kind == "trickles":
+            self._trickle(body)
+        elif kind == "cut":
+            self.wfile.write(body[:half])
+        elif kind == "reset-half-way":
+            self.wfile.write(body[:half])
+            self.wfile.flush()
+            self._reset()
+        else:
+            self.wfile.write(body)
+
+    def _trickle(self, body: bytes) -> None:
+        for position in range(len(body)):
+            self.wfile.write(body[position : position + 1])
+            self.wfile.flush()
+            time.sleep(_TRICKLE_SECONDS)
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def handle(self) -> None:
+        # Most of the clients here end in the middle of an answer.
+        try:
+            super().handle()
+        except (OSError, ValueError):
+            return
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        except (OSError, ValueError):
+            return
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Keep the test's output clean."""
+
+
+@contextmanager
+def faulty(upstream: int, fault: Fault) -> Iterator[str]:
+    """Serve what a server on loopback serves until the end of the block; the address."""
+    handler = type("Proxy", (_Proxy,), {"upstream": upstream, "fault": fault})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
