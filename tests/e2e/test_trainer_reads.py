@@ -29,7 +29,12 @@ GOLDENS = {
 WITHOUT = "tracking=none"
 OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
 # Pairs that ftc refuses: release or engine or tracker, and method.
-REFUSED = {("0.9.5", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")}
+REFUSED = {("0.9.5", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")} | {
+    (engine, method)
+    for engine in ("fsdp", "fsdp-offload")
+    for method in GOLDENS["method"]
+    if method.startswith("qlora")  # FSDP1 cannot shard quantized weights
+}
 MERGED = ("export_size", "export_device", "export_legacy_format")
 
 
