@@ -97,12 +97,22 @@ def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
         return [(case.names, answer["error"])]
     got, wanted = answer["train"], meant(case.spec)
     written = yaml.safe_load(case.files["train.yaml"])
-    wanted |= {key: written[key] for key in PLACES & written.keys()}
+    wanted |= {key: written[key] for key in PLACES & written.keys()} | of_ddp(case)
     wrong: list[tuple[object, ...]] = [
         (case.names, key, got[key], value) for key, value in wanted.items() if got[key] != value
     ]
     strays = written.keys() - wanted.keys() - {"deepspeed"}
     return [*wrong, *((case.names, key) for key in strays), *of_engine(case, got), *of_merge(case, answer)]
+
+
+def of_ddp(case: Case) -> Json:
+    """What ftc adds over DDP: a checkpoint at SIGTERM (transformers 5), and checkpoints that are not reentrant."""
+    stage, tuning = case.spec["method"]["stage"], case.spec["method"]["finetuning_type"]
+    if case.spec["engine"]["kind"] != "ddp":
+        return {}
+    saves = case.names[0] == "0.9.5" and stage not in ("rm", "ppo")
+    searches = tuning == "oft" or (stage == "rm" and tuning != "lora")
+    return {**({"enable_jit_checkpoint": True} if saves else {}), **({"use_reentrant_gc": False} if searches else {})}
 
 
 def of_engine(case: Case, got: Json) -> list[tuple[object, ...]]:
@@ -127,8 +137,8 @@ def of_engine(case: Case, got: Json) -> list[tuple[object, ...]]:
         "on host": wanted_on_host if engine["offload"] else [],
         "batch": arguments["per_device_train_batch_size"],
         "accumulation": arguments["gradient_accumulation_steps"],
-        "bf16": True,
-        "fp16": False,
+        "bf16": case.spec["train"].get("bf16", True),
+        "fp16": case.spec["train"].get("fp16", False),
     }
     return [] if found == wanted else [(case.names, "deepspeed", found, wanted)]
 
@@ -163,6 +173,7 @@ def test_the_parser_reads_what_was_meant(each_trainer: Trainer) -> None:
 @pytest.mark.parametrize(("one", "method"), sorted(REFUSED))
 def test_what_no_release_or_tracker_can_do_is_refused(one: str, method: str) -> None:
     others = {"0.9.5": "", "0.9.3": OLD, "mlflow": f"{OLD} tracking=mlflow tracking.mlflow.uri=http://m"}
+    others |= {engine: f"{GOLDENS['engine'][engine]} devices=2" for engine in ("fsdp", "fsdp-offload")}
     overrides = shlex.split(f"{GOLDENS['method'][method]} {others[one]}")
     release = [word for word in overrides if not word.startswith("trainer.")] if one == "0.9.5" else overrides
     assert has_errors(compile_job(Request(tuple(release), targets=("llamafactory",))).diagnostics)

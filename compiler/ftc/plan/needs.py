@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftc.plan import environment
-from ftc.plan.merge import merge
 from ftc.plan.types import Needs, Step
 
 if TYPE_CHECKING:
@@ -36,20 +35,32 @@ def checked_first(spec: JobSpec, places: Places, fetching: tuple[Step, ...], tra
 
 
 def _view(spec: JobSpec, step: Step) -> list[Any]:
-    """What decides which programs and modules a step finds; fragments can give each container another image."""
-    added = _added(step.name, (spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod))
+    """What decides which programs and modules a step finds; fragments can give each container another image.
+
+    The plan is made before the fragments are judged, so any of their fields may be of another kind.
+    """
+    fragments = (spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod)
     # The hardware's mounts are drivers, which bring no program that is looked for.
-    mounts = _added(step.name, (spec.cluster.pod, spec.network.pod, spec.pod)).get("volumeMounts")
-    searched = [entry for entry in added.get("env", ()) if entry.get("name") in _SEARCHED]
-    return [*map(added.get, ("image", "command", "envFrom")), mounts, searched, *map(step.env.get, _SEARCHED)]
+    fields = [
+        ("image", "command", "envFrom", *(() if one is spec.hardware.pod else ("volumeMounts",))) for one in fragments
+    ]
+    added = [
+        [*map(entry.get, wanted), *_searched(entry.get("env"))]
+        for fragment, wanted in zip(fragments, fields, strict=True)
+        for entry in _added(step.name, fragment)
+    ]
+    return [*(values for values in added if any(value is not None for value in values)), *map(step.env.get, _SEARCHED)]
 
 
-def _added(name: str, fragments: tuple[Json, ...]) -> Json:
-    """What fragments add to the container of a name."""
-    pod: Json = {"spec": {field: [{"name": name}] for field in _FIELDS}}
-    for fragment in fragments:
-        pod = merge(pod, fragment)
-    found: Json = {}
-    for field in _FIELDS:
-        found = merge(found, next(entry for entry in pod["spec"][field] if entry.get("name") == name))
-    return found
+def _searched(variables: Any) -> list[Any]:
+    if not isinstance(variables, list):
+        return []
+    return [one for one in variables if isinstance(one, dict) and one.get("name") in _SEARCHED]
+
+
+def _added(name: str, fragment: Json) -> list[Json]:
+    """What a fragment adds to the container of a name."""
+    body = fragment.get("spec")
+    lists = [body.get(field) for field in _FIELDS] if isinstance(body, dict) else []
+    entries = [entry for one in lists if isinstance(one, list) for entry in one]
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("name") == name]
