@@ -8,13 +8,17 @@ WORKERS ?= 2
 # What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test check lint types e2e fuzz golden schemas pins bench clean
+.PHONY: test test-all check lint types e2e fuzz golden schemas pins bench clean
 
 test: check e2e
 
 # Without the real trainer: the unit, property, architecture and golden tests, and the linters.
 check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packages
-	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e
+	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e -m "not e2e"
+
+# Every kill point of the scripts, not a share of them.
+test-all: test
+	$(PYTHON) -m pytest -n $(WORKERS) -m e2e tests/unit
 
 # With it: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
 e2e: $(VENV)/.installed $(TRAINER)/.installed $(TRAINER_OLD)/.installed .cache/system-packages
