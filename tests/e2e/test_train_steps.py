@@ -279,6 +279,16 @@ def test_a_failed_setup_command_ends_the_pod(run: Run) -> None:
     assert not (run.directory / "not-reached").exists()
 
 
+def test_setup_may_bring_a_program_and_its_lack_is_reported_before_the_training(run: Run) -> None:
+    required = "llamafactory-cli brought-by-setup"
+    run.scripts.write("setup.json", '[["true"]]')
+    done = run.scripts.run("train.sh", REQUIRED_TOOLS=required)
+    assert (done.status, done.says("error: brought-by-setup is missing in this image")) == (1, True), done.log
+    assert run.calls == []
+    run.scripts.write("setup.json", json.dumps([["ln", "-s", "/bin/true", f"{run.root}/bin/brought-by-setup"]]))
+    assert run.scripts.run("train.sh", REQUIRED_TOOLS=required).status == 0
+
+
 def test_the_vendor_s_environment_script_may_read_what_is_unset_and_fail_a_probe(run: Run, tmp_path: Path) -> None:
     vendor = tmp_path / "set_env.sh"
     vendor.write_text('echo "args:$#"; false; export FROM_VENDOR=$NOT_SET:yes\n', encoding="utf-8")

@@ -30,7 +30,9 @@ def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple
     if places.lock and publish.publishes(spec):
         command = ("bash", f"{places.files}/hold_lock.sh", *command)
         variables["LOCK_DIR"] = places.lock
-    return Step(NAME, command, variables, needs=needs)
+    # Commands of the user's may bring the rest, but they do not run where the result is published.
+    early = Needs(publish.tools(spec), publish.modules(spec)) if spec.setup else needs
+    return Step(NAME, command, variables, needs=early)
 
 
 def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], needs: Needs) -> Variables:

@@ -52,8 +52,8 @@ cpu_count() {
 
 # A first process of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
-# The vendors' scripts have been read above.
-ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"
+# Commands of setup.json may bring what is missing: train.sh looks after them. The vendors' scripts have been read above.
+if [[ ! -e $ftc_dir/setup.json ]]; then ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"; fi
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"

@@ -18,7 +18,10 @@ export_to() {
 }
 
 if ((NODE_RANK > 0)) && is_done train; then log "train: done before" && exit; fi
-if [[ -e $ftc_dir/setup.json ]]; then run setup python3 "$ftc_dir/run_setup.py"; fi
+if [[ -e $ftc_dir/setup.json ]]; then
+  run setup python3 "$ftc_dir/run_setup.py"
+  ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"
+fi
 # Only rank 0, because the others may start while it trains, and only before it trains.
 if ((NODE_RANK == 0)) && ! is_done train; then python3 "$ftc_dir/check_checkpoints.py"; fi
 step train bash "$ftc_dir/launch.sh"

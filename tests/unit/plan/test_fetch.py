@@ -291,3 +291,8 @@ def test_a_step_with_its_own_image_is_not_judged_by_another_one() -> None:
     assert "REQUIRED_TOOLS" not in variables(fetcher("model", own))
     own = "pod.spec.initContainers=[{name: fetch-model, image: registry.example.com/hub:1}]"
     assert "REQUIRED_TOOLS" not in variables(fetcher("model", own))
+
+
+def test_a_program_that_setup_may_bring_is_not_looked_for_before_it() -> None:
+    setup = ("setup=[[pip,install,llamafactory]]", "publish=git", "publish.url=https://git.example.com/o")
+    assert variables(fetcher("model", *setup))["REQUIRED_TOOLS"] == "git git-lfs python3"
