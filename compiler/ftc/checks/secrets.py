@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.certificates import SWITCHES, UNVERIFIED
-from ftc.checks.given import commands, containers, variables
+from ftc.checks.given import commands, containers, pods, variables
 from ftc.checks.rule import Finding, Rule
 from ftc.diagnostics.model import Severity
 from ftc.diagnostics.redact import could_be_a_secret, kind_of_secret, names_a_secret
@@ -139,9 +139,29 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
             yield ("publish", "endpoint"), endpoint
 
 
+def publishing_is_out_of_sight(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The container that publishes has processes that the training does not see.
+
+    Its variables hold the credentials, and the training runs code that comes with models and packages. With
+    `shareProcessNamespace` or `hostPID` that code finds them in /proc (Kubernetes, "Share Process Namespace between
+    Containers in a Pod").
+
+    Wrong: publish=git publish.url=https://git.example.com/o pod.spec.shareProcessNamespace=true
+    Right: publish=git publish.url=https://git.example.com/o
+    """
+    if run.publish_step is None:
+        return
+    for path, pod in pods(spec):
+        for field in ("shareProcessNamespace", "hostPID"):
+            if pod.get(field):
+                message = "lets the training read the credentials of publishing"
+                yield Finding((*path, field), message, "leave it out, or set publish=none")
+
+
 RULES = (
     Rule("FTC601", secrets_are_references),
     Rule("FTC602", secret_names_hold_references, Severity.WARNING),
     Rule("FTC603", nothing_turns_verification_off, Severity.WARNING),
     Rule("FTC604", tokens_travel_encrypted, Severity.WARNING),
+    Rule("FTC605", publishing_is_out_of_sight),
 )
