@@ -97,9 +97,9 @@ _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
 
 def _problem(name: str, value: str | float) -> str:
     if "/" not in name:
-        return "" if _STANDARD.fullmatch(name) else "is no resource of Kubernetes; a device's name has a domain"
+        return "" if _STANDARD.fullmatch(name) else "is not a resource of Kubernetes; the name of a device has a domain"
     if not _EXTENDED.fullmatch(name):
-        return "is no name of a device's resource: example.com/gpu, and not of Kubernetes' own"
+        return "is not the name of a device resource, such as example.com/gpu, outside the domains of Kubernetes"
     return f"is {value}, and a device is counted in whole numbers" if quantity(value) % 1 else ""
 
 

@@ -45,7 +45,7 @@ class Document:
         return self.format in DOCUMENTS
 
     def add(self, diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> None:
-        """Findings, and the sources of them that are no files."""
+        """Findings, and those of their sources that are not files."""
         self.is_due = True
         self._found += diagnostics
         self._texts |= texts

@@ -68,10 +68,10 @@ def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | Non
 
     inside = tuple(found for file in files if file.is_dir() for found in _inside(file))
     named = tuple(dict.fromkeys(file for file in files if not file.is_dir()))
-    beside = frozenset(map(str, inside)) - frozenset(map(str, named))
+    unnamed = frozenset(map(str, inside)) - frozenset(map(str, named))
     read = [(str(file) if file != _DASH else _STDIN, _content(file)) for file in dict.fromkeys((*named, *inside))]
     known = Versions(str(versions["kubernetes"]), str(versions["volcano"]), _trainer(versions))
-    found = _judged(lint(read, known, beside), reporting)
+    found = _judged(lint(read, known, unnamed), reporting)
     texts = {name: content.decode("utf-8", "replace") for name, content in read if name == _STDIN}
     report(found, reporting, texts, err=False)
     if has_errors(found):

@@ -62,7 +62,7 @@ class _Extent:
         return self._known[path]
 
     def _find(self, path: KeyPath, hops: int) -> tuple[Any, KeyPath] | None:
-        """The value at a path, and the path where it is written: a step may lead over a reference."""
+        """Return the value at a path and the path that holds it; they differ if a reference leads there."""
         value: Any = self._data
         here: KeyPath = ()
         for step in path:

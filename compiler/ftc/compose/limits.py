@@ -1,4 +1,4 @@
-"""How much a few letters of an override may stand for; each is counted before it is made."""
+"""Limits on what an override expands to; the size is computed before anything is expanded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DIGITS = re.compile(rf"(?<!\w)[0-9][0-9_]{{{MAX_DIGITS},}}(?!\w)")
 
 
 def beyond(text: str) -> str:
-    """What is too much in an override that is not parsed yet; empty if nothing is."""
+    """Report the limits that an unparsed override exceeds; empty if it exceeds none."""
     if len(text) > MAX_LETTERS:
         return f"has {len(text)} letters, and {MAX_LETTERS} are allowed"
     bare = _QUOTED.sub("''", text)

@@ -143,7 +143,7 @@ class _AsWritten(HydraOverrideVisitor):
         return ctx.getText() if isinstance(value, int | float) else value
 
     def visitFunction(self, ctx: OverrideParser.FunctionContext) -> Any:  # noqa: N802 - the same
-        """What a function gives is of values, not of letters: `int(1.5)`, `sort([10,9])`."""
+        """The result of a Hydra function is a value, not text: `int(1.5)`, `sort([10,9])`."""
         return HydraOverrideVisitor(self.functions).visitFunction(ctx)
 
 

@@ -52,7 +52,7 @@ _MAX_REFERENCES = 64
 
 
 def _wrong(text: str) -> str:
-    """What a text has that is not a plain reference; empty if it has nothing."""
+    """Report what is not a plain reference in a text; empty if all references are plain."""
     if "${" not in text or is_plain(text):
         return ""
     if text.count("${") > _MAX_REFERENCES:

@@ -100,10 +100,10 @@ TEXTS = {
     Wrong: 'ignore=[FTC209]'
     Right: 'ignore=[FTC209]' storage=per-pod
     """,
-    TOO_LARGE: """What an override or a reference stands for has an end that memory can hold.
+    TOO_LARGE: """An override or a reference expands to something that fits in memory.
 
-    A few letters can stand for billions: brackets in brackets, a range, a product of several values, a reference to a
-    text that is made of references itself. It is counted before it is made. A matrix has at most 10000 combinations; an
+    Nested brackets, a range, a product of several values or a reference to other references can expand a few letters to
+    billions, so ftc computes the size first. A matrix has at most 10000 combinations; an
     override has at most 131072 letters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits;
     references bring at most 1000000 letters, and lead over at most 16 others.
 

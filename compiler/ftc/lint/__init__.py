@@ -58,18 +58,20 @@ class _File(msgspec.Struct, frozen=True):
         return not (self.objects or self.configs or self.problems or engines or named)
 
 
-def lint(files: Iterable[tuple[str, bytes]], versions: Versions, beside: Container[str] = ()) -> tuple[Diagnostic, ...]:
+def lint(
+    files: Iterable[tuple[str, bytes]], versions: Versions, unnamed: Container[str] = ()
+) -> tuple[Diagnostic, ...]:
     """What is wrong with the manifests in these files, each given by name and content; they may refer to each other.
 
-    `beside` are the files that nobody named, and that may hold anything else.
+    `unnamed` are the files of a directory that was named; they may hold anything else.
     """
-    read = [_read(name, raw, versions) for name, raw in files if name not in beside or _is_of_a_job(name, raw)]
+    read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_of_a_job(name, raw)]
     around = scene(manifest for file in read for manifest in file.objects)
     runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
     others = Beside(document for file in read for document in file.documents)
     known = Input(others, mounted(run for some in runs for run in some), versions.trainer)
     empty = [file.name for file in read if file.is_empty]
-    told = [name for name in empty if name not in beside] or (empty[:1] if len(empty) == len(read) else [])
+    told = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])
     found = (one for file, some in zip(read, runs, strict=True) for one in _of_file(file, some, known))
     return (*found, *map(_nothing_in, told))
 
