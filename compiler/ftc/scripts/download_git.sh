@@ -42,11 +42,12 @@ git -C "$DOWNLOAD_DIR" lfs fetch --include='' --exclude='' origin || die "cannot
 # The objects become the files by hard links: 'git lfs checkout' would copy every one of them. The pointers are found by
 # what they hold, because 'git lfs ls-files' prints a name with a newline in two lines, and its --json is newer than
 # Debian 12. find follows no link, so that nothing is written through a name that the repository chose.
-mapfile -d '' -t files < <(find "$DOWNLOAD_DIR" -type f -size -1024c -exec grep -lZx "$pointer" {} +)
+mapfile -d '' -t files < <(find "$DOWNLOAD_DIR" -type f -size -1024c -print0)
+wait "$!"
 for file in "${files[@]}"; do
   mapfile -t lines <"$file"
   # A text may quote a pointer.
-  if [[ ${lines[0]} != "$pointer" || ${lines[*]:1} != *'oid sha256:'* ]]; then continue; fi
+  if [[ ${lines[0]-} != "$pointer" || ${lines[*]:1} != *'oid sha256:'* ]]; then continue; fi
   [[ ${lines[*]:1} =~ oid\ sha256:([0-9a-f]{64})\ size\ ([0-9]+)$ ]] || die "${file#"$DOWNLOAD_DIR"/} of $SOURCE is a broken LFS pointer"
   oid=${BASH_REMATCH[1]} size=${BASH_REMATCH[2]}
   object=$GIT_DIR/lfs/objects/${oid:0:2}/${oid:2:2}/$oid
