@@ -390,7 +390,7 @@ def _arguments(rng: random.Random) -> Input:
     words = [rng.choice(commands), *rng.sample([word, word, *options], k=rng.randint(1, 4))]
     if rng.random() < 0.1:
         rng.shuffle(words)
-    return Input(tuple(words))
+    return Input(tuple(word.replace("\0", "") for word in words))  # no command line can hold a NUL
 
 
 KINDS: dict[str, Make] = {

@@ -121,7 +121,7 @@ def _judged(one: Input) -> str:
 
 def wrong_streams(one: Input, stdout: str, stderr: str) -> str:
     """What is wrong with what a run has printed: a document that is none, a letter that a terminal obeys."""
-    command, form = one.argv[0], dict(zip(one.argv, one.argv[1:], strict=False)).get("--format")
+    command, form = one.argv[0], _form(one.argv)
     place = _DOCUMENT.get(command, "") if form in ("json", "sarif") and "--help" not in one.argv else ""
     if place:
         text = stdout if place == "stdout" else stderr
@@ -134,6 +134,17 @@ def wrong_streams(one: Input, stdout: str, stderr: str) -> str:
             return f"{name} has a letter that is not escaped: {text[:300]!r}"
         if name == "stderr" and form != "github" and re.search(r"^\s*::|##[a-z]*\[", text, re.MULTILINE):
             return f"{name} has a command: {text[:300]!r}"
+    return ""
+
+
+def _form(argv: Sequence[str]) -> str:
+    """The value of --format, unless an option in front of it takes the word `--format` as its value."""
+    words = iter(argv)
+    for word in words:
+        if word in ("-o", "-t", "-m", "--ignore"):
+            next(words, "")
+        elif word == "--format":
+            return next(words, "")
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import type_words
@@ -22,14 +23,30 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def problem(value: Any, schema: Json) -> str:
-    """What is wrong with a value of an argument; nothing where it fits."""
+    """What is wrong with a value of an argument; empty if it fits."""
     shown = on_a_line(value)
     if "enum" in schema and value not in schema["enum"]:
         return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
-    types = [schema["type"]] if isinstance(schema.get("type"), str) else schema.get("type", [])
-    if types and not any(_is(value, name) for name in types):
-        return f"is {shown}, and must be {type_words(types)}"
-    return ""
+    if not _finite(value):
+        return f"is {shown}, and must be finite"
+    return "" if has_type(value, schema) else f"is {shown}, and must be {type_words(_types(schema))}"
+
+
+def has_type(value: Any, schema: Json) -> bool:
+    """Whether a value has a type of the argument, whatever its choices and limits; no argument takes inf or nan."""
+    types = _types(schema)
+    return _finite(value) and (not types or any(_is(value, name) for name in types))
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _types(schema: Json) -> list[str]:
+    if "enum" in schema:
+        return ["string", "null"]
+    types: str | list[str] = schema.get("type", [])
+    return [types] if isinstance(types, str) else types
 
 
 def _is(value: Any, name: str) -> bool:

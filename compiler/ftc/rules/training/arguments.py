@@ -40,7 +40,7 @@ def arguments_are_known(run: Arguments) -> Iterator[Finding]:
         if name not in allowed:
             yield from _unknown(run, name, allowed)
         elif run.given.tells(name):
-            yield from _wrong(run, name, run.value(name))
+            yield from _wrong(run, name, run.given[name])
 
 
 def _missing_tuning(run: Arguments) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from ftc.source.unknown import Fields, Unknown
 from ftc.spec.job import Trainer
-from ftc.trainer import release
+from ftc.trainer import release, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,8 +44,14 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     environment: Fields = Fields()
 
     def value(self, name: str) -> Any:
-        """The given value of an argument, or its default."""
-        return self.given[name] if name in self.given else self.schema(name).get("default")
+        """The given value of an argument, or its default. A value of a wrong type is not known: it has its own rule."""
+        about = self.schema(name)
+        if name not in self.given:
+            return about.get("default")
+        value = self.given[name]
+        if not values.has_type(value, about):
+            raise Unknown
+        return value
 
     def on(self, name: str) -> bool:
         """Whether a switch is on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 
 import msgspec
@@ -14,6 +15,7 @@ from ftc.diagnostics.model import Severity
 from ftc.rules.engine import in_words, judge
 from ftc.rules.rule import Rule
 from ftc.rules.training import from_spec, ineffective_arguments
+from ftc.trainer import release
 from unit.checks.pairs import Pair, pages, passes, refuses
 from unit.compiling import COMMAND, ROOT, compiled, found
 from unit.rules.training.pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
@@ -69,14 +71,15 @@ def test_a_group_that_other_trainings_share_is_not_called_unread() -> None:
 
 
 # Values of the wrong type are another rule's; none of these may fail over them.
-WRONG: tuple[object, ...] = ([], {"a": "b"}, None, True, -1, 0, 1.5, "text", [1, {"a": "b"}])
-JUDGED = sorted({pair.key.split(".")[-1] for pair in PAIRS if pair.key.startswith("train.")})
+WRONG: tuple[object, ...] = ([], {"a": "b"}, None, True, -1, 0, 1.5, math.inf, math.nan, "text", [1, {"a": "b"}])
+JUDGED = sorted(release.arguments(release.pairs()[-1])["train"])
 MUCH = ("engine=deepspeed-z3", "devices=2", "dataset=covla-qa-zh", "model=qwen2.5-vl-7b-instruct")
 
 
 @pytest.mark.parametrize("value", WRONG, ids=json.dumps)
 def test_no_value_of_an_argument_is_a_bug(value: object) -> None:
-    on = dict.fromkeys(("streaming", "load_best_model_at_end", "do_eval", "use_galore"), True)
+    on: dict[str, object] = dict.fromkeys(("streaming", "load_best_model_at_end", "do_eval", "use_galore"), True)
+    on["quantization_bit"] = 4
     state = compiled(*MUCH)
     assert state.spec is not None
     assert state.run is not None
