@@ -27,6 +27,7 @@ e2e: $(VENV)/.installed $(TRAINER)/.installed $(TRAINER_OLD)/.installed .cache/s
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/codespell
 
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
@@ -53,9 +54,10 @@ bench: $(VENV)/.installed
 pins: $(VENV)/.installed
 	$(PYTHON) tests/e2e/trainer/make_pins.py
 
-# Resolve the pins of the development environment anew.
-requirements.lock: pyproject.toml
-	uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o $@
+# Resolve the pins of the development environment again; pins that still fit stay.
+lock: $(VENV)/.installed
+	$(VENV)/bin/uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 -o requirements.lock
 
 $(VENV)/.installed: requirements.lock
 	python3 -m venv $(VENV)
