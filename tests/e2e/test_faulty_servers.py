@@ -31,6 +31,8 @@ KINDS = (
     *("trickles", "hangs"),
 )
 LIMIT = "5"
+# `make test` has each fault at one request of each source, and each time at another; `make test-all` at all of them.
+AT = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one", "every"])
 
 
 class Source(NamedTuple):
@@ -101,11 +103,18 @@ def requests_of(source: Source, root: Path) -> int:
     return len(fault.seen)
 
 
+def requests(source: Source, root: Path, chosen: int | None) -> list[int]:
+    """The numbers of the requests of a fetch, from 1; one of them if it is chosen."""
+    count = requests_of(source, root)
+    return list(range(1, count + 1)) if chosen is None else [1 + chosen % count]
+
+
+@AT
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_goes_wrong_at_any_request(source: Source, tmp_path: Path, kind: str) -> None:
+def test_a_server_that_goes_wrong_at_any_request(source: Source, tmp_path: Path, kind: str, *, every: bool) -> None:
     if kind == "zeros" and "S3_BUCKET" in source.variables:
         pytest.skip("an S3 server says no digest of an object that holds with each kind of encryption")
-    for number in range(1, requests_of(source, tmp_path / "whole") + 1):
+    for number in requests(source, tmp_path / "whole", None if every else KINDS.index(kind)):
         fault = Fault(kind, number)
         with faulty(source.port, fault) as address:
             fetch = source.fetch(tmp_path / str(number), address)
@@ -118,8 +127,9 @@ def test_a_server_that_goes_wrong_at_any_request(source: Source, tmp_path: Path,
         assert done.status == 0 or source.named in said[0], at
 
 
-def test_a_fetch_that_is_killed_while_it_waits_for_any_answer(source: Source, tmp_path: Path) -> None:
-    for number in range(1, requests_of(source, tmp_path / "whole") + 1):
+@AT
+def test_a_fetch_that_is_killed_while_it_waits_for_any_answer(source: Source, tmp_path: Path, *, every: bool) -> None:
+    for number in requests(source, tmp_path / "whole", None if every else 2):
         fault = Fault("hangs", number)
         with faulty(source.port, fault) as address:
             fetch = source.fetch(tmp_path / str(number), address)
