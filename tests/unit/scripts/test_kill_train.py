@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS, EVERY = 4, 2
-SHARES = 16
+SHARES = 24
 TRAINER = f"""#!/bin/bash
 set -eu
 put() {{ # put DIRECTORY FILE: in two pieces
