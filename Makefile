@@ -8,25 +8,47 @@ WORKERS ?= 2
 # What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test test-all check lint types e2e fuzz golden schemas pins bench clean
+# Tests of a minute: without those that start a process for each case, or walk through conf/.
+QUICK := tests/architecture $(filter-out tests/unit/cli/ tests/unit/output/ tests/unit/scripts/,$(wildcard tests/unit/*/)) \
+  $(wildcard tests/unit/test_*.py)
+PYTHONS ?= 3.11 3.12 3.13
+# Idle workers take tests from busy ones.
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: quick quick-pythons check test test-all e2e lint types fuzz generate golden schemas pins lock bench clean
+
+# Before each commit: the linters, and the tests that most often fail.
+quick: lint types
+	$(PYTEST) -m "not slow and not e2e" $(QUICK)
+
+# The same tests on each Python of PYTHONS that is installed.
+quick-pythons: $(VENV)/.installed
+	@for version in $(PYTHONS); do \
+	  bash tests/find_python.sh $$version >/dev/null || { echo "Python $$version is not installed: skipped"; continue; }; \
+	  echo "Python $$version"; \
+	  $(MAKE) --no-print-directory .cache/python-$$version/.installed || exit 1; \
+	  .cache/python-$$version/bin/python -m pytest -n $(WORKERS) -m "not slow and not e2e" $(QUICK) || exit 1; \
+	done
+
+# Before each merge: all that needs no trainer.
+check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packages
+	$(PYTEST) --ignore tests/e2e -m "not slow and not e2e"
+
+# With the newest release of the trainer: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
+e2e: $(VENV)/.installed $(TRAINER)/.installed .cache/system-packages
+	FTC_TRAINER=$(TRAINER) $(PYTEST) -m "not slow" tests/e2e
 
 test: check e2e
 
-# Without the real trainer: the unit, property, architecture and golden tests, and the linters.
-check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packages
-	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e -m "not e2e"
-
-# Every kill point of the scripts, not a share of them.
-test-all: test
-	$(PYTHON) -m pytest -n $(WORKERS) -m e2e tests/unit
-
-# With it: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
-e2e: $(VENV)/.installed $(TRAINER)/.installed $(TRAINER_OLD)/.installed .cache/system-packages
-	FTC_TRAINER=$(TRAINER) FTC_TRAINER_OLD=$(TRAINER_OLD) $(PYTHON) -m pytest -n $(WORKERS) tests/e2e
+# Also the other release of the trainer, each kill point and each faulty request, and the walks through conf/.
+test-all: lint types quick-pythons $(TRAINER)/.installed $(TRAINER_OLD)/.installed tests/node/node_modules \
+  .cache/system-packages
+	FTC_TRAINER=$(TRAINER) FTC_TRAINER_OLD=$(TRAINER_OLD) $(PYTEST)
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/codespell
 
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
@@ -35,11 +57,12 @@ types: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	$(PYTHON) -m fuzz --number $(or $(NUMBER),100000) --processes $(or $(PROCESSES),2000) --seed $(or $(SEED),1)
 
-# Write the golden files anew; then read the diff.
+# Write all that is generated, after any change of conf/, of a rule's page or of the spec; then read the diff.
+generate: schemas golden
+
 golden: $(VENV)/.installed
 	$(PYTHON) -m golden.update
 
-# Write the generated schemas of the spec and of conf files anew.
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.editor.file_schema schemas/conf
@@ -53,14 +76,21 @@ bench: $(VENV)/.installed
 pins: $(VENV)/.installed
 	$(PYTHON) tests/e2e/trainer/make_pins.py
 
-# Resolve the pins of the development environment anew.
-requirements.lock: pyproject.toml
-	uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o $@
+# Resolve the pins of the development environment again; pins that still fit stay.
+lock: $(VENV)/.installed
+	$(VENV)/bin/uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 -o requirements.lock
 
 $(VENV)/.installed: requirements.lock
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.cache/python-%/.installed: requirements.lock tests/find_python.sh
+	$(VENV)/bin/uv venv --quiet --clear --python "$$(bash tests/find_python.sh $*)" .cache/python-$*
+	$(VENV)/bin/uv pip install --quiet --python .cache/python-$*/bin/python -r requirements.lock
+	$(VENV)/bin/uv pip install --quiet --python .cache/python-$*/bin/python --no-deps --editable .
 	touch $@
 
 $(TRAINER)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.5+*/*.txt)

@@ -39,7 +39,7 @@ def trainer() -> Path:
     return installed_trainer("0.9.5")
 
 
-@pytest.fixture(scope="session", params=["0.9.5", "0.9.3"])
+@pytest.fixture(scope="session", params=["0.9.5", pytest.param("0.9.3", marks=pytest.mark.slow)])
 def each_trainer(request: pytest.FixtureRequest) -> Trainer:
     """A release of the trainer, with its environment: those whose arguments are known here, each in turn."""
     release: str = request.param

@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from e2e.waiting import SOON
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Started:
     process: subprocess.Popen[bytes]
     output: IO[str]
 
-    def end(self, limit: float = 60) -> Ended:
+    def end(self, limit: float = 3 * SOON) -> Ended:
         """Wait for the end; a script that takes longer than the limit fails the test."""
         try:
             self.process.wait(timeout=limit)

@@ -12,6 +12,7 @@ import pytest
 from e2e.git_server import TOKEN, USER, GitServer
 from e2e.instead import instead
 from e2e.pod_scripts import VOLCANO, Ended, PodScripts, pod_scripts
+from e2e.waiting import SOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ def test_a_link_that_leads_out_is_refused_before_anything_goes_through_it(
     volume = made.parent / "volume"
     assert (volume / "results").read_text() == "results"
     assert list((volume / "a cache").iterdir()) == []
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < SOON
 
 
 @pytest.mark.parametrize("kind", ["git", "client"])
@@ -194,10 +195,10 @@ def test_attributes_of_a_repository_choose_no_program(
 
 
 def test_the_check_has_a_time_limit_too(scripts: PodScripts, made: Path, target: Path, tmp_path: Path) -> None:
-    path = instead(tmp_path, "realpath", "exec sleep 60")
+    path = instead(tmp_path, "realpath", "exec sleep 3600")
     link("latest.json", "config.json")(made)
     start = time.monotonic()
     done = scripts.run("fetch.sh", "bash", "linking.sh", FETCH_TIMEOUT="2", PATH=path)
     assert (done.status, done.says("took longer than 2 seconds")) == (1, True), done.log
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < SOON
     assert list(target.parent.iterdir()) == []

@@ -31,10 +31,11 @@ def numbers_in(whole: Attempt, *scripts: str) -> list[int]:
     return [number for number, script in enumerate(whole.scripts, 1) if script in scripts]
 
 
-SHARES = 4
+SHARES = 8
 
 
-@pytest.mark.parametrize("share", range(SHARES))
+# A sample of the points is quick; `make test-all` has the rest, in shares for several processes.
+@pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))])
 @pytest.mark.parametrize("victim", ["all", "first", "one"])
 def test_a_fetch_with_git_and_lfs_may_be_killed_at_any_point(
     tmp_path: Path, git_server: GitServer, model_files: Path, victim: Victim, share: int

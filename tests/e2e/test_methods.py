@@ -50,7 +50,7 @@ def datasets(*names: str) -> tuple[str, ...]:
 
 def trained(cluster: Cluster, *overrides: str) -> Path:
     """The directory of a run that has ended well, after two steps."""
-    job = VolcanoJob(compile_manifest(*overrides), cluster).start().wait(400)
+    job = VolcanoJob(compile_manifest(*overrides), cluster).start().wait(900)
     assert job.succeeded, job.log
     directory = cluster.claim("workspace") / job.name
     lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
@@ -79,7 +79,7 @@ def test_a_stage_trains_and_leaves_its_model(
 @pytest.mark.parametrize(
     ("method", "names"),
     [
-        (("method=full-rm",), ["pairs"]),
+        pytest.param(("method=full-rm",), ["pairs"], marks=pytest.mark.slow),
         (("method=full-rm", "method.finetuning_type=freeze", "+method.arguments.freeze_trainable_layers=1"), ["pairs"]),
         (("method=oft-sft", "method.merge=null"), ["alpaca"]),
     ],

@@ -163,7 +163,7 @@ def test_a_signal_ends_the_waiting_and_the_upload(run: Run) -> None:
     publishing = run.start(LOCK_DIR=str(run.lock))
     time.sleep(1)
     publishing.process.send_signal(signal.SIGTERM)
-    assert publishing.end(limit=5).status == 143
+    assert publishing.end().status == 143
     training.process.terminate()
     training.end()
     run.finish("train")
@@ -171,7 +171,7 @@ def test_a_signal_ends_the_waiting_and_the_upload(run: Run) -> None:
     publishing = run.start()
     wait_until(lambda: bool(run.calls))
     publishing.process.send_signal(signal.SIGTERM)
-    assert publishing.end(limit=5).status == 143
+    assert publishing.end().status == 143
     wait_until(lambda: not os.path.exists(f"/proc/{run.calls[0]}"))  # noqa: PTH110
 
 

@@ -36,7 +36,7 @@ def scenario(*without: str) -> list[str]:
 
 def run(cluster: Cluster, *overrides: str) -> VolcanoJob:
     """Run the job to its end."""
-    return VolcanoJob(compile_manifest(*overrides, *FOR_A_CPU), cluster).start().wait(400)
+    return VolcanoJob(compile_manifest(*overrides, *FOR_A_CPU), cluster).start().wait(900)
 
 
 def run_directory(cluster: Cluster, job: VolcanoJob) -> Path:

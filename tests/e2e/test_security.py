@@ -70,7 +70,7 @@ def test_a_restricted_volcano_job_fetches_trains_merges_and_publishes(
 ) -> None:
     publish = ("publish=git", f"publish.url={git_server.create('restricted/result')}")
     (manifest,) = compile_manifests(*fetched, *publish, *RESTRICTED, STATUS)
-    done = VolcanoJob(manifest, cluster).start().wait(400)
+    done = VolcanoJob(manifest, cluster).start().wait(900)
     assert done.succeeded, done.log
     check_rights(done.log)
     directory = cluster.claim("workspace") / done.name
@@ -85,7 +85,7 @@ def test_a_restricted_volcano_job_fetches_trains_merges_and_publishes(
 def test_a_restricted_batch_job_trains_full_parameters_on_two_nodes(fetched: tuple[str, ...], cluster: Cluster) -> None:
     topology = ("nodes=2", "launcher=torchrun", "master_port=29561", "method=full-sft")
     manifests: list[Json] = compile_manifests("-t", "job", *fetched, *topology, *RESTRICTED, STATUS)
-    done = BatchJob(manifests, cluster).start().wait(400)
+    done = BatchJob(manifests, cluster).start().wait(900)
     assert done.succeeded, done.log
     for pod in done.pods:
         check_rights(pod.log("train"))

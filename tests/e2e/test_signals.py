@@ -45,7 +45,7 @@ def cluster_with(trainer: Trainer, root: Path) -> tuple[Cluster, tuple[str, ...]
 def first_attempt(cluster: Cluster, *overrides: str) -> BatchJob:
     """Take the only pod away when it has trained some steps."""
     job = BatchJob(compile_manifests("-t", "job", *overrides), cluster).start()
-    wait_until(lambda: list(cluster.claim("workspace").glob(f"{job.name}/output/trainer_log.jsonl")), limit=200)
+    wait_until(lambda: list(cluster.claim("workspace").glob(f"{job.name}/output/trainer_log.jsonl")))
     job.taken.add(job.pods[0].identity.name)
     job.attempts[0][0].terminate()
     return job
@@ -69,7 +69,7 @@ def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_sig
     saved = re.search(r"ftc: train: saved output/checkpoint-(\d+) after the signal", job.attempts[0][0].log())
     assert saved, job.log
     resumes = f"Resuming training from output/checkpoint-{saved[1]}"
-    wait_until(lambda: len(job.attempts[0]) == 2 and resumes in job.attempts[0][1].log(), limit=300)
+    wait_until(lambda: len(job.attempts[0]) == 2 and resumes in job.attempts[0][1].log())
     job.wait(0)
     assert "is incomplete" not in job.attempts[0][1].log()
     assert job.failures == 0

@@ -31,6 +31,7 @@ case $1 in
 esac
 if [[ -e $CALLS.hang ]]; then
   trap 'echo stopped >>"$CALLS"; exit 0' TERM
+  touch "$CALLS.hangs"
   while true; do sleep 0.1; done
 fi
 [[ ! -e $CALLS.fail-$1 ]]
@@ -173,7 +174,7 @@ def test_a_recreated_pod_of_another_rank_leaves_alone_what_rank_0_writes(tmp_pat
     written = write(run.directory / "output" / "checkpoint-5", {"model.safetensors": b""})
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "FORCE_TORCHRUN": "1"}
     started = run.scripts.start("train.sh", VC_TASK_INDEX="1", **world)
-    wait_until(lambda: run.calls == ["train"], limit=30)
+    wait_until(lambda: run.calls == ["train"])
     assert written.exists()
     (run.directory / "train.done").write_text("done", encoding="utf-8")
     assert started.end().status == 0
@@ -186,7 +187,7 @@ def test_ranks_other_than_0_only_train(tmp_path: Path) -> None:
     run = Run(tmp_path, VOLCANO)
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "VC_TASK_INDEX": "1", "FORCE_TORCHRUN": "1"}
     started = run.scripts.start("train.sh", **world)
-    wait_until(lambda: run.calls == ["train"], limit=30)
+    wait_until(lambda: run.calls == ["train"])
     time.sleep(2)
     assert started.runs()  # until rank 0 has finished: a pod that ended well could not help it to train again
     assert run.markers() == []
@@ -217,8 +218,7 @@ def test_a_single_process_stays_one_whatever_the_image_sets(run: Run) -> None:
 def test_a_signal_reaches_the_trainer_and_the_pod_ends_unfinished(run: Run, number: signal.Signals) -> None:
     run.switch("hang").touch()
     running = run.scripts.start("train.sh")
-    wait_until(lambda: run.calls == ["train"])
-    time.sleep(0.3)
+    wait_until(run.switch("hangs").exists)
     running.process.send_signal(number)
     done = running.end(limit=30)
     assert done.status == 143
@@ -227,11 +227,10 @@ def test_a_signal_reaches_the_trainer_and_the_pod_ends_unfinished(run: Run, numb
     assert done.says("stopped by a signal")
 
 
-def test_a_missing_tool_is_one_clear_line_in_the_first_second(run: Run) -> None:
-    start = time.monotonic()
+def test_a_missing_tool_is_one_clear_line_before_anything_is_called(run: Run) -> None:
     done = run.scripts.run("train.sh", REQUIRED_TOOLS="llamafactory-cli git-lfs-missing")
     assert done.status == 1
-    assert time.monotonic() - start < 1
+    assert run.calls == []
     assert done.log == "ftc: error: git-lfs-missing is missing in this image: use an image that has it\n"
 
 

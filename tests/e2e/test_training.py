@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,7 @@ from e2e.pod import Cluster, Json
 from e2e.processes import arguments_with, files_with
 from e2e.tiny_dataset import write_dataset
 from e2e.volcano import VolcanoJob
-from e2e.waiting import wait_until
+from e2e.waiting import SOON, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +49,7 @@ def sources(git_server: GitServer, tiny_model: Path, tmp_path_factory: pytest.Te
 
 def run(cluster: Cluster, manifest: Json) -> VolcanoJob:
     """Run a job to its end."""
-    return VolcanoJob(manifest, cluster).start().wait(400)
+    return VolcanoJob(manifest, cluster).start().wait(900)
 
 
 def run_directory(cluster: Cluster, job: VolcanoJob) -> Path:
@@ -153,9 +152,9 @@ def test_a_run_that_is_killed_in_training_resumes_from_its_checkpoint(
 ) -> None:
     overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=2", *ALONE)
     job = VolcanoJob(compile_manifest(*sources, *overrides), cluster).start()
-    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")), limit=200)
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")))
     job.pods[0].signal(signal.SIGKILL)
-    assert job.wait(300).succeeded, job.log
+    assert job.wait(900).succeeded, job.log
     assert [pods[0].status for pods in job.attempts] == [137, 0]
     first, second = (pods[0].log() for pods in job.attempts)
     assert "found in the cache" in second
@@ -193,11 +192,9 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
     job = VolcanoJob(
         compile_manifest(*sources, *publish, *ALONE, "restarts=0", "train.max_steps=2000"), cluster
     ).start()
-    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")), limit=200)
-    start = time.monotonic()
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")))
     job.pods[0].kill("train")
-    assert not job.wait(60).succeeded
-    assert time.monotonic() - start < 15
+    assert not job.wait(SOON).succeeded
     assert "ftc: error: train did not finish: nothing is published" in job.pods[0].log("publish")
     assert git_server.branches("org/killed") == {}
 
@@ -231,7 +228,7 @@ def test_two_jobs_that_fill_one_cache_at_once_both_train(sources: tuple[str, ...
     manifest = compile_manifest(*sources, *ALONE)
     jobs = [VolcanoJob(manifest, cluster).start() for _ in range(2)]
     for job in jobs:
-        assert job.wait(400).succeeded, job.log
+        assert job.wait(900).succeeded, job.log
     cache = cluster.claim("workspace") / "cache"
     assert sorted(entry.name.rpartition("-")[0] for entry in cache.iterdir()) == ["identity", "tiny-qwen3"]
 
@@ -251,7 +248,7 @@ def test_the_credential_appears_nowhere(sources: tuple[str, ...], cluster: Clust
 
 def test_a_password_that_the_server_refuses_ends_the_job_in_seconds(sources: tuple[str, ...], cluster: Cluster) -> None:
     wrong = Cluster(cluster.root, cluster.image, {"git-credentials": {"username": "someone", "password": "wrong"}})
-    job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(15)
+    job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(SOON)
     assert not job.succeeded
     assert [pod.status for pod in job.pods] == [1]
     assert "ftc: the server refuses the user name or the token of the Secret" in job.log
@@ -263,7 +260,7 @@ def test_the_script_trains_on_the_machine_at_hand(
     script = ftc_compile("-t", "script", *sources, *publish_to(git_server, "org/by-script"))
     environment = {"PATH": f"{trainer}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "GIT_USER": USER, "GIT_TOKEN": TOKEN}
     done = subprocess.run(
-        ["bash"], input=script, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+        ["bash"], input=script, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (directory,) = (tmp_path / "ftc-runs").glob("*/train.done")
@@ -277,11 +274,9 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
 ) -> None:
     overrides = ("devices=2", "launcher=torchrun", "master_port=29515", "train.max_steps=2000")
     job = VolcanoJob(compile_manifest(*sources, *overrides, *ALONE), cluster).start()
-    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")), limit=200)
-    start = time.monotonic()
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/trainer_log.jsonl")))
     job.pods[0].terminate()
-    assert time.monotonic() - start < 30
-    assert job.pods[0].status == 143
+    assert job.pods[0].status == 143  # not 137: the grace period was long enough
     assert worlds(job) == {(0, 2), (1, 2)}
     assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
@@ -295,10 +290,10 @@ def test_a_node_that_comes_later_joins_an_elastic_training(sources: tuple[str, .
     manifest = compile_manifest(*sources, *elastic, *slow, *ALONE)
     assert manifest["spec"]["minAvailable"] == 1
     job = VolcanoJob(manifest, cluster).start(first=1)
-    wait_until(lambda: job.pods and "world size: 1" in job.log, 120)
-    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")), 120)
+    wait_until(lambda: job.pods and "world size: 1" in job.log)
+    wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")))
     job.let_in()
-    job.wait(280)
+    job.wait(900)
     assert job.succeeded, job.log
     assert len(job.attempts) == 1
     assert worlds(job) == {(0, 1), (0, 2), (1, 2)}

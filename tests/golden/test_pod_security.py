@@ -185,3 +185,73 @@ def test_the_rule_finds_all_that_the_standard_forbids(control: str, fragment: An
         told = [diagnostic for diagnostic in found if diagnostic.code == code]
         assert told, (control, found)
         assert all(diagnostic.path[:2] == ("pod", "spec") for diagnostic in told), told
+
+
+# capabilities(7), as the container runtimes and Kubernetes write them.
+CAPABILITIES = (
+    *("AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN"),
+    *("DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE"),
+    *("LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST"),
+    *("NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT"),
+    *("SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME"),
+    *("SYS_TTY_CONFIG", "WAKE_ALARM", "ALL"),
+)
+# The ten that the standard allows, and neighbours of them that it does not.
+SYSCTLS = (
+    *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"),
+    *("net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout"),
+    *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time"),
+    *("net.ipv4.tcp_syncookies", "kernel.msgmax", "net.core.somaxconn", "net.ipv4.ip_forward", "net.ipv4.tcp_rmem"),
+)
+SELINUX_TYPES = ("container_t", "container_init_t", "container_kvm_t", "container_engine_t", "spc_t", "unconfined_t")
+ROWS = (
+    *(("capability", name, {"capabilities": {"add": [name]}}) for name in CAPABILITIES),
+    *(("SELinux type", name, {"seLinuxOptions": {"type": name}}) for name in SELINUX_TYPES),
+    *(("seccomp", name, {"seccompProfile": {"type": name}}) for name in ("RuntimeDefault", "Unconfined")),
+    *(("AppArmor", name, {"appArmorProfile": {"type": name}}) for name in ("RuntimeDefault", "Unconfined")),
+)
+
+
+@pytest.mark.parametrize(("name", "context"), [row[1:] for row in ROWS], ids=[f"{row[0]} {row[1]}" for row in ROWS])
+def test_the_rule_allows_what_baseline_allows_and_no_more(name: str, context: Any) -> None:
+    """Each row of the standard's tables, and its neighbours."""
+    standard = pod_security.baseline(_pod({"securityContext": context}))
+    fragment = {"containers": [{"name": "train", "securityContext": context}]}
+    assert ("FTC546" in _codes(fragment)) == bool(standard), name
+
+
+@pytest.mark.parametrize("name", SYSCTLS)
+def test_the_rule_allows_the_sysctls_that_baseline_allows(name: str) -> None:
+    context = {"sysctls": [{"name": name, "value": "1"}]}
+    standard = pod_security.baseline({"spec": {"securityContext": context, "containers": []}})
+    assert ("FTC546" in _codes({"securityContext": context})) == bool(standard)
+
+
+def _codes(fragment: Any) -> set[str]:
+    text = yaml.safe_dump(fragment, default_flow_style=True, width=10000).strip()
+    return {diagnostic.code for diagnostic in compile_job(Request((f"pod.spec={text}",))).diagnostics}
+
+
+# PodSpec.volumes of Kubernetes 1.32: the kinds that `restricted` allows, and the others.
+VOLUMES: tuple[tuple[str, Any], ...] = (
+    ("configMap", {"name": "a"}),
+    ("csi", {"driver": "a.example.com"}),
+    ("downwardAPI", {"items": []}),
+    ("emptyDir", {}),
+    ("persistentVolumeClaim", {"claimName": "a"}),
+    ("projected", {"sources": []}),
+    ("secret", {"secretName": "a"}),
+    ("nfs", {"server": "a", "path": "/a"}),
+    ("iscsi", {"targetPortal": "10.0.0.1", "iqn": "iqn.2001-04.com.example:a", "lun": 0}),
+    ("cephfs", {"monitors": ["a"]}),
+    ("hostPath", {"path": "/a"}),
+)
+
+
+@pytest.mark.parametrize(("kind", "source"), VOLUMES, ids=[row[0] for row in VOLUMES])
+def test_the_rule_allows_the_volumes_that_restricted_allows(kind: str, source: Any) -> None:
+    volume = {"name": "own", kind: source}
+    standard = "Volume Types" in pod_security.restricted(_pod({"securityContext": PLAIN}, volumes=[volume]))
+    text = yaml.safe_dump({"volumes": [volume]}, default_flow_style=True, width=10000).strip()
+    found = compile_job(Request((f"pod.spec={text}", RESTRICTED))).diagnostics
+    assert ("FTC545" in {diagnostic.code for diagnostic in found}) == standard, found

@@ -54,8 +54,14 @@ def fits(launcher: str, storage: str, engine: str, nodes: int) -> bool:
     return engine == "ddp" or launcher != "accelerate" or nodes > 1
 
 
+# The hardware without a device and one vendor are enough for each change; `make test-all` has all.
+OFTEN = ("nvidia", "cpu")
+
+
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-@pytest.mark.parametrize("hardware", HARDWARE)
+@pytest.mark.parametrize(
+    "hardware", [pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow]) for name in HARDWARE]
+)
 def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reason(hardware: str, launcher: str) -> None:
     walked = 0
     for storage, engine, nodes in product(STORAGES, ENGINES, NODES):

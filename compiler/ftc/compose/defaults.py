@@ -115,7 +115,7 @@ def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic
     options = repository.get_group_options(group, ObjectType.CONFIG)
     message = f"{group} has no option '{option}'" if group else f"there is no config '{option}'"
     item = next((item for item in items if item.target == path), None)
-    help_ = did_you_mean(option, options)
+    help_ = did_you_mean(option, options, f"ftc list {group}")
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
 

@@ -115,15 +115,20 @@ def _odd_key(value: Any) -> str:
 def _choice_problem(override: Override, text: str, options: list[str]) -> Diagnostic | None:
     group = override.get_key_element().lstrip("~+")
     if override.is_delete():
-        return problem(
-            CHOICE, f"a run needs an option of '{group}'", text, f"write {group}=…; known: {', '.join(options)}"
-        )
+        help_ = f"write {group}=…; {did_you_mean('', options, _listing(group))}"
+        return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        return problem(CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
+        return problem(
+            CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options, _listing(group))
+        )
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
+
+
+def _listing(group: str) -> str:
+    return f"ftc list {group.partition('@')[0]}"
 
 
 def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], bool]) -> Override:

@@ -82,15 +82,17 @@ def dotted(path: KeyPath) -> str:
     return text.removeprefix(".")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A help line: the nearest of the known words, and the list of them where it is short or nothing is near.
+def did_you_mean(word: str, known: Iterable[str], command: str = "") -> str:
+    """A help line: the nearest of the known words, and all of them if they are few.
 
-    A list that fills the screen helps nobody.
+    Of many it names those that resemble the word, and the command that lists all.
     """
     names = sorted(set(known))
     near = nearest(word, names)
-    if not near and len(names) > _LONG_LIST:
-        return f"none of the {len(names)} that are known is near"
+    if len(names) > _LONG_LIST:
+        near = near or _asked(_similar(word, names))
+        listed = f"`{command}` lists all" if command else ""
+        return f"{near} {listed}".strip() or f"none of the {len(names)} that are known is near"
     listed = f"known: {', '.join(names)}" if names and (not near or len(names) <= _SHORT_LIST) else ""
     return f"{near} {listed}".strip()
 
@@ -106,9 +108,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     found = [name for name in names if name.casefold() == folded]
     found = found or [name for name in names if sorted(name) == sorted(word)] or _with_parts(folded, names)
     found = found or get_close_matches(word, names, n=1, cutoff=0.7)
+    return _asked(found)
+
+
+def _asked(found: list[str]) -> str:
     if len(found) > 1:
         return f"did you mean one of {', '.join(found)}?"
     return f"did you mean '{found[0]}'?" if found else ""
+
+
+def _similar(word: str, names: list[str]) -> list[str]:
+    """A few names that begin like the word: another size of a model, another card of a vendor."""
+    begun = [name for name in names if len(word) >= _STEM and name.casefold().startswith(word[:_STEM].casefold())]
+    return get_close_matches(word, begun, n=_MOST_SIMILAR, cutoff=0)
 
 
 def _with_parts(word: str, names: list[str]) -> list[str]:
@@ -120,7 +132,9 @@ def _with_parts(word: str, names: list[str]) -> list[str]:
 
 
 _SHORT_LIST = 12
-_LONG_LIST = 80
+_LONG_LIST = 40
+_MOST_SIMILAR = 5
+_STEM = 3
 
 
 def as_errors(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -122,3 +122,18 @@ def test_a_claim_for_one_node_among_the_others_keeps_several_nodes_out() -> None
 def test_two_volumes_in_one_place_are_told_of_the_others_too() -> None:
     more = "storage.more.models={kind: nfs, server: a, path: /b, mount_path: /workspace}"
     assert [d.code for d in found(more) if d.severity is Severity.ERROR] == ["FTC204"]
+
+
+# /proc, /sys and /dev are mounts that the runtime makes in each container (OCI runtime-spec, config-linux.md, "Default
+# Filesystems"); a volume over them, or below them, hides the files of the kernel or of the device plugin.
+@pytest.mark.parametrize("place", ["/proc", "/proc/sys", "/sys", "/sys/fs/cgroup", "/dev", "/dev/shm", "/etc/ftc"])  # noqa: S108 - a path in a container
+@pytest.mark.parametrize("key", ["workspace", "cache"])
+def test_a_volume_does_not_hide_a_directory_of_the_pod(place: str, key: str) -> None:
+    (told,) = [d for d in found("storage=job-lifetime", f"storage.{key}.mount_path={place}") if d.code == "FTC204"]
+    assert told.path == ("storage", key, "mount_path")
+    assert told.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("place", ["/process", "/system", "/devices", "/etc/ftc-data", "/data/proc"])
+def test_a_volume_is_mounted_at_a_path_that_only_begins_alike(place: str) -> None:
+    assert "FTC204" not in {d.code for d in found("storage=job-lifetime", f"storage.cache.mount_path={place}")}

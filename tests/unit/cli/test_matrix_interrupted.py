@@ -16,7 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = 10
+# A few moments on each change; more in `make test-all`.
+KILLS = pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
 # A number of combinations, of which the kills meet the writing: as many as a test can afford, or as are asked for.
 POINTS = int(os.environ.get("FTC_MATRIX_POINTS", "150"))
 FTC = (sys.executable, "-m", "ftc.cli.main", "compile")
@@ -44,7 +45,8 @@ def killed(command: list[str], written: Path, after: float) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path) -> None:
+@KILLS
+def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path, kills: int) -> None:
     whole = {}
     for steps in (5, 7):
         began = time.monotonic()
@@ -53,7 +55,7 @@ def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path) 
         whole[steps] = contents(tmp_path / f"whole-{steps}")
         assert len(whole[steps]) == POINTS // 2 * 2
     root, chance = tmp_path / "root", random.Random(8)  # noqa: S311 - moments, not secrets
-    for kill in range(KILLS):
+    for kill in range(kills):
         killed(matrix(root, 5 + 2 * (kill % 2)), root / HIDDEN, chance.uniform(0, took))
         for name, files in contents(root).items():
             assert files in (whole[5][name], whole[7][name]), (kill, name)

@@ -47,7 +47,7 @@ def test_what_is_near_is_suggested(words: str, meant: str | None) -> None:
     ("words", "known"),
     [
         ("zzzz=1", ("hardware", "nodes", "train")),
-        ("hardware=zzzz", ("ascend", "nvidia")),
+        ("method=zzzz", ("full-sft", "lora-dpo")),
         ("storage.workspace.zzzz=1", ("claim", "mount_path")),
         ("method.stage=zzzz", ("dpo", "sft")),
         ("launcher.kind=zzzz", ("accelerate", "torchrun")),
@@ -68,6 +68,29 @@ def test_hundreds_of_words_are_not_listed(words: str) -> None:
     said = refused(words)
     assert "that are known is near" in said
     assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("hardware=asend", "did you mean 'ascend'? `ftc list hardware` lists all"),
+        ("hardware=zzzz", "help: `ftc list hardware` lists all"),
+        (
+            "model=llama5",
+            "llama-3.3-70b-instruct, llama-3.1-70b-instruct? `ftc list model` lists all",
+        ),
+        ("'~hardware'", "help: write hardware=…; `ftc list hardware` lists all"),
+    ],
+)
+def test_of_many_options_the_similar_ones_are_named_and_the_command_that_lists_all(words: str, said: str) -> None:
+    told = refused(*shlex.split(words))
+    assert said in told
+    assert all(len(line) < 250 for line in told.splitlines())
+
+
+def test_a_defaults_list_names_the_command_too(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"run": "defaults:\n  - config\n  - override hardware: zzzz\n"})
+    assert "`ftc list hardware` lists all" in refused("--config-dir", tree, "-c", "run")
 
 
 @pytest.mark.parametrize("words", ["devices=two", "nodes=1.5", "nodes=2.0", "devices='\"2\"'"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.redact import kind_of_secret, redacted
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,69 @@ def test_a_secret_is_starred(text: str, shown: str) -> None:
     ],
 )
 def test_what_is_none_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+# The shapes that the issuers document:
+# - huggingface.co/docs/hub/security-tokens
+# - docs.github.com, "About authentication to GitHub", the table of token formats
+# - docs.gitlab.com/security/tokens, "Token prefixes"
+# - docs.aws.amazon.com/IAM, "IAM identifiers", the table of unique ID prefixes
+# - docs.slack.dev/authentication/tokens
+# - RFC 7468 (PEM) and RFC 7519 (JWT)
+# - the keys of OpenAI (sk-), Google Cloud (AIza) and npm (npm_)
+LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
+TOKENS = (
+    ("a token of Hugging Face", f"hf_{LETTERS}"),
+    *(("a token of GitHub", f"{prefix}_{LETTERS}") for prefix in ("ghp", "gho", "ghu", "ghs", "ghr")),
+    ("a token of GitHub", f"github_pat_{LETTERS[:22]}_{LETTERS}"),
+    *(("a token of GitLab", f"{prefix}-{LETTERS[:20]}") for prefix in ("glpat", "gldt", "glrt", "glcbt", "glptt")),
+    *(("an access key of AWS", f"{prefix}{LETTERS[:16].upper()}") for prefix in ("AKIA", "ASIA")),
+    *(("a token of Slack", f"{prefix}-12345678901-{LETTERS}") for prefix in ("xoxb", "xoxp", "xoxa", "xoxe", "xoxs")),
+    *(("an API key", f"{prefix}{LETTERS}") for prefix in ("sk-", "sk-proj-", "AIza", "npm_")),
+    ("a JSON Web Token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.c2lnbmF0dXJl"),
+    ("a private key", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n"),
+    ("a private key", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n"),
+)
+
+
+@pytest.mark.parametrize(("kind", "token"), TOKENS, ids=[token[:12] for _, token in TOKENS])
+def test_a_token_is_known_by_its_shape_wherever_it_is(kind: str, token: str) -> None:
+    assert kind_of_secret(token) == kind
+    assert kind_of_secret(f"pip install --index {token} x") == kind
+    assert redacted(f"echo {token}").startswith("echo ***")
+    assert token[-6:] not in redacted(f"echo {token}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [
+        ("a password in a URL", "https://me:hunter22@example.com/m", "https://***@example.com/m"),
+        ("a token in a URL", "https://abcdefghij0123456789@example.com/m", "https://***@example.com/m"),
+        *(
+            ("a token in a query", f"https://example.com/?a=1&{key}=abcd12345", "https://example.com/?a=1&***")
+            for key in ("access_token", "private_token", "token", "api_key", "apikey", "sig", "X-Amz-Signature")
+        ),
+        ("a token in a header", "Authorization: Bearer abcd.efgh-1234_5678", "Authorization: ***"),
+    ],
+)
+def test_a_secret_is_known_by_where_it_is(kind: str, text: str, shown: str) -> None:
+    assert kind_of_secret(text) == kind
+    assert redacted(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hf_transfer",
+        "sk-learn",
+        "sk-a-name-of-only-letters-and-dashes",
+        "github_pattern",
+        "ghp_short",
+        "AKIA1234",
+        "eyJ.eyJ.a",
+    ],
+)
+def test_a_name_that_begins_like_a_token_is_not_one(text: str) -> None:
+    assert kind_of_secret(text) == ""
     assert redacted(text) == text

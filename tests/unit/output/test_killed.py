@@ -73,7 +73,17 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
 
-@pytest.mark.parametrize("then", [("-t", "job"), ("-t", "storage", "naming=fixed", "name=one"), ()])
+SLOW = pytest.mark.slow  # every kill of one more pair of commands
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        ("-t", "job"),
+        pytest.param(("-t", "storage", "naming=fixed", "name=one"), marks=SLOW),
+        pytest.param((), marks=SLOW),
+    ],
+)
 def test_an_output_directory_holds_one_compile_after_any_kill(then: tuple[str, ...]) -> None:
     ftc("compile", "-o", "expected", *then)
     expected = {**everything(Path("expected")), "notes.md": b"mine"}
@@ -111,7 +121,14 @@ def case(text: str) -> None:
 OLD = "overrides: [launcher=accelerate]\n"
 
 
-@pytest.mark.parametrize("new", ["targets: [job]\n", 'matrix: ["nodes=1,2"]\n', "overrides: [nodes=2]\n"])
+@pytest.mark.parametrize(
+    "new",
+    [
+        "targets: [job]\n",
+        pytest.param('matrix: ["nodes=1,2"]\n', marks=SLOW),
+        pytest.param("overrides: [nodes=2]\n", marks=SLOW),
+    ],
+)
 def test_golden_is_what_its_cases_compile_to_after_any_kill(new: str) -> None:
     case(new)
     ftc("golden", "update")

@@ -121,6 +121,27 @@ def test_the_home_stays_what_it_is(fragment: str) -> None:
     compiled(fragment.replace("ftc-home", "ftc-other"))
 
 
-def test_a_volume_is_mounted_elsewhere() -> None:
+def test_a_volume_is_not_mounted_over_the_home() -> None:
     assert "FTC204" in refused(RESTRICTED, "storage.workspace.mount_path=/home/ftc")
     compiled("storage.workspace.mount_path=/home/ftc")
+
+
+# Kubernetes, pkg/apis/core/validation/validation.go, validateSecurityContext: "cannot set `allowPrivilegeEscalation` to
+# false and `privileged` to true", and the same with "`capabilities.Add` CAP_SYS_ADMIN". Runtimes also read SYS_ADMIN.
+@pytest.mark.parametrize(
+    ("context", "escalates"),
+    [
+        ("privileged: true", True),
+        ("capabilities: {add: [CAP_SYS_ADMIN]}", True),
+        ("capabilities: {add: [SYS_ADMIN]}", True),
+        ("capabilities: {add: [NET_RAW, CAP_SYS_ADMIN]}", True),
+        ("privileged: false", False),
+        ("capabilities: {add: [CAP_SYS_PTRACE]}", False),
+        ("capabilities: {drop: [CAP_SYS_ADMIN]}", False),
+        ("runAsUser: 7", False),
+    ],
+)
+def test_the_server_accepts_what_a_fragment_makes_privileged(context: str, escalates: bool) -> None:  # noqa: FBT001 - a row of the table
+    own = (f"pod.spec.containers=[{{name: train, securityContext: {{{context}}}}}]",)
+    (train,) = [container for container in containers(*own) if container["name"] == "train"]
+    assert train["securityContext"].get("allowPrivilegeEscalation") is (None if escalates else False)

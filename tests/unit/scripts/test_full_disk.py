@@ -29,7 +29,7 @@ def said(log: str) -> list[str]:
     return [line for line in log.splitlines() if line.startswith("ftc: error: ")]
 
 
-@pytest.mark.parametrize("kill_every", [NEVER, 40])
+@pytest.mark.parametrize("kill_every", [NEVER, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("full", "most"), [("pages", 6), ("files", 12)])
 def test_a_fetch_to_a_full_disk_marks_nothing_and_ends_well_when_space_is_free(
     tmp_path: Path, full: str, most: int, kill_every: int
@@ -55,7 +55,7 @@ def test_a_fetch_to_a_full_disk_marks_nothing_and_ends_well_when_space_is_free(
     assert {0, 1} <= set(ends) or kill_every < NEVER
 
 
-@pytest.mark.parametrize("kill_every", [NEVER, 70])
+@pytest.mark.parametrize("kill_every", [NEVER, pytest.param(70, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("full", "most", "step"), [("pages", 30, 3), ("files", 36, 4)])
 def test_a_training_on_a_full_disk_marks_nothing_that_is_not_done_and_goes_on_when_space_is_free(
     tmp_path: Path, full: str, most: int, step: int, kill_every: int

@@ -156,10 +156,10 @@ CASES = [
     *(("nothing", victim) for victim in ("all", "first", "one")),
     *((start, "all") for start in ("leftover", "cut-marker", "whole")),
 ]
-SHARES = 8
+SHARES = 16
 # A sample of the points is quick; the whole belongs to the long tests, in shares for several processes.
 IN_SHARES = pytest.mark.parametrize(
-    "share", [0, *(pytest.param(share, marks=pytest.mark.e2e) for share in range(1, SHARES))]
+    "share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))]
 )
 
 

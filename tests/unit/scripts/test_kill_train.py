@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS, EVERY = 4, 2
-SHARES = 16
+SHARES = 24
 TRAINER = f"""#!/bin/bash
 set -eu
 put() {{ # put DIRECTORY FILE: in two pieces
@@ -146,7 +146,7 @@ def test_a_run_that_is_not_killed_counts_its_points(tmp_path: Path) -> None:
 
 
 # A sample of the points is quick; the whole belongs to the long tests, in shares for several processes.
-@pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.e2e) for share in range(1, SHARES))])
+@pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))])
 def test_a_restart_after_a_kill_at_any_point_ends_right(tmp_path: Path, share: int) -> None:
     number = share + 1
     while True:
