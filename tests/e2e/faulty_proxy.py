@@ -1,4 +1,4 @@
-"""A proxy before a real server that is slow, fails or lies from one of its requests on."""
+"""A proxy before a real server that is slow, fails or lies from one of its requests on, or for some of them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ _TRICKLE_SECONDS = 0.3
 
 @dataclass
 class Fault:
-    """What happens to the requests from number `start` on, which starts at 1; `before` is called before each."""
+    """What happens to `times` requests from number `start` on, which starts at 1; `before` is called before each."""
 
     kind: str = ""
     start: int = 1
+    times: int = 1_000_000
     before: Callable[[int], None] = lambda _: None
     seen: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    hanging: threading.Event = field(default_factory=threading.Event)
 
     def of(self, request: str) -> str:
         """The kind of fault for a request that has come, none if it is answered well."""
@@ -35,7 +37,7 @@ class Fault:
             self.seen.append(request)
             number = len(self.seen)
             self.before(number)
-        return self.kind if number >= self.start else ""
+        return self.kind if self.start <= number < self.start + self.times else ""
 
     def has_seen(self, number: int) -> bool:
         """Whether so many requests have come."""
@@ -56,7 +58,7 @@ class _Proxy(BaseHTTPRequestHandler):
         elif kind == "redirects":
             self._answer(302, {"Location": f"http://{self.headers['Host']}{self.path}"}, b"")
         elif kind == "hangs":
-            time.sleep(60)
+            self._hang()
         elif kind == "reset":
             self._reset()
         else:
@@ -68,12 +70,23 @@ class _Proxy(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def _forward(self, kind: str, body: bytes) -> None:
         connection = HTTPConnection("127.0.0.1", self.upstream, timeout=60)
         connection.request(self.command, self.path, body or None, dict(self.headers))
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
+        if kind == "done-and-hangs":
+            self._hang()
+        if kind == "done-and-reset":
+            self._reset()
+            return
         changed = {"zeros": bytes(len(content))}.get(kind, content)
         dropped = ("transfer-encoding", "connection", "date", "server")
         headers = {name: value for name, value in answer.getheaders() if name.lower() not in dropped}
@@ -103,6 +116,10 @@ class _Proxy(BaseHTTPRequestHandler):
             self.wfile.write(body[position : position + 1])
             self.wfile.flush()
             time.sleep(_TRICKLE_SECONDS)
+
+    def _hang(self) -> None:
+        self.fault.hanging.set()
+        time.sleep(60)
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

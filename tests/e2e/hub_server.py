@@ -11,7 +11,7 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from e2e.hub_uploads import COMMIT, Uploads, entry_of
+from e2e.hub_uploads import COMMIT, Uploads, blob_id, entry_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,10 @@ TOKEN = "hub-token-7f3a"  # noqa: S105 - what must appear nowhere
 
 
 class _Hub(Uploads):
-    """Repository `owner/name` is the directory of that name, with one commit and one branch, main or master."""
+    """Repository `owner/name` is the directory of that name, with one commit and one branch, main or master.
+
+    Branches that its client makes are the directories `owner/name@branch`.
+    """
 
     def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         address = urlsplit(self.path)
@@ -53,8 +56,12 @@ class _Hub(Uploads):
             self._error(404, "EntryNotFound")
             return
         repository, revision = self.files.joinpath(*path[1:3]), path[4] if len(path) > 4 else "main"
+        branch = repository.with_name(f"{repository.name}@{revision}")
         if not repository.is_dir():
             self._error(404, "RepoNotFound")
+        elif branch.is_dir():
+            siblings = [_sibling(name, file) for name, file in _listing(branch)]
+            self._json({"id": "/".join(path[1:3]), "sha": COMMIT, "tags": [], "siblings": siblings})
         elif revision not in ("main", COMMIT):
             self._error(404, "RevisionNotFound")
         elif path[3:4] == ["tree"]:
@@ -118,9 +125,9 @@ def _listing(repository: Path) -> list[tuple[str, Path]]:
 
 def _sibling(name: str, file: Path) -> dict[str, object]:
     content = file.read_bytes()
-    blob = hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()  # noqa: S324 - git's
     lfs = {"sha256": _sha256(file), "size": len(content), "pointerSize": 134}
-    return {"rfilename": name, "size": len(content), "blobId": blob} | ({"lfs": lfs} if len(content) > 5000 else {})
+    sibling = {"rfilename": name, "size": len(content), "blobId": blob_id(content)}
+    return {**sibling, "lfs": lfs} if len(content) > 5000 else sibling
 
 
 def _sha256(file: Path) -> str:

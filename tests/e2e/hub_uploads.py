@@ -22,10 +22,16 @@ def entry_of(name: str, file: Path) -> dict[str, object]:
     return {"type": "file", "path": name, "size": file.stat().st_size, "oid": COMMIT}
 
 
+def blob_id(content: bytes) -> str:
+    """The name that git gives a file's content."""
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest()  # noqa: S324 - git's
+
+
 class Uploads(BaseHTTPRequestHandler):
     """Weights go by LFS to an address that asks for no token, as the hub's go to its store; the rest in the commit.
 
-    A commit to a branch other than main goes to the directory `name@branch`. It speaks no Xet.
+    A commit to a branch other than main goes to the directory `name@branch`; the file `name.commits` next to it has a
+    line for each. It speaks no Xet.
     """
 
     files: Path
@@ -44,9 +50,9 @@ class Uploads(BaseHTTPRequestHandler):
         elif path[:2] == ["api", "models"] and path[4] == "branch":
             self._make(self.files / path[2] / f"{path[3]}@{path[5]}")
         elif path[:2] == ["api", "models"] and path[4] == "preupload":
-            self._modes(json.loads(body))
+            self._modes(self._branch(path), json.loads(body))
         elif path[:2] == ["api", "models"] and path[4] == "commit":
-            self._commit(self.files / path[2] / (path[3] if path[5] == "main" else f"{path[3]}@{path[5]}"), body)
+            self._commit(self._branch(path), body)
         elif path[4:5] == ["paths-info"]:
             self._paths(self.files.joinpath(*path[2:4]), parse_qs(body.decode())["paths"])
         elif path[-1] == "batch":
@@ -97,12 +103,25 @@ class Uploads(BaseHTTPRequestHandler):
         place.mkdir(parents=True, exist_ok=True)
         self.tell({"url": f"http://{self.headers['Host']}/{place.parent.name}/{place.name}"}, 200 if made else 409)
 
-    def _modes(self, asked: Any) -> None:
-        def mode(name: str) -> str:
-            return "lfs" if name.endswith(".safetensors") else "regular"
+    def _branch(self, path: list[str]) -> Path:
+        return self.files / path[2] / (path[3] if path[5] == "main" else f"{path[3]}@{path[5]}")
 
-        told = [{"path": f["path"], "uploadMode": mode(f["path"]), "shouldIgnore": False} for f in asked["files"]]
-        self.tell({"files": told})
+    def _modes(self, repository: Path, asked: Any) -> None:
+        def mode(name: str) -> dict[str, object]:
+            lfs, file = name.endswith(".safetensors"), repository / name
+            content = file.read_bytes() if file.is_file() else None
+            digest = None if content is None else hashlib.sha256(content).hexdigest() if lfs else blob_id(content)
+            return {
+                "path": name,
+                "uploadMode": "lfs" if lfs else "regular",
+                "shouldIgnore": name in ignored,
+                "oid": digest,
+            }
+
+        rules = repository / ".gitignore"
+        ignored = rules.read_text(encoding="utf-8").splitlines() if rules.is_file() else []
+
+        self.tell({"files": [mode(wanted["path"]) for wanted in asked["files"]]})
 
     def _batch(self, asked: Any) -> None:
         def entry(wanted: Any) -> Any:
@@ -112,14 +131,19 @@ class Uploads(BaseHTTPRequestHandler):
         self.tell({"transfer": "basic", "objects": [entry(wanted) for wanted in asked["objects"]]})
 
     def _commit(self, repository: Path, body: bytes) -> None:
-        for line in map(json.loads, body.splitlines()):
+        lines = [json.loads(line) for line in body.splitlines()]
+        if not all(self._object(line["value"]["oid"]).exists() for line in lines if line["key"] == "lfsFile"):
+            self.refuse(400, "LfsObjectMissing")
+            return
+        for line in lines:
             value = line["value"]
             if line["key"] == "header":
-                (repository.parent / f"{repository.name}.message").write_text(value["summary"])
+                with (repository.parent / f"{repository.name}.commits").open("a") as commits:
+                    commits.write(f"{value['summary']}\n")
                 continue
             file = repository / value["path"]
             file.parent.mkdir(parents=True, exist_ok=True)
             content = base64.b64decode(value["content"]) if line["key"] == "file" else None
             file.write_bytes(self._object(value["oid"]).read_bytes() if content is None else content)
-        address = f"http://{self.headers['Host']}/{repository.parent.name}/{repository.name}/commit/{COMMIT}"
+        address = f"http://{self.headers['Host']}/{repository.parent.name}/{repository.name.partition('@')[0]}/commit/{COMMIT}"
         self.tell({"commitUrl": address, "commitOid": COMMIT})

@@ -170,6 +170,6 @@ def test_a_trainer_asks_the_hub_itself_and_the_result_is_committed_to_another_re
     merged = directory / "merged"
     assert names == {str(file.relative_to(merged)) for file in merged.rglob("*") if file.is_file()}
     assert (committed / "model.safetensors").read_bytes() == (merged / "model.safetensors").read_bytes()
-    assert (tmp_path / "hub/team/tuned.message").read_text() == "Qwen/Qwen3-0.6B: lora sft on questions"
+    assert (tmp_path / "hub/team/tuned.commits").read_text() == "Qwen/Qwen3-0.6B: lora sft on questions\n"
     assert [file.name for file in (cluster.claim("workspace") / "cache").iterdir()] == ["hub"]
     assert files_with(hub_server.TOKEN, cluster.claim("workspace")) == set()

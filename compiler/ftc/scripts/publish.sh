@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # publish.sh UPLOADER...: waits for the end of the training and gives its result to UPLOADER, as WORKSPACE and the
 # result's path below it. Nothing is written to the workspace, and nothing in it is run: the trainer can write there.
-# UPLOADER finds out from the server whether a result is published already; RESULT_ID is the same for every attempt.
+# UPLOADER finds out from the server whether a result is published already, and whether it is there in the end;
+# RESULT_ID is the same for every attempt.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
@@ -64,5 +65,14 @@ time=$(date -u -d "@$(stat -c %Y -- "$marker")" +%Y%m%d-%H%M%S)
 run_digest=$(printf '%s' "$JOB_NAME" | sha256sum)
 export RESULT_ID=$time-${run_digest:0:8}
 log "publish: started"
-run "$@" "$workspace" "$JOB_NAME/$result" || die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
+SECONDS=0 status=0 # no client has a time limit for all servers: one of the hub's waits forever for an answer
+limit=${PUBLISH_TIMEOUT:-21600}
+run timeout -k 10 "$limit" "$@" "$workspace" "$JOB_NAME/$result" || status=$?
+# A program that was killed may leave a line without an end, like a progress bar.
+if ((status > 1)); then echo >&2; fi
+if ((status == 124 || (status == 137 && SECONDS >= limit))); then
+  die "publish: the upload took longer than $limit seconds: look at the network; a restart of the job does not train again"
+elif ((status)); then
+  die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
+fi
 log "publish: done"

@@ -12,6 +12,10 @@ import string
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 result_files = importlib.import_module("result_files")  # lies next to this file, in no package
@@ -24,6 +28,11 @@ OF_GIT = (".gitattributes", ".gitmodules", ".lfsconfig")
 _SPECIAL = b"\\*?["
 _PLAIN = f"{string.ascii_letters}{string.digits}-._/".encode()
 _BLOCK = 1 << 20
+
+
+def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    """Report what ended the program in one line: a trace hides the reason."""
+    sys.stderr.write(f"ftc: error: cannot commit the result in {os.environ['GIT_DIR']}: {kind.__name__}: {error}\n")
 
 
 def git(*words: str, data: bytes | None = None) -> str:
@@ -76,31 +85,31 @@ def commit(files: dict[str, str]) -> str:
     return git("commit-tree", git("write-tree"), data=os.environ["PUBLISH_MESSAGE"].encode() + b"\n")
 
 
-def push(branch: str, *words: str) -> None:
-    """Push within the time limit."""
-    limit = int(os.environ.get("PUBLISH_TIMEOUT", "21600"))
-    try:
-        status = subprocess.run(["git", *words], check=False, timeout=limit).returncode
-    except subprocess.TimeoutExpired:
-        result_files.fail(f"pushing branch {branch} took longer than {limit} seconds")
-    if status:
-        what = "the LFS objects of" if words[0] == "lfs" else "branch"
-        result_files.fail(f"cannot push {what} {branch} to {os.environ['PUBLISH_URL']}: the lines above say why")
+def push(branch: str, made: str) -> None:
+    """Push a commit as a branch, after what Git LFS keeps for it."""
+    url, ref = os.environ["PUBLISH_URL"], f"refs/heads/{branch}"
+    git("update-ref", ref, made)
+    if subprocess.run(["git", "lfs", "push", "origin", branch], check=False).returncode:
+        result_files.fail(f"cannot push the LFS objects of {branch} to {url}: the lines above say why")
+    subprocess.run(["git", "push", "--quiet", "origin", ref], check=False)
+    # This says more than the status: on a node that was lost, another attempt may have pushed the same commit first.
+    asked = subprocess.run(["git", "ls-remote", "--quiet", "origin", ref], stdout=subprocess.PIPE, check=False)
+    if asked.stdout.decode().split() != [made, ref]:
+        result_files.fail(f"cannot push branch {branch} to {url}: the server does not show it after the push")
 
 
 def main() -> None:
     """Commit and push what the arguments name."""
+    sys.excepthook = say_in_one_line
     root, path, branch = sys.argv[1:]
     files: dict[str, str] = result_files.opened(root, path)
     for name in files:
         if name.rpartition("/")[2] in OF_GIT:
             result_files.fail(f"{name!r} of the result would configure git: remove it, and let the job restart")
     made = commit(files)
-    git("update-ref", f"refs/heads/{branch}", made)
     sys.stdout.write(f"ftc: pushing {path} to branch {branch} of {os.environ['PUBLISH_URL']}\n")
     sys.stdout.flush()
-    push(branch, "lfs", "push", "origin", branch)
-    push(branch, "push", "--quiet", "origin", f"refs/heads/{branch}")
+    push(branch, made)
     sys.stdout.write(f"ftc: pushed commit {made} to branch {branch}\n")
 
 

@@ -13,8 +13,12 @@ export GIT_AUTHOR_DATE GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
 export GIT_AUTHOR_NAME=${PUBLISH_AUTHOR_NAME:-ftc} GIT_AUTHOR_EMAIL=${PUBLISH_AUTHOR_EMAIL:-ftc@localhost}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
-scratch=$(mktemp -d)
+no_space="cannot write to ${TMPDIR:-/tmp}: is the disk full?"
+scratch=$(mktemp -d) || die "$no_space"
 trap 'rm -rf -- "$scratch"' EXIT
+# What has no message only writes to this directory.
+set -E
+trap 'die "$no_space"' ERR
 mkdir -- "$scratch/empty"
 # No configuration and no hook but those that are made here.
 export GIT_DIR=$scratch/git GIT_WORK_TREE=$scratch/empty GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TEMPLATE_DIR=
@@ -31,4 +35,4 @@ if [[ -n $found ]]; then
   printf 'ftc: branch %s of %s is there: published before\n' "$branch" "$PUBLISH_URL"
   exit
 fi
-python3 -I "$ftc_dir/publish_git.py" "$@" "$branch"
+python3 -I "$ftc_dir/publish_git.py" "$@" "$branch" || exit 1 # it has said why

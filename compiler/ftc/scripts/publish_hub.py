@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +24,19 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
     reason = re.sub(r"\?\S+", "?…", " ".join(str(error).split())) or kind.__name__
     repository = os.environ.get("PUBLISH_REPOSITORY")
     sys.stderr.write(f"ftc: error: cannot commit to {repository}: {kind.__name__}: {reason}\n")
+
+
+def missing(found: Any, additions: list[Any]) -> list[str]:
+    """The names that a branch does not have as they were sent; a server like the hub may state no sizes and digests."""
+    files = {file.rfilename: file for file in found.siblings or ()}
+
+    def is_there(addition: Any) -> bool:
+        file, sent = files.get(addition.path_in_repo), addition.upload_info
+        if file is None or file.size not in (None, sent.size):
+            return False
+        return not file.lfs or file.lfs.sha256 == sent.sha256.hex()
+
+    return [addition.path_in_repo for addition in additions if not is_there(addition)]
 
 
 def main() -> None:
@@ -46,12 +59,11 @@ def main() -> None:
         result_files.fail(f"{repository} is a public repository, and publish.private is true: {help_}")
     if branch != "main":
         api.create_branch(repository, branch=branch, exist_ok=True)
-    api.create_commit(
-        repository,
-        [hub.CommitOperationAdd(name, place) for name, place in files.items()],
-        revision=branch,
-        commit_message=os.environ["PUBLISH_MESSAGE"],
-    )
+    additions = [hub.CommitOperationAdd(name, place) for name, place in files.items()]
+    api.create_commit(repository, additions, revision=branch, commit_message=os.environ["PUBLISH_MESSAGE"])
+    if lost := missing(api.model_info(repository, revision=branch, files_metadata=True), additions):
+        help_ = "does its .gitignore name it?"
+        result_files.fail(f"branch {branch} of {repository} does not have {lost[0]!r} after the commit: {help_}")
     sys.stdout.write(f"ftc: committed {sys.argv[2]} to branch {branch} of {repository}\n")
 
 

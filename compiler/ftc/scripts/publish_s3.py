@@ -53,18 +53,29 @@ def marked(client: Any, bucket: str, key: str) -> bytes | None:
         answer.release_conn()
 
 
+def missing(client: Any, bucket: str, prefix: str, sizes: dict[str, int]) -> list[str]:
+    """The keys below a prefix that the bucket does not list in their size."""
+    found = {item.object_name: item.size for item in client.list_objects(bucket, prefix=prefix, recursive=True)}
+    return [key for key, size in sizes.items() if found.get(key) != size]
+
+
 def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None:
     """Copy the files, small ones first, so that keys that may not write fail soon."""
-    result = f"{os.environ['RESULT_ID']}\n".encode()
-    found = marked(client, bucket, prefix + LAST)
-    if found == result:
-        sys.stdout.write(f"ftc: {prefix}{LAST} in bucket {bucket} has this result: published before\n")
+    result, last = f"{os.environ['RESULT_ID']}\n".encode(), prefix + LAST
+    sizes = {f"{prefix}{name}": result_files.size(place) for name, place in files.items()}
+    found = marked(client, bucket, last)
+    if found == result and not missing(client, bucket, prefix, sizes):
+        sys.stdout.write(f"ftc: {last} in bucket {bucket} has this result: published before\n")
         return
     if found is not None:
-        client.remove_object(bucket, prefix + LAST)
-    for name in sorted(files, key=lambda name: result_files.size(files[name])):
+        client.remove_object(bucket, last)
+    for name in sorted(files, key=lambda name: sizes[prefix + name]):
         client.fput_object(bucket, f"{prefix}{name}", files[name])
-    client.put_object(bucket, prefix + LAST, io.BytesIO(result), len(result))
+    if lost := missing(client, bucket, prefix, sizes):
+        result_files.fail(f"bucket {bucket} does not have {lost[0]!r} as it was sent, although the server has taken it")
+    client.put_object(bucket, last, io.BytesIO(result), len(result))
+    if missing(client, bucket, last, {last: len(result)}):
+        result_files.fail(f"bucket {bucket} does not have {last!r}, although the server has taken it")
     sys.stdout.write(f"ftc: copied {len(files)} files to {prefix} in bucket {bucket}\n")
 
 
