@@ -23,9 +23,8 @@ def command(code: str | None) -> None:
       ftc rule
       ftc rule FTC301
     """
-    from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
-    from ftc.lint.pages import with_example  # noqa: PLC0415 - the same
+    from ftc.rules.pages import pages, with_example  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
 
     known = pages()
     if code is None:

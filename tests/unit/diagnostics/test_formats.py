@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.checks.pages import pages
 from ftc.diagnostics import render_github, render_json, render_sarif
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
+from ftc.rules.pages import of_compile
 from unit.compiling import ROOT
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_github_gets_no_second_command_from_a_users_text() -> None:
 
 
 def sarif(*found: Diagnostic) -> Any:
-    return json.loads(render_sarif.render(found, pages()))
+    return json.loads(render_sarif.render(found, of_compile()))
 
 
 def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
@@ -178,7 +178,7 @@ def test_sarif_is_what_its_standard_says(tmp_path: Path) -> None:
         pytest.skip("SARIF's validator is not there: npm ci --prefix tests/node")
     hostile = Diagnostic(code="FTC010", message=HOSTILE, path=(HOSTILE, 3), position=Position("ünï.yaml", 1, 1))
     file = tmp_path / "found.sarif"
-    file.write_text(render_sarif.render((*ALL, hostile), pages()), encoding="ascii")
+    file.write_text(render_sarif.render((*ALL, hostile), of_compile()), encoding="ascii")
     # It ends with 0 whatever it finds.
     done = subprocess.run([str(validator), "validate", str(file)], capture_output=True, text=True, check=True)
     assert "Analysis completed successfully" in done.stdout
@@ -202,5 +202,5 @@ def test_sarif_of_nothing_is_a_run_without_results() -> None:
 
 
 def test_every_code_that_ftc_has_can_be_shown_as_sarif() -> None:
-    found = tuple(Diagnostic(code=code, message="x") for code in pages())
+    found = tuple(Diagnostic(code=code, message="x") for code in of_compile())
     assert len(sarif(*found)["runs"][0]["results"]) == len(found)

@@ -13,7 +13,6 @@ from ftc.trainer.scopes import EVALUATING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _NOTHING = 1e-6  # the trainer's own threshold for val_size
 
 

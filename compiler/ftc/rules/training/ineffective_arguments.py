@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.subject import Training
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 Condition: TypeAlias = Callable[["Training"], bool]
 

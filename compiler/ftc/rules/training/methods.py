@@ -54,6 +54,8 @@ def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
 
 
 _NO_EVALUATION = ("eval_dataset", "val_size")
+
+
 _REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
 
 

@@ -12,7 +12,6 @@ from ftc.trainer.scopes import OF_WHOLE_WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _LAYERWISE = {"use_galore": "galore_layerwise", "use_apollo": "apollo_layerwise"}
 
 
@@ -108,6 +107,8 @@ def one_optimizer(run: Training) -> Iterator[Finding]:
 
 
 _BY_METRIC = ("reduce_lr_on_plateau", "greedy")
+
+
 _WITH_FLOOR = ("cosine_with_min_lr", "cosine_warmup_with_min_lr")
 
 
