@@ -113,7 +113,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
 }
 """The rules of each folder."""
 
-RULES = tuple(rule for rules in GROUPS.values() for rule in rules)
+RULES = tuple(sorted((rule for rules in GROUPS.values() for rule in rules), key=lambda rule: rule.code))
 # Fragments that do not fit keep the later rules from reading the pod.
 STAGES = (schema.OF_FRAGMENTS, schema.OF_CONTAINERS)
 FIRST = tuple(rule for rules in STAGES for rule in rules)
