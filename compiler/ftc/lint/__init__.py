@@ -148,6 +148,7 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
     for rule, finding in chain.from_iterable(judged):
         yield Diagnostic(
             code=rule.code,
+            rule=rule.name,
             severity=finding.severity or rule.severity,
             message=finding.message,
             path=read.path(finding.where),
@@ -161,6 +162,7 @@ def _found(rule: Rule, subject: object) -> Iterator[Diagnostic]:
     for finding in rule.check(subject):
         yield Diagnostic(
             code=rule.code,
+            rule=rule.name,
             severity=finding.severity or rule.severity,
             message=finding.message,
             path=finding.where.path,

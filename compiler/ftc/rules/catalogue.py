@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.rules.aliases import ALIASES
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
 from ftc.rules.launch import launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
@@ -130,3 +131,10 @@ OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_TRAININGS) if rule not in OF_F
 """The rules that compile can break."""
 OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
 """The rules that lint applies."""
+
+NAMES = {rule.name: rule.code for rule in RULES}
+
+
+def meant(word: str) -> tuple[str, ...]:
+    """The codes of the rules that a code, an old code or a name stands for; a word that is none of these, as it is."""
+    return ALIASES.get(word, (NAMES.get(word, word),))

@@ -55,6 +55,7 @@ def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:
 def _diagnostic(rule: Rule, severity: Severity, found: Finding, position: Positions) -> Diagnostic:
     return Diagnostic(
         code=rule.code,
+        rule=rule.name,
         severity=severity,
         message=found.message,
         path=found.where,

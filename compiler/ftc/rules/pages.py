@@ -11,13 +11,18 @@ from ftc import docstrings
 from ftc.diagnostics import codes, page
 from ftc.diagnostics.model import Severity
 from ftc.resources import directory
-from ftc.rules.catalogue import OF_FILES, OF_SPECS, ON_MANIFESTS
+from ftc.rules.catalogue import GROUPS, OF_FILES, OF_SPECS, ON_MANIFESTS
 
 if TYPE_CHECKING:
     from ftc.diagnostics.page import Page
     from ftc.rules.rule import Rule
 
 _LINT = "ftc lint"
+BEFORE_RULES = "configuration"
+"""The group of the codes of composition and of the schema."""
+ORDER = (BEFORE_RULES, *GROUPS)
+"""The groups in the order in which `ftc rule` lists them."""
+_GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules}
 
 
 def pages() -> dict[str, Page]:
@@ -34,16 +39,23 @@ def of_compile() -> dict[str, Page]:
 
 def _before_rules(code: str, text: str) -> Page:
     severity = Severity.WARNING if code == codes.SILENCES_NOTHING else Severity.ERROR
-    return msgspec.structs.replace(page.read(code, text), severity=severity, silenceable=False)
+    written = page.read(code, text)
+    return msgspec.structs.replace(
+        written, name=codes.NAMES[code], group=BEFORE_RULES, severity=severity, silenceable=False
+    )
+
+
+def _written(rule: Rule) -> Page:
+    bare = page.read(rule.code, docstrings.of(rule.check))
+    return msgspec.structs.replace(bare, name=rule.name, group=_GROUPS[rule.code], severity=rule.severity)
 
 
 def _of_spec(rule: Rule) -> Page:
-    written = page.read(rule.code, docstrings.of(rule.check))
+    written = _written(rule)
     return msgspec.structs.replace(
         written,
         wrong=_for_target(rule, written.wrong),
         right=_for_target(rule, written.right),
-        severity=rule.severity,
         target=rule.target,
         silenceable=not rule.needed,
     )
@@ -57,8 +69,7 @@ def _for_target(rule: Rule, example: str | None) -> str | None:
 
 
 def _of_lint(rule: Rule) -> Page:
-    written = page.read(rule.code, docstrings.of(rule.check))
-    return msgspec.structs.replace(written, severity=rule.severity, command=_LINT)
+    return msgspec.structs.replace(_written(rule), command=_LINT)
 
 
 def with_example(page: Page) -> Page:

@@ -35,12 +35,14 @@ Check: TypeAlias = Callable[..., Iterable[Finding]]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code and the type of its subject; `target` says that it holds for one target only.
+    """A check with its stable code and name, and the type of its subject.
 
-    A `needed` rule cannot be suppressed: what ftc would emit against it is wrong on any cluster.
+    `target` says that it holds for one target only. A `needed` rule cannot be suppressed: what ftc would emit against
+    it is wrong on any cluster.
     """
 
     code: str
+    name: str
     check: Check
     subject: type
     severity: Severity = Severity.ERROR

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, nearest
-from ftc.rules.aliases import meant
-from ftc.rules.catalogue import FIRST, OF_FILES, OF_SPECS
+from ftc.rules.catalogue import FIRST, OF_FILES, OF_SPECS, meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,7 +23,7 @@ _FIRST = {rule.code for rule in FIRST}
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """A code that is to be silent, and where that was asked for; `--ignore` has no key."""
+    """The code or name of a rule that is to be silent, and where that was asked for; `--ignore` has no key."""
 
     code: str
     path: KeyPath = ()
@@ -40,15 +40,15 @@ def silenced(
     found: Sequence[Diagnostic], ignored: Sequence[Ignore], targets: Collection[str]
 ) -> tuple[Diagnostic, ...]:
     """The findings that nobody ignores, and those on the ignores; a rule of another target may be ignored ahead."""
-    codes = {code for one in ignored if not problem(one.code) for code in meant(one.code)}
-    kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in codes)
+    silent = {code for one in ignored if not problem(one.code) for code in meant(one.code)}
+    kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in silent)
     return (*kept, *_problems(ignored, {diagnostic.code for diagnostic in found}, targets))
 
 
 def problem(code: str) -> str:
-    """Why a code cannot be ignored; empty where it can."""
+    """Why a rule cannot be ignored; empty if it can."""
     rules = _rules(code)
-    if not rules and code[:4] != "FTC0":
+    if not rules and code[:4] != "FTC0" and code not in codes.NAMES.values():
         return f"there is no rule {code}"
     return f"{code} cannot be silenced" if not rules or any(rule.needed for rule in rules) else ""
 
@@ -61,7 +61,7 @@ def advice(code: str) -> str:
     """What to do about such a code."""
     if problem(code).startswith(code):
         return f"`ftc rule {code}` says why"
-    return nearest(code, _RULES) or "`ftc rule` lists the codes"
+    return nearest(code, (*_RULES, *(rule.name for rule in _RULES.values()))) or "`ftc rule` lists the codes"
 
 
 def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[str]) -> Iterator[Diagnostic]:

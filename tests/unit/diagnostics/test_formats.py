@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 IN_FILE = Diagnostic(
     code="FTC201",
+    rule="nodes-need-shared-workspace",
     message="is not shared",
     path=("storage", "workspace"),
     position=Position("conf/my run.yaml", 3, 5),
@@ -26,6 +27,7 @@ IN_FILE = Diagnostic(
 )
 IN_OVERRIDE = Diagnostic(
     code="FTC303",
+    rule="hami-needs-its-scheduler",
     message="may stay pending",
     severity=Severity.WARNING,
     path=("hardware", "device"),
@@ -41,6 +43,7 @@ def test_json_is_an_array_of_objects() -> None:
     assert rows == [
         {
             "code": "FTC201",
+            "name": "nodes-need-shared-workspace",
             "severity": "error",
             "message": "is not shared",
             "help": "use storage=shared",
@@ -56,6 +59,7 @@ def test_json_is_an_array_of_objects() -> None:
         },
         {
             "code": "FTC003",
+            "name": "unknown-option",
             "severity": "note",
             "message": "no such config",
             "help": None,
@@ -68,6 +72,7 @@ def test_json_is_an_array_of_objects() -> None:
         },
         {
             "code": "FTC303",
+            "name": "hami-needs-its-scheduler",
             "severity": "warning",
             "message": "may stay pending",
             "help": None,
@@ -96,11 +101,15 @@ def test_json_holds_any_text_and_is_ascii() -> None:
 def test_github_gets_a_command_a_line() -> None:
     assert render_github.render(ALL).splitlines() == [
         (
-            "::error file=conf/my run.yaml,line=3,col=5,title=FTC201::storage.workspace: is not shared"
+            "::error file=conf/my run.yaml,line=3,col=5,title=FTC201 nodes-need-shared-workspace::"
+            "storage.workspace: is not shared"
             "%0Anodes is set at override 'nodes=2'%0Aenv[0] is set at conf/run.yaml:9:1%0Ahelp: use storage=shared"
         ),
-        "::notice title=FTC003::no such config",
-        "::warning title=FTC303::override 'hardware.device={a: 1}': hardware.device: may stay pending",
+        "::notice title=FTC003 unknown-option::no such config",
+        (
+            "::warning title=FTC303 hami-needs-its-scheduler::"
+            "override 'hardware.device={a: 1}': hardware.device: may stay pending"
+        ),
     ]
 
 

@@ -38,7 +38,7 @@ def found(file: Path) -> dict[str, str]:
 def test_what_is_wrong_is_said_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(cases.ROOT)
     said = cases.lint(file)
-    assert f"[{code_of(file)}]" in said
+    assert f"[{code_of(file)} " in said
     assert said == file.with_suffix(".err").read_text()
 
 

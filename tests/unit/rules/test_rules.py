@@ -401,7 +401,7 @@ def test_every_rule_that_refuses_has_an_error_golden() -> None:
     files = [*(ROOT / "golden" / "errors").glob("*.err"), *(ROOT / "tests" / "corpus" / "bad").glob("*.err")]
     told = "".join(file.read_text(encoding="utf-8") for file in files)
     refusing = {rule.code for rule in OF_SPECS if rule.severity is Severity.ERROR}
-    assert {code for code in refusing if f"error[{code}]" not in told} == set()
+    assert {code for code in refusing if f"error[{code} " not in told} == set()
 
 
 def test_a_code_stands_for_one_rule() -> None:
@@ -437,10 +437,10 @@ def test_a_rule_lets_the_nearest_right_configuration_pass(
 
 
 def test_an_error_refuses_the_compile_and_a_warning_does_not() -> None:
-    assert "error[FTC301]" in refused("devices=9")
+    assert "error[FTC301 devices-exceed-node]" in refused("devices=9")
     said = ftc("compile", "hardware=alauda-vgpu")
     assert said.exit_code == 0
-    assert "warning[FTC303]" in said.stderr
+    assert "warning[FTC303 hami-needs-its-scheduler]" in said.stderr
     assert said.stdout.startswith("apiVersion: batch.volcano.sh/")
 
 

@@ -47,7 +47,7 @@ def test_an_error_is_silenced_too_where_a_platform_may_differ() -> None:
 @pytest.mark.parametrize("code", SILENCEABLE)
 def test_whatever_can_be_silenced_leaves_a_compile_that_is_no_bug(code: str) -> None:
     said = example(f"{PAGES[code].wrong} --ignore {code}")
-    assert f"[{code}]" not in said
+    assert f"[{code} " not in said
     assert said.endswith(("exit code 0\n", "exit code 1\n"))
 
 
@@ -61,7 +61,9 @@ def test_rules_that_ftc_relies_on_cannot_be_silenced() -> None:
 @pytest.mark.parametrize("code", ["FTC010", "FTC403", "FTC015"])
 def test_an_ignore_of_what_cannot_be_silenced_is_refused_at_its_place(code: str) -> None:
     (line,) = errors(f"ignore=[{code}]")
-    assert line == f"override 'ignore=[{code}]': error[FTC014]: ignore[0]: {code} cannot be silenced"
+    assert (
+        line == f"override 'ignore=[{code}]': error[FTC014 unknown-suppression]: ignore[0]: {code} cannot be silenced"
+    )
     assert f"help: `ftc rule {code}` says why" in refused(f"ignore=[{code}]")
     said = ftc("compile", "--ignore", code)
     assert (said.exit_code, said.stdout) == (2, "")
@@ -72,9 +74,9 @@ def test_an_ignore_of_what_cannot_be_silenced_is_refused_at_its_place(code: str)
 def test_an_unknown_code_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
     tree = conf(tmp_path, {"run": "defaults: [config, _self_]\nignore:\n  - FTC209\n  - FTC399\n"})
     said = refused("--config-dir", tree, "-c", "run")
-    assert f"{tree}/run.yaml:4:5: error[FTC014]: ignore[1]: there is no rule FTC399\n" in said
+    assert f"{tree}/run.yaml:4:5: error[FTC014 unknown-suppression]: ignore[1]: there is no rule FTC399\n" in said
     assert "help: did you mean 'FTC" in said
-    assert f"{tree}/run.yaml:3:5: warning[FTC015]: ignore[0]: FTC209 is not found" in said
+    assert f"{tree}/run.yaml:3:5: warning[FTC015 unused-suppression]: ignore[0]: FTC209 is not found" in said
     wrong = ftc("compile", "--ignore", "FTC31")
     assert wrong.exit_code == 2
     assert "there is no rule FTC31; did you mean 'FTC" in wrong.stderr
@@ -85,7 +87,7 @@ def test_an_unknown_code_is_refused_with_the_one_that_was_meant(tmp_path: Path) 
 def test_an_ignore_that_silences_nothing_is_told(words: tuple[str, ...]) -> None:
     said = ftc("compile", *words)
     assert said.exit_code == 0
-    assert "warning[FTC015]: " in said.stderr
+    assert "warning[FTC015 unused-suppression]: " in said.stderr
     assert "FTC209 is not found, so ignoring it does nothing" in said.stderr
     assert said.stdout == ftc("compile").stdout
 
@@ -108,7 +110,7 @@ def test_an_ignore_is_not_told_where_the_rules_were_not_asked() -> None:
 def test_strict_makes_errors_of_warnings(command: str) -> None:
     said = ftc(command, "--strict", "storage=per-pod")
     assert said.exit_code == 1
-    assert "error[FTC209]: storage.workspace: " in said.stderr
+    assert "error[FTC209 result-lost-with-pod]: storage.workspace: " in said.stderr
     assert "(a warning without --strict)" in said.stderr
     assert "warning[" not in said.stderr
 
@@ -129,7 +131,7 @@ def test_strict_leaves_notes_alone() -> None:
     words = shlex.split(PAGES["FTC573"].wrong or "")
     said = ftc("compile", "--strict", *words)
     assert said.exit_code == 0
-    assert "note[FTC573]" in said.stderr
+    assert "note[FTC573 retry-loses-pod-claim]" in said.stderr
 
 
 def test_what_is_ignored_is_no_part_of_the_runs_name() -> None:
@@ -142,4 +144,4 @@ def test_what_is_ignored_is_no_part_of_the_runs_name() -> None:
 def test_a_code_of_the_command_line_that_is_not_found_stays_a_warning() -> None:
     said = ftc("compile", "--strict", "--ignore", "FTC209")
     assert said.exit_code == 0
-    assert "warning[FTC015]" in said.stderr
+    assert "warning[FTC015 unused-suppression]" in said.stderr

@@ -94,9 +94,9 @@ def losses_are_restarts(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC138", elastic_has_room, JobSpec, needed=True),
-    Rule("FTC139", launcher_is_elastic, JobSpec, needed=True),
-    Rule("FTC140", checkpoints_fit_another_world, JobSpec),
-    Rule("FTC141", ranks_are_not_written_down, JobSpec),
-    Rule("FTC142", losses_are_restarts, JobSpec, Severity.WARNING),
+    Rule("FTC138", "elastic-needs-spare-nodes", elastic_has_room, JobSpec, needed=True),
+    Rule("FTC139", "elastic-needs-elastic-launcher", launcher_is_elastic, JobSpec, needed=True),
+    Rule("FTC140", "elastic-checkpoint-needs-same-world-size", checkpoints_fit_another_world, JobSpec),
+    Rule("FTC141", "no-manual-ranks-in-elastic-training", ranks_are_not_written_down, JobSpec),
+    Rule("FTC142", "elastic-needs-restarts", losses_are_restarts, JobSpec, Severity.WARNING),
 )

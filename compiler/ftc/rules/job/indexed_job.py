@@ -270,14 +270,14 @@ def failures_are_counted(run: Run) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC572", job_has_no_claim, JobSpec, target="job"),
-    Rule("FTC573", retry_starts_empty, JobSpec, Severity.NOTE, target="job"),
-    Rule("FTC574", name_is_fixed, JobSpec, Severity.NOTE, target="job"),
-    Rule("FTC575", index_gives_the_name, JobSpec, target="job"),
-    Rule("FTC585", failures_are_countable, JobSpec, target="job", needed=True),
-    Rule("FTC866", finished_pods_stay_finished, Run),
-    Rule("FTC867", pods_have_an_index, Run),
-    Rule("FTC868", all_pods_run_at_once, Run),
-    Rule("FTC869", pods_have_names, Run),
-    Rule("FTC870", failures_are_counted, Run),
+    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_has_no_claim, JobSpec, target="job"),
+    Rule("FTC573", "retry-loses-pod-claim", retry_starts_empty, JobSpec, Severity.NOTE, target="job"),
+    Rule("FTC574", "fixed-name-needs-deletion-before-rerun", name_is_fixed, JobSpec, Severity.NOTE, target="job"),
+    Rule("FTC575", "no-manual-hostname-in-indexed-job", index_gives_the_name, JobSpec, target="job"),
+    Rule("FTC585", "backoff-limit-overflow", failures_are_countable, JobSpec, target="job", needed=True),
+    Rule("FTC866", "finished-pod-restarts", finished_pods_stay_finished, Run),
+    Rule("FTC867", "distributed-job-needs-index", pods_have_an_index, Run),
+    Rule("FTC868", "parallelism-below-completions", all_pods_run_at_once, Run),
+    Rule("FTC869", "indexed-job-needs-service", pods_have_names, Run),
+    Rule("FTC870", "contradictory-failure-settings", failures_are_counted, Run),
 )

@@ -196,11 +196,11 @@ def templates_need_no_name(job: Job) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC501", pod_name_fits, JobSpec, target="volcano"),
-    Rule("FTC508", names_stay, JobSpec, target="volcano"),
-    Rule("FTC571", job_name_fits, JobSpec, target="job", needed=True),
-    Rule("FTC641", volcano_names_the_pods, JobSpec, Severity.NOTE, target="volcano"),
-    Rule("FTC822", names_fit, Job),
-    Rule("FTC823", templates_need_no_name, Job, Severity.NOTE),
-    Rule("FTC825", task_names_are_unique, Job),
+    Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
+    Rule("FTC508", "no-manual-hostname", names_stay, JobSpec, target="volcano"),
+    Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
+    Rule("FTC641", "metadata-overwritten-by-volcano", volcano_names_the_pods, JobSpec, Severity.NOTE, target="volcano"),
+    Rule("FTC822", "name-too-long-for-pods", names_fit, Job),
+    Rule("FTC823", "task-template-has-name", templates_need_no_name, Job, Severity.NOTE),
+    Rule("FTC825", "duplicate-task-name", task_names_are_unique, Job),
 )

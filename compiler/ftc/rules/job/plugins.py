@@ -168,8 +168,8 @@ def waiting_pods_are_answered(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC830", plugins_are_read, Job),
-    Rule("FTC831", plugins_know_their_tasks, Job),
-    Rule("FTC832", pods_find_each_other, Run),
-    Rule("FTC837", waiting_pods_are_answered, Step),
+    Rule("FTC830", "invalid-plugin-arguments", plugins_are_read, Job),
+    Rule("FTC831", "plugin-needs-matching-tasks", plugins_know_their_tasks, Job),
+    Rule("FTC832", "pods-need-host-names", pods_find_each_other, Run),
+    Rule("FTC837", "init-container-waits-for-unresolvable-host", waiting_pods_are_answered, Step),
 )

@@ -279,14 +279,14 @@ def finished_jobs_are_read(job: Job) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC503", restart_policy_stays, JobSpec),
-    Rule("FTC642", logs_outlive_the_job, JobSpec, Severity.WARNING),
-    Rule("FTC810", policies_are_accepted, Job),
-    Rule("FTC811", loss_restarts, Run, Severity.WARNING),
-    Rule("FTC812", losses_are_alike, Job, Severity.WARNING),
-    Rule("FTC813", world_restarts_whole, Run, Severity.WARNING),
-    Rule("FTC814", job_completes_last, Job, Severity.WARNING),
-    Rule("FTC815", policies_are_reached, Job, Severity.WARNING),
-    Rule("FTC816", retries_mean_something, Job, Severity.WARNING),
-    Rule("FTC817", finished_jobs_are_read, Job, Severity.WARNING),
+    Rule("FTC503", "no-restart-of-a-single-rank", restart_policy_stays, JobSpec),
+    Rule("FTC642", "job-deleted-before-logs-are-read", logs_outlive_the_job, JobSpec, Severity.WARNING),
+    Rule("FTC810", "invalid-policy", policies_are_accepted, Job),
+    Rule("FTC811", "lost-pod-does-not-restart-job", loss_restarts, Run, Severity.WARNING),
+    Rule("FTC812", "eviction-and-failure-differ", losses_are_alike, Job, Severity.WARNING),
+    Rule("FTC813", "partial-restart-of-a-world", world_restarts_whole, Run, Severity.WARNING),
+    Rule("FTC814", "job-completes-with-first-task", job_completes_last, Job, Severity.WARNING),
+    Rule("FTC815", "unreachable-policy", policies_are_reached, Job, Severity.WARNING),
+    Rule("FTC816", "max-retry-without-restart-policy", retries_mean_something, Job, Severity.WARNING),
+    Rule("FTC817", "finished-job-deleted-too-soon", finished_jobs_are_read, Job, Severity.WARNING),
 )

@@ -135,11 +135,11 @@ def queue_takes_jobs_in_manifests(job: Job) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC581", labels_are_the_controllers, JobSpec, target="job"),
-    Rule("FTC582", queue_is_asked, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC583", kueue_resumes, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC584", kueue_queues_jobs, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC521", queue_takes_jobs, JobSpec, target="volcano"),
-    Rule("FTC527", priority_is_of_the_job, JobSpec, Severity.WARNING, target="volcano"),
-    Rule("FTC818", queue_takes_jobs_in_manifests, Job),
+    Rule("FTC581", "reserved-job-label", labels_are_the_controllers, JobSpec, target="job"),
+    Rule("FTC582", "volcano-queue-needs-volcano-scheduler", queue_is_asked, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC583", "suspend-with-kueue-queue", kueue_resumes, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC584", "kueue-label-reaches-pods", kueue_queues_jobs, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC521", "invalid-queue", queue_takes_jobs, JobSpec, target="volcano"),
+    Rule("FTC527", "priority-class-on-pods-only", priority_is_of_the_job, JobSpec, Severity.WARNING, target="volcano"),
+    Rule("FTC818", "unusable-queue", queue_takes_jobs_in_manifests, Job),
 )

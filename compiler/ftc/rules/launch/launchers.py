@@ -356,16 +356,16 @@ def switches_are_on(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC101", trainer_is_complete, JobSpec, needed=True),
-    Rule("FTC102", command_stands_alone, JobSpec),
-    Rule("FTC103", fsdp_needs_accelerate, JobSpec, needed=True),
-    Rule("FTC104", sharding_needs_peers, JobSpec),
-    Rule("FTC107", trainer_has_yaml, JobSpec, target="llamafactory", needed=True),
-    Rule("FTC507", script_runs_one_node, JobSpec, target="script", needed=True),
-    Rule("FTC134", switches_are_spelled_as_read, JobSpec, Severity.WARNING),
-    Rule("FTC135", trainer_starts_one_way, JobSpec),
-    Rule("FTC136", lists_are_no_shell, JobSpec, Severity.WARNING),
-    Rule("FTC828", programs_are_spelt_right, Step, Severity.WARNING),
-    Rule("FTC896", options_are_known, Step),
-    Rule("FTC845", switches_are_on, Step),
+    Rule("FTC101", "trainer-needs-model-dataset-and-method", trainer_is_complete, JobSpec, needed=True),
+    Rule("FTC102", "command-with-trainer-settings", command_stands_alone, JobSpec),
+    Rule("FTC103", "fsdp-needs-accelerate", fsdp_needs_accelerate, JobSpec, needed=True),
+    Rule("FTC104", "sharding-needs-several-processes", sharding_needs_peers, JobSpec),
+    Rule("FTC107", "no-trainer-yaml-for-command", trainer_has_yaml, JobSpec, target="llamafactory", needed=True),
+    Rule("FTC507", "script-target-needs-one-node", script_runs_one_node, JobSpec, target="script", needed=True),
+    Rule("FTC134", "invalid-trainer-switch-value", switches_are_spelled_as_read, JobSpec, Severity.WARNING),
+    Rule("FTC135", "conflicting-launch-mode", trainer_starts_one_way, JobSpec),
+    Rule("FTC136", "shell-syntax-in-argument-list", lists_are_no_shell, JobSpec, Severity.WARNING),
+    Rule("FTC828", "misspelled-launcher", programs_are_spelt_right, Step, Severity.WARNING),
+    Rule("FTC896", "unknown-launcher-option", options_are_known, Step),
+    Rule("FTC845", "invalid-switch-value", switches_are_on, Step),
 )

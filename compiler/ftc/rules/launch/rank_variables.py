@@ -274,10 +274,10 @@ def ranks_are_the_launchers(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC106", variables_are_free, JobSpec, needed=True),
-    Rule("FTC833", volcano_sets_what_is_read, Step),
-    Rule("FTC834", ranks_are_set, Step),
-    Rule("FTC836", tests_can_succeed, Step, Severity.NOTE),
-    Rule("FTC897", launcher_is_told, Step, Severity.WARNING),
-    Rule("FTC838", ranks_are_the_launchers, Step, Severity.NOTE),
+    Rule("FTC106", "reserved-variable", variables_are_free, JobSpec, needed=True),
+    Rule("FTC833", "unset-volcano-variable", volcano_sets_what_is_read, Step),
+    Rule("FTC834", "unset-rendezvous-variable", ranks_are_set, Step),
+    Rule("FTC836", "condition-never-true", tests_can_succeed, Step, Severity.NOTE),
+    Rule("FTC897", "unset-variable-in-launcher-option", launcher_is_told, Step, Severity.WARNING),
+    Rule("FTC838", "no-manual-rank-export", ranks_are_the_launchers, Step, Severity.NOTE),
 )

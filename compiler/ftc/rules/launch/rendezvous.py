@@ -318,11 +318,11 @@ def ports_are_ports(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC131", names_resolve, JobSpec),
-    Rule("FTC132", port_is_free, JobSpec),
-    Rule("FTC512", host_list_fits, JobSpec, target="volcano"),
-    Rule("FTC842", nodes_have_ranks, Run),
-    Rule("FTC843", all_meet_at_rank_0, Run),
-    Rule("FTC848", ports_are_ports, Step),
-    Rule("FTC849", nodes_meet_at_one_port, Run),
+    Rule("FTC131", "pods-need-cluster-dns", names_resolve, JobSpec),
+    Rule("FTC132", "rendezvous-port-in-use", port_is_free, JobSpec),
+    Rule("FTC512", "host-list-too-long", host_list_fits, JobSpec, target="volcano"),
+    Rule("FTC842", "duplicate-or-missing-node-rank", nodes_have_ranks, Run),
+    Rule("FTC843", "master-address-is-not-rank-0", all_meet_at_rank_0, Run),
+    Rule("FTC848", "invalid-master-port", ports_are_ports, Step),
+    Rule("FTC849", "master-port-differs-between-nodes", nodes_meet_at_one_port, Run),
 )

@@ -74,7 +74,7 @@ def processes_wait_for_the_data(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC621", pod_lives_through_its_downloads, JobSpec, Severity.WARNING),
-    Rule("FTC622", nodes_are_ready_together, JobSpec, Severity.WARNING),
-    Rule("FTC623", processes_wait_for_the_data, JobSpec, Severity.WARNING),
+    Rule("FTC621", "deadline-shorter-than-downloads", pod_lives_through_its_downloads, JobSpec, Severity.WARNING),
+    Rule("FTC622", "rendezvous-timeout-shorter-than-downloads", nodes_are_ready_together, JobSpec, Severity.WARNING),
+    Rule("FTC623", "ddp-timeout-shorter-than-tokenization", processes_wait_for_the_data, JobSpec, Severity.WARNING),
 )

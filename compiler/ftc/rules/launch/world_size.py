@@ -322,11 +322,11 @@ def _number(step: Step, launch: Launch, file: Held, name: str) -> tuple[Spot | N
 
 
 RULES = (
-    Rule("FTC133", world_is_of_the_spec, JobSpec, Severity.NOTE),
-    Rule("FTC840", all_nodes_take_part, Run),
-    Rule("FTC841", devices_are_used, Step),
-    Rule("FTC844", launchers_know_of_the_others, Run),
-    Rule("FTC846", variables_count_right, Run),
-    Rule("FTC847", mpi_starts_all, Run),
-    Rule("FTC839", accelerate_starts_all, Run),
+    Rule("FTC133", "no-manual-world-size", world_is_of_the_spec, JobSpec, Severity.NOTE),
+    Rule("FTC840", "node-count-differs-from-job", all_nodes_take_part, Run),
+    Rule("FTC841", "process-count-differs-from-devices", devices_are_used, Step),
+    Rule("FTC844", "launcher-needs-rendezvous", launchers_know_of_the_others, Run),
+    Rule("FTC846", "world-size-variable-differs-from-job", variables_count_right, Run),
+    Rule("FTC847", "mpi-process-count-differs-from-job", mpi_starts_all, Run),
+    Rule("FTC839", "accelerate-config-differs-from-job", accelerate_starts_all, Run),
 )

@@ -312,14 +312,14 @@ def ports_are_ports(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC522", pieces_stand_once, JobSpec),
-    Rule("FTC523", tolerations_are_whole, JobSpec),
-    Rule("FTC524", own_annotations_stay, JobSpec),
-    Rule("FTC525", helpers_end, JobSpec, Severity.WARNING),
-    Rule("FTC526", steps_run_what_ftc_wrote, JobSpec, Severity.WARNING),
-    Rule("FTC528", containers_agree, JobSpec),
-    Rule("FTC529", pods_agree, JobSpec),
-    Rule("FTC504", annotations_fit, JobSpec),
-    Rule("FTC820", names_are_unique, Pod),
-    Rule("FTC826", ports_are_ports, Step),
+    Rule("FTC522", "duplicate-entry-in-fragment", pieces_stand_once, JobSpec),
+    Rule("FTC523", "incomplete-toleration", tolerations_are_whole, JobSpec),
+    Rule("FTC524", "reserved-annotation", own_annotations_stay, JobSpec),
+    Rule("FTC525", "sidecar-outlives-training", helpers_end, JobSpec, Severity.WARNING),
+    Rule("FTC526", "no-command-override", steps_run_what_ftc_wrote, JobSpec, Severity.WARNING),
+    Rule("FTC528", "contradictory-container-settings", containers_agree, JobSpec),
+    Rule("FTC529", "contradictory-pod-settings", pods_agree, JobSpec),
+    Rule("FTC504", "annotations-too-large", annotations_fit, JobSpec),
+    Rule("FTC820", "duplicate-name-in-pod", names_are_unique, Pod),
+    Rule("FTC826", "invalid-container-port", ports_are_ports, Step),
 )

@@ -243,15 +243,15 @@ def slices_do_not_talk_in_manifests(run: Run) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC308", count_can_be_scheduled, JobSpec),
-    Rule("FTC309", count_can_be_distributed, JobSpec),
-    Rule("FTC310", share_fits_in_the_device, JobSpec),
-    Rule("FTC311", partition_exists, JobSpec),
-    Rule("FTC312", volcano_hands_out, JobSpec, target="job"),
-    Rule("FTC313", hami_sees_the_pod, JobSpec),
-    Rule("FTC314", downloads_hold_no_device, JobSpec, Severity.WARNING),
-    Rule("FTC303", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),
-    Rule("FTC304", slices_do_not_talk, JobSpec, Severity.WARNING),
-    Rule("FTC864", slices_are_scheduled, Step),
-    Rule("FTC865", slices_do_not_talk_in_manifests, Run, Severity.WARNING),
+    Rule("FTC308", "device-count-not-schedulable", count_can_be_scheduled, JobSpec),
+    Rule("FTC309", "device-count-not-distributable", count_can_be_distributed, JobSpec),
+    Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
+    Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
+    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_hands_out, JobSpec, target="job"),
+    Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_sees_the_pod, JobSpec),
+    Rule("FTC314", "download-requests-devices", downloads_hold_no_device, JobSpec, Severity.WARNING),
+    Rule("FTC303", "hami-needs-its-scheduler", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),
+    Rule("FTC304", "device-share-in-distributed-training", slices_do_not_talk, JobSpec, Severity.WARNING),
+    Rule("FTC864", "device-share-needs-its-scheduler", slices_are_scheduled, Step),
+    Rule("FTC865", "device-share-between-peers", slices_do_not_talk_in_manifests, Run, Severity.WARNING),
 )

@@ -266,14 +266,14 @@ def devices_are_known(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC341", devices_are_of_one_kind, JobSpec),
-    Rule("FTC342", device_is_known, JobSpec, Severity.WARNING),
-    Rule("FTC301", node_has_devices, JobSpec),
-    Rule("FTC307", slices_are_other_resources, JobSpec, needed=True),
-    Rule("FTC532", extended_resources_are_whole, JobSpec),
-    Rule("FTC533", helpers_hold_no_device, JobSpec, Severity.WARNING),
-    Rule("FTC861", devices_are_whole, Step),
-    Rule("FTC862", helpers_hold_no_device_in_manifests, Step, Severity.WARNING),
-    Rule("FTC863", devices_are_of_one_kind_in_manifests, Step),
-    Rule("FTC895", devices_are_known, Step, Severity.WARNING),
+    Rule("FTC341", "mixed-device-resources", devices_are_of_one_kind, JobSpec),
+    Rule("FTC342", "unknown-device-resource", device_is_known, JobSpec, Severity.WARNING),
+    Rule("FTC301", "devices-exceed-node", node_has_devices, JobSpec),
+    Rule("FTC307", "duplicate-device-resource-name", slices_are_other_resources, JobSpec, needed=True),
+    Rule("FTC532", "invalid-extended-resource", extended_resources_are_whole, JobSpec),
+    Rule("FTC533", "helper-container-requests-devices", helpers_hold_no_device, JobSpec, Severity.WARNING),
+    Rule("FTC861", "fractional-or-unlimited-devices", devices_are_whole, Step),
+    Rule("FTC862", "init-container-requests-devices", helpers_hold_no_device_in_manifests, Step, Severity.WARNING),
+    Rule("FTC863", "mixed-device-plugins", devices_are_of_one_kind_in_manifests, Step),
+    Rule("FTC895", "misspelled-device-resource", devices_are_known, Step, Severity.WARNING),
 )

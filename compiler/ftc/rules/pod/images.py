@@ -158,9 +158,9 @@ def images_can_be_pulled(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC541", image_has_an_address, JobSpec),
-    Rule("FTC542", image_is_pinned, JobSpec, Severity.WARNING),
-    Rule("FTC543", image_holds_the_trainer, JobSpec, Severity.WARNING),
-    Rule("FTC544", setup_keeps_the_versions, JobSpec, Severity.WARNING),
-    Rule("FTC824", images_can_be_pulled, Step),
+    Rule("FTC541", "invalid-image-reference", image_has_an_address, JobSpec),
+    Rule("FTC542", "mutable-image-tag", image_is_pinned, JobSpec, Severity.WARNING),
+    Rule("FTC543", "trainer-version-differs-from-image", image_holds_the_trainer, JobSpec, Severity.WARNING),
+    Rule("FTC544", "setup-changes-trainer-versions", setup_keeps_the_versions, JobSpec, Severity.WARNING),
+    Rule("FTC824", "image-cannot-be-pulled", images_can_be_pulled, Step),
 )

@@ -180,10 +180,10 @@ def _chosen(step: Step, variable: Variable) -> str:
 
 
 RULES = (
-    Rule("FTC315", variable_is_read, JobSpec, Severity.WARNING),
-    Rule("FTC316", variable_is_in_range, JobSpec),
-    Rule("FTC317", devices_are_given, JobSpec, Severity.WARNING),
-    Rule("FTC318", allocator_setting_stays, JobSpec, Severity.WARNING),
-    Rule("FTC343", allocator_settings_fit, JobSpec),
-    Rule("FTC898", libraries_are_reached, Step, Severity.WARNING),
+    Rule("FTC315", "variable-not-read-by-hardware", variable_is_read, JobSpec, Severity.WARNING),
+    Rule("FTC316", "variable-out-of-range", variable_is_in_range, JobSpec),
+    Rule("FTC317", "no-manual-visible-devices", devices_are_given, JobSpec, Severity.WARNING),
+    Rule("FTC318", "allocator-setting-overridden", allocator_setting_stays, JobSpec, Severity.WARNING),
+    Rule("FTC343", "conflicting-allocator-settings", allocator_settings_fit, JobSpec),
+    Rule("FTC898", "ineffective-library-variable", libraries_are_reached, Step, Severity.WARNING),
 )

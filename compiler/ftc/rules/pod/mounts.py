@@ -256,11 +256,11 @@ def _is_in(path: str, directory: str) -> bool:
 
 
 RULES = (
-    Rule("FTC223", image_stays_visible, JobSpec),
-    Rule("FTC224", mounted_volumes_exist, JobSpec),
-    Rule("FTC225", own_places_stay, JobSpec),
-    Rule("FTC323", toolkit_is_not_hidden, JobSpec, Severity.WARNING),
-    Rule("FTC850", mounts_name_volumes, Step),
-    Rule("FTC851", volumes_are_mounted, Run, Severity.WARNING),
-    Rule("FTC854", init_containers_see_it, Step, Severity.WARNING),
+    Rule("FTC223", "mount-hides-image-files", image_stays_visible, JobSpec),
+    Rule("FTC224", "unknown-volume-in-mount", mounted_volumes_exist, JobSpec),
+    Rule("FTC225", "reserved-volume", own_places_stay, JobSpec),
+    Rule("FTC323", "mount-hides-toolkit", toolkit_is_not_hidden, JobSpec, Severity.WARNING),
+    Rule("FTC850", "mount-of-undeclared-volume", mounts_name_volumes, Step),
+    Rule("FTC851", "unmounted-volume", volumes_are_mounted, Run, Severity.WARNING),
+    Rule("FTC854", "init-container-misses-volume", init_containers_see_it, Step, Severity.WARNING),
 )

@@ -252,13 +252,13 @@ def _opens_ports(run: Run) -> bool:
 
 
 RULES = (
-    Rule("FTC344", ports_are_apart, JobSpec, Severity.WARNING),
-    Rule("FTC345", interface_leaves_the_node, JobSpec, Severity.WARNING),
-    Rule("FTC346", adapter_is_given, JobSpec, Severity.WARNING),
-    Rule("FTC347", adapter_is_used, JobSpec, Severity.WARNING),
-    Rule("FTC319", network_stays, JobSpec, Severity.WARNING),
-    Rule("FTC320", memory_can_be_registered, JobSpec, Severity.WARNING),
-    Rule("FTC321", ports_do_not_clash, JobSpec, Severity.WARNING),
-    Rule("FTC322", address_goes_with_the_network, JobSpec),
-    Rule("FTC899", pods_do_not_meet_on_a_node, Run, Severity.WARNING),
+    Rule("FTC344", "rendezvous-port-in-collective-range", ports_are_apart, JobSpec, Severity.WARNING),
+    Rule("FTC345", "node-local-network-interface", interface_leaves_the_node, JobSpec, Severity.WARNING),
+    Rule("FTC346", "rdma-adapter-without-rdma-device", adapter_is_given, JobSpec, Severity.WARNING),
+    Rule("FTC347", "rdma-device-not-used", adapter_is_used, JobSpec, Severity.WARNING),
+    Rule("FTC319", "network-variable-overridden", network_stays, JobSpec, Severity.WARNING),
+    Rule("FTC320", "rdma-needs-ipc-lock", memory_can_be_registered, JobSpec, Severity.WARNING),
+    Rule("FTC321", "host-network-conflict", ports_do_not_clash, JobSpec, Severity.WARNING),
+    Rule("FTC322", "host-ip-and-host-network-go-together", address_goes_with_the_network, JobSpec),
+    Rule("FTC899", "host-network-pods-collide", pods_do_not_meet_on_a_node, Run, Severity.WARNING),
 )

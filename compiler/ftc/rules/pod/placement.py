@@ -70,6 +70,6 @@ def scheduler_places_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC231", one_node_holds_the_pods, JobSpec),
-    Rule("FTC232", scheduler_places_the_pods, JobSpec, Severity.WARNING),
+    Rule("FTC231", "pinned-node-too-small", one_node_holds_the_pods, JobSpec),
+    Rule("FTC232", "no-manual-node-name", scheduler_places_the_pods, JobSpec, Severity.WARNING),
 )

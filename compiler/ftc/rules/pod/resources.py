@@ -298,13 +298,13 @@ def shared_memory_suffices(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC510", requests_fit_limits, JobSpec),
-    Rule("FTC531", sizes_have_a_unit, JobSpec),
-    Rule("FTC302", shm_fits_in_memory, JobSpec),
-    Rule("FTC631", workers_have_processors, JobSpec, Severity.WARNING),
-    Rule("FTC632", threads_have_processors, JobSpec, Severity.WARNING),
-    Rule("FTC633", memory_volumes_fit, JobSpec),
-    Rule("FTC634", processes_have_shared_memory, JobSpec, Severity.WARNING),
-    Rule("FTC860", requests_fit_limits_in_manifests, Step),
-    Rule("FTC858", shared_memory_suffices, Step),
+    Rule("FTC510", "request-differs-from-limit", requests_fit_limits, JobSpec),
+    Rule("FTC531", "quantity-without-unit", sizes_have_a_unit, JobSpec),
+    Rule("FTC302", "shared-memory-exceeds-limit", shm_fits_in_memory, JobSpec),
+    Rule("FTC631", "workers-exceed-cpus", workers_have_processors, JobSpec, Severity.WARNING),
+    Rule("FTC632", "threads-exceed-cpus", threads_have_processors, JobSpec, Severity.WARNING),
+    Rule("FTC633", "memory-volumes-exceed-limit", memory_volumes_fit, JobSpec),
+    Rule("FTC634", "default-shared-memory-too-small", processes_have_shared_memory, JobSpec, Severity.WARNING),
+    Rule("FTC860", "request-exceeds-limit", requests_fit_limits_in_manifests, Step),
+    Rule("FTC858", "shared-memory-too-small", shared_memory_suffices, Step),
 )

@@ -251,12 +251,12 @@ def _wants_number(mismatch: Mismatch) -> bool:
 
 
 OF_FRAGMENTS = (
-    Rule("FTC505", versions_are_supported, JobSpec, needed=True),
-    Rule("FTC506", fragments_are_pods, JobSpec, needed=True),
+    Rule("FTC505", "unsupported-cluster-version", versions_are_supported, JobSpec, needed=True),
+    Rule("FTC506", "invalid-pod-fragment", fragments_are_pods, JobSpec, needed=True),
 )
-OF_CONTAINERS = (Rule("FTC502", containers_fit, JobSpec, needed=True),)
+OF_CONTAINERS = (Rule("FTC502", "container-needs-image", containers_fit, JobSpec, needed=True),)
 RULES = (
-    Rule("FTC801", no_unknown_key, Object),
-    Rule("FTC802", nothing_is_missing, Object),
-    Rule("FTC803", values_fit, Object),
+    Rule("FTC801", "unknown-field", no_unknown_key, Object),
+    Rule("FTC802", "missing-field", nothing_is_missing, Object),
+    Rule("FTC803", "invalid-field-value", values_fit, Object),
 )

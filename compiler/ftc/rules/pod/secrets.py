@@ -364,15 +364,15 @@ def _switch(tool: str, words: tuple[Word, ...]) -> Word | None:
 
 
 RULES = (
-    Rule("FTC601", secrets_are_references, JobSpec),
-    Rule("FTC602", secret_names_hold_references, JobSpec, Severity.WARNING),
-    Rule("FTC603", nothing_turns_verification_off, JobSpec, Severity.WARNING),
-    Rule("FTC604", tokens_travel_encrypted, JobSpec, Severity.WARNING),
-    Rule("FTC605", publishing_is_out_of_sight, JobSpec),
-    Rule("FTC208", transport_is_verified, JobSpec, Severity.WARNING),
-    Rule("FTC890", secrets_are_references_in_manifests, Object),
-    Rule("FTC891", secret_names_hold_references_in_manifests, Step, Severity.WARNING),
-    Rule("FTC892", urls_hold_no_secret, Step, Severity.WARNING),
-    Rule("FTC893", secrets_are_not_traced, Step, Severity.WARNING),
-    Rule("FTC894", certificates_are_verified, Step, Severity.WARNING),
+    Rule("FTC601", "no-inline-secret", secrets_are_references, JobSpec),
+    Rule("FTC602", "secret-variable-needs-reference", secret_names_hold_references, JobSpec, Severity.WARNING),
+    Rule("FTC603", "no-disabled-tls-verification", nothing_turns_verification_off, JobSpec, Severity.WARNING),
+    Rule("FTC604", "no-token-over-plain-http", tokens_travel_encrypted, JobSpec, Severity.WARNING),
+    Rule("FTC605", "no-shared-process-namespace-for-publishing", publishing_is_out_of_sight, JobSpec),
+    Rule("FTC208", "no-insecure-transport", transport_is_verified, JobSpec, Severity.WARNING),
+    Rule("FTC890", "inline-secret-in-manifest", secrets_are_references_in_manifests, Object),
+    Rule("FTC891", "plain-value-of-secret-variable", secret_names_hold_references_in_manifests, Step, Severity.WARNING),
+    Rule("FTC892", "no-token-in-url", urls_hold_no_secret, Step, Severity.WARNING),
+    Rule("FTC893", "no-tracing-of-secrets", secrets_are_not_traced, Step, Severity.WARNING),
+    Rule("FTC894", "tls-verification-disabled-in-script", certificates_are_verified, Step, Severity.WARNING),
 )

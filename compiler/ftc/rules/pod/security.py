@@ -199,6 +199,6 @@ def _identity(pod: Json, path: KeyPath) -> tuple[str, ...]:
 
 
 RULES = (
-    Rule("FTC545", pod_is_restricted, JobSpec),
-    Rule("FTC546", namespace_allows_the_pod, JobSpec, Severity.NOTE),
+    Rule("FTC545", "violates-restricted-pod-security", pod_is_restricted, JobSpec),
+    Rule("FTC546", "violates-baseline-pod-security", namespace_allows_the_pod, JobSpec, Severity.NOTE),
 )

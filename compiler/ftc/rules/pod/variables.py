@@ -130,9 +130,9 @@ _MANY = 10**9
 
 
 RULES = (
-    Rule("FTC511", variables_stay, JobSpec, needed=True),
-    Rule("FTC821", variables_are_given_once, Step, Severity.WARNING),
-    Rule("FTC827", variables_can_be_read, Step, Severity.WARNING),
-    Rule("FTC835", own_values_count, Step),
-    Rule("FTC017", no_string_is_longer_than_linux_takes, Step, Severity.WARNING),
+    Rule("FTC511", "reserved-variable-in-fragment", variables_stay, JobSpec, needed=True),
+    Rule("FTC821", "duplicate-variable", variables_are_given_once, Step, Severity.WARNING),
+    Rule("FTC827", "invalid-variable-name", variables_can_be_read, Step, Severity.WARNING),
+    Rule("FTC835", "variable-overwritten-by-plugin", own_values_count, Step),
+    Rule("FTC017", "argument-exceeds-kernel-limit", no_string_is_longer_than_linux_takes, Step, Severity.WARNING),
 )

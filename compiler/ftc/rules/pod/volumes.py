@@ -291,13 +291,13 @@ def _is_lost(step: Step, path: str, start: int) -> bool:
 
 
 RULES = (
-    Rule("FTC586", claim_is_made_once, JobSpec, target="volcano"),
-    Rule("FTC221", result_outlives_the_job, JobSpec, Severity.WARNING),
-    Rule("FTC222", claim_has_room, JobSpec),
-    Rule("FTC852", claims_reach_all_pods, Run),
-    Rule("FTC853", job_volumes_are_whole, Job),
-    Rule("FTC855", volumes_have_one_source, Pod),
-    Rule("FTC856", files_are_there, Step),
-    Rule("FTC859", names_are_spelt_right, Job, Severity.WARNING),
-    Rule("FTC857", result_outlives_the_job_in_manifests, Run, Severity.NOTE),
+    Rule("FTC586", "reapplied-job-loses-claim", claim_is_made_once, JobSpec, target="volcano"),
+    Rule("FTC221", "result-deleted-with-job", result_outlives_the_job, JobSpec, Severity.WARNING),
+    Rule("FTC222", "claim-smaller-than-required-free-space", claim_has_room, JobSpec),
+    Rule("FTC852", "claim-cannot-attach-to-several-nodes", claims_reach_all_pods, Run),
+    Rule("FTC853", "invalid-job-volume", job_volumes_are_whole, Job),
+    Rule("FTC855", "volume-with-several-sources", volumes_have_one_source, Pod),
+    Rule("FTC856", "missing-config-map-key", files_are_there, Step),
+    Rule("FTC859", "misspelled-reference", names_are_spelt_right, Job, Severity.WARNING),
+    Rule("FTC857", "result-lost-with-job", result_outlives_the_job_in_manifests, Run, Severity.NOTE),
 )

@@ -94,6 +94,6 @@ def _is_yaml(word: Word) -> bool:
 
 
 RULES = (
-    Rule("FTC875", named_files_are_there, Run),
-    Rule("FTC878", named_configs_are_there, Run),
+    Rule("FTC875", "missing-file-in-training-config", named_files_are_there, Run),
+    Rule("FTC878", "missing-script-or-config", named_configs_are_there, Run),
 )

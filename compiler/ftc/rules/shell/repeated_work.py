@@ -173,8 +173,8 @@ def trainings_outlive_a_push(run: Run) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC886", one_pod_fetches, Run, Severity.WARNING),
-    Rule("FTC887", directories_are_whole, Run, Severity.WARNING),
-    Rule("FTC888", one_pod_finishes, Run, Severity.WARNING),
-    Rule("FTC889", trainings_outlive_a_push, Run, Severity.NOTE),
+    Rule("FTC886", "download-race-on-shared-volume", one_pod_fetches, Run, Severity.WARNING),
+    Rule("FTC887", "incomplete-download-taken-for-complete", directories_are_whole, Run, Severity.WARNING),
+    Rule("FTC888", "merge-or-push-on-every-rank", one_pod_finishes, Run, Severity.WARNING),
+    Rule("FTC889", "failed-push-fails-training", trainings_outlive_a_push, Run, Severity.NOTE),
 )

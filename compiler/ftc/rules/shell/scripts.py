@@ -136,8 +136,8 @@ def numbers_are_there(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC882", scripts_are_read, Step),
-    Rule("FTC883", failures_are_seen, Step, Severity.WARNING),
-    Rule("FTC884", pipes_keep_the_failure, Step, Severity.WARNING),
-    Rule("FTC885", numbers_are_there, Step, Severity.WARNING),
+    Rule("FTC882", "shell-syntax-error", scripts_are_read, Step),
+    Rule("FTC883", "training-failure-ignored", failures_are_seen, Step, Severity.WARNING),
+    Rule("FTC884", "pipe-hides-failure", pipes_keep_the_failure, Step, Severity.WARNING),
+    Rule("FTC885", "unset-variable-in-numeric-test", numbers_are_there, Step, Severity.WARNING),
 )

@@ -111,10 +111,10 @@ def base_has_a_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC410", image_is_for_a_trainer, JobSpec, target="image", needed=True),
-    Rule("FTC411", hardware_has_a_base, JobSpec, target="image", needed=True),
-    Rule("FTC412", pair_has_pins, JobSpec, target="image", needed=True),
-    Rule("FTC413", image_has_a_name_of_its_own, JobSpec, Severity.WARNING, target="image"),
-    Rule("FTC414", packages_have_pins, JobSpec, target="image"),
-    Rule("FTC415", base_has_a_version, JobSpec, Severity.WARNING, target="image"),
+    Rule("FTC410", "image-target-needs-trainer", image_is_for_a_trainer, JobSpec, target="image", needed=True),
+    Rule("FTC411", "hardware-needs-base-image", hardware_has_a_base, JobSpec, target="image", needed=True),
+    Rule("FTC412", "versions-without-pins", pair_has_pins, JobSpec, target="image", needed=True),
+    Rule("FTC413", "built-image-not-used", image_has_a_name_of_its_own, JobSpec, Severity.WARNING, target="image"),
+    Rule("FTC414", "package-without-pin", packages_have_pins, JobSpec, target="image"),
+    Rule("FTC415", "base-image-needs-version", base_has_a_version, JobSpec, Severity.WARNING, target="image"),
 )

@@ -151,7 +151,7 @@ def _help(training: Training, room: Room) -> str:
 
 
 RULES = (
-    Rule("FTC701", weights_fit, JobSpec),
-    Rule("FTC702", training_fits, JobSpec, Severity.WARNING),
-    Rule("FTC703", host_has_room, JobSpec, Severity.WARNING),
+    Rule("FTC701", "weights-exceed-device-memory", weights_fit, JobSpec),
+    Rule("FTC702", "training-exceeds-device-memory", training_fits, JobSpec, Severity.WARNING),
+    Rule("FTC703", "host-memory-too-small", host_has_room, JobSpec, Severity.WARNING),
 )

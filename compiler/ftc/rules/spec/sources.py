@@ -166,10 +166,10 @@ def result_has_a_place_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding
 
 
 RULES = (
-    Rule("FTC251", trainer_downloads_by_itself, JobSpec, needed=True),
-    Rule("FTC252", hub_dataset_is_described, JobSpec, needed=True),
-    Rule("FTC253", one_hub_is_asked, JobSpec, needed=True),
-    Rule("FTC254", hub_can_be_asked, JobSpec),
-    Rule("FTC255", buckets_fit_certificates, JobSpec, Severity.WARNING),
-    Rule("FTC256", result_has_a_place_of_its_own, JobSpec, Severity.WARNING),
+    Rule("FTC251", "unstaged-model-not-downloaded", trainer_downloads_by_itself, JobSpec, needed=True),
+    Rule("FTC252", "hub-dataset-not-described", hub_dataset_is_described, JobSpec, needed=True),
+    Rule("FTC253", "several-hubs-or-tokens", one_hub_is_asked, JobSpec, needed=True),
+    Rule("FTC254", "hub-disabled-by-variable", hub_can_be_asked, JobSpec),
+    Rule("FTC255", "bucket-name-breaks-certificate", buckets_fit_certificates, JobSpec, Severity.WARNING),
+    Rule("FTC256", "output-overlaps-input", result_has_a_place_of_its_own, JobSpec, Severity.WARNING),
 )

@@ -292,16 +292,16 @@ def _help(owner: str, size: int) -> str:
 
 
 RULES = (
-    Rule("FTC201", nodes_share_workspace, JobSpec),
-    Rule("FTC202", claims_reach_all_nodes, JobSpec),
-    Rule("FTC203", cache_is_reachable, JobSpec),
-    Rule("FTC204", mounts_do_not_clash, JobSpec),
-    Rule("FTC205", paths_are_mounted, JobSpec),
-    Rule("FTC206", dataset_cache_is_written_once, JobSpec),
-    Rule("FTC209", result_is_kept, JobSpec, Severity.WARNING),
-    Rule("FTC241", claim_has_a_size, JobSpec, target="storage", needed=True),
-    Rule("FTC242", written_volumes_can_be_written, JobSpec),
-    Rule("FTC243", copy_has_room, JobSpec, Severity.WARNING),
-    Rule("FTC226", cache_has_room, JobSpec),
-    Rule("FTC227", workspace_has_room, JobSpec, Severity.WARNING),
+    Rule("FTC201", "nodes-need-shared-workspace", nodes_share_workspace, JobSpec),
+    Rule("FTC202", "claim-needs-multi-node-access", claims_reach_all_nodes, JobSpec),
+    Rule("FTC203", "cache-unreachable-for-init-containers", cache_is_reachable, JobSpec),
+    Rule("FTC204", "overlapping-mount-paths", mounts_do_not_clash, JobSpec),
+    Rule("FTC205", "read-path-on-empty-volume", paths_are_mounted, JobSpec),
+    Rule("FTC206", "dataset-cache-write-race", dataset_cache_is_written_once, JobSpec),
+    Rule("FTC209", "result-lost-with-pod", result_is_kept, JobSpec, Severity.WARNING),
+    Rule("FTC241", "claim-needs-size", claim_has_a_size, JobSpec, target="storage", needed=True),
+    Rule("FTC242", "read-only-workspace-or-cache", written_volumes_can_be_written, JobSpec),
+    Rule("FTC243", "memory-too-small-for-model-copy", copy_has_room, JobSpec, Severity.WARNING),
+    Rule("FTC226", "cache-volume-too-small", cache_has_room, JobSpec),
+    Rule("FTC227", "workspace-volume-too-small", workspace_has_room, JobSpec, Severity.WARNING),
 )

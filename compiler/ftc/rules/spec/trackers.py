@@ -42,4 +42,4 @@ def _variables(spec: JobSpec) -> Iterator[str]:
         yield from (variable["name"] for variable in container.get("env", []))
 
 
-RULES = (Rule("FTC471", cloud_has_a_key, JobSpec, Severity.WARNING),)
+RULES = (Rule("FTC471", "tracker-needs-api-key", cloud_has_a_key, JobSpec, Severity.WARNING),)

@@ -287,14 +287,14 @@ def _flag(word: Word) -> str:
     return found[1] if found and (word.literal.startswith("--") or found[2]) else ""
 
 
-OF_FILES = (Rule("FTC901", commands_have_what_they_need, Arguments),)
+OF_FILES = (Rule("FTC901", "missing-model-or-dataset", commands_have_what_they_need, Arguments),)
 RULES = (
-    Rule("FTC404", arguments_are_known, Arguments),
-    Rule("FTC405", template_is_known, Arguments),
-    Rule("FTC464", loader_has_workers, Training),
-    Rule("FTC465", numbers_are_in_range, Training),
-    Rule("FTC466", training_trains, Training, Severity.WARNING),
-    Rule("FTC473", sequences_fit_the_model, Training, Severity.WARNING),
-    Rule("FTC880", configs_are_yaml, Config),
-    Rule("FTC881", flags_are_known, Step),
+    Rule("FTC404", "unknown-argument", arguments_are_known, Arguments),
+    Rule("FTC405", "unknown-template", template_is_known, Arguments),
+    Rule("FTC464", "worker-option-needs-workers", loader_has_workers, Training),
+    Rule("FTC465", "argument-out-of-range", numbers_are_in_range, Training),
+    Rule("FTC466", "training-without-steps", training_trains, Training, Severity.WARNING),
+    Rule("FTC473", "sequence-exceeds-model-context", sequences_fit_the_model, Training, Severity.WARNING),
+    Rule("FTC880", "malformed-training-config", configs_are_yaml, Config),
+    Rule("FTC881", "unknown-trainer-option", flags_are_known, Step),
 )

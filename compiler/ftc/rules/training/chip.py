@@ -154,12 +154,12 @@ def arguments_of(spec: JobSpec) -> dict[str, object]:
 
 
 RULES = (
-    Rule("FTC324", chip_is_driven, JobSpec),
-    Rule("FTC325", image_holds_the_trainer, JobSpec, Severity.WARNING),
-    Rule("FTC326", image_is_named, JobSpec, Severity.WARNING),
-    Rule("FTC327", image_is_for_the_chip, JobSpec),
-    Rule("FTC337", deepspeed_drives_the_chip, JobSpec),
-    Rule("FTC340", first_fsdp_has_a_device, JobSpec),
-    Rule("FTC338", backend_of_the_chip, JobSpec, Severity.WARNING),
-    Rule("FTC339", feature_is_for_the_chip, JobSpec, Severity.WARNING),
+    Rule("FTC324", "chip-unsupported-by-trainer", chip_is_driven, JobSpec),
+    Rule("FTC325", "image-needs-trainer-for-chip", image_holds_the_trainer, JobSpec, Severity.WARNING),
+    Rule("FTC326", "placeholder-image", image_is_named, JobSpec, Severity.WARNING),
+    Rule("FTC327", "official-image-for-other-hardware", image_is_for_the_chip, JobSpec),
+    Rule("FTC337", "deepspeed-unsupported-by-chip", deepspeed_drives_the_chip, JobSpec),
+    Rule("FTC340", "fsdp1-needs-accelerator", first_fsdp_has_a_device, JobSpec),
+    Rule("FTC338", "backend-unsupported-by-chip", backend_of_the_chip, JobSpec, Severity.WARNING),
+    Rule("FTC339", "feature-unsupported-by-chip", feature_is_for_the_chip, JobSpec, Severity.WARNING),
 )

@@ -293,15 +293,15 @@ def template_is_of_the_model(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC406", dataset_is_described, Training),
-    Rule("FTC450", evaluation_data_is_described, Training),
-    Rule("FTC451", entries_are_well_formed, Training),
-    Rule("FTC452", entries_have_known_keys, Training, Severity.WARNING),
-    Rule("FTC453", ranking_fits_the_stage, Training),
-    Rule("FTC454", columns_are_named, Training),
-    Rule("FTC455", tags_are_named, Training),
-    Rule("FTC470", split_is_of_a_repository, Training),
-    Rule("FTC472", parts_are_of_a_repository, Training, Severity.WARNING),
-    Rule("FTC456", media_have_a_template, Training),
-    Rule("FTC457", template_is_of_the_model, Training, Severity.WARNING),
+    Rule("FTC406", "dataset-not-described", dataset_is_described, Training),
+    Rule("FTC450", "evaluation-dataset-not-described", evaluation_data_is_described, Training),
+    Rule("FTC451", "malformed-dataset-entry", entries_are_well_formed, Training),
+    Rule("FTC452", "unknown-dataset-entry-key", entries_have_known_keys, Training, Severity.WARNING),
+    Rule("FTC453", "preference-data-needs-preference-stage", ranking_fits_the_stage, Training),
+    Rule("FTC454", "missing-dataset-columns", columns_are_named, Training),
+    Rule("FTC455", "missing-conversation-tags", tags_are_named, Training),
+    Rule("FTC470", "split-needs-hub-dataset", split_is_of_a_repository, Training),
+    Rule("FTC472", "subset-needs-hub-dataset", parts_are_of_a_repository, Training, Severity.WARNING),
+    Rule("FTC456", "media-need-multimodal-template", media_have_a_template, Training),
+    Rule("FTC457", "template-of-another-model", template_is_of_the_model, Training, Severity.WARNING),
 )

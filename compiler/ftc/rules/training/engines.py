@@ -341,17 +341,17 @@ def accelerate_knows_its_keys(file: AccelerateFile) -> Iterator[Finding]:
 
 
 OF_FILES = (
-    Rule("FTC829", deepspeed_knows_its_settings, DeepSpeedFile),
-    Rule("FTC900", accelerate_knows_its_keys, AccelerateFile),
+    Rule("FTC829", "unknown-deepspeed-setting", deepspeed_knows_its_settings, DeepSpeedFile),
+    Rule("FTC900", "unknown-accelerate-setting", accelerate_knows_its_keys, AccelerateFile),
 )
 RULES = (
-    Rule("FTC436", zero3_shards_what_it_can, Training),
-    Rule("FTC437", quantized_weights_are_left_alone, Training),
-    Rule("FTC438", bits_fit_the_method, Training),
-    Rule("FTC439", quantization_happens, Training, Severity.WARNING),
-    Rule("FTC440", deepspeed_agrees, Training),
-    Rule("FTC469", offload_has_a_part, Training),
-    Rule("FTC474", stage_0_steps_are_whole, Training),
-    Rule("FTC475", fsdp1_shards_one_type, Training),
-    Rule("FTC476", checkpoints_are_not_reentrant, Training),
+    Rule("FTC436", "zero3-unsupported-feature", zero3_shards_what_it_can, Training),
+    Rule("FTC437", "quantized-weights-trained-or-sharded", quantized_weights_are_left_alone, Training),
+    Rule("FTC438", "unsupported-quantization-bits", bits_fit_the_method, Training),
+    Rule("FTC439", "quantization-method-needs-quantized-model", quantization_happens, Training, Severity.WARNING),
+    Rule("FTC440", "deepspeed-contradicts-arguments", deepspeed_agrees, Training),
+    Rule("FTC469", "optimizer-offload-needs-zero", offload_has_a_part, Training),
+    Rule("FTC474", "zero-stage-0-with-bf16", stage_0_steps_are_whole, Training),
+    Rule("FTC475", "fsdp1-with-quantized-weights", fsdp1_shards_one_type, Training),
+    Rule("FTC476", "ddp-with-reentrant-checkpointing", checkpoints_are_not_reentrant, Training),
 )

@@ -105,8 +105,8 @@ def export_is_of_the_training(run: Run) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC105", merge_needs_adapter, JobSpec),
-    Rule("FTC108", whole_weights_are_quantized, JobSpec),
-    Rule("FTC109", calibration_is_read, JobSpec),
-    Rule("FTC819", export_is_of_the_training, Run, Severity.WARNING),
+    Rule("FTC105", "merge-needs-lora-adapter", merge_needs_adapter, JobSpec),
+    Rule("FTC108", "quantized-export-needs-whole-weights", whole_weights_are_quantized, JobSpec),
+    Rule("FTC109", "unreadable-calibration-data", calibration_is_read, JobSpec),
+    Rule("FTC819", "export-differs-from-training", export_is_of_the_training, Run, Severity.WARNING),
 )

@@ -157,4 +157,4 @@ def _row(name: str) -> _Read | None:
     return exact.get(name) or next(begins, None)
 
 
-RULES = (Rule("FTC463", arguments_are_read, Training, Severity.WARNING),)
+RULES = (Rule("FTC463", "ineffective-argument", arguments_are_read, Training, Severity.WARNING),)

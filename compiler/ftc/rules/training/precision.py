@@ -216,16 +216,16 @@ def precision_of_the_chip_in_manifests(config: Config) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC305", one_precision, Training),
-    Rule("FTC333", attention_of_the_release, Training),
-    Rule("FTC328", precision_is_known, JobSpec, Severity.WARNING),
-    Rule("FTC329", pure_precision_of_the_chip, JobSpec),
-    Rule("FTC330", precision_is_mixed, JobSpec, Severity.WARNING),
-    Rule("FTC331", eight_bits_of_the_chip, JobSpec),
-    Rule("FTC332", attention_of_the_chip, JobSpec),
-    Rule("FTC334", attention_is_in_the_image, JobSpec, Severity.WARNING),
-    Rule("FTC335", bits_of_the_chip, JobSpec),
-    Rule("FTC336", bits_are_known, JobSpec, Severity.WARNING),
-    Rule("FTC306", precision_of_the_chip, JobSpec),
-    Rule("FTC877", precision_of_the_chip_in_manifests, Config, Severity.WARNING),
+    Rule("FTC305", "conflicting-precisions", one_precision, Training),
+    Rule("FTC333", "attention-unsupported-by-release", attention_of_the_release, Training),
+    Rule("FTC328", "precision-not-known-for-chip", precision_is_known, JobSpec, Severity.WARNING),
+    Rule("FTC329", "pure-bf16-unsupported-by-chip", pure_precision_of_the_chip, JobSpec),
+    Rule("FTC330", "full-precision-on-accelerator", precision_is_mixed, JobSpec, Severity.WARNING),
+    Rule("FTC331", "fp8-unsupported-by-chip", eight_bits_of_the_chip, JobSpec),
+    Rule("FTC332", "attention-unsupported-by-chip", attention_of_the_chip, JobSpec),
+    Rule("FTC334", "attention-missing-from-image", attention_is_in_the_image, JobSpec, Severity.WARNING),
+    Rule("FTC335", "bitsandbytes-unsupported-by-chip", bits_of_the_chip, JobSpec),
+    Rule("FTC336", "bitsandbytes-not-known-for-chip", bits_are_known, JobSpec, Severity.WARNING),
+    Rule("FTC306", "precision-unsupported-by-chip", precision_of_the_chip, JobSpec),
+    Rule("FTC877", "unsupported-precision", precision_of_the_chip_in_manifests, Config, Severity.WARNING),
 )

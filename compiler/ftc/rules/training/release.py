@@ -120,9 +120,9 @@ def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC401", versions_fit, JobSpec),
-    Rule("FTC402", versions_are_known, JobSpec, Severity.WARNING),
-    Rule("FTC403", owned_by_ftc, JobSpec, needed=True),
-    Rule("FTC407", no_references, JobSpec),
-    Rule("FTC408", model_is_known, JobSpec),
+    Rule("FTC401", "incompatible-trainer-versions", versions_fit, JobSpec),
+    Rule("FTC402", "unknown-trainer-version", versions_are_known, JobSpec, Severity.WARNING),
+    Rule("FTC403", "reserved-argument", owned_by_ftc, JobSpec, needed=True),
+    Rule("FTC407", "no-references-in-arguments", no_references, JobSpec),
+    Rule("FTC408", "model-unsupported-by-transformers", model_is_known, JobSpec),
 )

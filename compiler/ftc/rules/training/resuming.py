@@ -148,11 +148,11 @@ def restarts_go_on_in_manifests(config: Config) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC143", checkpoint_at_a_signal_is_whole, Training, Severity.WARNING),
-    Rule("FTC448", new_runs_start_anew, Training),
-    Rule("FTC449", stages_resume, Training, Severity.WARNING),
-    Rule("FTC207", restarts_resume, JobSpec),
-    Rule("FTC210", restarts_find_checkpoints, JobSpec, Severity.WARNING),
-    Rule("FTC137", restarts_go_on, JobSpec, Severity.WARNING),
-    Rule("FTC876", restarts_go_on_in_manifests, Config, Severity.WARNING),
+    Rule("FTC143", "incomplete-checkpoint-on-signal", checkpoint_at_a_signal_is_whole, Training, Severity.WARNING),
+    Rule("FTC448", "new-run-resumes-own-checkpoint", new_runs_start_anew, Training),
+    Rule("FTC449", "stage-cannot-resume", stages_resume, Training, Severity.WARNING),
+    Rule("FTC207", "restart-does-not-resume", restarts_resume, JobSpec),
+    Rule("FTC210", "checkpoints-lost-on-restart", restarts_find_checkpoints, JobSpec, Severity.WARNING),
+    Rule("FTC137", "restart-needs-resumable-checkpoint", restarts_go_on, JobSpec, Severity.WARNING),
+    Rule("FTC876", "restart-needs-resume", restarts_go_on_in_manifests, Config, Severity.WARNING),
 )

@@ -34,4 +34,4 @@ def test_what_it_leaves_is_not(pair: Pair) -> None:
 def test_a_note_refuses_nothing() -> None:
     said = ftc("compile", "pod.metadata.name=train")
     assert said.exit_code == 0
-    assert "note[FTC641]" in said.stderr
+    assert "note[FTC641 metadata-overwritten-by-volcano]" in said.stderr

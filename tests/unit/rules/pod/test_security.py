@@ -87,11 +87,11 @@ def test_what_it_allows_is_not(pair: Pair) -> None:
 def test_what_a_network_needs_is_a_note_under_baseline() -> None:
     said = ftc("compile", "network=rdma")
     assert said.exit_code == 0
-    assert "note[FTC546]" in said.stderr
+    assert "note[FTC546 violates-baseline-pod-security]" in said.stderr
 
 
 @pytest.mark.parametrize(("target", "noted"), [("volcano", True), ("job", True), ("image", False), ("storage", False)])
 def test_a_note_is_for_those_who_compile_a_manifest(target: str, noted: bool) -> None:  # noqa: FBT001
     said = ftc("compile", "-t", target, "network=rdma")
     assert said.exit_code == 0
-    assert ("note[FTC546]" in said.stderr) == noted
+    assert ("note[FTC546 violates-baseline-pod-security]" in said.stderr) == noted

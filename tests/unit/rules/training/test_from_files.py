@@ -95,7 +95,10 @@ def test_an_engine_is_judged_where_it_is_written() -> None:
     (found,) = judged("deepspeed:\n  zero_optimization: {stage: 2}\n  gradient_cliping: 1.0\n")
     assert (found.code, found.path) == ("FTC829", ("deepspeed", "gradient_cliping"))
     said = ftc("compile", "engine=deepspeed-z2", "devices=2", "engine.config.gradient_cliping=1.0")
-    assert "error[FTC829]: engine.config.gradient_cliping: DeepSpeed has no setting" in said.stderr
+    assert (
+        "error[FTC829 unknown-deepspeed-setting]: engine.config.gradient_cliping: DeepSpeed has no setting"
+        in said.stderr
+    )
     ignored = ("engine=deepspeed-z2", "devices=2", "engine.config.gradient_cliping=1.0", "--ignore", "FTC829")
     assert ftc("compile", *ignored).exit_code == 0
 
