@@ -258,4 +258,4 @@ def test_a_code_may_be_its_number_alone() -> None:
 
 
 def test_of_a_code_that_is_not_there_no_list_is_printed() -> None:
-    assert ftc("rule", "gang").stderr == "ftc: there is no code 'gang'; `ftc rule` lists all\n"
+    assert ftc("rule", "nonsense").stderr == "ftc: no rule is about 'nonsense'; `ftc rule` lists all\n"
