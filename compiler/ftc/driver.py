@@ -9,8 +9,6 @@ from typing import Any
 
 import msgspec
 
-from ftc import checks
-from ftc.checks.silence import ignores, silenced
 from ftc.compose import Composed, Conf, compose
 from ftc.diagnostics.follow_ups import without_follow_ups
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
@@ -21,6 +19,8 @@ from ftc.plan import files
 from ftc.plan.build import plan
 from ftc.plan.types import RunPlan
 from ftc.resources import directory
+from ftc.rules.check import check
+from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import keeps_text, settle_kinds
 from ftc.targets import RUNS, TARGETS, outputs
@@ -141,8 +141,8 @@ def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
     request = state.request
-    found = checks.check(state.spec, state.run, state.composed, request.targets)
-    ignored = ignores(state.spec, state.composed, request.ignore)
+    found = check(state.spec, state.run, state.composed.position, request.targets)
+    ignored = ignores(state.spec, state.composed.position, request.ignore)
     left = silenced(found, ignored, request.targets) if ignored else found
     return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
 

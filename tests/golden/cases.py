@@ -11,11 +11,11 @@ from pathlib import Path
 import yaml
 from click.testing import CliRunner, Result
 
-from ftc.checks.pages import pages as spec_pages
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
 from ftc.driver import Request, State, compile_job
+from ftc.rules.pages import of_compile
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCENARIOS = ROOT / "golden" / "scenarios"
@@ -89,7 +89,7 @@ def image(command: str) -> str:
 
 def corpus() -> dict[Path, str]:
     """The examples of every page: `bad` is found with the code, `good` beside it is not."""
-    pages = [page for page in spec_pages().values() if page.wrong is not None]
+    pages = [page for page in of_compile().values() if page.wrong is not None]
     bad = {CORPUS / "bad" / f"{page.code}.err": page.wrong or "" for page in pages}
     return bad | {CORPUS / "good" / f"{page.code}.err": page.right or "" for page in pages}
 

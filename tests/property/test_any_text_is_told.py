@@ -8,11 +8,11 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftc.checks.pages import pages
 from ftc.diagnostics import render_github, render_json, render_sarif, render_text
 from ftc.diagnostics.model import Diagnostic, Position, Related
+from ftc.rules.pages import of_compile
 
-PAGES = pages()
+PAGES = of_compile()
 # Surrogates too: they stand for the bytes of a command line that are not UTF-8.
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=200) | st.sampled_from(
     [

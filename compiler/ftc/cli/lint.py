@@ -13,7 +13,6 @@ from ftc.cli.options import Reporting, refuse, report, reporting
 from ftc.diagnostics.codes import SILENCES_NOTHING, UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output_schemas import kubernetes_versions, volcano_versions
-from ftc.rules.aliases import meant
 from ftc.source import MAX_STREAM_BYTES
 from ftc.spec.job import Trainer
 from ftc.trainer import release
@@ -114,6 +113,8 @@ def _inside(directory: Path) -> list[Path]:
 
 def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
     """What is left of the findings when the ignored ones are gone, as severe as was asked for."""
+    from ftc.rules.catalogue import meant  # noqa: PLC0415 - every rule, which `--help` need not load
+
     codes = {one.code for one in found}
     ignored = {code for given in how.ignore for code in meant(given)}
     unused = [] if UNREADABLE in codes else sorted(code for code in set(how.ignore) if not codes & {*meant(code)})

@@ -75,11 +75,12 @@ def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`FTC30` completes to `FTC301`, with what it stands for."""
-    from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
+    """`FTC30` completes to `FTC301`, and `gang` to `gang-not-possible`, with what must hold."""
+    from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
 
-    known = pages().values()
-    return [CompletionItem(page.code, help=page.title) for page in known if page.code.startswith(incomplete.upper())]
+    words = [(word, page.title) for page in pages().values() for word in (page.code, page.name)]
+    begun = incomplete.casefold()
+    return [CompletionItem(word, help=title) for word, title in words if word.casefold().startswith(begun)]
 
 
 def reporting(function: _F) -> _F:
@@ -100,10 +101,10 @@ def reporting(function: _F) -> _F:
         "--ignore",
         "ignored",
         multiple=True,
-        metavar="CODE",
+        metavar="RULE",
         callback=_silenceable,
         shell_complete=complete_code,
-        help="Say nothing of a rule, FTC301 (see `ftc rule`). May be given several times.",
+        help="Say nothing of a rule, by its name or code (see `ftc rule`). May be given several times.",
     )(command)
     return click.option(
         "--format",
@@ -116,18 +117,18 @@ def reporting(function: _F) -> _F:
 
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
-    """The codes, if they are of rules that can be silenced."""
+    """The codes and names, if they are of rules that can be silenced."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
-        from ftc.lint.rules import CODES  # noqa: PLC0415 - the same
         from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+        from ftc.rules.catalogue import OF_MANIFESTS  # noqa: PLC0415 - the same
 
-        known = CODES | ALIASES.keys()
+        known = {word for rule in OF_MANIFESTS for word in (rule.code, rule.name)} | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
             raise click.BadParameter(f"lint has no rule {code}; {help_}", ctx, param)
     elif codes:
-        from ftc.checks.silence import advice, problem  # noqa: PLC0415 - the same
+        from ftc.rules.suppressions import advice, problem  # noqa: PLC0415 - the same
 
         for code in [code for code in codes if problem(code)]:
             raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)

@@ -43,7 +43,7 @@ def text(
         case "github":
             return render_github.render(diagnostics)
         case "sarif":
-            from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, for this format only
+            from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, for this format only
 
             return render_sarif.render(diagnostics, pages(), exit_code)
     return render_text.render(diagnostics, _sources(texts), _styled if colour else _plain)

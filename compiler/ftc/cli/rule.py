@@ -2,47 +2,77 @@
 
 from __future__ import annotations
 
+import re
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
 
 from ftc.cli.options import complete_code, refuse
 from ftc.diagnostics.model import nearest
-from ftc.rules.aliases import ALIASES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from ftc.diagnostics.page import Page
 
 
 @click.command("rule")
-@click.argument("code", required=False, shell_complete=complete_code)
-def command(code: str | None) -> None:
-    """Print the page of CODE: what must hold, why, and how to write it right; without CODE, list all.
+@click.argument("words", nargs=-1, metavar="[RULE|WORD]...", shell_complete=complete_code)
+def command(words: tuple[str, ...]) -> None:
+    """Print the page of each RULE, a name or a code: what must hold, why, and how to write it right.
+
+    Without RULE, list all, by group. A WORD that is not a rule lists the rules of that group, or those whose pages have
+    the word.
 
     \b
       ftc rule
       ftc rule FTC301
+      ftc rule neat-packing-needs-batch-size-1 FTC301
+      ftc rule memory
     """
-    from ftc.cli.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
-    from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
-    from ftc.lint.pages import with_example  # noqa: PLC0415 - the same
+    from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
 
     known = pages()
-    if code is None:
-        click.echo("".join(_row(page) for page in known.values()), nl=False)
-        return
-    name = f"FTC{code}" if code.isdecimal() else code.upper()
-    if name in ALIASES:
-        click.echo("\n".join(_moved(name, known)))
-        return
-    if name not in known:
-        refuse(f"there is no code '{code}'; {nearest(name, known) or '`ftc rule` lists all'}")
-    click.echo(render(with_example(known[name])), nl=False)
+    shown = [_shown(word, known) for word in words] or [_listed(known.values())]
+    click.echo("\n".join(shown), nl=False)
 
 
-def _moved(name: str, known: dict[str, Page]) -> list[str]:
-    return [f"{name} is now judged under:", "", *(_row(known[code]).rstrip("\n") for code in ALIASES[name])]
+def _shown(word: str, known: dict[str, Page]) -> str:
+    """The page of a rule, the rules that an old code is now judged under, or those that a word is about."""
+    from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
+    from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+    from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
+
+    codes = {page.name: code for code, page in known.items()}
+    code = codes.get(word.lower()) or (f"FTC{word}" if word.isdecimal() else word.upper())
+    if code in known:
+        return render(with_example(known[code]))
+    if code in ALIASES:
+        return "".join((f"{code} is now judged under:\n\n", *_rows([known[one] for one in ALIASES[code]])))
+    if code.startswith("FTC"):
+        refuse(f"there is no code '{word}'; {nearest(code, known) or '`ftc rule` lists all'}")
+    return _listed(_about(word, known.values())) or refuse(
+        f"no rule is about '{word}'; {nearest(word, codes) or '`ftc rule` lists all'}"
+    )
 
 
-def _row(page: Page) -> str:
-    return f"{page.code}  {page.severity.value:7}  {page.title}\n"
+def _about(word: str, known: Iterable[Page]) -> list[Page]:
+    """The rules of a group, or those that have a word in their name or on their page."""
+    of_group = [page for page in known if page.group == word.lower()]
+    begins = re.compile(rf"\b{re.escape(word)}", re.IGNORECASE)
+    return of_group or [page for page in known if begins.search(f"{page.name} {page.title} {page.why}")]
+
+
+def _listed(found: Iterable[Page]) -> str:
+    from ftc.rules.pages import ORDER  # noqa: PLC0415 - the same
+
+    ordered = sorted(found, key=lambda page: ORDER.index(page.group))
+    groups = [(group, [*rows]) for group, rows in groupby(ordered, key=lambda page: page.group)]
+    return "\n".join("".join((f"{group}:\n", *_rows(rows))) for group, rows in groups)
+
+
+def _rows(found: list[Page]) -> Iterator[str]:
+    wide = max(len(page.name) for page in found)
+    for page in found:
+        yield f"  {page.code}  {page.severity.value:7}  {page.name:{wide}}  {page.title}\n"

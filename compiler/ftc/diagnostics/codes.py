@@ -1,4 +1,4 @@
-"""The codes of composition and of validation, with their pages; a rule's code stands with the rule."""
+"""The codes of composition and of validation, with their names and pages; those of a rule are with the rule."""
 
 NOT_AN_OVERRIDE = "FTC001"
 UNREADABLE = "FTC002"
@@ -13,6 +13,22 @@ NO_OPTIONS = "FTC013"
 NO_RULE = "FTC014"
 SILENCES_NOTHING = "FTC015"
 TOO_LARGE = "FTC016"
+
+NAMES = {
+    NOT_AN_OVERRIDE: "invalid-override",
+    UNREADABLE: "unreadable-file",
+    CHOICE: "unknown-option",
+    UNRESOLVED: "unresolved-reference",
+    NO_VALUE: "missing-value",
+    RESOLVER: "no-resolvers",
+    UNKNOWN_KEY: "unknown-key",
+    REQUIRED: "missing-key",
+    VALUE: "invalid-value",
+    NO_OPTIONS: "missing-defaults",
+    NO_RULE: "unknown-suppression",
+    SILENCES_NOTHING: "unused-suppression",
+    TOO_LARGE: "expansion-too-large",
+}
 
 TEXTS = {
     NOT_AN_OVERRIDE: """An override is group=option or key.path=value.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from ftc.diagnostics.codes import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -42,9 +44,10 @@ class Related(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
-    """One finding; `code` is stable, `help` says what to do.
+    """One finding; `code` and `rule`, the name of its rule, are stable; `help` says what to do.
 
-    What is wrong with the command line or the system, and not with the configuration, has no code.
+    What is wrong with the command line or the system, and not with the configuration, has no code. What the passes
+    before the rules report has no rule; `name` has the name of its code.
 
     `at_key` says that the key itself is wrong, not its value. `follows_from` is the key whose finding explains it.
     """
@@ -58,6 +61,17 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     related: tuple[Related, ...] = ()
     at_key: bool = False
     follows_from: KeyPath = ()
+    rule: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the rule or of the code: `gang-not-possible`."""
+        return self.rule or NAMES.get(self.code, "")
+
+    @property
+    def label(self) -> str:
+        """Code and name: `FTC805 gang-not-possible`."""
+        return f"{self.code} {self.name}".rstrip()
 
 
 _TYPE_WORDS = {

@@ -10,13 +10,15 @@ from ftc.diagnostics.model import Severity
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a code; `wrong` and `right` are what one types after `command`.
+    """What there is to say of a rule; `wrong` and `right` are what one types after `command`.
 
-    `example` shows both, where they are files. `target` is the only target that it is checked for. `silenceable` says
-    whether `ignore` may silence it.
+    `group` is the folder of the rule. `example` shows both, if they are files. `target` is the only target that it is
+    checked for. `silenceable` says whether `ignore` may silence it.
     """
 
     code: str
+    name: str = ""
+    group: str = ""
     title: str
     why: str
     wrong: str | None = None
@@ -43,7 +45,7 @@ def _one_line(text: str) -> str:
 
 def render(page: Page) -> str:
     """The page as text."""
-    parts = [f"{page.code} ({page.severity.value}): {page.title}", page.why]
+    parts = [f"{page.code} {page.name} ({page.severity.value}): {page.title}", page.why]
     if page.example:
         parts.append(page.example)
     elif page.wrong is not None and page.right is not None:
@@ -58,5 +60,5 @@ def render(page: Page) -> str:
 def _silence(page: Page) -> str:
     if not page.silenceable:
         return "It cannot be silenced: ftc itself relies on it."
-    in_spec = f", or `ignore: [{page.code}]` in the spec" if page.command == "ftc compile" else ""
-    return f"To silence it: --ignore {page.code}{in_spec}."
+    in_spec = f", or `ignore: [{page.name}]` in the spec" if page.command == "ftc compile" else ""
+    return f"To silence it: --ignore {page.name}{in_spec}."

@@ -30,7 +30,9 @@ def _command(diagnostic: Diagnostic) -> str:
     place, position = "", diagnostic.position
     if position and position.line:
         place = f"file={_property(position.source)},line={position.line},col={position.column},"
-    return f"::{_COMMANDS[diagnostic.severity]} {place}title={_property(diagnostic.code or 'ftc')}::{_data(diagnostic)}"
+    return (
+        f"::{_COMMANDS[diagnostic.severity]} {place}title={_property(diagnostic.label or 'ftc')}::{_data(diagnostic)}"
+    )
 
 
 def _property(text: str) -> str:

@@ -29,6 +29,7 @@ def objects(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
 def _object(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
         "code": diagnostic.code or None,
+        "name": diagnostic.name or None,
         "severity": diagnostic.severity.value,
         "message": diagnostic.message,
         "help": diagnostic.help or None,

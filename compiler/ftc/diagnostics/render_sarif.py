@@ -59,6 +59,7 @@ def _text(text: str) -> str:
 def _rule(about: Page) -> dict[str, Any]:
     return {
         "id": about.code,
+        "name": about.name,
         "shortDescription": {"text": about.title},
         "help": {"text": page.render(about)},
         "defaultConfiguration": {"level": _LEVELS[about.severity]},

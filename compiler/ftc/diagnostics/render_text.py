@@ -29,7 +29,7 @@ def render(diagnostics: Iterable[Diagnostic], lines: Lines = lambda _: (), paint
 def _lines(diagnostic: Diagnostic, lines: Lines, paint: Paint) -> Iterator[str]:
     severity, position = diagnostic.severity.value, diagnostic.position
     what = f"{dotted(diagnostic.path)}: " if diagnostic.path else ""
-    tag = paint(f"{severity}[{diagnostic.code}]", severity)
+    tag = paint(f"{severity}[{diagnostic.label}]", severity)
     yield f"{_where(position)}{tag}: {escaped(f'{what}{diagnostic.message}')}"
     if position and position.line:
         yield from _framed(of_file(position, diagnostic.path, lines(position.source)), position, paint, severity)

@@ -10,25 +10,22 @@ import msgspec
 
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
-from ftc.lint.build import jobs, scene
-from ftc.lint.configs import Config, of_config_maps, of_documents, of_run
-from ftc.lint.fitting import objects
-from ftc.lint.held import Held
-from ftc.lint.inputs import Beside, Input, is_of_v1, mounted, of_engine
-from ftc.lint.objects import Object, Versions
-from ftc.lint.rules import RULES
-from ftc.lint.steps import Run, steps
-from ftc.lint.subjects import Pod
-from ftc.lint.trainings import Read, say
-from ftc.rules import training
+from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
+from ftc.manifests.objects import Object, Versions, objects
+from ftc.manifests.steps import Run, steps
+from ftc.manifests.subjects import Pod, jobs, scene
+from ftc.manifests.text import Held
+from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
 from ftc.rules.engine import in_words, judge
+from ftc.rules.training.from_files import Read, say
+from ftc.rules.training.inputs import Beside, Input, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
-    from ftc.lint.rule import Rule
-    from ftc.lint.subjects import Job
+    from ftc.manifests.subjects import Job
+    from ftc.rules.rule import Rule
 
 __all__ = ["Versions", "lint"]
 
@@ -123,7 +120,7 @@ def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]
 
 def _judged(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
     rules: dict[type, list[Rule]] = {}
-    for rule in RULES:
+    for rule in ON_MANIFESTS:
         rules.setdefault(rule.subject, []).append(rule)
     for subject in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
@@ -147,10 +144,11 @@ def _subjects(file: _File, runs: list[Run]) -> Iterator[object]:
 
 def _of_training(read: Read) -> Iterator[Diagnostic]:
     """What the rules on trainings find, at the keys of the files."""
-    judged = (islice(judge((rule,), read.subject), _MOST_IN_ONE_PLACE) for rule in training.RULES)
+    judged = (islice(judge((rule,), read.subject), _MOST_IN_ONE_PLACE) for rule in ON_TRAININGS)
     for rule, finding in chain.from_iterable(judged):
         yield Diagnostic(
             code=rule.code,
+            rule=rule.name,
             severity=finding.severity or rule.severity,
             message=finding.message,
             path=read.path(finding.where),
@@ -164,6 +162,7 @@ def _found(rule: Rule, subject: object) -> Iterator[Diagnostic]:
     for finding in rule.check(subject):
         yield Diagnostic(
             code=rule.code,
+            rule=rule.name,
             severity=finding.severity or rule.severity,
             message=finding.message,
             path=finding.where.path,

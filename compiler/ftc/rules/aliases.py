@@ -12,8 +12,3 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "FTC879": ("FTC406", "FTC450"),
 }
-
-
-def meant(code: str) -> tuple[str, ...]:
-    """The codes that a code stands for: itself, or those of an old one."""
-    return ALIASES.get(code, (code,))

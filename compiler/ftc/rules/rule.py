@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from ftc.diagnostics.model import KeyPath, Severity
+from ftc.diagnostics.model import Severity
 
 Remedy: TypeAlias = str | dict[str, Any]
 """Words, or what to write: arguments with their values. None leaves one out, ANY stands for a value of the user's."""
@@ -17,29 +17,32 @@ ANY = "…"
 class Finding(msgspec.Struct, frozen=True):
     """The place that is wrong, what is wrong with it, what to do, and other places that have a part.
 
-    A place is a key path in the words of the subject; the front end that made the subject knows where that is. A help
-    has one remedy, or several to choose from. `severity` replaces the rule's. `at_key` says that the key should not be
-    there, whatever its value.
+    A place is a key path of the spec, a key path of the subject, or a `Spot` of a manifest: the front end that made the
+    subject resolves it. A help has one `Remedy`, or a tuple of several to choose from. `severity` replaces the rule's.
+    `at_key` says that the key should not be there, whatever its value.
     """
 
-    where: KeyPath
+    where: Any
     message: str
-    help: Remedy | tuple[Remedy, ...] = ""
-    related: tuple[KeyPath, ...] = ()
+    help: Any = ""
+    related: tuple[Any, ...] = ()
     at_key: bool = False
     severity: Severity | None = None
 
 
-Check: TypeAlias = Callable[[Any], Iterable[Any]]
+Check: TypeAlias = Callable[..., Iterable[Finding]]
+"""Takes a subject; a rule on specs takes the spec and its plan."""
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code and the type of its subject; `target` says that it holds for one target only.
+    """A check with its stable code and name, and the type of its subject.
 
-    A `needed` rule cannot be suppressed: what ftc would emit against it is wrong on any cluster.
+    `target` says that it holds for one target only. A `needed` rule cannot be suppressed: what ftc would emit against
+    it is wrong on any cluster.
     """
 
     code: str
+    name: str
     check: Check
     subject: type
     severity: Severity = Severity.ERROR

@@ -30,7 +30,13 @@ from ftc.spec.source import KeepOnVolume, Publish, Source
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
 
-Code = Annotated[str, Meta(pattern=whole(r"FTC[0-9]{3}"), description="A code as `ftc rule` lists them: FTC301")]
+RuleName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"FTC[0-9]{3}|[a-z0-9]+(?:-[a-z0-9]+)+"),
+        description="The name or the code of a rule as `ftc rule` lists them: devices-exceed-node, FTC301",
+    ),
+]
 Image = Annotated[
     str,
     Meta(pattern=whole(r"\S+"), description="The address of a container image: registry.example.com/team/image:1.0"),
@@ -97,7 +103,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     annotations: dict[LabelKey, str] = {}
     ttl_seconds_after_finished: Natural | None = None
     suspend: bool = False
-    ignore: tuple[Code, ...] = ()
+    ignore: tuple[RuleName, ...] = ()
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
 
     @property

@@ -162,7 +162,7 @@ def test_a_command_has_no_yaml_of_the_trainer() -> None:
     said = ftc("compile", *COMMAND, "-t", "llamafactory")
     assert (said.exit_code, said.stdout) == (1, "")
     assert said.stderr.count("[FTC") == 1
-    assert "error[FTC107]: launcher: a command has no LLaMA-Factory YAML" in said.stderr
+    assert "error[FTC107 no-trainer-yaml-for-command]: launcher: a command has no LLaMA-Factory YAML" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_bytes_that_are_no_text_are_a_mistake_and_no_bug() -> None:
     command: list[str | bytes] = [sys.executable, "-m", "ftc.cli.main", "compile", b'env.A="\xff"']
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"error[FTC001]" in done.stderr
+    assert b"error[FTC001 invalid-override]" in done.stderr
 
 
 def test_a_code_may_be_its_number_alone() -> None:
@@ -258,4 +258,4 @@ def test_a_code_may_be_its_number_alone() -> None:
 
 
 def test_of_a_code_that_is_not_there_no_list_is_printed() -> None:
-    assert ftc("rule", "gang").stderr == "ftc: there is no code 'gang'; `ftc rule` lists all\n"
+    assert ftc("rule", "nonsense").stderr == "ftc: no rule is about 'nonsense'; `ftc rule` lists all\n"

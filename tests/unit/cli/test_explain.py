@@ -118,7 +118,7 @@ def test_no_secret_is_told(arguments: tuple[str, ...]) -> None:
         (("-t", "llamafactory", "learning_rte"), "train.yaml has no 'learning_rte'; did you mean 'learning_rate'?"),
         (("-t", "job", "Pod:spec"), "-t job has no document 'Pod'; known: Job"),
         (("-t", "llamafactory", "stage", "launcher=command", "launcher.command=[a]"), "-t llamafactory has no 'stage'"),
-        (("kind", "nodes=none"), "error[FTC012]: nodes: "),
+        (("kind", "nodes=none"), "error[FTC012 invalid-value]: nodes: "),
     ],
 )
 def test_what_is_not_there_is_told_with_what_is(arguments: tuple[str, ...], says: str) -> None:

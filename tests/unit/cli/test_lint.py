@@ -32,7 +32,7 @@ def test_what_is_found_is_the_output() -> None:
     result = lint(BAD)
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout.startswith(f"{BAD}:")
-    assert "error[FTC860]" in result.stdout
+    assert "error[FTC860 request-exceeds-limit]" in result.stdout
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -52,7 +52,7 @@ def test_a_warning_is_an_error_where_it_is_asked_for() -> None:
     assert lint(WARNED).exit_code == 0
     strict = lint("--strict", WARNED)
     assert strict.exit_code == 1
-    assert "error[FTC816]" in strict.stdout
+    assert "error[FTC816 max-retry-without-restart-policy]" in strict.stdout
 
 
 def test_a_rule_is_silenced_and_one_that_finds_nothing_is_reported() -> None:

@@ -203,13 +203,13 @@ def test_containers_of_a_fragment_are_there_with_their_images() -> None:
 def test_with_an_error_there_is_no_plan() -> None:
     said = ftc("plan", "devices=9")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "error[FTC301]" in said.stderr
+    assert "error[FTC301 devices-exceed-node]" in said.stderr
 
 
 def test_warnings_stand_on_stderr() -> None:
     said = ftc("plan", "hardware=h800", "model=qwen3-8b", "method=full-sft")
     assert said.exit_code == 0
-    assert "warning[FTC702]" in said.stderr
+    assert "warning[FTC702 training-exceeds-device-memory]" in said.stderr
     assert "FTC702" not in said.stdout
 
 

@@ -43,7 +43,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
 
 def test_a_terminal_gets_colour() -> None:
     said = on_a_terminal("compile", "devices=9")
-    assert f"override 'devices=9': {RED}error[FTC301]\x1b[0m: devices: asks for 9" in said
+    assert f"override 'devices=9': {RED}error[FTC301 devices-exceed-node]\x1b[0m: devices: asks for 9" in said
     assert f"\x1b[34m   |\x1b[0m {RED}        ^\x1b[0m\n" in said
     assert "  \x1b[32mhelp\x1b[0m: use nodes=" in said
 
@@ -51,14 +51,14 @@ def test_a_terminal_gets_colour() -> None:
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_gets_no_colour_where_its_user_wants_none(variables: dict[str, str]) -> None:
     said = on_a_terminal("compile", "devices=9", **variables)
-    assert "error[FTC301]" in said
+    assert "error[FTC301 devices-exceed-node]" in said
     assert "\x1b" not in said
 
 
 def test_what_is_no_terminal_gets_no_colour() -> None:
     command = [sys.executable, "-m", "ftc.cli.main", "compile", "devices=9"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "FORCE_COLOR": "1"})
-    assert "error[FTC301]" in done.stderr
+    assert "error[FTC301 devices-exceed-node]" in done.stderr
     assert "\x1b" not in done.stderr
 
 

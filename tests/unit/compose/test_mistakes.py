@@ -101,14 +101,14 @@ def test_a_group_that_is_added_where_the_spec_has_no_key_for_it_is_told() -> Non
 @pytest.mark.parametrize("override", ["nodes", "=3", "a b", "nodes=[1", "a=1=2'", ""])
 def test_what_is_no_override_is_told_as_such(override: str) -> None:
     said = refused(override)
-    assert f"override '{override}': error[FTC001]" in said
+    assert f"override '{override}': error[FTC001 invalid-override]" in said
     assert "group=option or key=value" in said
 
 
 @pytest.mark.parametrize("override", ["env.X=a=b", "env.X=http://a.example/?b=c", "env.X=it's"])
 def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> None:
     said = refused(override)
-    assert f"override '{override}': error[FTC001]" in said
+    assert f"override '{override}': error[FTC001 invalid-override]" in said
     assert "quote" in said
 
 
@@ -137,7 +137,7 @@ def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> N
 def test_a_wrong_value_is_told_at_its_override_with_what_is_wanted(override: str, wanted: str) -> None:
     command = COMMAND if override.startswith("launcher") else ()
     said = refused(*command, override)
-    assert f"override '{override}': error[FTC012]" in said
+    assert f"override '{override}': error[FTC012 invalid-value]" in said
     assert wanted in said
 
 
@@ -166,20 +166,20 @@ def test_a_wrong_value_is_told_at_its_override_with_what_is_wanted(override: str
 )
 def test_a_value_that_is_not_well_formed_is_told_with_its_form(override: str) -> None:
     said = refused(override)
-    assert f"override '{override}': error[FTC012]" in said
+    assert f"override '{override}': error[FTC012 invalid-value]" in said
     assert "help: " in said
 
 
 @pytest.mark.parametrize("override", ["labels={1: a}", "pod={spec: {nodeSelector: {1: a}}}", "setup=[[{true: a}]]"])
 def test_a_key_that_is_no_text_is_told(override: str) -> None:
     said = refused(override)
-    assert f"override '{override}': error[FTC001]: the key " in said
+    assert f"override '{override}': error[FTC001 invalid-override]: the key " in said
     assert "in quotes" in said
 
 
 def test_a_name_that_no_variable_can_have_is_told_with_the_form_of_names() -> None:
     said = refused("env.A-B=1")
-    assert "override 'env.A-B=1': error[FTC012]: env" in said
+    assert "override 'env.A-B=1': error[FTC012 invalid-value]: env" in said
     assert "A-B" in said
     assert "help: " in said
 
@@ -193,12 +193,12 @@ def test_a_number_that_kubernetes_cannot_hold_is_told_and_is_no_bug(override: st
 
 def test_a_kind_that_needs_other_keys_is_told_at_the_override_that_chose_it() -> None:
     said = refused("engine.kind=deepspeed")
-    assert "override 'engine.kind=deepspeed': error[FTC011]: engine.stage: " in said
+    assert "override 'engine.kind=deepspeed': error[FTC011 missing-key]: engine.stage: " in said
 
 
 @pytest.mark.parametrize("override", ["nodes=1,2", "nodes=choice(1,2)", "nodes=range(1,4)", "hardware=nvidia,ascend"])
 def test_a_sweep_is_refused(override: str) -> None:
-    assert f"override '{override}': error[FTC003]" in refused(override)
+    assert f"override '{override}': error[FTC003 unknown-option]" in refused(override)
 
 
 def test_chance_is_refused() -> None:
@@ -226,19 +226,19 @@ def test_a_key_that_is_not_there_cannot_be_deleted() -> None:
     "text", ["${oc.env:HOME}", "${oc.env:HOME,x}", "${now:%Y}", "${oc.select:nodes}", "x-${oc.decode:1}"]
 )
 def test_a_resolver_is_refused_in_an_override_and_in_a_file(text: str) -> None:
-    assert f"override 'name={text}': error[FTC006]" in refused(f"name={text}")
+    assert f"override 'name={text}': error[FTC006 no-resolvers]" in refused(f"name={text}")
     files = {"run": f"defaults: [config, _self_]\nenv:\n  A: '{text}'\n", "other": "a: 1\n"}
-    assert "mine/run.yaml:3:3: error[FTC006]: env.A: " in refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:3:3: error[FTC006 no-resolvers]: env.A: " in refused(*mine(files), "-c", "run")
 
 
 def test_a_resolver_in_a_list_and_in_a_mapping_of_an_override_is_refused() -> None:
-    assert "error[FTC006]" in refused("launcher=command", "launcher.command=['${oc.env:HOME}']")
-    assert "error[FTC006]" in refused("env={A: '${oc.env:HOME}'}")
+    assert "error[FTC006 no-resolvers]" in refused("launcher=command", "launcher.command=['${oc.env:HOME}']")
+    assert "error[FTC006 no-resolvers]" in refused("env={A: '${oc.env:HOME}'}")
 
 
 def test_a_resolver_in_a_defaults_list_is_refused() -> None:
     files = {"run": "defaults:\n  - config\n  - override hardware: ${oc.env:HARDWARE}\n"}
-    assert "mine/run.yaml:3:5: error[FTC006]" in refused(*mine(files), "-c", "run")
+    assert "mine/run.yaml:3:5: error[FTC006 no-resolvers]" in refused(*mine(files), "-c", "run")
 
 
 def test_a_text_that_looks_like_a_resolver_can_be_written() -> None:
@@ -246,32 +246,32 @@ def test_a_text_that_looks_like_a_resolver_can_be_written() -> None:
 
 
 def test_a_reference_to_nothing_is_told_where_it_stands() -> None:
-    assert "override 'name=${nope}': error[FTC004]: name: " in refused("name=${nope}")
+    assert "override 'name=${nope}': error[FTC004 unresolved-reference]: name: " in refused("name=${nope}")
     files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${storage.nope}\n"}
     (line,) = errors(*mine(files), "-c", "run")
-    assert line.startswith("mine/run.yaml:3:3: error[FTC004]: env.A: ")
+    assert line.startswith("mine/run.yaml:3:3: error[FTC004 unresolved-reference]: env.A: ")
     assert "storage.nope" in line
 
 
 def test_a_reference_that_leads_back_to_itself_is_told() -> None:
-    assert "override 'name=${name}': error[FTC004]: name: " in refused("name=${name}")
+    assert "override 'name=${name}': error[FTC004 unresolved-reference]: name: " in refused("name=${name}")
     files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${env.B}\n  B: ${env.A}\n"}
     said = refused(*mine(files), "-c", "run")
-    assert "mine/run.yaml:3:3: error[FTC004]: env.A: " in said
+    assert "mine/run.yaml:3:3: error[FTC004 unresolved-reference]: env.A: " in said
 
 
 def test_a_missing_value_is_told_once_where_it_is_wanted() -> None:
     found = errors("model=custom")
     assert len(found) == 2, found
     assert "conf/model/custom.yaml:" in found[0]
-    assert "error[FTC005]: model.id: " in found[0]
-    assert "error[FTC005]: model.template: " in found[1]
+    assert "error[FTC005 missing-value]: model.id: " in found[0]
+    assert "error[FTC005 missing-value]: model.template: " in found[1]
     assert "help: set model.id=" in refused("model=custom")
 
 
 def test_a_missing_value_in_a_list_or_of_an_override_is_told() -> None:
-    assert "override 'name=???': error[FTC005]: name: " in refused("name=???")
-    assert "error[FTC005]" in refused("launcher=command", "launcher.command=[???]")
+    assert "override 'name=???': error[FTC005 missing-value]: name: " in refused("name=???")
+    assert "error[FTC005 missing-value]" in refused("launcher=command", "launcher.command=[???]")
 
 
 @pytest.mark.parametrize(
@@ -285,12 +285,12 @@ def test_a_missing_value_in_a_list_or_of_an_override_is_told() -> None:
 )
 def test_a_file_that_cannot_be_read_is_the_only_thing_told_of_it(text: str, position: str) -> None:
     (line,) = errors(*mine({"hardware/bad": text}), "hardware=bad")
-    assert line.startswith(f"{position}: error[FTC002]: ")
+    assert line.startswith(f"{position}: error[FTC002 unreadable-file]: ")
 
 
 def test_a_primary_config_that_cannot_be_read_is_the_only_thing_told_of_it() -> None:
     (line,) = errors(*mine({"run": "nodes: 1\nnodes: 2\n"}), "-c", "run")
-    assert line.startswith("mine/run.yaml:2:1: error[FTC002]: ")
+    assert line.startswith("mine/run.yaml:2:1: error[FTC002 unreadable-file]: ")
 
 
 def test_an_option_that_extends_itself_is_told_with_what_to_do() -> None:
@@ -337,22 +337,22 @@ def test_an_unknown_primary_config_is_told_with_those_that_there_are() -> None:
 def test_a_wrong_key_of_a_file_has_the_files_position() -> None:
     files = {"run": "defaults:\n  - config\n  - _self_\nnodes: two\nstorage:\n  workspace:\n    clam: x\n"}
     said = refused(*mine(files), "-c", "run")
-    assert "mine/run.yaml:4:1: error[FTC012]: nodes: " in said
-    assert "mine/run.yaml:7:5: error[FTC010]: storage.workspace.clam: " in said
+    assert "mine/run.yaml:4:1: error[FTC012 invalid-value]: nodes: " in said
+    assert "mine/run.yaml:7:5: error[FTC010 unknown-key]: storage.workspace.clam: " in said
 
 
 def test_the_position_is_that_of_the_file_that_wins() -> None:
     files = {"run": "defaults:\n  - config\n  - _self_\nnodes: 2\n", "hardware/mine": "cpu_per_device: 0\n"}
     files["hardware/mine"] = "defaults: [nvidia, _self_]\n" + files["hardware/mine"]
     (line,) = errors(*mine(files), "-c", "run", "hardware=mine")
-    assert line.startswith("mine/hardware/mine.yaml:2:1: error[FTC012]: hardware.cpu_per_device: ")
+    assert line.startswith("mine/hardware/mine.yaml:2:1: error[FTC012 invalid-value]: hardware.cpu_per_device: ")
     assert errors(*mine(files), "hardware=mine", "hardware.cpu_per_device=-1")[0].startswith("override ")
 
 
 def test_a_text_that_yaml_reads_as_a_number_is_helped_with_what_was_written() -> None:
     files = {"cluster/mine": "defaults: [generic, _self_]\nvolcano: 1.10\n"}
     said = refused(*mine(files), "cluster=mine")
-    assert "mine/cluster/mine.yaml:2:1: error[FTC012]: cluster.volcano: " in said
+    assert "mine/cluster/mine.yaml:2:1: error[FTC012 invalid-value]: cluster.volcano: " in said
     assert "1.10" in said
 
 

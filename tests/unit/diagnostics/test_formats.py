@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.checks.pages import pages
 from ftc.diagnostics import render_github, render_json, render_sarif
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
+from ftc.rules.pages import of_compile
 from unit.compiling import ROOT
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 IN_FILE = Diagnostic(
     code="FTC201",
+    rule="nodes-need-shared-workspace",
     message="is not shared",
     path=("storage", "workspace"),
     position=Position("conf/my run.yaml", 3, 5),
@@ -26,6 +27,7 @@ IN_FILE = Diagnostic(
 )
 IN_OVERRIDE = Diagnostic(
     code="FTC303",
+    rule="hami-needs-its-scheduler",
     message="may stay pending",
     severity=Severity.WARNING,
     path=("hardware", "device"),
@@ -41,6 +43,7 @@ def test_json_is_an_array_of_objects() -> None:
     assert rows == [
         {
             "code": "FTC201",
+            "name": "nodes-need-shared-workspace",
             "severity": "error",
             "message": "is not shared",
             "help": "use storage=shared",
@@ -56,6 +59,7 @@ def test_json_is_an_array_of_objects() -> None:
         },
         {
             "code": "FTC003",
+            "name": "unknown-option",
             "severity": "note",
             "message": "no such config",
             "help": None,
@@ -68,6 +72,7 @@ def test_json_is_an_array_of_objects() -> None:
         },
         {
             "code": "FTC303",
+            "name": "hami-needs-its-scheduler",
             "severity": "warning",
             "message": "may stay pending",
             "help": None,
@@ -96,11 +101,15 @@ def test_json_holds_any_text_and_is_ascii() -> None:
 def test_github_gets_a_command_a_line() -> None:
     assert render_github.render(ALL).splitlines() == [
         (
-            "::error file=conf/my run.yaml,line=3,col=5,title=FTC201::storage.workspace: is not shared"
+            "::error file=conf/my run.yaml,line=3,col=5,title=FTC201 nodes-need-shared-workspace::"
+            "storage.workspace: is not shared"
             "%0Anodes is set at override 'nodes=2'%0Aenv[0] is set at conf/run.yaml:9:1%0Ahelp: use storage=shared"
         ),
-        "::notice title=FTC003::no such config",
-        "::warning title=FTC303::override 'hardware.device={a: 1}': hardware.device: may stay pending",
+        "::notice title=FTC003 unknown-option::no such config",
+        (
+            "::warning title=FTC303 hami-needs-its-scheduler::"
+            "override 'hardware.device={a: 1}': hardware.device: may stay pending"
+        ),
     ]
 
 
@@ -115,7 +124,7 @@ def test_github_gets_no_second_command_from_a_users_text() -> None:
 
 
 def sarif(*found: Diagnostic) -> Any:
-    return json.loads(render_sarif.render(found, pages()))
+    return json.loads(render_sarif.render(found, of_compile()))
 
 
 def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
@@ -178,7 +187,7 @@ def test_sarif_is_what_its_standard_says(tmp_path: Path) -> None:
         pytest.skip("SARIF's validator is not there: npm ci --prefix tests/node")
     hostile = Diagnostic(code="FTC010", message=HOSTILE, path=(HOSTILE, 3), position=Position("ünï.yaml", 1, 1))
     file = tmp_path / "found.sarif"
-    file.write_text(render_sarif.render((*ALL, hostile), pages()), encoding="ascii")
+    file.write_text(render_sarif.render((*ALL, hostile), of_compile()), encoding="ascii")
     # It ends with 0 whatever it finds.
     done = subprocess.run([str(validator), "validate", str(file)], capture_output=True, text=True, check=True)
     assert "Analysis completed successfully" in done.stdout
@@ -202,5 +211,5 @@ def test_sarif_of_nothing_is_a_run_without_results() -> None:
 
 
 def test_every_code_that_ftc_has_can_be_shown_as_sarif() -> None:
-    found = tuple(Diagnostic(code=code, message="x") for code in pages())
+    found = tuple(Diagnostic(code=code, message="x") for code in of_compile())
     assert len(sarif(*found)["runs"][0]["results"]) == len(found)

@@ -175,7 +175,10 @@ def test_a_case_that_would_be_overlooked_is_told(place: str, right: str) -> None
     for command in ("check", "update"):
         said = ftc("golden", command)
         assert said.exit_code == 1
-        assert f"golden/{place}:1:1: error[FTC002]: is not read: a case is golden/<case>/case.yaml" in said.stderr
+        assert (
+            f"golden/{place}:1:1: error[FTC002 unreadable-file]: is not read: a case is golden/<case>/case.yaml"
+            in said.stderr
+        )
         assert f"help: move it to golden/{right}" in said.stderr
     assert check("good").exit_code == 0
     file.unlink()
@@ -187,7 +190,7 @@ def test_the_only_case_may_be_the_one_that_is_overlooked() -> None:
     Path("golden/mine/case.yml").write_text(CASE)
     said = check()
     assert said.exit_code == 1
-    assert "golden/mine/case.yml:1:1: error[FTC002]: is not read" in said.stderr
+    assert "golden/mine/case.yml:1:1: error[FTC002 unreadable-file]: is not read" in said.stderr
 
 
 def test_what_another_program_hides_is_no_case() -> None:
@@ -202,8 +205,8 @@ def test_what_many_combinations_are_refused_for_is_told_once() -> None:
     case("matrix", 'why: A test.\noverrides: [image=]\nmatrix: ["train.logging_steps=1,2,3", "nodes=1,0"]\n')
     said = check()
     assert said.exit_code == 1
-    assert said.stderr.count("override 'image=': error[FTC012]") == 1
-    assert said.stderr.count("override 'nodes=0': error[FTC012]") == 1
+    assert said.stderr.count("override 'image=': error[FTC012 invalid-value]") == 1
+    assert said.stderr.count("override 'nodes=0': error[FTC012 invalid-value]") == 1
     first = "matrix/train.logging_steps=1,nodes"
     assert f"ftc: case {first}=1 and 5 more are refused:\n" in said.stderr
     assert f"ftc: case {first}=0 and 2 more are refused:\n" in said.stderr
@@ -241,11 +244,14 @@ def test_the_conf_beside_golden_is_found_from_inside_of_it_too(monkeypatch: pyte
     [
         ("overrides: []\n", "is no case: Object missing required field `why`"),
         ("why: a\noveride: []\n", "is no case: Object contains unknown field `overide`"),
-        ("why: a\noverrides:\n- a=b\n- 3\n", "case.yaml:4:3: error[FTC002]: is no case: Expected `str`, got `int`"),
-        ("why: a\ntargets: [volcan]\n", "case.yaml:2:11: error[FTC002]: there is no target 'volcan'"),
-        ('why: a\nmatrix: ["nodes=1,1"]\n', "override 'nodes=1,1': error[FTC003]: gives a value twice"),
+        (
+            "why: a\noverrides:\n- a=b\n- 3\n",
+            "[FTC002 unreadable-file]: is no case: Expected `str`, got `int`",
+        ),
+        ("why: a\ntargets: [volcan]\n", "case.yaml:2:11: error[FTC002 unreadable-file]: there is no target 'volcan'"),
+        ('why: a\nmatrix: ["nodes=1,1"]\n', "override 'nodes=1,1': error[FTC003 unknown-option]: gives a value twice"),
         ("why: a\noverrides: ['nodes=1,2']\n", "gives several values, and one job has one"),
-        ("why: [\n", "error[FTC002]: is not YAML"),
+        ("why: [\n", "error[FTC002 unreadable-file]: is not YAML"),
     ],
 )
 def test_a_case_that_is_wrong_is_told_at_its_place(text: str, said: str) -> None:
@@ -316,7 +322,7 @@ def test_an_update_writes_nothing_behind_a_link_to_a_combination() -> None:
     before = {file.name: file.read_bytes() for file in archive.iterdir()}
     said = ftc("golden", "update")
     assert said.exit_code == 1
-    assert "golden/matrix/nodes=1:1:1: error[FTC002]: is a link" in said.stderr
+    assert "golden/matrix/nodes=1:1:1: error[FTC002 unreadable-file]: is a link" in said.stderr
     assert {file.name: file.read_bytes() for file in archive.iterdir()} == before
     assert Path("golden/matrix/nodes=2/volcano.yaml").exists()
 
@@ -329,7 +335,7 @@ def test_a_case_that_is_a_link_is_told() -> None:
     Path("golden/second").symlink_to("../elsewhere")
     said = ftc("golden", "update")
     assert said.exit_code == 1
-    assert "golden/second:1:1: error[FTC002]: is a link" in said.stderr
+    assert "golden/second:1:1: error[FTC002 unreadable-file]: is a link" in said.stderr
     assert [file.name for file in Path("elsewhere").iterdir()] == ["case.yaml"]
 
 

@@ -115,5 +115,5 @@ def test_a_margin_repeats_no_token_and_no_escape() -> None:
 def test_it_is_printed_also_where_groups_do_not_fit() -> None:
     said = ftc("show", "--origins", "devices=9")
     assert said.exit_code == 1
-    assert "error[FTC301]" in said.stderr
+    assert "error[FTC301 devices-exceed-node]" in said.stderr
     assert "devices: 9" in said.stdout

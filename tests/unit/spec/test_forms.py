@@ -66,7 +66,7 @@ URLS = (
 def test_a_url_has_no_login_in_it_and_none_is_printed(key: str, others: tuple[str, ...], url: str) -> None:
     said = ftc("compile", *others, f"{key}='{url}'")
     assert said.exit_code == 1
-    assert f"error[FTC012]: {key}:" in said.stderr
+    assert f"error[FTC012 invalid-value]: {key}:" in said.stderr
     if "\uff20" not in url:
         assert "TOKEN1234" not in said.stderr
 
@@ -155,7 +155,7 @@ NUL_AND_OTHERS = (
 def test_what_no_manifest_can_hold_is_refused_where_it_is(tmp_path: Path, text: str) -> None:
     directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\n{text}\n"})
     told = errors("--config-dir", directory, "-c", "mine")
-    assert any("mine.yaml:2:" in line and "error[FTC012]" in line for line in told), told
+    assert any("mine.yaml:2:" in line and "error[FTC012 invalid-value]" in line for line in told), told
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
@@ -168,6 +168,6 @@ def test_a_number_of_the_command_line_is_finite_too(value: str) -> None:
 def test_a_word_that_yaml_reads_as_a_boolean_is_told_to_be_quoted(tmp_path: Path, word: str) -> None:
     directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\nenv: {{A: {word}}}\n"})
     told = refused("--config-dir", directory, "-c", "mine")
-    assert "mine.yaml:2:7: error[FTC012]: env.A" in told
+    assert "mine.yaml:2:7: error[FTC012 invalid-value]: env.A" in told
     assert "quotes" in told
     assert "YAML 1.1 reads" in told

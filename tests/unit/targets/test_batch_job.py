@@ -122,7 +122,7 @@ def test_the_claim_of_a_job_is_one_of_its_pod() -> None:
     assert claim["storageClassName"] == "fast"
     assert claim["resources"] == {"requests": {"storage": "5Gi"}}
     assert {"name": "workspace", "mountPath": "/workspace"} in train(*overrides)["volumeMounts"]
-    assert "note[FTC573]" in ftc("compile", "-t", "job", *overrides).stderr
+    assert "note[FTC573 retry-loses-pod-claim]" in ftc("compile", "-t", "job", *overrides).stderr
 
 
 def test_kueue_and_volcano_are_asked_only_on_request() -> None:

@@ -195,7 +195,7 @@ def test_what_could_be_code_is_refused(tmp_path: Path, key: str, value: str) -> 
     value = value.replace("'", '"').replace("${", "\\\\${")
     mine = f"# Mine.\ndefaults: [cpu, _self_]\nbuild:\n  {key}: {value}\n"
     said = errors("-t", "image", "--config-dir", conf(tmp_path, {"hardware/mine": mine}), "hardware=mine")
-    assert [line for line in said if f"error[FTC012]: hardware.build.{key}" not in line] == []
+    assert [line for line in said if f"error[FTC012 invalid-value]: hardware.build.{key}" not in line] == []
     assert said
 
 

@@ -101,7 +101,7 @@ def test_a_secret_that_is_not_exported_is_asked_for(tmp_path: Path) -> None:
 
 
 def test_several_nodes_do_not_fit_on_one_machine() -> None:
-    assert "error[FTC507]: nodes: " in refused("-t", "script", "nodes=2")
+    assert "error[FTC507 script-target-needs-one-node]: nodes: " in refused("-t", "script", "nodes=2")
 
 
 # A training as torchrun runs it: a process in its own session, which gets no descriptor but the standard ones.

@@ -331,7 +331,7 @@ def test_every_key_has_its_place_and_stands_once() -> None:
 )
 def test_what_follows_from_another_key_is_refused_with_that_key(override: str, instead: str) -> None:
     said = refused(override)
-    assert f"override '{override}': error[FTC403]" in said
+    assert f"override '{override}': error[FTC403 reserved-argument]" in said
     assert instead in said.partition("help: ")[2]
 
 
@@ -348,7 +348,7 @@ def test_what_follows_from_another_key_is_refused_with_that_key(override: str, i
 )
 def test_an_argument_that_the_trainer_would_refuse_is_refused_before(override: str, wanted: str) -> None:
     (line,) = errors(override)
-    assert line.startswith(f"override '{override}': error[FTC404]")
+    assert line.startswith(f"override '{override}': error[FTC404 unknown-argument]")
     assert wanted in refused(override)
 
 

@@ -147,10 +147,10 @@ def special_tokens_are_split(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC458", streams_have_an_end, Training),
-    Rule("FTC459", probabilities_have_datasets, Training),
-    Rule("FTC460", masks_agree, Training),
-    Rule("FTC461", packed_rows_come_alone, Training),
-    Rule("FTC462", pixels_have_a_range, Training),
-    Rule("FTC429", special_tokens_are_split, Training),
+    Rule("FTC458", "streaming-needs-max-steps", streams_have_an_end, Training),
+    Rule("FTC459", "interleaving-needs-probabilities", probabilities_have_datasets, Training),
+    Rule("FTC460", "conflicting-loss-masks", masks_agree, Training),
+    Rule("FTC461", "neat-packing-needs-batch-size-1", packed_rows_come_alone, Training),
+    Rule("FTC462", "invalid-pixel-range", pixels_have_a_range, Training),
+    Rule("FTC429", "split-special-tokens-unsupported", special_tokens_are_split, Training),
 )

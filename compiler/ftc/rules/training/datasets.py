@@ -1,10 +1,10 @@
-"""Rules on what dataset_info.json says of the data, and what the stage needs of it."""
+"""Rules on dataset_info.json: what it says, what the stage needs of it, and the template."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.model import Severity, did_you_mean, nearest
+from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.subject import Training
 from ftc.trainer.dataset_info import PLACES
@@ -12,19 +12,30 @@ from ftc.trainer.dataset_info import PLACES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
 
 # LLaMA-Factory, data/parser.py: 0.9.3 and 0.9.5 alike.
 _ORIGINS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name")
+
+
 _ELSEWHERE = tuple(origin for origin in _ORIGINS if origin != "file_name")
+
+
 _COLUMNS = (
     *("prompt", "query", "response", "history", "messages", "system", "tools"),
     *("images", "videos", "audios", "chosen", "rejected", "kto_tag"),
 )
+
+
 _TAGS = ("role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag")
+
+
 _KEYS = (*_ORIGINS, "formatting", "ranking", "subset", "split", "folder", "num_samples", "columns", "tags")
+
+
 _MAPPINGS = ("columns", "tags")
+
+
 # What people name that is not a file of rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
 _NO_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
 
@@ -232,14 +243,65 @@ def tags_are_named(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
 
 
+_MEDIA = ("images", "videos", "audios")
+
+
+def media_have_a_template(run: Training) -> Iterator[Finding]:
+    """Images, videos and sound are used with a template that supports them.
+
+    LLaMA-Factory says while it tokenises: `This model does not support image input. Please check whether the correct
+    template is used` (data/mm_plugin.py).
+
+    Wrong: dataset=covla-qa-zh model=qwen3-8b
+    Right: dataset=covla-qa-zh model=qwen2.5-vl-7b-instruct
+    """
+    if not run.template or run.stage == "pt":
+        return
+    for name, at, entry in entries(run):
+        columns = mapping(entry, "columns") or {}
+        for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in run.template["media"]]:
+            message = f"'{name}' has {medium}, but template {run.value('template')} does not support them"
+            able = _similar(run.value("template"), medium, run.data["templates"])
+            help_ = f"use a model with a template that does, such as {able}"
+            yield Finding((*at, "columns", medium), message, help_, (("template",),))
+
+
+def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
+    """The nearest templates that support a medium."""
+    able = [name for name, facts in templates.items() if medium in facts["media"]]
+    family = [name for name in able if name.startswith(template.rstrip("_0123456789"))]
+    return ", ".join((family or able)[:3])
+
+
+def template_is_of_the_model(run: Training) -> Iterator[Finding]:
+    """The template is the one that the model was trained with.
+
+    LLaMA-Factory never compares the two: another template trains with other turn markers and another system prompt than
+    the model knows, and is written into the result (data/template.py; models by template: extras/constants.py).
+
+    Wrong: model=qwen3-8b model.template=llama3
+    Right: model=qwen3-8b model.template=qwen3
+    """
+    known = run.data["templates"]
+    model, chosen = run.model or "", str(run.value("template"))
+    owners = [template for template, models in run.data["models"].items() if model in models]
+    if not owners or chosen not in known or run.stage == "pt" or "base" in model.lower():
+        return
+    if chosen.removesuffix("_nothink") not in {owner.removesuffix("_nothink") for owner in owners}:
+        message = f"llamafactory {run.release} trains {model} with template {' or '.join(owners)}, not {chosen}"
+        yield Finding(("template",), message, {"template": owners[0]}, (("model_name_or_path",),))
+
+
 RULES = (
-    Rule("FTC406", dataset_is_described, Training),
-    Rule("FTC450", evaluation_data_is_described, Training),
-    Rule("FTC451", entries_are_well_formed, Training),
-    Rule("FTC452", entries_have_known_keys, Training, Severity.WARNING),
-    Rule("FTC453", ranking_fits_the_stage, Training),
-    Rule("FTC454", columns_are_named, Training),
-    Rule("FTC455", tags_are_named, Training),
-    Rule("FTC470", split_is_of_a_repository, Training),
-    Rule("FTC472", parts_are_of_a_repository, Training, Severity.WARNING),
+    Rule("FTC406", "dataset-not-described", dataset_is_described, Training),
+    Rule("FTC450", "evaluation-dataset-not-described", evaluation_data_is_described, Training),
+    Rule("FTC451", "malformed-dataset-entry", entries_are_well_formed, Training),
+    Rule("FTC452", "unknown-dataset-entry-key", entries_have_known_keys, Training, Severity.WARNING),
+    Rule("FTC453", "preference-data-needs-preference-stage", ranking_fits_the_stage, Training),
+    Rule("FTC454", "missing-dataset-columns", columns_are_named, Training),
+    Rule("FTC455", "missing-conversation-tags", tags_are_named, Training),
+    Rule("FTC470", "split-needs-hub-dataset", split_is_of_a_repository, Training),
+    Rule("FTC472", "subset-needs-hub-dataset", parts_are_of_a_repository, Training, Severity.WARNING),
+    Rule("FTC456", "media-need-multimodal-template", media_have_a_template, Training),
+    Rule("FTC457", "template-of-another-model", template_is_of_the_model, Training, Severity.WARNING),
 )

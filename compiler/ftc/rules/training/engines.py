@@ -1,15 +1,174 @@
-"""Rules on engines that start, and then train wrongly or fail at the first step."""
+"""Rules on quantized weights, on the engines that shard a model, and on their configuration files."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ftc.diagnostics.model import Severity, nearest
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.subject import Training
 from ftc.source.unknown import Fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+_NOT_UNDER_ZERO_3 = {
+    "predict_with_generate": "needs whole weights, but ZeRO-3 shards them",
+    "pissa_init": "needs whole weights, but ZeRO-3 shards them",
+    "pure_bf16": "keeps no weights in fp32, but ZeRO-3 needs them",
+    "use_unsloth": "patches whole layers, but ZeRO-3 shards them",
+    "use_kt": "keeps the experts on the CPU, but ZeRO-3 shards them",
+    "auto_find_batch_size": "restarts with smaller batches, which ZeRO-3 does not support",
+}
+
+
+def zero3_shards_what_it_can(run: Training) -> Iterator[Finding]:
+    """Under ZeRO-3 nothing needs whole weights.
+
+    LLaMA-Factory stops at once: `… is incompatible with DeepSpeed ZeRO-3` (hparams/parser.py), transformers after the
+    model is loaded for `auto_find_batch_size` (trainer.py).
+
+    Wrong: engine=deepspeed-z3 devices=8 train.pure_bf16=true
+    Right: engine=deepspeed-z2 devices=8 train.pure_bf16=true
+    """
+    for name, reason in _NOT_UNDER_ZERO_3.items() if run.zero3 else ():
+        if run.on(name):
+            yield Finding((name,), reason, ({"zero_stage": 2}, {"deepspeed": None}), (("deepspeed",),))
+
+
+def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
+    """Quantized weights are not trained, resized or spread over devices.
+
+    LLaMA-Factory stops at once: `Quantization is only compatible with the LoRA or OFT method` (hparams/parser.py;
+    0.9.3: LoRA).
+
+    Wrong: method=full-sft train.quantization_bit=4
+    Right: method=lora-sft train.quantization_bit=4
+    """
+    if run.quantized and run.tuning not in ("lora", "oft"):
+        message = f"quantized weights cannot be trained, but finetuning_type is {run.tuning}"
+        yield Finding(("quantization_bit",), message, {"finetuning_type": "lora"}, (("finetuning_type",),))
+    if run.quantized and run.on("resize_vocab"):
+        yield Finding(("resize_vocab",), "the embeddings of a quantized model cannot be resized", "leave it out")
+    if run.quantized and run.on("fp8"):
+        yield Finding(("fp8",), "does not work with quantization_bit", "leave out one of the two")
+    if run.value("quantization_device_map") == "auto":
+        message = "auto spreads a model over all devices, which does not work in a training"
+        yield Finding(("quantization_device_map",), message, "leave it out")
+
+
+_BITS: dict[str, tuple[int, ...]] = {"bnb": (4, 8), "hqq": (1, 2, 3, 4, 5, 6, 8), "eetq": (8,)}
+
+
+def bits_fit_the_method(run: Training) -> Iterator[Finding]:
+    """Weights are quantized to a number of bits that the method and the engine support.
+
+    LLaMA-Factory finds out when it loads the model (model/model_utils/quantization.py): bitsandbytes has 4 and 8 bits
+    and shards 4, HQQ and EETQ cannot be sharded. A reference or reward model has 4 or 8 bits
+    (hparams/finetuning_args.py).
+
+    Wrong: train.quantization_bit=6
+    Right: train.quantization_bit=6 train.quantization_method=hqq
+    """
+    for name in ("ref_model_quantization_bit", "reward_model_quantization_bit"):
+        if run.value(name) not in (None, 4, 8):
+            yield Finding((name,), "must be 4 or 8", "leave it out for a model that is not quantized")
+    bits, method = run.value("quantization_bit"), run.value("quantization_method")
+    if run.quantized and method in _BITS:
+        if bits not in _BITS[method]:
+            known = ", ".join(map(str, _BITS[method]))
+            yield Finding(("quantization_bit",), f"{method} does not support {bits} bits", f"it supports {known}")
+        elif (method, bits) != ("bnb", 4) and run.sharded:
+            message = f"{run.sharded} cannot shard {bits} bits of {method}"
+            help_ = ({"quantization_bit": 4, "quantization_method": "bnb"}, {"zero_stage": 2})
+            yield Finding(("quantization_bit",), message, help_, (("deepspeed",),))
+
+
+def quantization_happens(run: Training) -> Iterator[Finding]:
+    """The quantization method can quantize weights while it loads them.
+
+    For `gptq`, `awq` and the like the model comes quantized; with `quantization_bit` LLaMA-Factory loads whole weights
+    and says nothing (model/model_utils/quantization.py, configure_quantization).
+
+    Wrong: train.quantization_bit=4 train.quantization_method=gptq
+    Right: train.quantization_bit=4 train.quantization_method=bnb
+    """
+    method = run.value("quantization_method")
+    if run.quantized and isinstance(method, str) and method not in _BITS:
+        message = f"{method} does not quantize weights while it loads them, so that they stay as they are"
+        help_ = "use bnb, hqq or eetq; for a model that is quantized already, leave quantization_bit out"
+        yield Finding(("quantization_method",), message, help_)
+
+
+def deepspeed_agrees(run: Training) -> Iterator[Finding]:
+    """The configuration of DeepSpeed agrees with the training arguments.
+
+    transformers compares the two after the model is loaded: `Please correct the following DeepSpeed config values that
+    mismatch TrainingArguments values` (integrations/deepspeed.py).
+
+    Wrong: engine=deepspeed-z2 devices=2 engine.config.gradient_accumulation_steps=4
+    Right: engine=deepspeed-z2 devices=2 train.gradient_accumulation_steps=4
+    """
+    if run.zero is None or run.on("auto_find_batch_size"):
+        return
+    for path, (name, argument) in _COUNTERPARTS.items():
+        stated = _at(run.zero, path)
+        if stated in (None, "auto"):
+            continue
+        value = argument(run)
+        if isinstance(stated, str) or stated != value:
+            shown = f'the text "{stated}"' if isinstance(stated, str) else stated
+            message = f"DeepSpeed's is {shown}, and the training's {name} is {value}"
+            help_ = f"leave it out: it follows from {name}"
+            yield Finding(("deepspeed", *path), message, help_, run.along(name))
+
+
+def offload_has_a_part(run: Training) -> Iterator[Finding]:
+    """The optimizer is offloaded only if ZeRO shards it.
+
+    Stage 0 shards nothing; transformers and DeepSpeed keep the optimizer of stage 2, and the parameters of stage 3, on
+    the host (transformers, integrations/deepspeed.py, is_offload), and only those.
+
+    Wrong: engine=deepspeed-z0 engine.offload=true devices=2
+    Right: engine=deepspeed-z2 engine.offload=true devices=2
+    """
+    settings = run.zero.get("zero_optimization") if run.zero is not None else None
+    offloads = isinstance(settings, Fields) and settings.get("stage") == 0 and "offload_optimizer" in settings
+    if offloads:
+        message = "ZeRO stage 0 shards nothing, so that nothing is offloaded"
+        where = ("deepspeed", "zero_optimization", "offload_optimizer")
+        yield Finding(where, message, {"zero_stage": 2}, (("deepspeed",),))
+
+
+def _batch(run: Training) -> float:
+    return run.number("per_device_train_batch_size") * run.number("gradient_accumulation_steps") * run.world
+
+
+# Keys of DeepSpeed's configuration, each with the argument that it must agree with.
+_COUNTERPARTS: dict[tuple[str, ...], tuple[str, Callable[[Training], object]]] = {
+    ("train_micro_batch_size_per_gpu",): (
+        "per_device_train_batch_size",
+        lambda run: run.value("per_device_train_batch_size"),
+    ),
+    ("gradient_accumulation_steps",): (
+        "gradient_accumulation_steps",
+        lambda run: run.value("gradient_accumulation_steps"),
+    ),
+    ("train_batch_size",): ("batch * accumulation * processes", _batch),
+    ("gradient_clipping",): ("max_grad_norm", lambda run: run.value("max_grad_norm")),
+    ("bf16", "enabled"): ("bf16", lambda run: run.on("bf16") or run.on("bf16_full_eval")),
+    ("fp16", "enabled"): ("fp16", lambda run: run.on("fp16") or run.on("fp16_full_eval")),
+}
+
+
+def _at(config: Fields, path: tuple[str, ...]) -> object:
+    value: object = config
+    for key in path:
+        value = value.get(key) if isinstance(value, Fields) else None
+    return value
 
 
 def stage_0_steps_are_whole(run: Training) -> Iterator[Finding]:
@@ -70,8 +229,129 @@ def checkpoints_are_not_reentrant(run: Training) -> Iterator[Finding]:
         yield Finding(("ddp_find_unused_parameters",), message, "leave it out")
 
 
+# Rules on the files that DeepSpeed and accelerate read.
+
+
+class DeepSpeedFile(msgspec.Struct, frozen=True):
+    """A configuration of DeepSpeed, or why it cannot be read."""
+
+    given: Fields
+    problem: str = ""
+
+
+class AccelerateFile(msgspec.Struct, frozen=True):
+    """A configuration of accelerate."""
+
+    given: Fields
+
+
+_SECTIONS = (
+    *("train_batch_size", "train_micro_batch_size_per_gpu", "gradient_accumulation_steps", "gradient_clipping"),
+    *("zero_optimization", "optimizer", "scheduler", "fp16", "bf16", "amp", "activation_checkpointing"),
+    *("steps_per_print", "wall_clock_breakdown", "zero_allow_untested_optimizer", "zero_force_ds_cpu_optimizer"),
+    *("communication_data_type", "prescale_gradients", "gradient_predivide_factor", "sparse_gradients", "dump_state"),
+    *("flops_profiler", "aio", "comms_logger", "data_types", "tensorboard", "wandb", "csv_monitor", "elasticity"),
+    *("compression_training", "autotuning", "checkpoint", "data_efficiency", "eigenvalue", "progressive_layer_drop"),
+    "memory_breakdown",
+)
+
+
+_ZERO = (
+    *("stage", "contiguous_gradients", "reduce_scatter", "reduce_bucket_size", "use_multi_rank_bucket_allreduce"),
+    *("allgather_partitions", "allgather_bucket_size", "overlap_comm", "load_from_fp32_weights", "elastic_checkpoint"),
+    *("offload_param", "offload_optimizer", "sub_group_size", "cpu_offload_param", "cpu_offload_use_pin_memory"),
+    *("cpu_offload", "stage3_prefetch_bucket_size", "stage3_param_persistence_threshold", "stage3_max_reuse_distance"),
+    *("stage3_model_persistence_threshold", "stage3_max_live_parameters", "stage3_module_granularity_threshold"),
+    *("stage3_gather_16bit_weights_on_model_save", "stage3_gather_fp16_weights_on_model_save"),
+    *("stage3_use_all_reduce_for_fetch_params", "ignore_unused_parameters", "legacy_stage1", "round_robin_gradients"),
+    *("zero_hpz_partition_size", "zero_quantized_weights", "zero_quantized_gradients", "memory_efficient_linear"),
+    *("zero_quantized_nontrainable_weights", "mics_shard_size", "mics_hierarchical_params_gather"),
+    *("pipeline_loading_checkpoint", "override_module_apply", "log_trace_cache_warnings", "zeropp_loco_param"),
+)
+
+
+_STAGES = (0, 1, 2, 3)
+
+
+def deepspeed_knows_its_settings(file: DeepSpeedFile) -> Iterator[Finding]:
+    """A configuration of DeepSpeed has settings that DeepSpeed knows, and a stage of ZeRO.
+
+    Source: DeepSpeed, runtime/config.py and runtime/zero/config.py, which takes no other keys.
+
+    Wrong: tests/corpus/bad/FTC829-no-such-stage.yaml
+    Right: tests/corpus/good/FTC829-auto.yaml
+    """
+    if file.problem:
+        yield Finding((), f"DeepSpeed cannot read it: {file.problem}")
+    yield from _unknown(file.given, (), _SECTIONS, "DeepSpeed has no setting")
+    zero = file.given.get("zero_optimization")
+    if isinstance(zero, Fields):
+        yield from _unknown(zero, ("zero_optimization",), _ZERO, "DeepSpeed has no setting")
+        stage = zero.get("stage", 0)
+        if stage not in _STAGES:
+            yield Finding(("zero_optimization", "stage"), f"ZeRO has no stage {stage}", "use 0, 1, 2 or 3")
+
+
+def _unknown(given: Fields, path: tuple[str, ...], known: tuple[str, ...], message: str) -> Iterator[Finding]:
+    for key in [key for key in given.written() if key not in known]:
+        if near := nearest(key, known):
+            yield Finding((*path, key), f"{message} '{key}'", near)
+
+
+_ACCELERATE = (
+    *(
+        "compute_environment",
+        "debug",
+        "distributed_type",
+        "mixed_precision",
+        "use_cpu",
+        "num_processes",
+        "machine_rank",
+    ),
+    *("num_machines", "gpu_ids", "main_process_ip", "main_process_port", "rdzv_backend", "same_network", "fsdp_config"),
+    *("main_training_function", "enable_cpu_affinity", "fp8_config", "deepspeed_config", "parallelism_config"),
+    *("megatron_lm_config", "ipex_config", "mpirun_config", "downcast_bf16", "dynamo_config", "commands"),
+    *("command_file", "tpu_env", "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo", "tpu_vm", "tpu_config"),
+)
+
+
+_TYPES = re.compile("NO|MULTI_[A-Z]+|DEEPSPEED|FSDP|TP|XLA|MEGATRON_LM")
+
+
+_PRECISIONS = ("no", "fp16", "bf16", "fp8")
+
+
+def accelerate_knows_its_keys(file: AccelerateFile) -> Iterator[Finding]:
+    """A configuration of accelerate has keys and values that accelerate knows.
+
+    Source: accelerate, commands/config/config_args.py, which refuses other keys.
+
+    Wrong: tests/corpus/bad/FTC900-precision-misspelt.yaml
+    Right: tests/corpus/good/FTC900-fsdp.yaml
+    """
+    yield from _unknown(file.given, (), _ACCELERATE, "accelerate's configuration has no key")
+    kind = file.given.get("distributed_type") if file.given.tells("distributed_type") else None
+    if isinstance(kind, str) and not _TYPES.fullmatch(kind):
+        near = nearest(kind, ("MULTI_GPU", "DEEPSPEED", "FSDP"))
+        yield Finding(("distributed_type",), f"accelerate has no distributed_type '{kind}'", near)
+    precision = file.given.get("mixed_precision")
+    if isinstance(precision, str) and precision not in _PRECISIONS:
+        message = f"accelerate has no mixed_precision '{precision}'"
+        yield Finding(("mixed_precision",), message, f"use one of {', '.join(_PRECISIONS)}")
+
+
+OF_FILES = (
+    Rule("FTC829", "unknown-deepspeed-setting", deepspeed_knows_its_settings, DeepSpeedFile),
+    Rule("FTC900", "unknown-accelerate-setting", accelerate_knows_its_keys, AccelerateFile),
+)
 RULES = (
-    Rule("FTC474", stage_0_steps_are_whole, Training),
-    Rule("FTC475", fsdp1_shards_one_type, Training),
-    Rule("FTC476", checkpoints_are_not_reentrant, Training),
+    Rule("FTC436", "zero3-unsupported-feature", zero3_shards_what_it_can, Training),
+    Rule("FTC437", "quantized-weights-trained-or-sharded", quantized_weights_are_left_alone, Training),
+    Rule("FTC438", "unsupported-quantization-bits", bits_fit_the_method, Training),
+    Rule("FTC439", "quantization-method-needs-quantized-model", quantization_happens, Training, Severity.WARNING),
+    Rule("FTC440", "deepspeed-contradicts-arguments", deepspeed_agrees, Training),
+    Rule("FTC469", "optimizer-offload-needs-zero", offload_has_a_part, Training),
+    Rule("FTC474", "zero-stage-0-with-bf16", stage_0_steps_are_whole, Training),
+    Rule("FTC475", "fsdp1-with-quantized-weights", fsdp1_shards_one_type, Training),
+    Rule("FTC476", "ddp-with-reentrant-checkpointing", checkpoints_are_not_reentrant, Training),
 )

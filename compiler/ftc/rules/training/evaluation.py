@@ -13,7 +13,6 @@ from ftc.trainer.scopes import EVALUATING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _NOTHING = 1e-6  # the trainer's own threshold for val_size
 
 
@@ -207,11 +206,11 @@ def warmup_is_said_once(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC441", evaluation_has_data, Training),
-    Rule("FTC442", predictions_are_generated, Training),
-    Rule("FTC443", validation_is_a_part, Training),
-    Rule("FTC444", best_is_known, Training),
-    Rule("FTC445", early_stop_has_a_metric, Training),
-    Rule("FTC446", steps_are_whole, Training),
-    Rule("FTC447", warmup_is_said_once, Training, Severity.WARNING),
+    Rule("FTC441", "evaluation-needs-data", evaluation_has_data, Training),
+    Rule("FTC442", "generation-metrics-need-generation", predictions_are_generated, Training),
+    Rule("FTC443", "invalid-validation-size", validation_is_a_part, Training),
+    Rule("FTC444", "best-model-needs-evaluation", best_is_known, Training),
+    Rule("FTC445", "early-stopping-needs-metric", early_stop_has_a_metric, Training),
+    Rule("FTC446", "fractional-step-interval", steps_are_whole, Training),
+    Rule("FTC447", "duplicate-warmup", warmup_is_said_once, Training, Severity.WARNING),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftc.rules.rule import ANY
-from ftc.rules.training.engine_files import DeepSpeedFile
+from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.launcher import Torchrun
@@ -30,6 +30,8 @@ _PLACES: dict[str, KeyPath] = {
     "accelerate": ("engine",),
     "llamafactory": ("trainer", "llamafactory"),
 }
+
+
 _OF_ENGINE: dict[KeyPath, KeyPath] = {
     ("accelerate", "fsdp_config", "fsdp_version"): ("engine", "version"),
     ("deepspeed", "zero_optimization", "stage"): ("engine", "stage"),

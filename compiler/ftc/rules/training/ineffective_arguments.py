@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.subject import Training
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 Condition: TypeAlias = Callable[["Training"], bool]
 
@@ -161,4 +157,4 @@ def _row(name: str) -> _Read | None:
     return exact.get(name) or next(begins, None)
 
 
-RULES = (Rule("FTC463", arguments_are_read, Training, Severity.WARNING),)
+RULES = (Rule("FTC463", "ineffective-argument", arguments_are_read, Training, Severity.WARNING),)

@@ -54,6 +54,8 @@ def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
 
 
 _NO_EVALUATION = ("eval_dataset", "val_size")
+
+
 _REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
 
 
@@ -207,14 +209,14 @@ def merge_takes_whole_weights(run: Export) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC420", arguments_of_sft, Training),
-    Rule("FTC421", ppo_has_a_reward, Training),
-    Rule("FTC422", ppo_can_run, Training),
-    Rule("FTC423", variants_of_lora, Training),
-    Rule("FTC424", pissa_has_a_base, Training),
-    Rule("FTC425", loss_of_preferences, Training),
-    Rule("FTC426", anchored_loss_has_a_reference, Training),
-    Rule("FTC427", oft_has_one_size, Training),
-    Rule("FTC428", backend_trains, Training),
-    Rule("FTC468", merge_takes_whole_weights, Export),
+    Rule("FTC420", "sft-argument-in-other-stage", arguments_of_sft, Training),
+    Rule("FTC421", "ppo-needs-reward-model", ppo_has_a_reward, Training),
+    Rule("FTC422", "ppo-unsupported-feature", ppo_can_run, Training),
+    Rule("FTC423", "lora-variant-needs-lora", variants_of_lora, Training),
+    Rule("FTC424", "pissa-needs-unquantized-base", pissa_has_a_base, Training),
+    Rule("FTC425", "label-smoothing-needs-sigmoid-loss", loss_of_preferences, Training),
+    Rule("FTC426", "asft-needs-reference-model", anchored_loss_has_a_reference, Training),
+    Rule("FTC427", "oft-rank-and-block-size", oft_has_one_size, Training),
+    Rule("FTC428", "unsupported-training-backend", backend_trains, Training),
+    Rule("FTC468", "merge-needs-unquantized-weights", merge_takes_whole_weights, Export),
 )

@@ -12,7 +12,6 @@ from ftc.trainer.scopes import OF_WHOLE_WEIGHTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
 _LAYERWISE = {"use_galore": "galore_layerwise", "use_apollo": "apollo_layerwise"}
 
 
@@ -108,6 +107,8 @@ def one_optimizer(run: Training) -> Iterator[Finding]:
 
 
 _BY_METRIC = ("reduce_lr_on_plateau", "greedy")
+
+
 _WITH_FLOOR = ("cosine_with_min_lr", "cosine_warmup_with_min_lr")
 
 
@@ -157,10 +158,10 @@ def unused_parameters_are_not_sought(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC430", special_optimizers_stand_alone, Training),
-    Rule("FTC431", special_optimizers_have_all_weights, Training),
-    Rule("FTC432", projections_have_their_optimizer, Training),
-    Rule("FTC433", one_optimizer, Training, Severity.WARNING),
-    Rule("FTC434", schedule_has_what_it_needs, Training),
-    Rule("FTC435", unused_parameters_are_not_sought, Training),
+    Rule("FTC430", "conflicting-memory-efficient-optimizers", special_optimizers_stand_alone, Training),
+    Rule("FTC431", "optimizer-unsupported-by-engine", special_optimizers_have_all_weights, Training),
+    Rule("FTC432", "projection-needs-matching-optimizer", projections_have_their_optimizer, Training),
+    Rule("FTC433", "conflicting-optimizers", one_optimizer, Training, Severity.WARNING),
+    Rule("FTC434", "schedule-needs-metric-or-minimum", schedule_has_what_it_needs, Training),
+    Rule("FTC435", "unused-parameters-with-reentrant-checkpointing", unused_parameters_are_not_sought, Training),
 )

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 _ON = ("1", "true", "y")
 """What LLaMA-Factory reads as on (extras/misc.py, is_env_enabled)."""
+
+
 ZERO_3 = 3
+
+
 _Value = TypeVar("_Value")
 
 

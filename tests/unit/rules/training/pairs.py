@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unit.checks.pairs import Pair
+from unit.rules.pairs import Pair
 
 OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
 PPO = f"{OLD} method.stage=ppo train.reward_model=/models/reward"

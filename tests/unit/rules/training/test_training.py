@@ -10,18 +10,17 @@ import msgspec
 import pytest
 import yaml
 
-from ftc.checks import EVERY
 from ftc.diagnostics.model import Severity
+from ftc.rules.catalogue import OF_SPECS, ON_TRAININGS
 from ftc.rules.engine import in_words, judge
-from ftc.rules.rule import Rule
 from ftc.rules.training import from_spec, ineffective_arguments
 from ftc.trainer import release
-from unit.checks.pairs import Pair, pages, passes, refuses
 from unit.compiling import COMMAND, ROOT, compiled, found
+from unit.rules.pairs import Pair, pages, passes, refuses
 from unit.rules.training.pairs import AT_ONCE, FULL, LATER, PAIRS, SILENT
 
-RULES = tuple(rule for rule in EVERY if isinstance(rule, Rule))
-ALL = [*PAIRS, *pages(RULES)]
+RULES = tuple(rule for rule in OF_SPECS if rule in ON_TRAININGS)
+ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)

@@ -1,0 +1,295 @@
+"""The manifests that lint judges, as types: no more fields than the rules read.
+
+What an object may leave out has a default here, and what it must have is checked by its schema.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ftc.spec.base import Json
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """Kubernetes' spelling of names."""
+
+
+class Metadata(Manifest, frozen=True):
+    """Of an object or of a pod template."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class KeyRef(Manifest, frozen=True):
+    """A key of a Secret or a ConfigMap."""
+
+    name: str = ""
+    key: str = ""
+
+
+class FieldRef(Manifest, frozen=True):
+    """A field of the pod."""
+
+    field_path: str = ""
+
+
+class EnvSource(Manifest, frozen=True):
+    """Where a variable's value comes from."""
+
+    field_ref: FieldRef | None = None
+    secret_key_ref: KeyRef | None = None
+    config_map_key_ref: KeyRef | None = None
+
+
+class EnvVar(Manifest, frozen=True):
+    """A variable of a container."""
+
+    name: str = ""
+    value: str | None = None
+    value_from: EnvSource | None = None
+
+
+class Resources(Manifest, frozen=True):
+    """What a container may use."""
+
+    limits: dict[str, str | int | float] = {}
+    requests: dict[str, str | int | float] = {}
+
+
+class Mount(Manifest, frozen=True):
+    """A volume in a container."""
+
+    name: str = ""
+    mount_path: str = ""
+    sub_path: str = ""
+
+
+class Port(Manifest, frozen=True):
+    """A port of a container."""
+
+    name: str = ""
+    container_port: int = 0
+    host_port: int = 0
+
+
+class Container(Manifest, frozen=True):
+    """A container or an init container."""
+
+    name: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[Json, ...] = ()
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    volume_mounts: tuple[Mount, ...] = ()
+    restart_policy: str = ""
+
+
+class KeyToPath(Manifest, frozen=True):
+    """One key of a Secret or a ConfigMap as a file."""
+
+    key: str = ""
+    path: str = ""
+
+
+class ConfigMapVolume(Manifest, frozen=True):
+    """The keys of a ConfigMap as files."""
+
+    name: str = ""
+    items: tuple[KeyToPath, ...] = ()
+    optional: bool = False
+
+
+class DownwardFile(Manifest, frozen=True):
+    """A field of the pod as a file."""
+
+    path: str = ""
+    field_ref: FieldRef | None = None
+
+
+class DownwardVolume(Manifest, frozen=True):
+    """Fields of the pod as files."""
+
+    items: tuple[DownwardFile, ...] = ()
+
+
+class EmptyDir(Manifest, frozen=True):
+    """A directory of the pod's own."""
+
+    medium: str = ""
+    size_limit: str | int | float | None = None
+
+
+class ClaimVolume(Manifest, frozen=True):
+    """A claim that exists."""
+
+    claim_name: str = ""
+
+
+class Volume(Manifest, frozen=True):
+    """A volume of a pod; one of the sources is set, or another that the rules do not look into."""
+
+    name: str = ""
+    empty_dir: EmptyDir | None = None
+    persistent_volume_claim: ClaimVolume | None = None
+    config_map: ConfigMapVolume | None = None
+    downward_api: DownwardVolume | None = msgspec.field(default=None, name="downwardAPI")
+
+
+class PodSpec(Manifest, frozen=True):
+    """A pod."""
+
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    restart_policy: str = ""
+    scheduler_name: str = ""
+    subdomain: str = ""
+    node_name: str = ""
+    node_selector: dict[str, str] = {}
+    affinity: Json = {}
+    host_ipc: bool = msgspec.field(default=False, name="hostIPC")
+
+
+class Template(Manifest, frozen=True):
+    """What pods are made of."""
+
+    metadata: Metadata = Metadata()
+    spec: PodSpec = PodSpec()
+
+
+class ClaimSpec(Manifest, frozen=True):
+    """What a claim asks for."""
+
+    access_modes: tuple[str, ...] = ()
+
+
+class Policy(Manifest, frozen=True):
+    """What Volcano does on an event or an exit code."""
+
+    action: str = ""
+    event: str = ""
+    events: tuple[str, ...] = ()
+    exit_code: int | None = None
+    timeout: str = ""
+
+    @property
+    def all_events(self) -> tuple[str, ...]:
+        """Of both spellings."""
+        return (*((self.event,) if self.event else ()), *self.events)
+
+
+class DependsOn(Manifest, frozen=True):
+    """Tasks that come first."""
+
+    name: tuple[str, ...] = ()
+
+
+class PartitionPolicy(Manifest, frozen=True):
+    """Groups of a task's pods."""
+
+    total_partitions: int = 0
+    partition_size: int = 0
+    min_partitions: int = 0
+
+
+class Task(Manifest, frozen=True):
+    """Pods of one template in a VolcanoJob."""
+
+    name: str = ""
+    replicas: int | None = None
+    min_available: int | None = None
+    policies: tuple[Policy, ...] = ()
+    depends_on: DependsOn = DependsOn()
+    partition_policy: PartitionPolicy | None = None
+    template: Template = Template()
+
+
+class JobVolume(Manifest, frozen=True):
+    """A volume that Volcano mounts into every container of the job."""
+
+    mount_path: str = ""
+    volume_claim_name: str = ""
+    volume_claim: ClaimSpec | None = None
+
+
+class VolcanoSpec(Manifest, frozen=True):
+    """A VolcanoJob."""
+
+    scheduler_name: str = ""
+    min_available: int | None = None
+    min_success: int | None = None
+    queue: str = ""
+    max_retry: int | None = None
+    ttl_seconds_after_finished: int | None = None
+    plugins: dict[str, tuple[str, ...]] = {}
+    policies: tuple[Policy, ...] = ()
+    volumes: tuple[JobVolume, ...] = ()
+    network_topology: Json = {}
+    tasks: tuple[Task, ...] = ()
+
+
+class BatchSpec(Manifest, frozen=True):
+    """A Job of Kubernetes itself."""
+
+    completions: int | None = None
+    parallelism: int | None = None
+    completion_mode: str = "NonIndexed"
+    backoff_limit: int | None = None
+    backoff_limit_per_index: int | None = None
+    max_failed_indexes: int | None = None
+    pod_failure_policy: Json | None = None
+    pod_replacement_policy: str = ""
+    success_policy: Json | None = None
+    managed_by: str = ""
+    ttl_seconds_after_finished: int | None = None
+    template: Template = Template()
+
+
+class ServiceSpec(Manifest, frozen=True):
+    """Who is behind a Service."""
+
+    selector: dict[str, str] = {}
+    cluster_ip: str = msgspec.field(default="", name="clusterIP")
+
+
+class Service(Manifest, frozen=True):
+    """A Service."""
+
+    metadata: Metadata = Metadata()
+    spec: ServiceSpec = ServiceSpec()
+
+
+class Claim(Manifest, frozen=True):
+    """A PersistentVolumeClaim."""
+
+    metadata: Metadata = Metadata()
+    spec: ClaimSpec = ClaimSpec()
+
+
+class ConfigMap(Manifest, frozen=True):
+    """A ConfigMap."""
+
+    metadata: Metadata = Metadata()
+    data: dict[str, str] = {}
+
+
+class VolcanoJob(Manifest, frozen=True):
+    """A Job of batch.volcano.sh."""
+
+    metadata: Metadata = Metadata()
+    spec: VolcanoSpec = VolcanoSpec()
+
+
+class BatchJob(Manifest, frozen=True):
+    """A Job of batch."""
+
+    metadata: Metadata = Metadata()
+    spec: BatchSpec = BatchSpec()

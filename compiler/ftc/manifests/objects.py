@@ -1,0 +1,293 @@
+"""The objects of an input: the kind of each, what its schema says, and its type."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from ftc.manifests import schemas
+from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Service, Template, VolcanoJob
+from ftc.manifests.text import Spot
+from ftc.source import Document
+from ftc.spec.job import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.base import Json
+
+# The `validator` of a list that is too long to be looked at; it is no mistake, but nothing else is said of the object.
+UNSEEN = "unseen"
+
+
+Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """The versions that the manifests are for."""
+
+    kubernetes: str
+    volcano: str
+    trainer: Trainer | None = None
+    """Those of LLaMA-Factory and transformers, if the user says them."""
+
+
+class Kind(StrEnum):
+    """What a document is."""
+
+    VOLCANO = "VolcanoJob"
+    BATCH = "Job"
+    SERVICE = "Service"
+    CLAIM = "PersistentVolumeClaim"
+    CONFIG_MAP = "ConfigMap"
+    POD = "Pod"
+
+
+class Mismatch(msgspec.Struct, frozen=True):
+    """One thing that the schema does not allow, as jsonschema says it."""
+
+    path: tuple[str | int, ...]
+    validator: str
+    wanted: Any
+    schema: Any
+    instance: Any
+    message: str
+
+
+class Object(msgspec.Struct, frozen=True):
+    """One object: where it stands, what its schema says, and its content, where that can be made out.
+
+    `path` leads to what is typed: the object itself, or the template of a pod in an object of another kind.
+    """
+
+    document: Document
+    path: tuple[str | int, ...]
+    kind: Kind
+    data: Any
+    mismatches: tuple[Mismatch, ...]
+    content: Typed | None
+    versions: Versions
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key of the object."""
+        return Spot(self.document, (*self.path, *path))
+
+    def has(self, *path: str | int) -> bool:
+        """Whether the key is written, fit or not."""
+        return self.raw(*path) is not None
+
+    def raw(self, *path: str | int) -> Any:
+        """What is written at a key, fit or not; None where nothing is."""
+        return written(self.data, path)
+
+
+def written(data: Any, path: KeyPath) -> Any:
+    """What stands at a path in an object; None where nothing does."""
+    for part in path:
+        inside = part < len(data) if isinstance(data, list) and isinstance(part, int) else False
+        if not inside and not (isinstance(data, dict) and part in data):
+            return None
+        data = data[part]
+    return data
+
+
+_SIMPLE_KINDS = {kind.value: kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CONFIG_MAP)}
+
+
+_SIMPLE = {name.casefold(): kind for name, kind in _SIMPLE_KINDS.items()}
+
+
+_OF_JOBS = ("CronJob", "JobFlow", "JobTemplate")
+
+
+_INNER: KeyPath = ("spec", "template")
+
+
+# Volcano's own, which makes VolcanoJobs.
+_CRON = ("batch.volcano.sh/v1alpha1", "CronJob")
+
+
+_IN_CRON: KeyPath = ("spec", "jobTemplate")
+
+
+_TEMPLATES: dict[str, KeyPath] = {
+    "Pod": (),
+    "CronJob": ("spec", "jobTemplate", *_INNER),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), _INNER),
+}
+
+
+def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
+    """What an object is, and where its typed part lies; None for what is no object of ours."""
+    if not isinstance(data, dict):
+        return None, ()
+    group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
+    if (group, kind) == _CRON and written(data, (*_IN_CRON, "spec", "tasks")) is not None:
+        return Kind.VOLCANO, _IN_CRON
+    found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
+    path = _TEMPLATES.get(kind)
+    if found is None and path is not None and _is_template(written(data, path)):
+        return Kind.POD, path
+    return found, ()
+
+
+def typed(data: Any, inner: KeyPath) -> Any:
+    """The part of an object that is typed; a job that another object makes has that one's group, namespace and name."""
+    part = written(data, inner)
+    if inner != _IN_CRON:
+        return part
+    named = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
+    made = {"generateName": f"{named.get('name', 'job')}-"} | {k: v for k, v in named.items() if k == "namespace"}
+    own = part["metadata"] if isinstance(part.get("metadata"), dict) else {}
+    return {**part, "apiVersion": data["apiVersion"], "kind": "Job", "metadata": {**made, **own}}
+
+
+def _simple(group: str, kind: str) -> Kind | None:
+    """A Service, a claim or a ConfigMap: right in its version, or else in its kind's letters."""
+    found = _SIMPLE.get(kind.casefold().removesuffix("s")) if group == "v1" else _SIMPLE_KINDS.get(kind)
+    return found if group == "v1" or re.fullmatch(r"|v[0-9]\w*|core/v1", group) else None
+
+
+def _job(group: str, kind: str, spec: Any) -> Kind | None:
+    keys = spec.keys() if isinstance(spec, dict) else set()
+    if "volcano" in group and not group.startswith("batch"):
+        return Kind.VOLCANO if "tasks" in keys else None
+    of_volcano = bool(keys & {"tasks", "minAvailable"})
+    if group == "batch" and kind not in _OF_JOBS and not of_volcano and (kind == "Job" or "template" in keys):
+        return Kind.BATCH
+    if kind.casefold() not in ("job", "jobs", "vcjob", "volcanojob") and "tasks" not in keys:
+        return None
+    if group.startswith("batch.") or of_volcano:
+        return Kind.VOLCANO if kind not in _OF_JOBS else None
+    return Kind.BATCH if re.fullmatch(r"batch||v[0-9]\w*", group) and "template" in keys else None
+
+
+def _is_template(data: Any) -> bool:
+    spec = data.get("spec") if isinstance(data, dict) else None
+    return isinstance(spec, dict) and isinstance(spec.get("containers"), list)
+
+
+# Who has more mistakes than these in one object has no use for more.
+MAX_MISMATCHES = 100
+
+
+# No list of a job is longer; rules may compare each entry with each.
+MAX_ENTRIES = 300
+
+
+_TYPES: dict[Kind, type[Typed]] = {
+    Kind.VOLCANO: VolcanoJob,
+    Kind.BATCH: BatchJob,
+    Kind.SERVICE: Service,
+    Kind.CLAIM: Claim,
+    Kind.CONFIG_MAP: ConfigMap,
+    Kind.POD: Template,
+}
+
+
+def objects(document: Document, versions: Versions) -> Iterator[Object]:
+    """The objects of a document; a List has several, what is no object of ours has none."""
+    for path, data in _items(document.data):
+        clean = _clean(data)
+        kind, inner = kind_of(clean)
+        if kind is not None:
+            part = typed(clean, inner)
+            yield Object(document, (*path, *inner), kind, part, *_fitted(part, kind, versions), versions)
+
+
+def _items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
+    if isinstance(data, dict) and isinstance(data.get("items"), list) and str(data.get("kind", "")).endswith("List"):
+        return [(("items", index), item) for index, item in enumerate(data["items"])]
+    return [((), data)]
+
+
+def _clean(node: Any) -> Any:
+    """Without nulls, which a server takes for nothing there; keys are texts."""
+    if isinstance(node, dict):
+        return {str(key): _clean(value) for key, value in node.items() if value is not None}
+    if isinstance(node, list):
+        return [_clean(item) for item in node]
+    return node
+
+
+def _fitted(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismatch, ...], Typed | None]:
+    checked = {key: data[key] for key in ("metadata", "spec") if key in data} if kind is Kind.POD else data
+    fit: Any = checked
+    errors = list(islice(_validator(kind, versions).iter_errors(fit), MAX_MISMATCHES))
+    for error in errors:
+        fit = _without(fit, error)
+    mismatches = [_mismatch(error) for error in errors]
+    longest = _too_long(fit, ())
+    if longest is not None:
+        mismatches.append(Mismatch(longest, UNSEEN, MAX_ENTRIES, {}, None, ""))
+    return tuple(mismatches), _converted(fit, _TYPES[kind]) if longest is None else None
+
+
+def _too_long(node: Any, path: KeyPath) -> KeyPath | None:
+    """A list or mapping with more entries than anybody has written."""
+    if not isinstance(node, dict | list):
+        return None
+    if len(node) > MAX_ENTRIES:
+        return path
+    entries = node.items() if isinstance(node, dict) else enumerate(node)
+    return next((found for key, value in entries if (found := _too_long(value, (*path, key))) is not None), None)
+
+
+def _validator(kind: Kind, versions: Versions) -> Validator:
+    match kind:
+        case Kind.VOLCANO:
+            return schemas.volcano(versions.volcano, versions.kubernetes)
+        case Kind.BATCH:
+            return schemas.kubernetes("io.k8s.api.batch.v1.Job", versions.kubernetes)
+        case Kind.SERVICE | Kind.CLAIM:
+            return schemas.kubernetes(f"io.k8s.api.core.v1.{kind.value}", versions.kubernetes)
+        case Kind.CONFIG_MAP:
+            return schemas.config_map(versions.kubernetes)
+        case Kind.POD:
+            return schemas.pod_template(versions.kubernetes)
+
+
+def _mismatch(error: ValidationError) -> Mismatch:
+    path = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        path = (*path, str(error.instance))
+    return Mismatch(path, str(error.validator), error.validator_value, error.schema, error.instance, error.message)
+
+
+_EMPTY: dict[str, Any] = {"string": "", "object": {}, "array": [], "integer": 0, "number": 0, "boolean": False}
+
+
+def _without(data: Any, error: ValidationError) -> Any:
+    """The data without what has another type than it should, or is below zero; in a list something empty stays."""
+    path = list(error.absolute_path)
+    if error.validator not in ("type", "minimum") or not path:
+        return data
+    wanted = error.validator_value if isinstance(error.validator_value, str) else "string"
+    wanted = "integer" if error.validator == "minimum" else wanted
+    return _replaced(data, path, _EMPTY[wanted])
+
+
+def _replaced(data: Any, path: list[str | int], empty: Any) -> Any:
+    first, *rest = path
+    if isinstance(data, list) and isinstance(first, int) and first < len(data):
+        item = _replaced(data[first], rest, empty) if rest else empty
+        return [*data[:first], item, *data[first + 1 :]]
+    if isinstance(data, dict) and first in data:
+        others = {key: value for key, value in data.items() if key != first}
+        return {**data, first: _replaced(data[first], rest, empty)} if rest else others
+    return data
+
+
+def _converted(data: Any, kind: type[Typed]) -> Typed | None:
+    try:
+        return msgspec.convert(data, kind)
+    except (msgspec.ValidationError, OverflowError):
+        return None  # something else than a type is so wrong that nothing can be made of it; the schema has said it

@@ -1,0 +1,253 @@
+"""The containers of a pod, each with what it runs and its variables, and the pods that train together."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from itertools import combinations
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.manifests.amounts import count
+from ftc.manifests.environment import Environment, environment
+from ftc.manifests.launch import Launch, launches
+from ftc.manifests.manifest import Container, Mount
+from ftc.manifests.mounts import mounted_text
+from ftc.manifests.objects import Kind
+from ftc.manifests.program import Program, constants, program
+from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
+from ftc.manifests.subjects import Job, Pod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.manifests.text import Spot, Text
+
+
+class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """A container of a pod; `field` is `containers` or `initContainers`."""
+
+    pod: Pod
+    container: Container
+    field: str
+    index: int
+    program: Program | None
+    environment: Environment
+
+    @property
+    def init(self) -> bool:
+        """Whether it runs before the others."""
+        return self.field == "initContainers"
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key of the container."""
+        return self.pod.at(self.field, self.index, *path)
+
+    @cached_property
+    def devices(self) -> int | None:
+        """How many devices it has, where it asks for some of a known kind."""
+        return count(self.container)
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """The variables whose value is known throughout."""
+        return constants(self.program, self.environment.values) if self.program else self.environment.values
+
+    @cached_property
+    def launches(self) -> tuple[Launch, ...]:
+        """The trainings that it starts."""
+        return tuple(launches(self.program.script)) if self.program else ()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether it may do anything: its image says what it runs, or a script that is not here."""
+        return self.program is None or self.program.opaque
+
+    @cached_property
+    def ranks(self) -> frozenset[str]:
+        """The names that tell a pod from the others: the variables of the index, and what is made from them."""
+        fields = [v.name for v in self.environment.variables.values() if _POD_FIELD.search(v.field)]
+        found = {*_RANKS, *fields}
+        for assignment in self.program.script.assignments if self.program else ():
+            if assignment.value is not None and set(_NAMES.findall(assignment.value.raw)) & found:
+                found.add(assignment.name)
+        return frozenset(found)
+
+    def on_one_pod(self, command: Command) -> bool:
+        """Whether a command stands behind a question about the rank, or a lock."""
+        return bool(command.context.guards & self.ranks) or "flock" in command.context.guards
+
+    def is_its_own(self, launch: Launch) -> bool:
+        """Whether a launch is one of many alike, on a part of the work for each pod."""
+        told = {"nnodes", "num_machines", "num_nodes", "rdzv_endpoint"} & launch.options.keys()
+        settings = {one.name for one in (*self.script.assignments, *launch.command.settings)}
+        named = {name for word in launch.rest for name in word.names}
+        return not told and "NNODES" not in settings and "NNODES" not in self.environment and bool(named & self.ranks)
+
+    @property
+    def script(self) -> Script:
+        """The script, or nothing where there is none."""
+        return self.program.script if self.program is not None else Script("")
+
+    def absent(self, name: str) -> bool:
+        """Whether nobody sets a variable, surely; the image is taken to set none of a launcher's."""
+        program = self.program
+        if program is None or program.opaque or not self.environment.complete or name in self.environment:
+            return False
+        return all(assignment.name != name for assignment in program.script.assignments)
+
+    def value(self, word: Word) -> str | None:
+        """What a word is in every pod, if that is known."""
+        return word.joined([self._part(part) for part in word.parts])
+
+    def _part(self, part: Part) -> str | None:
+        known = Word((part,), "", 0).with_values(self.values)
+        if known is None and isinstance(part, Expansion) and part.operator in (":-", "-") and self.absent(part.name):
+            return part.default if "$" not in (part.default or "") else None
+        return known
+
+
+class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """A job with the steps of all its pods."""
+
+    job: Job
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def launches(self) -> tuple[tuple[Step, Launch], ...]:
+        """The trainings that the pods start, each with the container that starts it.
+
+        One that is told of no other nodes, and works on what the pod's index names, is each pod's own; so are those of
+        tasks of one pod that all say they are alone.
+        """
+        found = [(step, launch) for step in self.steps if not step.init for launch in step.launches]
+        if self.job.several and all(launch.alone and step.pod.replicas == 1 for step, launch in found):
+            return ()
+        return tuple((step, launch) for step, launch in found if not step.is_its_own(launch))
+
+    @cached_property
+    def trains(self) -> frozenset[str]:
+        """The crews whose pods train together: each starts a launcher, whose processes find the others."""
+        return frozenset(step.pod.crew.name for step, launch in self.launches if launch.tool in TOGETHER)
+
+    @property
+    def apart(self) -> bool:
+        """Whether each pod does a work of its own, as far as can be seen.
+
+        One is enough to begin, no launcher looks for the others, and nothing tells it their names, or it asks for no
+        device and never reads them.
+        """
+        volcano, plugins = self.job.volcano, self.job.plugins.keys()
+        if volcano is None or volcano.min_available != 1 or self.launches or self.spreads:
+            return False
+        reads = any("/etc/volcano/" in step.script.value for step in self.steps)
+        trains = reads or any(step.devices for step in self.steps) or plugins & DISTRIBUTED
+        return "svc" not in plugins or not trains
+
+    @property
+    def elastic(self) -> bool:
+        """Whether fewer pods than all are enough: a launcher says so, or the job does, and what it runs is not seen."""
+        if any(launch.elastic for _, launch in self.launches) or self.job.metadata.labels.get(_ELASTIC) == "on":
+            return True
+        enough = self.job.volcano.min_available if self.job.volcano else None
+        fewer = enough is not None and 1 < enough < (self.job.total or 0)
+        return fewer and not (self.trains or self.spreads or self.job.plugins.keys() & DISTRIBUTED)
+
+    @cached_property
+    def spreads(self) -> bool:
+        """Whether a script in it is written for several pods: it reads the list of their names."""
+        return any(
+            _HOSTS.fullmatch(read.name)
+            for step in self.steps
+            if step.program is not None and step.program.inline
+            for read in step.program.script.reads
+        )
+
+
+# What tells one pod from another, variables and the command.
+_RANKS = (
+    *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
+    *("JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID", "HOSTNAME", "hostname"),
+)
+
+
+# Launchers whose processes find each other; mpirun starts the others itself.
+TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
+
+
+# Ascend/mind-cluster, elastic training: the job goes on with minReplicas.
+_ELASTIC = "elastic-scheduling"
+
+
+# Plugins that make one job of its pods.
+DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
+
+
+_POD_FIELD = re.compile(r"^metadata\.name$|index")
+
+
+_NAMES = re.compile(r"[A-Za-z_]\w*")
+
+
+_HOSTS = re.compile(r"VC_\w+_HOSTS")
+
+
+def steps(pod: Pod) -> Iterator[Step]:
+    """The init containers, then the containers."""
+    for field, containers in (("initContainers", pod.spec.init_containers), ("containers", pod.spec.containers)):
+        for index, container in enumerate(containers):
+
+            def spot(*path: str | int, field: str = field, index: int = index) -> Spot:
+                return pod.at(field, index, *path)
+
+            def text(path: str, container: Container = container) -> Text | None:
+                return mounted_text(pod, container, path)
+
+            run = program(container, spot, text)
+            variables = environment(pod, container, init=field == "initContainers")
+            yield Step(pod, container, field, index, run, variables)
+
+
+def mount_of(step: Step, path: str) -> Mount | None:
+    """The mount that a path of the container lies on."""
+    inside = [m for m in step.container.volume_mounts if PurePosixPath(path).is_relative_to(m.mount_path or "/")]
+    return max(inside, key=lambda mount: len(mount.mount_path), default=None)
+
+
+_MOST_UNSEEN = 8
+
+
+@lru_cache(maxsize=8)
+def worlds(run: Run) -> set[int] | None:
+    """How many pods may belong to the training: those that launch it, and any of those that cannot be seen into.
+
+    Nothing is known where two tasks have one name.
+    """
+    if run.job.kind is Kind.POD:
+        return None
+    counts = {crew.name: crew.replicas for crew in run.job.crews}
+    unseen = {step.pod.crew.name for step in run.steps if step.unseen and not step.init} - run.trains
+    if None in counts.values() or not run.trains or len(counts) < len(run.job.crews):
+        return None
+    sure = sum(counts[name] or 0 for name in run.trains)
+    others = [counts[name] or 0 for name in sorted(unseen)][:_MOST_UNSEEN]
+    return {sure + sum(some) for size in range(len(others) + 1) for some in combinations(others, size)}
+
+
+def spot_of(step: Step, word: Word) -> Spot:
+    """The place of a word in what a container runs."""
+    return step.program.at(word.start) if step.program is not None else step.at()
+
+
+def number_in(text: str | None) -> int | None:
+    """The number that a text is, where it is one."""
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def given_once(step: Step, launch: Launch, name: str) -> Word | None:
+    """The word that a variable is given before a command, or in one place of its script."""
+    script = step.script.assignments
+    given = [one for one in launch.command.settings if one.name == name] or [one for one in script if one.name == name]
+    return given[-1].value if len(given) == 1 else None

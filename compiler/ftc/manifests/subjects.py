@@ -1,0 +1,224 @@
+"""The jobs and pods that rules judge, made from the objects of an input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import msgspec
+
+from ftc.manifests.manifest import (
+    BatchJob,
+    BatchSpec,
+    Claim,
+    ConfigMap,
+    JobVolume,
+    Metadata,
+    PodSpec,
+    Service,
+    Task,
+    Template,
+    VolcanoJob,
+    VolcanoSpec,
+    Volume,
+)
+from ftc.manifests.objects import Kind, Object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.manifests.text import Spot
+
+_Content = TypeVar("_Content")
+
+
+MANY = 2
+
+
+Key: TypeAlias = tuple[str, str]
+"""A namespace and a name."""
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """The other objects of the input; of two with one name, which may be of two clusters, none is meant."""
+
+    services: dict[Key, list[tuple[Object, Service]]] = {}
+    claims: dict[Key, list[tuple[Object, Claim]]] = {}
+    config_maps: dict[Key, list[tuple[Object, ConfigMap]]] = {}
+    mounted: frozenset[Key] = frozenset()
+    """The claims and ConfigMaps that some pod has for a volume."""
+
+    def service(self, key: Key) -> tuple[Object, Service] | None:
+        """The Service of a name."""
+        return _only(self.services.get(key))
+
+    def claim(self, key: Key) -> tuple[Object, Claim] | None:
+        """The claim of a name."""
+        return _only(self.claims.get(key))
+
+    def config_map(self, key: Key) -> tuple[Object, ConfigMap] | None:
+        """The ConfigMap of a name."""
+        return _only(self.config_maps.get(key))
+
+
+def _only(found: list[tuple[Object, _Content]] | None) -> tuple[Object, _Content] | None:
+    return found[0] if found is not None and len(found) == 1 else None
+
+
+class Crew(msgspec.Struct, frozen=True):
+    """The pods that a job makes of one template: a task of a VolcanoJob, or all of a Job."""
+
+    name: str
+    replicas: int | None
+    template: Template
+    path: tuple[str | int, ...]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What all pods of a job share."""
+
+    object: Object
+    metadata: Metadata
+    crews: tuple[Crew, ...]
+    scene: Scene
+    volcano: VolcanoSpec | None = None
+    batch: BatchSpec | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """A VolcanoJob, a Job, or a pod of another kind, of which there may be any number."""
+        return self.object.kind
+
+    @property
+    def total(self) -> int | None:
+        """How many pods run at once."""
+        counts = [crew.replicas for crew in self.crews]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one pod runs at once, surely."""
+        return self.total is not None and self.total >= MANY
+
+    @property
+    def cluster(self) -> tuple[str, str]:
+        """The versions of Volcano and Kubernetes that it is for."""
+        return self.object.versions.volcano, self.object.versions.kubernetes
+
+    @property
+    def plugins(self) -> dict[str, tuple[str, ...]]:
+        """Volcano's plugins, with those that its webhook adds to others.
+
+        Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go.
+        """
+        given = dict(self.volcano.plugins) if self.volcano else {}
+        if given.keys() & {"pytorch", "tensorflow", "mpi", "ray"}:
+            given.setdefault("svc", ())
+        if "mpi" in given:
+            given.setdefault("ssh", ())
+        return given
+
+    @property
+    def job_volumes(self) -> tuple[JobVolume, ...]:
+        """The volumes that Volcano mounts into every container."""
+        return self.volcano.volumes if self.volcano else ()
+
+    @property
+    def volumes(self) -> list[tuple[KeyPath, str, str]]:
+        """The volumes that are a claim or a ConfigMap: the place of its name, what it is, and the name."""
+        found: list[tuple[KeyPath, str, str]] = [
+            (("spec", "volumes", index, "volumeClaimName"), "claim", volume.volume_claim_name)
+            for index, volume in enumerate(self.job_volumes)
+            if volume.volume_claim_name
+        ]
+        for crew in self.crews:
+            for index, of_pod in enumerate(crew.template.spec.volumes):
+                path, claim = (*crew.path, "spec", "volumes", index), of_pod.persistent_volume_claim
+                if claim is not None:
+                    found.append(((*path, "persistentVolumeClaim", "claimName"), "claim", claim.claim_name))
+                if of_pod.config_map is not None:
+                    found.append(((*path, "configMap", "name"), "ConfigMap", of_pod.config_map.name))
+        return found
+
+    def find(self, name: str) -> Key:
+        """The key of another object in the scene."""
+        return (self.metadata.namespace or "default", name)
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key of the job."""
+        return self.object.at(*path)
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """The pods of one template."""
+
+    job: Job
+    crew: Crew
+
+    @property
+    def spec(self) -> PodSpec:
+        """The pod itself."""
+        return self.crew.template.spec
+
+    @property
+    def replicas(self) -> int | None:
+        """How many there are at once."""
+        return self.crew.replicas
+
+    def volume(self, name: str) -> Volume | None:
+        """The volume that a mount names."""
+        return next((volume for volume in self.spec.volumes if volume.name == name), None)
+
+    def at(self, *path: str | int) -> Spot:
+        """The place of a key of the pod's spec."""
+        return self.job.at(*self.crew.path, "spec", *path)
+
+    def raw(self, *path: str | int) -> Any:
+        """What is written at a key of the pod's spec, fit or not."""
+        return self.job.object.raw(*self.crew.path, "spec", *path)
+
+    def has(self, *path: str | int) -> bool:
+        """Whether a key of the pod's spec is written, fit or not."""
+        return self.job.object.has(*self.crew.path, "spec", *path)
+
+
+def scene(objects: Iterable[Object]) -> Scene:
+    """The objects that others name."""
+    every = tuple(objects)
+    found = Scene({}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes))
+    for manifest in every:
+        match manifest.content:
+            case Service(metadata=metadata) as content:
+                found.services.setdefault(_key(metadata), []).append((manifest, content))
+            case Claim(metadata=metadata) as content:
+                found.claims.setdefault(_key(metadata), []).append((manifest, content))
+            case ConfigMap(metadata=metadata) as content:
+                found.config_maps.setdefault(_key(metadata), []).append((manifest, content))
+    return found
+
+
+def _key(metadata: Metadata) -> Key:
+    return metadata.namespace or "default", metadata.name
+
+
+def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:
+    """Whatever makes pods."""
+    for manifest in objects:
+        match manifest.content:
+            case VolcanoJob(metadata=metadata, spec=spec):
+                yield Job(manifest, metadata, _tasks(spec.tasks), around, volcano=spec)
+            case BatchJob(metadata=metadata, spec=spec):
+                pods = spec.parallelism if spec.parallelism is not None else 1
+                crew = Crew("", pods, spec.template, ("spec", "template"))
+                yield Job(manifest, metadata, (crew,), around, batch=spec)
+            case Template(metadata=metadata) as template:
+                count = 1 if manifest.path[-1:] != ("template",) else None
+                yield Job(manifest, metadata, (Crew("", count, template, ()),), around)
+
+
+def _tasks(tasks: tuple[Task, ...]) -> tuple[Crew, ...]:
+    """Volcano calls a task without a name `default` and its index."""
+    return tuple(
+        Crew(task.name or f"default{index}", task.replicas, task.template, ("spec", "tasks", index, "template"))
+        for index, task in enumerate(tasks)
+    )

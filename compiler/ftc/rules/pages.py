@@ -1,0 +1,87 @@
+"""The pages of all codes."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc import docstrings
+from ftc.diagnostics import codes, page
+from ftc.diagnostics.model import Severity
+from ftc.resources import directory
+from ftc.rules.catalogue import GROUPS, OF_FILES, OF_SPECS, ON_MANIFESTS
+
+if TYPE_CHECKING:
+    from ftc.diagnostics.page import Page
+    from ftc.rules.rule import Rule
+
+_LINT = "ftc lint"
+BEFORE_RULES = "configuration"
+"""The group of the codes of composition and of the schema."""
+ORDER = (BEFORE_RULES, *GROUPS)
+"""The groups in the order in which `ftc rule` lists them."""
+_GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules}
+
+
+def pages() -> dict[str, Page]:
+    """Every code with its page, in the order of the codes."""
+    found = [*of_compile().values(), *(_of_lint(rule) for rule in (*ON_MANIFESTS, *OF_FILES))]
+    return {one.code: one for one in sorted(found, key=lambda one: one.code)}
+
+
+def of_compile() -> dict[str, Page]:
+    """The codes that compile reports, each with its page; the examples are overrides."""
+    found = [*(_before_rules(code, text) for code, text in codes.TEXTS.items()), *map(_of_spec, OF_SPECS)]
+    return {one.code: one for one in sorted(found, key=lambda one: one.code)}
+
+
+def _before_rules(code: str, text: str) -> Page:
+    severity = Severity.WARNING if code == codes.SILENCES_NOTHING else Severity.ERROR
+    written = page.read(code, text)
+    return msgspec.structs.replace(
+        written, name=codes.NAMES[code], group=BEFORE_RULES, severity=severity, silenceable=False
+    )
+
+
+def _written(rule: Rule) -> Page:
+    bare = page.read(rule.code, docstrings.of(rule.check))
+    return msgspec.structs.replace(bare, name=rule.name, group=_GROUPS[rule.code], severity=rule.severity)
+
+
+def _of_spec(rule: Rule) -> Page:
+    written = _written(rule)
+    return msgspec.structs.replace(
+        written,
+        wrong=_for_target(rule, written.wrong),
+        right=_for_target(rule, written.right),
+        target=rule.target,
+        silenceable=not rule.needed,
+    )
+
+
+def _for_target(rule: Rule, example: str | None) -> str | None:
+    """The example with the target that the rule is for, unless it names one."""
+    if example is None or rule.target in (None, "volcano") or example.startswith("-t "):
+        return example
+    return f"-t {rule.target} {example}".rstrip()
+
+
+def _of_lint(rule: Rule) -> Page:
+    return msgspec.structs.replace(_written(rule), command=_LINT)
+
+
+def with_example(page: Page) -> Page:
+    """The page of a rule of lint with its manifests: the wrong one, and the lines in which the right one differs."""
+    if page.command != _LINT or page.wrong is None or page.right is None:
+        return page
+    wrong, right = (_manifest(name) for name in (page.wrong, page.right))
+    changed = [line for line in [*unified_diff(wrong, right, n=1, lineterm="")][2:] if not line.startswith("@@")]
+    shown = ("Wrong:", "", *(f"    {line}" for line in wrong), "", "Right:", "", *(f"   {line}" for line in changed))
+    example = "\n".join(line.rstrip() for line in shown)
+    return msgspec.structs.replace(page, example=example)
+
+
+def _manifest(name: str) -> list[str]:
+    return directory("tests").parent.joinpath(name).read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,204 @@
+"""Rules on what the pod may do on its node, by the Pod Security Standards of Kubernetes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from ftc.diagnostics.model import KeyPath, Severity
+from ftc.plan.pod import with_fragments
+from ftc.plan.storage import CACHE, WORKSPACE
+from ftc.rules.given import metadata, pods
+from ftc.rules.rule import Finding, Rule
+from ftc.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
+
+Level: TypeAlias = Literal["baseline", "restricted"]
+
+
+class Breach(NamedTuple):
+    """A field that a level forbids: the way to it in the pod, and what it does."""
+
+    path: KeyPath
+    level: Level
+    message: str
+
+
+# Kubernetes, Pod Security Standards, and staging/src/k8s.io/pod-security-admission/policy.
+_CAPABILITIES = frozenset(
+    (
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    )
+)
+
+
+_VOLUMES = frozenset(
+    (
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim"),
+        *("projected", "secret"),
+    )
+)
+
+
+_SYSCTLS = frozenset(
+    (
+        *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"),
+        *("net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout"),
+        *("net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time"),
+        "net.ipv4.tcp_syncookies",
+    )
+)
+
+
+_SELINUX = frozenset(("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"))
+
+
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+
+def breaches(pod: Json) -> Iterator[Breach]:
+    """What a pod, or a fragment of one, has that a level forbids."""
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.get(field):
+            yield Breach((field,), "baseline", "shares a namespace of the node")
+    for index, volume in enumerate(pod.get("volumes", [])):
+        for kind in sorted(volume.keys() - {"name"} - _VOLUMES):
+            yield _of_volume(("volumes", index, kind), kind)
+    context = pod.get("securityContext", {})
+    yield from _of_context(("securityContext",), context)
+    for index, sysctl in enumerate(context.get("sysctls", [])):
+        if sysctl["name"] not in _SYSCTLS:
+            message = f"sets {sysctl['name']}, which is not a safe sysctl"
+            yield Breach(("securityContext", "sysctls", index), "baseline", message)
+    for field in ("initContainers", "containers"):
+        for index, container in enumerate(pod.get(field, [])):
+            yield from _of_container((field, index), container)
+
+
+def _of_volume(path: KeyPath, kind: str) -> Breach:
+    if kind == "hostPath":
+        return Breach(path, "baseline", "mounts a directory of the node")
+    return Breach(path, "restricted", f"is a volume of the kind {kind}, not a claim")
+
+
+def _of_container(path: KeyPath, container: Json) -> Iterator[Breach]:
+    for index, port in enumerate(container.get("ports", [])):
+        if port.get("hostPort"):
+            message = f"takes port {port['hostPort']} of the node"
+            yield Breach((*path, "ports", index), "baseline", message)
+    yield from _of_handlers(path, container)
+    context, place = container.get("securityContext", {}), (*path, "securityContext")
+    yield from _of_context(place, context)
+    if context.get("privileged"):
+        yield Breach((*place, "privileged"), "baseline", "has all rights on the node")
+    if context.get("procMount", "Default") != "Default":
+        yield Breach((*place, "procMount"), "baseline", "shows the container all of /proc")
+    if context.get("allowPrivilegeEscalation"):
+        yield Breach((*place, "allowPrivilegeEscalation"), "restricted", "lets a program become root")
+    for index, name in enumerate(context.get("capabilities", {}).get("add", [])):
+        if name != "NET_BIND_SERVICE":
+            level: Level = "restricted" if name in _CAPABILITIES else "baseline"
+            yield Breach((*place, "capabilities", "add", index), level, f"adds the capability {name}")
+
+
+def _of_handlers(path: KeyPath, container: Json) -> Iterator[Breach]:
+    """The hosts that probes and hooks name; the standard forbids them from Kubernetes 1.34 on."""
+    for name in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
+        given = container.get(name, {})
+        handlers = [given.get("postStart", {}), given.get("preStop", {})] if name == "lifecycle" else [given]
+        hosts = [handler.get(way, {}).get("host") for handler in handlers for way in ("httpGet", "tcpSocket")]
+        if any(hosts):
+            yield Breach((*path, name), "baseline", "names a host for the kubelet to connect to")
+
+
+def _of_context(place: KeyPath, context: Json) -> Iterator[Breach]:
+    """What the pod's security context and a container's have in common."""
+    if context.get("seccompProfile", {}).get("type") == "Unconfined":
+        yield Breach((*place, "seccompProfile"), "baseline", "allows every system call")
+    if context.get("appArmorProfile", {}).get("type") == "Unconfined":
+        yield Breach((*place, "appArmorProfile"), "baseline", "turns AppArmor off")
+    selinux = context.get("seLinuxOptions", {})
+    if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
+        yield Breach((*place, "seLinuxOptions"), "baseline", "chooses another SELinux context than that of containers")
+    if context.get("windowsOptions", {}).get("hostProcess"):
+        yield Breach((*place, "windowsOptions"), "baseline", "makes the container a process of the node")
+    if context.get("runAsNonRoot") is False:
+        yield Breach((*place, "runAsNonRoot"), "restricted", "lets the container run as root")
+    if context.get("runAsUser") == 0:
+        yield Breach((*place, "runAsUser"), "restricted", "runs the container as root")
+
+
+def pod_is_restricted(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """With cluster.security=restricted, the pod has nothing that this Pod Security Standard forbids.
+
+    A namespace that enforces the standard refuses to create the pods, and the job waits without any. Some hardware
+    needs more rights than that: a directory of the node, IPC_LOCK for RDMA, SYS_NICE for Gaudi.
+
+    Wrong: cluster.security=restricted network=host
+    Right: cluster.security=restricted network=pod
+    """
+    if spec.cluster.security == "restricted":
+        for path, breach in _found(spec, run, ("baseline", "restricted")):
+            help_ = "leave it out, or run in a namespace that allows it with cluster.security=baseline"
+            message = f"{breach.message}, which the Pod Security Standard restricted forbids"
+            yield Finding(path, message, help_, (("cluster", "security"),))
+
+
+def namespace_allows_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The pod has nothing that the Pod Security Standard baseline forbids.
+
+    A namespace that enforces the standard refuses to create the pods, and the job waits without any. This is a note,
+    because some hardware and networks need it; the administrator then labels the namespace
+    `pod-security.kubernetes.io/enforce: privileged`.
+
+    Wrong: network=host
+    Right: network=pod
+    """
+    if spec.cluster.security == "baseline":
+        for path, breach in _found(spec, run, ("baseline",)):
+            message = f"{breach.message}, which the Pod Security Standard baseline forbids"
+            yield Finding(path, message, "run in a namespace that enforces privileged")
+
+
+def _found(spec: JobSpec, run: RunPlan, levels: tuple[Level, ...]) -> Iterator[tuple[KeyPath, Breach]]:
+    body = with_fragments(run)["spec"]
+    for breach in breaches(body):
+        if breach.level in levels:
+            yield _origin(spec, _identity(body, breach.path)), breach
+    for path, given in metadata(spec, "annotations"):
+        for name in [name for name, value in given.items() if name.startswith(_APPARMOR) and value == "unconfined"]:
+            yield (*path, name), Breach((), "baseline", "turns AppArmor off")
+
+
+def _origin(spec: JobSpec, identity: tuple[str, ...]) -> KeyPath:
+    """The fragment that a field comes from, the last of several, or the volume of the storage."""
+    for place, pod in reversed(pods(spec)):
+        for breach in breaches(pod):
+            if _identity(pod, breach.path) == identity:
+                return (*place, *breach.path)
+    name = identity[1] if identity[0] == "volumes" else ""
+    if name.startswith("more-"):
+        return ("storage", "more", name.removeprefix("more-"), "kind")
+    return ("storage", name, "kind") if name in (WORKSPACE, CACHE) else ("cluster", "security")
+
+
+def _identity(pod: Json, path: KeyPath) -> tuple[str, ...]:
+    """A path with the names of containers, volumes and ports: a fragment has them at other places of its lists."""
+    value: Any = pod
+    names: list[str] = []
+    for key in path:
+        value = value[key]
+        item = value.get("containerPort", value.get("name")) if isinstance(value, dict) else value
+        names.append(str(item if isinstance(key, int) else key))
+    return tuple(names)
+
+
+RULES = (
+    Rule("FTC545", "violates-restricted-pod-security", pod_is_restricted, JobSpec),
+    Rule("FTC546", "violates-baseline-pod-security", namespace_allows_the_pod, JobSpec, Severity.NOTE),
+)

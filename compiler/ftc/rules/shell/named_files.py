@@ -1,0 +1,99 @@
+"""Rules on files that are named: somebody has made them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.manifests.configs import Config, file_named, of_trainer
+from ftc.manifests.files import There, meant_by, resolved, there
+from ftc.manifests.program import script_file
+from ftc.manifests.steps import Run, Step, spot_of
+from ftc.rules.rule import Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.manifests.shell.script import Word
+    from ftc.manifests.text import Spot
+
+_APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
+
+
+def named_files_are_there(run: Run) -> Iterator[Finding]:
+    """The files that the trainer's YAML names are made before the trainer starts.
+
+    A relative name is looked for in the directory that the trainer runs in. Said only where nothing but the script
+    could have made the file.
+    Source: LLaMA-Factory, transformers (deepspeed); FileNotFoundError, in the branch that needs it only.
+
+    Wrong: tests/corpus/bad/FTC875-deepspeed-from-nowhere.yaml
+    Right: tests/corpus/good/FTC875-deepspeed-written.yaml
+    """
+    for config in of_trainer(run):
+        named = config.value("deepspeed")
+        if isinstance(named, str):
+            yield from _absent(config, named, config.at("deepspeed"))
+        for more in config.more:
+            for key, value in _APPENDED.findall(more.text.value if more.text is not None else ""):
+                if key == "deepspeed":
+                    yield from _absent(config, value, more.text.at() if more.text is not None else config.at())
+
+
+def _absent(config: Config, name: str, place: Spot) -> Iterator[Finding]:
+    run, step, runs = config.run, config.step, config.runs
+    if run is None or step is None or runs is None:
+        return
+    path = file_named(config, name)
+    if there(run, step, path, runs.start) is There.ABSENT:
+        meant = meant_by(step, path)
+        help_ = f"did you mean '{meant}'?" if meant else "write it, or give its content inline"
+        yield Finding(place, f"nobody makes {name}", help_)
+
+
+def named_configs_are_there(run: Run) -> Iterator[Finding]:
+    """A script that a container runs, and a configuration that a launcher is given, are there.
+
+    The shell says: No such file or directory. Said only where nothing but the script, or a ConfigMap of the input,
+    could hold the file, or where one of nearly that name is made for nobody.
+    Source: LLaMA-Factory, hparams/parser.py; accelerate, commands/launch.py.
+
+    Wrong: tests/corpus/bad/FTC878-config-of-another-name.yaml
+    Right: tests/corpus/good/FTC878-config-of-the-image.yaml
+    """
+    for step in run.steps:
+        named = [(word, resolved(step, word, start)) for word, start in _configs(step)]
+        places = [(spot_of(step, word), path, word.start) for word, path in named if path is not None]
+        script = script_file(step.container)
+        if script is not None:
+            field, index, path = script
+            if "\n" in path.strip() or (" " in path and "/" not in path.split()[0]):
+                yield Finding(step.at(field, index), "the shell takes this for the name of a file", "add -c before it")
+            places.append((step.at(field, index), path, 0))
+        for place, path, start in places:
+            if there(run, step, path, start) is There.ABSENT:
+                meant = meant_by(step, path)
+                help_ = f"did you mean '{meant}'?" if meant else "write it, or mount it"
+                yield Finding(place, f"nobody makes {path}", help_)
+
+
+def _configs(step: Step) -> Iterator[tuple[Word, int]]:
+    """The files of YAML that launchers and LLaMA-Factory are given, each with the place of its command."""
+    for launch in step.launches:
+        word = launch.option("config_file")
+        if word is not None:
+            yield word, launch.command.start
+        if launch.tool != "llamafactory":
+            yield from ((word, launch.command.start) for word in launch.rest if _is_yaml(word))
+    for command in step.script.named("llamafactory-cli", "lmf"):
+        yield from ((word, command.start) for word in command.arguments if _is_yaml(word))
+
+
+def _is_yaml(word: Word) -> bool:
+    return (word.text or "").endswith((".yaml", ".yml"))
+
+
+RULES = (
+    Rule("FTC875", "missing-file-in-training-config", named_files_are_there, Run),
+    Rule("FTC878", "missing-script-or-config", named_configs_are_there, Run),
+)

@@ -1,0 +1,180 @@
+"""Rules on what one pod must do for all: fetch into a shared directory, merge, push."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import Severity
+from ftc.manifests.files import directory_at, join
+from ftc.manifests.program import stops
+from ftc.manifests.steps import Run, Step, mount_of
+from ftc.manifests.subjects import MANY
+from ftc.rules.rule import Finding, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.manifests.shell.script import Command
+
+_HUBS = ("huggingface-cli", "hf", "modelscope")
+
+
+def _words(command: Command) -> list[str]:
+    """The words of a command without options and what `git -c` takes."""
+    texts = [word.text if word.text is not None else word.raw for word in command.arguments]
+    kept, skip = [], False
+    for text in texts:
+        if skip or text.startswith("-"):
+            skip = not skip and text in ("-c", "-C", "--depth", "-b", "--branch")
+            continue
+        kept.append(text)
+    return kept
+
+
+def _is_fetch(command: Command) -> bool:
+    words = _words(command)
+    return (command.name == "git" and words[:1] == ["clone"]) or (command.name in _HUBS and words[:1] == ["download"])
+
+
+def _is_push(command: Command) -> bool:
+    words = _words(command)
+    pushes = words[:1] == ["push"] or words[:2] == ["lfs", "push"]
+    return (command.name == "git" and pushes) or (command.name in _HUBS and words[:1] == ["upload"])
+
+
+def _is_merge(command: Command) -> bool:
+    return command.name in ("llamafactory-cli", "lmf") and _words(command)[:1] == ["export"]
+
+
+def _commands(run: Run) -> Iterator[tuple[Step, Command]]:
+    for step in run.steps:
+        for command in step.program.script.commands if step.program is not None else ():
+            yield step, command
+
+
+def _many(run: Run, step: Step, command: Command) -> Severity | None:
+    """How bad it is that every pod of a template runs a command: not at all for one pod, or behind a question."""
+    if step.on_one_pod(command):
+        return None
+    if (step.pod.replicas or 0) >= MANY:
+        return Severity.WARNING
+    return Severity.NOTE if step.pod.replicas == 1 and run.spreads and run.job.total == 1 else None
+
+
+def _how_many(step: Step, severity: Severity) -> str:
+    return f"each of {step.pod.replicas} pods" if severity is Severity.WARNING else "with more replicas each pod"
+
+
+def _target(step: Step, command: Command) -> str:
+    """The directory that a fetch writes into or beside."""
+    words = command.arguments
+    where = directory_at(step, command.start)
+    option = next((i for i, word in enumerate(words) if word.text in ("--local-dir", "--cache-dir")), None)
+    named = words[option + 1] if option is not None and option + 1 < len(words) else None
+    if named is None and command.name == "git" and len(_words(command)) > MANY:
+        named = words[-1]
+    path = step.value(named) if named is not None else ""
+    return join(where, path) if path is not None else where
+
+
+def _is_shared(step: Step, path: str) -> bool:
+    """Whether a directory lies on a claim, which all pods see."""
+    mount = mount_of(step, path) if path.startswith("/") else None
+    volume = next((v for v in step.pod.spec.volumes if mount is not None and v.name == mount.name), None)
+    if volume is not None:
+        return volume.persistent_volume_claim is not None
+    of_job = [volume.mount_path for volume in step.pod.job.job_volumes if not step.init]
+    return mount is None and any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in of_job if one)
+
+
+def one_pod_fetches(run: Run) -> Iterator[Finding]:
+    """On a volume that pods share, one of them downloads.
+
+    Several clones or downloads into one directory overwrite and delete each other's files; who comes second takes half
+    of a clone for the whole.
+    Source: git, clone; huggingface_hub, --local-dir.
+
+    Wrong: tests/corpus/bad/FTC886-two-clones-in-one-place.yaml
+    Right: tests/corpus/good/FTC886-clone-of-rank-0.yaml
+    """
+    for step, command in _commands(run):
+        if not _is_fetch(command) or not _is_shared(step, _target(step, command)):
+            continue
+        severity = _many(run, step, command)
+        if severity is not None and step.program is not None:
+            message = f"{_how_many(step, severity)} downloads into one directory of a shared volume"
+            help_ = "download in a Job of its own, or on rank 0 while the others wait for a marker"
+            yield Finding(step.program.at(command.start), message, help_, severity=severity)
+
+
+def directories_are_whole(run: Run) -> Iterator[Finding]:
+    """A directory that is there is not taken for a whole download.
+
+    A clone that was cut off leaves its directory, on a claim for good: every later pod skips the download and fails, or
+    trains on a part.
+    Source: git, clone (it cleans up after a failure of its own, not after a kill).
+
+    Wrong: tests/corpus/bad/FTC887-half-a-clone.yaml
+    Right: tests/corpus/good/FTC887-clone-and-rename.yaml
+    """
+    for step, command in _commands(run):
+        program = step.program
+        if program is None or not _is_fetch(command) or not {"d", "e"} & command.context.guards:
+            continue
+        removed = [
+            word.raw for one in program.script.named("rm") if one.start < command.start for word in one.arguments
+        ]
+        asked = set(removed) & {f"${{{name}}}" for name in command.context.guards}
+        moved = any(one.start > command.start for one in program.script.named("mv"))
+        if _is_shared(step, _target(step, command)) and not asked and not moved:
+            message = "a download that was cut off leaves a directory, and the next pod takes it for the whole"
+            help_ = "download beside it, and rename when it is whole"
+            yield Finding(program.at(command.start), message, help_)
+
+
+def one_pod_finishes(run: Run) -> Iterator[Finding]:
+    """Merging and publishing are done once, on rank 0.
+
+    Only rank 0 has written the adapter: on another node's own directory the merge finds none and fails a training that
+    was good; in a shared one all write the same files, and push one branch after the other.
+    Source: LLaMA-Factory, train/tuner.py; transformers (save_on_each_node).
+
+    Wrong: tests/corpus/bad/FTC888-all-merge-and-push.yaml
+    Right: tests/corpus/good/FTC888-rank-0-merges-and-pushes.yaml
+    """
+    for step, command in _commands(run):
+        merges = _is_merge(command)
+        severity = _many(run, step, command) if merges or _is_push(command) else None
+        if severity is not None and step.program is not None:
+            message = f"{_how_many(step, severity)} {'merges the adapter' if merges else 'pushes the result'}"
+            help_ = 'end the others before: [ "$NODE_RANK" = 0 ] || exit 0'
+            yield Finding(step.program.at(command.start), message, help_, severity=severity)
+
+
+def trainings_outlive_a_push(run: Run) -> Iterator[Finding]:
+    """A push that fails does not fail the training.
+
+    In one script with `set -e` it ends the pod, and a restart trains anew before it pushes again.
+    Source: bash, set -e.
+
+    Wrong: tests/corpus/bad/FTC889-push-after-training.yaml
+    Right: tests/corpus/good/FTC889-push-that-may-fail.yaml
+    """
+    for step in run.steps:
+        program = step.program
+        first = min((launch.command.start for launch in step.launches), default=None)
+        if program is None or first is None or not stops(program):
+            continue
+        for command in program.script.commands:
+            if command.start > first and _is_push(command) and not command.context.handled:
+                message = "when the push fails, the pod fails, after a training that was good"
+                help_ = "push in a Job of its own, or skip the training when its result is there"
+                yield Finding(program.at(command.start), message, help_)
+
+
+RULES = (
+    Rule("FTC886", "download-race-on-shared-volume", one_pod_fetches, Run, Severity.WARNING),
+    Rule("FTC887", "incomplete-download-taken-for-complete", directories_are_whole, Run, Severity.WARNING),
+    Rule("FTC888", "merge-or-push-on-every-rank", one_pod_finishes, Run, Severity.WARNING),
+    Rule("FTC889", "failed-push-fails-training", trainings_outlive_a_push, Run, Severity.NOTE),
+)

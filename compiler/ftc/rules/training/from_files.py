@@ -1,0 +1,308 @@
+"""The subjects of rules/training in the files of a trainer, and the files that these name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ftc.diagnostics.model import KeyPath
+from ftc.manifests import configs
+from ftc.manifests.configs import Config, file_named, release_of
+from ftc.manifests.files import resolved, text_of
+from ftc.manifests.text import Held, Spot, held
+from ftc.resources import directory
+from ftc.rules.training.engines import DeepSpeedFile
+from ftc.rules.training.subject import Arguments, Export, Training
+from ftc.source import read
+from ftc.source.unknown import Fields, fields
+from ftc.spec.job import Trainer
+from ftc.trainer import release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ftc.manifests.shell.script import Word
+    from ftc.spec.base import Json
+
+_DIGEST = re.compile(r"-[0-9a-f]{8}$")
+"""What ftc adds to the name of a directory that it downloads to."""
+
+
+@cache
+def named_by(path: str) -> str:
+    """The id of the model that a directory is named after; what is not a directory is its own id."""
+    if not path.startswith(("/", "./", "../", "~")):
+        return path
+    name = path.rstrip("/").rpartition("/")[2]
+    known = [model for models in release.data(release.pairs()[-1])["models"].values() for model in models]
+    wanted = {_letters(name), _letters(_DIGEST.sub("", name))}
+    return next((model for model in known if _letters(model.rpartition("/")[2]) in wanted), path)
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.casefold())
+
+
+@cache
+def context_length(model: str) -> int | None:
+    """The longest text that a model was made for; None if conf/model does not know the model."""
+    for file in sorted((directory("conf") / "model").glob("*.yaml")):
+        if f"id: {model}\n" in file.read_text(encoding="utf-8"):
+            document, _ = read(file, file.name)
+            data = document.data if document is not None else {}
+            length = (data.get("architecture") or {}).get("context_length")
+            return length if isinstance(length, int) else None
+    return None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A subject, and the files that its places are in: its own, and those that it names by the argument for each."""
+
+    subject: object
+    own: Held
+    named: dict[str, Held] = {}
+    inside: KeyPath = ()
+    """Where the subject is in its own file."""
+    spot: Spot | None = None
+    """The one place of a file that cannot be read."""
+
+    def file(self, where: KeyPath) -> tuple[Held, KeyPath]:
+        """The file of a place, and the keys in it."""
+        other = self.named.get(str(where[0])) if where else None
+        return (other, where[1:]) if other is not None and where[1:] else (self.own, (*self.inside, *where))
+
+    def at(self, where: KeyPath) -> Spot:
+        """The place in the input; the beginning of a file that does not have the key."""
+        file, path = self.file(where)
+        return self.spot or file.at(*path)
+
+    def path(self, where: KeyPath) -> KeyPath:
+        """The keys that lead there, through the text that holds the file."""
+        file, path = self.file(where)
+        return (*file.text.path, *path) if file.text is not None else path
+
+    def has(self, where: KeyPath) -> bool:
+        """Whether the input has the place."""
+        file, path = self.file(where)
+        return bool(path) and file.document.depth(path) > 0
+
+
+def say(remedy: dict[str, Any]) -> str:
+    """A remedy as lines to write."""
+    stage = remedy.get("zero_stage")
+    staged = [f"use ZeRO stage {stage} in the configuration of DeepSpeed"] if "zero_stage" in remedy else []
+    rest = {name: value for name, value in remedy.items() if name != "zero_stage"}
+    lines = [f"{name}: {_shown(value)}" for name, value in rest.items() if value is not None]
+    gone = [name for name, value in rest.items() if value is None]
+    written_ = [f"write {' and '.join(lines)}"] if lines else []
+    return " and ".join([*written_, *staged, *([f"leave out {' and '.join(gone)}"] if gone else [])])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {one}' for key, one in value.items())}}}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held | None]) -> Iterator[Read]:
+    """The subject of a file of LLaMA-Factory, with the files that it names."""
+    environment = _environment(config)
+    if config.problems or _on(environment, "USE_V1"):
+        return
+    named = _named(config, find)
+    versions, assumed = _versions(config, asked)
+    given = _given(config)
+    own = tuple(name for name in given.written() if not (name.startswith("export_") or name == _EPOCHS))
+    common: dict[str, Any] = {
+        "given": given,
+        "own": own,
+        "versions": versions,
+        "assumed": assumed,
+        "environment": environment,
+    }
+    if config.exports:
+        subject: Arguments = Export(**common)
+    elif not _trains(config.data):
+        subject = Arguments(**common)
+    else:
+        subject = _training(config, named, common)
+    own_file = Held(config.document, config.data, config.text)
+    yield Read(subject, own_file, named)
+    inline = config.data.get("deepspeed")
+    if isinstance(inline, dict):
+        yield Read(DeepSpeedFile(fields(inline, config.is_filled_in)), own_file, inside=("deepspeed",))
+
+
+# ftc itself and many templates write it into each file, with max_steps or without.
+_EPOCHS = "num_train_epochs"
+
+
+def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) -> Training:
+    inline, name = config.data.get("deepspeed"), config.value("model_name_or_path")
+    model = named_by(name) if isinstance(name, str) else None
+    settings = inline if isinstance(inline, dict) else named["deepspeed"].data if "deepspeed" in named else None
+    info = named["dataset_info"].data if "dataset_info" in named else None
+    training = Training(
+        **common,
+        deepspeed=None if settings is None else fields(settings, config.is_filled_in),
+        dataset_info=None if info is None else _entries(info, config.is_filled_in),
+        **_engine(config, named.get("accelerate")),
+        model=model,
+        context_length=context_length(model) if model is not None else None,
+        ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
+    )
+    of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
+    return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
+
+
+def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:
+    """The version of FSDP and the number of processes, as the launcher and its file say them."""
+    if config.value("fsdp"):
+        return {"fsdp": 1}
+    if config.runs is not None and config.runs.name != "accelerate":
+        return {"fsdp": 0}
+    if accelerate is None:
+        return {}
+    kind, count = accelerate.value("distributed_type"), accelerate.value("num_processes")
+    version = accelerate.value("fsdp_config", "fsdp_version")
+    fsdp = None if kind is None else (1 if version is None else version) if kind == "FSDP" else 0
+    processes = count if type(count) is int else None
+    return {"fsdp": fsdp, "processes": processes, "process_group": (processes or 0) > 1 or None}
+
+
+def _of_accelerate(config: Config) -> Held | None:
+    """The file of accelerate that starts the training, unless options of its command count before the file."""
+    if config.runs is None or config.step is None:
+        return None
+    start = config.runs.start
+    launch = next((one for one in config.step.launches if one.command.start == start), None)
+    word = launch.option("config_file") if launch is not None else None
+    if launch is None or word is None or launch.options.keys() & {"use_fsdp", "multi_gpu", "num_processes"}:
+        return None
+    path = resolved(config.step, word, start)
+    text = text_of(config.step, path) if path is not None else None
+    return held(text)[0] if text is not None else None
+
+
+def _entries(info: Json, is_unknown: Callable[[str], bool]) -> Fields:
+    """The descriptions of datasets; one that is not a mapping is not known."""
+    known = fields({name: entry for name, entry in info.items() if isinstance(entry, dict)}, is_unknown)
+    known.hidden = known.hidden | frozenset(name for name, entry in info.items() if not isinstance(entry, dict))
+    return known
+
+
+_ONLY_TRAINED = ("dataset", "eval_dataset", "do_train", "do_eval", "do_predict", "output_dir")
+
+
+def _trains(data: Json) -> bool:
+    """Whether a file is for `train`: chat and api take a part of its arguments."""
+    about = release.arguments(release.pairs()[-1])
+    return bool(data.keys() & {*_ONLY_TRAINED, *(set(about["train"]) - set(about["export"]))})
+
+
+def _given(config: Config) -> Fields:
+    """The arguments of a file; those that the command or the script adds are not known."""
+    given = fields(config.data, config.is_filled_in)
+    words = _after_file(config.runs.arguments) if config.runs is not None else ()
+    texts = [line.text.value if line.text is not None else None for line in config.more]
+    names = {found[1] or found[2] for word in words if (found := _WORD.match(word.literal))}
+    names |= {name for text in texts if text is not None for name in _LINE.findall(text)}
+    odd = any(
+        not word.parts or (config.step and config.step.value(word) is None and not word.literal) for word in words
+    )
+    given.hidden = given.hidden | (names & configs.arguments())
+    given.partial = given.partial or odd or None in texts
+    for name in given.hidden:
+        given.pop(name, None)
+    return given
+
+
+def _after_file(words: Sequence[Word]) -> Sequence[Word]:
+    """The words that change the file of a command; those before it are the launcher's."""
+    files = [index for index, word in enumerate(words) if (word.text or "").endswith((".yaml", ".yml", ".json"))]
+    return words[files[-1] + 1 :] if files else words
+
+
+_WORD = re.compile(r"--([a-z][a-z0-9_]+)(?:=|$)|([a-z][a-z0-9_]+)=")
+
+
+_LINE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:", re.MULTILINE)
+
+
+def _environment(config: Config) -> Fields:
+    """The variables of the command that reads a file."""
+    step = config.step
+    if step is None:
+        return Fields()
+    given: dict[str, str | None] = {name: one.value for name, one in step.environment.variables.items()}
+    given |= step.values
+    given |= {one.name: step.value(one.value) for one in (config.runs.settings if config.runs else ()) if one.value}
+    known = Fields({name: value for name, value in given.items() if value is not None})
+    known.hidden = frozenset(given) - known.keys()
+    known.partial = not step.environment.complete
+    return known
+
+
+def _on(environment: Fields, name: str) -> bool:
+    return environment.tells(name) and str(environment.get(name, "")).lower() in ("1", "true", "y")
+
+
+def _versions(config: Config, asked: Trainer | None) -> tuple[Trainer, bool]:
+    """The versions that the user or the image says, and whether they are only assumed.
+
+    A release between two that are known is judged by the newest; of an older or a newer one nothing is known.
+    """
+    said = release_of(config.step) if config.step is not None else ""
+    known = [pair.partition("+")[::2] for pair in release.pairs()]
+    inside = not said or _numbers(known[0][0]) <= _numbers(said) <= _numbers(known[-1][0])
+    exact = next((Trainer(*versions) for versions in known if versions[0] == said), None)
+    if asked is not None or exact is not None:
+        return asked or exact or Trainer("", ""), False
+    return (Trainer(*known[-1]), True) if inside else (Trainer(said, ""), False)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+# Arguments of Ray, which the example of LLaMA-Factory 0.9.3 has; 0.9.5 has the first two.
+_OF_RAY = {"ray_num_workers", "ray_init_kwargs", "ray_run_name", "ray_storage_path", "resources_per_worker"}
+
+
+_OF_MCORE = {
+    *("tensor_model_parallel_size", "pipeline_model_parallel_size", "expert_model_parallel_size", "sequence_parallel"),
+    *("virtual_pipeline_model_parallel_size", "use_distributed_optimizer", "recompute_granularity", "use_mca"),
+    *("overlap_param_gather", "overlap_grad_reduce", "moe_grouped_gemm", "moe_token_dispatcher_type"),
+}
+
+
+# What Megatron's trainer (USE_MCA) reads as LLaMA-Factory's own does; its other arguments are those of mcore_adapter.
+_SHARED_WITH_MCORE = (
+    *("model_name_or_path", "template", "stage", "dataset", "dataset_dir", "eval_dataset", "val_size", "streaming"),
+    *("max_samples", "mix_strategy", "interleave_probs", "train_on_prompt", "mask_history", "cutoff_len"),
+)
+
+
+def _of_mcore(given: Fields) -> Fields:
+    kept = Fields({name: value for name, value in given.items() if name in _SHARED_WITH_MCORE})
+    kept.hidden, kept.partial = given.hidden & frozenset(_SHARED_WITH_MCORE), True
+    return kept
+
+
+def _named(config: Config, find: Callable[[str], Held | None]) -> dict[str, Held]:
+    """The files that a file names, if the input has them."""
+    directory = config.value("dataset_dir") if "dataset_dir" in config.data else "data"
+    names = {"deepspeed": config.value("deepspeed")}
+    if isinstance(directory, str) and "dataset" in config.data:
+        names["dataset_info"] = f"{directory.rstrip('/')}/dataset_info.json"
+    found = {key: _file(config, name, find) for key, name in names.items() if isinstance(name, str)}
+    found["accelerate"] = _of_accelerate(config)
+    return {key: file for key, file in found.items() if file is not None}
+
+
+def _file(config: Config, name: str, find: Callable[[str], Held | None]) -> Held | None:
+    text = text_of(config.step, file_named(config, name)) if config.step is not None else None
+    return held(text)[0] if text is not None else find(name)

@@ -1,0 +1,59 @@
+"""What is started is what was meant, the first time and after a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.compiling import found
+from unit.rules.pairs import Pair, pages, passes, refuses
+
+OWN = "launcher=command launcher.command="
+PAIRS = (
+    Pair("FTC134", "env.USE_MODELSCOPE_HUB=yes", "env.USE_MODELSCOPE_HUB=True", "env.USE_MODELSCOPE_HUB"),
+    Pair("FTC134", "hardware.env.OPTIM_TORCH=enabled", "hardware.env.OPTIM_TORCH=no", "hardware.env.OPTIM_TORCH"),
+    Pair("FTC134", "env.RECORD_VRAM=on", f"{OWN}[a] env.RECORD_VRAM=on", "env.RECORD_VRAM"),
+    Pair("FTC135", "env.USE_V1=true", f"{OWN}[a] env.USE_V1=true", "env.USE_V1"),
+    Pair("FTC135", "launcher=torchrun env.USE_RAY=1", "env.USE_RAY=1", "env.USE_RAY"),
+    Pair("FTC136", f"{OWN}'[\"python train.py\"]'", f"{OWN}[python,train.py]", "launcher.command.0"),
+    Pair(
+        "FTC136",
+        f"{OWN}[python] 'launcher.args=[--nodes,\"$NNODES\"]'",
+        f"{OWN}[bash,-c] 'launcher.args=[\"python a.py --nodes $NNODES\"]'",
+        "launcher.args.1",
+    ),
+    Pair(
+        "FTC136",
+        "'setup=[[pip,install,a,\"&&\",pip,install,b]]'",
+        "'setup=[[pip,install,a],[pip,install,b]]'",
+        "setup.0.3",
+    ),
+    Pair(
+        "FTC136",
+        "'setup=[[pip,install,a],[cp,a,\"$(HOME)/b\"]]'",
+        '\'setup=[[awk,"{print $1}",a],[cp,a,"b c"]]\'',
+        "setup.1.2",
+    ),
+    Pair("FTC137", "restarts=1 train.save_strategy='\"no\"'", "train.save_strategy='\"no\"'", "train.save_strategy"),
+    Pair("FTC137", "restarts=1 train.save_only_model=true", "train.save_only_model=true", "train.save_only_model"),
+    Pair(
+        "FTC137",
+        "restarts=1 method.arguments.resume_from_checkpoint=/workspace/a/checkpoint-5",
+        "restarts=0 method.arguments.resume_from_checkpoint=/workspace/a/checkpoint-5",
+        "method.arguments.resume_from_checkpoint",
+    ),
+)
+ALL = [*PAIRS, *pages(PAIRS)]
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_what_starts_otherwise_than_it_reads_is_told(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_what_starts_as_it_reads_is_let_through(pair: Pair) -> None:
+    passes(pair)
+
+
+def test_a_switch_that_the_launch_takes_away_is_no_error() -> None:
+    assert [d.code for d in found("env.USE_RAY=1")] == []

@@ -1,0 +1,60 @@
+"""A rule and a pair of configurations: one that it is against, and the nearest that is right."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from ftc.diagnostics.model import Severity
+from ftc.rules.catalogue import OF_SPECS
+from unit.compiling import found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftc.rules.rule import Rule
+
+RULES = {rule.code: rule for rule in OF_SPECS}
+
+
+class Pair(NamedTuple):
+    """The overrides are as one types them after `ftc compile`; `key` is what the finding speaks of."""
+
+    code: str
+    wrong: str
+    right: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.wrong[:60]}"
+
+
+def refuses(pair: Pair) -> None:
+    """The rule speaks of the key, at a position, in one line, and says what to do."""
+    rule = RULES[pair.code]
+    everything = found(*shlex.split(pair.wrong), targets=(rule.target or "volcano",))
+    told = [d for d in everything if d.code == pair.code]
+    assert told, everything
+    for diagnostic in told:
+        assert ".".join(map(str, diagnostic.path)).startswith(pair.key), diagnostic.path
+        assert diagnostic.position is not None
+        assert diagnostic.help
+        assert "\n" not in diagnostic.message + diagnostic.help
+        assert diagnostic.severity is rule.severity
+
+
+def passes(pair: Pair) -> None:
+    """The rule is silent on the right configuration, and nothing else refuses it."""
+    told = found(*shlex.split(pair.right), targets=(RULES[pair.code].target or "volcano",))
+    assert pair.code not in {d.code for d in told}, told
+    assert [d for d in told if d.severity is Severity.ERROR] == []
+
+
+def pages(pairs: Iterable[Pair]) -> list[Pair]:
+    """The examples on the pages of the rules that these pairs are for."""
+    return [_page(RULES[code]) for code in dict.fromkeys(pair.code for pair in pairs)]
+
+
+def _page(rule: Rule) -> Pair:
+    wrong, right = (rule.check.__doc__ or "").partition("Wrong: ")[2].split("Right: ")
+    return Pair(rule.code, " ".join(wrong.split()), " ".join(right.split()), "")

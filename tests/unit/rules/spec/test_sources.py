@@ -1,0 +1,101 @@
+"""A source reaches the trainer, and a result lands where nobody fetches it by mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.compiling import found
+from unit.rules.pairs import Pair, pages, passes, refuses
+
+DIRECT = "source@model.source=huggingface-direct"
+DATA = "source@dataset.source=huggingface-direct"
+OWN = "launcher=command launcher.command=[a]"
+CUSTOM = f"dataset=custom dataset.id=team/data dataset.names=[a] {DATA}"
+S3 = "source@model.source=s3 model.source.bucket=models"
+TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
+TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
+PAIRS = (
+    Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
+    Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
+    Pair("FTC252", CUSTOM, f"{CUSTOM} 'dataset.info={{a: {{file_name: .}}}}'", "dataset.info"),
+    Pair(
+        "FTC252",
+        f"{CUSTOM} 'dataset.info={{a: {{file_name: train/a.json}}}}'",
+        f"{CUSTOM} 'dataset.info={{a: {{file_name: train}}}}'",
+        "dataset.info.a.file_name",
+    ),
+    Pair(
+        "FTC252", f"{DATA} dataset.source.revision=v2", f"{DIRECT} model.source.revision=v2", "dataset.source.revision"
+    ),
+    Pair(
+        "FTC253",
+        f"{DIRECT} {DATA} model.source.endpoint=https://a.example.com",
+        f"{DIRECT} {DATA} cluster.hub_endpoint=https://a.example.com",
+        "dataset.source.endpoint",
+    ),
+    Pair(
+        "FTC253",
+        f"{DIRECT} {DATA} model.source.token.secret=a dataset.source.token.secret=b",
+        f"{DIRECT} {DATA} model.source.token.secret=a",
+        "dataset.source.token",
+    ),
+    Pair("FTC254", f"{DATA} cluster.env.TRANSFORMERS_OFFLINE=yes", f"{DATA} env.HF_HUB_OFFLINE='\"0\"'", "cluster.env"),
+    Pair("FTC254", f"{DIRECT} env.USE_MODELSCOPE_HUB=true", f"{DIRECT} env.USE_MODELSCOPE_HUB=no", "env.USE_MODEL"),
+    Pair(
+        "FTC255",
+        f"{TO_S3} publish.bucket=a.b publish.addressing=virtual",
+        f"{TO_S3} publish.bucket=a.b publish.addressing=virtual publish.endpoint=http://s3.example.com",
+        "publish.bucket",
+    ),
+    Pair("FTC256", f"{TO_HUB}=Qwen/Qwen3-0.6B", f"{TO_HUB}=Qwen/Qwen3-0.6B publish.branch=tuned", "publish.repository"),
+    Pair(
+        "FTC256",
+        f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen/tuned",
+        f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen-tuned",
+        "publish.prefix",
+    ),
+    Pair("FTC256", f"{S3} {TO_S3}", f"{S3} {TO_S3} publish.endpoint=https://s3.example.com", "publish.prefix"),
+)
+ALL = [*PAIRS, *pages(PAIRS)]
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_a_source_that_cannot_reach_the_trainer_is_told(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", ALL, ids=str)
+def test_one_that_does_is_let_through(pair: Pair) -> None:
+    passes(pair)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("model.source.bucket=UPPER", "model.source.bucket"),
+        ("model.source.bucket='a b c'", "model.source.bucket"),
+        ("model.source.bucket='-rf'", "model.source.bucket"),
+        ("model.source.prefix=../other", "model.source.prefix"),
+        ("model.source.prefix=/models", "model.source.prefix"),
+        ("model.source.prefix=a//b", "model.source.prefix"),
+        ("model.source.prefix='a\nb'", "model.source.prefix"),
+        ("model.source.endpoint=s3.example.com", "model.source.endpoint"),
+        ("model.source.endpoint=https://key:secret@s3.example.com", "model.source.endpoint"),
+        ("model.source.endpoint=https://s3.example.com/models", "model.source.endpoint"),
+    ],
+)
+def test_a_bucket_is_named_as_servers_of_s3_name_it(override: str, key: str) -> None:
+    told = found("source@model.source=s3", "model.source.bucket=models", override)
+    assert {".".join(map(str, diagnostic.path)) for diagnostic in told} == {key}
+
+
+@pytest.mark.parametrize(
+    "repository", ["'a b/c'", "../etc", "'$(id)'", "a/b/c", "'--help'", "https://hub.example.com/a"]
+)
+def test_a_repository_that_no_hub_can_have_is_refused(repository: str) -> None:
+    told = found(*TO_HUB.split()[:2], f"publish.repository={repository}")
+    assert {diagnostic.path for diagnostic in told} == {("publish", "repository")}
+
+
+def test_a_prefix_may_have_any_letters() -> None:
+    assert found("source@model.source=s3", "model.source.bucket=models", "model.source.prefix='模型/a b $(id)'") == ()

@@ -1,0 +1,139 @@
+"""Rules on what volumes are made of, and the volumes of each kind in the pod."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from ftc.diagnostics.model import Severity
+from ftc.rules.catalogue import OF_SPECS
+from unit.compiling import COMMAND, found, ftc, pod
+from unit.rules.test_rules import named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PAIRS = (
+    ("FTC241", ("storage.workspace.size=null",), ("storage.workspace.size=9Gi",), "storage.workspace.size"),
+    ("FTC241", ("storage=per-pod",), ("storage=job-lifetime",), "storage"),
+    (
+        "FTC243",
+        ("model=qwen3-8b", "storage.model_in_memory_gib=15"),
+        ("model=qwen3-8b", "storage.model_in_memory_gib=16"),
+        "storage.model_in_memory_gib",
+    ),
+    (
+        "FTC243",
+        ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=1"),
+        ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=0"),
+        "storage.model_in_memory_gib",
+    ),
+    ("FTC242", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
+    (
+        "FTC242",
+        ("storage=node-cache", "storage.cache.read_only=true"),
+        (
+            *("storage=node-cache", "storage.cache.read_only=true", "source@model.source=path"),
+            *("source@dataset.source=path", "model.source.path=/cache/m", "dataset.source.path=/cache/d"),
+        ),
+        "storage.cache",
+    ),
+    ("FTC242", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
+)
+RULES = {rule.code: rule for rule in OF_SPECS}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=named)
+def test_a_rule_tells_the_wrong_from_the_right(pair: tuple[str, tuple[str, ...], tuple[str, ...], str]) -> None:
+    code, wrong, right, key = pair
+    targets = (RULES[code].target or "volcano",)
+    told = [d for d in found(*wrong, targets=targets) if d.code == code]
+    assert [".".join(map(str, d.path)) for d in told] == [key]
+    assert all(d.help and d.position for d in told)
+    rest = found(*right, targets=targets)
+    assert code not in {d.code for d in rest}
+    assert [d for d in rest if d.severity is Severity.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "source"),
+    [
+        (("storage=nfs",), {"nfs": {"server": "nfs.example.com", "path": "/exports/workspace"}}),
+        (("storage=in-memory",), {"emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}),
+        (("storage=per-pod",), {"emptyDir": {"sizeLimit": "100Gi"}}),
+        (
+            ("storage=per-pod-claim", "cluster.storage_class=fast"),
+            {
+                "ephemeral": {
+                    "volumeClaimTemplate": {
+                        "spec": {
+                            "accessModes": ["ReadWriteOnce"],
+                            "storageClassName": "fast",
+                            "resources": {"requests": {"storage": "100Gi"}},
+                        }
+                    }
+                }
+            },
+        ),
+    ],
+)
+def test_a_workspace_of_each_kind(overrides: Sequence[str], source: dict[str, Any]) -> None:
+    (volume,) = [v for v in pod(*overrides)["volumes"] if v["name"] == "workspace"]
+    assert volume == {"name": "workspace", **source}
+
+
+def test_a_cache_on_the_node_is_filled_by_every_node() -> None:
+    made = pod("storage=node-cache", "nodes=2")
+    (volume,) = [v for v in made["volumes"] if v["name"] == "cache"]
+    assert volume["hostPath"] == {"path": "/var/cache/ftc", "type": "DirectoryOrCreate"}
+    for init in made["initContainers"]:
+        assert {"name": "SHARED_CACHE", "value": "false"} in init["env"]
+        assert {"name": "cache", "mountPath": "/cache"} in init["volumeMounts"]
+
+
+def test_several_claims_are_mounted_where_sources_can_name_them() -> None:
+    sources = ("source@model.source=path", "model.source.path=/models/qwen3")
+    made = pod("storage=several-claims", *sources)
+    for container in (*made["initContainers"], *made["containers"]):
+        assert {"name": "more-models", "mountPath": "/models", "readOnly": True} in container["volumeMounts"]
+
+
+def test_the_claims_of_a_run_are_made_on_request() -> None:
+    said = ftc("compile", "-t", "storage", "storage=several-claims", "cluster.shared_storage_class=nfs", "namespace=a")
+    made = {claim["metadata"]["name"]: claim for claim in yaml.safe_load_all(said.stdout)}
+    assert made.keys() == {"workspace", "models", "datasets"}
+    assert made["models"]["metadata"]["namespace"] == "a"
+    assert made["models"]["spec"] == {
+        "accessModes": ["ReadWriteMany"],
+        "storageClassName": "nfs",
+        "resources": {"requests": {"storage": "500Gi"}},
+    }
+
+
+def test_a_claim_for_one_node_among_the_others_keeps_several_nodes_out() -> None:
+    more = "storage.more.models={kind: claim, claim: m, mount_path: /m, access_mode: ReadWriteOnce}"
+    (told,) = [d for d in found(more, "nodes=2") if d.severity is Severity.ERROR]
+    assert told.code == "FTC202"
+    assert told.path == ("storage", "more", "models")
+
+
+def test_two_volumes_in_one_place_are_told_of_the_others_too() -> None:
+    more = "storage.more.models={kind: nfs, server: a, path: /b, mount_path: /workspace}"
+    assert [d.code for d in found(more) if d.severity is Severity.ERROR] == ["FTC204"]
+
+
+# /proc, /sys and /dev are mounts that the runtime makes in each container (OCI runtime-spec, config-linux.md, "Default
+# Filesystems"); a volume over them, or below them, hides the files of the kernel or of the device plugin.
+@pytest.mark.parametrize("place", ["/proc", "/proc/sys", "/sys", "/sys/fs/cgroup", "/dev", "/dev/shm", "/etc/ftc"])  # noqa: S108 - a path in a container
+@pytest.mark.parametrize("key", ["workspace", "cache"])
+def test_a_volume_does_not_hide_a_directory_of_the_pod(place: str, key: str) -> None:
+    (told,) = [d for d in found("storage=job-lifetime", f"storage.{key}.mount_path={place}") if d.code == "FTC204"]
+    assert told.path == ("storage", key, "mount_path")
+    assert told.severity is Severity.ERROR
+
+
+@pytest.mark.parametrize("place", ["/process", "/system", "/devices", "/etc/ftc-data", "/data/proc"])
+def test_a_volume_is_mounted_at_a_path_that_only_begins_alike(place: str) -> None:
+    assert "FTC204" not in {d.code for d in found("storage=job-lifetime", f"storage.cache.mount_path={place}")}

@@ -1,0 +1,147 @@
+"""What may be silenced, how, and what is said of an ignore that is wrong; and what --strict makes of warnings."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.diagnostics.model import Severity
+from ftc.rules.catalogue import OF_SPECS
+from ftc.rules.pages import of_compile
+from ftc.targets import TARGETS
+from golden.cases import example
+from unit.compiling import artifacts, conf, errors, ftc, refused
+from unit.rules.test_pages import EXAMPLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = of_compile()
+SILENCEABLE = [code for code in EXAMPLES if PAGES[code].silenceable]
+
+
+@pytest.mark.parametrize(
+    "words", [("ignore=[FTC209]",), ("--ignore", "FTC209"), ("ignore=[FTC209]", "--ignore", "FTC209")]
+)
+def test_a_warning_is_silenced_in_the_spec_and_on_the_command_line(words: tuple[str, ...]) -> None:
+    said = ftc("compile", "storage=per-pod", *words)
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert said.stdout == ftc("compile", "storage=per-pod").stdout
+
+
+def test_only_what_is_ignored_is_silenced() -> None:
+    said = ftc("compile", "storage=per-pod", "restarts=1", "--ignore", "FTC209")
+    assert "FTC210" in said.stderr
+    assert "FTC209" not in said.stderr
+    assert "FTC301" in refused("storage=per-pod", "devices=9", "ignore=[FTC209]")
+
+
+def test_an_error_is_silenced_too_where_a_platform_may_differ() -> None:
+    said = ftc("compile", "devices=16", "--ignore", "FTC301")
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert "nvidia.com/gpu: 16" in said.stdout.replace('"', "")
+
+
+@pytest.mark.parametrize("code", SILENCEABLE)
+def test_whatever_can_be_silenced_leaves_a_compile_that_is_no_bug(code: str) -> None:
+    said = example(f"{PAGES[code].wrong} --ignore {code}")
+    assert f"[{code} " not in said
+    assert said.endswith(("exit code 0\n", "exit code 1\n"))
+
+
+def test_rules_that_ftc_relies_on_cannot_be_silenced() -> None:
+    fixed = {code for code, page in PAGES.items() if not page.silenceable}
+    assert fixed >= {code for code in PAGES if code.startswith("FTC0")}
+    assert fixed >= {"FTC101", "FTC107", "FTC403", "FTC505", "FTC506"}
+    assert not fixed & {rule.code for rule in OF_SPECS if rule.severity is not Severity.ERROR}
+
+
+@pytest.mark.parametrize("code", ["FTC010", "FTC403", "FTC015"])
+def test_an_ignore_of_what_cannot_be_silenced_is_refused_at_its_place(code: str) -> None:
+    (line,) = errors(f"ignore=[{code}]")
+    assert (
+        line == f"override 'ignore=[{code}]': error[FTC014 unknown-suppression]: ignore[0]: {code} cannot be silenced"
+    )
+    assert f"help: `ftc rule {code}` says why" in refused(f"ignore=[{code}]")
+    said = ftc("compile", "--ignore", code)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert f"{code} cannot be silenced" in said.stderr
+    assert "It cannot be silenced" in ftc("rule", code).stdout
+
+
+def test_an_unknown_code_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"run": "defaults: [config, _self_]\nignore:\n  - FTC209\n  - FTC399\n"})
+    said = refused("--config-dir", tree, "-c", "run")
+    assert f"{tree}/run.yaml:4:5: error[FTC014 unknown-suppression]: ignore[1]: there is no rule FTC399\n" in said
+    assert "help: did you mean 'FTC" in said
+    assert f"{tree}/run.yaml:3:5: warning[FTC015 unused-suppression]: ignore[0]: FTC209 is not found" in said
+    wrong = ftc("compile", "--ignore", "FTC31")
+    assert wrong.exit_code == 2
+    assert "there is no rule FTC31; did you mean 'FTC" in wrong.stderr
+    assert "there is no rule 17; `ftc rule` lists the codes" in ftc("compile", "--ignore", "17").stderr
+
+
+@pytest.mark.parametrize("words", [("ignore=[FTC209]",), ("--ignore", "FTC209")])
+def test_an_ignore_that_silences_nothing_is_told(words: tuple[str, ...]) -> None:
+    said = ftc("compile", *words)
+    assert said.exit_code == 0
+    assert "warning[FTC015 unused-suppression]: " in said.stderr
+    assert "FTC209 is not found, so ignoring it does nothing" in said.stderr
+    assert said.stdout == ftc("compile").stdout
+
+
+def test_an_ignore_of_another_targets_rule_waits_for_it() -> None:
+    vgpu = ("hardware=alauda-vgpu", "--ignore", "FTC303")
+    for target in TARGETS:
+        assert "FTC015" not in ftc("compile", "-t", target, *vgpu).stderr, target
+    assert "FTC015" not in ftc("show", *vgpu).stderr
+
+
+def test_an_ignore_is_not_told_where_the_rules_were_not_asked() -> None:
+    (line,) = errors("cluster.kubernetes=1.20", "--ignore", "FTC209")
+    assert "FTC505" in line
+    (line,) = errors("nodes=two", "--ignore", "FTC209")
+    assert "FTC012" in line
+
+
+@pytest.mark.parametrize("command", ["compile", "show"])
+def test_strict_makes_errors_of_warnings(command: str) -> None:
+    said = ftc(command, "--strict", "storage=per-pod")
+    assert said.exit_code == 1
+    assert "error[FTC209 result-lost-with-pod]: storage.workspace: " in said.stderr
+    assert "(a warning without --strict)" in said.stderr
+    assert "warning[" not in said.stderr
+
+
+def test_strict_writes_nothing(tmp_path: Path) -> None:
+    said = ftc("compile", "--strict", "storage=per-pod", "-o", str(tmp_path / "out"))
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert not (tmp_path / "out").exists()
+    assert "FTC015" in refused("--strict", "ignore=[FTC209]")
+
+
+def test_strict_leaves_a_compile_without_warnings_alone() -> None:
+    assert ftc("compile", "--strict") == ftc("compile")
+    assert ftc("compile", "--strict", "storage=per-pod", "--ignore", "FTC209").exit_code == 0
+
+
+def test_strict_leaves_notes_alone() -> None:
+    words = shlex.split(PAGES["FTC573"].wrong or "")
+    said = ftc("compile", "--strict", *words)
+    assert said.exit_code == 0
+    assert "note[FTC573 retry-loses-pod-claim]" in said.stderr
+
+
+def test_what_is_ignored_is_no_part_of_the_runs_name() -> None:
+    several = ("nodes=2", "cluster.kueue_queue=team")
+    assert artifacts(*several)["volcano.yaml"] == artifacts(*several, "ignore=[FTC209]")["volcano.yaml"]
+    one, other = (ftc("compile", "-t", "job", *several, *more).stdout for more in ((), ("ignore=[FTC209]",)))
+    assert one == other
+
+
+def test_a_code_of_the_command_line_that_is_not_found_stays_a_warning() -> None:
+    said = ftc("compile", "--strict", "--ignore", "FTC209")
+    assert said.exit_code == 0
+    assert "warning[FTC015 unused-suppression]" in said.stderr

@@ -1,0 +1,341 @@
+"""Training files as users have them: with the files that they name, of other releases and programs, and with gaps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ftc.diagnostics.model import Diagnostic, Severity
+from ftc.lint import Versions, lint
+from ftc.spec.job import Trainer
+from ftc.trainer import release
+from golden import cases
+from unit.compiling import ftc
+from unit.lint.test_lint import NEWEST
+
+TRAIN = """model_name_or_path: Qwen/Qwen3-8B
+template: qwen3
+stage: sft
+do_train: true
+finetuning_type: lora
+dataset: support
+output_dir: saves/a
+"""
+OLD = Versions(NEWEST.kubernetes, NEWEST.volcano, Trainer("0.9.3", "4.51.1"))
+NEW = Versions(NEWEST.kubernetes, NEWEST.volcano, Trainer("0.9.5", "5.6.0"))
+
+
+def judged(text: str, versions: Versions = NEWEST, **others: str) -> tuple[Diagnostic, ...]:
+    """The findings in train.yaml next to other files, which are named a__b_json for a/b.json."""
+    named = {name.replace("__", "/").replace("_json", ".json"): other for name, other in others.items()}
+    files = {"train.yaml": f"{TRAIN}{text}", **named}
+    return lint([(name, content.encode()) for name, content in files.items()], versions)
+
+
+def codes(text: str, versions: Versions = NEWEST, **others: str) -> set[str]:
+    return {d.code for d in judged(text, versions, **others)}
+
+
+ZERO_3 = '{"train_micro_batch_size_per_gpu": "auto", "zero_optimization": {"stage": 3}}'
+
+
+def test_the_engine_file_next_to_a_training_is_its_own() -> None:
+    text = "deepspeed: ds.json\npure_bf16: true\n"
+    assert codes(text) == set(), "the file is not here"
+    assert codes(text, ds_json=ZERO_3) == {"FTC436"}
+    assert codes(text, ds_json=ZERO_3.replace("3", "2")) == set()
+
+
+def test_the_engine_file_is_found_by_the_end_of_its_path() -> None:
+    text = "deepspeed: conf/ds.json\npure_bf16: true\n"
+    assert codes(text, repository__conf__ds_json=ZERO_3) == {"FTC436"}
+    assert codes(text, repository__other__ds_json=ZERO_3) == set()
+    assert codes(text, a__conf__ds_json=ZERO_3, b__conf__ds_json=ZERO_3) == set(), "one of two"
+
+
+def test_a_number_as_a_text_is_told_as_such() -> None:
+    (found,) = judged("deepspeed: ds.json\n", ds_json=ZERO_3.replace("auto", "8"))
+    assert (found.code, found.path) == ("FTC440", ("train_micro_batch_size_per_gpu",))
+    assert found.message == "DeepSpeed's is the text \"8\", and the training's per_device_train_batch_size is 8"
+    assert found.position is not None
+    assert found.position.source == "ds.json"
+
+
+def test_the_datasets_are_those_of_the_description() -> None:
+    text = "dataset_dir: data\n"
+    assert codes(text, data__dataset_info_json='{"support": {"file_name": "a.json"}}') == set()
+    assert codes(text, data__dataset_info_json='{"suport": {"file_name": "a.json"}}') == {"FTC406"}
+    assert codes(text, data__dataset_info_json='{"suport": 1, "$NAME": {}}') == set(), "a name is not given"
+    assert codes(text, data__dataset_info_json='{"support": {"file_name": "a.json", "formatting": "chat"}}') == {
+        "FTC451"
+    }
+
+
+def test_a_json_with_tabs_is_read() -> None:
+    assert codes("dataset_dir: data\n", data__dataset_info_json='{\n\t"suport": {\n\t\t"file_name": "a"}}') == {
+        "FTC406"
+    }
+
+
+def test_an_engine_file_is_judged_alone() -> None:
+    def alone(text: str, name: str) -> list[tuple[str, str]]:
+        return [(d.code, d.message) for d in lint([(name, text.encode())], NEWEST)]
+
+    assert alone(ZERO_3.replace('"stage"', '"stag"'), "z.json") == [("FTC829", "DeepSpeed has no setting 'stag'")]
+    assert alone(ZERO_3.replace("3", "4"), "z.json") == [("FTC829", "ZeRO has no stage 4")]
+    assert alone(ZERO_3, "z.json") == []
+    accelerate = "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\n"
+    assert alone(accelerate, "a.yaml") == []
+    assert alone(f"{accelerate}num_proceses: 8\n", "a.yaml")[0][0] == "FTC900"
+
+
+def test_an_engine_is_judged_where_it_is_written() -> None:
+    (found,) = judged("deepspeed:\n  zero_optimization: {stage: 2}\n  gradient_cliping: 1.0\n")
+    assert (found.code, found.path) == ("FTC829", ("deepspeed", "gradient_cliping"))
+    said = ftc("compile", "engine=deepspeed-z2", "devices=2", "engine.config.gradient_cliping=1.0")
+    assert (
+        "error[FTC829 unknown-deepspeed-setting]: engine.config.gradient_cliping: DeepSpeed has no setting"
+        in said.stderr
+    )
+    ignored = ("engine=deepspeed-z2", "devices=2", "engine.config.gradient_cliping=1.0", "--ignore", "FTC829")
+    assert ftc("compile", *ignored).exit_code == 0
+
+
+GAPS = (
+    "optim: ${OPTIM}\nuse_apollo: true\nfinetuning_type: full\n",
+    "use_apollo: true\noptim: '{{ .Values.optim }}'\nfinetuning_type: ${TUNING}\n",
+    "load_best_model_at_end: true\nval_size: 0.1\neval_strategy: '$EVAL'\n",
+    "quantization_bit: '${BITS}'\n",
+    "deepspeed: $DS\npure_bf16: true\n",
+    "lora_rank: '{{ rank }}'\nlearning_rate: ${LR}\n",
+    'early_stopping_steps: 3\neval_strategy: "{{ .Values.eval }}"\n',
+)
+
+
+@pytest.mark.parametrize("text", GAPS)
+def test_nothing_depends_on_a_value_that_is_filled_in(text: str) -> None:
+    lines = TRAIN.replace("finetuning_type: lora\n", "") if "finetuning_type" in text else TRAIN
+    assert lint([("train.yaml", f"{lines}{text}".encode())], NEWEST) == ()
+
+
+def test_what_is_given_next_to_a_gap_is_judged() -> None:
+    assert codes("optim: ${OPTIM}\nlora_rank: eight\n") == {"FTC404"}
+
+
+LOST = (cases.CORPUS / "bad" / "FTC857-model-on-the-claim-of-the-job.yaml").read_text()
+
+
+@pytest.mark.parametrize("name", ["'{{ .Values.runs }}/a'", "'$RUNS/a'", "${RUNS}"])
+def test_a_place_that_is_filled_in_is_not_known_to_be_lost(name: str) -> None:
+    (line,) = [line for line in LOST.splitlines() if "output_dir:" in line]
+    text = LOST.replace(line, f"{line.partition(':')[0]}: {name}")
+    assert "FTC857" in {d.code for d in lint([("a.yaml", LOST.encode())], NEWEST)}
+    assert "FTC857" not in {d.code for d in lint([("a.yaml", text.encode())], NEWEST)}
+
+
+RELEASES = (
+    ("split_special_tokens: true", OLD, "llamafactory 0.9.3"),
+    ("neat_packing: true\nflash_attn: fa2", NEW, "llamafactory 0.9.5"),
+    ("warmup_ratio: 0.1\nwarmup_steps: 10", NEW, "transformers 5.6.0"),
+    ("warmup_ratio: 0.1\nwarmup_steps: 10", OLD, "transformers 4.51.1"),
+    ("flash_attn: fa3", NEW, "llamafactory 0.9.5"),
+    ("learning_rte: 1", NEW, "llamafactory 0.9.5 with transformers 5.6.0"),
+    ("save_strategy: sometimes", NEW, "llamafactory 0.9.5 with transformers 5.6.0"),
+)
+
+
+@pytest.mark.parametrize(("text", "versions", "release"), RELEASES)
+def test_what_depends_on_the_release_names_it(text: str, versions: Versions, release: str) -> None:
+    (found,) = judged(f"{text}\n", versions)
+    assert release in found.message
+
+
+def test_the_release_decides() -> None:
+    text = "split_special_tokens: true\n"
+    assert codes(text) == set()
+    assert codes(text, NEW) == set()
+    assert codes(text, OLD) == {"FTC429"}
+
+
+def test_a_release_that_is_only_assumed_is_named() -> None:
+    (found,) = lint([("a.yaml", TRAIN.replace("qwen3", "aquila_9").encode())], NEWEST)
+    assert (found.code, found.severity) == ("FTC405", Severity.WARNING)
+    assert "llamafactory 0.9.5" in found.message
+    (found,) = lint([("a.yaml", TRAIN.replace("qwen3", "aquila_9").encode())], NEW)
+    assert found.severity is Severity.ERROR
+    (found,) = lint([("a.yaml", TRAIN.replace("template: qwen3", "template: qwen-3").encode())], NEWEST)
+    assert found.severity is Severity.ERROR, "a misspelling, whatever the release"
+
+
+def test_an_argument_of_another_known_release_is_taken_unless_the_release_is_said() -> None:
+    text = "ray_storage_path: saves\n"
+    assert "FTC404" not in codes(text)
+    assert "FTC404" in codes(text, NEW)
+    assert "FTC404" not in codes(text, OLD)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("/models/Qwen3-8B", {"FTC457", "FTC473"}),
+        ("/cache/qwen3-8b-a4605b53/", {"FTC457", "FTC473"}),
+        ("Qwen/Qwen3-8B", {"FTC457", "FTC473"}),
+        ("/models/our-model", set()),
+        ("team/Qwen3-8B", set()),
+        ("${MODEL}", set()),
+    ],
+)
+def test_a_directory_is_named_after_its_model(name: str, expected: set[str]) -> None:
+    text = TRAIN.replace("Qwen/Qwen3-8B", name).replace("template: qwen3", "template: llama3")
+    assert {d.code for d in lint([("a.yaml", f"{text}cutoff_len: 65536\n".encode())], NEWEST)} == expected
+
+
+MCORE = "tensor_model_parallel_size: 4\nuse_distributed_optimizer: true\nuse_galore: true\nmask_history: true\n"
+
+
+def test_a_file_of_megatron_is_judged_by_its_data_and_template_only() -> None:
+    assert codes(MCORE) == set()
+    assert codes(f"{MCORE}train_on_prompt: true\n") == {"FTC460"}
+    assert "FTC405" in {d.code for d in lint([("a.yaml", f"{TRAIN}{MCORE}".replace("qwen3", "qwn3").encode())], NEWEST)}
+
+
+def test_the_arguments_of_ray_are_read_under_ray() -> None:
+    ray = "ray_num_workers: 4\nray_run_name: a\nplacement_strategy: PACK\nresources_per_worker: {GPU: 1}\n"
+    assert codes(ray) == set()
+    assert codes(f"{ray}bf16: true\nfp16: true\n") == {"FTC305"}
+
+
+def test_a_file_for_inference_is_not_a_training() -> None:
+    text = "model_name_or_path: a/b\ntemplate: llama3\ninfer_backend: vllm\ntrust_remote_code: true\n"
+    assert lint([("chat.yaml", text.encode())], NEWEST) == ()
+    assert [d.code for d in lint([("chat.yaml", f"{text}vllm_maxle: 9\n".encode())], NEWEST)] == ["FTC404"]
+
+
+def test_a_training_may_hold_arguments_of_an_export() -> None:
+    assert codes("export_dir: merged\nexport_size: 5\n") == set()
+
+
+def test_a_file_of_the_second_program_is_named() -> None:
+    text = "model: a/b\nmodel_class: llm\ntrain_dataset: data.yaml\nmicro_batch_size: 1\noutput_dir: out\n"
+    (found,) = lint([("v1.yaml", text.encode())], NEWEST)
+    assert (found.code, found.severity) == ("FTC002", Severity.NOTE)
+    assert "USE_V1" in found.message
+
+
+def test_a_word_that_yaml_reads_as_false_is_told_as_such() -> None:
+    (found,) = judged("save_strategy: no\n")
+    assert found.code == "FTC404"
+    assert 'quote it, "no"' in found.help
+
+
+def test_a_template_of_helm_in_quotes_is_a_template() -> None:
+    text = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: '{{ .Values.name }}'\n"
+    (found,) = lint([("job.yaml", text.encode())], NEWEST)
+    assert found.severity is Severity.NOTE
+
+
+POD = """apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  restartPolicy: Never
+  containers:
+    - name: train
+      image: %s
+      command: [bash, -ec]
+      args: ["%s"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "expected"),
+    [
+        ("example.com/a:1", "torchrun src/train.py --epochs 2 --samples 9", set()),
+        ("example.com/llama-factory:1", "torchrun src/train.py --epochs 2", {"FTC881"}),
+        ("example.com/a:1", "torchrun src/train.py --finetuning_type lora --lora_rnk 9", {"FTC881"}),
+        ("example.com/a:1", "torchrun -m llamafactory.launcher --lora_rnk 9", {"FTC881"}),
+    ],
+)
+def test_a_train_py_is_the_trainers_if_something_says_so(image: str, command: str, expected: set[str]) -> None:
+    found = lint([("pod.yaml", (POD % (image, command)).encode())], NEWEST)
+    assert {d.code for d in found if d.code == "FTC881"} == expected
+
+
+def test_a_pod_with_the_second_program_is_not_judged() -> None:
+    script = "USE_V1=1 llamafactory-cli train /tmp/a.yaml"
+    text = POD.replace('"%s"]', "|").replace("args: [", "args:\n        - ") % "example.com/a:1"
+    body = "".join(
+        f"          {line}\n" for line in f"cat >/tmp/a.yaml <<EOF\n{TRAIN}bf16: true\nfp16: true\nEOF\n%s".splitlines()
+    )
+    assert "FTC305" in {
+        d.code for d in lint([("p.yaml", (text + body % script.removeprefix("USE_V1=1 ")).encode())], NEWEST)
+    }
+    assert "FTC305" not in {d.code for d in lint([("p.yaml", (text + body % script).encode())], NEWEST)}
+
+
+ACCELERATE = """cat >/tmp/fsdp.yaml <<EOF
+compute_environment: LOCAL_MACHINE
+distributed_type: FSDP
+num_processes: 8
+EOF
+cat >/tmp/a.yaml <<EOF
+%squantization_bit: 8
+EOF
+accelerate launch --config_file /tmp/fsdp.yaml -m llamafactory.launcher /tmp/a.yaml
+"""
+
+
+def test_the_file_of_accelerate_says_what_shards_the_model() -> None:
+    text = POD.replace('"%s"]', "|").replace("args: [", "args:\n        - ") % "example.com/a:1"
+    script = "".join(f"          {line}\n" for line in (ACCELERATE % TRAIN).splitlines())
+    assert "FTC438" in {d.code for d in lint([("p.yaml", (text + script).encode())], NEWEST)}
+    ddp = script.replace("FSDP", "MULTI_GPU")
+    assert "FTC438" not in {d.code for d in lint([("p.yaml", (text + ddp).encode())], NEWEST)}
+    unknown = script.replace("FSDP", "$KIND")
+    assert "FTC438" not in {d.code for d in lint([("p.yaml", (text + unknown).encode())], NEWEST)}
+
+
+def test_an_old_code_stands_for_those_that_it_was_split_into(tmp_path: Path) -> None:
+    file = str(tmp_path / "train.yaml")
+    Path(file).write_text(f"{TRAIN}bf16: true\nfp16: true\n", encoding="utf-8")
+    assert ftc("lint", file).exit_code == 1
+    said = ftc("lint", "--ignore", "FTC874", file)
+    assert (said.exit_code, said.stdout) == (0, "")
+    assert "FTC015" in ftc("lint", "--ignore", "FTC871", file).stdout, "it ignores nothing here"
+    assert ftc("rule", "FTC874").stdout.splitlines()[0] == "FTC874 is now judged under:"
+    assert ftc("compile", "-t", "llamafactory", "train.fp16=true", "--ignore", "FTC874").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("versions", "exit_code"),
+    [
+        (("--llamafactory", "0.9.3"), 1),
+        (("--transformers", "4.51.1"), 1),
+        (("--llamafactory", "0.9.5"), 0),
+        ((), 0),
+        (("--llamafactory", "0.9.3", "--transformers", "5.6.0"), 2),
+        (("--llamafactory", "9.9"), 2),
+    ],
+)
+def test_the_versions_are_options(versions: tuple[str, ...], exit_code: int, tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    file.write_text(f"{TRAIN}split_special_tokens: true\n", encoding="utf-8")
+    assert ftc("lint", *versions, str(file)).exit_code == exit_code
+
+
+ODD: tuple[object, ...] = ([], {"a": "b"}, None, True, -1, 0, 1.5, "text", "1,2", [1, {"a": "b"}], "${X}")
+NAMES = sorted(release.arguments(release.pairs()[-1])["arguments"])
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("value", ODD, ids=json.dumps)
+def test_no_value_is_a_bug(value: object, every: int) -> None:
+    for name in NAMES[ODD.index(value) % every :: every]:
+        text = f"{TRAIN}streaming: true\nuse_galore: true\n"
+        kept = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(f"{name}:"))
+        file = f"{kept}{name}: {json.dumps(value)}\n"
+        info = '{"support": {"file_name": "a.json"}}'
+        found = lint([("a.yaml", file.encode()), ("data/dataset_info.json", info.encode())], NEWEST)
+        assert all(d.position is not None for d in found), name
