@@ -142,8 +142,7 @@ class Bucket:
         return ("python3", "-I", str(scripts.root / "publish_s3.py"))
 
     def finished(self, name: str, scratch: Path) -> list[Found]:
-        found = files_in(self.server.get(self.name, scratch / "objects"))
-        own = {file.removeprefix(f"{name}/"): body for file, body in found.items() if file.startswith(f"{name}/")}
+        own = files_in(self.server.get(self.name, scratch / "objects", f"{name}/") / name)
         return [own] if own.pop("_SUCCESS", None) else []
 
 

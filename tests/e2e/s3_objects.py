@@ -1,6 +1,6 @@
-"""Looks into the S3 server of the tests with Amazon's own client: s3_objects.py user|put|get URL [BUCKET DIRECTORY]."""
+"""Looks into the S3 server of the tests: s3_objects.py user|put|get URL [BUCKET DIRECTORY [PREFIX]]."""
 
-# Run by the server's environment, which has boto3. `user` prints the ID and the secret of a new key that may do all.
+# Run by the server's environment, which has boto3, Amazon's client. `user` prints ID and secret of a new key for all.
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def put(url: str, bucket: str, directory: str) -> None:
             s3.upload_file(str(file), bucket, str(file.relative_to(directory)))
 
 
-def get(url: str, bucket: str, directory: str) -> None:
-    """Make files of the objects of a bucket."""
+def get(url: str, bucket: str, directory: str, prefix: str = "") -> None:
+    """Make files of the objects of a bucket below a prefix."""
     s3 = client("s3", url)
-    for item in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+    for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
         file = Path(directory, item["Key"])
         file.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, item["Key"], str(file))

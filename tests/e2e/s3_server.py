@@ -29,10 +29,10 @@ class S3Server:
         """Make a bucket of the files of a directory."""
         self._objects("put", bucket, str(directory))
 
-    def get(self, bucket: str, directory: Path) -> Path:
-        """Make files of the objects of a bucket."""
+    def get(self, bucket: str, directory: Path, prefix: str = "") -> Path:
+        """Make files of the objects of a bucket below a prefix."""
         directory.mkdir()
-        self._objects("get", bucket, str(directory))
+        self._objects("get", bucket, str(directory), prefix)
         return directory
 
     def _objects(self, *words: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import shutil
 import string
 import subprocess
 import sys
@@ -89,8 +90,13 @@ def push(branch: str, made: str) -> None:
     """Push a commit as a branch, after what Git LFS keeps for it."""
     url, ref = os.environ["PUBLISH_URL"], f"refs/heads/{branch}"
     git("update-ref", ref, made)
-    if subprocess.run(["git", "lfs", "push", "origin", branch], check=False).returncode:
+    lfs = ["git", "lfs", "push", "origin", branch]
+    if subprocess.run(lfs, check=False).returncode:
         result_files.fail(f"cannot push the LFS objects of {branch} to {url}: the lines above say why")
+    # Without its objects, Git LFS succeeds only if the server says that it has every one.
+    shutil.rmtree(Path(os.environ["GIT_DIR"], "lfs", "objects"), ignore_errors=True)
+    if subprocess.run(lfs, stdout=subprocess.DEVNULL, check=False).returncode:
+        result_files.fail(f"{url} does not have the LFS objects of {branch} after the push: the lines above say why")
     subprocess.run(["git", "push", "--quiet", "origin", ref], check=False)
     # This says more than the status: on a node that was lost, another attempt may have pushed the same commit first.
     asked = subprocess.run(["git", "ls-remote", "--quiet", "origin", ref], stdout=subprocess.PIPE, check=False)

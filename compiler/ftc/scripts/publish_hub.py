@@ -47,6 +47,8 @@ def main() -> None:
     # Version 1 of the client sends large files by Xet alone, which servers like the hub do not speak (_commit_api.py).
     if "PUBLISH_ENDPOINT" in os.environ:
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+        # Version 0 of the client reads the address of the commit with this endpoint alone, and ends if it is another.
+        os.environ["HF_ENDPOINT"] = os.environ["PUBLISH_ENDPOINT"]
     hub = importlib.import_module("huggingface_hub")
     # A Secret made with echo ends in a newline.
     token = os.environ["PUBLISH_TOKEN"].strip()

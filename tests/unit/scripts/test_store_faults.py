@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.faulty_proxy import Fault
-from e2e.publishing import Fill, Git, Publishing, Store, fill_and_publish, kill_and_restart, requests_of
+from e2e.publishing import Git, Publishing, Store, fill_and_publish, kill_and_restart, requests_of
 from e2e.stores import STORES, serve_store
 from unit.scripts.small_disk import SmallDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from e2e.publishing import Fill
 
 pytestmark = pytest.mark.e2e
 
