@@ -161,7 +161,7 @@ def test_a_command_of_the_user_runs_on_every_node_and_knows_its_place(cluster: C
 def test_a_run_that_is_killed_in_training_resumes_from_its_checkpoint(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
-    overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=2", *ALONE)
+    overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=10", *ALONE)
     job = VolcanoJob(compile_manifest(*sources, *overrides), cluster).start()
     wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")))
     job.pods[0].signal(signal.SIGKILL)
@@ -180,6 +180,7 @@ def logged(directory: Path) -> list[dict[str, int]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow  # test_train_steps.py and test_publish.py have its two halves
 def test_after_a_failed_push_the_restart_pushes_one_branch_and_trains_no_more(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
@@ -210,6 +211,7 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
     assert git_server.branches("org/killed") == {}
 
 
+@pytest.mark.slow  # two trainings; a cache that is filled and a branch for each run are tested without
 def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
