@@ -8,9 +8,9 @@ WORKERS ?= 2
 # What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Tests of a minute: without those that start a process for each case, or walk through conf/.
-QUICK := tests/architecture $(filter-out tests/unit/cli/ tests/unit/output/ tests/unit/scripts/,$(wildcard tests/unit/*/)) \
-  $(wildcard tests/unit/test_*.py)
+# Tests of a minute: the facts, the rules and what comes out, without those that start processes or walk through conf/.
+QUICK := tests/architecture/test_layers.py tests/architecture/test_scripts.py tests/unit/test_driver.py \
+  --ignore tests/unit/compose/test_limits.py $(addprefix tests/unit/,checks compose diagnostics lint plan rules source targets trainer)
 PYTHONS ?= 3.11 3.12 3.13
 # Idle workers take tests from busy ones.
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal

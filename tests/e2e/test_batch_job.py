@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-LONG = ("train.max_steps=40", "train.save_steps=2", *ALONE)
+LONG = ("train.max_steps=40", "train.save_steps=10", *ALONE)
 
 
 @pytest.fixture

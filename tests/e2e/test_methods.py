@@ -62,7 +62,7 @@ def trained(cluster: Cluster, *overrides: str) -> Path:
     ("method", "names", "model"),
     [
         ("full-pt", ["plain"], "output/model.safetensors"),
-        ("full-sft", ["alpaca", "talks"], "output/model.safetensors"),
+        pytest.param("full-sft", ["alpaca", "talks"], "output/model.safetensors", marks=pytest.mark.slow),
         ("lora-dpo", ["pairs"], "merged/model.safetensors"),
         ("lora-kto", ["liked"], "merged/model.safetensors"),
         ("lora-rm", ["pairs"], "merged/value_head.safetensors"),

@@ -44,6 +44,7 @@ def run_directory(cluster: Cluster, job: VolcanoJob) -> Path:
     return cluster.claim(f"{job.name}-pvc-0") / job.name
 
 
+@pytest.mark.slow  # test_batch_job.py does the same as a batch Job
 def test_it_trains_and_merges_what_lies_on_the_volume(cluster: Cluster, tiny_model: Path) -> None:
     models = cluster.claim("sft-qwen3-volume")
     shutil.copytree(tiny_model, models / "Qwen3-0.6B")

@@ -53,7 +53,11 @@ def first_attempt(cluster: Cluster, *overrides: str) -> BatchJob:
 
 @pytest.mark.parametrize(
     "launch",
-    [("launcher=llamafactory-cli",), ("launcher=torchrun", "devices=2", "master_port=29541"), ("launcher=accelerate",)],
+    [
+        ("launcher=llamafactory-cli",),
+        ("launcher=torchrun", "devices=2", "master_port=29541"),
+        pytest.param(("launcher=accelerate",), marks=pytest.mark.slow),
+    ],
     ids=lambda launch: launch[0].partition("=")[2],
 )
 def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_signal(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEMORY = 800_000_000
-SECONDS = 10
+SECONDS = 10  # of the processor: a busy machine is not a hang
 
 
 def chain(first: str, link: str, links: int) -> str:
@@ -41,14 +41,19 @@ BOMBS = {
 }
 
 
+def limit() -> None:
+    """Bound the memory and the time of a process that is about to start."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
 def limited(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ftc.cli.main", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=SECONDS,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
+        preexec_fn=limit,
     )
 
 
@@ -94,11 +99,11 @@ def test_what_is_within_the_limits_is_replaced(tmp_path: Path, links: int) -> No
     ],
 )
 def test_an_override_that_the_parser_would_not_survive_is_refused(override: str, said: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert said in refused(override)
     _, problems = points([override], search_path(()))
     assert [one.code for one in problems] == ["FTC016"]
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("value", ["[" * 65, "9" * 5_000, "${" * 30])
@@ -126,11 +131,11 @@ def test_digits_in_a_word_are_no_number(value: str) -> None:
     ],
 )
 def test_a_matrix_without_an_end_is_refused_before_it_is_listed(overrides: list[str], said: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     found, problems = points(overrides, search_path(()))
     assert found == ()
     assert [(one.code, said in one.message) for one in problems] == [("FTC016", True)]
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_matrix_of_the_most_combinations_is_listed() -> None:

@@ -44,6 +44,6 @@ def test_all_processes_wait_for_the_first_one_which_sets_aside_what_is_incomplet
     assert waiting.poll() is None
     assert (run / "output" / "checkpoint-20").exists()
     first = start(run, 0)
-    said = [process.communicate(timeout=20)[0] for process in (first, waiting)]
+    said = [process.communicate(timeout=300)[0] for process in (first, waiting)]
     assert said[0].startswith("ftc: output/checkpoint-20 is incomplete: optimizer.pt is cut short")
     assert [lines.splitlines()[-1] for lines in said] == ["0 ['checkpoint-10']", "1 ['checkpoint-10']"]

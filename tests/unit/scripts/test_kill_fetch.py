@@ -136,7 +136,7 @@ class Volume:
     def check_end(self, *ended: subprocess.Popen[str]) -> None:
         """Every fetch ended well, and the source is there."""
         for one in ended:
-            log, _ = one.communicate(timeout=60)
+            log, _ = one.communicate(timeout=300)
             assert one.returncode == 0, log
         assert self.is_marked()
         self.check_what_is_marked()
