@@ -65,7 +65,7 @@ class Publishing:
         return len(branches)
 
 
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))])
 @pytest.mark.parametrize("victim", ["all", "first", "one"])
 def test_a_result_is_published_once_and_whole_after_a_kill_at_any_point(
     tmp_path: Path, git_server: GitServer, victim: Victim, share: int
