@@ -126,7 +126,19 @@ def start(directory: Path, text: str) -> subprocess.Popen[str]:
     file = directory / "run.sh"
     file.write_text(text, encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "JOB_NAME": "one"}
-    return subprocess.Popen(["bash", file], cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
+    # bash cannot trap a signal that is ignored when it starts, and `make check &` ignores SIGINT.
+    return subprocess.Popen(
+        ["bash", file],
+        cwd=directory,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - this process has one thread
+    )
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
