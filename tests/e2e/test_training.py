@@ -283,7 +283,7 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     assert time.monotonic() - start < 30
     assert job.pods[0].status == 143
     assert worlds(job) == {(0, 2), (1, 2)}
-    assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
+    assert "ftc: error: train: stopped by a signal; a restart of the job continues from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
 
 
