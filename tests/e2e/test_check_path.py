@@ -67,7 +67,7 @@ WHOLE = "0123456789abcdef\nrequested: main\nsource: https://git.example.com/mode
     ("marker", "text", "message"),
     [
         ("files/../.ftc-revision", WHOLE, "holds revision 0123456789abcdef, but v2 is wanted"),
-        ("files/../.ftc-revision", "", "is not the mark of a finished download"),
+        ("files/../.ftc-revision", "", "is not the marker of a finished download"),
         ("mine/.ftc-revision", WHOLE, "holds revision 0123456789abcdef, but v2 is wanted"),
         ("mine/../.ftc-revision", WHOLE, ""),
     ],
@@ -88,7 +88,7 @@ def test_a_link_in_the_place_of_the_marker_is_not_read(tmp_path: Path, model_fil
     (tmp_path / "secret").write_text("main\nrequested: main\nsource: x\n", encoding="utf-8")
     (model_files / ".ftc-revision").symlink_to(tmp_path / "secret")
     done = check(tmp_path, model_files, REVISION="main")
-    assert (done.status, done.says("is not the mark of a finished download")) == (1, True), done.log
+    assert (done.status, done.says("is not the marker of a finished download")) == (1, True), done.log
 
 
 WRONG_SHAPES = {

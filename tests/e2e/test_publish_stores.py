@@ -159,7 +159,7 @@ def test_a_private_result_is_not_committed_to_a_public_repository(to_hub: PodScr
     public.mkdir(parents=True)
     done = publish(to_hub, "publish_hub.py")
     assert done.status == 1
-    assert done.says("team/tuned is a public repository, and publish.private is true")
+    assert done.says("team/tuned is a public repository, but publish.private is true")
     assert list(public.iterdir()) == []
     assert publish(to_hub, "publish_hub.py", PUBLISH_PRIVATE="false").status == 0
     assert (public / "model.safetensors").exists()

@@ -89,7 +89,7 @@ def test_a_model_comes_from_its_prefix_and_is_fetched_once(
     [
         (("model.source.credentials.secret=wrong",), "SignatureDoesNotMatch"),
         (("model.source.bucket=not-there",), "NoSuchBucket"),
-        (("model.source.prefix=not-there",), "nothing is below not-there/ in bucket refusing"),
+        (("model.source.prefix=not-there",), "bucket refusing has no objects below not-there/"),
         (("model.source.endpoint=http://127.0.0.1:9",), "Connection refused"),
     ],
 )

@@ -131,7 +131,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(run: Run) -> None:
     write(output / "checkpoint-20", KINDS["lora"] | {"trainer_state.json": b'{"global_st'})
     done = run.scripts.run("train.sh")
     assert done.status == 0, done.log
-    assert done.says("output/checkpoint-20 is incomplete: trainer_state.json is not whole JSON; it is moved to ")
+    assert done.says("output/checkpoint-20 is incomplete: trainer_state.json is not valid JSON; it is moved to ")
     assert sorted(place.name for place in output.glob("checkpoint-*")) == ["checkpoint-10"]
     assert (run.directory / "incomplete" / "checkpoint-20").is_dir()
 

@@ -295,7 +295,7 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     job.pods[0].terminate()
     assert job.pods[0].status == 143  # not 137: the grace period was long enough
     assert worlds(job) == {(0, 2), (1, 2)}
-    assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
+    assert "ftc: error: train: stopped by a signal; a restart of the job continues from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
 
 

@@ -1,4 +1,4 @@
-"""How large and how deep a text may be; what is within the limits is safe to compose."""
+"""Limits on the size and depth of a text; within the limits it is safe to compose."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from ftc.source.finding import position_of, problem
 if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
 
-# A file larger or deeper than this is no configuration; the limits keep aliases ("YAML bombs") and nesting harmless.
+# No configuration is larger or deeper; the limits make aliases ("YAML bombs") and nesting harmless.
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
-# A stream of manifests may be longer than a configuration; each of its documents may not be larger than one.
+# A stream of manifests may be longer than a configuration, but each of its documents may not.
 MAX_STREAM_BYTES = 20_000_000
 MAX_STREAM_NODES = 200_000
 MAX_DOCUMENTS = 20_000
-_BEYOND = "is too large or too deep to be read"
+_BEYOND = "is too large or too deeply nested"
 
 
 def beyond_limits(text: str, source: str) -> Diagnostic | None:
-    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without.
-
-    Also more nodes than memory should hold, which the events are counted for.
-    """
+    """Check depth and node count on the parser's events, because libyaml's composer recurses in C and can crash."""
     openings = sum(text.count(opening) for opening in ("[", "{", "- ", "? "))
     nodes = openings + 2 * (text.count(":") + text.count(",") + text.count("\n"))
     if text.count("\n---") > MAX_DOCUMENTS:
@@ -41,12 +38,12 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
             if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
                 return problem(_BEYOND, position_of(event.start_mark, source))
     except yaml.YAMLError:
-        return None  # the loader says it with its position
+        return None  # the loader reports it with its position
     return None
 
 
 class Inside(NamedTuple):
-    """The mappings of a document, how many nodes it has with those that aliases repeat, and what is beyond limits."""
+    """The mappings of a document, its number of nodes including those that aliases repeat, and any excess."""
 
     mappings: list[yaml.MappingNode]
     nodes: int
@@ -54,7 +51,7 @@ class Inside(NamedTuple):
 
 
 def inside(root: yaml.Node, source: str, most: int = MAX_NODES) -> Inside:
-    """What is in a document, no further than the limits; one of a stream may have as many nodes as the others leave."""
+    """Walk a document up to the limits; `most` is what earlier documents of a stream leave of MAX_NODES."""
     found: list[yaml.MappingNode] = []
     stack = [(root, 1)]
     seen = 0
@@ -62,7 +59,7 @@ def inside(root: yaml.Node, source: str, most: int = MAX_NODES) -> Inside:
         node, depth = stack.pop()
         seen += 1
         if seen > min(most, MAX_NODES) or depth > MAX_DEPTH:
-            beyond = problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
+            beyond = problem(_BEYOND, position_of(node.start_mark, source), "check its aliases (*name)")
             return Inside(found, seen, beyond)
         if isinstance(node, yaml.MappingNode):
             found.append(node)

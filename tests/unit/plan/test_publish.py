@@ -87,7 +87,7 @@ def test_an_image_for_s3_has_its_client(overrides: tuple[str, ...]) -> None:
 
 def test_a_script_asks_the_machine_for_the_keys_that_it_needs() -> None:
     said = ftc("compile", "-t", "script", *TO_HUB, "hardware=cpu").stdout
-    assert 'die "export PUBLISH_TOKEN first: on the cluster it is the key token of the Secret hub"' in said
+    assert 'die "export PUBLISH_TOKEN first: on the cluster it comes from key token of Secret hub"' in said
 
 
 @pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])

@@ -122,7 +122,7 @@ def test_only_the_newest_of_what_is_incomplete_is_kept(tmp_path: Path) -> None:
     write(tmp_path / "output" / "checkpoint-50", KINDS["lora"])
     assert check(tmp_path, "last") == "output/checkpoint-50\n"
     said = check(tmp_path)
-    reason = "is incomplete: trainer_state.json is not whole JSON; it is moved to incomplete/checkpoint"
+    reason = "is incomplete: trainer_state.json is not valid JSON; it is moved to incomplete/checkpoint"
     assert said.count(reason) == 3
     assert [place.name for place in (tmp_path / "output").iterdir()] == ["checkpoint-50"]
     assert [place.name for place in (tmp_path / "incomplete").iterdir()] == ["checkpoint-100"]
@@ -152,5 +152,5 @@ def test_a_fault_of_the_disk_moves_nothing(tmp_path: Path) -> None:
     failing += f"sys.argv = ['x']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", failing], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("ftc: error: cannot look through the checkpoints: ")
+    assert done.stderr.startswith("ftc: error: cannot read the checkpoints: ")
     assert (tmp_path / "output" / "checkpoint-10" / "optimizer.pt").exists()

@@ -186,13 +186,13 @@ def test_malformed_yaml_is_told_where_it_is(tmp_path: Path, text: str, line: int
 
 
 @pytest.mark.parametrize("text", ["- a\n", "hello\n", "3\n", "[]\n"])
-def test_a_file_that_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_reported(tmp_path: Path, text: str) -> None:
     assert "mapping" in problem(tmp_path, text).message
 
 
 @pytest.mark.parametrize("text", ["1: a\n", "true: a\n", "1.5: a\n", "null: a\n", "? [a]\n: b\n"])
-def test_a_key_that_is_no_text_is_told(tmp_path: Path, text: str) -> None:
-    assert "text" in problem(tmp_path, text).message
+def test_a_key_that_is_not_a_string_is_reported(tmp_path: Path, text: str) -> None:
+    assert "a key must be" in problem(tmp_path, text).message or "is not a string" in problem(tmp_path, text).message
 
 
 @pytest.mark.parametrize("raw", [b"a: \xff\n", "a: 中\n".encode("gbk"), "a: 1\n".encode("utf-16")])
@@ -283,7 +283,7 @@ def test_what_stands_before_a_mistake_is_still_read() -> None:
 def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
     found, problems = stream("a: 1\nb: 2\na: 3\n")
     assert found == [{"a": 3, "b": 2}]
-    assert problems == ["f.yaml:3:1: the key 'a' is there already"]
+    assert problems == ["f.yaml:3:1: duplicate key 'a'"]
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -314,12 +314,12 @@ MERGED = "a: &a {x: 1}\n" + "".join(
         (b"a: &a [*a]\n", "too large or too deep"),
         (b"[" + b"a," * 3_000_000 + b"]", "too large or too deep"),
         (b"a: " + b"1:" * 200_000 + b"1\n", ""),
-        (b"a: !!int " + b"1:" * 200_000 + b"1\n", "does not fit its tag"),
-        (b"a: !!bool maybe\n", "does not fit its tag"),
-        (b"a: !!timestamp never\n", "does not fit its tag"),
-        (b"a: !!float\n", "does not fit its tag"),
+        (b"a: !!int " + b"1:" * 200_000 + b"1\n", "does not match its tag"),
+        (b"a: !!bool maybe\n", "does not match its tag"),
+        (b"a: !!timestamp never\n", "does not match its tag"),
+        (b"a: !!float\n", "does not match its tag"),
         (b"a: !vault x\n", "could not determine a constructor"),
-        (b"? [a]\n: b\n", "a key must be a plain text"),
+        (b"? [a]\n: b\n", "a key must be a plain scalar"),
         (b"a: " + b"9" * 10_000 + b"\n", ""),
         (b"x" * 20_000_001, "is larger than"),
         (b"---\n" * 200_000, "more than 20000 documents"),
