@@ -1,11 +1,11 @@
-# Everything on a bare machine with Python 3.11, node and apt: `make test`.
+# `make test` sets up and tests everything on a machine with Python 3.11, node and apt.
 VENV ?= .venv
 TRAINER ?= .cache/trainer-0.9.5
 TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
-# What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
+# Tests start Python thousands of times, so it must cache bytecode even if the environment disables that.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test test-all check lint types e2e fuzz golden schemas pins bench clean
@@ -16,11 +16,11 @@ test: check e2e
 check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packages
 	$(PYTHON) -m pytest -n $(WORKERS) --ignore tests/e2e -m "not e2e"
 
-# Every kill point of the scripts, not a share of them.
+# Every kill point of the scripts, not a sample.
 test-all: test
 	$(PYTHON) -m pytest -n $(WORKERS) -m e2e tests/unit
 
-# With it: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
+# With the real trainer: run emitted containers with bash, git and LLaMA-Factory on the CPU.
 e2e: $(VENV)/.installed $(TRAINER)/.installed $(TRAINER_OLD)/.installed .cache/system-packages
 	FTC_TRAINER=$(TRAINER) FTC_TRAINER_OLD=$(TRAINER_OLD) $(PYTHON) -m pytest -n $(WORKERS) tests/e2e
 
@@ -31,29 +31,29 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
 
-# Fuzzed inputs: none may end in a traceback, take more than 5 seconds or more than 512 MiB.
+# Fuzzed inputs: none may cause a traceback, take more than 5 seconds or use more than 512 MiB.
 fuzz: $(VENV)/.installed
 	$(PYTHON) -m fuzz --number $(or $(NUMBER),100000) --processes $(or $(PROCESSES),2000) --seed $(or $(SEED),1)
 
-# Write the golden files anew; then read the diff.
+# Rewrite the golden files; then read the diff.
 golden: $(VENV)/.installed
 	$(PYTHON) -m golden.update
 
-# Write the generated schemas of the spec and of conf files anew.
+# Rewrite the generated schemas of the spec and of conf files.
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.editor.file_schema schemas/conf
 
-# The table of the README, and what the rules cost.
+# The table of the README, and the cost of the rules.
 bench: $(VENV)/.installed
 	$(PYTHON) -m benchmarks.table
 	$(PYTHON) -m benchmarks.rules
 
-# Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
+# Resolve the pins of the trainers again; then read the diff, and run the tests that train.
 pins: $(VENV)/.installed
 	$(PYTHON) tests/e2e/trainer/make_pins.py
 
-# Resolve the pins of the development environment anew.
+# Resolve the pins of the development environment again.
 requirements.lock: pyproject.toml
 	uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header --python-version 3.11 -o $@
 
