@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOKEN = "hub-token-7f3a"  # noqa: S105 - what must appear nowhere
+TOKEN = "hub-token-7f3a"  # noqa: S105 - it must not be printed
 
 
 class _Hub(Uploads):
-    """Repository `owner/name` is the directory of that name, with one commit and one branch, main or master."""
+    """Repository `owner/name` is the directory with that path; it has one commit and one branch, main or master."""
 
     def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
         address = urlsplit(self.path)
@@ -129,9 +129,9 @@ def _sha256(file: Path) -> str:
 
 @contextmanager
 def serve_hub(files: Path, certificate: Path | None = None) -> Iterator[str]:
-    """Serve the repositories in a directory until the end of the block; the address.
+    """Serve the repositories in a directory until the end of the block; yields the address.
 
-    With a certificate, whose key lies beside it, the server speaks TLS.
+    With a certificate, whose key is in the same directory, the server uses TLS.
     """
     handler = type("Hub", (_Hub,), {"files": files})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -1,4 +1,4 @@
-"""Whatever a server does from any request on, no download that has a marker is wrong, and one line names the source."""
+"""Whatever a server does from any request on, a download with a marker is correct, and one line names the source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIMIT = "5"
 
 
 class Source(NamedTuple):
-    """What is fetched, by which program, from which port; `{address}` is the proxy's."""
+    """A source, its program and its port; `{address}` is the proxy's."""
 
     port: int
     files: Path
@@ -91,7 +91,7 @@ def source(
 
 
 def requests_of(source: Source, root: Path) -> int:
-    """How many requests a fetch makes if all goes well."""
+    """The number of requests of a successful fetch."""
     fault = Fault()
     with faulty(source.port, fault) as address:
         fetch = source.fetch(root, address)
@@ -104,7 +104,7 @@ def requests_of(source: Source, root: Path) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_goes_wrong_at_any_request(source: Source, tmp_path: Path, kind: str) -> None:
     if kind == "zeros" and "S3_BUCKET" in source.variables:
-        pytest.skip("an S3 server says no digest of an object that holds with each kind of encryption")
+        pytest.skip("an S3 server reports no digest of an object that holds with each kind of encryption")
     for number in range(1, requests_of(source, tmp_path / "whole") + 1):
         fault = Fault(kind, number)
         with faulty(source.port, fault) as address:

@@ -1,4 +1,4 @@
-"""Waits for something that another process does."""
+"""Wait for an action of another process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def wait_until(happened: Callable[[], object], limit: float = 20) -> None:
-    """Wait until a function returns something true; longer than the limit fails the test."""
+    """Wait until a function returns a true value; fail the test after the limit."""
     end = time.monotonic() + limit
     while not happened():
         assert time.monotonic() < end, "did not happen in time"
