@@ -1,4 +1,4 @@
-"""A source that should lie on a volume is looked at before the trainer needs it."""
+"""A source on a volume is checked before the trainer needs it."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_fetched_description_names_files_of_its_source_only(
     (dataset_files / "dataset_info.json").write_text(f'{{"a": {{"file_name": "{file_name}"}}}}', encoding="utf-8")
     done = check(tmp_path, dataset_files, EXPECT_DATASETS="a", FETCHED="true")
     assert (done.status, done.says("which is outside of the source")) == (1, True), done.log
-    # What a user has put on a volume may be anywhere there.
+    # Users may put files anywhere on a volume.
     assert check(tmp_path / "again", dataset_files, EXPECT_DATASETS="a").status == 0
 
 

@@ -1,4 +1,4 @@
-"""The publishing is killed before any command: at most one branch of a result, whole, and the next attempt makes it."""
+"""Publishing is killed before any command: at most one complete branch exists, and the next attempt creates it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Publishing:
         return attempt(["bash", words[0], "bash", words[1]], variables, self.root, number, victim)
 
     def check(self, clone: str) -> int:
-        """Clone what has been published, and compare it; the number of branches, one at most."""
+        """Clone and compare the published result; returns the number of branches, at most one."""
         branches = self.server.branches(self.name)
         assert len(branches) <= 1
         for branch in branches:

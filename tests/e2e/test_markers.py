@@ -1,4 +1,4 @@
-"""A download counts if its marker is whole, and the marker is whole only if the files are on the disk."""
+"""A download is valid if its marker is complete, and the marker is complete only if the files are on the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORLD = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job"}
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the source belongs."""
+    """The directory of the source."""
     return tmp_path / "cache" / "source-1f0c2a9e"
 
 

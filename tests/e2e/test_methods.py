@@ -1,4 +1,4 @@
-"""Every stage trains two steps with the real trainer, from what ftc emits."""
+"""Emitted jobs of every stage train two steps with the real trainer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def datasets(*names: str) -> tuple[str, ...]:
 
 
 def trained(cluster: Cluster, *overrides: str) -> Path:
-    """The directory of a run that has ended well, after two steps."""
+    """The directory of a run that has succeeded, after two steps."""
     job = VolcanoJob(compile_manifest(*overrides), cluster).start().wait(900)
     assert job.succeeded, job.log
     directory = cluster.claim("workspace") / job.name

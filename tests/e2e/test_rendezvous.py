@@ -1,4 +1,4 @@
-"""A pod that does not know its place among the others stops at once and says why."""
+"""A pod that cannot determine its rank fails at once with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ftc emits trains, merges and pushes a real model with the real trainer."""
+"""Emitted jobs train, merge and push a real model with the real trainer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# To fit a CPU: short texts, few steps, no workers.
+# Short texts, few steps and no workers, for a CPU.
 SMALL = (
     "hardware=cpu",
     "train.cutoff_len=128",
@@ -75,7 +75,7 @@ def losses(directory: Path) -> list[float]:
 
 
 def worlds(job: VolcanoJob) -> set[tuple[int, int]]:
-    """The rank and the size of the world of each process, in the trainer's own words."""
+    """The rank and the world size of each process, as the trainer logs them."""
     said = re.findall(r"Process rank: (\d+), world size: (\d+)", job.log)
     return {(int(rank), int(size)) for rank, size in said}
 

@@ -1,4 +1,4 @@
-"""What the pod downloads, where to, and with which credentials."""
+"""The downloads of the pod: their directories and credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod carries the files that it uses, and no others."""
+"""A pod has the files that it uses, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Python must find is asked for in a run's first second, not after its training."""
+"""Missing Python modules are found in the first second of a run, not after the training."""
 
 from __future__ import annotations
 

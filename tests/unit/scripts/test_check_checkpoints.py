@@ -1,4 +1,4 @@
-"""A checkpoint that was cut short is set aside, and one that is complete is not."""
+"""An incomplete checkpoint is moved aside, a complete one is not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def checker() -> Any:
 
 
 def check(run: Path, *words: str) -> str:
-    """What the script says in a run's directory."""
+    """The output of the script in a run's directory."""
     done = subprocess.run([sys.executable, SCRIPT, *words], cwd=run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -41,7 +41,7 @@ def is_needed(name: str) -> bool:
 
 
 def has_a_size(name: str) -> bool:
-    """Whether a file tells how long it is."""
+    """Whether a file contains its length."""
     return not name.endswith(("zero_to_fp32.py", "latest"))
 
 
@@ -55,7 +55,7 @@ def test_a_missing_file_is_a_flaw(checker: Any, kind: str, name: str, tmp_path: 
     checkpoint = write(tmp_path / "checkpoint-10", KINDS[kind])
     (checkpoint / name).unlink()
     if (kind, name) == ("fsdp", "pytorch_model_fsdp.bin") or (kind, name) == ("fsdp", "model.safetensors"):
-        return  # each of the two is enough to find the weights
+        return  # either is enough to find the weights
     if kind == "z2" and name == "adapter_model.safetensors":
         return  # DeepSpeed has the weights too
     assert checker.flaw(checkpoint) is not None
@@ -88,7 +88,7 @@ def test_zeros_in_place_of_a_file_are_a_flaw(checker: Any, kind: str, tmp_path: 
         ({"model.safetensors": b"\xff" * 8 + b"{}"}, "cut short"),
         ({"model.safetensors": b"\x02" + bytes(7) + b"[]"}, "header"),
         ({"model.safetensors.index.json": b'{"weight_map": {"a": "../../secret"}}'}, "missing"),
-        ({"trainer_state.json": b"[]"}, "no object"),
+        ({"trainer_state.json": b"[]"}, "not an object"),
         ({"model-00001-of-00002.safetensors": safetensors(a=8)}, "the index"),
         ({"deep.json": b"[" * 100_000}, "deep.json"),
     ],

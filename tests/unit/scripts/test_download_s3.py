@@ -1,4 +1,4 @@
-"""What a bucket holds becomes files of the cache, and nothing else."""
+"""The objects of a bucket become files of the cache, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Object(NamedTuple):
 
 
 class Response(io.BytesIO):
-    """As the client's, which returns its connection to a pool."""
+    """Like the client's, which returns its connection to a pool."""
 
     def release_conn(self) -> None:
         """Do nothing."""
@@ -33,7 +33,7 @@ class Bucket:
     """A stand-in for the client: names of objects, each with three letters."""
 
     def __init__(self, *names: str, size: int = 3) -> None:
-        """Hold objects that are said to have a size."""
+        """Have objects that report this size."""
         self.names, self.size = names, size
 
     def list_objects(self, _bucket: str, *, prefix: str, recursive: bool) -> Iterator[Object]:

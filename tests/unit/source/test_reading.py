@@ -1,4 +1,4 @@
-"""A conf file is read once: as OmegaConf reads it, with the position of every key, and with nothing that surprises."""
+"""A conf file is read like OmegaConf does, with the position of every key and without surprises."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, 
     assert OmegaConf.to_container(OmegaConf.create(f"a: {text}\n")) == {"a": value}
 
 
-# YAML 1.1, int and float (yaml.org/type); YAML 1.2.2, 10.3.2 (core schema). What the second column has is YAML 1.1's,
-# but for 0o17, which is a text there and the number 15 in YAML 1.2.
+# YAML 1.1, int and float (yaml.org/type); YAML 1.2.2, 10.3.2 (core schema). The second column is YAML 1.1's,
+# except for 0o17, which is a string there and the number 15 in YAML 1.2.
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -290,7 +290,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(f'*{old}' for _ in range(10))}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
-# Each mapping takes over the keys of the one before ten times.
+# Each mapping merges the keys of the previous one ten times.
 MERGED = "a: &a {x: 1}\n" + "".join(
     f"{new}: &{new} {{<<: [{', '.join(f'*{old}' for _ in range(10))}]}}\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)

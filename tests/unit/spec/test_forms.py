@@ -1,4 +1,4 @@
-"""What texts the spec takes: each row as git, Kubernetes or the grammar of URLs has it."""
+"""The strings that the spec accepts: each row follows git, Kubernetes or the grammar of URLs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The batch Job is one that Kubernetes runs as the user meant it."""
+"""Kubernetes runs the batch Job as the user intends."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_the_official_client_reads_every_scenario_and_loses_nothing(case: Path) 
 
 
 def round_trip(document: Any, model: Any = None) -> Any:
-    """The document after the official client has read it strictly, as an object of its own types."""
+    """The document after the official client has parsed it strictly into its types."""
     model = model or {"Job": V1Job, "Service": V1Service}[document["kind"]]
     return ApiClient().sanitize_for_serialization(model.from_dict(document))  # type: ignore[no-untyped-call] # theirs
 

@@ -1,4 +1,4 @@
-"""The script for this machine runs what the pod runs, and no value of the user's becomes code."""
+"""The local script runs the same steps as the pod, and no user's value becomes code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(directory: Path, text: str, **environment: str) -> subprocess.CompletedP
 
 
 def written(text: str) -> str:
-    """As a conf file has a text in which no reference is meant."""
+    """A text escaped for a conf file, so that it contains no reference."""
     return text.replace("${", "\\${")
 
 
@@ -104,7 +104,7 @@ def test_several_nodes_do_not_fit_on_one_machine() -> None:
     assert "error[FTC507 script-target-needs-one-node]: nodes: " in refused("-t", "script", "nodes=2")
 
 
-# A training as torchrun runs it: a process in its own session, which gets no descriptor but the standard ones.
+# A training like torchrun's: a process in its own session, which inherits only the standard descriptors.
 TRAINING = """
 import os, pathlib, signal, subprocess, sys, time
 if len(sys.argv) == 1:
@@ -143,7 +143,7 @@ def _heed_interrupts() -> None:
 
 @pytest.fixture
 def training(tmp_path: Path) -> str:
-    """The script of a training that runs until the file `end` is there."""
+    """The script of a training that runs until the file `end` exists."""
     program = tmp_path / "training.py"
     program.write_text(TRAINING, encoding="utf-8")
     command = f"launcher.command=[{sys.executable},{program}]"
@@ -151,7 +151,7 @@ def training(tmp_path: Path) -> str:
 
 
 def worker(run: Path) -> int:
-    """The process that trains, once it is there."""
+    """The process that trains, once it has started."""
     wait_until((run / "worker").exists)
     return int((run / "worker").read_text())
 

@@ -1,4 +1,4 @@
-"""The VolcanoJob is one that Volcano runs as the user meant it."""
+"""Volcano runs the VolcanoJob as the user intends."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_devices_are_whole_numbers_under_the_resources_name(
     overrides: tuple[str, ...], resource: str, count: int
 ) -> None:
     limits = trainer(*overrides)["resources"]["limits"]
-    assert limits[resource] == str(count)  # a text, as typed clients want a quantity
+    assert limits[resource] == str(count)  # a string, as typed clients require
     others = {name for name in limits if "/" in name} - {resource}
     assert all(name.startswith(resource.partition("/")[0]) for name in others)
 
@@ -346,7 +346,7 @@ def test_hostile_texts_come_through_yaml() -> None:
 
 
 def quoted(text: str) -> str:
-    """As Hydra's command line takes any text."""
+    """A text quoted for Hydra's command line."""
     return "'" + text.replace("'", "\\'") + "'"
 
 

@@ -1,4 +1,4 @@
-"""The training YAML and the merge YAML hold what the user and the groups chose, and what the run needs."""
+"""The training YAML and the merge YAML have the arguments of the user, the groups and the run."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_every_process_loads_the_weights_if_fsdp2_cannot_send_them(
     overrides: tuple[str, ...],
     one_process_loads: bool,  # noqa: FBT001 - a parameter of a table
 ) -> None:
-    """On two H200 these trained with the values of this table, and the others ended with an exception."""
+    """On two H200 these values trained, and the others raised an exception."""
     assert accelerate("devices=2", *overrides)["fsdp_config"]["fsdp_cpu_ram_efficient_loading"] is one_process_loads
 
 
