@@ -1,4 +1,4 @@
-"""Access the S3 server of the tests with Amazon's client: s3_objects.py user|put|get URL [BUCKET DIRECTORY [PREFIX]]."""
+"""Access the tests' S3 server with Amazon's client: s3_objects.py user|put|get URL [BUCKET DIRECTORY [PREFIX]]."""
 
 # Run in the server's environment, which has boto3. `user` prints the ID and the secret of a new key with full access.
 
