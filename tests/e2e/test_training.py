@@ -202,7 +202,7 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
     assert git_server.branches("org/killed") == {}
 
 
-def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
+def test_a_second_submit_trains_again_downloads_nothing_and_pushes_another_branch(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     manifest = compile_manifest(*sources, *publish_to(git_server, "org/twice"), *ALONE)
@@ -215,9 +215,7 @@ def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_i
     assert len(git_server.branches("org/twice")) == 2
 
 
-def test_a_job_that_is_created_anew_under_its_fixed_name_is_another_run(
-    sources: tuple[str, ...], cluster: Cluster
-) -> None:
+def test_a_recreated_job_with_a_fixed_name_is_another_run(sources: tuple[str, ...], cluster: Cluster) -> None:
     manifest = compile_manifest(*sources, *ALONE, "naming=fixed", "name=nightly")
     first, second = run(cluster, manifest), run(cluster, manifest)
     assert first.succeeded, first.log
@@ -272,7 +270,7 @@ def test_the_script_trains_on_the_machine_at_hand(
     assert len(git_server.branches("org/by-script")) == 1
 
 
-def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace_period(
+def test_a_terminated_pod_ends_with_all_its_processes_within_the_grace_period(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
     overrides = ("devices=2", "launcher=torchrun", "master_port=29515", "train.max_steps=2000")
