@@ -177,7 +177,7 @@ def test_other_ranks_give_up_when_rank_0_does_not_come(scripts: PodScripts) -> N
     assert done.says("rank 0 has not fetched slow://source in 2 seconds")
 
 
-def test_every_pod_fills_a_cache_of_its_own_node(scripts: PodScripts, target: Path) -> None:
+def test_every_pod_fills_the_cache_of_its_node(scripts: PodScripts, target: Path) -> None:
     go(scripts)
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job", "VC_TASK_INDEX": "1"}
     done = scripts.run("fetch.sh", "bash", "slow.sh", SHARED_CACHE="false", **world)

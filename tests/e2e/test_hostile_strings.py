@@ -119,7 +119,7 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
 
 
 @pytest.mark.parametrize("kind", ["git", "huggingface", "modelscope"])
-def test_a_revision_that_is_none_ends_the_fetch_and_runs_nothing(
+def test_an_invalid_revision_fails_the_fetch_and_runs_nothing(
     cluster: Cluster, git_server: GitServer, tmp_path: Path, kind: str
 ) -> None:
     of_git = {"url": git_server.create(f"org/revision-{kind}")}

@@ -113,7 +113,7 @@ def test_servers_behind_an_authority_of_one_s_own_are_trusted_by_its_bundle(
             assert accepted.succeeded, accepted.log
 
 
-def test_a_changed_revision_is_fetched_beside_the_old_one(
+def test_a_changed_revision_is_fetched_next_to_the_old_one(
     cluster: Cluster, git_server: GitServer, model_files: Path
 ) -> None:
     url = git_server.create("org/revisions")
@@ -127,7 +127,7 @@ def test_a_changed_revision_is_fetched_beside_the_old_one(
     assert len(list((cluster.claim("workspace") / "cache").iterdir())) == 2
 
 
-def test_a_model_on_a_volume_is_found_where_it_lies(cluster: Cluster, model_files: Path) -> None:
+def test_a_model_on_a_volume_is_read_in_place(cluster: Cluster, model_files: Path) -> None:
     (cluster.claim("workspace") / "models").mkdir(parents=True)
     model_files.rename(cluster.claim("workspace") / "models" / "mine")
     source = ("source@model.source=path", "model.source.path=/workspace/models/mine")

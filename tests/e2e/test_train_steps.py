@@ -338,7 +338,7 @@ def test_a_command_of_the_user_gets_its_place_and_its_arguments_unchanged(tmp_pa
     assert (tmp_path / "workspace" / "job-2").is_dir()
 
 
-def test_an_image_without_a_module_is_told_at_once(run: Run) -> None:
+def test_a_missing_module_is_reported_at_once(run: Run) -> None:
     done = run.scripts.run("train.sh", REQUIRED_MODULES="json not_there")
     assert done.status == 1
     assert done.says("error: Python's not_there is missing in this image")

@@ -212,7 +212,7 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
 
 
 @pytest.mark.slow  # two trainings; a cache that is filled and a branch for each run are tested without
-def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
+def test_a_second_submit_trains_again_downloads_nothing_and_pushes_another_branch(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     manifest = compile_manifest(*sources, *publish_to(git_server, "org/twice"), *ALONE)
@@ -225,9 +225,7 @@ def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_i
     assert len(git_server.branches("org/twice")) == 2
 
 
-def test_a_job_that_is_created_again_under_its_fixed_name_is_another_run(
-    model_source: tuple[str, ...], cluster: Cluster
-) -> None:
+def test_a_recreated_job_with_a_fixed_name_is_another_run(model_source: tuple[str, ...], cluster: Cluster) -> None:
     manifest = compile_manifest(*model_source, *PROGRAM, "naming=fixed", "name=nightly")
     first, second = run(cluster, manifest), run(cluster, manifest)
     assert first.succeeded, first.log

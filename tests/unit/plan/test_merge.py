@@ -99,7 +99,7 @@ def test_a_volume_of_the_same_kind_is_extended() -> None:
     assert merge(base, overlay)["volumes"] == merged
 
 
-def test_mounts_are_told_apart_by_their_path() -> None:
+def test_mounts_are_identified_by_their_path() -> None:
     base = {"volumeMounts": [{"name": "w", "mountPath": "/w"}]}
     overlay = {"volumeMounts": [{"name": "w", "mountPath": "/v"}, {"name": "x", "mountPath": "/w"}]}
     assert merge(base, overlay)["volumeMounts"] == [

@@ -144,7 +144,7 @@ def test_a_run_that_publishes_nothing_has_one_container_and_no_lock(overrides: t
     assert "hold_lock.sh" not in str(body["containers"][0])
 
 
-def test_a_claim_that_lives_with_a_batch_job_is_read_only_where_it_is_published_from() -> None:
+def test_publishing_mounts_the_claim_of_a_batch_job_read_only() -> None:
     said = ftc("compile", "-t", "job", *TO_GIT, "storage=job-lifetime").stdout
     body = yaml.safe_load(said)["spec"]["template"]["spec"]
     mounts = {c["name"]: m for c in body["containers"] for m in c["volumeMounts"] if m["name"] == "workspace"}

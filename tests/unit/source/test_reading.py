@@ -120,7 +120,7 @@ def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, 
         ("0o17", "15"),
     ],
 )
-def test_a_number_that_readers_do_not_agree_on_is_told_with_what_it_is(tmp_path: Path, text: str, read: str) -> None:
+def test_an_ambiguous_number_is_reported_with_its_value(tmp_path: Path, text: str, read: str) -> None:
     found = problem(tmp_path, f"a: 1\nb: {{c: [x, {text}]}}\n")
     assert found.position == Position("conf/file.yaml", 2, 12)
     assert found.message.startswith(f"{text} is {read} in YAML 1.")
@@ -153,14 +153,14 @@ def test_what_ftc_writes_it_reads(values: dict[str, Any]) -> None:
     assert document.data == values
 
 
-def test_the_same_key_twice_is_told_with_both_places(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_reported_with_both_positions(tmp_path: Path) -> None:
     found = problem(tmp_path, "a:\n  b: 1\n  c: 2\n  b: 3\n")
     assert found.position == Position("conf/file.yaml", 4, 3)
     assert found.related == (Related(("b",), Position("conf/file.yaml", 2, 3)),)
     assert "'b'" in found.message
 
 
-def test_every_duplicate_is_told_at_once(tmp_path: Path) -> None:
+def test_all_duplicates_are_reported_at_once(tmp_path: Path) -> None:
     _, problems = read(tmp_path, "a: 1\na: 2\nb: {c: 1, c: 2}\n")
     assert sorted(p.position.line for p in problems if p.position) == [2, 3]
 
@@ -179,7 +179,7 @@ def test_every_duplicate_is_told_at_once(tmp_path: Path) -> None:
         ("ok: 1\nbad: \x07\n", 2, 6),
     ],
 )
-def test_malformed_yaml_is_told_where_it_is(tmp_path: Path, text: str, line: int, column: int) -> None:
+def test_malformed_yaml_is_reported_at_its_position(tmp_path: Path, text: str, line: int, column: int) -> None:
     found = problem(tmp_path, text)
     assert found.position == Position("conf/file.yaml", line, column)
     assert "\n" not in found.message
@@ -196,7 +196,7 @@ def test_a_key_that_is_not_a_string_is_reported(tmp_path: Path, text: str) -> No
 
 
 @pytest.mark.parametrize("raw", [b"a: \xff\n", "a: 中\n".encode("gbk"), "a: 1\n".encode("utf-16")])
-def test_another_encoding_than_utf8_is_told_as_such(tmp_path: Path, raw: bytes) -> None:
+def test_an_encoding_other_than_utf8_is_reported(tmp_path: Path, raw: bytes) -> None:
     assert "utf-8" in problem(tmp_path, raw).message.lower()
 
 
@@ -246,7 +246,7 @@ def test_what_is_too_large_or_too_deep_is_refused_and_does_no_harm(tmp_path: Pat
     assert sys.getrecursionlimit() == limit
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "directory.yaml").mkdir()
     document, (found,) = source.read(tmp_path / "directory.yaml", "conf/directory.yaml")
     assert document is None
@@ -273,7 +273,7 @@ def test_a_manifest_is_read_as_kubernetes_reads_it() -> None:
     assert stream(text) == ([{"a": True, "b": "1:30", "c": 1e-4, "d": "2026-01-01", "e": True, "f": 16}], [])
 
 
-def test_what_stands_before_a_mistake_is_still_read() -> None:
+def test_documents_before_an_error_are_still_read() -> None:
     found, problems = stream("a: 1\n---\nb: [1\n---\nc: 2\n")
     assert found == [{"a": 1}]
     assert len(problems) == 1

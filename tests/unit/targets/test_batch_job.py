@@ -94,7 +94,7 @@ def test_a_name_that_the_user_fixed_is_taken_as_it_is() -> None:
     assert "job,service mine" in ftc("compile", "-t", "job", "nodes=2", "naming=fixed", "name=mine").stderr
 
 
-def test_the_user_is_told_the_name_and_how_to_run_it_again() -> None:
+def test_compile_prints_the_name_and_how_to_run_the_job_again() -> None:
     said = ftc("compile", "-t", "job", "nodes=2", "namespace=team-a")
     name = list(yaml.safe_load_all(said.stdout))[-1]["metadata"]["name"]
     assert f"kubectl delete -n team-a job,service {name}" in said.stderr

@@ -70,7 +70,7 @@ def test_a_command_gets_hostile_texts_as_they_are(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("hurt"))
 
 
-def test_a_script_makes_a_run_directory_of_its_own(tmp_path: Path) -> None:
+def test_a_script_creates_its_own_run_directory(tmp_path: Path) -> None:
     text = script(*COMMAND[:1], "launcher.command=['true']", "name=a-run", "storage.min_free_gib=0")
     assert run(tmp_path, text, JOB_NAME="one").returncode == 0
     assert run(tmp_path, text, JOB_NAME="two", FTC_RUNS=str(tmp_path / "runs")).returncode == 0

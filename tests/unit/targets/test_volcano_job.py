@@ -287,7 +287,7 @@ def test_secrets_are_references_and_never_values() -> None:
     assert not [v for v in trainer()["env"] if "secretKeyRef" in v.get("valueFrom", {})]
 
 
-def test_a_tracker_is_told_to_the_trainer() -> None:
+def test_the_trainer_gets_the_tracker() -> None:
     overrides = ("tracking=mlflow", "tracking.mlflow.uri=http://mlflow:5000", "tracking.mlflow.experiment=mine")
     found = variables(trainer(*overrides))
     assert (found["MLFLOW_TRACKING_URI"], found["MLFLOW_EXPERIMENT_NAME"]) == ("http://mlflow:5000", "mine")
@@ -368,7 +368,7 @@ def test_an_elastic_job_starts_with_its_first_pods_and_outlives_an_evicted_one()
     assert spec["maxRetry"] == 4
 
 
-def test_an_elastic_launch_is_told_the_least_nodes_and_its_restarts() -> None:
+def test_an_elastic_launch_gets_the_minimum_of_nodes_and_its_restarts() -> None:
     found = variables(trainer(*ELASTIC))
     assert {name: found.get(name) for name in ("NNODES", "LEAST_NNODES", "RESTARTS")} == {
         "NNODES": "4",
