@@ -1,4 +1,4 @@
-"""The pages of all codes, of compile and of lint."""
+"""The pages of all codes, of compile and lint."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def pages() -> dict[str, Page]:
-    """Every code with its page, in the order of the codes."""
+    """Every page by its code, sorted by code."""
     known = of_checks.pages() | of_lint.pages()
     return dict(sorted(known.items()))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("rule")
 @click.argument("code", required=False, shell_complete=complete_code)
 def command(code: str | None) -> None:
-    """Print the page of CODE: what must hold, why, and how to write it right; without CODE, list all.
+    """Print the page of CODE: what must hold, why, and a correct example; without CODE, list all codes.
 
     \b
       ftc rule
@@ -41,7 +41,7 @@ def command(code: str | None) -> None:
 
 
 def _moved(name: str, known: dict[str, Page]) -> list[str]:
-    return [f"{name} is now judged under:", "", *(_row(known[code]).rstrip("\n") for code in ALIASES[name])]
+    return [f"{name} was replaced by:", "", *(_row(known[code]).rstrip("\n") for code in ALIASES[name])]
 
 
 def _row(page: Page) -> str:
