@@ -110,7 +110,7 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
         known = list(schema.get("properties", {}))
         for key in [k for k in instance if k not in known]:
             help_ = _other_kinds(key, path) or did_you_mean(key, known)
-            yield _diagnostic(codes.UNKNOWN_KEY, "there is no such key", (*path, key), help_)
+            yield _diagnostic(codes.UNKNOWN_KEY, "unknown key", (*path, key), help_)
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
             yield _diagnostic(codes.REQUIRED, "is required", (*path, key), f"set {dotted((*path, key))}=…")

@@ -181,7 +181,7 @@ def as_process(one: Input) -> str:
     with placed(one), temporary() as given, temporary() as out, temporary() as err:
         given.write(one.stdin)
         given.seek(0)
-        process = subprocess.Popen(command, stdin=given, stdout=out, stderr=err, env=environment, preexec_fn=_hurry)  # noqa: PLW1509 - this program has no threads
+        process = subprocess.Popen(command, stdin=given, stdout=out, stderr=err, env=environment, preexec_fn=_hurry)  # noqa: PLW1509 - single-threaded
         _, status, used = os.wait4(process.pid, 0)  # of this process alone
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout, stderr = _read(out), _read(err)

@@ -1,4 +1,4 @@
-"""What happens if a job is applied again without a change.
+"""Apply a job again without a change.
 
 A fake of the API server, Volcano's webhooks and its controller, because none of them runs here. It follows the parts of
 their sources that an apply goes through:

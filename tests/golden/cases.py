@@ -1,4 +1,4 @@
-"""The golden files: what each compiles, and the expected output."""
+"""The golden files: the command and the expected output of each."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from golden import cases
 
 
 def main() -> None:
-    """Update every golden file; refused in CI, where no one would read the diff."""
+    """Update every golden file; refused in CI, because no one would read the diff."""
     if os.environ.get("CI"):
         sys.exit("golden files are not updated in CI: run `make golden` locally, read the diff, and commit it")
     os.chdir(cases.ROOT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from allpairspy import AllPairs  # type: ignore[import-untyped] # it has no types
+from allpairspy import AllPairs  # type: ignore[import-untyped] # untyped
 
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = ROOT / "conf"
-# What an option needs in addition; a missing value would be refused, and nothing else would be tested.
+# The requirements of an option; a missing value would be refused, and nothing else would be tested.
 NEEDS = {
     "launcher=command": ("launcher.command=[python,train.py]",),
     "publish=git": ("publish.url=https://git.example.com/models/out",),
@@ -61,7 +61,7 @@ CHUNKS = [ROWS[start : start + LIMIT] for start in range(0, len(ROWS), LIMIT)]
 
 def _request(row: tuple[str, ...]) -> Request:
     target = next(word for word in row if word.startswith("-t ")).removeprefix("-t ")
-    # A command has no model that could have a source.
+    # A command does not use a model source.
     bare = "launcher=command" in row or "model=none" in row
     words = [w for w in row if not w.startswith("-t ") and not (bare and w.startswith("source@"))]
     needs = [need for word in words for need in NEEDS.get(word, ())]

@@ -139,7 +139,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 
 def _sides(overrides: tuple[str, ...], wanted: Wanted, base: str | None, manifest: Path | None) -> _Sides:
-    """Load both sides. The sides of a revision may have no run in common: then all runs are added or removed."""
+    """Load both sides. If those of a revision share no run, all runs are added or removed."""
     from ftc.cli.revisions import revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     if base is not None:
@@ -166,7 +166,7 @@ def _comparable(sides: _Sides) -> _Sides:
 
 
 def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
-    """What the differences do not show. The spec is named only if nothing differs: differences are its effects."""
+    """Add facts that differences do not show. A spec is named only if nothing differs: differences are its effects."""
     from ftc.diff.compared import left_out, remarks  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.sides import ignored  # noqa: PLC0415 - the same
 

@@ -51,7 +51,7 @@ class Document:
         self._texts |= texts
 
     def fail(self, message: str, exit_code: int) -> NoReturn:
-        """End with an error that has no code: it concerns the command or the system, not the configuration."""
+        """End with an error without a code: it concerns the command or the system, not the configuration."""
         from ftc.diagnostics.model import Diagnostic  # noqa: PLC0415 - usually nothing is wrong
 
         self.add([Diagnostic(code="", message=message)], {})

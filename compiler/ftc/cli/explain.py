@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ftc.compose import Composed
     from ftc.diagnostics.model import KeyPath
 
-# A script and a Dockerfile have no paths.
+# Paths do not apply to a script or a Dockerfile.
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
 _KEYS = JobSpec.__struct_fields__
 _NEAR = 0.8
@@ -52,7 +52,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     target: str | None,
     reporting: Reporting,
 ) -> None:
-    """Explain where a value comes from.
+    """Explain the origin of a value.
 
     For a KEY of the spec: the file or override that set it, marked with >, and those that it overrides; then the keys
     that it refers to. For a PATH or a LINE of the output of `ftc compile -t TARGET`: the keys of the spec that change
@@ -99,7 +99,7 @@ def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
 
 
 def _elsewhere(data: Any, name: str, there: Missing) -> str:
-    """Find where a key of this name, or of a similar name, is set, unless a known step is nearer."""
+    """Find a key of this name, or of a similar name, unless a known step is nearer."""
     every = {str(leaf[-1]): written(leaf) for leaf in leaves(data)}
     same = [written(leaf) for leaf in leaves(data) if str(leaf[-1]) == name]
     if same:
@@ -114,7 +114,7 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
     text = TARGETS[name].emit(run)
     found = documents(text, run)
     if document and document not in found:
-        refuse(f"-t {name} has no document '{document}'; {did_you_mean(document, found)}")
+        refuse(f"unknown document '{document}' of -t {name}; {did_you_mean(document, found)}")
     chosen = {document: found[document]} if document else found
     number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
@@ -135,10 +135,10 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
 def _at_line(text: str, number: int, names: list[str]) -> Place:
     count = len(text.splitlines())
     if not 0 < number <= count:
-        refuse(f"there is no line {number}: the artifact has {count} lines")
+        refuse(f"line {number} does not exist: the artifact has {count} lines")
     place = at_line(text, number, names)
     if place is None:
-        refuse(f"line {number} has no value")
+        refuse(f"line {number} does not set a value")
     return place
 
 
@@ -155,8 +155,8 @@ def _at_path(target: str, found: Documents, path: KeyPath) -> Place:
 
 def _not_there(owner: str, missing: Missing, help_: str = "") -> NoReturn:
     where = f"{written(missing.path)} of {owner}" if missing.path else owner
-    help_ = help_ or did_you_mean(str(missing.step), missing.known) or "it has no keys or items"
-    refuse(f"{where} has no '{missing.step}'; {help_}")
+    help_ = help_ or did_you_mean(str(missing.step), missing.known) or "nothing is below it"
+    refuse(f"'{missing.step}' is not in {where}; {help_}")
 
 
 def _print_place(place: Place, found: Documents) -> None:

@@ -38,7 +38,7 @@ def command() -> None:
     A matrix, in Hydra's sweep syntax, has a directory for each combination:
 
     \b
-      why: What may run on both kinds of hardware.
+      why: Every run on either kind of hardware.
       matrix: ["hardware=ascend,h800", "nodes=1,2,4"]
       exclude: [[hardware=h800, nodes=4]]
 
@@ -92,7 +92,7 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -
 def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> None:
     """Write the files that differ from what the cases compile to, and list them.
 
-    Read the diff before you commit it. The command refuses to run in CI ($CI is set), where no one would read it.
+    Read the diff before you commit it. The command refuses to run in CI ($CI is set), because no one would read it.
 
     \b
       ftc golden update
@@ -127,9 +127,9 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     known = names(golden)
     for name in cases:
         if name not in known:
-            refuse(f"{golden} has no case '{name}'; {did_you_mean(name, known)}")
+            refuse(f"case '{name}' is not in {golden}; {did_you_mean(name, known)}")
     if not known and not misplaced(golden):
-        refuse(f"{golden} has no case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
+        refuse(f"{golden} does not contain a case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
     found = compare(golden, cases, config_dirs or conf_beside(golden))
     tell(found.refused)
     return found
@@ -147,4 +147,4 @@ def _shown(finding: Finding) -> str:
     line = inert(f"{escaped(str(finding.file))}: {finding.kind}")
     if finding.actual is None or finding.expected is None:
         return line
-    return f"{line}\n{unified(finding.actual, finding.expected, (str(finding.file), 'what the case compiles to'))}"
+    return f"{line}\n{unified(finding.actual, finding.expected, (str(finding.file), 'compiled from the case'))}"

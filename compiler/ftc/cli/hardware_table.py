@@ -1,4 +1,4 @@
-"""The table of hardware: what each option of the group supports.
+"""The table of hardware: the capabilities of each option of the group.
 
 `python -m ftc.cli.hardware_table README.md` writes it between the marks in that file.
 """

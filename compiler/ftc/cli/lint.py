@@ -107,7 +107,7 @@ def _inside(directory: Path) -> list[Path]:
         files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
         found += [file for file in files if file.is_file() and _is_read(file)]
     if not found:
-        refuse(f"{directory} has no .yaml, .yml or small .json file")
+        refuse(f"{directory} does not contain a .yaml, .yml or small .json file")
     return found
 
 
@@ -121,7 +121,7 @@ def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, 
 
 
 def _silences_nothing(code: str) -> Diagnostic:
-    message = f"no finding has the code {code}, so ignoring it has no effect"
+    message = f"no finding has the code {code}, so ignoring it does nothing"
     return Diagnostic(code=SILENCES_NOTHING, message=message, severity=Severity.WARNING, help="remove it")
 
 

@@ -41,7 +41,7 @@ def command(group: str | None, form: str | None, config_dirs: tuple[Path, ...]) 
         directories = [directory for directory, _ in path]
         rows = [(option, _line(directories, group, option)) for option in known[group]]
     else:
-        refuse(f"there is no group '{group}'; {did_you_mean(group, known)}")
+        refuse(f"unknown group '{group}'; {did_you_mean(group, known)}")
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(f"{name:{width}}  {text}".rstrip())

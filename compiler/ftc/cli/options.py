@@ -127,7 +127,7 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
         known = CODES | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
-            raise click.BadParameter(f"lint has no rule {code}; {help_}", ctx, param)
+            raise click.BadParameter(f"{code} is not a rule of lint; {help_}", ctx, param)
     elif codes:
         from ftc.checks.silence import advice, problem  # noqa: PLC0415 - the same
 

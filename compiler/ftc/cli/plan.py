@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def command(
     overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting, *, as_json: bool
 ) -> None:
-    """Print one screen to read before submitting: what runs where, what it needs, and the files it reads and writes.
+    """Print one screen to read before submitting: the nodes, their resources, and the files of the run.
 
     The memory of a device is an estimate. If there is an error, nothing is printed, and the exit code is 1.
 

@@ -40,7 +40,7 @@ def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[di
     dirs = wanted.config_dirs or conf_beside(wanted.golden)
     is_run = bool(overrides) or wanted.config_name != "config"
     if not is_run and not wanted.golden.is_dir():
-        refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")
+        refuse(f"{wanted.golden} does not exist: give overrides, -c or --dir")
     after, refused = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
     if refused:
         tell(refused)

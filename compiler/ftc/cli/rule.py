@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command("rule")
 @click.argument("code", required=False, shell_complete=complete_code)
 def command(code: str | None) -> None:
-    """Print the page of CODE: what must hold, why, and a correct example; without CODE, list all codes.
+    """Print the page of CODE: the requirement, the reason, and a correct example; without CODE, list all codes.
 
     \b
       ftc rule
@@ -36,7 +36,7 @@ def command(code: str | None) -> None:
         click.echo("\n".join(_moved(name, known)))
         return
     if name not in known:
-        refuse(f"there is no code '{code}'; {nearest(name, known) or '`ftc rule` lists all'}")
+        refuse(f"unknown code '{code}'; {nearest(name, known) or '`ftc rule` lists all'}")
     click.echo(render(with_example(known[name])), nl=False)
 
 

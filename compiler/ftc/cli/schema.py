@@ -41,5 +41,5 @@ def command(group: str | None) -> None:
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 
-        refuse(f"there is no schema for '{group}'; {did_you_mean(group, _KNOWN)}")
+        refuse(f"unknown schema '{group}'; {did_you_mean(group, _KNOWN)}")
     click.echo(text.encode(), nl=False)

@@ -149,7 +149,7 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
     if named and named[1]:
         message, help_ = f"refers to '{named[1]}', which does not exist", "`ftc show` prints the existing keys"
     elif named:
-        message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
+        message, help_ = f"refers to '{named[2]}', which needs a value", f"set {named[2]}=…"
     else:
         is_cycle = "Recursive" in str(error)
         reason = "refers to itself" if is_cycle else f"cannot be resolved: {str(error).splitlines()[0].lower()}"

@@ -104,7 +104,7 @@ def _no_references_in_defaults() -> Iterator[None]:
 
     Building it takes four fifths of the time of a defaults list.
     """
-    original = hydras._create_interpolation_map  # noqa: SLF001 - Hydra has no switch for it
+    original = hydras._create_interpolation_map  # noqa: SLF001 - not configurable in Hydra
     hydras._create_interpolation_map = lambda *_: None  # type: ignore[assignment] # noqa: SLF001 - as above
     try:
         yield

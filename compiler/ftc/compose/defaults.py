@@ -113,7 +113,7 @@ def _reachable(start: str, items: list[Item]) -> set[str]:
 def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic:
     group, _, option = path.rpartition("/")
     options = repository.get_group_options(group, ObjectType.CONFIG)
-    message = f"{group} has no option '{option}'" if group else f"there is no config '{option}'"
+    message = f"'{option}' is not an option of {group}" if group else f"config '{option}' does not exist"
     item = next((item for item in items if item.target == path), None)
     help_ = did_you_mean(option, options)
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
@@ -135,9 +135,9 @@ def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
     used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
     groups = repository.get_group_options("", ObjectType.GROUP)
     help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
-    help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else help_
+    help_ = f"choose it at its place: {', '.join(f'{name}=…' for name in used)}" if used else help_
     help_ = help_ if group in groups else did_you_mean(group, groups)
-    return (f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"), help_
+    return (f"nothing in this run uses '{key}'" if group in groups else f"group '{group}' does not exist"), help_
 
 
 def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:

@@ -47,7 +47,7 @@ def _read(file: Path, shown: str) -> File:
     called = tuple(resolver_problems(document.data, (), document.position))
     data = without_resolvers(document.data) if called else document.data
     try:
-        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
+        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - private in Hydra
         if not is_plain(data):
             OmegaConf.create(data)
     except (OmegaConfBaseException, ValueError) as error:
@@ -131,7 +131,7 @@ class Repository(ConfigRepository):
     def _load(self, config_path: str, _: Files | None) -> ConfigResult | None:
         result = super().load_config(config_path)
         if result is not None:
-            result.is_schema_source = True  # there are no structured configs to look it up in
+            result.is_schema_source = True  # structured configs are not used
         return result
 
     def documents(self) -> dict[str, source.Document]:

@@ -44,7 +44,7 @@ def beyond(text: str) -> str:
 
 def too_many(override: Override) -> str:
     """Report that a sweep has too many values to list; empty if it does not."""
-    count = _count(override._value)  # noqa: SLF001 - Hydra lists them all, and has no name for their number
+    count = _count(override._value)  # noqa: SLF001 - Hydra can only list them all
     if count is None:
         return "is a range without an end"
     return f"gives {count} values; the limit is {MAX_COMBINATIONS}" if count > MAX_COMBINATIONS else ""

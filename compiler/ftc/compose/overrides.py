@@ -86,7 +86,7 @@ def is_value(override: Override, repository: Repository) -> bool:
 
 def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
     if not override.key_or_group:
-        return problem(NOT_AN_OVERRIDE, "has no key", text, "write group=option or key=value")
+        return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
     if override.is_sweep_override():
         return problem(
             CHOICE,
@@ -120,7 +120,7 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         )
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        return problem(CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options))
+        return problem(CHOICE, f"'{choice}' is not an option of {group}", text, did_you_mean(choice, options))
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None

@@ -96,7 +96,7 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
     elif value == MISSING:
         yield Diagnostic(
             code=NO_VALUE,
-            message="has no value yet",
+            message="needs a value",
             path=path,
             position=composed.position(path),
             help=f"set {dotted(path)}=…",

@@ -1,4 +1,4 @@
-"""Diagnostics: what is wrong, where, and what to do about it."""
+"""Diagnostics: the problem, its place, and the remedy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Related(msgspec.Struct, frozen=True):
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """One finding; `code` is stable, `help` says what to do.
 
-    An error of the command line or of the system, not of the configuration, has no code.
+    An error of the command line or of the system, not of the configuration, is reported without a code.
 
     `at_key` means that the key itself is wrong, not its value. `follows_from` is the key whose finding explains this
     one.

@@ -1,4 +1,4 @@
-"""The page of a code: what must hold, why, and a wrong and a right example; `ftc rule` prints it."""
+"""The page of a code: the requirement, the reason, a wrong and a right example; `ftc rule` prints it."""
 
 from __future__ import annotations
 

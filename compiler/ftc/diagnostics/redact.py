@@ -53,7 +53,7 @@ STARS = "***"
 
 @lru_cache(maxsize=4096)
 def kind_of_secret(text: str) -> str:
-    """The kind of secret in a text, by its shape; empty if there is none."""
+    """The kind of secret in a text, by its shape, or an empty string."""
     found = _SHAPE.search(text)
     return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
 
@@ -96,6 +96,6 @@ _LINE = 60
 
 
 def on_a_line(value: object) -> str:
-    """Write a value as JSON, cut to a line. Secrets are redacted before the cut: half of one has no known shape."""
+    """Write a value as JSON, cut to a line. Secrets are redacted before the cut, which could split one."""
     text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"

@@ -89,7 +89,7 @@ def _result(diagnostic: Diagnostic, index: int) -> dict[str, Any]:
 
 
 def _location(path: KeyPath, position: Position | None) -> dict[str, Any]:
-    """A place in a file; an override has no file and becomes a property."""
+    """A place in a file; an override becomes a property."""
     found: dict[str, Any] = {}
     if position and position.line:
         region = {"startLine": position.line, "startColumn": position.column}

@@ -22,7 +22,7 @@ _LONGEST = 200
 
 
 def render(diagnostics: Iterable[Diagnostic], lines: Lines = lambda _: (), paint: Paint = lambda text, _: text) -> str:
-    """Write each finding: what is wrong, the source line, related keys, and what to do."""
+    """Write each finding: the problem, its source line, related keys, and help."""
     return "".join(f"{inert(line)}\n" for diagnostic in shown(diagnostics) for line in _lines(diagnostic, lines, paint))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What happened at a path."""
+    """The kind of change at a path."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One difference; `before` or `after` is ABSENT if there is no value. MOVED items have another order."""
+    """One difference; `before` or `after` is ABSENT if the value is missing. MOVED items have another order."""
 
     address: Address
     before: Any

@@ -1,4 +1,4 @@
-"""What two sides have in common, and what is not compared, so that no report claims more than was checked."""
+"""Compare only what two sides share, and list the rest, so that no report claims more than was checked."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SHORT = 5
 
 
 def why_not(before: Mapping[str, Run], after: Mapping[str, Run]) -> str:
-    """Why nothing can be compared: a side is empty, or the sides have no kind in common. Empty if it can."""
+    """Why nothing can be compared: a side is empty, or the sides share no kind. Empty if it can."""
     old, new = _all(before), _all(after)
     empty = [side for side, some in (("before", old), ("after", new)) if not some]
     if empty:
-        return f"nothing is compared: {' and '.join(empty)} has no object and no file that ftc compares"
+        return f"nothing is compared: {' and '.join(empty)} contains nothing that ftc compares"
     if any(_kinds(before[name].things) & _kinds(after[name].things) for name in before.keys() & after.keys()):
         return ""
     return f"nothing is compared: before has only {_listed(old)}; after has only {_listed(new)}"

@@ -51,7 +51,7 @@ class Thing(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What two objects of a cluster cannot share, unless the cluster generates their names."""
+        """The identity, which two objects of a cluster cannot share unless the cluster generates their names."""
         return self.kind, self.namespace, self.name
 
 

@@ -1,4 +1,4 @@
-"""Compare runs before and after: what changed in each, and why."""
+"""Compare runs before and after: the changes in each, and their causes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Run(msgspec.Struct, frozen=True, dict=True):
 
 
 class Status(StrEnum):
-    """What happened to a run."""
+    """The kind of change of a run."""
 
     ADDED = "added"
     REMOVED = "removed"

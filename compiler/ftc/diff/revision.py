@@ -23,7 +23,7 @@ class NoRevisionError(Exception):
 def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
     """Extract the paths of a revision, and change to the corresponding working directory in it.
 
-    A path outside the repository has no revision and stays; one that the revision lacks does not exist.
+    A path outside the repository stays as it is; one that the revision lacks does not exist.
     Raises NoRevisionError for what git does not find.
     """
     here = Path.cwd()

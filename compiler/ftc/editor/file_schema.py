@@ -84,7 +84,7 @@ def _written(value: Any, depth: int) -> str:
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    """What a file of a group may extend, or a primary config choose."""
+    """The configs that a file of a group may extend, or the options that a primary config may choose."""
     if name != PRIMARY:
         below = {f"{override}/{group}@{group}": group for group in _SEVERAL for override in ("", "override ")}
         return offers.defaults(offers.options(name), below)

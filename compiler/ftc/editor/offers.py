@@ -1,4 +1,4 @@
-"""What an editor offers in addition to the types of the spec: options of groups, and arguments of the trainer.
+"""Completions of an editor in addition to the types of the spec: options of groups, and arguments of the trainer.
 
 These are suggestions, not checks: a user may have other options, and other releases have other arguments.
 """

@@ -29,7 +29,7 @@ ABSENT = object()
 
 
 def documents(text: str, run: RunPlan) -> Documents:
-    """What a target emits: a manifest's documents by kind, the trainer's by file name."""
+    """The output of a target: a manifest's documents by kind, the trainer's by file name."""
     loaded = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
     return dict(zip(_names(loaded, run), loaded, strict=True))
 
@@ -71,7 +71,7 @@ def _told_apart(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def look(document: Any, where: Address) -> Any:
-    """The value at an address; ABSENT if there is none."""
+    """The value at an address, or ABSENT."""
     value: Any = document
     path: list[str | int] = []
     for step in where:
@@ -102,7 +102,7 @@ class Place(NamedTuple):
 
 
 def at_line(text: str, number: int, names: list[str]) -> Place | None:
-    """The place of a line of the artifact, counted from 1; None if the line has no value."""
+    """The place of a line of the artifact, counted from 1; None for a line without a value."""
     for name, root in zip(names, yaml.compose_all(text, Loader=yaml.CSafeLoader), strict=True):
         if root.start_mark.line < number <= root.end_mark.line:
             return Place(name, _on_line(root, number - 1))

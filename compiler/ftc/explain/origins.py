@@ -34,7 +34,7 @@ def plain(spec: JobSpec) -> Json:
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The leaf keys below a key; the key itself if it is one. A missing value has no keys."""
+    """The leaf keys below a key; the key itself if it is one. A missing value yields nothing."""
     inner = value.items() if isinstance(value, dict) else ()
     for key, one in inner:
         yield from leaves(one, (*path, key))

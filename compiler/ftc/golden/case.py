@@ -1,4 +1,4 @@
-"""A golden case: what to compile, and why."""
+"""A golden case: the runs to compile, and the reason."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     if unknown:
         index, name = unknown[0]
         place = document.position(("targets", index))
-        message, help_ = f"there is no target '{name}'", did_you_mean(name, TARGETS)
+        message, help_ = f"unknown target '{name}'", did_you_mean(name, TARGETS)
         return None, (), (Diagnostic(code=UNREADABLE, message=message, position=place, help=help_),)
     if not case.matrix:
         return case, (Point(case.overrides),), ()
@@ -109,13 +109,13 @@ def names(directory: Path) -> list[str]:
 
 
 def conf_beside(directory: Path) -> tuple[Path, ...]:
-    """The conf tree next to a golden directory; empty if there is none."""
+    """The conf tree next to a golden directory, if it exists."""
     conf = Path(os.path.normpath(directory / ".." / "conf"))
     return (conf,) if conf.is_dir() else ()
 
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """Files that look like cases but are where none is read, by their place."""
+    """Files that look like cases but are in places that are not read, by their place."""
     alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
     wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
     links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}

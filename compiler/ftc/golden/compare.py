@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A file that differs; its actual or expected content is None if it does not, or should not, exist."""
+    """A file that differs, with its actual and its expected content (None without a file)."""
 
     file: Path
     kind: Kind

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ftc.output.artifact import Artifact
 
 # One hidden directory holds unfinished output and the list of what the run may write, so that the next run can remove
-# what a stopped one left. The list's name has no suffix that kubectl reads.
+# the leftovers of a stopped one. kubectl ignores the suffix of the list's name.
 UNFINISHED = ".ftc-unfinished"
 _RUNS = "runs"
 

@@ -148,7 +148,7 @@ def _whole(arguments: Json, name: str, default: int | None) -> int | None:
 def _memory(spec: JobSpec) -> DeviceMemory:
     device, training = spec.hardware.device, read(spec)
     if device is None:
-        return DeviceMemory(device_mib=None, unknown="the run has no device")
+        return DeviceMemory(device_mib=None, unknown="no device requested")
     if isinstance(training, Unknown):
         return DeviceMemory(device_mib=device.memory_mib, unknown=training.reason)
     memory = estimate(training)

@@ -1,4 +1,4 @@
-"""Where a run's files come from, where they are stored, and how long they are kept."""
+"""The origin, the place and the lifetime of a run's files."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate in MiB per device, by term, or why there is none; `device_mib` is the size of a device, if known."""
+    """An estimate in MiB per device, by term, or why it is unknown; `device_mib` is the size of a device, if known."""
 
     device_mib: int | None
     total_mib: int | None = None
@@ -82,7 +82,7 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A step of a pod, in order: its nodes, what it runs, and where it leaves its result."""
+    """A step of a pod, in order: its nodes, what it runs, and the place of its result."""
 
     name: str
     nodes: str

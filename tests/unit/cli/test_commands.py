@@ -258,4 +258,4 @@ def test_a_code_may_be_its_number_alone() -> None:
 
 
 def test_an_unknown_code_does_not_print_the_list() -> None:
-    assert ftc("rule", "gang").stderr == "ftc: there is no code 'gang'; `ftc rule` lists all\n"
+    assert ftc("rule", "gang").stderr == "ftc: unknown code 'gang'; `ftc rule` lists all\n"

@@ -51,7 +51,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def document(said: Said, command: Sequence[str]) -> str:
-    """The content of the document's stream; the other stream has no errors."""
+    """The content of the document's stream; the other stream contains no errors."""
     if command[0] in ("lint", "diff"):
         assert said.stderr == ""
         return said.stdout

@@ -139,7 +139,7 @@ def test_one_run_on_a_full_disk_is_one_line_and_no_file(tmp_path: Path, left_kib
     assert [file for file in copy.rglob("*") if file.is_file()] == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110 - a device
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 - a device
 def test_a_full_disk_behind_stdout_is_one_line() -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
         done = subprocess.run(FTC, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -48,7 +48,7 @@ def test_an_empty_side_is_refused(before: str, after: str) -> None:
     said = ftc("diff", "one.yaml", "other.yaml")
     assert (said.stdout, said.exit_code) == ("", 1)
     assert said.stderr.startswith("ftc: nothing is compared: ")
-    assert "has no object and no file that ftc compares" in said.stderr
+    assert "contains nothing that ftc compares" in said.stderr
 
 
 def test_an_empty_directory_or_manifest_is_refused() -> None:

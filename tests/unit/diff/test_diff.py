@@ -1,4 +1,4 @@
-"""`ftc diff`: what is compared, the causes of differences, and the output."""
+"""`ftc diff`: the sides, the causes of differences, and the output."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def test_the_conf_next_to_golden_is_found_from_inside_it(monkeypatch: pytest.Mon
             "why: a\noverrides:\n- a=b\n- 3\n",
             "case.yaml:4:3: error[FTC002]: is not a valid case: Expected `str`, got `int`",
         ),
-        ("why: a\ntargets: [volcan]\n", "case.yaml:2:11: error[FTC002]: there is no target 'volcan'"),
+        ("why: a\ntargets: [volcan]\n", "case.yaml:2:11: error[FTC002]: unknown target 'volcan'"),
         ('why: a\nmatrix: ["nodes=1,1"]\n', "override 'nodes=1,1': error[FTC003]: gives the same value twice"),
         ("why: a\noverrides: ['nodes=1,2']\n", "gives several values, but a job takes one"),
         ("why: [\n", "error[FTC002]: is not YAML"),
@@ -260,9 +260,9 @@ def test_a_malformed_case_is_reported_at_its_place(text: str, said: str) -> None
 
 def test_a_case_that_does_not_exist_and_a_directory_without_cases_are_refused() -> None:
     Path("golden").mkdir()
-    assert "golden has no case" in check().stderr
+    assert "golden does not contain a case" in check().stderr
     case("nightly")
-    assert check("nigthly").stderr == "ftc: golden has no case 'nigthly'; did you mean 'nightly'? known: nightly\n"
+    assert check("nigthly").stderr == "ftc: case 'nigthly' is not in golden; did you mean 'nightly'? known: nightly\n"
 
 
 def test_nothing_is_updated_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
