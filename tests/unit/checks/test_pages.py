@@ -82,13 +82,13 @@ def test_a_page_reads_so() -> None:
     page = Page(code="FTC999", title="All is well.", why="It hurts.", wrong="a=1", right="", severity=Severity.WARNING)
     assert render(page) == (
         "FTC999 (warning): All is well.\n\nIt hurts.\n\nWrong:  ftc compile a=1\nRight:  ftc compile\n\n"
-        "To silence it: --ignore FTC999, or `ignore: [FTC999]` in the spec.\n"
+        "To suppress it: --ignore FTC999, or `ignore: [FTC999]` in the spec.\n"
     )
 
 
 def test_an_example_of_another_target_names_it() -> None:
     assert "\nWrong:  ftc compile -t script nodes=2\n" in render(PAGES["FTC507"])
-    assert "It is checked for -t script only." in render(PAGES["FTC507"])
+    assert "Applies to -t script only." in render(PAGES["FTC507"])
 
 
 def test_rule_prints_the_page() -> None:
@@ -108,4 +108,4 @@ def test_rule_lists_every_code_with_its_severity_and_a_line() -> None:
 def test_an_unknown_code_is_answered_with_the_one_that_was_meant() -> None:
     said = ftc("rule", "FTC103x")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "there is no code 'FTC103x'; did you mean 'FTC103'?" in said.stderr
+    assert "unknown code 'FTC103x'; did you mean 'FTC103'?" in said.stderr
