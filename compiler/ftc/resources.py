@@ -16,7 +16,7 @@ def directory(name: str) -> Path:
 
 
 def are_files() -> bool:
-    """Whether the data can be read; a package in a zip has no directories."""
+    """Whether the data can be read; a package in a zip lacks directories."""
     return directory("conf").is_dir()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-# What some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a string.
+# Text that some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a string.
 _AMBIGUOUS = re.compile(
     r"""
       | ~ | null | Null | NULL | = | <<
