@@ -1,4 +1,4 @@
-"""The page of a code: what must hold, why, and an example of either; `ftc rule` prints it."""
+"""The page of a code: the requirement, the reason, a wrong and a right example; `ftc rule` prints it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ftc.diagnostics.model import Severity
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a rule; `wrong` and `right` are what one types after `command`.
+    """The documentation of a code; `wrong` and `right` are arguments of `command`.
 
-    `group` is the folder of the rule. `example` shows both, if they are files. `target` is the only target that it is
-    checked for. `silenceable` says whether `ignore` may silence it.
+    `group` is the folder of the rule. `example` shows both if they are files. `target` is the only target that the rule
+    applies to. `silenceable` says whether `ignore` may suppress it.
     """
 
     code: str
@@ -31,7 +31,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(code: str, text: str) -> Page:
-    """The page that a docstring makes: a sentence, why it matters, `Wrong:` and `Right:`."""
+    """Parse a docstring: a sentence, why it matters, `Wrong:` and `Right:`."""
     about, _, examples = f"\n{inspect.cleandoc(text)}\n".partition("\nWrong:")
     title, _, why = about.strip().partition("\n\n")
     wrong, found, right = examples.partition("\nRight:")
@@ -44,7 +44,7 @@ def _one_line(text: str) -> str:
 
 
 def render(page: Page) -> str:
-    """The page as text."""
+    """Write the page as text."""
     parts = [f"{page.code} {page.name} ({page.severity.value}): {page.title}", page.why]
     if page.example:
         parts.append(page.example)
@@ -52,13 +52,13 @@ def render(page: Page) -> str:
         examples = (("Wrong:  ", page.wrong), ("Right:  ", page.right))
         parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
     if page.target is not None:
-        parts.append(f"It is checked for -t {page.target} only.")
+        parts.append(f"Applies to -t {page.target} only.")
     parts.append(_silence(page))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _silence(page: Page) -> str:
     if not page.silenceable:
-        return "It cannot be silenced: ftc itself relies on it."
+        return "It cannot be suppressed: ftc itself relies on it."
     in_spec = f", or `ignore: [{page.name}]` in the spec" if page.command == "ftc compile" else ""
-    return f"To silence it: --ignore {page.name}{in_spec}."
+    return f"To suppress it: --ignore {page.name}{in_spec}."

@@ -1,4 +1,4 @@
-"""What is printed of a user's input has no secret in it, and is otherwise as it was."""
+"""Secrets in a user's input are redacted, and the rest of the text is unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_secret_is_starred(text: str, shown: str) -> None:
         "git@example.com:team/m",
     ],
 )
-def test_what_is_none_stays(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redacted(text) == text
 
 

@@ -68,7 +68,7 @@ def test_an_ignore_of_what_cannot_be_silenced_is_refused_at_its_place(code: str)
     said = ftc("compile", "--ignore", code)
     assert (said.exit_code, said.stdout) == (2, "")
     assert f"{code} cannot be silenced" in said.stderr
-    assert "It cannot be silenced" in ftc("rule", code).stdout
+    assert "It cannot be suppressed" in ftc("rule", code).stdout
 
 
 def test_an_unknown_code_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
