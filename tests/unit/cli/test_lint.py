@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
-WARNED = cases.CORPUS / "bad" / "FTC816-retries-of-nothing.yaml"
+WARNED = cases.CORPUS / "bad" / "FTC816-retries-without-policy.yaml"
 GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
 
 
