@@ -52,7 +52,7 @@ def test_a_warning_is_an_error_where_it_is_asked_for() -> None:
     assert lint(WARNED).exit_code == 0
     strict = lint("--strict", WARNED)
     assert strict.exit_code == 1
-    assert "error[FTC816 max-retry-without-restart-policy]" in strict.stdout
+    assert "error[FTC816 ineffective-max-retry]" in strict.stdout
 
 
 def test_a_rule_is_silenced_and_one_that_finds_nothing_is_reported() -> None:

@@ -191,7 +191,7 @@ def _pod_names(job: Job, length: int) -> Iterator[Finding]:
 def no_task_template_name(job: Job) -> Iterator[Finding]:
     """The template of a task does not have a name.
 
-    Volcano overwrites it with the name of the pod.
+    Volcano overwrites it with the name of the task.
     Source: Volcano, pkg/controllers/job/job_controller_util.go (createJobPod).
 
     Wrong: tests/corpus/bad/FTC823-template-with-a-name.yaml

@@ -221,7 +221,7 @@ def job_completes_last(job: Job) -> Iterator[Finding]:
 
 
 def policy_is_reachable(job: Job) -> Iterator[Finding]:
-    """A policy can take effect.
+    """Every policy can take effect.
 
     The first matching policy acts, so an exit code after PodFailed is never reached. TaskFailed does not count a
     container that is not restarted in its pod. PodPending requires a `timeout` and does not work with RestartTask or

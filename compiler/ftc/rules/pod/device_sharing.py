@@ -104,7 +104,7 @@ def volcano_devices_need_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     """Devices that the Volcano scheduler allocates need pods that Volcano schedules.
 
     Another scheduler does not find a node for them, or does not write the annotation that names the chosen devices.
-    Remove `allocator` if ascend-volcano-plugin is not installed.
+    Remove `hardware.device.allocator` if ascend-volcano-plugin is not installed.
     Source: volcano-sh/volcano, docs/user-guide; Ascend/mind-cluster.
 
     Wrong: hardware=volcano-vgpu

@@ -25,7 +25,7 @@ def training_config_files_exist(run: Run) -> Iterator[Finding]:
 
     A relative name is resolved in the working directory of the trainer. The rule reports a file only if nothing but the
     script could have created it.
-    Source: LLaMA-Factory, transformers (deepspeed); FileNotFoundError, only in the branch that needs the file.
+    Source: LLaMA-Factory and transformers (deepspeed), which read the file only in the branch that needs it.
 
     Wrong: tests/corpus/bad/FTC875-missing-deepspeed-config.yaml
     Right: tests/corpus/good/FTC875-deepspeed-written.yaml
