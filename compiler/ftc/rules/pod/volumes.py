@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The result is not deleted with the job.
 
-    Volcano deletes a job `ttl_seconds_after_finished` after it ends, and with it the claim that it created for the job,
-    which the job owns.
+    Volcano deletes a job `ttl_seconds_after_finished` after it ends. The claim that Volcano created for the job is
+    deleted too, because the job owns it.
     Source: Volcano, pkg/controllers/garbagecollector.
 
     Wrong: storage=job-lifetime ttl_seconds_after_finished=86400
