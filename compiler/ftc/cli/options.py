@@ -75,7 +75,7 @@ def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`FTC30` completes to `FTC301`, and `gang` to `gang-not-possible`, with their titles."""
+    """`FTC30` completes to `FTC301`, and `gang` to `gang-exceeds-replicas`, with their titles."""
     from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
 
     words = [(word, page.title) for page in pages().values() for word in (page.code, page.name)]

@@ -66,12 +66,12 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The name of the rule or of the code: `gang-not-possible`."""
+        """The name of the rule or of the code: `gang-exceeds-replicas`."""
         return self.rule or NAMES.get(self.code, "")
 
     @property
     def label(self) -> str:
-        """Code and name: `FTC805 gang-not-possible`."""
+        """Code and name: `FTC805 gang-exceeds-replicas`."""
         return f"{self.code} {self.name}".rstrip()
 
 

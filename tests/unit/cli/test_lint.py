@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
-WARNED = cases.CORPUS / "bad" / "FTC816-retries-of-nothing.yaml"
+WARNED = cases.CORPUS / "bad" / "FTC816-retries-without-policy.yaml"
 GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
 
 
@@ -52,7 +52,7 @@ def test_a_warning_is_an_error_with_strict() -> None:
     assert lint(WARNED).exit_code == 0
     strict = lint("--strict", WARNED)
     assert strict.exit_code == 1
-    assert "error[FTC816 max-retry-without-restart-policy]" in strict.stdout
+    assert "error[FTC816 ineffective-max-retry]" in strict.stdout
 
 
 def test_a_rule_is_suppressed_and_an_unused_ignore_is_reported() -> None:

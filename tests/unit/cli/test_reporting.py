@@ -43,7 +43,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
 
 def test_a_terminal_gets_colour() -> None:
     said = on_a_terminal("compile", "devices=9")
-    assert f"override 'devices=9': {RED}error[FTC301 devices-exceed-node]\x1b[0m: devices: asks for 9" in said
+    assert f"override 'devices=9': {RED}error[FTC301 devices-exceed-node]\x1b[0m: devices: requests 9" in said
     assert f"\x1b[34m   |\x1b[0m {RED}        ^\x1b[0m\n" in said
     assert "  \x1b[32mhelp\x1b[0m: use nodes=" in said
 

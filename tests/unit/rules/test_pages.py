@@ -104,7 +104,7 @@ def test_rule_prints_the_page() -> None:
     said = ftc("rule", "FTC301")
     assert (said.exit_code, said.stderr) == (0, "")
     assert said.stdout.startswith(
-        "FTC301 devices-exceed-node (error): A pod asks for no more devices than a node has.\n"
+        "FTC301 devices-exceed-node (error): A pod requests at most as many devices as a node has.\n"
     )
     assert "\nWrong:  ftc compile devices=16\nRight:  ftc compile nodes=2 devices=8\n" in said.stdout
     assert ftc("rule", "ftc301") == said
@@ -114,12 +114,12 @@ def test_rule_prints_the_page() -> None:
 
 def test_rule_prints_several_pages() -> None:
     one, other = (ftc("rule", name).stdout for name in ("devices-exceed-node", "FTC805"))
-    assert ftc("rule", "FTC301", "gang-not-possible").stdout == f"{one}\n{other}"
+    assert ftc("rule", "FTC301", "gang-exceeds-replicas").stdout == f"{one}\n{other}"
 
 
 def test_rule_finds_the_rules_that_a_word_is_about() -> None:
     said = ftc("rule", "gang").stdout
-    assert "  FTC805  error    gang-not-possible " in said
+    assert "  FTC805  error    gang-exceeds-replicas " in said
     assert "devices-exceed-node" not in said
     assert ftc("rule", "GANG").stdout == said
 
@@ -131,9 +131,9 @@ def test_rule_lists_a_group() -> None:
 
 
 def test_a_word_that_no_page_has_is_answered_with_the_nearest_name() -> None:
-    said = ftc("rule", "gang-not-posible")
+    said = ftc("rule", "gang-exceds-replicas")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "no rule is about 'gang-not-posible'; did you mean 'gang-not-possible'?" in said.stderr
+    assert "no rule is about 'gang-exceds-replicas'; did you mean 'gang-exceeds-replicas'?" in said.stderr
 
 
 def test_every_rule_has_a_unique_name() -> None:
@@ -155,7 +155,7 @@ def test_rule_lists_every_rule_by_group_with_its_severity_and_a_line() -> None:
     rows = [line.split() for line in lines if line.startswith("  ")]
     assert sorted(row[0] for row in rows) == sorted(pages())
     assert [line for line in lines if line.endswith(":")] == [f"{group}:" for group in ("configuration", *GROUPS)]
-    said = "FTC303 warning hami-needs-its-scheduler What HAMi hands out is placed by a scheduler that knows it."
+    said = "FTC303 warning hami-needs-its-scheduler The HAMi scheduler places pods with devices of HAMi."
     assert said.split() in rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.rules.pod.images import moves
+from ftc.rules.pod.images import is_mutable
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.trainer import pins
@@ -48,7 +48,7 @@ def hardware_has_a_base(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def pair_has_pins(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The packages of an image are pinned, for one pair of llamafactory and transformers.
 
-    A Dockerfile that leaves versions to pip ends when one of them moves on: LLaMA-Factory's main with transformers
+    A Dockerfile that leaves versions to pip ends when one of them is_mutable on: LLaMA-Factory's main with transformers
     4.51.1 stops at its start (`transformers>=4.55.0,<=5.6.0 is required`, extras/misc.py), and 0.9.3 with today's
     pyarrow gets a numpy that it cannot use.
 
@@ -105,7 +105,7 @@ def base_has_a_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware.build.base=python:3.11-slim image=registry.example.com/team/llamafactory:0.9.5
     """
     build = spec.hardware.build
-    if build is not None and moves(build.base):
+    if build is not None and is_mutable(build.base):
         help_ = "name a version, or a digest (…@sha256:…)"
         yield Finding(("hardware", "build", "base"), f"{build.base} is another image from one day to the next", help_)
 
