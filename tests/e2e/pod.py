@@ -262,6 +262,10 @@ class Pod:
                 place.mkdir(parents=True)
                 self._give_to_group(place)
             command += ["--ro-bind" if mount.get("readOnly") else "--bind", str(place), mount["mountPath"]]
+        # A mount at /tmp hides an image that is there, as in a clone of this repository below /tmp.
+        for path in self._cluster.image.directories:
+            if any(path.is_relative_to(mount["mountPath"]) for mount in mounts):
+                command += ["--ro-bind-try", str(path), str(path)]
         if self._context(container).get("readOnlyRootFilesystem"):
             command += ["--remount-ro", "/"]
         return [*command, "--chdir", container.get("workingDir", "/")]

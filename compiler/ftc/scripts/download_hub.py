@@ -36,6 +36,9 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
     reason = " ".join(str(error).split()) or kind.__name__
     repository = f"{os.environ.get('SOURCE')} at {os.environ.get('REVISION') or 'its default revision'}"
     sys.stderr.write(f"{ERROR}cannot download {repository}: {kind.__name__}: {reason}\n")
+    sys.stderr.flush()
+    # Threads of the client that wait to retry would keep the process until its time limit, which is then reported too.
+    os._exit(1)
 
 
 def from_huggingface(source: str, repo_type: str, revision: str | None, target: Path) -> str:

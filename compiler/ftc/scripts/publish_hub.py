@@ -24,6 +24,9 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
     reason = re.sub(r"\?\S+", "?…", " ".join(str(error).split())) or kind.__name__
     repository = os.environ.get("PUBLISH_REPOSITORY")
     sys.stderr.write(f"ftc: error: cannot commit to {repository}: {kind.__name__}: {reason}\n")
+    sys.stderr.flush()
+    # Threads of the client that wait to retry would keep the process until its time limit, which is then reported too.
+    os._exit(1)
 
 
 def missing(found: Any, additions: list[Any]) -> list[str]:

@@ -91,13 +91,13 @@ def test_a_page_reads_so() -> None:
     )
     assert render(page) == (
         "FTC999 no-pain (warning): All is well.\n\nIt hurts.\n\nWrong:  ftc compile a=1\nRight:  ftc compile\n\n"
-        "To silence it: --ignore no-pain, or `ignore: [no-pain]` in the spec.\n"
+        "To suppress it: --ignore no-pain, or `ignore: [no-pain]` in the spec.\n"
     )
 
 
 def test_an_example_of_another_target_names_it() -> None:
     assert "\nWrong:  ftc compile -t script nodes=2\n" in render(PAGES["FTC507"])
-    assert "It is checked for -t script only." in render(PAGES["FTC507"])
+    assert "Applies to -t script only." in render(PAGES["FTC507"])
 
 
 def test_rule_prints_the_page() -> None:
@@ -133,7 +133,7 @@ def test_rule_lists_a_group() -> None:
 def test_a_word_that_no_page_has_is_answered_with_the_nearest_name() -> None:
     said = ftc("rule", "gang-exceds-replicas")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "no rule is about 'gang-exceds-replicas'; did you mean 'gang-exceeds-replicas'?" in said.stderr
+    assert "unknown rule or word 'gang-exceds-replicas'; did you mean 'gang-exceeds-replicas'?" in said.stderr
 
 
 def test_every_rule_has_a_unique_name() -> None:
@@ -162,4 +162,4 @@ def test_rule_lists_every_rule_by_group_with_its_severity_and_a_line() -> None:
 def test_an_unknown_code_is_answered_with_the_one_that_was_meant() -> None:
     said = ftc("rule", "FTC103x")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "there is no code 'FTC103x'; did you mean 'FTC103'?" in said.stderr
+    assert "unknown code 'FTC103x'; did you mean 'FTC103'?" in said.stderr

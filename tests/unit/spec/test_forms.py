@@ -169,5 +169,5 @@ def test_a_word_that_yaml_reads_as_a_boolean_must_be_quoted(tmp_path: Path, word
     directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\nenv: {{A: {word}}}\n"})
     told = refused("--config-dir", directory, "-c", "mine")
     assert "mine.yaml:2:7: error[FTC012 invalid-value]: env.A" in told
-    assert "quotes" in told
+    assert "quote it" in told
     assert "YAML 1.1 reads" in told

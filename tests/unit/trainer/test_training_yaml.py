@@ -339,7 +339,7 @@ def test_what_follows_from_another_key_is_refused_with_that_key(override: str, i
     ("override", "wanted"),
     [
         ("train.learning_rate=fast", "number"),
-        ("train.lora_rank=8.5", "whole number"),
+        ("train.lora_rank=8.5", "an integer"),
         ("train.bf16=perhaps", "true or false"),
         ("train.eval_strategy=sometimes", "steps"),
         ("method.merge.export_device=tpu", "auto"),

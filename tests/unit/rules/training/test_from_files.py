@@ -304,7 +304,7 @@ def test_an_old_code_stands_for_those_that_it_was_split_into(tmp_path: Path) -> 
     said = ftc("lint", "--ignore", "FTC874", file)
     assert (said.exit_code, said.stdout) == (0, "")
     assert "FTC015" in ftc("lint", "--ignore", "FTC871", file).stdout, "it ignores nothing here"
-    assert ftc("rule", "FTC874").stdout.splitlines()[0] == "FTC874 is now judged under:"
+    assert ftc("rule", "FTC874").stdout.splitlines()[0] == "FTC874 was replaced by:"
     assert ftc("compile", "-t", "llamafactory", "train.fp16=true", "--ignore", "FTC874").exit_code == 0
 
 
