@@ -57,7 +57,7 @@ class Machine:
     def _train(self, file: Path) -> None:
         own = {"PYTHONPATH": str(self.deepspeed), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
         path = f"{self.venv}/bin:{os.environ['PATH']}"
-        words = ("--nproc_per_node", "2", "--master_port", "29561", "-m", "llamafactory.launcher", str(file))
+        words = ("--nproc_per_node", "2", "--master_port", "29563", "-m", "llamafactory.launcher", str(file))
         command = (str(self.venv / "bin/torchrun"), *words)
         variables = {**os.environ, **own, "PATH": path, "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

@@ -88,7 +88,7 @@ def test_a_stage_trains_and_leaves_its_model(
 def test_two_processes_train_a_model_that_ddp_searches_for_unused_parameters(
     sources: tuple[str, ...], cluster: Cluster, method: tuple[str, ...], names: list[str]
 ) -> None:
-    assert trained(cluster, *sources, *method, *datasets(*names), "devices=2", "master_port=29531")
+    assert trained(cluster, *sources, *method, *datasets(*names), "devices=2", "master_port=29571")
 
 
 def test_metrics_reach_every_tracker_and_mlflow_by_the_login_of_a_secret(

@@ -151,7 +151,7 @@ def test_a_refused_token_ends_in_seconds_before_anything_is_hashed(scripts: PodS
     done = publish(scripts, GIT_TOKEN="wrong")  # noqa: S106 - it must not be printed
     assert done.status == 1
     assert time.monotonic() - start < SOON
-    assert done.says("the server refuses the user name or the token")
+    assert done.says("the server rejects the user name or the token")
     assert done.says("are the address and the token in the Secret right?")
 
 

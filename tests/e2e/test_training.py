@@ -265,7 +265,7 @@ def test_a_password_that_the_server_refuses_ends_the_job_in_seconds(sources: tup
     job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(SOON)
     assert not job.succeeded
     assert [pod.status for pod in job.pods] == [1]
-    assert "ftc: the server refuses the user name or the token of the Secret" in job.log
+    assert "ftc: the server rejects the user name or the token of the Secret" in job.log
 
 
 def test_the_script_trains_on_the_machine_at_hand(
