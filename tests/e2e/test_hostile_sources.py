@@ -202,3 +202,15 @@ def test_the_check_has_a_time_limit_too(scripts: PodScripts, made: Path, target:
     assert (done.status, done.says("took longer than 2 seconds")) == (1, True), done.log
     assert time.monotonic() - start < SOON
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["git", "client"])
+def test_a_tree_that_cannot_be_listed_whole_is_an_error(
+    scripts: PodScripts, git_server: GitServer, made: Path, tmp_path: Path, kind: str
+) -> None:
+    """A find that fails after a part of the files, as in a damaged directory."""
+    find = 'case " $* " in *" -print0 "*) /usr/bin/find "$@"; exit 1 ;; *) exec /usr/bin/find "$@" ;; esac'
+    scripts.environment["PATH"] = instead(tmp_path, "find", find)
+    done = fetch_by(kind, scripts, git_server, made, "unreadable")
+    assert done.status == 1, done.log
+    assert done.says("cannot be read") or done.says("cannot read the files"), done.log

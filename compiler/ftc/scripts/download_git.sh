@@ -42,8 +42,10 @@ git -C "$DOWNLOAD_DIR" lfs fetch --include='' --exclude='' origin || die "cannot
 # Hard links replace the pointers with the objects, which 'git lfs checkout' would copy. The pointers are found by their
 # content, because 'git lfs ls-files' prints a name with a newline in two lines, and its --json is newer than Debian 12.
 # find follows no link, so that nothing is written through a link of the repository.
-mapfile -d '' -t files < <(find "$DOWNLOAD_DIR" -type f -size -1024c -print0)
-wait "$!"
+# find's status is the last element: bash 5.2 may lose the status of a process substitution.
+mapfile -d '' -t files < <(status=0; find "$DOWNLOAD_DIR" -type f -size -1024c -print0 || status=$?; printf '%s\0' "$status")
+[[ ${#files[@]} -gt 0 && ${files[-1]} == 0 ]] || die "cannot read the files of $SOURCE in the cache"
+unset 'files[-1]'
 for file in "${files[@]}"; do
   mapfile -t lines <"$file"
   # A text file may quote a pointer.
