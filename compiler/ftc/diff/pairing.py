@@ -23,11 +23,6 @@ class Pair(msgspec.Struct, frozen=True):
     after: Thing
     label: str = ""
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether both sides have it."""
-        return self.before.content is not ABSENT and self.after.content is not ABSENT
-
 
 _Key: TypeAlias = Callable[[Thing], Hashable]
 _Matched: TypeAlias = list[tuple[Thing, Thing]]
