@@ -56,11 +56,13 @@ class Machine:
 
     def _train(self, file: Path) -> None:
         own = {"PYTHONPATH": str(self.deepspeed), "DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+        # Not in the home directory: a run that is killed while it compiles leaves a lock there, and the next one waits.
+        own["TORCH_EXTENSIONS_DIR"] = str(self.deepspeed / "extensions")
         path = f"{self.venv}/bin:{os.environ['PATH']}"
         words = ("--nproc_per_node", "2", "--master_port", "29563", "-m", "llamafactory.launcher", str(file))
         command = (str(self.venv / "bin/torchrun"), *words)
         variables = {**os.environ, **own, "PATH": path, "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=900)
         assert done.returncode == 0, done.stderr
 
 
