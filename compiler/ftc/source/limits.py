@@ -46,27 +46,29 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
 
 
 class Inside(NamedTuple):
-    """The mappings of a document, how many nodes it has with those that aliases repeat, and what is beyond limits."""
+    """The mappings of a document, its size with what aliases repeat, and what is beyond limits."""
 
     mappings: list[yaml.MappingNode]
     nodes: int
+    letters: int
     beyond: Diagnostic | None = None
 
 
-def inside(root: yaml.Node, source: str, most: int = MAX_NODES) -> Inside:
-    """What is in a document, no further than the limits; one of a stream may have as many nodes as the others leave."""
+def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = MAX_BYTES) -> Inside:
+    """What is in a document, no further than the limits; one of a stream may have as much as the others leave."""
     found: list[yaml.MappingNode] = []
     stack = [(root, 1)]
-    seen = 0
+    seen = length = 0
     while stack:
         node, depth = stack.pop()
         seen += 1
-        if seen > min(most, MAX_NODES) or depth > MAX_DEPTH:
+        length += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if seen > min(most, MAX_NODES) or length > letters or depth > MAX_DEPTH:
             beyond = problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
-            return Inside(found, seen, beyond)
+            return Inside(found, seen, length, beyond)
         if isinstance(node, yaml.MappingNode):
             found.append(node)
             stack += [(child, depth + 1) for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             stack += [(child, depth + 1) for child in node.value]
-    return Inside(found, seen)
+    return Inside(found, seen, length)
