@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANY = 4000
-SECONDS = 10  # of the processor, for less than 120 KB; without limits the cheapest of these takes 20
+SECONDS = 10  # of the processor: a busy machine is not a hang
 JOB = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {template: {spec: {restartPolicy: Never, "
 
 
