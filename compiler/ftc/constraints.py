@@ -1,4 +1,4 @@
-"""What Kubernetes' own validation asks of a value, beyond the types of its OpenAPI documents.
+"""Constraints of Kubernetes' own validation on values, beyond the types of its OpenAPI documents.
 
 Source: Kubernetes, pkg/apis/core/validation and pkg/apis/batch/validation; runc, which takes absolute directories only.
 """
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 Json: TypeAlias = dict[str, Any]
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-# What a shell or a template puts in before the manifest is sent is no name yet.
+# A name may have a placeholder of a shell or a template that is filled in before the manifest is sent.
 _LATER = r"|.*[${].*"
 NAME: Json = {
     "type": "string",
@@ -22,7 +22,7 @@ LABEL: Json = {
     "type": "string",
     "maxLength": 63,
     "pattern": rf"^({_LABEL}{_LATER}|)$",
-    "description": "a name there has lower-case letters, digits and '-', with a letter or digit at both ends",
+    "description": "this name has lower-case letters, digits and '-', with a letter or digit at both ends",
 }
 _DIRECTORY: Json = {"type": "string", "pattern": r"^([/$]|[A-Za-z]:|$)", "description": "begin it with '/'"}
 # validatePathNoBacksteps
@@ -49,7 +49,7 @@ _FIELD: Json = {
     "description": "a field is metadata.name, status.podIP and the like",
 }
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
-# IsExtendedResourceName: with `requests.` before it, which it may not have itself, it is a qualified name.
+# IsExtendedResourceName: with `requests.` prepended, which it may not begin with, it is a qualified name.
 _EXTENDED = rf"(?!requests\.)(?=[^/]{{1,244}}/){_LABEL}(\.{_LABEL})*/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
 _RESOURCE: Json = {"pattern": rf"^({'|'.join(RESOURCES)}|hugepages-.+|{_EXTENDED}{_LATER})$"}
 # IsConfigMapKey
@@ -92,7 +92,7 @@ _WHOLE: dict[str, Json] = {
 
 
 def narrowed(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with the constraints on single values, which hold in a piece of an object too."""
+    """Add the constraints on single values, which hold in a fragment of an object too."""
     changed = {name: dict(node) for name, node in definitions.items()}
     for name, node in changed.items():
         added = {key: value for key, value in _PROPERTIES.get(_short(name), {}).items() if key in node["properties"]}
@@ -102,7 +102,7 @@ def narrowed(definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def constrained(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The definitions with these constraints, where a version of Kubernetes has what they are for."""
+    """Add these constraints, as far as the version of Kubernetes has what they apply to."""
     changed = {name: {**node, **_WHOLE.get(_short(name), {})} for name, node in narrowed(definitions).items()}
     resources = changed["io.k8s.api.core.v1.ResourceRequirements"]
     claims = changed["io.k8s.api.core.v1.VolumeResourceRequirements"]

@@ -1,4 +1,4 @@
-"""The schemas of what ftc writes, for the versions of a cluster."""
+"""The schemas of what ftc emits, for the versions of a cluster."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Schema:
-    """A schema that says quickly whether a value fits, and in jsonschema's words why it does not.
+    """A schema that validates fast, and explains errors in jsonschema's words.
 
-    jsonschema-rs takes a hundredth of jsonschema's time on a manifest, and a quarter to import.
+    jsonschema-rs takes a hundredth of jsonschema's time on a manifest, and a quarter of its time to import.
     """
 
     def __init__(self, schema: dict[str, Any]) -> None:
@@ -29,14 +29,14 @@ class Schema:
         """Whether the value fits."""
         try:
             return self._compiled.is_valid(value)
-        except ValueError:  # it knows keys that are texts in UTF-8 only
+        except ValueError:  # it accepts only keys that are strings in UTF-8
             return False
 
     def iter_errors(self, value: Any) -> Iterator[ValidationError]:
         """Why the value does not fit."""
         if self.is_valid(value):
             return
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s, for what is wrong only
+        from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s, only for an invalid value
 
         yield from Draft202012Validator(self.schema).iter_errors(value)
 
@@ -49,19 +49,19 @@ class Schema:
 
 @cache
 def kubernetes_versions() -> tuple[str, ...]:
-    """The minors of Kubernetes that there are schemas for, oldest first."""
+    """The minor versions of Kubernetes that have schemas, oldest first."""
     files = (directory("schemas") / "kubernetes").glob("*.schema.json")
     return tuple(sorted((file.name.removesuffix(".schema.json") for file in files), key=_number))
 
 
 def volcano_versions() -> tuple[str, ...]:
-    """The minors of Volcano that the schema knows, oldest first."""
+    """The minor versions of Volcano that the schema covers, oldest first."""
     return tuple(_volcano_layer()["x-volcano-kubernetes"])
 
 
 @cache
 def volcano_job(volcano: str, kubernetes: str) -> Schema:
-    """The schema of a Volcano Job; what is newer than `volcano` is dropped, so that it is refused."""
+    """The schema of a Volcano Job; fields newer than `volcano` are removed, so that they are refused."""
     layer = _pruned(_volcano_layer(), _number(volcano))
     base = _kubernetes(min(kubernetes, layer["x-volcano-kubernetes"][volcano], key=_number))
     return Schema({**layer, "$defs": {**base["$defs"], **layer["$defs"]}})
@@ -76,7 +76,7 @@ _OBJECTS = {
 
 @cache
 def kubernetes_object(kind: str, kubernetes: str) -> Schema:
-    """The schema of an object that Kubernetes itself knows."""
+    """The schema of a built-in object of Kubernetes."""
     return Schema({"$ref": f"#/$defs/{_OBJECTS[kind]}", "$defs": _kubernetes(kubernetes)["$defs"]})
 
 
@@ -86,7 +86,7 @@ _PIECES = (POD_TEMPLATE, "io.k8s.api.core.v1.PodSpec")
 
 @cache
 def pod_fragment(volcano: str, kubernetes: str) -> Schema:
-    """The schema of a piece of the pod template inside a Volcano Job; what a whole one needs is not asked for."""
+    """The schema of a fragment of the pod template in a Volcano Job; no field is required."""
     defs = narrowed(volcano_job(volcano, kubernetes).schema["$defs"])
     pieces = {name: {key: value for key, value in defs[name].items() if key != "required"} for name in _PIECES}
     return Schema({"$ref": f"#/$defs/{POD_TEMPLATE}", "$defs": {**defs, **pieces}})
@@ -117,7 +117,7 @@ def _load(name: str) -> dict[str, Any]:
 
 
 def _pruned(node: Any, target: tuple[int, ...]) -> Any:
-    """Without the members that `x-volcano-since` says are newer than the target."""
+    """Remove the members that are newer than the target according to `x-volcano-since`."""
     if isinstance(node, dict):
         return {key: _pruned(value, target) for key, value in node.items() if _is_there(value, target)}
     if isinstance(node, list):

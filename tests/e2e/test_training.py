@@ -1,4 +1,4 @@
-"""What ftc emits trains, merges and pushes a real model with the real trainer."""
+"""Emitted jobs train, merge and push a real model with the real trainer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# To fit a CPU: short texts, few steps, no workers.
+# Short texts, few steps and no workers, for a CPU.
 SMALL = (
     "hardware=cpu",
     "train.cutoff_len=128",
@@ -75,7 +75,7 @@ def losses(directory: Path) -> list[float]:
 
 
 def worlds(job: VolcanoJob) -> set[tuple[int, int]]:
-    """The rank and the size of the world of each process, in the trainer's own words."""
+    """The rank and the world size of each process, as the trainer logs them."""
     said = re.findall(r"Process rank: (\d+), world size: (\d+)", job.log)
     return {(int(rank), int(size)) for rank, size in said}
 
@@ -212,7 +212,7 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
 
 
 @pytest.mark.slow  # two trainings; a cache that is filled and a branch for each run are tested without
-def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
+def test_a_second_submit_trains_again_downloads_nothing_and_pushes_another_branch(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     manifest = compile_manifest(*sources, *publish_to(git_server, "org/twice"), *ALONE)
@@ -225,9 +225,7 @@ def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_i
     assert len(git_server.branches("org/twice")) == 2
 
 
-def test_a_job_that_is_created_again_under_its_fixed_name_is_another_run(
-    model_source: tuple[str, ...], cluster: Cluster
-) -> None:
+def test_a_recreated_job_with_a_fixed_name_is_another_run(model_source: tuple[str, ...], cluster: Cluster) -> None:
     manifest = compile_manifest(*model_source, *PROGRAM, "naming=fixed", "name=nightly")
     first, second = run(cluster, manifest), run(cluster, manifest)
     assert first.succeeded, first.log
@@ -267,7 +265,7 @@ def test_a_password_that_the_server_refuses_ends_the_job_in_seconds(sources: tup
     job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(SOON)
     assert not job.succeeded
     assert [pod.status for pod in job.pods] == [1]
-    assert "ftc: the server refuses the user name or the token of the Secret" in job.log
+    assert "ftc: the server rejects the user name or the token of the Secret" in job.log
 
 
 def test_the_script_trains_on_the_machine_at_hand(
@@ -295,7 +293,7 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     job.pods[0].terminate()
     assert job.pods[0].status == 143  # not 137: the grace period was long enough
     assert worlds(job) == {(0, 2), (1, 2)}
-    assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
+    assert "ftc: error: train: stopped by a signal; a restart of the job continues from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
 
 

@@ -1,4 +1,4 @@
-"""Ten thousand ways to be wrong: conf files and composed values, changed at random, are compiled or refused."""
+"""Thousands of random changes of conf files and composed values: each compiles or is refused."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = ROOT / "conf"
-FILES = sorted(CONF.glob("*/*.yaml"))  # but not what an option reads by itself, below conf/pins
+FILES = sorted(CONF.glob("*/*.yaml"))  # without conf/pins, which options read themselves
 NEEDS = {"launcher/command": COMMAND[1:], "publish/git": ("publish.url=https://a.example/b",)}
-SECONDS = 5  # of the processor's time: a busy machine is not a hang
+SECONDS = 5  # CPU time: a busy machine is not a hang
 ANY = settings(suppress_health_check=list(HealthCheck), database=None)
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
 def told(state: State) -> str:
-    """What the user reads; it must name a code, and hide what a terminal would obey."""
+    """The output for the user, which must name a code and escape what a terminal would interpret."""
     text = render(state.diagnostics)
     assert not has_errors(state.diagnostics) or "error[FTC" in text
     assert "\x1b" not in text
@@ -125,6 +125,6 @@ def passed(seed: int, changes: int) -> None:
     assert time.process_time() - began < SECONDS
 
 
-def test_the_files_that_are_changed_are_all_of_conf() -> None:
+def test_all_files_of_conf_are_changed() -> None:
     assert len(FILES) > 80
     assert {file.parent.name for file in FILES} == {path.name for path in CONF.iterdir() if path.is_dir()} - {"pins"}

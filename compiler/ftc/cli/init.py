@@ -15,7 +15,7 @@ from ftc.resources import directory
 _RUN = "my-run"
 _REQUIREMENTS = "requirements.txt"
 _WROTE = "wrote"
-# Where each file goes, and its template.
+# The place of each file, and its template.
 _FILES = {
     f"conf/{_RUN}.yaml": "my-run.yaml",
     f"golden/{_RUN}/case.yaml": "case.yaml",
@@ -31,10 +31,10 @@ _FILES = {
 @click.command("init")
 @click.argument("target", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 def command(target: Path) -> None:
-    """Start a repository of runs in DIR: a run of your own, its compiled manifest, and what checks it.
+    """Start a repository of runs in DIR: a run, its compiled manifest, and CI that checks it.
 
-    It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README. A file
-    that is there already is left as it is.
+    It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README.
+    Existing files are left unchanged.
 
     \b
       ftc init runs && cd runs
@@ -46,7 +46,7 @@ def command(target: Path) -> None:
         say(f"{what} {target / name}")
     _compile(target)
     if required.lacks and done[_REQUIREMENTS] == _WROTE:
-        say(f"ftc: say in {target / _REQUIREMENTS} where CI gets ftc: here it {required.lacks}", err=True)
+        say(f"ftc: edit {target / _REQUIREMENTS} so that CI can install ftc: this one {required.lacks}", err=True)
 
 
 def _contents() -> dict[str, str]:
@@ -61,7 +61,7 @@ def _contents() -> dict[str, str]:
 
 
 def _write(file: Path, text: str) -> str:
-    """Write a file that is not there; say what was done."""
+    """Write a file unless it exists; return what was done."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("x", encoding="utf-8", newline="\n") as new:
@@ -72,7 +72,7 @@ def _write(file: Path, text: str) -> str:
 
 
 def _compile(target: Path) -> None:
-    """Compile the case, where nothing has been compiled of it."""
+    """Compile the case, unless it has been compiled before."""
     from ftc.golden.compare import compare  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
     from ftc.golden.update import update  # noqa: PLC0415 - the same
 

@@ -1,4 +1,4 @@
-"""Where the ftc that runs was installed from, as a file of requirements says it.
+"""The source that the running ftc was installed from, as a line of requirements.txt.
 
 Source: PEP 610, direct_url.json.
 """
@@ -13,19 +13,19 @@ import msgspec
 
 import ftc
 
-_ABOVE = "# Where CI gets ftc. A name alone is not enough: on an index it may be another program's.\n"
-# No pip installs this, and the error shows what to do.
+_ABOVE = "# Where CI installs ftc from. The name alone is not enough: on an index it may belong to another program.\n"
+# pip cannot install this, and its error shows what to do.
 _NOWHERE = "file:///say-in-requirements.txt-where-ftc-comes-from"
 _FORMS = f"""\
 #   ftc @ git+https://git.example.com/team/ftc@<commit>
 #   ftc @ https://packages.example.com/ftc-{ftc.__version__}-py3-none-any.whl#sha256=<digest>
-# or, from an index that is yours:
+# or, from your own index:
 #   --index-url https://packages.example.com/simple
 #   ftc=={ftc.__version__}
 """
 
 
-_HERE = "came from a file or directory of one machine"
+_HERE = "was installed from a local file or directory"
 
 
 class _Git(msgspec.Struct):
@@ -45,23 +45,23 @@ class _Origin(msgspec.Struct):
 
 
 class Requirements(NamedTuple):
-    """The file; `lacks` says why it names no place yet."""
+    """The requirements file; `lacks` says why it names no source yet."""
 
     text: str
     lacks: str = ""
 
 
 def requirements() -> Requirements:
-    """The place that ftc was installed from, if others can install from there; else a line that no pip installs."""
+    """Name the source that ftc was installed from, if others can use it; else a line that pip cannot install."""
     origin = _origin()
     if isinstance(origin, _Origin):
         return Requirements(f"{_ABOVE}ftc @ {_place(origin)}\n")
-    say = f"# Here it {origin}. Put in the place of the last line one such as\n"
+    say = f"# This one {origin}. Replace the last line by one such as\n"
     return Requirements(f"{_ABOVE}{say}{_FORMS}ftc @ {_NOWHERE}\n", origin)
 
 
 def _origin() -> _Origin | str:
-    """Where the distribution of the running package comes from, or why others cannot install it from there."""
+    """The source of the running package's distribution, or why others cannot install it from there."""
     try:
         found = distribution("ftc")
     except PackageNotFoundError:
@@ -70,13 +70,13 @@ def _origin() -> _Origin | str:
         return _HERE
     direct = found.read_text("direct_url.json")
     if direct is None:
-        return "came from an index, and which one is not recorded"
+        return "was installed from an index, and pip does not record which"
     origin = msgspec.json.decode(direct, type=_Origin)
     return _HERE if origin.url.startswith("file:") else origin
 
 
 def _place(origin: _Origin) -> str:
-    """A URL that pip installs from, with the commit or the digest that was installed."""
+    """A URL for pip, with the commit or the digest that was installed."""
     below = f"subdirectory={origin.subdirectory}" if origin.subdirectory else ""
     if origin.vcs_info:
         rest = f"#{below}" if below else ""

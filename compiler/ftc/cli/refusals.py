@@ -1,4 +1,4 @@
-"""What is refused in several runs, told once."""
+"""Report findings that several refused runs share, each once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
-    """Say each finding once, below the first run that has it and the number of the others."""
+    """Report each finding once, below its first run and the number of other runs."""
     if current().collects:
         current().add((one for found in refused.values() for one in found), {})
         return
@@ -30,6 +30,6 @@ def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
 
 
 def subject(names: Sequence[str]) -> str:
-    """Several runs by the first of them; a run without a name is the only one."""
+    """Name several runs by the first of them; a run without a name is the only one."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"case {names[0]}{more}" if names[0] else "the run"

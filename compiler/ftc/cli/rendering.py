@@ -1,4 +1,4 @@
-"""Diagnostics in the format that was asked for; loaded only when there is something to say."""
+"""Diagnostics in the requested format; loaded only if there is something to report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STYLES = {
     "help": {"fg": "green"},
     "gutter": {"fg": "blue"},
 }
-# More than the largest file that composition reads.
+# Larger than the largest file that composition reads.
 _MAX_BYTES = 2_000_000
 
 
@@ -36,7 +36,7 @@ def has_colour(stream: IO[str]) -> bool:
 def text(
     diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str], *, colour: bool, exit_code: int = 0
 ) -> str:
-    """The diagnostics in a format; `texts` has the sources that are no files."""
+    """Render the diagnostics in a format; `texts` holds the sources that are not files."""
     match kind:
         case "json":
             return render_json.render(diagnostics)
@@ -66,7 +66,7 @@ def _sources(texts: Mapping[str, str]) -> render_text.Lines:
 
 
 def _read(file: Path) -> str:
-    """The file, as far as it can be read: what cannot be shown must not hide what is said of it."""
+    """Read a file as far as possible: an unreadable source must not hide its findings."""
     try:
         with file.open("rb") as content:
             return content.read(_MAX_BYTES).decode("utf-8", "replace") if file.is_file() else ""

@@ -15,7 +15,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def unified(before: str, after: str, names: tuple[str, str]) -> str:
-    """The diff without its last line break, and without secrets."""
+    """Write the diff without its last line break, and without secrets."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
     colour = has_colour(sys.stdout)
     return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)

@@ -1,6 +1,6 @@
-"""How large data gets when its references are replaced, counted before they are.
+"""The size of data once its references are replaced, computed before they are replaced.
 
-`a: ${b}${b}` doubles b, in a text, a list or a mapping: thirty such lines would fill the memory.
+`a: ${b}${b}` doubles b, whether it is a string, a list or a mapping: thirty such lines would fill the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_DEPTH = 64
 
 
 class BeyondError(Exception):
-    """A reference brings too much, or leads over too many others."""
+    """References expand to too much data, or form too long a chain."""
 
     def __init__(self, path: KeyPath, reason: str) -> None:
         super().__init__(reason)
@@ -26,7 +26,7 @@ class BeyondError(Exception):
 
 
 def measure(data: Any) -> None:
-    """Raise BeyondError at the first reference that is too much; one that leads nowhere brings nothing."""
+    """Raise BeyondError at the first reference that exceeds a limit; an unresolvable reference has size 0."""
     _Extent(data).add(data, ())
 
 
@@ -37,7 +37,7 @@ class _Extent:
         self._brought = 0
 
     def add(self, value: Any, path: KeyPath) -> None:
-        """Count what the references in a value bring."""
+        """Add the size of the references in a value."""
         for key, inner in _children(value):
             self.add(inner, (*path, key))
         if isinstance(value, str) and "${" in value:
@@ -45,11 +45,11 @@ class _Extent:
             self._hold(self._brought, path)
 
     def _size(self, value: Any, path: KeyPath, hops: int, depth: int) -> int:
-        """The size of a value with its references replaced; a circle, which composition reports, brings nothing."""
+        """The size of a value with its references replaced; a cycle, which composition reports, has size 0."""
         if hops > MAX_HOPS:
-            raise BeyondError(path, f"refers on and on, over more than {MAX_HOPS} references")
+            raise BeyondError(path, f"follows a chain of more than {MAX_HOPS} references")
         if depth > MAX_DEPTH:
-            raise BeyondError(path, f"is nested deeper than {MAX_DEPTH} levels by references")
+            raise BeyondError(path, f"is nested deeper than {MAX_DEPTH} levels once its references are replaced")
         if path not in self._known:
             self._known[path] = 0
             size = VALUE + (len(value) if isinstance(value, str) else 0)
@@ -75,7 +75,7 @@ class _Extent:
         return value, here
 
     def _followed(self, value: Any, path: KeyPath, hops: int) -> tuple[Any, KeyPath]:
-        """The mapping or list that a value is, or that it refers to."""
+        """Return the mapping or list that a value is or refers to."""
         while isinstance(value, str) and (targets := referred(value, path)):
             hops += 1
             there = self._find(targets[0], hops) if hops <= MAX_HOPS else None
@@ -86,7 +86,7 @@ class _Extent:
 
     def _hold(self, size: int, path: KeyPath) -> None:
         if size > MAX_BROUGHT:
-            raise BeyondError(path, f"brings more than {MAX_BROUGHT} letters (ten for each value) by references")
+            raise BeyondError(path, f"expands to more than {MAX_BROUGHT} characters (each value counts as ten)")
 
 
 def _children(value: Any) -> list[tuple[str | int, Any]]:

@@ -1,4 +1,4 @@
-"""The overrides of the command line: which can be applied, and what each means."""
+"""Parse the overrides of the command line: which can be applied, and what each means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """An override as it was read: what can be applied, or what is wrong with it."""
+    """A parsed override: one that can be applied, or the problem with it."""
 
     override: Override | None = None
     is_value: bool = False
@@ -36,7 +36,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]) -> Parsed:
-    """Read an override; one that sets a key means `++key=value`: the schema alone says which keys there are."""
+    """Read an override; one that sets a key means `++key=value`: only the schema decides which keys exist."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
     override, malformed = read(text)
@@ -50,9 +50,9 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
 
 
 def read(text: str) -> tuple[Override | None, Diagnostic | None]:
-    """An override as Hydra's grammar has it, or what is wrong with it."""
+    """Parse an override with Hydra's grammar; return it, or the problem with it."""
     if wrong := beyond(text):
-        return None, problem(TOO_LARGE, wrong, text, "give a long value in a file")
+        return None, problem(TOO_LARGE, wrong, text, "put a long value in a file")
     try:
         return _parser().parse_override(text), None
     except HydraException as error:
@@ -62,23 +62,23 @@ def read(text: str) -> tuple[Override | None, Diagnostic | None]:
 @cache
 def _parser() -> OverridesParser:
     parser = OverridesParser.create()
-    del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
+    del parser.functions.functions["shuffle"]  # the same overrides must give the same bytes
     return parser
 
 
 def _how_to_write(text: str) -> str:
-    """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
+    """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
         return "write group=option or key=value"
     quoted = value.replace("'", "\\'")
-    return f"quote the value: {key}='{quoted}', and all of it once more for the shell (group=option or key=value)"
+    return f"quote the value, {key}='{quoted}', and the whole override for the shell (group=option or key=value)"
 
 
 def is_value(override: Override, repository: Repository) -> bool:
-    """Whether an override sets a key, and does not choose an option of a group."""
+    """Whether an override sets a key rather than choosing an option of a group."""
     return not override.is_delete() and (
         isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
     )
@@ -86,16 +86,16 @@ def is_value(override: Override, repository: Repository) -> bool:
 
 def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
     if not override.key_or_group:
-        return problem(NOT_AN_OVERRIDE, "has no key", text, "write group=option or key=value")
+        return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
     if override.is_sweep_override():
         return problem(
             CHOICE,
-            "gives several values, and one job has one",
+            "gives several values, but a job takes one",
             text,
-            "give one; a comma inside a text is quoted: key='a,b'",
+            "give one value; quote a comma inside a string: key='a,b'",
         )
     if odd := _odd_key(override.value()):
-        return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a text", text, "give it in a file, in quotes")
+        return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a string", text, "put it in a file, in quotes")
     found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
@@ -103,7 +103,7 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
 
 
 def _odd_key(value: Any) -> str:
-    """A key that Hydra reads as a number or the like, which no mapping of the spec has."""
+    """Find a key that Hydra reads as a number or the like; the spec has only string keys."""
     if isinstance(value, list):
         return next(filter(None, map(_odd_key, value)), "")
     if not isinstance(value, dict):
@@ -119,9 +119,8 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        return problem(
-            CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options, _listing(group))
-        )
+        help_ = did_you_mean(choice, options, _listing(group))
+        return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
@@ -135,20 +134,20 @@ def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], boo
     override.type = OverrideType.FORCE_ADD
     value, path = override.value(), key_path(override.key_or_group)
     if isinstance(value, list | dict) or (isinstance(value, int | float) and keeps_text(path)):
-        written = _written(text.partition("=")[2])
+        written = _written(text.partition("=")[2].strip())
         override._value = _where_wanted(value, written, path, keeps_text)  # noqa: SLF001 - Hydra offers no setter
     return override
 
 
 class _AsWritten(HydraOverrideVisitor):
-    """A value whose numbers and booleans are the letters that the user wrote."""
+    """A visitor that keeps numbers and booleans as the user wrote them."""
 
     def visitPrimitive(self, ctx: OverrideParser.PrimitiveContext) -> Any:  # noqa: N802 - ANTLR's name
         value = super().visitPrimitive(ctx)
         return ctx.getText() if isinstance(value, int | float) else value
 
     def visitFunction(self, ctx: OverrideParser.FunctionContext) -> Any:  # noqa: N802 - the same
-        """The result of a Hydra function is a value, not text: `int(1.5)`, `sort([10,9])`."""
+        """The result of a Hydra function is a value, not a string: `int(1.5)`, `sort([10,9])`."""
         return HydraOverrideVisitor(self.functions).visitFunction(ctx)
 
 
@@ -157,14 +156,14 @@ def _written(value: str) -> Any:
 
 
 def value_tree(value: str) -> Any:
-    """What Hydra's grammar makes of the letters of a value, each with its place in them."""
+    """Parse a value with Hydra's grammar; each node has its position in the value."""
     lexer = OverrideLexer(InputStream(value))
     lexer.mode(OverrideLexer.VALUE_MODE)
     return OverrideParser(CommonTokenStream(lexer)).value()  # type: ignore[no-untyped-call] # generated code
 
 
 def _where_wanted(value: Any, written: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
-    """The value, with what was written in the places where the schema wants a text."""
+    """Return the value, with the written form wherever the schema wants a string."""
     if isinstance(value, dict) and isinstance(written, dict):
         pairs = zip(value.items(), written.values(), strict=True)
         return {key: _where_wanted(inner, text, (*path, str(key)), keeps_text) for (key, inner), text in pairs}

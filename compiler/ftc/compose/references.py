@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:
-    """Every `${name:…}`: it could read the environment or the clock, and the same input must give the same bytes."""
+    """Report every `${name:…}`: it could read the environment or the clock, so the output would not be reproducible."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from resolver_problems(inner, (*path, str(key)), at)
@@ -34,12 +34,12 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
             message=wrong,
             path=path,
             position=at(path),
-            help="write ${key.path}, or the value itself; a text with ${ in it is written \\${",
+            help="write ${key.path}, or the value itself; write \\${ for a literal ${",
         )
 
 
 def without_resolvers(value: Any) -> Any:
-    """The value with nothing in the place of what calls a resolver, so that none is ever called."""
+    """Remove every value that calls a resolver, so that none is ever called."""
     if isinstance(value, dict):
         return {key: without_resolvers(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -47,12 +47,12 @@ def without_resolvers(value: Any) -> Any:
     return None if isinstance(value, str) and _wrong(value) else value
 
 
-# More in one text than anyone writes; the parser recurses.
+# More than anyone writes in one string; the parser recurses.
 _MAX_REFERENCES = 64
 
 
 def _wrong(text: str) -> str:
-    """Report what is not a plain reference in a text; empty if all references are plain."""
+    """Report what is not a plain reference in a string; empty if all references are plain."""
     if "${" not in text or is_plain(text):
         return ""
     if text.count("${") > _MAX_REFERENCES:
@@ -62,14 +62,14 @@ def _wrong(text: str) -> str:
     except OmegaConfBaseException:
         tree = None
     if tree is None or _has(tree, OmegaConfGrammarParser.InterpolationResolverContext):
-        return f"'{text}' calls a resolver, and only references to keys are allowed"
+        return f"'{text}' calls a resolver; only references to keys are allowed"
     if _has(tree, OmegaConfGrammarParser.InterpolationNodeContext, 2):
-        return f"'{text}' has a reference inside a reference, and only references to keys are allowed"
+        return f"'{text}' has a reference inside a reference; only references to keys are allowed"
     return ""
 
 
 def _has(tree: Any, kind: type, levels: int = 1) -> bool:
-    """Whether a tree has a node of a kind, inside so many of them."""
+    """Whether a tree nests nodes of a kind at least `levels` deep."""
     levels -= isinstance(tree, kind)
     return levels == 0 or any(_has(child, kind, levels) for child in getattr(tree, "children", None) or ())
 
@@ -78,7 +78,7 @@ _REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{(?P<dots>\.*)(?P<key>[^${}:]+)\}")
 
 
 def referred(text: str, path: KeyPath) -> list[KeyPath]:
-    """The keys that a value at `path` refers to; one dot is the mapping that the value stands in, two its parent."""
+    """The keys that a value at `path` refers to; one dot means the mapping that contains the value, two its parent."""
     return [
         (*(path[: -len(found["dots"])] if found["dots"] else ()), *key_path(found["key"]))
         for found in _REFERENCE.finditer(text)
@@ -86,7 +86,7 @@ def referred(text: str, path: KeyPath) -> list[KeyPath]:
 
 
 def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagnostic]:
-    """Every value that is still `???`."""
+    """Report every value that is still `???`."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from missing(inner, (*path, key), composed)
@@ -96,7 +96,7 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
     elif value == MISSING:
         yield Diagnostic(
             code=NO_VALUE,
-            message="has no value yet",
+            message="needs a value",
             path=path,
             position=composed.position(path),
             help=f"set {dotted(path)}=…",

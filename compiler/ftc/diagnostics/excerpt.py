@@ -1,4 +1,4 @@
-"""The line that a diagnostic speaks of, with a caret under the place."""
+"""The source line of a diagnostic, with carets under the place."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 WIDTH = 100
 _BEFORE = 40
 _MORE = Cell("…", 1)
-# Where YAML begins a new line.
+# The line breaks of YAML.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-# A key or a value, in its quotes if it has any.
+# A key or a value, with its quotes if it has any.
 _WORD = re.compile(r""" "[^"]*" | '[^']*' | [^\s:=,{}\[\]]+ """, re.VERBOSE)
-# No text of a configuration has it; it marks a place while secrets before it become shorter.
+# No configuration contains this character; it marks the column while the secrets before it are shortened.
 _MARK = "\ue000"
 
 
 class Excerpt(NamedTuple):
-    """A line, at most `WIDTH` columns wide, and what stands under it."""
+    """A line, at most `WIDTH` columns wide, and the carets under it."""
 
     line: str
     carets: str
@@ -39,12 +39,12 @@ class _Span(NamedTuple):
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines as YAML counts them."""
+    """Split a text into the lines that YAML counts."""
     return _BREAK.split(text.removeprefix("\ufeff")) if text else []
 
 
 def of_file(position: Position, path: KeyPath, lines: Sequence[str]) -> Excerpt | None:
-    """The line of a file, if it is there."""
+    """Excerpt the line of a file, if it exists."""
     if not 0 < position.line <= len(lines):
         return None
     line, before = lines[position.line - 1], lines[position.line - 2] if position.line > 1 else ""
@@ -56,7 +56,7 @@ def of_file(position: Position, path: KeyPath, lines: Sequence[str]) -> Excerpt 
 
 
 def of_override(position: Position, path: KeyPath, *, at_key: bool) -> Excerpt:
-    """An override with the caret under its value, or under the key that the finding means."""
+    """Excerpt an override, with carets under its value, or under the key if the finding is about the key."""
     text = position.source
     key, equals, value = text.partition("=")
     parts = [found.span() for found in re.finditer(r"[^.\[\]+~]+", key)]
@@ -68,7 +68,7 @@ def of_override(position: Position, path: KeyPath, *, at_key: bool) -> Excerpt:
 
 
 def _inside(value: str, path: KeyPath) -> re.Match[str] | None:
-    """The key of a mapping in an override, where it stands there once."""
+    """Find the key of a mapping in an override, if it occurs there once."""
     for part in reversed(path):
         found = list(re.finditer(rf"(?<![\w.-]){re.escape(part)}(?=\s*:)", value)) if isinstance(part, str) else []
         if found:
@@ -77,7 +77,7 @@ def _inside(value: str, path: KeyPath) -> re.Match[str] | None:
 
 
 def _without_secrets(line: str, column: int, before: str, path: KeyPath) -> tuple[str, int]:
-    """The line as it may be shown, and the column in it."""
+    """Redact the line, and return the column of the same place in it."""
     of_name = names_a_secret(_item(before).removeprefix("name:").strip(" '\""))
     if of_name:
         line = _ITEM.sub(_starred, line)
@@ -102,7 +102,7 @@ def _item(line: str) -> str:
 
 
 def _excerpt(span: _Span) -> Excerpt:
-    """What fits of a line, around the caret."""
+    """Cut a line to the part around the carets."""
     everything = cells(span.text)
     start, end = span.start, max(span.end, span.start + 1)
     if _width(everything) > WIDTH:

@@ -1,4 +1,4 @@
-"""Findings that another one explains, which nobody needs to be told."""
+"""Leave out findings that another finding explains."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _MISSING = (codes.UNRESOLVED, codes.NO_VALUE, codes.REQUIRED, codes.NO_OPTIONS)
 
 
 def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    """The findings that stand for themselves.
+    """Return the findings that no other finding explains.
 
-    A key that does not exist explains all below it; a file that cannot be read, or a value that calls a resolver, every
-    key that is missing and every reference that leads nowhere.
+    An unknown key explains all findings below it. A file that cannot be read, or a value that calls a resolver,
+    explains every missing key and every unresolved reference.
     """
     found = {d.code for d in diagnostics}
     if codes.NO_OPTIONS in found:
         diagnostics = tuple(d for d in diagnostics if d.code != codes.REQUIRED)
     unknown = [d.path for d in diagnostics if d.code == codes.UNKNOWN_KEY]
     called = {d.position for d in diagnostics if d.code == codes.RESOLVER}
-    told = {d.path for d in diagnostics} - {()}
-    kept = tuple(d for d in diagnostics if d.follows_from not in told and not _is_below(d.path, unknown))
+    reported = {d.path for d in diagnostics} - {()}
+    kept = tuple(d for d in diagnostics if d.follows_from not in reported and not _is_below(d.path, unknown))
     kept = tuple(d for d in kept if d.code == codes.RESOLVER or d.position not in called)
     explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER} else ()
     return tuple(d for d in kept if d.code not in explained)

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Lines: TypeAlias = Callable[[str], Sequence[str]]
-"""The lines of a source that a position names; none where it cannot be read."""
+"""The lines of the source that a position names; empty if it cannot be read."""
 Paint: TypeAlias = Callable[[str, str], str]
-"""A text in the colour of a severity, or of `gutter` or `help`."""
-# An override that is longer is cut in the first line; the excerpt shows the part that matters.
+"""Colour a text for a severity, or for `gutter` or `help`."""
+# A longer override is cut in the first line; the excerpt shows the part that matters.
 _LONGEST = 200
 
 
 def render(diagnostics: Iterable[Diagnostic], lines: Lines = lambda _: (), paint: Paint = lambda text, _: text) -> str:
-    """One finding after the other: what is wrong, the line where it is, what else has a part in it, what to do."""
+    """Write each finding: the problem, its source line, related keys, and help."""
     return "".join(f"{inert(line)}\n" for diagnostic in shown(diagnostics) for line in _lines(diagnostic, lines, paint))
 
 

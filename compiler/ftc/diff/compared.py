@@ -1,4 +1,4 @@
-"""What two sides have in common, and what is not compared: no report may say more than was looked at."""
+"""Compare only what two sides share, and list the rest, so that no report claims more than was checked."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SHORT = 5
 
 
 def why_not(before: Mapping[str, Run], after: Mapping[str, Run]) -> str:
-    """Why nothing can be compared: a side is empty, or has nothing of a kind that the other has. Empty if it can."""
+    """Why nothing can be compared: a side is empty, or the sides share no kind. Empty if it can."""
     old, new = _all(before), _all(after)
     empty = [side for side, some in (("before", old), ("after", new)) if not some]
     if empty:
-        return f"nothing is compared: {' and '.join(empty)} has no object and no file that ftc compares"
+        return f"nothing is compared: {' and '.join(empty)} contains nothing that ftc compares"
     if any(_kinds(before[name].things) & _kinds(after[name].things) for name in before.keys() & after.keys()):
         return ""
     return f"nothing is compared: before has only {_listed(old)}; after has only {_listed(new)}"
 
 
 def remarks(before: Mapping[str, Run], after: Mapping[str, Run]) -> list[str]:
-    """What a reader must know about the objects of each side."""
+    """Remarks on the objects of each side."""
     return [
-        f"{side} has {PurePath(name) / one} more than once, and a cluster keeps one object of a name"
+        f"{side} has {PurePath(name) / one} more than once, but a cluster keeps one object per name"
         for side, runs in (("before", before), ("after", after))
         for name, run in runs.items()
         for one in duplicates(run.things)
@@ -40,7 +40,7 @@ def remarks(before: Mapping[str, Run], after: Mapping[str, Run]) -> list[str]:
 
 
 def left_out(before: Mapping[str, Run], after: Mapping[str, Run]) -> list[str]:
-    """The files that differ and are not compared: specs, whose effects are, and lists of the other files."""
+    """The files that differ but are not compared: specs, whose effects are, and lists of the other files."""
     return sorted(
         str(PurePath(name) / file)
         for name in before.keys() & after.keys()

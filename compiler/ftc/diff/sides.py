@@ -1,4 +1,4 @@
-"""What is compared: compiled overrides, compiled cases, directories and files."""
+"""The sides of a comparison: compiled overrides, compiled cases, directories and files."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
 
 _ENDINGS = (".yaml", ".yml", ".json")
-# A matrix lists its directories in the last.
+# The last one lists the directories of a matrix.
 _NOT_COMPILED = (cases.FILE, record.FILE, "index.json")
 
 
 def of_state(state: State) -> Run:
-    """A compile that was not refused."""
+    """The run of a compile without errors."""
     files = {artifact.name: artifact.text for artifact in state.artifacts()}
     return Run(files, state.request.targets, lambda: state)
 
 
 def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
-    """Every combination of every case, by its place in golden/; and what is wrong with those that have none."""
+    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
     found: dict[str, Run] = {}
     refused = cases.misplaced(golden)
     conf = conf_of(config_dirs)
@@ -46,9 +46,9 @@ def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run
 
 
 def as_kept(golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str) -> dict[str, Run]:
-    """The runs with the files that ftc has written into golden/, which are what goes to the cluster.
+    """Replace the files of runs by those that ftc wrote into golden/, which are what goes to the cluster.
 
-    Of the others, which this ftc does not compile, those that have such files. `place` is what messages call golden/.
+    The `others`, which this ftc does not compile, are added if they have such files. Messages call golden/ `place`.
     """
     kept = {name: _kept(golden / name) for name in (*runs, *others)}
     return {
@@ -65,7 +65,7 @@ def _kept(directory: Path) -> dict[str, str]:
 
 
 def of_path(path: Path) -> dict[str, Run]:
-    """A file as it is; a directory with all below it, one run a directory, by its place.
+    """Read a file as one run; a directory, with everything below it, as one run per directory, by its place.
 
     A pipe, such as the shell's `<(kubectl get …)`, is a manifest.
     """
@@ -77,13 +77,13 @@ def of_path(path: Path) -> dict[str, Run]:
 
 
 def ignored(path: Path) -> list[str]:
-    """The files of a directory that are not compared: ftc does not write files of their names, and knows no format."""
+    """The files of a directory that are not compared, because ftc does not write files with such names."""
     inside = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
     return sorted(str(file) for file in inside if not _is_compiled(file) and file.name not in _NOT_COMPILED)
 
 
 def problems(one: dict[str, Run], other: dict[str, Run]) -> tuple[Diagnostic, ...]:
-    """What is malformed among the manifests that stand on one side only."""
+    """Malformed manifests that are on one side only."""
     texts = {
         str(PurePath(run.directory) / name): text
         for place, run in one.items()
@@ -101,7 +101,7 @@ def _of_directory(directory: Path) -> Run:
 
 
 def _spec(directory: Path) -> State | None:
-    """The spec that was written with the files, which is a config again."""
+    """Compose the spec that was written with the files, which is a valid config."""
     state = compile_job(Request((), (directory,), SPEC.removesuffix(".yaml"), ()))
     return state if state.spec else None
 
@@ -112,7 +112,7 @@ def _is_compiled(file: Path) -> bool:
 
 
 def _is_hidden(file: Path) -> bool:
-    """Whether it is another program's, or what a killed compile has left."""
+    """Whether a file belongs to another program, or was left by a killed compile."""
     return any(part.startswith(".") for part in file.parts)
 
 

@@ -1,7 +1,7 @@
 """The JSON Schemas of conf files, for editors; `make schemas` writes them all.
 
-A file says a part of the spec: nothing is required in it, any value may be a reference, and there is a defaults list.
-Draft 7 is what every yaml-language-server reads.
+A file sets a part of the spec: no key is required, any value may be a reference, and there is a defaults list. Every
+yaml-language-server supports draft 7.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRIMARY = "config"
-# Each group, and the type and key that its files are the value of.
+# Each group, with the type and the key that its files describe.
 _GROUPS = {
     "build": ("Hardware", "build"),
     "source": ("Model", "source"),
@@ -30,7 +30,7 @@ _GROUPS = {
         )
     },
 }
-# The groups that stand below others, and where.
+# The groups that are nested in others, and where.
 _PLACES = {"source@model.source": "source", "source@dataset.source": "source", "build@hardware.build": "build"}
 _SEVERAL = ("source", "build")
 _LINE = 160
@@ -51,7 +51,7 @@ def make(name: str) -> dict[str, Any]:
     definitions = _definitions()
     owner, key = _GROUPS.get(name, ("", ""))
     top = _partial(spec_schema()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
-    top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores what stands beside a reference
+    top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores the siblings of a reference
     definitions |= _defaults(name)
     defaults = {"$ref": f"#/$defs/{offers.DEFAULTS}"}
     for target in set(_references(top)):
@@ -67,12 +67,12 @@ def make(name: str) -> dict[str, Any]:
 
 
 def text(name: str) -> str:
-    """The schema as a file holds it."""
+    """Write the schema as text."""
     return _written(make(name), 0) + "\n"
 
 
 def _written(value: Any, depth: int) -> str:
-    """JSON in which what fits on a line stands on one: a change of one argument is a line of a diff."""
+    """Write JSON with all that fits on one line, so that a change of one argument is a diff of one line."""
     line = json.dumps(value, sort_keys=True, ensure_ascii=False)
     if len(line) + depth <= _LINE or not isinstance(value, dict | list):
         return line
@@ -84,7 +84,7 @@ def _written(value: Any, depth: int) -> str:
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    """What a file of a group may extend, or a primary config choose."""
+    """The configs that a file of a group may extend, or the options that a primary config may choose."""
     if name != PRIMARY:
         below = {f"{override}/{group}@{group}": group for group in _SEVERAL for override in ("", "override ")}
         return offers.defaults(offers.options(name), below)
@@ -94,7 +94,7 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    """The types of the spec, and what the trainer takes where they leave it open."""
+    """The types of the spec, with the trainer's arguments where the types are open."""
     found = {key: _partial(one) for key, one in spec_schema()["$defs"].items()}
     for (owner, key), arguments in _ARGUMENTS.items():
         known = found[owner]["properties"]
@@ -103,7 +103,7 @@ def _definitions() -> dict[str, Any]:
 
 
 def _as_arguments(schema: Any, name: str) -> Any:
-    """The schema, with the arguments in the place of an object that may hold anything."""
+    """Replace an object that may hold anything by the arguments."""
     if isinstance(schema, list):
         return [_as_arguments(one, name) for one in schema]
     if not isinstance(schema, dict):
@@ -114,7 +114,7 @@ def _as_arguments(schema: Any, name: str) -> Any:
 
 
 def _partial(schema: Any) -> Any:
-    """The schema without what it requires, and with references in the place of values; conditions stay."""
+    """Make every key optional, and accept references as values; conditions are kept."""
     if isinstance(schema, list):
         return [_partial(item) for item in schema]
     if not isinstance(schema, dict):

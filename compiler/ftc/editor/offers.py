@@ -1,6 +1,6 @@
-"""What an editor may offer beside the types of the spec: options of groups, and arguments of the trainer.
+"""Completions of an editor in addition to the types of the spec: options of groups, and arguments of the trainer.
 
-It offers and does not judge names: a user's own options are as good, and other releases have other arguments.
+These are suggestions, not checks: a user may have other options, and other releases have other arguments.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def options(group: str) -> list[str]:
 
 
 def defaults(first: Iterable[str], keys: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The schema of a defaults list, DEFAULTS, and those that it refers to.
+    """The schema of a defaults list, DEFAULTS, and the schemas that it refers to.
 
-    `first` are configs that it may name, `keys` are what it may choose an option by, each with the group.
+    `first` are configs that it may name; `keys` are the ways to choose an option, each with its group.
     """
     groups = sorted(set(keys.values()))
     chosen = {
@@ -63,12 +63,12 @@ def _option(group: str) -> dict[str, Any]:
 
 
 def training() -> dict[str, Any]:
-    """The schema of a mapping of arguments of a training; those that ftc derives itself are left out."""
+    """The schema of a mapping of training arguments, without those that ftc derives itself."""
     return _arguments(name for name in _known("train") if name not in OWNED)
 
 
 def exporting() -> dict[str, Any]:
-    """The schema of a mapping of arguments of an export: its own, which are few of all that it reads."""
+    """The schema of a mapping of export arguments: only its own, which are a few of all that it reads."""
     return _arguments(name for name in _known("export") if name.startswith(_EXPORT) and name not in OWNED)
 
 
@@ -81,7 +81,7 @@ def _arguments(names: Iterable[str]) -> dict[str, Any]:
 
 
 def _argument(name: str) -> dict[str, Any]:
-    """What any of the releases takes, in the words of the last one that has it."""
+    """All that any release accepts, described as in the last release that has it."""
     known = [release.arguments(pair)["arguments"] for pair in release.pairs()]
     found = [arguments[name] for arguments in known if name in arguments]
     about = {"description": found[-1]["description"]}

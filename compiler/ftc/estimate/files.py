@@ -1,4 +1,4 @@
-"""Bytes of weights that a run downloads and writes, as far as the model's sizes say."""
+"""Bytes of weights that a run downloads and writes, if the model's sizes are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fetched(spec: JobSpec) -> int:
-    """The weights in 16 bits, where they are downloaded; 0 where nothing is known."""
+    """The bytes of downloaded weights at 16 bits; 0 if unknown."""
     model = spec.model
     if model is None or model.architecture is None or isinstance(model.source, OnVolume):
         return 0
@@ -20,7 +20,7 @@ def fetched(spec: JobSpec) -> int:
 
 
 def written(spec: JobSpec) -> int:
-    """The result of all weights, the merged copy and the one in fewer bits; an adapter is small."""
+    """The bytes of trained weights, the merged copy and the quantized copy; an adapter is negligible."""
     method = spec.method
     if not spec.trains or method is None or spec.model is None or spec.model.architecture is None:
         return 0

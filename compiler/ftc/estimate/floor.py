@@ -1,4 +1,4 @@
-"""The least that a device holds, where the estimate does not cover a method: the weights of the base model."""
+"""A lower bound for methods that the estimate does not cover: the weights of the base model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _ZERO_3 = 3
 
 
 def least(spec: JobSpec) -> int:
-    """Bytes of a device, 2 a parameter or those of its quantised bits; 0 where nothing can be said.
+    """Bytes per device: 2 per parameter, or its quantized bits; 0 if unknown.
 
-    KTransformers keeps experts on the host, and a device map spreads layers over the devices of a process.
+    It is unknown with KTransformers, which keeps experts on the host, and with a device map, which spreads layers over
+    the devices of a process.
     """
     arguments = chosen(spec)
     if not spec.trains or spec.model is None or spec.model.architecture is None:
@@ -32,7 +33,7 @@ def least(spec: JobSpec) -> int:
 
 
 def is_shared(spec: JobSpec) -> bool:
-    """Whether each process has a part of the weights."""
+    """Whether each process holds a shard of the weights."""
     engine = spec.engine
     if isinstance(engine, DeepSpeed):
         zero = deepspeed.config(engine)["zero_optimization"]

@@ -1,4 +1,4 @@
-"""What decides how much device memory a training needs."""
+"""The facts that decide how much device memory a training needs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ftc.spec.model import Architecture
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of a training: `tokens` at once, `accumulation` times before the optimizer's step.
+    """One process of a training: `tokens` per micro-batch, `accumulation` micro-batches per optimizer step.
 
-    `adapter_rank` is None where all weights are trained. `mixed` says that trained weights are in fp32 and computed
-    with in 16 bits (autocast); otherwise all is in 16 bits. `optimizer_bytes` are a trained parameter's,
-    `step_bytes` what the step needs beside them.
+    `adapter_rank` is None if all weights are trained. `mixed` means that trained weights are fp32 and computation uses
+    16 bits (autocast); otherwise everything is 16 bits. `optimizer_bytes` are the states per trained parameter,
+    `step_bytes` the additional bytes during the step.
     """
 
     architecture: Architecture
@@ -35,8 +35,8 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def casts(self) -> bool:
-        """Whether autocast stands between fp32 weights and 16-bit work; DeepSpeed and FSDP cast all weights at once.
+        """Whether autocast casts fp32 weights for each operation; DeepSpeed and FSDP cast all weights beforehand.
 
-        bitsandbytes' modules leave the casting of an adapter's input out (peft, tuners/lora/bnb.py).
+        bitsandbytes' modules do not cast an adapter's input (peft, tuners/lora/bnb.py).
         """
         return self.mixed and isinstance(self.engine, Ddp) and self.quantized_bits is None

@@ -1,4 +1,4 @@
-"""Which keys of the spec move what stands at a place of an artifact, found by changing each and looking."""
+"""Find the keys of the spec that change the value at a place of an artifact, by changing each key."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class Influence(NamedTuple):
-    """A key that moves something; `any_key` stands for any key (or item) that is added to it."""
+    """A key that changes a value; `any_key` means any key (or item) that is added to it."""
 
     path: KeyPath
     any_key: bool = False
 
 
 def influences(spec: JobSpec, target: Target, place: Place) -> tuple[Influence, ...]:
-    """At least these keys move what stands at a place, in the order of the spec.
+    """Find keys that change the value at a place, in the order of the spec; there may be more.
 
-    Keys that move it only together are not found, and a union's kind is left as it is.
+    Keys that change it only together are not found, and the kind of a union is not varied.
     """
     run = plan(spec)
     text = target.emit(run)
@@ -45,7 +45,7 @@ def influences(spec: JobSpec, target: Target, place: Place) -> tuple[Influence, 
         emitted = target.emit(other)
         return emitted != text and look(documents(emitted, other).get(place.document), where) != stands
 
-    # Most keys change nothing but the digest of the spec that a fixed name may end with: one of them tells for all.
+    # Most keys change only the digest of the spec in a fixed name: one of them is tried for all.
     by_name = moves(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x"))
 
     def matters(data: Json) -> bool:
@@ -74,5 +74,5 @@ def _is_there(data: Json, path: KeyPath) -> bool:
 
 
 def _name(place: Place) -> str:
-    """The last name of a path: a key of that name may move it where it is added."""
+    """The last name of a path: a key of that name, once added, may change the value."""
     return next((step for step in reversed(place.path) if isinstance(step, str)), "")

@@ -1,4 +1,4 @@
-"""Files of golden/ made equal to what their cases compile to."""
+"""Make the files of golden/ equal to what their cases compile to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ftc.output.write import SCRATCH, remove, write
 
 
 def update(golden: Path, comparison: Comparison) -> None:
-    """Write what differs, and the record of its directory; remove what is orphaned, and leave what is not ftc's.
+    """Write what differs, and the record of its directory; remove orphaned files, and keep those not written by ftc.
 
-    OSError says what the system refused.
+    Raises OSError if the system refuses.
     """
     for here, directories, _ in os.walk(golden):
         if SCRATCH in directories:  # an update was killed
@@ -29,16 +29,16 @@ def update(golden: Path, comparison: Comparison) -> None:
 
 
 def _write(directory: Path, findings: list[Finding], files: dict[str, str]) -> None:
-    """The record lists what was written before too, until all is done: what a killed update leaves is still ftc's."""
-    differing = [Artifact(one.file.name, one.should) for one in findings if one.should is not None]
-    orphaned = {one.file.name: one.stands for one in findings if one.kind is Kind.ORPHANED and one.stands is not None}
+    """List orphaned files in the record until all is done, so that a killed update leaves only recorded files."""
+    differing = [Artifact(one.file.name, one.expected) for one in findings if one.expected is not None]
+    orphaned = {one.file.name: one.actual for one in findings if one.kind is Kind.ORPHANED and one.actual is not None}
     both = Artifact(record.FILE, record.text({**orphaned, **files}))
     kept = Artifact(record.FILE, record.text(files))
     write(directory, [*(one for one in differing if one.name != record.FILE), kept], orphaned, both)
 
 
 def _remove(directory: Path, findings: list[Finding]) -> None:
-    """The record goes last, for the same reason."""
+    """Remove the record last, for the same reason."""
     for finding in findings:
         if finding.kind is Kind.ORPHANED and finding.file.name != record.FILE:
             finding.file.unlink()

@@ -1,4 +1,4 @@
-"""One writer in a directory at a time."""
+"""Allow one writer in a directory at a time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# One compile writes for milliseconds; only a matrix or a large golden/ takes longer than this.
+# A compile writes for milliseconds; only a matrix or a large golden/ takes longer than this.
 _SECONDS = 10.0
 _PAUSE = 0.05
-# What a file system says that cannot lock a directory, NFS for one. The writes are renames there as well.
+# Errors of a file system that cannot lock a directory, such as NFS. The writes are renames there as well.
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
 def only_writer(directory: Path) -> Iterator[None]:
-    """Make the directory if it is missing, and hold its lock; OSError says what the system refused.
+    """Create the directory if it is missing, and hold its lock; raises OSError if the system refuses.
 
     The lock is on the directory itself, so it leaves no file behind, and the kernel releases it if the process is
-    killed. BlockingIOError says that another process has held it all the time.
+    killed. Raises BlockingIOError if another process held the lock all the time.
     """
     directory.mkdir(parents=True, exist_ok=True)
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""Many directories below one, each put in its place whole."""
+"""Write many directories below one, each replaced as a whole."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
     from ftc.output.artifact import Artifact
 
-# One hidden directory holds what is not finished, and the list of what the run may write: the next one removes all that
-# a stopped one has left. The list's name ends in nothing that kubectl reads.
+# One hidden directory holds unfinished output and the list of what the run may write, so that the next run can remove
+# the leftovers of a stopped one. kubectl ignores the suffix of the list's name.
 UNFINISHED = ".ftc-unfinished"
 _RUNS = "runs"
 
 
 class ForeignError(Exception):
-    """A directory holds files that ftc has not written."""
+    """A directory holds files that ftc did not write."""
 
 
 class Tree:
     """The directories below `root`. `names` are the files that a compile may write, `lists` the one that names them.
 
-    OSError says what the system refused; ForeignError, before anything is changed, which directory is not all ftc's.
+    Raises OSError if the system refuses, and ForeignError, before anything is changed, for a directory with other
+    files.
     """
 
     def __init__(self, root: Path, names: Collection[str], lists: str) -> None:
@@ -47,9 +48,9 @@ class Tree:
             self._clear()
 
     def begin(self, directories: Collection[str]) -> set[str]:
-        """Keep a list of all that may be written or removed, with what a stopped run has left; returns it.
+        """Record all directories that may be written or removed, with those that a stopped run left; return them.
 
-        A name that leads elsewhere is none of them.
+        A name that leads elsewhere is ignored.
         """
         if self._work.is_symlink():
             self._work.unlink()
@@ -64,13 +65,13 @@ class Tree:
         return touched
 
     def _clear(self) -> None:
-        """Remove what is half made; the list stays, for the next run."""
+        """Remove unfinished output; the list stays for the next run."""
         for one in self._work.glob("*"):
             if one.name != _RUNS:
                 remove(one)
 
     def put(self, directory: str, artifacts: Sequence[Artifact]) -> None:
-        """Write a directory, in the place of the one that was there; one that is the same already stays."""
+        """Write a directory in place of the old one, unless both are equal."""
         place = self._root / directory
         texts = {artifact.name: artifact.text.encode() for artifact in artifacts}
         if self._is_there(directory) and _contents(place) == texts:
@@ -83,7 +84,7 @@ class Tree:
         made.rename(place)
 
     def drop(self, directory: str) -> bool:
-        """Remove a directory that a compile has written; whether it was there."""
+        """Remove a directory that a compile wrote; return whether it existed."""
         place = self._root / directory
         there = self._is_there(directory)
         if there:
@@ -92,16 +93,16 @@ class Tree:
         return there
 
     def file(self, name: str, text: str) -> None:
-        """Write a file beside the directories."""
+        """Write a file next to the directories."""
         self._replace(self._root / name, text)
 
     def _replace(self, file: Path, text: str) -> None:
         made = self._work / f"{file.name}.new"
         made.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(made, file)  # noqa: PTH105 - as atomic as it reads
+        os.replace(made, file)  # noqa: PTH105 - the atomic rename
 
     def _is_there(self, directory: str) -> bool:
-        """Whether a directory is there; one that is not all ftc's, or a link to one, is refused."""
+        """Whether a directory exists; a link, or a directory with files of others, raises ForeignError."""
         place = self._root / directory
         if place.is_symlink():
             raise ForeignError(f"{place} is a link")
@@ -109,7 +110,7 @@ class Tree:
             return False
         others = {file.name for file in place.iterdir()} - set(written_before(place / self._lists, self._names))
         if others:
-            raise ForeignError(f"{place} has files that ftc has not written ({', '.join(sorted(others))})")
+            raise ForeignError(f"{place} has files that ftc did not write ({', '.join(sorted(others))})")
         return True
 
 

@@ -1,4 +1,4 @@
-"""Emitted manifests against the schemas of what they are for; a finding here is a bug in ftc."""
+"""Check emitted manifests against their schemas; an error here is a bug in ftc."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class BugError(Exception):
-    """ftc made something that it should not have made."""
+    """ftc emitted something that it should not have."""
 
 
 def volcano(text: str, cluster: Cluster) -> None:
-    """Raise BugError where the text is no Volcano Job for the cluster's versions."""
+    """Raise BugError if the text is not a valid Volcano Job for the cluster's versions."""
     for manifest in documents(text):
         _hold("VolcanoJob", manifest, volcano_job(cluster.volcano, cluster.kubernetes))
 
 
 def batch(text: str, cluster: Cluster) -> None:
-    """Raise BugError where a document is no object of Kubernetes for the cluster's version."""
+    """Raise BugError if a document is not a valid Kubernetes object for the cluster's version."""
     for manifest in documents(text):
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
 
@@ -32,4 +32,4 @@ def batch(text: str, cluster: Cluster) -> None:
 def _hold(kind: str, manifest: Any, schema: Schema) -> None:
     found = [f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in schema.iter_errors(manifest)]
     if found:
-        raise BugError(f"the {kind} does not fit its schema: " + "; ".join(found))
+        raise BugError(f"the {kind} does not match its schema: " + "; ".join(found))

@@ -1,4 +1,4 @@
-"""Files in a directory, replaced whole."""
+"""Write files into a directory, each replaced as a whole."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ SCRATCH = ".ftc-new"
 
 
 def marked(text: str, names: Iterable[str]) -> str:
-    """A text whose first line lists the files that were written with it."""
+    """Add a first line that lists the files written with a text."""
     return f"{_MARK}{' '.join(names)}\n{text}"
 
 
 def also_marked(text: str, names: Iterable[str]) -> str:
-    """A marked text that lists more files."""
+    """Add files to the list of a marked text."""
     first, _, rest = text.partition("\n")
     return marked(rest, dict.fromkeys((*first.removeprefix(_MARK).split(), *names)))
 
 
 def written_before(file: Path, known: Iterable[str]) -> tuple[str, ...]:
-    """The files that the last compile wrote, as the marked file says; only names that a compile can write count."""
+    """The files that the last compile wrote, according to the marked file; only names that ftc can write count."""
     try:
         first = file.read_text(encoding="utf-8", errors="replace").partition("\n")[0]
     except OSError:
@@ -40,19 +40,19 @@ def written_before(file: Path, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def foreign(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str]) -> list[str]:
-    """Files in the way that the last compile has not written."""
+    """The files in the way that the last compile did not write."""
     return [a.name for a in artifacts if a.name not in before and os.path.lexists(directory / a.name)]
 
 
 def write(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str], journal: Artifact) -> list[str]:
-    """Write the artifacts; what was written `before` and is not made any more is deleted, and returned.
+    """Write the artifacts; delete and return the files written `before` that are no longer made.
 
-    All are written to a directory next to their places first, then renamed: a reader sees the old file or the new one,
-    and a link is replaced, not followed. OSError says what the system refused.
+    All are written to a scratch directory first, then renamed: a reader sees the old file or the new one, and a link is
+    replaced, not followed. Raises OSError if the system refuses.
 
     The journal has the name of one of the artifacts, the one that lists the others, and lists the files of both
-    compiles. It comes first and its artifact last, so that the next compile knows every file that a killed one may have
-    left. What is stale goes before anything new comes: there are never two manifests of one run.
+    compiles. It is written first and its artifact last, so that the next compile knows every file that a killed one may
+    have left. Stale files are removed before new ones appear: there are never two manifests of one run.
     """
     directory.mkdir(parents=True, exist_ok=True)
     names = [artifact.name for artifact in artifacts]
@@ -66,11 +66,11 @@ def write(directory: Path, artifacts: Sequence[Artifact], before: Iterable[str],
     try:
         for name, text in [("journal", journal.text), *((one.name, one.text) for one in artifacts)]:
             (scratch / name).write_text(text, encoding="utf-8", newline="\n")
-        os.replace(scratch / "journal", directory / journal.name)  # noqa: PTH105 - as atomic as it reads
+        os.replace(scratch / "journal", directory / journal.name)  # noqa: PTH105 - the atomic rename
         for name in stale:
             (directory / name).unlink()
         for name in sorted(names, key=journal.name.__eq__):
-            os.replace(scratch / name, directory / name)  # noqa: PTH105 - as atomic as it reads
+            os.replace(scratch / name, directory / name)  # noqa: PTH105 - the atomic rename
     finally:
         remove(scratch)
     return stale
@@ -81,7 +81,7 @@ def _is_file(place: Path) -> bool:
 
 
 def remove(place: Path) -> None:
-    """Remove what ftc has made, a directory with all that is in it; of a link only the link."""
+    """Remove what ftc made, a directory with its content; a link is removed, not followed."""
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place)
     else:

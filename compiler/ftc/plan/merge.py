@@ -1,4 +1,4 @@
-"""One PodTemplate laid over another, by the keys that Kubernetes merges lists with."""
+"""Merge two PodTemplate fragments; list items are matched by Kubernetes' merge keys."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ftc.spec.base import Json
 
-# List field: the keys that tell its items apart (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
-# tolerations and capabilities whole; here they add up, as those of a device, a network and a user should.
+# List field: the keys that identify its items (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
+# tolerations and capabilities as a whole; here they add up, because device, network and user each need theirs.
 MERGE_KEYS = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -26,15 +26,15 @@ MERGE_KEYS = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "items": ("path",),
 }
-# What the server takes an absent key of an item for (Kubernetes API: ContainerPort.protocol, Toleration.operator; an
-# empty text is none).
+# The server's defaults for these keys (Kubernetes API: ContainerPort.protocol, Toleration.operator); an empty string
+# counts as absent.
 _DEFAULTS = {"protocol": "TCP", "operator": "Equal", "value": "", "effect": "", "key": ""}
-# The lists of `capabilities`.
+# The fields of `capabilities`.
 _SETS = ("add", "drop")
 
 
 def merge(base: Json, overlay: Json) -> Json:
-    """`overlay` over `base`: mappings merge, keyed lists merge item by item, anything else is replaced."""
+    """Merge `overlay` into `base`: mappings and keyed lists merge recursively, anything else is replaced."""
     merged = dict(base)
     for key, value in overlay.items():
         merged[key] = _merged(key, merged[key], value) if key in merged else value
@@ -42,7 +42,7 @@ def merge(base: Json, overlay: Json) -> Json:
 
 
 def _merged(key: str, old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict) and key != "valueFrom":  # which holds one of several
+    if isinstance(old, dict) and isinstance(new, dict) and key != "valueFrom":  # a union
         return merge(old, new)
     if isinstance(old, list) and isinstance(new, list) and key in MERGE_KEYS:
         return _merge_items(MERGE_KEYS[key], old, new)
@@ -66,18 +66,18 @@ def _merge_items(keys: tuple[str, ...], old: list[Json], new: list[Json]) -> lis
 
 
 def identity(item: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
-    """What tells an item of a list from the others, with the server's defaults."""
+    """The identity of a list item, with the server's defaults filled in."""
     return tuple(item.get(key) or _DEFAULTS.get(key) for key in keys)
 
 
 def _without_source(old: Json, new: Json) -> Json:
-    """A variable or a volume has one source: another kind of source takes the place of the old one."""
+    """`old` without its source if `new` has another kind of source: a variable or a volume has exactly one."""
     if _SOURCES & new.keys() and not _SOURCES & new.keys() & old.keys():
         return {key: value for key, value in old.items() if key not in _SOURCES}
     return old
 
 
-# A variable's and a volume's, as the API names them.
+# The sources of EnvVar and Volume in the Kubernetes API.
 _SOURCES = frozenset(
     {"value", "valueFrom", "emptyDir", "persistentVolumeClaim", "hostPath", "nfs", "ephemeral", "configMap", "secret"}
     | {"downwardAPI", "projected", "csi", "cephfs", "iscsi", "fc", "rbd", "glusterfs", "flexVolume", "image", "local"}

@@ -1,4 +1,4 @@
-"""YAML read once: the data as OmegaConf or Kubernetes would read it, and the position of every key."""
+"""Read YAML once: the data as OmegaConf or Kubernetes would read it, and the position of every key."""
 
 from ftc.source.document import Document
 from ftc.source.limits import MAX_STREAM_BYTES

@@ -1,4 +1,4 @@
-"""What was read: the data of a file, and the position of every key."""
+"""A YAML document: its data, and the position of every key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One YAML file: its data, and its nodes, which know their positions."""
+    """One YAML file: its data, and its nodes with their positions."""
 
     source: str
     text: str
@@ -24,14 +24,14 @@ class Document(msgspec.Struct, frozen=True):
     root: yaml.Node | None
 
     def position(self, path: KeyPath) -> Position:
-        """The position of the key at `path`, or of the nearest parent that the file has."""
+        """The position of the key at `path`, or of its nearest parent in the file."""
         mark = self.root.start_mark if self.root else None
         for key, value in self._steps(path):
             mark = (key or value).start_mark
         return position_of(mark, self.source)
 
     def depth(self, path: KeyPath) -> int:
-        """How many steps of `path` the file has."""
+        """How many keys of `path` the file contains."""
         return sum(1 for _ in self._steps(path))
 
     def _steps(self, path: KeyPath) -> Iterator[tuple[yaml.Node | None, yaml.Node]]:

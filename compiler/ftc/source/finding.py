@@ -1,4 +1,4 @@
-"""A finding in a text that is not read yet, and its place."""
+"""Findings in text that is not parsed yet, and their positions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ftc.diagnostics.model import Diagnostic, Position
 
 
 def problem(message: str, position: Position, help_: str = "") -> Diagnostic:
-    """A finding in a text that cannot be read as it stands."""
+    """A finding in a text that cannot be parsed."""
     return Diagnostic(code=UNREADABLE, message=message, position=position, help=help_)
 
 
 def position_of(mark: Any, source: str) -> Position:
-    """The position of a node's mark, the first of the file without one."""
+    """The position of a node's mark; without a mark, the start of the file."""
     return Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
 
 

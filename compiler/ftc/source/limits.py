@@ -1,4 +1,4 @@
-"""How large and how deep a text may be; what is within the limits is safe to compose."""
+"""Limits on the size and depth of a text; within the limits it is safe to compose."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from ftc.source.finding import position_of, problem
 if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
 
-# A file larger or deeper than this is no configuration; the limits keep aliases ("YAML bombs") and nesting harmless.
+# No configuration is larger or deeper; the limits make aliases ("YAML bombs") and nesting harmless.
 MAX_BYTES = 1_000_000
 MAX_NODES = 100_000
 MAX_DEPTH = 64
-# A stream of manifests may be longer than a configuration; each of its documents may not be larger than one.
+# A stream of manifests may be longer than a configuration, but each of its documents may not.
 MAX_STREAM_BYTES = 20_000_000
 MAX_STREAM_NODES = 200_000
 MAX_DOCUMENTS = 20_000
-_BEYOND = "is too large or too deep to be read"
+_BEYOND = "is too large or too deeply nested"
 
 
 def beyond_limits(text: str, source: str) -> Diagnostic | None:
-    """Nesting that libyaml's composer, which recurses in C, would crash on; its parser's events come without.
-
-    Also more nodes than memory should hold, which the events are counted for.
-    """
+    """Check depth and node count on the parser's events, because libyaml's composer recurses in C and can crash."""
     openings = sum(text.count(opening) for opening in ("[", "{", "- ", "? "))
     nodes = openings + 2 * (text.count(":") + text.count(",") + text.count("\n"))
     if text.count("\n---") > MAX_DOCUMENTS:
@@ -41,12 +38,12 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
             if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
                 return problem(_BEYOND, position_of(event.start_mark, source))
     except yaml.YAMLError:
-        return None  # the loader says it with its position
+        return None  # the loader reports it with its position
     return None
 
 
 class Inside(NamedTuple):
-    """The mappings of a document, its size with what aliases repeat, and what is beyond limits."""
+    """The mappings of a document, its size including what aliases repeat, and any excess."""
 
     mappings: list[yaml.MappingNode]
     nodes: int
@@ -55,7 +52,7 @@ class Inside(NamedTuple):
 
 
 def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = MAX_BYTES) -> Inside:
-    """What is in a document, no further than the limits; one of a stream may have as much as the others leave."""
+    """Walk a document up to the limits; `most` and `letters` are what earlier documents of a stream leave."""
     found: list[yaml.MappingNode] = []
     stack = [(root, 1)]
     seen = length = 0
@@ -64,7 +61,7 @@ def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = M
         seen += 1
         length += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
         if seen > min(most, MAX_NODES) or length > letters or depth > MAX_DEPTH:
-            beyond = problem(_BEYOND, position_of(node.start_mark, source), "look for aliases (*name)")
+            beyond = problem(_BEYOND, position_of(node.start_mark, source), "check its aliases (*name)")
             return Inside(found, seen, length, beyond)
         if isinstance(node, yaml.MappingNode):
             found.append(node)

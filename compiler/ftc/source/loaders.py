@@ -1,4 +1,4 @@
-"""libyaml with the scalars of OmegaConf, and with those of Kubernetes."""
+"""Loaders on libyaml with the scalar types of OmegaConf and of Kubernetes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-# No number is longer; one of base 60 (`1:1:1:…`) takes quadratic time.
+# No real number is longer; parsing base 60 (`1:1:1:…`) takes quadratic time.
 MAX_NUMBER = 100
 
 
 class ConfigurationLoader(yaml.CSafeLoader):
-    """libyaml's parser with OmegaConf's idea of a plain scalar: `1e-4` is a float, a date is a text."""
+    """libyaml's parser with OmegaConf's types of plain scalars: `1e-4` is a float, a date is a string."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way of saying it
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's class attribute
         first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
@@ -39,12 +39,12 @@ for _tag in ("int", "float"):
 
 
 class KubernetesLoader(ConfigurationLoader):
-    """The same with go-yaml's idea of a plain scalar: `y` is true, and there are no numbers of base 60."""
+    """The same with go-yaml's types of plain scalars: `y` is true, and base 60 does not exist."""
 
-    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - PyYAML's own way
+    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - PyYAML's class attribute
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
-        """The tag of a node; `implicit` says whether it stands without quotes."""
+        """The tag of a node; `implicit` says whether the node is unquoted."""
         if kind is yaml.ScalarNode and value and implicit[0]:
             if value in ("y", "Y", "n", "N"):
                 return "tag:yaml.org,2002:bool"

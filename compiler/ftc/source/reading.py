@@ -1,4 +1,4 @@
-"""From a file, a text or a stream to documents; what cannot be read comes back as diagnostics."""
+"""Read documents from a file, a text or a stream; problems are returned as diagnostics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import Diagnostic
 
-# Who has so many in one document has no use for more.
+# More findings in one document would not help anyone.
 MAX_PROBLEMS = 100
 NULL = "tag:yaml.org,2002:null"
 
 
 def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """Read one file; malformed YAML, duplicate keys and the like come back as diagnostics.
+    """Read one file; malformed YAML, duplicate keys and similar problems are returned as diagnostics.
 
     `source` names the file in messages.
     """
@@ -44,7 +44,7 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """Read a text as `read` does a file: one document, with a mapping at its root."""
+    """Read a text like a file: one document with a mapping at its root."""
     if (beyond := beyond_limits(text, source)) or len(text) > MAX_BYTES:
         return None, (beyond or problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     loader = ConfigurationLoader(text)
@@ -63,9 +63,9 @@ def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
-    """Read a stream of manifests as Kubernetes would; what is malformed ends it and comes back as a diagnostic.
+    """Read a stream of manifests as Kubernetes would, up to the first malformed document.
 
-    A key that is there twice is reported, and the last one counts, as it does for a client that does not look.
+    A duplicate key is reported and its last value counts, as in clients that do not check for duplicates.
     """
     try:
         text = raw.decode("utf-8")
@@ -103,7 +103,7 @@ def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnos
 
 
 def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
-    """Whatever YAML allows and a configuration must not have."""
+    """Constructs that YAML allows and a configuration must not contain."""
     if not isinstance(root, yaml.MappingNode):
         return (problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
     found = inside(root, source)
@@ -114,7 +114,7 @@ def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
 
 
 def _scalars(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """The values of a document that are not collections; those that aliases name again come again."""
+    """The scalar values of a document, repeated for each alias."""
     stack = [root]
     while stack:
         node = stack.pop()

@@ -1,4 +1,4 @@
-"""What an image for a kind of hardware is built from."""
+"""The base and the packages of an image for a kind of hardware."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ Pin = Annotated[
     str,
     Meta(
         pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*"),
-        description="A package of pip and its version: torch==2.7.1",
+        description="A pip package and its version: torch==2.7.1",
     ),
 ]
 PackageIndex = Annotated[
     str,
     Meta(
         pattern=whole(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._:/%~-]*)?"),
-        description="The address of a package index, without a user or a token in it.",
+        description="The address of a package index, without a user or a token.",
     ),
 ]
 
 
 class Build(Spec, frozen=True):
-    """The image that others are built on, and the packages that are the hardware's.
+    """The base image, and the packages for the hardware.
 
-    `base` is of Debian or Ubuntu, with bash, Python 3.11 or later and pip. `torch` lists PyTorch with torchvision and
-    torchaudio, to be had from `torch_index`; it is empty where they are in the base. `packages` come from pip's own
-    index, and win over those that the trainer is pinned with.
+    `base` is a Debian or Ubuntu image with bash, Python 3.11 or later and pip. `torch` lists PyTorch, torchvision and
+    torchaudio from `torch_index`; it is empty if the base has them. `packages` come from pip's default index and take
+    precedence over the trainer's pins.
     """
 
     base: BaseImage

@@ -1,4 +1,4 @@
-"""What starts the processes of a node."""
+"""The program that starts the processes of a node."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ftc.spec.base import Spec, Text
 
 
 class LlamafactoryCli(Spec, frozen=True, tag_field="kind", tag="llamafactory-cli"):
-    """`llamafactory-cli train`, which calls torchrun itself when there are several processes."""
+    """`llamafactory-cli train`, which calls torchrun itself if there are several processes."""
 
 
 class Torchrun(Spec, frozen=True, tag_field="kind", tag="torchrun"):
@@ -18,13 +18,13 @@ class Torchrun(Spec, frozen=True, tag_field="kind", tag="torchrun"):
 
 
 class Accelerate(Spec, frozen=True, tag_field="kind", tag="accelerate"):
-    """`accelerate launch -m llamafactory.launcher`, with a config file that ftc writes."""
+    """`accelerate launch -m llamafactory.launcher`, with a config file that ftc generates."""
 
 
 class Command(Spec, frozen=True, tag_field="kind", tag="command"):
-    """A program of the user's: an argument list, never a shell string.
+    """A program of the user: an argument list, not a shell command line.
 
-    It finds NNODES, NODE_RANK, NPROC_PER_NODE, MASTER_ADDR, MASTER_PORT and RUN_DIR in its environment.
+    Its environment has NNODES, NODE_RANK, NPROC_PER_NODE, MASTER_ADDR, MASTER_PORT and RUN_DIR.
     """
 
     command: Annotated[tuple[Text, ...], Meta(min_length=1)]

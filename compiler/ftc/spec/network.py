@@ -6,7 +6,7 @@ from ftc.spec.base import Environment, Json, Positive, ResourceName, Spec
 
 
 class Network(Spec, frozen=True):
-    """What a pod needs for its network: `quantity` of `resource` a pod, variables, a PodTemplate fragment."""
+    """The network settings of a pod: `quantity` of `resource` per pod, variables, a PodTemplate fragment."""
 
     resource: ResourceName | None = None
     quantity: Positive = 1

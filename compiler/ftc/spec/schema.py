@@ -14,7 +14,7 @@ ID = "spec.schema.json"
 
 
 def make() -> dict[str, Any]:
-    """The schema, draft 2020-12; unions are written as `if … then`, so that an error speaks of one branch only."""
+    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only."""
     (root,), components = msgspec.json.schema_components([JobSpec], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -26,12 +26,12 @@ def make() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as the file `schemas/spec.schema.json` holds it."""
+    """The content of schemas/spec.schema.json."""
     return written(make())
 
 
 def written(schema: dict[str, Any]) -> str:
-    """A schema as a file holds it."""
+    """The content of a schema file."""
     return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -45,7 +45,7 @@ def _rewrite(schema: Any) -> Any:
     if len(schema.get("anyOf", ())) == 2 and {"type": "null"} in schema["anyOf"]:  # noqa: PLR2004 - something or null
         return _nullable(schema)
     if schema.get("enum") and all(isinstance(value, int) for value in schema["enum"]):
-        return {**schema, "type": "integer"}  # 1.0 equals 1 in JSON Schema, and is another type here
+        return {**schema, "type": "integer"}  # JSON Schema does not distinguish 1.0 from 1, ftc does
     texts = {"description": inspect.cleandoc(schema["description"])} if "description" in schema else {}
     return {**{key: _rewrite(value) for key, value in schema.items()}, **texts}
 

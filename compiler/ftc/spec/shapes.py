@@ -1,4 +1,4 @@
-"""What the schema of the spec says of a key."""
+"""Look up a key in the schema of the spec."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def spec_schema() -> dict[str, Any]:
 
 
 def keeps_text(path: KeyPath) -> bool:
-    """Whether the schema wants a text at `path`, in every shape that its parents can take."""
+    """Whether every schema of the value at `path` requires a string."""
     found = list(schemas_at(path))
     return bool(found) and all(schema.get("type") == "string" for schema in found)
 
 
 def schemas_at(path: KeyPath) -> Iterator[dict[str, Any]]:
-    """The schemas of the value at `path`, one for each shape that its parents can take."""
+    """The schemas of the value at `path`, one for each variant of its parents."""
     return _schemas_at(spec_schema(), path)
 
 
@@ -48,22 +48,22 @@ def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any
 
 
 def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a schema refers to: a definition, the rest of a nullable, the variants of a union."""
+    """The schemas behind a reference, a nullable or a union."""
     found = [branch["then"] for branch in schema.get("allOf", ())] + [schema[key] for key in ("then",) if key in schema]
     return found + ([definition(schema["$ref"])] if "$ref" in schema else [])
 
 
 def definition(ref: str) -> dict[str, Any]:
-    """What a `$ref` leads to."""
+    """The definition that a `$ref` names."""
     found: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
     return found
 
 
 def settle_kinds(data: dict[str, Any], rank: Callable[[KeyPath], int]) -> dict[str, Any]:
-    """The data without the keys of another kind, where a later file or override has chosen the kind.
+    """Remove keys of an earlier `kind` that a later file or override has replaced.
 
-    Hydra merges mappings, so `storage.cache={kind: claim, …}` leaves the keys of the kind that was there before. `rank`
-    tells how late a key was set.
+    Hydra merges mappings, so `storage.cache={kind: claim, …}` keeps the keys of the previous kind. `rank` is the
+    position at which a key was set.
     """
     settled: dict[str, Any] = _settled(data, spec_schema(), (), rank)
     return settled

@@ -1,4 +1,4 @@
-"""What the cluster has to do with a run: waits, what it fills in, the Secrets that it hands out."""
+"""The cluster's part in a run: timeouts, the defaults that it fills in, and the Secrets that containers read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
-# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: how long it waits for the name of rank 0.
+# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: the timeout for resolving the name of rank 0.
 _DDP_TIMEOUT = 1800
 _NAMES = 300
 
 
 def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
-    """How long what is waited for, and how long the job is kept once it has ended."""
+    """The timeouts, and how long a finished job is kept."""
     talks = spec.trains and spec.processes > 1
     waits = {
         "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
@@ -34,7 +34,7 @@ def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
 
 
 def defaults(run: RunPlan, pod: Json) -> tuple[Default, ...]:
-    """What Volcano's webhook and the API server set where the VolcanoJob says nothing.
+    """The defaults that Volcano's webhook and the API server set in the VolcanoJob.
 
     Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go; Kubernetes, pkg/apis/core/v1/defaults.go.
     """
@@ -43,9 +43,9 @@ def defaults(run: RunPlan, pod: Json) -> tuple[Default, ...]:
 
 def _defaults(run: RunPlan, pod: Json) -> Iterator[Default]:
     if run.ttl_seconds_after_finished is None:
-        yield Default("ttlSecondsAfterFinished", "never: the job stays until it is deleted")
+        yield Default("ttlSecondsAfterFinished", "never: the job is kept until it is deleted")
     if run.namespace is None:
-        yield Default("metadata.namespace", "the one of whoever submits")
+        yield Default("metadata.namespace", "the submitter's current namespace")
     if run.priority_class is None and "priorityClassName" not in pod:
         yield Default("priorityClassName", "the cluster's default")
     if run.job_claim is not None and run.job_claim.storage_class is None:
@@ -55,7 +55,7 @@ def _defaults(run: RunPlan, pod: Json) -> Iterator[Default]:
 
 
 def secrets(pod: Json) -> tuple[Secret, ...]:
-    """The Secrets that containers read, by name; never their content."""
+    """The Secrets that containers read, by name, never their content."""
     keys: dict[str, dict[str, None]] = {}
     readers: dict[str, dict[str, None]] = {}
     for container in containers(pod):
@@ -64,7 +64,7 @@ def secrets(pod: Json) -> tuple[Secret, ...]:
             readers.setdefault(name, {})[container["name"]] = None
     for entry in pod.get("imagePullSecrets", []):
         keys.setdefault(str(entry["name"]), {})[".dockerconfigjson"] = None
-        readers.setdefault(str(entry["name"]), {})["the image's pull"] = None
+        readers.setdefault(str(entry["name"]), {})["image pulls"] = None
     return tuple(Secret(name, tuple(keys[name]), tuple(readers[name])) for name in keys)
 
 

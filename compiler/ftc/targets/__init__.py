@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def _as_it_is(_text: str, _cluster: Cluster) -> None:
-    """LLaMA-Factory's YAML is judged by the rules on its arguments."""
+    """Emitted as is; the rules on arguments check LLaMA-Factory's YAML."""
 
 
 class Target(msgspec.Struct, frozen=True):
     """How a plan is emitted.
 
-    `file` is the artifact's name, none where the plan's own files are the artifact. `places` are the target's own where
-    its steps do not run in the pod. What is made `on_request` needs a `-t`, also beside other artifacts.
+    `file` is the artifact's name, None if the plan's files are the artifact. `places` are set if the steps do not run
+    in the pod. A target that is `on_request` is emitted only if a `-t` names it.
     """
 
     name: str
@@ -52,9 +52,7 @@ TARGETS = {
         Target(
             "storage", "the claims that the run expects", claims.emit, verify.batch, "storage.yaml", on_request=True
         ),
-        Target(
-            "llamafactory", "train.yaml and merge.yaml, as they stand in the pod", llamafactory.emit, on_request=True
-        ),
+        Target("llamafactory", "train.yaml and merge.yaml, as the pod has them", llamafactory.emit, on_request=True),
         Target("image", "a Dockerfile for the trainer's image", image.emit, file="Dockerfile", on_request=True),
         Target(
             "script",
@@ -67,10 +65,10 @@ TARGETS = {
     )
 }
 RUNS = ("volcano", "job")
-"""The targets whose objects run the job; whoever applies two of them runs it twice."""
+"""The targets whose objects run the job; applying two of them runs it twice."""
 
 
 def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str]) -> dict[str, str]:
-    """What these targets emit; one with places of its own has a plan of its own."""
+    """The artifacts of these targets; a target with its own places gets its own plan."""
     chosen = {name: TARGETS[name] for name in names}
     return {name: one.emit(plan(spec, one.places) if one.places else run) for name, one in chosen.items()}

@@ -1,4 +1,4 @@
-"""A batch/v1 Job around the pod, with a headless Service where several nodes must find each other."""
+"""A batch/v1 Job with the pod, and a headless Service if there are several nodes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
 
-# Both are given to every pod by the Job controller (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
+# The Job controller sets both on every pod (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
 _JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
 _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
 
@@ -24,20 +24,20 @@ _TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
 
 
 def emit(run: RunPlan) -> str:
-    """The manifest: the Service, where there is one, before the Job whose pods look each other up through it."""
+    """The manifest: the Service, if any, comes before the Job whose pods need it to find each other."""
     return "---\n".join(dump(document) for document in manifests(run))
 
 
 def manifests(run: RunPlan) -> list[Json]:
-    """The objects to create, in that order."""
+    """The objects in the order in which to create them."""
     return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
 
 
 def _job(run: RunPlan) -> Json:
-    """The Job; each failed pod counts against `backoffLimit`, and one incident fails as many as there are nodes.
+    """The Job; each failed pod counts against `backoffLimit`, and one incident may fail all nodes.
 
-    A pod is replaced when it has ended, so that no two of one rank write at a time. One that the cluster takes away
-    (eviction, preemption, a drained node) counts for nothing itself, but the peers that lose it fail and count
+    A pod is replaced only after it has ended, so that two pods never write as the same rank. A pod that the cluster
+    removes (eviction, preemption, a drained node) does not count, but its peers then fail and do count
     (Kubernetes ≥1.29: both are on by default).
     """
     return {
@@ -57,14 +57,14 @@ def _job(run: RunPlan) -> Json:
 
 
 def _indexed(run: RunPlan) -> Json:
-    """All ranks at once: with fewer pods than ranks the first would wait for peers that are never started."""
+    """All ranks run in parallel: with lower parallelism the first pods would wait for peers that never start."""
     if run.nodes == 1:
         return {}
     return {"completionMode": "Indexed", "completions": run.nodes, "parallelism": run.nodes}
 
 
 def _service(run: RunPlan) -> Json:
-    """A name for each pod, also before it is ready: a rank looks for the first one in its first second."""
+    """A DNS name for each pod, even before it is ready, because ranks look up rank 0 at once."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -78,14 +78,14 @@ def _service(run: RunPlan) -> Json:
 
 
 def _fixed_name(run: RunPlan) -> str | None:
-    """The name that the Job and its Service must agree on; one node has no Service and a generated name."""
+    """The name that Job and Service share; a Job of one node needs no Service, so its name is generated."""
     return run.fixed_name if run.nodes > 1 or not run.generate_name else None
 
 
 def _job_metadata(run: RunPlan) -> Json:
-    """With the labels and annotations by which others start the pods together.
+    """With the labels and annotations for gang scheduling.
 
-    Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller makes a PodGroup of it
+    Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller creates a PodGroup for it
     (Volcano ≥1.12, pkg/controllers/podgroup).
     """
     queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}, **_partial(run)} if run.kueue_queue else {}
@@ -94,7 +94,7 @@ def _job_metadata(run: RunPlan) -> Json:
 
 
 def _partial(run: RunPlan) -> Json:
-    """An elastic Job may be admitted with fewer pods, the first ones (Kueue, pkg/controller/jobs/job)."""
+    """Kueue may admit an elastic Job with only the first pods (Kueue, pkg/controller/jobs/job)."""
     if run.min_nodes == run.nodes:
         return {}
     names = {"job-min-parallelism": str(run.min_nodes), "job-completions-equal-parallelism": "true"}
@@ -109,7 +109,7 @@ def _template(run: RunPlan) -> Json:
 
 
 def _name_variables(run: RunPlan) -> list[Json]:
-    """JOB_NAME: a fixed name comes back with the next Job, which is another run, so it has the UID beside it."""
+    """JOB_NAME: the next Job may reuse a fixed name, so the Job's UID is appended."""
     name = _fixed_name(run)
     if name is None:
         return [_from_field("JOB_NAME", _JOB_NAME)]
@@ -121,27 +121,27 @@ def _from_field(name: str, path: str) -> Json:
 
 
 def _master(run: RunPlan) -> list[Json]:
-    """The Job controller gives the pod of index 0 the host name `<job>-0`."""
+    """The Job controller sets the host name of the pod with index 0 to `<job>-0`."""
     name = _fixed_name(run)
     return [{"name": "MASTER_ADDR", "value": f"{name}-0.{name}"}] if run.nodes > 1 else []
 
 
 def _pod(run: RunPlan) -> Json:
-    """What Kubernetes keeps in the pod and a Volcano Job in itself, and the domain of the Service's names."""
+    """The fields that a Volcano Job has in its own spec, and the subdomain for the Service's DNS names."""
     subdomain = {"subdomain": _fixed_name(run)} if run.nodes > 1 else {}
     priority = {"priorityClassName": run.priority_class} if run.priority_class else {}
     return {**subdomain, **({"schedulerName": run.scheduler} if run.gang_jobs else {}), **priority}
 
 
 def _queue(run: RunPlan) -> Json:
-    """Volcano reads the queue of a Job that is not its own from the pods."""
+    """Volcano reads the queue of a batch Job from its pods."""
     if not run.gang_jobs:
         return {}
     return {"metadata": {"annotations": {"scheduling.volcano.sh/queue-name": run.queue}}}
 
 
 def _own_claim(run: RunPlan, claim: JobClaim) -> Json:
-    """The claim, made for the pod and deleted with it: a Job has none of its own."""
+    """An ephemeral claim of the pod, because a batch Job cannot own a claim."""
     spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}

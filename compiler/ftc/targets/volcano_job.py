@@ -1,4 +1,4 @@
-"""A Volcano Job around the pod: one task, one gang."""
+"""A Volcano Job with the pod: one task, one gang."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftc.spec.storage import JobClaim
 
 TASK = "worker"
-# Both are given to every pod by Volcano's controller (pkg/controllers/job/job_controller_util.go, createJobPod).
+# Volcano's controller sets both on every pod (pkg/controllers/job/job_controller_util.go, createJobPod).
 _JOB_NAME = "metadata.labels['volcano.sh/job-name']"
 _JOB_NAME_AND_UID = "metadata.annotations['scheduling.k8s.io/group-name']"
 
@@ -26,9 +26,9 @@ def emit(run: RunPlan) -> str:
 
 
 def manifest(run: RunPlan) -> Json:
-    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
+    """The Job: with `minAvailable` equal to `replicas`, Volcano starts all pods or none.
 
-    `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
+    `maxRetry` includes the first attempt, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
     """
     return {
@@ -51,21 +51,21 @@ def manifest(run: RunPlan) -> Json:
 
 
 def _fatal(run: RunPlan) -> tuple[str, ...]:
-    """What restarts the job; an elastic one goes on without an evicted pod, which its controller makes anew."""
+    """The events that restart the job; an elastic job continues without an evicted pod until Volcano recreates it."""
     return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
 
 
 def _as_the_webhook(run: RunPlan) -> Json:
-    """What Volcano's webhook writes into a new task (pkg/webhooks/admission/jobs/mutate), which `_template` completes.
+    """The defaults that Volcano's webhook sets on a new task (pkg/webhooks/admission/jobs/mutate); see `_template` too.
 
-    It does so for a new job only: a second `kubectl apply` of a manifest without these takes them away again, and
-    another webhook refuses that (`job updates may not change fields`). `maxRetry` counts containers that restart in
-    their pod, and none does.
+    The webhook sets them only on creation. A second `kubectl apply` of a manifest without them would remove them, and
+    another webhook rejects that (`job updates may not change fields`). A task's `maxRetry` counts restarts of
+    containers in a pod, which never happen here.
     """
     return {"minAvailable": run.min_nodes, "maxRetry": 3}
 
 
-# A pod looks its peers up before it is ready, so their names must resolve by then.
+# A pod looks up its peers before they are ready.
 _PLUGINS: Json = {"plugins": {"svc": ["--publish-not-ready-addresses=true"], "env": []}}
 
 
@@ -78,7 +78,7 @@ def _volume(claim: JobClaim) -> Json:
 
 def _template(run: RunPlan) -> Json:
     rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    # A fixed name comes back with the next job, which is another run.
+    # The next job may reuse a fixed name.
     field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
     name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
     template = bind(run, rendezvous, main_containers(run, env=[name]))

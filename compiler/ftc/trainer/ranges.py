@@ -1,7 +1,7 @@
-"""What numbers a training can use, and what it can report to.
+"""The valid ranges of numeric arguments, and the names of the trackers.
 
-Each number out of its range ends the training, most of them with the model loaded (tried with LLaMA-Factory 0.9.5 and
-0.9.3; those beyond 2^31 - 1 are refused for good measure). The names are transformers'
+A number outside its range fails the training, usually after the model is loaded (tried with LLaMA-Factory 0.9.5 and
+0.9.3; numbers beyond 2^31 - 1 are rejected as a precaution). The names are transformers'
 (integrations/integration_utils.py), 4.51 to 5.6.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
-# No training needs a larger number, and PyTorch's are of 32 bits in many places.
+# No training needs a larger number, and PyTorch uses 32 bits in many places.
 _MOST = 2**31 - 1
 
 
 class Range(msgspec.Struct, frozen=True):
-    """What a number may be, both ends included."""
+    """The valid values of a number, both ends included."""
 
     low: float
     high: float = _MOST
@@ -27,7 +27,7 @@ class Range(msgspec.Struct, frozen=True):
         return f"at least {self.low}" if self.high == _MOST else f"between {self.low} and {self.high}"
 
     def takes(self, value: object) -> bool:
-        """Whether a value is in the range; what is no number is another's to judge."""
+        """Whether a value is in the range; another rule checks that it is a number."""
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return not number or self.low <= float(str(value)) <= self.high
 

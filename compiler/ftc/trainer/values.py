@@ -1,4 +1,4 @@
-"""Whether a value is one that an argument of the trainer takes."""
+"""Check the value of a trainer argument against its schema."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def problem(value: Any, schema: Json) -> str:
-    """What is wrong with a value of an argument; empty if it fits."""
+    """The problem with a value; empty if it is valid."""
     shown = on_a_line(value)
     if "enum" in schema and value not in schema["enum"]:
         return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
@@ -33,7 +33,7 @@ def problem(value: Any, schema: Json) -> str:
 
 
 def has_type(value: Any, schema: Json) -> bool:
-    """Whether a value has a type of the argument, whatever its choices and limits; no argument takes inf or nan."""
+    """Whether a value has a type that the argument accepts, ignoring choices and limits; inf and nan never do."""
     types = _types(schema)
     return _finite(value) and (not types or any(_is(value, name) for name in types))
 

@@ -1,4 +1,4 @@
-"""The schemas that editors read: every shipped file keeps its own, and a slip is found."""
+"""The schemas for editors accept every shipped file, and reject mistakes."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_every_group_has_a_schema_and_the_committed_ones_are_current() -> None:
 
 
 @pytest.mark.parametrize("name", file_schema.NAMES)
-def test_a_schema_is_a_schema(name: str) -> None:
+def test_each_schema_is_valid(name: str) -> None:
     Draft7Validator.check_schema(file_schema.make(name))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_a_shipped_file_names_its_schema_and_keeps_it(file: Any) -> None:
+def test_a_shipped_file_names_its_schema_and_matches_it(file: Any) -> None:
     (mark,) = [line for line in file.read_text().splitlines() if line.startswith(MARK)]
     schema = file.parent / mark.removeprefix(MARK)
     whole = file.parent == ROOT / "conf" or file.read_text().startswith("# @package _global_")
@@ -69,7 +69,7 @@ def test_a_shipped_file_names_its_schema_and_keeps_it(file: Any) -> None:
         ("case", "why: because\nmatrix: ['nodes=1,2']\nexclude: [[nodes=2]]\ntargets: [volcano, job]\n"),
     ],
 )
-def test_what_is_right_is_not_marked(group: str, text: str) -> None:
+def test_a_correct_file_is_accepted(group: str, text: str) -> None:
     assert problems(group, text) == []
 
 
@@ -93,12 +93,12 @@ def test_what_is_right_is_not_marked(group: str, text: str) -> None:
         ("case", "why: x\ntargets: [volcan]\n"),
     ],
 )
-def test_a_slip_is_marked(group: str, text: str) -> None:
+def test_a_mistake_is_rejected(group: str, text: str) -> None:
     assert problems(group, text) != []
 
 
 def branches(root: Any, schema: Any) -> list[Any]:
-    """What a schema says in all, behind its references and in its branches."""
+    """A schema with all of its references and branches resolved."""
     if "$ref" in schema:
         return branches(root, root["$defs"][schema["$ref"].rpartition("/")[2]])
     inner = (*schema.get("anyOf", ()), *schema.get("allOf", ()), *(schema[key] for key in ("then",) if key in schema))
@@ -110,7 +110,7 @@ def _leads(schema: Any, step: str) -> bool:
 
 
 def offered(group: str, *path: str) -> set[str]:
-    """The keys and values that an editor completes at a path; `-` leads into the items of a list."""
+    """The keys and values that an editor completes at a path; `-` means the items of a list."""
     root = json.loads(ftc("schema", group).stdout)
     here = [root]
     for step in path:
@@ -139,17 +139,17 @@ def test_an_editor_offers_the_arguments_of_the_trainer_that_a_user_may_set() -> 
     assert all(one["description"] for one in described.values())
 
 
-def test_a_shipped_option_that_is_chosen_is_one_that_is_offered() -> None:
+def test_every_chosen_shipped_option_is_offered() -> None:
     shipped = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())["defaults"]
     for key, option in (pair for one in shipped if isinstance(one, dict) for pair in one.items()):
         assert option in offered("config", "defaults", "-", f"override {key}")
 
 
-def test_no_schema_is_longer_than_an_editor_reads_at_once() -> None:
+def test_no_schema_exceeds_the_size_limit_of_editors() -> None:
     assert max(file.stat().st_size for file in (ROOT / "schemas" / "conf").iterdir()) < 200_000
 
 
-def test_without_a_group_it_is_the_schema_of_the_spec() -> None:
+def test_schema_without_a_group_is_that_of_the_spec() -> None:
     assert ftc("schema").stdout == (ROOT / "schemas" / "spec.schema.json").read_text()
 
 

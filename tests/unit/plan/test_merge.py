@@ -1,4 +1,4 @@
-"""A fragment is laid over the pod as Kubernetes' own patches are: keyed lists item by item."""
+"""A fragment is merged into the pod like a Kubernetes patch: keyed lists item by item."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def merge_keys(schema: Any) -> Iterator[tuple[str, str]]:
-    """Each list that Kubernetes' own schema merges by a key, and the key."""
+    """Each list that Kubernetes' schema merges by a key, and the key."""
     if isinstance(schema, dict):
         for name, inner in schema.get("properties", {}).items():
             if isinstance(inner, dict) and "x-kubernetes-patch-merge-key" in inner:
@@ -99,7 +99,7 @@ def test_a_volume_of_the_same_kind_is_extended() -> None:
     assert merge(base, overlay)["volumes"] == merged
 
 
-def test_mounts_are_told_apart_by_their_path() -> None:
+def test_mounts_are_identified_by_their_path() -> None:
     base = {"volumeMounts": [{"name": "w", "mountPath": "/w"}]}
     overlay = {"volumeMounts": [{"name": "w", "mountPath": "/v"}, {"name": "x", "mountPath": "/w"}]}
     assert merge(base, overlay)["volumeMounts"] == [

@@ -1,4 +1,4 @@
-"""The processes of an elastic training begin when the first one has looked through the checkpoints."""
+"""The processes of an elastic training start after the first one has checked the checkpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAUNCHER = "import os\nprint(os.environ['RANK'], sorted(os.listdir('output')), f
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """The directory of a run whose last checkpoint was cut short, and a stand-in for the trainer."""
+    """The directory of a run whose last checkpoint is incomplete, and a stand-in for the trainer."""
     (tmp_path / "site" / "llamafactory").mkdir(parents=True)
     (tmp_path / "site" / "llamafactory" / "launcher.py").write_text(LAUNCHER, encoding="utf-8")
     write(tmp_path / "run" / "output" / "checkpoint-10", KINDS["lora"])

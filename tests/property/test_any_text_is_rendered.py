@@ -1,4 +1,4 @@
-"""Whatever a diagnostic speaks of, each format tells it, and no line of it harms a terminal or a workflow."""
+"""Every format renders a diagnostic with any text, and no line of it harms a terminal or a workflow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftc.diagnostics.model import Diagnostic, Position, Related
 from ftc.rules.pages import of_compile
 
 PAGES = of_compile()
-# Surrogates too: they stand for the bytes of a command line that are not UTF-8.
+# Surrogates too: they represent the bytes of a command line that are not UTF-8.
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=200) | st.sampled_from(
     [
         "a=" + "x" * 300,
@@ -48,7 +48,7 @@ def is_harmless(line: str) -> bool:
 
 
 @given(st.lists(DIAGNOSTICS, max_size=3), st.lists(TEXTS, min_size=3, max_size=3))
-def test_a_person_is_told_in_harmless_lines(found: list[Diagnostic], lines: list[str]) -> None:
+def test_text_output_has_only_harmless_lines(found: list[Diagnostic], lines: list[str]) -> None:
     said = render_text.render(found, lambda _: lines)
     assert all(is_harmless(line) for line in said.split("\n"))
     assert said.endswith("\n") == bool(found)
@@ -56,7 +56,7 @@ def test_a_person_is_told_in_harmless_lines(found: list[Diagnostic], lines: list
 
 
 @given(st.lists(DIAGNOSTICS, max_size=3))
-def test_a_machine_is_told_in_its_own_format(found: list[Diagnostic]) -> None:
+def test_machine_formats_are_valid(found: list[Diagnostic]) -> None:
     rows = json.loads(render_json.render(found))
     assert {row["code"] for row in rows} == {diagnostic.code for diagnostic in found}
     (run,) = json.loads(render_sarif.render(found, PAGES))["runs"]
