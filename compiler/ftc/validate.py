@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics import codes
+from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.spec.job import JobSpec
@@ -48,7 +49,11 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
         return ()
     told = {diagnostic.path for diagnostic in odd}
     errors = [one for error in _validator().iter_errors(composed.data) for one in _diagnostics(error)]
-    found = [_placed(one, composed) for one in (*odd, *(one for one in errors if one.path not in told))]
+    everything = [*odd, *(one for one in errors if one.path not in told)]
+    found = [_placed(one, composed) for one in everything[:MOST_FINDINGS]]
+    if len(everything) > MOST_FINDINGS:
+        more = _placed(everything[MOST_FINDINGS], composed)
+        found.append(msgspec.structs.replace(more, message=f"{MORE} ({len(everything) - MOST_FINDINGS})", help=""))
     if not composed.choices and any(d.code == codes.REQUIRED for d in found):
         found.append(
             Diagnostic(
@@ -108,9 +113,12 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
         return  # the choices report it
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
-        for key in [k for k in instance if k not in known]:
+        reported, others = first_keys(key for key in instance if key not in known)
+        for key in reported:
             help_ = _other_kinds(key, path) or did_you_mean(key, known)
             yield _diagnostic(codes.UNKNOWN_KEY, "unknown key", (*path, key), help_)
+        if others:
+            yield _diagnostic(codes.UNKNOWN_KEY, and_others(others), (*path, others[0]), "")
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
             yield _diagnostic(codes.REQUIRED, "is required", (*path, key), f"set {dotted((*path, key))}=…")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ def cells(line: str) -> list[Cell]:
     return [Cell(_TAB, len(_TAB)) if letter == "\t" else _cell(_shown(letter)) for letter in line]
 
 
+@lru_cache(maxsize=1024)
 def _cell(shown: str) -> Cell:
     return Cell(shown, sum(_columns(letter) for letter in shown))
 

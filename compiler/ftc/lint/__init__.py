@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.many import MOST_KEYS
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
 from ftc.manifests.objects import Object, Versions, objects
@@ -16,7 +17,7 @@ from ftc.manifests.steps import Run, steps
 from ftc.manifests.subjects import Pod, jobs, scene
 from ftc.manifests.text import Held
 from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
-from ftc.rules.engine import in_words, judge
+from ftc.rules.engine import first, in_words, judge
 from ftc.rules.training.from_files import Read, say
 from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Versions", "lint"]
 
 # More findings of one rule in one place, or in one file, would not help the user.
-_MAX_IN_ONE_PLACE = 20
+_MAX_IN_ONE_PLACE = MOST_KEYS + 1
 _MAX_IN_ONE_FILE = 1_000
 # A placeholder for a YAML value or line in a template of Helm or Jinja.
 _TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?[\"']?(?:\{\{|\{%)", re.MULTILINE)
@@ -126,7 +127,7 @@ def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic
         rules.setdefault(rule.subject, []).append(rule)
     for subject in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
-            yield from islice(_of_manifest(rule, subject), _MAX_IN_ONE_PLACE)
+            yield from _of_manifest(rule, subject)
     read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))
     for one in chain(read, *map(known.of_run, runs)):
         yield from _of_training(one)
@@ -161,7 +162,7 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
 
 
 def _of_manifest(rule: Rule, subject: object) -> Iterator[Diagnostic]:
-    for finding in rule.check(subject):
+    for finding in first(rule.check(subject), _MAX_IN_ONE_PLACE):
         yield Diagnostic(
             code=rule.code,
             rule=rule.name,

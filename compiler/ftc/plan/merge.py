@@ -53,9 +53,12 @@ def _merged(key: str, old: Any, new: Any) -> Any:
 
 def _merge_items(keys: tuple[str, ...], old: list[Json], new: list[Json]) -> list[Json]:
     items = list(old)
+    places: dict[str, int] = {}  # by `repr`: the plan is made before anything says that a name is a text
+    for index, item in enumerate(old):
+        places.setdefault(repr(identity(item, keys)), index)
     for item in new:
-        place = next((i for i, known in enumerate(items) if identity(known, keys) == identity(item, keys)), None)
-        if place is None:
+        place = places.setdefault(repr(identity(item, keys)), len(items))
+        if place == len(items):
             items.append(item)
         else:
             items[place] = merge(_without_source(items[place], item), item)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
 from ftc.rules.catalogue import ON_SPECS, ON_TRAININGS, STAGES
-from ftc.rules.engine import in_words, judge
+from ftc.rules.engine import first, in_words, judge
 from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
 
@@ -34,7 +34,7 @@ def check(spec: JobSpec, run: RunPlan, position: Positions, targets: Collection[
 
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:
     for rule in rules:
-        for found in rule.check(spec, run):
+        for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, rule.severity, found, position)
 
 

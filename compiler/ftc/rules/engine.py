@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ftc.diagnostics.many import MORE, MOST_FINDINGS
 from ftc.source.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -23,9 +26,18 @@ def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Findin
 def _found(rule: Rule, subject: object) -> Iterator[Finding]:
     """The findings of a rule until it reads an unknown value."""
     try:
-        yield from rule.check(subject)
+        yield from first(rule.check(subject))
     except Unknown:
         return
+
+
+def first(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Iterator[Finding]:
+    """What is reported of the findings of a rule; the place of the next one says that there are more."""
+    for index, finding in enumerate(findings):
+        if index == most:
+            yield msgspec.structs.replace(finding, message=MORE, help="", related=())
+            return
+        yield finding
 
 
 def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:

@@ -43,27 +43,29 @@ def beyond_limits(text: str, source: str) -> Diagnostic | None:
 
 
 class Inside(NamedTuple):
-    """The mappings of a document, its number of nodes including those that aliases repeat, and any excess."""
+    """The mappings of a document, its size including what aliases repeat, and any excess."""
 
     mappings: list[yaml.MappingNode]
     nodes: int
+    letters: int
     beyond: Diagnostic | None = None
 
 
-def inside(root: yaml.Node, source: str, most: int = MAX_NODES) -> Inside:
-    """Walk a document up to the limits; `most` is what earlier documents of a stream leave of MAX_NODES."""
+def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = MAX_BYTES) -> Inside:
+    """Walk a document up to the limits; `most` and `letters` are what earlier documents of a stream leave."""
     found: list[yaml.MappingNode] = []
     stack = [(root, 1)]
-    seen = 0
+    seen = length = 0
     while stack:
         node, depth = stack.pop()
         seen += 1
-        if seen > min(most, MAX_NODES) or depth > MAX_DEPTH:
+        length += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if seen > min(most, MAX_NODES) or length > letters or depth > MAX_DEPTH:
             beyond = problem(_BEYOND, position_of(node.start_mark, source), "check its aliases (*name)")
-            return Inside(found, seen, beyond)
+            return Inside(found, seen, length, beyond)
         if isinstance(node, yaml.MappingNode):
             found.append(node)
             stack += [(child, depth + 1) for pair in node.value for child in pair]
         elif isinstance(node, yaml.SequenceNode):
             stack += [(child, depth + 1) for child in node.value]
-    return Inside(found, seen)
+    return Inside(found, seen, length)

@@ -84,14 +84,14 @@ def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnos
     found: list[Document] = []
     problems: list[Diagnostic] = []
     loader = KubernetesLoader(text)
-    left = 2 * MAX_STREAM_NODES
+    left, letters = 2 * MAX_STREAM_NODES, MAX_STREAM_BYTES
     try:
         while loader.check_node() and (root := loader.get_node()) is not None:
-            document = inside(root, source, left)
-            left -= document.nodes
+            document = inside(root, source, left, letters)
+            left, letters = left - document.nodes, letters - document.letters
             problems += [document.beyond] if document.beyond else ()
             problems += islice(_of_keys(document.mappings, source), MAX_PROBLEMS)
-            if left < 0:
+            if left < 0 or letters < 0:
                 break
             if document.beyond is None and root.tag != NULL:
                 found.append(Document(source, text, loader.construct_document(root), root))

@@ -237,8 +237,9 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         f"a: {'{b: ' * 50_000}1{'}' * 50_000}\n",
         f"a:\n {'- ' * 100_000}x\n",
         f"a: '{'x' * 2_000_000}'\n",
+        f"a: &a {'x' * 1000}\nb: [{', '.join(['*a'] * 20_000)}]\n",
     ],
-    ids=["aliases", "loop", "deep", "very deep", "very deep mappings", "very deep blocks", "large"],
+    ids=["aliases", "loop", "deep", "very deep", "very deep mappings", "very deep blocks", "large", "long aliases"],
 )
 def test_what_is_too_large_or_too_deep_is_refused_and_does_no_harm(tmp_path: Path, text: str) -> None:
     limit = sys.getrecursionlimit()

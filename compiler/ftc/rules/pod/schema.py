@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.constraints import FIELDS
+from ftc.diagnostics.many import and_others, first_keys
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Mismatch, Object
@@ -69,9 +70,12 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
     schema: Any = error.schema
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
-        for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
+        reported, others = first_keys(key for key in error.instance if key not in known)  # type: ignore[union-attr] # a mapping
+        for key in reported:
             help_ = did_you_mean(key, known)
             yield Finding((*inner, key), "is not a field of a PodTemplate here", help_, at_key=True)
+        if others:
+            yield Finding((*inner, others[0]), and_others(others), at_key=True)
     elif error.validator == "pattern" and "[KMGTPE]i" in str(error.validator_value):
         sized = _SIZE.fullmatch(str(error.instance))
         help_ = (
@@ -134,13 +138,12 @@ def no_unknown_field(manifest: Object) -> Iterator[Finding]:
     """
     for mismatch in _mismatches(manifest, "additionalProperties"):
         known = list(mismatch.schema.get("properties", {}))
-        for key in [key for key in mismatch.instance if key not in known][:_MAX_UNKNOWN_KEYS]:
+        reported, others = first_keys(key for key in mismatch.instance if key not in known)
+        for key in reported:
             message = f"'{key}' is not a field of {_owner(mismatch, manifest)}"
             yield Finding(manifest.at(*mismatch.path, key), message, did_you_mean(key, known))
-
-
-# More unknown fields mean that the object is of another kind.
-_MAX_UNKNOWN_KEYS = 20
+        if others:
+            yield Finding(manifest.at(*mismatch.path, others[0]), f"'{others[0]}' {and_others(others)}")
 
 
 def _owner(mismatch: Mismatch, manifest: Object) -> str:

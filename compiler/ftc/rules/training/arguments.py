@@ -6,6 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from ftc.diagnostics.many import and_others, first_keys
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.manifests.configs import Config, release_of
 from ftc.manifests.steps import Step
@@ -40,10 +41,9 @@ def unknown_argument(run: Arguments) -> Iterator[Finding]:
         yield Finding(("finetuning_type",), f"{missing} does not exist in llamafactory {run.release}", help_, _RELEASE)
     names = [name for name in run.given.written() if not (missing and name.startswith((missing, "finetuning_type")))]
     allowed = release.arguments(run.pair)[run.takes]
+    yield from _unknown(run, [name for name in names if name not in allowed], allowed)
     for name in names:
-        if name not in allowed:
-            yield from _unknown(run, name, allowed)
-        elif run.given.tells(name):
+        if name in allowed and run.given.tells(name):
             yield from _invalid(run, name, run.given[name])
 
 
@@ -59,12 +59,18 @@ def _tuning_types(pair: str) -> list[str]:
     return known
 
 
-def _unknown(run: Arguments, name: str, allowed: list[str]) -> Iterator[Finding]:
-    if run.variable("ALLOW_EXTRA_ARGS") or (run.assumed and name in _of_other_releases(run)):
+def _unknown(run: Arguments, names: list[str], allowed: list[str]) -> Iterator[Finding]:
+    if not names or run.variable("ALLOW_EXTRA_ARGS"):
         return
+    elsewhere = _of_other_releases(run) if run.assumed else set()
+    reported, others = first_keys(name for name in names if name not in elsewhere)
     message = f"is not an argument of `llamafactory-cli {run.command}` in {release.in_words(run.pair)}"
-    help_ = did_you_mean(name, allowed) if len(name) > 1 else ""
-    yield Finding((name,), message, help_, at_key=True, severity=_severity(run, name, allowed))
+    for name in reported:
+        help_ = did_you_mean(name, allowed) if len(name) > 1 else ""
+        yield Finding((name,), message, help_, at_key=True, severity=_severity(run, name, allowed))
+    if others:
+        severity = Severity.WARNING if run.assumed else None
+        yield Finding((others[0],), and_others(others), at_key=True, severity=severity)
 
 
 def _of_other_releases(run: Arguments) -> set[str]:
