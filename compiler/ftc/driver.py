@@ -22,7 +22,7 @@ from ftc.resources import directory
 from ftc.rules.check import check
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
-from ftc.spec.shapes import keeps_text, settle_kinds
+from ftc.spec.schema import keeps_text, settle_kinds
 from ftc.targets import RUNS, TARGETS, outputs
 from ftc.validate import validate
 

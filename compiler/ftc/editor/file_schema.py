@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftc.editor import offers
-from ftc.spec.shapes import spec_schema
+from ftc.spec.schema import spec_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
