@@ -11,7 +11,7 @@ from ftc.estimate.training import Training
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed, release
 from ftc.trainer.arguments import chosen
-from ftc.trainer.ranges import AT_LEAST_ONE
+from ftc.trainer.values import AT_LEAST_ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
