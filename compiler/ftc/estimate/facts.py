@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.estimate.sizes import MODULES
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import MODULES, Training
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed, release
 from ftc.trainer.arguments import chosen
