@@ -50,12 +50,12 @@ def command(target: Path) -> None:
 
 
 def _contents() -> dict[str, str]:
-    from ftc.editor import file_schema  # noqa: PLC0415 - the same
+    from ftc import editor  # noqa: PLC0415 - the same
     from ftc.golden.case import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     templates = directory("template")
     found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}
-    found["conf/.schema/config.schema.json"] = file_schema.text(file_schema.PRIMARY)
+    found["conf/.schema/config.schema.json"] = editor.text(editor.PRIMARY)
     found["conf/.schema/case.schema.json"] = json.dumps(schema(), indent=1, sort_keys=True) + "\n"
     return found
 
