@@ -100,7 +100,7 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
     """
     from ftc.golden import update as writing  # noqa: PLC0415 - a check need not load it
     from ftc.golden.compare import Kind  # noqa: PLC0415 - the same
-    from ftc.output.lock import only_writer  # noqa: PLC0415 - the same
+    from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
         refuse("golden files are not updated in CI: run `ftc golden update` locally, read the diff, and commit it")
