@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from ftc.diagnostics import render_github, render_json, render_sarif, render_text
-from ftc.diagnostics.excerpt import lines_of
+from ftc.diagnostics.render_text import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
