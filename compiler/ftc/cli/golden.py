@@ -98,8 +98,8 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
       ftc golden update
       ftc golden update nightly
     """
-    from ftc.golden import update as writing  # noqa: PLC0415 - a check need not load it
-    from ftc.golden.compare import Kind  # noqa: PLC0415 - the same
+    from ftc.golden.compare import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.golden.compare import update as write  # noqa: PLC0415 - the same
     from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
@@ -107,7 +107,7 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
     try:
         with only_writer(golden):
             found = _compared(cases, golden, config_dirs)
-            writing.update(golden, found)
+            write(golden, found)
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}

@@ -73,8 +73,7 @@ def _write(file: Path, text: str) -> str:
 
 def _compile(target: Path) -> None:
     """Compile the case, unless it has been compiled before."""
-    from ftc.golden.compare import compare  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
-    from ftc.golden.update import update  # noqa: PLC0415 - the same
+    from ftc.golden.compare import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     golden = target / "golden"
     if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:
