@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import cannot_write, config_dirs, refuse, say
-from ftc.cli.refusals import tell
+from ftc.cli.options import cannot_write, config_dirs, refuse, say, tell
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def _counts(found: Comparison) -> str:
 
 def _shown(finding: Finding) -> str:
     """Describe what is wrong with a file, with a diff if both versions exist."""
-    from ftc.cli.unified import unified  # noqa: PLC0415 - usually nothing differs
+    from ftc.cli.rendering import unified  # noqa: PLC0415 - usually nothing differs
 
     line = inert(f"{escaped(str(finding.file))}: {finding.kind}")
     if finding.actual is None or finding.expected is None:
