@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
-from ftc.diagnostics.model import did_you_mean, nearest
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
@@ -22,10 +22,11 @@ from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from ftc.compose import Composed
-    from ftc.diagnostics.model import KeyPath
+    from ftc.diagnostics.model import Diagnostic, KeyPath
 
 # Paths do not apply to a script or a Dockerfile.
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     asked = _asked(what)
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
     is_key = target is None and not asked.document and not what.isdecimal() and asked.path[0] in _KEYS
-    if state.composed is None or (state.spec is None and not is_key):
+    if state.composed is None or (not is_key and (state.spec is None or _emits_nothing(state.diagnostics))):
         report(state.diagnostics, reporting)
         sys.exit(1)
     if is_key or state.spec is None:
@@ -76,6 +77,14 @@ def command(  # noqa: PLR0913 - one parameter per option
         _explain_key(state.composed, data, asked.path)
     else:
         _explain_place(state.composed, state.spec, target or "volcano", asked)
+
+
+def _emits_nothing(found: Iterable[Diagnostic]) -> bool:
+    """Whether a rule that cannot be suppressed has an error: a fragment of a wrong shape, say, cannot be merged."""
+    from ftc.rules.catalogue import RULES  # noqa: PLC0415 - every rule, which `--help` need not load
+
+    needed = {rule.code for rule in RULES if rule.needed}
+    return any(one.severity is Severity.ERROR and one.code in needed for one in found)
 
 
 def _asked(what: str) -> Place:

@@ -188,7 +188,7 @@ def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], boo
     override.type = OverrideType.FORCE_ADD
     value, path = override.value(), key_path(override.key_or_group)
     if isinstance(value, list | dict) or (isinstance(value, int | float) and keeps_text(path)):
-        written = _written(text.partition("=")[2])
+        written = _written(text.partition("=")[2].strip())
         override._value = _where_wanted(value, written, path, keeps_text)  # noqa: SLF001 - Hydra offers no setter
     return override
 

@@ -1,4 +1,4 @@
-"""The page of a code: the requirement, the reason, a wrong and a right example; `ftc rule` prints it."""
+"""The page of a code: the requirement, the reason, the source, a wrong and a right example; `ftc rule` prints it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from ftc.diagnostics.model import Severity
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The documentation of a code; `wrong` and `right` are arguments of `command`.
 
-    `group` is the folder of the rule. `example` shows both if they are files. `target` is the only target that the rule
-    applies to. `silenceable` says whether `ignore` may suppress it.
+    `group` is the folder of the rule, `source` the code, document or measurement that states the fact. `example` shows
+    both examples if they are files. `target` is the only target that the rule applies to. `silenceable` says whether
+    `ignore` may suppress it.
     """
 
     code: str
@@ -21,6 +22,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     title: str
     why: str
+    source: str = ""
     wrong: str | None = None
     right: str | None = None
     example: str = ""
@@ -31,11 +33,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(code: str, text: str) -> Page:
-    """Parse a docstring: a sentence, why it matters, `Wrong:` and `Right:`."""
+    """Parse a docstring: a sentence, the reason, `Source:`, `Wrong:` and `Right:`."""
     about, _, examples = f"\n{inspect.cleandoc(text)}\n".partition("\nWrong:")
-    title, _, why = about.strip().partition("\n\n")
+    reasons, _, source = about.partition("\nSource:")
+    title, _, why = reasons.strip().partition("\n\n")
     wrong, found, right = examples.partition("\nRight:")
-    bare = Page(code=code, title=_one_line(title), why=why.strip())
+    bare = Page(code=code, title=_one_line(title), why=why.strip(), source=_one_line(source))
     return msgspec.structs.replace(bare, wrong=_one_line(wrong), right=_one_line(right)) if found else bare
 
 
@@ -46,6 +49,8 @@ def _one_line(text: str) -> str:
 def render(page: Page) -> str:
     """Write the page as text."""
     parts = [f"{page.code} {page.name} ({page.severity.value}): {page.title}", page.why]
+    if page.source:
+        parts.append(f"Source: {page.source}")
     if page.example:
         parts.append(page.example)
     elif page.wrong is not None and page.right is not None:

@@ -18,7 +18,7 @@ from ftc.manifests.text import Held
 from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
 from ftc.rules.engine import in_words, judge
 from ftc.rules.training.from_files import Read, say
-from ftc.rules.training.inputs import Beside, Input, is_of_v1, mounted, of_engine
+from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def lint(
     read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_relevant(name, raw)]
     around = scene(manifest for file in read for manifest in file.objects)
     runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
-    others = Beside(document for file in read for document in file.documents)
+    others = OtherFiles(document for file in read for document in file.documents)
     known = Input(others, mounted(run for some in runs for run in some), versions.trainer)
     empty = [file.name for file in read if file.is_empty]
     reported = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])

@@ -1,4 +1,4 @@
-"""Every rule, by group and by the subject that it judges."""
+"""Every rule, by group and by subject."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
 """The rules of each folder."""
 
 RULES = tuple(sorted((rule for rules in GROUPS.values() for rule in rules), key=lambda rule: rule.code))
-# Fragments that do not fit keep the later rules from reading the pod.
+# Later rules cannot read the pod if its fragments are malformed.
 STAGES = (schema.OF_FRAGMENTS, schema.OF_CONTAINERS)
 FIRST = tuple(rule for rules in STAGES for rule in rules)
 
@@ -125,10 +125,10 @@ ON_TRAININGS = tuple(
 )
 ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_TRAININGS))
 
-# A spec gives what these ask for; they judge files that users write.
+# A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)
 OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_TRAININGS) if rule not in OF_FILES)
-"""The rules that compile can break."""
+"""The rules that compile applies."""
 OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
 """The rules that lint applies."""
 
@@ -136,5 +136,5 @@ NAMES = {rule.name: rule.code for rule in RULES}
 
 
 def meant(word: str) -> tuple[str, ...]:
-    """The codes of the rules that a code, an old code or a name stands for; a word that is none of these, as it is."""
+    """The codes for a code, an old code or a name; any other word is returned unchanged."""
     return ALIASES.get(word, (NAMES.get(word, word),))

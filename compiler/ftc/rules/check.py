@@ -1,4 +1,4 @@
-"""The pass `check`: the rules on a spec, its plan and its trainings."""
+"""The pass `check`: rules on a spec, its plan and its trainings."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 Positions: TypeAlias = Callable[[KeyPath], Position | None]
-"""Where each key of the spec got its value."""
+"""Returns the position that set a key of the spec."""
 
 
 def check(spec: JobSpec, run: RunPlan, position: Positions, targets: Collection[str]) -> tuple[Diagnostic, ...]:
-    """What the rules find, for the targets that are emitted."""
+    """The findings for the requested targets."""
     for shapes in STAGES:
         if found := tuple(_found(shapes, spec, run, position)):
             return found
@@ -39,7 +39,7 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
 
 
 def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:
-    """What the rules on trainings find, at the keys of the spec and in its words."""
+    """The findings on trainings, with keys and overrides of the spec."""
     for subject in from_spec.subjects(spec):
         for rule, found in judge(ON_TRAININGS, subject):
             here = Finding(

@@ -1,4 +1,4 @@
-"""Rules applied to a subject, and remedies in the words of a front end."""
+"""Apply rules to a subject, and format remedies for a front end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Finding]]:
-    """What the rules for this kind of subject find in it."""
+    """The findings of the rules for this type of subject."""
     for rule in rules:
         if isinstance(subject, rule.subject):
             yield from ((rule, finding) for finding in _found(rule, subject))
 
 
 def _found(rule: Rule, subject: object) -> Iterator[Finding]:
-    """What a rule finds before it asks for a value that the text does not give."""
+    """The findings of a rule until it reads an unknown value."""
     try:
         yield from rule.check(subject)
     except Unknown:
@@ -29,7 +29,7 @@ def _found(rule: Rule, subject: object) -> Iterator[Finding]:
 
 
 def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:
-    """The remedies of a finding, to choose from."""
+    """The alternative remedies of a finding as text."""
     remedies = help_ if isinstance(help_, tuple) else (help_,)
     said = [remedy if isinstance(remedy, str) else say(remedy) for remedy in remedies]
     verbs = {words.partition(" ")[0] for words in said}

@@ -162,7 +162,7 @@ def test_launcher_command_has_no_llamafactory_yaml() -> None:
     said = ftc("compile", *COMMAND, "-t", "llamafactory")
     assert (said.exit_code, said.stdout) == (1, "")
     assert said.stderr.count("[FTC") == 1
-    assert "error[FTC107 no-trainer-yaml-for-command]: launcher: a command has no LLaMA-Factory YAML" in said.stderr
+    assert "error[FTC107 llamafactory-target-needs-trainer]: launcher: launcher=command does not" in said.stderr
 
 
 @pytest.mark.parametrize(

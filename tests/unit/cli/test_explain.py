@@ -139,3 +139,9 @@ def test_a_malformed_path_is_a_usage_error(what: str) -> None:
 
 def test_a_script_has_no_paths() -> None:
     assert ftc("explain", "-t", "script", "a").exit_code == 2
+
+
+def test_a_manifest_that_cannot_be_emitted_is_an_error_of_the_spec() -> None:
+    said = ftc("explain", "-t", "volcano", "spec.tasks", "hardware.pod={spec: 3}")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "error[FTC506 invalid-pod-fragment]" in said.stderr

@@ -61,7 +61,7 @@ def test_a_refused_run_is_reported_and_the_others_are_written(tmp_path: Path) ->
     assert directories(tmp_path) == {"nodes=1"}
     assert f"ftc: wrote 1 of 2 runs to {tmp_path}\n" in said.stderr
     (row,) = [line for line in said.stderr.splitlines() if line.startswith("  nodes=2")]
-    assert "FTC201  storage.workspace: 2 nodes train into one directory" in row
+    assert "FTC201  storage.workspace: 2 nodes need one workspace" in row
     (refused,) = index(tmp_path)["refused"]
     assert refused["overrides"] == ["storage=existing-claim", "nodes=2", "devices=8"]
     assert refused["diagnostics"][0]["code"] == "FTC201"
@@ -91,7 +91,7 @@ def test_a_finding_of_many_runs_is_reported_once(tmp_path: Path) -> None:
 def test_runs_refused_for_one_reason_are_reported_once(tmp_path: Path) -> None:
     said = ftc("compile", "-m", *REFUSING, "train.logging_steps=1,2,3", "-o", str(tmp_path))
     (row,) = [line for line in said.stderr.splitlines() if "FTC201" in line]
-    assert row.startswith("  nodes=2 train.logging_steps=1 and 2 more  FTC201  storage.workspace: 2 nodes train")
+    assert row.startswith("  nodes=2 train.logging_steps=1 and 2 more  FTC201  storage.workspace: 2 nodes need")
     assert len(index(tmp_path)["refused"]) == 3
     assert f"refused ({tmp_path}/index.json lists all):\n" in said.stderr
 

@@ -123,3 +123,8 @@ def test_a_key_of_the_spec_can_be_set_with_and_without_a_plus(sign: str) -> None
 
 def test_an_optional_key_can_be_deleted() -> None:
     assert "save_steps" not in document("train.yaml", "~method.arguments.save_steps")
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+def test_blanks_before_a_value_are_not_part_of_it(blank: str) -> None:
+    assert ftc("compile", f"labels={blank}{{a: b}}").stdout == ftc("compile", "labels={a: b}").stdout

@@ -134,7 +134,7 @@ def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
     driver = run["tool"]["driver"]
     assert driver["name"] == "ftc"
     assert [rule["id"] for rule in driver["rules"]] == ["FTC003", "FTC201", "FTC303"]
-    assert driver["rules"][1]["shortDescription"]["text"] == "Several nodes that train share the workspace."
+    assert driver["rules"][1]["shortDescription"]["text"] == "Nodes that train together share the workspace."
     assert "Right:  ftc compile nodes=2 storage=shared" in driver["rules"][1]["help"]["text"]
     assert [rule["defaultConfiguration"]["level"] for rule in driver["rules"]] == ["error", "error", "warning"]
     first, second, third = run["results"]

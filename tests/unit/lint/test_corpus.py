@@ -63,7 +63,7 @@ def test_a_page_is_complete(rule: object) -> None:
     text = inspect.getdoc(rule.check) or ""
     read = page.read(rule.code, text)  # type: ignore[attr-defined] # asserted above
     assert read.title.endswith(".")
-    assert "Source: " in read.why
+    assert read.source
     assert read.wrong is not None
     assert read.right is not None
     assert re.fullmatch(rf"tests/corpus/bad/{rule.code}-[\w-]+\.yaml", read.wrong)  # type: ignore[attr-defined] # the same
