@@ -65,7 +65,7 @@ golden: $(VENV)/.installed
 
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
-	$(PYTHON) -m ftc.editor.file_schema schemas/conf
+	$(PYTHON) -m ftc.editor schemas/conf
 
 # The table of the README, and the cost of the rules.
 bench: $(VENV)/.installed

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from ftc.compose import Composed, Conf, compose
-from ftc.diagnostics.follow_ups import without_follow_ups
-from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
+from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
 from ftc.output import kustomization, spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
@@ -22,7 +21,7 @@ from ftc.resources import directory
 from ftc.rules.check import check
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
-from ftc.spec.shapes import keeps_text, settle_kinds
+from ftc.spec.schema import keeps_text, settle_kinds
 from ftc.targets import RUNS, TARGETS, outputs
 from ftc.validate import validate
 

@@ -14,7 +14,7 @@ from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.spec.job import JobSpec
-from ftc.spec.shapes import schemas_at, spec_schema
+from ftc.spec.schema import schemas_at, spec_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

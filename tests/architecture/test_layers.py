@@ -40,7 +40,7 @@ LAYERS = (
     ("source",),
     ("diagnostics",),
     ("output_schemas",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", "constraints", ""),
+    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

@@ -11,8 +11,7 @@ from ftc.cli.options import Reporting, cannot_write, configuration, refuse, repo
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import Artifact
-from ftc.output.lock import only_writer
-from ftc.output.write import also_marked, foreign, write, written_before
+from ftc.output.write import also_marked, foreign, only_writer, write, written_before
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())

@@ -158,7 +158,7 @@ def _two_compiled(overrides: tuple[str, ...], wanted: Wanted) -> _Sides:
 
 
 def _comparable(sides: _Sides) -> _Sides:
-    from ftc.diff.compared import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.sides import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     if reason := why_not(*sides):
         refuse(reason)
@@ -167,8 +167,11 @@ def _comparable(sides: _Sides) -> _Sides:
 
 def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
     """Add facts that differences do not show. A spec is named only if nothing differs: differences are its effects."""
-    from ftc.diff.compared import left_out, remarks  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.sides import ignored  # noqa: PLC0415 - the same
+    from ftc.diff.sides import (  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+        ignored,
+        left_out,
+        remarks,
+    )
 
     unread = [file for path in paths if path.is_dir() for file in ignored(path)]
     unread += left_out(*sides) if is_equal else []

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import cannot_write, config_dirs, refuse, say
-from ftc.cli.refusals import tell
+from ftc.cli.options import cannot_write, config_dirs, refuse, say, tell
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
@@ -98,16 +97,16 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
       ftc golden update
       ftc golden update nightly
     """
-    from ftc.golden import update as writing  # noqa: PLC0415 - a check need not load it
-    from ftc.golden.compare import Kind  # noqa: PLC0415 - the same
-    from ftc.output.lock import only_writer  # noqa: PLC0415 - the same
+    from ftc.golden.compare import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.golden.compare import update as write  # noqa: PLC0415 - the same
+    from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
         refuse("golden files are not updated in CI: run `ftc golden update` locally, read the diff, and commit it")
     try:
         with only_writer(golden):
             found = _compared(cases, golden, config_dirs)
-            writing.update(golden, found)
+            write(golden, found)
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}
@@ -142,7 +141,7 @@ def _counts(found: Comparison) -> str:
 
 def _shown(finding: Finding) -> str:
     """Describe what is wrong with a file, with a diff if both versions exist."""
-    from ftc.cli.unified import unified  # noqa: PLC0415 - usually nothing differs
+    from ftc.cli.rendering import unified  # noqa: PLC0415 - usually nothing differs
 
     line = inert(f"{escaped(str(finding.file))}: {finding.kind}")
     if finding.actual is None or finding.expected is None:

@@ -16,8 +16,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_json import objects
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
-from ftc.output.lock import only_writer
-from ftc.output.tree import ForeignError, Tree
+from ftc.output.write import ForeignError, Tree, only_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,9 +1,10 @@
-"""Options that several commands share, and the completion of overrides."""
+"""Options that several commands share, the completion of overrides, and the report of findings and refused runs."""
 
 from __future__ import annotations
 
 import sys
 from functools import wraps
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
@@ -13,9 +14,10 @@ from click.shell_completion import CompletionItem
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
+
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -174,3 +176,24 @@ def refuse(message: str) -> NoReturn:
 def cannot_write(place: Path, error: OSError) -> NoReturn:
     """End with an error of the system, which names a file that cannot be opened but not one on a full disk."""
     refuse(f"cannot write to {place}: {error.strerror}{f': {error.filename}' if error.filename else ''}")
+
+
+def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+    """Report each finding once, below its first run and the number of other runs."""
+    if current().collects:
+        current().add((one for found in refused.values() for one in found), {})
+        return
+    runs: dict[Diagnostic, list[str]] = {}
+    for name, diagnostics in refused.items():
+        for one in diagnostics:
+            runs.setdefault(one, []).append(name)
+    for names, found in groupby(runs, runs.__getitem__):
+        verb = "are" if len(names) > 1 else "is"
+        say(f"ftc: {subject(names)} {verb} refused:", err=True)
+        report(found)
+
+
+def subject(names: Sequence[str]) -> str:
+    """Name several runs by the first of them; a run without a name is the only one."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"case {names[0]}{more}" if names[0] else "the run"

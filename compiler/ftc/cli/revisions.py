@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc import __version__
-from ftc.cli.options import refuse, say
-from ftc.cli.refusals import subject, tell
+from ftc.cli.options import refuse, say, subject, tell
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.revision import NoRevisionError, checked_out

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from ftc import editor
 from ftc.cli.options import refuse
-from ftc.editor import file_schema
 from ftc.resources import directory
 from ftc.spec import schema
 
 _CASE = "case"
-_KNOWN = (*file_schema.NAMES, _CASE)
+_KNOWN = (*editor.NAMES, _CASE)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
@@ -32,8 +32,8 @@ def command(group: str | None) -> None:
     """
     if group is None:
         text = (directory("schemas") / schema.ID).read_text(encoding="utf-8")
-    elif group in file_schema.NAMES:
-        text = file_schema.text(group)
+    elif group in editor.NAMES:
+        text = editor.text(group)
     elif group == _CASE:
         from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
 

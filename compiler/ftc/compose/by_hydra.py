@@ -17,8 +17,8 @@ from omegaconf.errors import InterpolationResolutionError
 
 from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
 from ftc.compose.defaults import defaults_problem
-from ftc.compose.extent import BeyondError, measure
 from ftc.compose.overrides import problem
+from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED
 from ftc.diagnostics.model import Diagnostic, KeyPath

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 from hydra.core.override_parser.types import Glob, Override
 
-from ftc.compose.limits import MAX_COMBINATIONS, too_many
 from ftc.compose.loader import groups
-from ftc.compose.overrides import problem, read, value_tree
+from ftc.compose.overrides import MAX_COMBINATIONS, problem, read, too_many, value_tree
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE
 
 if TYPE_CHECKING:

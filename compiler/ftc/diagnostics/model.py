@@ -1,4 +1,4 @@
-"""Diagnostics: the problem, its place, and the remedy."""
+"""Diagnostics: the problem, its place, and the remedy; findings that another one explains are left out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -169,3 +171,28 @@ def _as_error(diagnostic: Diagnostic) -> Diagnostic:
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Whether any diagnostic stops the compile."""
     return any(d.severity is Severity.ERROR for d in diagnostics)
+
+
+_MISSING = (codes.UNRESOLVED, codes.NO_VALUE, codes.REQUIRED, codes.NO_OPTIONS)
+
+
+def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """Return the findings that no other finding explains.
+
+    An unknown key explains all findings below it. A file that cannot be read, or a value that calls a resolver,
+    explains every missing key and every unresolved reference.
+    """
+    found = {d.code for d in diagnostics}
+    if codes.NO_OPTIONS in found:
+        diagnostics = tuple(d for d in diagnostics if d.code != codes.REQUIRED)
+    unknown = [d.path for d in diagnostics if d.code == codes.UNKNOWN_KEY]
+    called = {d.position for d in diagnostics if d.code == codes.RESOLVER}
+    reported = {d.path for d in diagnostics} - {()}
+    kept = tuple(d for d in diagnostics if d.follows_from not in reported and not _is_below(d.path, unknown))
+    kept = tuple(d for d in kept if d.code == codes.RESOLVER or d.position not in called)
+    explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER} else ()
+    return tuple(d for d in kept if d.code not in explained)
+
+
+def _is_below(path: KeyPath, parents: list[KeyPath]) -> bool:
+    return any(path[: len(parent)] == parent != path for parent in parents)

@@ -11,7 +11,7 @@ from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 
 if TYPE_CHECKING:
-    from ftc.estimate.training import Training
+    from ftc.estimate.sizes import Training
     from ftc.spec.base import Json
 
 MIB = 1 << 20

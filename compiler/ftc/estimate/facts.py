@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.estimate.sizes import MODULES
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import MODULES, Training
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed, release
 from ftc.trainer.arguments import chosen
-from ftc.trainer.ranges import AT_LEAST_ONE
+from ftc.trainer.values import AT_LEAST_ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""The host memory that a node needs at least: for the processes of the training, then for the merge."""
+"""What a node needs besides device memory: host memory, and bytes of weights on volumes.
+
+The host memory is the least for the processes of the training, then for the merge.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ import msgspec
 from ftc.estimate import sizes
 from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
 from ftc.estimate.facts import read
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.spec.source import OnVolume
 from ftc.trainer import deepspeed
 from ftc.trainer.accelerate import loads_once
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
+
 
 MERGING = "to merge the adapter"
 
@@ -87,3 +92,21 @@ def _on_cpu(spec: JobSpec, training: Training) -> Need:
         return Need(0, "to train")
     part = share(training)
     return Need((part.weights + part.optimizer + part.gradients) * spec.devices, "to train")
+
+
+def fetched(spec: JobSpec) -> int:
+    """The bytes of downloaded weights at 16 bits; 0 if unknown."""
+    model = spec.model
+    if model is None or model.architecture is None or isinstance(model.source, OnVolume):
+        return 0
+    return HALF * model.architecture.parameters
+
+
+def written(spec: JobSpec) -> int:
+    """The bytes of trained weights, the merged copy and the quantized copy; an adapter is negligible."""
+    method = spec.method
+    if not spec.trains or method is None or spec.model is None or spec.model.architecture is None:
+        return 0
+    count = spec.model.architecture.parameters
+    whole = (method.finetuning_type in ("full", "freeze")) + (method.merge is not None)
+    return HALF * count * whole + (count * method.quantize.bits // 8 if method.quantize is not None else 0)

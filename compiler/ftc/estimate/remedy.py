@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 
 # The estimate is within 15 % of the measurements.

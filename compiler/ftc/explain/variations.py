@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.spec.shapes import definition, spec_schema, variant
+from ftc.spec.schema import definition, spec_schema, variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.constraints import LABEL, NAME, constrained
-from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
+from ftc.output_schemas import LABEL, NAME, POD_TEMPLATE, constrained, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -9,7 +9,7 @@ from ftc import yaml_text
 from ftc.plan import fetch, needs, publish, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
+from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub
 from ftc.trainer import accelerate, arguments, dataset_info
 

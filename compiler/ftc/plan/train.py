@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from ftc.plan import environment, publish, staging, tracking
 from ftc.plan.files import MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Needs, Places, Step
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
-from ftc.spec.method import DeepSpeed
+from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub, HuggingFace
 from ftc.trainer import pins
 

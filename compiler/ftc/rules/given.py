@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
-from ftc.spec.launcher import Command
+from ftc.spec.method import Command
 from ftc.spec.storage import InWorkspace, Volume
 
 if TYPE_CHECKING:

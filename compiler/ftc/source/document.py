@@ -1,4 +1,4 @@
-"""A YAML document: its data, and the position of every key."""
+"""A YAML document: its data, the position of every key, and findings at positions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from ftc.source.finding import position_of
+from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.model import Diagnostic, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.diagnostics.model import KeyPath, Position
+    from ftc.diagnostics.model import KeyPath
+
+
+def problem(message: str, position: Position, help_: str = "") -> Diagnostic:
+    """A finding in a text that cannot be parsed."""
+    return Diagnostic(code=UNREADABLE, message=message, position=position, help=help_)
+
+
+def position_of(mark: Any, source: str) -> Position:
+    """The position of a node's mark; without a mark, the start of the file."""
+    return Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+
+
+def position_in(text: str, index: int, source: str) -> Position:
+    """The position of a character."""
+    before = text[:index]
+    return Position(source, before.count("\n") + 1, index - before.rfind("\n"))
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The accelerator of a node, and the pod settings that it requires."""
+"""The accelerator of a node with the image for it, the pod settings that it requires, and the network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,42 @@ from ftc.spec.base import (
     Version,
     whole,
 )
-from ftc.spec.image import Build
+
+BaseImage = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"),
+        description="The address of a container image: registry.example.com/team/image:1.0",
+    ),
+]
+Pin = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*"),
+        description="A pip package and its version: torch==2.7.1",
+    ),
+]
+PackageIndex = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._:/%~-]*)?"),
+        description="The address of a package index, without a user or a token.",
+    ),
+]
+
+
+class Build(Spec, frozen=True):
+    """The base image, and the packages for the hardware.
+
+    `base` is a Debian or Ubuntu image with bash, Python 3.11 or later and pip. `torch` lists PyTorch, torchvision and
+    torchaudio from `torch_index`; it is empty if the base has them. `packages` come from pip's default index and take
+    precedence over the trainer's pins.
+    """
+
+    base: BaseImage
+    torch: tuple[Pin, ...] = ()
+    torch_index: PackageIndex | None = None
+    packages: tuple[Pin, ...] = ()
 
 
 class Slice(Spec, frozen=True):
@@ -127,3 +162,12 @@ class Hardware(Spec, frozen=True, kw_only=True):
         """The resources of the container that trains: the device and its slices; empty for the CPU."""
         slices = self.device.slices.values() if self.device else ()
         return frozenset([*([self.device.resource] if self.device else []), *(share.resource for share in slices)])
+
+
+class Network(Spec, frozen=True):
+    """The network settings of a pod: `quantity` of `resource` per pod, variables, a PodTemplate fragment."""
+
+    resource: ResourceName | None = None
+    quantity: Positive = 1
+    env: Environment = {}
+    pod: Json = {}

@@ -21,11 +21,9 @@ from ftc.spec.base import (
     whole,
 )
 from ftc.spec.cluster import Cluster
-from ftc.spec.hardware import Hardware
-from ftc.spec.launcher import Command, Launcher
-from ftc.spec.method import Engine, Method
+from ftc.spec.hardware import Hardware, Network
+from ftc.spec.method import Command, Engine, Launcher, Method
 from ftc.spec.model import Dataset, Model
-from ftc.spec.network import Network
 from ftc.spec.source import KeepOnVolume, Publish, Source
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking

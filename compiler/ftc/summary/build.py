@@ -13,8 +13,7 @@ from ftc.estimate.memory import estimate
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
-from ftc.spec.launcher import Command
-from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import cluster, files, tracking
 from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, Stage, Summary, Topology
 from ftc.trainer.arguments import OUTPUT, chosen

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.launcher import Torchrun
-from ftc.spec.method import Ddp, DeepSpeed
+from ftc.spec.method import Ddp, DeepSpeed, Torchrun
 from ftc.trainer import deepspeed, release
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from ftc.estimate.facts import read
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from unit.compiling import compiled
 
 GIB = 1 << 30

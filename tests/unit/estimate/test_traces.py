@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.model import Architecture
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftc.output import lock
-from ftc.output.lock import only_writer
+from ftc.output import write
+from ftc.output.write import only_writer
 from unit.compiling import artifacts, ftc
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_a_second_writer_is_refused_in_one_line_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(lock, "_SECONDS", 0.0)
+    monkeypatch.setattr(write, "_SECONDS", 0.0)
     out = tmp_path / "out"
     (out / "one").mkdir(parents=True)
     (out / "one" / "case.yaml").write_text("why: A test.\n")

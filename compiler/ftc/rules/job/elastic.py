@@ -9,8 +9,7 @@ from ftc.rules.given import variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.base import kind
 from ftc.spec.job import JobSpec
-from ftc.spec.launcher import LlamafactoryCli, Torchrun
-from ftc.spec.method import Ddp
+from ftc.spec.method import Ddp, LlamafactoryCli, Torchrun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,7 @@ from ftc.manifests.steps import Step, given_once, spot_of
 from ftc.rules.given import commands, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli
-from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.spec.method import Accelerate, Command, Ddp, DeepSpeed, Fsdp, LlamafactoryCli
 from ftc.spec.source import KeepOnVolume
 
 if TYPE_CHECKING:

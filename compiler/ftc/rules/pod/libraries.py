@@ -11,7 +11,7 @@ from ftc.manifests.steps import Step
 from ftc.rules.given import read_variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.spec.launcher import LlamafactoryCli
+from ftc.spec.method import LlamafactoryCli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

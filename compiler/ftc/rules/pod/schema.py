@@ -6,12 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftc.constraints import FIELDS
 from ftc.diagnostics.many import and_others, first_keys
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Mismatch, Object
-from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
+from ftc.output_schemas import FIELDS, kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.estimate.facts import read
-from ftc.estimate.files import fetched
-from ftc.estimate.floor import is_shared, least
-from ftc.estimate.host import MERGING, Need, needs
-from ftc.estimate.memory import Memory, estimate, weights_alone
+from ftc.estimate.host import MERGING, Need, fetched, needs
+from ftc.estimate.memory import Memory, estimate, is_shared, least, weights_alone
 from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.plan.storage import downloads_in_memory
 from ftc.rules.given import limit, memory_limit_at
 from ftc.rules.rule import Finding, Rule

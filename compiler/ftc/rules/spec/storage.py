@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.estimate import files
+from ftc.estimate import host
 from ftc.plan import security
 from ftc.plan.pod import FILES
 from ftc.plan.quantity import quantity
@@ -264,11 +264,11 @@ def cache_volume_too_small(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: storage=in-memory model=qwen3-14b
     Right: storage=in-memory model=qwen3-4b
     """
-    size, weights = _size(cache_volume(spec.storage)), files.fetched(spec)
+    size, weights = _size(cache_volume(spec.storage)), host.fetched(spec)
     if size is not None and weights > size:
         owner = "workspace" if isinstance(spec.storage.cache, InWorkspace) else "cache"
         message = f"is {gib(size)}, but the downloaded weights need {gib(weights)}"
-        yield Finding(("storage", owner, "size"), message, _help(owner, weights + files.written(spec)), RELATED)
+        yield Finding(("storage", owner, "size"), message, _help(owner, weights + host.written(spec)), RELATED)
 
 
 def workspace_volume_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -281,8 +281,8 @@ def workspace_volume_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]
     Wrong: storage=in-memory model=qwen3-4b storage.workspace.size=12Gi
     Right: storage=in-memory model=qwen3-4b storage.workspace.size=20Gi
     """
-    downloads = files.fetched(spec) if isinstance(spec.storage.cache, InWorkspace) else 0
-    size, written = _size(spec.storage.workspace), files.written(spec)
+    downloads = host.fetched(spec) if isinstance(spec.storage.cache, InWorkspace) else 0
+    size, written = _size(spec.storage.workspace), host.written(spec)
     if size is not None and written and downloads + written > size and not any(cache_volume_too_small(spec, run)):
         parts = f"{gib(written)} for results" + (f" and {gib(downloads)} for weights" if downloads else "")
         help_ = _help("workspace", downloads + written)

@@ -13,7 +13,7 @@ from ftc.manifests.steps import Step
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.trainer import release, values
-from ftc.trainer.ranges import OF_LORA, RANGES, REPORTERS, Range
+from ftc.trainer.values import OF_LORA, RANGES, REPORTERS, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

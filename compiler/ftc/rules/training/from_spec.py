@@ -8,8 +8,7 @@ from ftc.rules.rule import ANY
 from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
-from ftc.spec.launcher import Torchrun
-from ftc.spec.method import DeepSpeed, Fsdp
+from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
 

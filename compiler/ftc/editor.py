@@ -1,7 +1,6 @@
 """The JSON Schemas of conf files, for editors; `make schemas` writes them all.
 
-A file sets a part of the spec: no key is required, any value may be a reference, and there is a defaults list. Every
-yaml-language-server supports draft 7.
+They complete the options of groups and the arguments of the trainer, which the types of the spec do not have.
 """
 
 from __future__ import annotations
@@ -11,11 +10,97 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftc.editor import offers
-from ftc.spec.shapes import spec_schema
+from ftc.resources import directory
+from ftc.spec.schema import spec_schema
+from ftc.trainer import release
+from ftc.trainer.arguments import OWNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+REFERENCE = {"$ref": "#/$defs/Reference"}
+DEFINED = {
+    "Reference": {
+        "description": "A reference, ${key.path}, or ???: no value yet",
+        "type": "string",
+        "pattern": r"\$\{|^\?\?\?$",
+    }
+}
+DEFAULTS = "DefaultsList"
+_EXPORT = "export_"
+
+
+def options(group: str) -> list[str]:
+    """The shipped options of a group."""
+    return sorted(file.stem for file in (directory("conf") / group).glob("*.yaml"))
+
+
+def defaults(first: Iterable[str], keys: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The schema of a defaults list, DEFAULTS, and the schemas that it refers to.
+
+    `first` are configs that it may name; `keys` are the ways to choose an option, each with its group.
+    """
+    groups = sorted(set(keys.values()))
+    chosen = {
+        "type": "object",
+        "properties": {key: _reference(group) for key, group in keys.items()},
+        "patternProperties": {f"^(override +)?/?{group}@": _reference(group) for group in groups},
+    }
+    whole = {
+        "description": "The configs that this one extends, in their order.",
+        "type": "array",
+        "items": {"anyOf": [{"enum": [*first, "_self_"]}, {"type": "string"}, chosen]},
+    }
+    return {DEFAULTS: whole, **{_name(group): _option(group) for group in groups}}
+
+
+def _name(group: str) -> str:
+    return f"OptionOf{group.capitalize()}"
+
+
+def _reference(group: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{_name(group)}"}
+
+
+def _option(group: str) -> dict[str, Any]:
+    return {"anyOf": [{"enum": options(group)}, {"type": ["string", "null"]}]}
+
+
+def training() -> dict[str, Any]:
+    """The schema of a mapping of training arguments, without those that ftc derives itself."""
+    return _arguments(name for name in _known("train") if name not in OWNED)
+
+
+def exporting() -> dict[str, Any]:
+    """The schema of a mapping of export arguments: only its own, which are a few of all that it reads."""
+    return _arguments(name for name in _known("export") if name.startswith(_EXPORT) and name not in OWNED)
+
+
+def _known(command: str) -> Iterator[str]:
+    yield from sorted({name for pair in release.pairs() for name in release.arguments(pair)[command]})
+
+
+def _arguments(names: Iterable[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: _argument(name) for name in names}}
+
+
+def _argument(name: str) -> dict[str, Any]:
+    """All that any release accepts, described as in the last release that has it."""
+    known = [release.arguments(pair)["arguments"] for pair in release.pairs()]
+    found = [arguments[name] for arguments in known if name in arguments]
+    about = {"description": found[-1]["description"]}
+    choices = [choice for one in found for choice in one.get("enum", ())]
+    types = sorted({name for one in found for name in _types(one)})
+    if not choices and "string" in types:
+        return {**about, "type": types}
+    return {**about, "anyOf": [{"enum": list(dict.fromkeys(choices))} if choices else {"type": types}, REFERENCE]}
+
+
+def _types(schema: dict[str, Any]) -> list[str]:
+    types = schema.get("type", [])
+    return [types] if isinstance(types, str) else types
+
 
 PRIMARY = "config"
 # Each group, with the type and the key that its files describe.
@@ -53,7 +138,7 @@ def make(name: str) -> dict[str, Any]:
     top = _partial(spec_schema()["$defs"][owner]["properties"][key]) if owner else {"$ref": "#/$defs/JobSpec"}
     top = {"allOf": [top]} if "$ref" in top else top  # draft 7 ignores the siblings of a reference
     definitions |= _defaults(name)
-    defaults = {"$ref": f"#/$defs/{offers.DEFAULTS}"}
+    defaults = {"$ref": f"#/$defs/{DEFAULTS}"}
     for target in set(_references(top)):
         known = definitions[target]["properties"]
         definitions[target] = {**definitions[target], "properties": {"defaults": defaults, **known}}
@@ -87,10 +172,10 @@ def _defaults(name: str) -> dict[str, Any]:
     """The configs that a file of a group may extend, or the options that a primary config may choose."""
     if name != PRIMARY:
         below = {f"{override}/{group}@{group}": group for group in _SEVERAL for override in ("", "override ")}
-        return offers.defaults(offers.options(name), below)
+        return defaults(options(name), below)
     alone = {group: group for group in _GROUPS if group not in _SEVERAL}
     override = {f"override {place}": group for place, group in {**alone, **_PLACES}.items()}
-    return offers.defaults((PRIMARY,), alone | override)
+    return defaults((PRIMARY,), alone | override)
 
 
 def _definitions() -> dict[str, Any]:
@@ -99,7 +184,7 @@ def _definitions() -> dict[str, Any]:
     for (owner, key), arguments in _ARGUMENTS.items():
         known = found[owner]["properties"]
         found[owner] = {**found[owner], "properties": {**known, key: _as_arguments(known[key], arguments)}}
-    return {**found, **offers.DEFINED, _TRAINING: offers.training(), _EXPORTING: offers.exporting()}
+    return {**found, **DEFINED, _TRAINING: training(), _EXPORTING: exporting()}
 
 
 def _as_arguments(schema: Any, name: str) -> Any:
@@ -131,7 +216,7 @@ def _partial(schema: Any) -> Any:
 
 def _or_reference(schema: dict[str, Any]) -> dict[str, Any]:
     partial: dict[str, Any] = _partial(schema)
-    return {"anyOf": [partial, offers.REFERENCE]}
+    return {"anyOf": [partial, REFERENCE]}
 
 
 def _references(schema: Any) -> Iterator[str]:

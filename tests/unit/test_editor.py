@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from ftc.editor import file_schema
+from ftc import editor
 from unit.compiling import ROOT, ftc
 
 FILES = sorted(file for file in (ROOT / "conf").rglob("*.yaml") if "pins" not in file.parts)
@@ -24,14 +24,14 @@ def problems(group: str, text: str) -> list[str]:
 
 def test_every_group_has_a_schema_and_the_committed_ones_are_current() -> None:
     groups = {file.parent.name for file in FILES if file.parent != ROOT / "conf"}
-    assert set(file_schema.NAMES) == {*groups, "config"}
+    assert set(editor.NAMES) == {*groups, "config"}
     committed = {file.name: file.read_text() for file in (ROOT / "schemas" / "conf").iterdir()}
-    assert committed == {f"{name}.schema.json": file_schema.text(name) for name in file_schema.NAMES}, "make schemas"
+    assert committed == {f"{name}.schema.json": editor.text(name) for name in editor.NAMES}, "make schemas"
 
 
-@pytest.mark.parametrize("name", file_schema.NAMES)
+@pytest.mark.parametrize("name", editor.NAMES)
 def test_each_schema_is_valid(name: str) -> None:
-    Draft7Validator.check_schema(file_schema.make(name))
+    Draft7Validator.check_schema(editor.make(name))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}-{file.stem}")
