@@ -60,7 +60,8 @@ PAIRS = (
         "FTC258",
         "model=llama-3.3-70b-instruct cluster.hub_endpoint=https://hf-mirror.com devices=8 engine=deepspeed-z3",
         "model=llama-3.3-70b-instruct devices=8 engine=deepspeed-z3 source@model.source=path"
-        " model.source.path=/mnt/llama storage=shared 'storage.more={mnt: {kind: claim, mount_path: /mnt, claim: mnt, access_mode: ReadOnlyMany}}'",
+        " model.source.path=/mnt/llama storage=shared"
+        " 'storage.more={mnt: {kind: claim, mount_path: /mnt, claim: mnt, access_mode: ReadOnlyMany}}'",
         "model.source",
     ),
     Pair(
