@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.rules.aliases import ALIASES
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
-from ftc.rules.launch import launchers, rank_variables, rendezvous, timeouts, world_size
+from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
     contents,
     device_sharing,
@@ -93,6 +93,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *queues.RULES,
     ),
     "launch": (
+        *commands.RULES,
         *launchers.RULES,
         *rank_variables.RULES,
         *rendezvous.RULES,
