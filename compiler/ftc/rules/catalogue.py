@@ -27,6 +27,7 @@ from ftc.rules.shell import named_files, repeated_work, scripts
 from ftc.rules.spec import image, memory, sources, storage, trackers
 from ftc.rules.training import (
     arguments,
+    checkpoints,
     chip,
     data_loading,
     datasets,
@@ -51,6 +52,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "training": (
         *arguments.OF_FILES,
         *arguments.RULES,
+        *checkpoints.RULES,
         *chip.RULES,
         *data_loading.RULES,
         *datasets.RULES,
