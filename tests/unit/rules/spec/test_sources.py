@@ -14,6 +14,7 @@ CUSTOM = f"dataset=custom dataset.id=team/data dataset.names=[a] {DATA}"
 S3 = "source@model.source=s3 model.source.bucket=models"
 TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
+TO_GIT = "publish=git publish.url"
 PAIRS = (
     Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
     Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
@@ -53,6 +54,15 @@ PAIRS = (
         f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen/tuned",
         f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen-tuned",
         "publish.prefix",
+    ),
+    Pair(
+        "FTC260", f"{TO_GIT}=https://git.example.com/a", f"{TO_GIT}=ssh://git@git.example.com/a", "publish.credentials"
+    ),
+    Pair(
+        "FTC260",
+        f"{TO_GIT}=https://git.example.com/b publish.tls_verify=true",
+        f"{TO_GIT}=https://git.example.com/a cluster.git_credentials.secret=git",
+        "publish.credentials",
     ),
     Pair("FTC258", "model=gemma-3-4b-it", "model=gemma-3-4b-it model.source.repository=team/gemma", "model.source"),
     Pair("FTC258", f"model=llama-3.2-1b-instruct {DIRECT}", "model=phi-4", "model.source"),
