@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.spec.method import DeepSpeed
@@ -46,7 +47,18 @@ def required(spec: JobSpec) -> Iterator[Package]:
         yield Package(name, set_at(spec, argument), pinned=False)
     if spec.method is not None and spec.method.quantize is not None:
         yield from (Package(name, ("method", "quantize"), pinned=False) for name in ("optimum", "gptqmodel"))
+    yield from _of_checkpoint(spec)
     yield from _of_environment(spec)
+
+
+# LLaMA-Factory, model/model_utils/quantization.py: the packages that load weights quantized by these methods.
+_LOADERS = {"aqlm": "aqlm", "awq": "autoawq", "bnb": "bitsandbytes", "gptq": "gptqmodel"}
+
+
+def _of_checkpoint(spec: JobSpec) -> Iterator[Package]:
+    """The package that loads a checkpoint whose name says how it was quantized."""
+    words = re.split(r"[^a-z0-9]+", spec.model.id.lower()) if spec.model is not None else []
+    yield from (Package(_LOADERS[word], ("model", "id"), pinned=False) for word in words if word in _LOADERS)
 
 
 def _of_storage(spec: JobSpec) -> Iterator[Package]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import Severity
+from ftc.diagnostics.model import KeyPath, Severity
 from ftc.rules.given import containers
 from ftc.rules.pod.images import is_mutable, published_release
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.trainer import pins, release
 from ftc.trainer.arguments import set_at
-from ftc.trainer.packages import required
+from ftc.trainer.packages import Package, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,13 +135,22 @@ def package_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     held = _packages_of(spec)
     if held is None:
         return
+    missing: dict[KeyPath, list[Package]] = {}
     for package in required(spec):
-        if package.name in held or (package.trains and _may_install(spec, package.name)):
-            continue
-        ways = [_BUILD if package.pinned else f"use your own image that contains {package.name}"]
-        ways += [f"install it in each pod: 'setup=[[pip,install,{package.name}]]'"] if package.trains else []
-        message = f"needs {package.name}, which {spec.image} does not contain"
-        yield Finding(package.key, message, ", or ".join(ways), (("image",),))
+        if package.name not in held and not (package.trains and _may_install(spec, package.name)):
+            missing.setdefault(package.key, []).append(package)
+    for key, packages in missing.items():
+        names = list(dict.fromkeys(package.name for package in packages))
+        message = f"needs {' and '.join(names)}, which {spec.image} does not contain"
+        yield Finding(key, message, ", or ".join(_ways(packages, names)), (("image",),))
+
+
+def _ways(packages: list[Package], names: list[str]) -> Iterator[str]:
+    """The ways to get the packages: those that ftc pins can be built, and setup reaches only the training."""
+    built = all(package.pinned for package in packages)
+    yield _BUILD if built else f"use your own image that contains {' and '.join(names)}"
+    if all(package.trains for package in packages):
+        yield f"install {'it' if len(names) == 1 else 'them'} in each pod: 'setup=[[pip,install,{','.join(names)}]]'"
 
 
 _BUILD = "build an image that contains it (ftc compile -t image image=registry.example.com/team/llamafactory:…)"

@@ -10,6 +10,7 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 OURS = "image=registry.example.com/team/llamafactory:1.0"
 OLD = "trainer.llamafactory=0.9.3"
 KEY = "tracking.wandb.token.secret=wandb"
+CHECKPOINT = "model=custom model.template=qwen method.merge=null model.id=Qwen/Qwen2.5-7B-Instruct"
 S3 = "publish=s3 publish.bucket=out publish.credentials.secret=s3"
 PAIRS = (
     Pair("FTC410", f"launcher=command launcher.command=[a] {OURS}", f"launcher=accelerate {OURS}", "launcher"),
@@ -51,6 +52,8 @@ PAIRS = (
         "model=qwen3-8b method=qlora-sft hardware=h100 'setup=[[bash,/workspace/install.sh]]'",
         "method.arguments.quantization_bit",
     ),
+    Pair("FTC416", f"{CHECKPOINT}-AWQ", f"{CHECKPOINT}-AWQ 'setup=[[pip,install,autoawq]]'", "model.id"),
+    Pair("FTC416", f"{CHECKPOINT}-GPTQ-Int4", CHECKPOINT, "model.id"),
     Pair("FTC416", "train.optim=adamw_8bit", "train.optim=adamw_torch", "train.optim"),
     Pair(
         "FTC416",
@@ -120,6 +123,9 @@ def test_the_help_says_how_to_get_a_package() -> None:
     said = ftc("compile", "tracking=wandb", "tracking.wandb.token.secret=wandb").stderr
     assert "ftc compile -t image" in said
     assert "'setup=[[pip,install,wandb]]'" in said
+    both = ftc("compile", "method.quantize={bits: 4, dataset: allenai/c4}").stderr
+    assert "needs optimum and gptqmodel" in both
+    assert "install them in each pod: 'setup=[[pip,install,optimum,gptqmodel]]'" in both
     unpinned = ftc("compile", "train.use_unsloth=true").stderr
     assert "use your own image that contains unsloth" in unpinned
     assert "-t image" not in unpinned
