@@ -17,13 +17,13 @@ from ftc.output.artifact import Artifact
 from ftc.output.write import marked
 from ftc.plan import files
 from ftc.plan.build import plan
-from ftc.plan.types import RunPlan
+from ftc.plan.types import BoundRun, RunPlan
 from ftc.resources import directory
 from ftc.rules.check import check
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import keeps_text, settle_kinds
-from ftc.targets import RUNS, TARGETS, outputs
+from ftc.targets import POD_TARGETS, TARGETS, bound, outputs
 from ftc.validate import validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
@@ -51,7 +51,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What the passes have made so far; `outputs` has the text of each target.
+    """What the passes have made so far; `outputs` has the text of each target, `pods` the run that one is bound to.
 
     A `conf` that is given is not read again; it is that of the request's `config_dirs`.
     """
@@ -62,6 +62,7 @@ class State(msgspec.Struct, frozen=True):
     composed: Composed | None = None
     spec: JobSpec | None = None
     run: RunPlan | None = None
+    pods: dict[str, BoundRun] = {}
     outputs: dict[str, str] = {}
 
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -78,7 +79,7 @@ class State(msgspec.Struct, frozen=True):
 
         What has claims alone has one too: another compile's into the same directory would name files that are gone.
         """
-        runs = [name for name in RUNS if name in self.outputs][:1]
+        runs = [name for name in POD_TARGETS if name in self.outputs][:1]
         claims = [name for name in ("storage",) if name in self.outputs]
         manifests = [str(TARGETS[name].file) for name in (*claims, *runs)]
         fixed = self.run is not None and not self.run.generate_name
@@ -147,10 +148,14 @@ def _check(state: State) -> State:
     return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
 
 
+def _bind(state: State) -> State:
+    return _replace(state, pods=bound(state.run, state.request.targets)) if state.run else state
+
+
 def _emit(state: State) -> State:
     if state.spec is None or state.run is None:
         return state
-    return _replace(state, outputs=outputs(state.spec, state.run, state.request.targets))
+    return _replace(state, outputs=outputs(state.spec, state.run, state.request.targets, state.pods))
 
 
 def _verify(state: State) -> State:
@@ -164,7 +169,7 @@ def _replace(state: State, **changes: Any) -> State:
     return msgspec.structs.replace(state, **changes)
 
 
-PASSES = (_compose, _validate, _convert, _plan, _check, _emit, _verify)
+PASSES = (_compose, _validate, _convert, _plan, _check, _bind, _emit, _verify)
 _DESPITE_ERRORS = (_compose, _validate)
 
 
@@ -180,6 +185,6 @@ def compile_job(request: Request, conf: Conf | None = None) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
-    if has_errors(ordered) or not set(RUNS) & set(request.targets):  # a note tells of a manifest, and there is none
+    if has_errors(ordered) or not state.pods:  # a note tells of a manifest, and there is none
         ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

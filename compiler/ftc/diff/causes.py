@@ -17,7 +17,7 @@ from ftc.explain.variations import changed, variations
 from ftc.output.reading import documents
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
-from ftc.targets import TARGETS, outputs
+from ftc.targets import TARGETS, bound, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,8 @@ def _meet(one: Address, other: Address) -> bool:
 def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
     """What a spec compiles to: file name to text. Nothing is checked, so the spec must have compiled."""
     run = plan(spec)
-    made = outputs(spec, run, [name for name in TARGETS if name in targets])
+    pods = bound(run, targets)
+    made = outputs(spec, run, [name for name in TARGETS if name in targets], pods)
     state = State(Request(targets=targets), spec=spec, run=run, outputs=made)
     return {artifact.name: artifact.text for artifact in state.artifacts()}
 

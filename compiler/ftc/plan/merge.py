@@ -1,10 +1,14 @@
-"""One PodTemplate laid over another, by the keys that Kubernetes merges lists with."""
+"""One PodTemplate laid over another, by the keys that Kubernetes merges lists with, and which of them set what."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
 
 # List field: the keys that tell its items apart (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
@@ -33,33 +37,121 @@ _DEFAULTS = {"protocol": "TCP", "operator": "Equal", "value": "", "effect": "", 
 _SETS = ("add", "drop")
 
 
+class Fragment(NamedTuple):
+    """A part of a pod: what it is called, and, if a user wrote it, its key in the spec."""
+
+    name: str
+    content: Json
+    key: KeyPath | None = None
+
+
+class Source(NamedTuple):
+    """The fragment that set a field, and the key of the spec that has its value, unless ftc wrote the fragment."""
+
+    fragment: str
+    key: KeyPath | None = None
+
+    def at(self, step: str | int) -> Source:
+        """The source of what is below."""
+        return self if self.key is None else Source(self.fragment, (*self.key, step))
+
+
+class Record(NamedTuple):
+    """Which fragment set a field: `source` set all of it but what is in `later`. A field that is gone has one too."""
+
+    source: Source
+    later: Mapping[str | int, Record] = MappingProxyType({})
+
+    def at(self, path: KeyPath) -> Record:
+        """The record of what is below."""
+        found = self
+        for step in path:
+            found = found.later.get(step) or Record(found.source.at(step))
+        return found
+
+
+class Merged(NamedTuple):
+    """What fragments laid over each other give, and which of them set what."""
+
+    content: Any
+    record: Record
+
+    def at(self, path: KeyPath) -> Merged:
+        """What is below; the content is None if the path leads into a text or to nothing."""
+        value = self.content
+        for step in path:
+            is_there = (isinstance(value, dict) and step in value) or (
+                isinstance(value, list) and isinstance(step, int) and step < len(value)
+            )
+            value = value[step] if is_there else None
+        return Merged(value, self.record.at(path))
+
+    def sources(self) -> tuple[Source, ...]:
+        """What set the fields of the content, each once."""
+        if not self.record.later or not isinstance(self.content, dict | list) or not self.content:
+            return (self.record.source,)
+        steps = self.content if isinstance(self.content, dict) else range(len(self.content))
+        return tuple(dict.fromkeys(source for step in steps for source in self.at((step,)).sources()))
+
+    def replaced(self, step: str | int, value: Any, record: Record | None = None) -> Merged:
+        """The same with another value of a key."""
+        later = {**self.record.later, step: record or self.record.at((step,))}
+        return Merged({**self.content, step: value}, Record(self.record.source, later))
+
+    def without(self, step: str, decided: Record) -> Merged:
+        """The same without a key, because of what is set elsewhere."""
+        content = {key: value for key, value in self.content.items() if key != step}
+        return Merged(content, Record(self.record.source, {**self.record.later, step: decided}))
+
+
 def merge(base: Json, overlay: Json) -> Json:
     """`overlay` over `base`: mappings merge, keyed lists merge item by item, anything else is replaced."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        merged[key] = _merged(key, merged[key], value) if key in merged else value
+    merged: Json = laid_over(whole(Fragment("", base)), whole(Fragment("", overlay))).content
     return merged
 
 
-def _merged(key: str, old: Any, new: Any) -> Any:
-    if isinstance(old, dict) and isinstance(new, dict) and key != "valueFrom":  # which holds one of several
-        return merge(old, new)
-    if isinstance(old, list) and isinstance(new, list) and key in MERGE_KEYS:
+def whole(fragment: Fragment) -> Merged:
+    """A fragment with nothing over it."""
+    return Merged(fragment.content, Record(Source(fragment.name, fragment.key)))
+
+
+def laid_over(base: Merged, overlay: Merged) -> Merged:
+    """`merge`, with a record."""
+    content, later = dict(base.content), dict(base.record.later)
+    for key in overlay.content:
+        new = overlay.at((key,))
+        content[key], later[key] = _merged(key, base.at((key,)), new) if key in content else new
+    return Merged(content, Record(base.record.source, later))
+
+
+def _merged(key: str, old: Merged, new: Merged) -> Merged:
+    if isinstance(old.content, dict) and isinstance(new.content, dict) and key != "valueFrom":  # has one of several
+        return laid_over(old, new)
+    if isinstance(old.content, list) and isinstance(new.content, list) and key in MERGE_KEYS:
         return _merge_items(MERGE_KEYS[key], old, new)
-    if isinstance(old, list) and isinstance(new, list) and key in _SETS:
-        return [*old, *(item for item in new if item not in old)]
+    if isinstance(old.content, list) and isinstance(new.content, list) and key in _SETS:
+        return _added(old, [new.at((i,)) for i, item in enumerate(new.content) if item not in old.content])
     return new
 
 
-def _merge_items(keys: tuple[str, ...], old: list[Json], new: list[Json]) -> list[Json]:
-    items = list(old)
-    for item in new:
+def _added(old: Merged, items: list[Merged]) -> Merged:
+    later = dict(old.record.later)
+    later.update((len(old.content) + i, item.record) for i, item in enumerate(items))
+    return Merged([*old.content, *(item.content for item in items)], Record(old.record.source, later))
+
+
+def _merge_items(keys: tuple[str, ...], old: Merged, new: Merged) -> Merged:
+    items, later = list(old.content), dict(old.record.later)
+    for index, item in enumerate(new.content):
+        one = new.at((index,))
         place = next((i for i, known in enumerate(items) if identity(known, keys) == identity(item, keys)), None)
         if place is None:
+            later[len(items)] = one.record
             items.append(item)
         else:
-            items[place] = merge(_without_source(items[place], item), item)
-    return items
+            under = Merged(items[place], later.get(place) or old.record.at((place,)))
+            items[place], later[place] = laid_over(_without_source(under, one), one)
+    return Merged(items, Record(old.record.source, later))
 
 
 def identity(item: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
@@ -67,10 +159,12 @@ def identity(item: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(item.get(key) or _DEFAULTS.get(key) for key in keys)
 
 
-def _without_source(old: Json, new: Json) -> Json:
+def _without_source(old: Merged, new: Merged) -> Merged:
     """A variable or a volume has one source: another kind of source takes the place of the old one."""
-    if _SOURCES & new.keys() and not _SOURCES & new.keys() & old.keys():
-        return {key: value for key, value in old.items() if key not in _SOURCES}
+    given = [key for key in new.content if key in _SOURCES]
+    if given and not old.content.keys() & {*given}:
+        for key in [key for key in old.content if key in _SOURCES]:
+            old = old.without(key, new.record.at((given[0],)))
     return old
 
 

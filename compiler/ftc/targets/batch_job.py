@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan import pod, publish
 from ftc.plan.merge import merge
 from ftc.plan.objects import lifetime, metadata
-from ftc.plan.pod import bind, main_containers, train_container
-from ftc.plan.publish import NAME
+from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
-    from ftc.plan.types import RunPlan
+    from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
 
+NAME = "job"
 # Both are given to every pod by the Job controller (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
 _JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
 _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
@@ -23,17 +24,25 @@ _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
 _TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
 
 
-def emit(run: RunPlan) -> str:
+def bind(run: RunPlan) -> BoundRun:
+    """The run with what the pod of a Job needs."""
+    rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
+    own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
+    own = merge(own, train_container(env=_master(run)))
+    return pod.bind(run, NAME, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
+
+
+def emit(run: BoundRun) -> str:
     """The manifest: the Service, where there is one, before the Job whose pods look each other up through it."""
     return "---\n".join(dump(document) for document in manifests(run))
 
 
-def manifests(run: RunPlan) -> list[Json]:
+def manifests(run: BoundRun) -> list[Json]:
     """The objects to create, in that order."""
     return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
 
 
-def _job(run: RunPlan) -> Json:
+def _job(run: BoundRun) -> Json:
     """The Job; each failed pod counts against `backoffLimit`, and one incident fails as many as there are nodes.
 
     A pod is replaced when it has ended, so that no two of one rank write at a time. One that the cluster takes away
@@ -51,7 +60,7 @@ def _job(run: RunPlan) -> Json:
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [_TAKEN_AWAY]}]},
             **lifetime(run),
-            "template": _template(run),
+            "template": run.pod.content,
         },
     }
 
@@ -101,13 +110,6 @@ def _partial(run: RunPlan) -> Json:
     return {"annotations": {f"kueue.x-k8s.io/{name}": value for name, value in names.items()}}
 
 
-def _template(run: RunPlan) -> Json:
-    rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
-    own = merge(own, train_container(env=_master(run)))
-    return bind(run, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
-
-
 def _name_variables(run: RunPlan) -> list[Json]:
     """JOB_NAME: a fixed name comes back with the next Job, which is another run, so it has the UID beside it."""
     name = _fixed_name(run)
@@ -145,7 +147,7 @@ def _own_claim(run: RunPlan, claim: JobClaim) -> Json:
     spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}
-    read_only = {"name": NAME, "volumeMounts": [{**mount, "readOnly": True}]}
+    read_only = {"name": publish.NAME, "volumeMounts": [{**mount, "readOnly": True}]}
     publishing: Json = {"spec": {"containers": [read_only]}} if run.publish_step else {}
     mounts = merge(train_container(volumeMounts=[mount]), publishing)
     return merge(mounts, {"spec": {"volumes": [volume]}})

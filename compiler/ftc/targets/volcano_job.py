@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ftc.plan import pod
 from ftc.plan.objects import lifetime, metadata
-from ftc.plan.pod import bind, main_containers
+from ftc.plan.pod import main_containers
 from ftc.plan.storage import claim_spec
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
-    from ftc.plan.types import RunPlan
+    from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
 
+NAME = "volcano"
 TASK = "worker"
 # Both are given to every pod by Volcano's controller (pkg/controllers/job/job_controller_util.go, createJobPod).
 _JOB_NAME = "metadata.labels['volcano.sh/job-name']"
 _JOB_NAME_AND_UID = "metadata.annotations['scheduling.k8s.io/group-name']"
 
 
-def emit(run: RunPlan) -> str:
+def bind(run: RunPlan) -> BoundRun:
+    """The run with what Volcano's pod needs."""
+    rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
+    # A fixed name comes back with the next job, which is another run.
+    field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
+    name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
+    bound = pod.bind(run, NAME, rendezvous, main_containers(run, env=[name]))
+    body = bound.pod.at(("spec",))
+    network = body.at(("hostNetwork",))
+    if not network.content or "dnsPolicy" in body.content:
+        return bound
+    resolving = body.replaced("dnsPolicy", "ClusterFirstWithHostNet", network.record)
+    return msgspec.structs.replace(bound, pod=bound.pod.replaced("spec", *resolving))
+
+
+def emit(run: BoundRun) -> str:
     """The manifest."""
     return dump(manifest(run))
 
 
-def manifest(run: RunPlan) -> Json:
+def manifest(run: BoundRun) -> Json:
     """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
 
     `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
@@ -45,7 +64,7 @@ def manifest(run: RunPlan) -> Json:
             **(_PLUGINS if run.nodes > 1 else {}),
             "policies": [{"event": event, "action": "RestartJob"} for event in _fatal(run)],
             **({"volumes": [_volume(run.job_claim)]} if run.job_claim else {}),
-            "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": _template(run)}],
+            "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": run.pod.content}],
         },
     }
 
@@ -56,7 +75,7 @@ def _fatal(run: RunPlan) -> tuple[str, ...]:
 
 
 def _as_the_webhook(run: RunPlan) -> Json:
-    """What Volcano's webhook writes into a new task (pkg/webhooks/admission/jobs/mutate), which `_template` completes.
+    """What Volcano's webhook writes into a new task (pkg/webhooks/admission/jobs/mutate), which `bind` completes.
 
     It does so for a new job only: a second `kubectl apply` of a manifest without these takes them away again, and
     another webhook refuses that (`job updates may not change fields`). `maxRetry` counts containers that restart in
@@ -74,15 +93,3 @@ def _volume(claim: JobClaim) -> Json:
         "mountPath": claim.mount_path,
         "volumeClaim": claim_spec(claim.access_mode, claim.storage_class, claim.size),
     }
-
-
-def _template(run: RunPlan) -> Json:
-    rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    # A fixed name comes back with the next job, which is another run.
-    field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
-    name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
-    template = bind(run, rendezvous, main_containers(run, env=[name]))
-    body = template["spec"]
-    if body.get("hostNetwork") and "dnsPolicy" not in body:
-        return {**template, "spec": {**body, "dnsPolicy": "ClusterFirstWithHostNet"}}
-    return template
