@@ -9,9 +9,12 @@ from ftc.plan.merge import merge
 from ftc.plan.objects import lifetime, metadata
 from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
+from ftc.summary.types import Default, OfTarget
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
@@ -63,6 +66,41 @@ def _job(run: BoundRun) -> Json:
             "template": run.pod.content,
         },
     }
+
+
+def summary(run: BoundRun) -> OfTarget:
+    """What holds for a batch Job."""
+    name = _fixed_name(run) or run.object_name
+    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)))
+
+
+def _on_failure(run: RunPlan) -> str:
+    """A pod alone is replaced (pkg/controller/job); the peers that lose it fail, and each counts."""
+    limit = f"backoffLimit {run.restarts * run.nodes}"
+    if not run.restarts:
+        return f"none: {limit}, so a pod that fails ends the Job; one that is evicted is replaced"
+    counted = (
+        f"{run.restarts} for each of {run.nodes} nodes, since peers of a failed pod fail too" if run.nodes > 1 else ""
+    )
+    each = f"{limit} ({counted})" if counted else limit
+    return f"{each}: a failed pod is replaced and goes on from the last checkpoint; an evicted one does not count"
+
+
+def _defaults(run: BoundRun) -> Iterator[Default]:
+    """What the API server sets where the Job says nothing (Kubernetes, pkg/apis/batch/v1 and core/v1, defaults.go)."""
+    body = run.pod.content["spec"]
+    if run.nodes == 1:
+        yield Default("completionMode", "NonIndexed, with one completion")
+    if run.ttl_seconds_after_finished is None:
+        yield Default("ttlSecondsAfterFinished", "never: the Job stays until it is deleted")
+    if run.namespace is None:
+        yield Default("metadata.namespace", "the namespace of whoever submits")
+    if "priorityClassName" not in body:
+        yield Default("template.spec.priorityClassName", "the cluster's default")
+    if run.job_claim is not None and run.job_claim.storage_class is None:
+        yield Default("ephemeral.volumeClaimTemplate.spec.storageClassName", "the cluster's default")
+    if "terminationGracePeriodSeconds" not in body:
+        yield Default("template.spec.terminationGracePeriodSeconds", "30")
 
 
 def _indexed(run: RunPlan) -> Json:

@@ -10,6 +10,7 @@ import msgspec
 from ftc.diagnostics.model import KeyPath
 from ftc.plan.types import BoundRun, Places, RunPlan
 from ftc.spec.cluster import Cluster
+from ftc.summary.types import OfTarget
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +42,13 @@ class FileTarget(_Target, frozen=True, kw_only=True):
 class PodTarget(_Target, frozen=True, kw_only=True):
     """A target whose object runs the pod: `bind` completes the pod, `emit` wraps the object around it.
 
+    `summary` is what `ftc plan -t` prints of it.
     The object is of the `kind` that kubectl writes, and has the pod's template at `path`.
     """
 
     bind: Callable[[RunPlan], BoundRun]
     emit: Callable[[BoundRun], str]
+    summary: Callable[[BoundRun], OfTarget]
     kind: str
     path: KeyPath
 

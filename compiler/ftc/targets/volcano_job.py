@@ -10,9 +10,12 @@ from ftc.plan import pod
 from ftc.plan.objects import lifetime, metadata
 from ftc.plan.pod import main_containers
 from ftc.plan.storage import claim_spec
+from ftc.summary.types import Default, OfTarget
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
@@ -67,6 +70,39 @@ def manifest(run: BoundRun) -> Json:
             "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": run.pod.content}],
         },
     }
+
+
+def summary(run: BoundRun) -> OfTarget:
+    """What holds for a VolcanoJob."""
+    name = run.object_name
+    return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)))
+
+
+def _on_failure(run: RunPlan) -> str:
+    times = "once" if run.restarts == 1 else f"{run.restarts} times"
+    if run.restarts and run.min_nodes < run.nodes:
+        return f"{times}: when a node is lost, the others go on from the last checkpoint, and its pod is made anew"
+    if run.restarts:
+        return f"{times}: when a pod fails or is evicted, all start again and go on from the last checkpoint"
+    return "none: a pod that fails or is evicted ends the job"
+
+
+def _defaults(run: BoundRun) -> Iterator[Default]:
+    """What Volcano's webhook and the API server set where the VolcanoJob says nothing.
+
+    Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go; Kubernetes, pkg/apis/core/v1/defaults.go.
+    """
+    body = run.pod.content["spec"]
+    if run.ttl_seconds_after_finished is None:
+        yield Default("ttlSecondsAfterFinished", "never: the job stays until it is deleted")
+    if run.namespace is None:
+        yield Default("metadata.namespace", "the one of whoever submits")
+    if run.priority_class is None and "priorityClassName" not in body:
+        yield Default("priorityClassName", "the cluster's default")
+    if run.job_claim is not None and run.job_claim.storage_class is None:
+        yield Default("volumes[0].volumeClaim.storageClassName", "the cluster's default")
+    if "terminationGracePeriodSeconds" not in body:
+        yield Default("template.spec.terminationGracePeriodSeconds", "30")
 
 
 def _fatal(run: RunPlan) -> tuple[str, ...]:
