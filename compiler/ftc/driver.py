@@ -19,7 +19,7 @@ from ftc.plan import files
 from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, RunPlan
 from ftc.resources import directory
-from ftc.rules.check import check
+from ftc.rules.check import check, fragments
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
 from ftc.spec.shapes import keeps_text, settle_kinds
@@ -138,14 +138,22 @@ def _plan(state: State) -> State:
     return _replace(state, run=plan(state.spec)) if state.spec else state
 
 
+def _fragments(state: State) -> State:
+    if state.spec is None or state.run is None or state.composed is None:
+        return state
+    found = fragments(state.spec, state.run, state.composed.position)
+    ignored = ignores(state.spec, state.composed.position, state.request.ignore) if found else ()
+    return _replace(state, diagnostics=state.diagnostics + silenced(found, ignored, state.request.targets))
+
+
 def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
-    request = state.request
-    found = check(state.spec, state.run, state.composed.position, request.targets)
-    ignored = ignores(state.spec, state.composed.position, request.ignore)
-    left = silenced(found, ignored, request.targets) if ignored else found
-    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
+    position = state.composed.position
+    found = check(state.spec, state.run, state.pods, position, state.request.targets)
+    ignored = ignores(state.spec, position, state.request.ignore)
+    left = silenced(found, ignored, state.request.targets) if ignored else found
+    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if state.request.strict else left))
 
 
 def _bind(state: State) -> State:
@@ -169,7 +177,7 @@ def _replace(state: State, **changes: Any) -> State:
     return msgspec.structs.replace(state, **changes)
 
 
-PASSES = (_compose, _validate, _convert, _plan, _check, _bind, _emit, _verify)
+PASSES = (_compose, _validate, _convert, _plan, _fragments, _bind, _check, _emit, _verify)
 _DESPITE_ERRORS = (_compose, _validate)
 
 
