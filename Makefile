@@ -1,16 +1,16 @@
-# Everything on a bare machine with Python 3.11, node and apt: `make test`.
+# `make test` sets up and tests everything on a machine with Python 3.11, node and apt.
 VENV ?= .venv
 TRAINER ?= .cache/trainer-0.9.5
 TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
-# What tests start a thousand times shall load bytecode, also where the machine's environment would keep none.
+# Tests start Python thousands of times, so it must cache bytecode even if the environment disables that.
 export PYTHONDONTWRITEBYTECODE :=
 
-# Tests of a minute: without those that start a process for each case, or walk through conf/.
-QUICK := tests/architecture $(filter-out tests/unit/cli/ tests/unit/output/ tests/unit/scripts/,$(wildcard tests/unit/*/)) \
-  $(wildcard tests/unit/test_*.py)
+# One minute of tests: facts, rules and output, without those that start processes or walk through conf/.
+QUICK := tests/architecture/test_layers.py tests/architecture/test_scripts.py tests/unit/test_driver.py \
+  --ignore tests/unit/compose/test_limits.py $(addprefix tests/unit/,compose diagnostics lint manifests plan rules source targets trainer)
 PYTHONS ?= 3.11 3.12 3.13
 # Idle workers take tests from busy ones.
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
@@ -53,11 +53,11 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
 
-# Fuzzed inputs: none may end in a traceback, take more than 5 seconds or more than 512 MiB.
+# Fuzzed inputs: none may cause a traceback, take more than 5 seconds or use more than 512 MiB.
 fuzz: $(VENV)/.installed
 	$(PYTHON) -m fuzz --number $(or $(NUMBER),100000) --processes $(or $(PROCESSES),2000) --seed $(or $(SEED),1)
 
-# Write all that is generated, after any change of conf/, of a rule's page or of the spec; then read the diff.
+# Rewrite all generated files after a change of conf/, of a rule's page or of the spec; then read the diff.
 generate: schemas golden
 
 golden: $(VENV)/.installed
@@ -65,14 +65,14 @@ golden: $(VENV)/.installed
 
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
-	$(PYTHON) -m ftc.editor.file_schema schemas/conf
+	$(PYTHON) -m ftc.editor schemas/conf
 
-# The table of the README, and what the rules cost.
+# The table of the README, and the cost of the rules.
 bench: $(VENV)/.installed
 	$(PYTHON) -m benchmarks.table
 	$(PYTHON) -m benchmarks.rules
 
-# Resolve the pins of the trainers anew; then read the diff, and run the tests that train.
+# Resolve the pins of the trainers again; then read the diff, and run the tests that train.
 pins: $(VENV)/.installed
 	$(PYTHON) tests/e2e/trainer/make_pins.py
 

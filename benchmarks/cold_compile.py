@@ -1,4 +1,4 @@
-"""What a cold `ftc compile` costs, beside ten lines of plain Hydra on the same conf: CPU of whole processes."""
+"""A cold `ftc compile`, compared with ten lines of plain Hydra on the same conf: CPU time of the processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ftc golden check` of 200 cases that have not changed: CPU of the whole process."""
+"""`ftc golden check` of 200 unchanged cases: CPU time of the process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.measuring import FTC, Row, cost, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A hundred combinations of options, on one node and on two.
+# A hundred combinations of options, each with one and with two nodes.
 HARDWARE = ("ascend", "h800", "a800", "h100", "h20", "nvidia", "l40s", "a10", "v100", "cpu")
 MODELS = ("qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen2.5-0.5b-instruct", "llama-3.2-1b-instruct")
 GROUPS = (
@@ -29,7 +29,7 @@ LIMIT_SECONDS = 3.0
 
 
 def write(golden: Path) -> None:
-    """The cases, and what they compile to."""
+    """Write the cases and their compiled files."""
     for overrides in product(*GROUPS):
         case = golden / "-".join(one.partition("=")[2] for one in overrides)
         case.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""`ftc lint` on a thousand VolcanoJobs, beside check-jsonschema with ftc's own schema on the same files."""
+"""`ftc lint` on a thousand VolcanoJobs, compared with check-jsonschema on the same files with ftc's schema."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ LIMIT = 2.0
 
 
 def manifests() -> list[str]:
-    """What ftc writes, and what people write: the VolcanoJobs of the scenarios and of the corpus, one a file."""
+    """The VolcanoJobs of the scenarios (generated) and of the corpus (hand-written), one per file."""
     files = [*ROOT.glob("golden/scenarios/*/volcano.yaml"), *ROOT.glob("tests/corpus/good/*.yaml")]
     texts = [file.read_text() for file in sorted(files)]
     return [text for text in texts if "batch.volcano.sh" in text and "\n---" not in text]
 
 
 def rows() -> Iterator[Row]:
-    """Measure; both commands end with 1 where they find something."""
+    """Measure; both commands exit with 1 if they find something."""
     texts = manifests()
     with tempfile.TemporaryDirectory() as name:
         schema = Path(name, "volcano.schema.json")
         schema.write_text(json.dumps(volcano_job(volcano_versions()[-1], kubernetes_versions()[-1]).schema))
         files = [Path(name, f"{index}.yaml") for index in range(FILES)]
         for file, text in zip(files, islice(cycle(texts), FILES), strict=True):
-            # A script of its own, so that nothing is read once for all.
+            # A new name in each copy, so that nothing is cached.
             file.write_text(re.sub(r"set -[a-z].*", rf"\g<0> # {file.stem}", f"# {file.name}\n{text}"))
         paths = [str(file) for file in files]
         ours = (*FTC, "lint", *paths)

@@ -1,6 +1,6 @@
-"""A matrix of 1,000 points, all artifacts verified and written, beside hydra.compose and Hydra's own `--multirun`.
+"""A matrix of 1,000 points with all artifacts, compared with hydra.compose and Hydra's `--multirun`.
 
-What a further point costs: the CPU of many points less that of the first, shared among the others.
+The cost per further point: the CPU time of all points minus that of the first, divided by the others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MATRIX = (
 )
 POINTS = 1000
 FIRST = (*(f"{key}={values.partition(',')[0]}" for key, _, values in (one.partition("=") for one in MATRIX)),)
-# As many points as Hydra is given, which takes its time.
+# Fewer points for Hydra, which is slow.
 FEW = (*FIRST[:3], *MATRIX[3:4], f"{FIRST[4]},2.0e-6,3.0e-6,4.0e-6", FIRST[5])
 FEW_POINTS = 20
 COMPOSE = """
@@ -56,12 +56,12 @@ run()
 """
 ROUNDS = 3
 LIMIT_MS, LIMIT_MIB = 8, 150
-# What hydra.compose takes on the machine that the limit was set for: a slower one has as much more time.
+# The time of hydra.compose on the reference machine; the limit scales with it.
 USUAL_MS = 60
 
 
 def ours() -> tuple[float, float]:
-    """Milliseconds a further point, and the peak of the memory."""
+    """Milliseconds per further point, and peak memory."""
     with tempfile.TemporaryDirectory() as directory:
         one = cost((*FTC, "compile", *FIRST, "-o", f"{directory}/one"))
         all_ = cost((*FTC, "compile", "-m", *MATRIX, "-o", f"{directory}/all"))
@@ -72,7 +72,7 @@ def ours() -> tuple[float, float]:
 
 
 def theirs(script: str, *options: str) -> float:
-    """Milliseconds a further point by a script of Hydra's."""
+    """Milliseconds per further point of a Hydra script."""
     with tempfile.TemporaryDirectory() as directory:
         command = (sys.executable, "-c", script, str(CONF), *(option.format(directory) for option in options))
         few, one = cost((*command, *FEW)).seconds, cost((*command, *FIRST)).seconds

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the cost of a process, works in turn, and the table."""
+"""Shared by the benchmarks: the cost of a process, alternating measurements, and the table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FTC = (sys.executable, "-m", "ftc.cli.main")
 
 
 class Cost(NamedTuple):
-    """What a process took: CPU seconds (user and system), and the peak of its memory."""
+    """The cost of a process: CPU seconds (user and system) and peak memory."""
 
     seconds: float
     peak_mib: float
 
 
 class Row(NamedTuple):
-    """A line of the table; `reached` is whether the measured is within reach."""
+    """A row of the table; `reached` says whether the limit is met."""
 
     work: str
     ours: str
@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 def cost(command: Sequence[str], *, accepted: tuple[int, ...] = (0,)) -> Cost:
-    """Run a command whose output nobody reads."""
+    """Run a command and discard its output."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -43,7 +43,7 @@ def cost(command: Sequence[str], *, accepted: tuple[int, ...] = (0,)) -> Cost:
 
 
 def in_turn(works: Sequence[Callable[[], float]], rounds: int) -> tuple[list[float], list[float]]:
-    """The median of each work, and of its ratio to the last one; a drift of the machine meets all of them."""
+    """The median of each work and of its ratio to the last one; alternating, so that drift affects all of them."""
     found = [[work() for work in works] for _ in range(rounds)]
     medians = [statistics.median(column) for column in zip(*found, strict=True)]
     ratios = [statistics.median(one[i] / one[-1] for one in found) for i in range(len(works))]
@@ -51,7 +51,7 @@ def in_turn(works: Sequence[Callable[[], float]], rounds: int) -> tuple[list[flo
 
 
 def show(rows: Iterable[Row]) -> None:
-    """Print the rows as they come, as a table in Markdown."""
+    """Print the rows as a Markdown table, as soon as each is measured."""
     print("| work | ftc | floor or peer | ratio | reach | |")
     print("|---|---|---|---|---|---|")
     for row in rows:

@@ -1,4 +1,4 @@
-"""A job of 1,000 nodes beside one of 2: the same time and the same lines."""
+"""A job of 1,000 nodes takes the same time and the same number of lines as one of 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All rules together on one spec, beside the making of the plan that they judge: milliseconds of CPU."""
+"""All rules on one spec, compared with making the plan that they check: milliseconds of CPU."""
 
 from __future__ import annotations
 

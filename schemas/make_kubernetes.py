@@ -33,7 +33,7 @@ CORE: Final = "io.k8s.api.core.v1."
 META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1."
 MERGE_KEY: Final = "x-kubernetes-patch-merge-key"
 
-# apiVersion and kind of what ftc writes.
+# apiVersion and kind of the objects that ftc writes.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     BATCH + "Job": ("batch/v1", "Job"),
     CORE + "PersistentVolumeClaim": ("v1", "PersistentVolumeClaim"),
@@ -41,7 +41,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 ROOTS: Final = (*KINDS, CORE + "PodTemplateSpec")
 
-# What the API server alone writes, or refuses in a pod template.
+# Fields that only the API server writes, or that it rejects in a pod template.
 NEVER_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(KINDS, ("status",)),
     CORE + "PodSpec": ("ephemeralContainers",),
@@ -200,7 +200,7 @@ def not_null(types: str | list[str]) -> str:
 
 
 def definition(name: str, upstream: Schema) -> Schema:
-    """Make one definition: strict, without what ftc never writes, and closer where we know more."""
+    """Make one definition: strict, without fields that ftc never writes, and narrowed by our tables."""
     made = strict(upstream)
     for field in NEVER_WRITTEN.get(name, ()):
         del made["properties"][field]

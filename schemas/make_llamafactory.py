@@ -1,4 +1,4 @@
-"""Write what one installed trainer accepts: its arguments, its templates and the models it knows.
+"""Write the arguments, templates and models that an installed trainer accepts.
 
     VENV/bin/python schemas/make_llamafactory.py [--check]
 
@@ -53,7 +53,7 @@ JSON_TYPES: Mapping[object, str] = {
 }
 # TrainingArguments.__post_init__ and Trainer.train take true for both, whatever the annotation says.
 ALSO_BOOLEAN = frozenset({"fsdp", "resume_from_checkpoint"})
-# After __post_init__ has seen a string it is split at commas; a list passes as it is.
+# __post_init__ splits a string at commas and accepts a list as is.
 SPLIT_AT_COMMAS = re.compile(r"(?P<numbers>map\(float, )?\bsplit_arg\(self\.(?P<name>\w+)\)")
 
 
@@ -88,7 +88,7 @@ def json_types(parts: Iterable[object]) -> list[str]:
 
 
 def contents(part: object) -> Schema:
-    """What list[X] and dict[str, X] say about X."""
+    """The item types of list[X] and dict[str, X]."""
     arguments = typing.get_args(part)
     match typing.get_origin(part):
         case kind if kind is list:
@@ -199,7 +199,7 @@ def arguments_document() -> dict[str, Any]:
 
 
 def template_facts(template: Any) -> dict[str, Any]:
-    """What a check needs to know of a template: the media whose place in a text it knows, and how it ends a turn."""
+    """The facts about a template that rules need: its media placeholders, and how it ends a turn."""
     reasoning = module("llamafactory.data.template").ReasoningTemplate
     return {
         "media": [f"{kind}s" for kind in ("image", "video", "audio") if getattr(template.mm_plugin, f"{kind}_token")],
@@ -242,7 +242,7 @@ def templates_document() -> dict[str, Any]:
 
 
 def one_a_line(value: object, level: int = 0) -> str:
-    """JSON with one argument, template or name a line: compact, and a change of one is a change of one line."""
+    """JSON with one argument, template or name per line, so that a change of one is a change of one line."""
     inline = json.dumps(value, ensure_ascii=False)
     match value:
         case {} if value and level < EXPANDED_LEVELS:

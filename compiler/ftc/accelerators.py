@@ -22,7 +22,7 @@ _SHORTEST = 3  # letters
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A resource that a device plugin counts: who hands it out, whether it is a share of a device."""
+    """A resource that a device plugin counts: the plugin, and whether the resource is a share of a device."""
 
     resource: str
     sharing: str
@@ -32,7 +32,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 @cache
 def _options() -> dict[str, _Data]:
-    """Each option of conf/hardware, over those that it extends."""
+    """Each option of conf/hardware, merged over those that it extends."""
     files = {file.stem: file for file in sorted((directory("conf") / "hardware").glob("*.yaml"))}
     raw = {name: _data(file) for name, file in files.items()}
     return {name: _merged(name, raw) for name in raw}
@@ -54,7 +54,7 @@ def _merged(name: str, raw: dict[str, _Data]) -> _Data:
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """What is counted, by its name; a name that stands for whole devices somewhere does so everywhere."""
+    """The counted resources by name; a name that means whole devices in one option does so in all."""
     every = [device for option in _options().values() for device in _devices(option["device"])]
     found: dict[str, Kind] = {}
     for device in sorted(every, key=lambda one: (one.sharing != "whole", one.allocator != "plugin")):
@@ -73,7 +73,7 @@ def _devices(device: _Data) -> list[Kind]:
 
 @cache
 def shares() -> dict[str, tuple[Kind, ...]]:
-    """The resources that say how much of a device a slice is, with the devices that they may be of."""
+    """The resources that give the size of a slice of a device, with the devices that they may belong to."""
     found: dict[str, tuple[Kind, ...]] = {}
     for option in _options().values():
         for device in _devices(option["device"]):
@@ -83,7 +83,7 @@ def shares() -> dict[str, tuple[Kind, ...]]:
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The whole numbers that a variable takes, but where another variable is 1."""
+    """The whole numbers that a variable accepts, unless another variable is 1."""
 
     name: str
     min: int
@@ -92,9 +92,9 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Libraries(msgspec.Struct, frozen=True):
-    """What the libraries of a device are like, as far as all options of conf/hardware with its resource agree.
+    """The properties of a device's libraries, as far as all options of conf/hardware with its resource agree.
 
-    `ignored` are the beginnings of variables that they do not read, `scripts` those of the toolkit in the image.
+    `ignored` are prefixes of variables that they do not read, `scripts` the scripts of the toolkit in the image.
     """
 
     vendor: str
@@ -103,13 +103,13 @@ class Libraries(msgspec.Struct, frozen=True):
     scripts: tuple[str, ...]
 
 
-# What a device plugin, or the runtime for it, sets in each container.
+# Variables that a device plugin, or its runtime, sets in each container.
 VISIBLE = re.compile(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
 
 
 @cache
 def libraries(resource: str) -> Libraries | None:
-    """The libraries for a resource, where all of its devices are of one vendor."""
+    """The libraries for a resource, if all of its devices are of one vendor."""
     options = [
         option for option in _options().values() if any(d.resource == resource for d in _devices(option["device"]))
     ]
@@ -126,13 +126,13 @@ def libraries(resource: str) -> Libraries | None:
 
 
 def _shared(lists: Sequence[Sequence[_Entry]]) -> tuple[_Entry, ...]:
-    """What stands in each of them, in the order of the first."""
+    """The entries that are in every list, in the order of the first."""
     return tuple(one for one in lists[0] if all(one in others for others in lists))
 
 
 @cache
 def environment_scripts() -> frozenset[str]:
-    """The scripts of the vendors' toolkits, which set paths and nothing of a training."""
+    """The scripts of the vendors' toolkits, which set paths but nothing of a training."""
     return frozenset(script for option in _options().values() for script in option.get("environment_scripts", ()))
 
 
@@ -143,7 +143,7 @@ def chips_without_bf16(label: str) -> list[str]:
 
 
 def clashing(names: Iterable[str], own: str = "") -> list[tuple[str, str]]:
-    """The resources of a container that are of another device plugin than its first, each with that first one.
+    """The resources of a container that belong to another device plugin than its first, each with that first one.
 
     `own` is a device that conf/hardware may not know.
     """
@@ -158,16 +158,16 @@ def clashing(names: Iterable[str], own: str = "") -> list[tuple[str, str]]:
 
 @cache
 def resources() -> frozenset[str]:
-    """Every resource that conf/hardware names; the texts are searched, which is much faster than to read them."""
+    """Every resource that conf/hardware names; searching the texts is much faster than parsing them."""
     files = sorted((directory("conf") / "hardware").glob("*.yaml"))
     texts = (file.read_text(encoding="utf-8") for file in files)
     return frozenset(found for text in texts for found in re.findall(r"\bresource: *([\w./-]+/[\w./-]+)", text))
 
 
 def meant(name: str) -> str:
-    """The resource that a misspelt one stands for; empty where it is known, or may be another device.
+    """The resource that a misspelt one means; empty if it is known, or may be another device.
 
-    Digits and dots tell devices apart (mig-1g.5gb.me, Ascend910B5), as the first letter does (gpu, vgpu, npu).
+    Digits and dots distinguish devices (mig-1g.5gb.me, Ascend910B5), as does the first letter (gpu, vgpu, npu).
     """
     if name in resources() or "/" not in name:
         return ""
@@ -183,7 +183,7 @@ def _is_slip(name: str, known: str) -> bool:
 
 
 def _is_slip_of_words(text: str, known: str) -> bool:
-    """Between the words nothing differs; a word of one or two letters is a model."""
+    """Only words may differ, not the characters between them; a word of one or two letters is a model."""
     if text.casefold() == known.casefold():
         return True
     ours, theirs = _LETTERS.split(text), _LETTERS.split(known)
@@ -192,7 +192,7 @@ def _is_slip_of_words(text: str, known: str) -> bool:
 
 
 def _is_near(word: str, known: str) -> bool:
-    """A letter too many, too few or wrong, or two in another order; the first is right."""
+    """Whether a letter is missing, added, wrong or swapped with the next; the first one must be right."""
     if len(known) < _SHORTEST or word[:1] != known[:1]:
         return False
     same = (at for at, (ours, theirs) in enumerate(zip(word, known, strict=False)) if ours != theirs)

@@ -1,4 +1,4 @@
-"""How the verification of certificates is turned off: by which variables, and by which switches of which tools."""
+"""The ways to turn off the verification of certificates: by which variables, and by which switches of which tools."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 _OFF = re.compile(r"0|false|no|off", re.IGNORECASE)
 _ON = re.compile(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
 _NOWHERE = re.compile(r"(?:/dev/null)?")
-# The value with which a variable turns it off, in git, Python, curl, requests, pip, ….
+# The value of a variable that turns it off, in git, Python, curl, requests, pip, ….
 UNVERIFIED = {
     "GIT_SSL_NO_VERIFY": _ON,
     "PYTHONHTTPSVERIFY": _OFF,

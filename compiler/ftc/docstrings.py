@@ -1,4 +1,4 @@
-"""Docstrings as they are written: `python -OO` drops them, and pages, help and schemas are made of them."""
+"""Read docstrings from the source, because `python -OO` drops them; pages, help and schemas are made of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def of(definition: Any) -> str:
-    """The docstring of a function or class of a module, wherever the module was loaded from, a zip too."""
+    """The docstring of a function or class of a module, even if the module was loaded from a zip."""
     if definition.__doc__:
         return str(definition.__doc__)
     return _written(definition.__module__).get(definition.__qualname__, "")

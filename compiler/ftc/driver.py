@@ -1,4 +1,4 @@
-"""The program: from overrides to artifacts, pass by pass."""
+"""The compiler, pass by pass: from overrides to artifacts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 
 from ftc.compose import Composed, Conf, compose
-from ftc.diagnostics.follow_ups import without_follow_ups
-from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
+from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
 from ftc.output import kustomization, spec_text
 from ftc.output.artifact import Artifact
 from ftc.output.write import marked
@@ -22,7 +21,7 @@ from ftc.resources import directory
 from ftc.rules.check import check, fragments
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
-from ftc.spec.shapes import keeps_text, settle_kinds
+from ftc.spec.schema import keeps_text, settle_kinds
 from ftc.targets import POD_TARGETS, TARGETS, bound, outputs
 from ftc.validate import validate
 
@@ -37,9 +36,9 @@ ARTIFACTS = (
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What the user asks for; `config_dirs` come before the shipped conf.
+    """The input of a compile; `config_dirs` come before the shipped conf.
 
-    `ignore` silences rules, beside those of the spec; `strict` makes errors of warnings.
+    `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors.
     """
 
     overrides: tuple[str, ...] = ()
@@ -51,9 +50,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """What the passes have made so far; `outputs` has the text of each target, `pods` the run that one is bound to.
+    """The results of the passes so far; `outputs` holds the text of each target, `pods` the bound run of each.
 
-    A `conf` that is given is not read again; it is that of the request's `config_dirs`.
+    A given `conf` is used as it is, and must be that of the request's `config_dirs`.
     """
 
     request: Request
@@ -75,9 +74,9 @@ class State(msgspec.Struct, frozen=True):
         return (Artifact(SPEC, marked(spec_text.text(self.spec), (SPEC, *(artifact.name for artifact in made)))), *made)
 
     def _kustomization(self) -> tuple[Artifact, ...]:
-        """Where names are fixed, so that the objects can be applied; of two targets that run the job, the first.
+        """Add one if names are fixed, so that the objects can be applied; of two targets that run the job, the first.
 
-        What has claims alone has one too: another compile's into the same directory would name files that are gone.
+        Claims alone get one too: that of another compile into the same directory would name files that are gone.
         """
         runs = [name for name in POD_TARGETS if name in self.outputs][:1]
         claims = [name for name in ("storage",) if name in self.outputs]
@@ -87,12 +86,12 @@ class State(msgspec.Struct, frozen=True):
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
-    """The conf directories in the order in which they win, each with the name that messages give it."""
+    """The conf directories in order of precedence, each with the name that messages use for it."""
     return [(path, _shown(path)) for path in (*config_dirs, directory("conf"))]
 
 
 def conf_of(config_dirs: tuple[Path, ...]) -> Conf:
-    """What is read of the conf directories; the shipped conf is read once in the life of a process."""
+    """A cache of the conf directories; the shipped conf is read once per process."""
     return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(_shown(directory("conf")))
 
 
@@ -104,7 +103,7 @@ def _shipped(shown: str) -> Conf:
 def _shown(path: Path) -> str:
     if not path.is_absolute():
         return str(path)
-    with suppress(FileNotFoundError, PermissionError):  # a working directory that is gone, or cannot be read
+    with suppress(FileNotFoundError, PermissionError):  # the working directory may be gone or unreadable
         return str(path.relative_to(here)) if path.is_relative_to(here := Path.cwd()) else str(path)
     return str(path)
 
@@ -121,7 +120,7 @@ def _settled(composed: Composed) -> Composed:
 
 
 def _validate(state: State) -> State:
-    """Also after errors of composition, so that the user sees all; what they explain already is left out."""
+    """Validate even after errors of composition, so that the user sees all errors; follow-ups are left out."""
     if state.composed is None:
         return state
     explained = [d.path for d in state.diagnostics if d.path]
@@ -182,9 +181,9 @@ _DESPITE_ERRORS = (_compose, _validate)
 
 
 def compile_job(request: Request, conf: Conf | None = None) -> State:
-    """Run the passes; errors end them after validation. Findings at overrides come in the order of these.
+    """Run the passes; errors stop them after validation. Findings at overrides keep the order of the overrides.
 
-    Give the `conf` (of `conf_of`) where several requests have the same directories: each file is read once then.
+    Pass the `conf` (of `conf_of`) if several requests have the same directories: each file is then read once.
     """
     state = State(request, conf)
     for step in PASSES:
@@ -193,6 +192,6 @@ def compile_job(request: Request, conf: Conf | None = None) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
-    if has_errors(ordered) or not state.pods:  # a note tells of a manifest, and there is none
+    if has_errors(ordered) or not state.pods:  # notes are about a manifest
         ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

@@ -1,4 +1,4 @@
-"""Where the data that ships with ftc lies: beside the package in a wheel, at the repository's root in a checkout."""
+"""Locate the data that ships with ftc: next to the package in a wheel, at the repository's root in a checkout."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def directory(name: str) -> Path:
-    """The shipped directory `name` (`conf`, `schemas`, `scripts`, or of `tests` what pages show)."""
+    """The shipped directory `name` (`conf`, `schemas`, `scripts`, or the part of `tests` that pages show)."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent.parent / name
 
 
 def are_files() -> bool:
-    """Whether the data can be read; a package in a zip has no directories."""
+    """Whether the data can be read; a package in a zip lacks directories."""
     return directory("conf").is_dir()
 
 

@@ -1,4 +1,4 @@
-"""The composed data against the schema of the spec: every error, each at its position."""
+"""Validate the composed data against the schema of the spec: every error, each at its position."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics import codes
+from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.spec.job import JobSpec
-from ftc.spec.shapes import schemas_at, spec_schema
+from ftc.spec.schema import schemas_at, spec_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def _validator() -> Validator:
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that `ftc list` need not pay
     from jsonschema.validators import extend  # noqa: PLC0415 - the same
 
-    # JSON knows one kind of number; here 1.0 is no whole number, as the types say.
+    # JSON has one kind of number; here 1.0 is not an integer, as in the types.
     checker = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
@@ -38,16 +39,21 @@ def _validator() -> Validator:
 
 
 def validate(composed: Composed) -> tuple[Diagnostic, ...]:
-    """What the schema does not allow.
+    """Report what the schema does not allow.
 
-    What converts fits: the schema is made from the types. jsonschema takes fifty times as long, and says what is wrong.
+    Data that converts is valid: the schema is made from the types. jsonschema takes fifty times as long, but explains
+    what is wrong.
     """
     odd = list(_unwritable(composed.data, ()))
     if not odd and _converts(composed.data):
         return ()
     told = {diagnostic.path for diagnostic in odd}
     errors = [one for error in _validator().iter_errors(composed.data) for one in _diagnostics(error)]
-    found = [_placed(one, composed) for one in (*odd, *(one for one in errors if one.path not in told))]
+    everything = [*odd, *(one for one in errors if one.path not in told)]
+    found = [_placed(one, composed) for one in everything[:MOST_FINDINGS]]
+    if len(everything) > MOST_FINDINGS:
+        more = _placed(everything[MOST_FINDINGS], composed)
+        found.append(msgspec.structs.replace(more, message=f"{MORE} ({len(everything) - MOST_FINDINGS})", help=""))
     if not composed.choices and any(d.code == codes.REQUIRED for d in found):
         found.append(
             Diagnostic(
@@ -69,23 +75,23 @@ def _converts(data: dict[str, Any]) -> bool:
 
 
 def _unwritable(value: Any, path: KeyPath) -> Iterator[Diagnostic]:
-    """What no manifest can hold, in any key.
+    """Report values and keys that no manifest can hold.
 
     No program starts with NUL in an argument or a variable (execve), half of a surrogate pair is not UTF-8, and JSON
-    has no number that is not finite.
+    has only finite numbers.
     """
     if isinstance(value, str) and (unfit := _UNFIT.search(value)):
         name = "NUL" if unfit[0] == "\0" else f"half of a character, U+{ord(unfit[0]):04X}"
-        yield _diagnostic(codes.VALUE, f"has {name} in it, which no container can be given", path, "delete it")
+        yield _diagnostic(codes.VALUE, f"contains {name}, which no container can receive", path, "delete it")
     elif isinstance(value, float) and not math.isfinite(value):
         yield _diagnostic(
-            codes.VALUE, f"is {value}, and must be a finite number", path, "write a number, or leave it out"
+            codes.VALUE, f"is {value}, and must be a finite number", path, "write a finite number, or remove it"
         )
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         if isinstance(key, str) and _UNFIT.search(key):
-            message = f"the key {on_a_line(key)} has a character in it that no manifest can hold"
-            yield _diagnostic(codes.VALUE, message, path, "write another key")
+            message = f"the key {on_a_line(key)} contains a character that no manifest can hold"
+            yield _diagnostic(codes.VALUE, message, path, "choose another key")
         else:
             yield from _unwritable(inner, (*path, key))
 
@@ -104,12 +110,15 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
     instance: Any = error.instance
     wanted: Any = error.validator_value
     if error.validator == "type" and instance not in schema.get("enum", (instance,)):
-        return  # the choices tell it
+        return  # the choices report it
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
-        for key in [k for k in instance if k not in known]:
+        reported, others = first_keys(key for key in instance if key not in known)
+        for key in reported:
             help_ = _other_kinds(key, path) or did_you_mean(key, known)
-            yield _diagnostic(codes.UNKNOWN_KEY, "there is no such key", (*path, key), help_)
+            yield _diagnostic(codes.UNKNOWN_KEY, "unknown key", (*path, key), help_)
+        if others:
+            yield _diagnostic(codes.UNKNOWN_KEY, and_others(others), (*path, others[0]), "")
     elif error.validator == "required":
         for key in [k for k in wanted if k not in instance]:
             yield _diagnostic(codes.REQUIRED, "is required", (*path, key), f"set {dotted((*path, key))}=…")
@@ -122,7 +131,7 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
 
 
 def _other_kinds(key: str, path: KeyPath) -> str:
-    """Whether a value of another kind has the key, where the path holds one of several kinds."""
+    """Name the other kinds that have the key, if the path holds one of several kinds."""
     shapes = [schema for schema in schemas_at(path) if "kind" in schema.get("properties", {})]
     kinds = sorted({s["properties"]["kind"]["enum"][0] for s in shapes if key in s["properties"]})
     return f"kind {' or '.join(kinds)} has it, see `ftc list`" if kinds else ""
@@ -144,7 +153,7 @@ def _message(error: ValidationError) -> str:
         case "minLength" | "minItems":
             return "must not be empty"
         case "maxLength":
-            return f"is {len(instance)} characters long, and {limit} are allowed"
+            return f"is {len(instance)} characters long; the limit is {limit}"
         case "pattern":
             return f"is {value}, which is not well formed"
     return error.message
@@ -154,11 +163,11 @@ def _help(error: ValidationError) -> str:
     if error.validator == "type" and error.instance is None:
         return f"set {dotted(tuple(error.absolute_path))}=…"
     if error.validator == "type" and error.validator_value == "object" and isinstance(error.instance, str):
-        return "give its keys one by one, or choose an option of a group: see `ftc list`"
+        return "set its keys one by one, or choose an option of a group: see `ftc list`"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, bool):
-        return "write it in quotes: without them YAML 1.1 reads on, yes, off and no as true and false"
+        return "quote it: YAML 1.1 reads unquoted on, yes, off and no as true and false"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
-        return "write it in quotes: a bare number may lose its form (1.10 is 1.1)"
+        return "quote it: a bare number may lose its form (1.10 is 1.1)"
     if error.validator == "type" and "integer" in error.validator_value:  # type: ignore[operator] # a word or a list
         return f"write {dotted(tuple(error.absolute_path))}={_digits(error.instance)}"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
@@ -166,6 +175,6 @@ def _help(error: ValidationError) -> str:
 
 
 def _digits(value: object) -> str:
-    """The whole number that was meant, or an example of one."""
+    """The integer that was meant, or an example of one."""
     found = re.match(r"[0-9]+", str(value).strip())
     return found[0] if found else "2"

@@ -1,4 +1,4 @@
-"""Values as YAML that every parser, of YAML 1.1 or 1.2, reads as the same values."""
+"""Write values as YAML that every parser, of YAML 1.1 or 1.2, reads as the same values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-# What some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a text.
+# Text that some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a string.
 _AMBIGUOUS = re.compile(
     r"""
       | ~ | null | Null | NULL | = | <<
@@ -25,11 +25,11 @@ _AMBIGUOUS = re.compile(
     """,
     re.VERBOSE,
 )
-# Characters that a plain or block text cannot carry unharmed through every parser.
+# Characters that some parser does not preserve in a plain or block scalar.
 _UNSAFE = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
-# A collection that fits into so many characters is written on one line, so that a variable or a mount is a line.
+# A collection of at most this many characters is written on one line, so that a variable or a mount takes one line.
 _ONE_LINE = 100
 
 
@@ -58,7 +58,7 @@ class _Dumper(yaml.CSafeDumper):
 
 
 def _width(node: yaml.Node) -> int:
-    """The characters of a node on one line; what takes several lines is wider than any."""
+    """The width of a node on one line; a node of several lines is wider than any limit."""
     if isinstance(node, yaml.ScalarNode):
         return len(node.value) if "\n" not in node.value else _ONE_LINE + 1
     if not isinstance(node, yaml.CollectionNode) or not node.flow_style:
@@ -96,21 +96,20 @@ _Dumper.add_representer(float, _represent_float)
 _Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
 
 
-# A collection of which marshal makes more bytes than this does not fit on one line.
+# A collection that marshal packs into more bytes than this does not fit on one line.
 _PIECE = 1000
 
 
 def dump(value: Any) -> str:
-    """One YAML document without markers.
+    """Write one YAML document without markers.
 
-    It is written piece by piece, and a piece that has been written before is not written again: two compiles of a
-    matrix share most of their lines.
+    It is written in pieces, which are cached: two compiles of a matrix share most of their lines.
     """
     return _below(value, 0) if value and isinstance(value, dict) else _dump(value)
 
 
 def _lines(one: Any, indent: int) -> str:
-    """The lines of a mapping of one key, or of a list of one item."""
+    """Write the lines of a mapping of one key, or of a list of one item."""
     packed = marshal.dumps(one, 2)
     ((key, inner),) = one.items() if isinstance(one, dict) else ((None, one[0]),)
     head = None
@@ -130,7 +129,7 @@ def _below(inner: Any, indent: int) -> str:
 
 @cache
 def _key(key: Any) -> str | None:
-    """A key with its colon; None where libyaml would write it in a form of its own."""
+    """Write a key with its colon; None if libyaml would write it in another form."""
     text = _dump({key: 0}).removesuffix(" 0\n")
     return None if "\n" in text or text.startswith("? ") else text
 

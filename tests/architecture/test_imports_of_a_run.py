@@ -1,4 +1,4 @@
-"""What a run of the command loads: no more than it uses."""
+"""A run of the command loads only the libraries that it uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 
 def loaded(*arguments: str) -> set[str]:
-    """The top-level modules that are there when the command has ended."""
+    """The top-level modules that are loaded when the command ends."""
     script = (
         "import json, sys, ftc.cli.main as m\n"
         f"sys.argv = ['ftc', *{list(arguments)!r}]\n"
@@ -23,7 +23,7 @@ def loaded(*arguments: str) -> set[str]:
 
 
 @pytest.mark.parametrize("module", ["kubernetes", "kubernetes_validate", "torch", "rich", "transformers", "requests"])
-def test_compile_loads_no_library_that_it_does_not_need(module: str) -> None:
+def test_compile_loads_no_unneeded_library(module: str) -> None:
     assert module not in loaded("compile", "nodes=2")
 
 
@@ -33,7 +33,7 @@ def test_help_loads_neither_hydra_nor_jsonschema() -> None:
     assert not {"hydra", "omegaconf", "jsonschema", "antlr4"} & loaded("completion", "bash")
 
 
-def test_list_loads_no_jsonschema() -> None:
+def test_list_does_not_load_jsonschema() -> None:
     assert not {"jsonschema", "jsonschema_rs"} & loaded("list")
 
 
@@ -41,15 +41,15 @@ def test_a_compile_loads_what_it_uses() -> None:
     assert {"hydra", "omegaconf", "jsonschema_rs", "msgspec", "yaml"} <= loaded("compile")
 
 
-def test_what_fits_its_schema_does_not_load_the_library_that_says_why_not() -> None:
+def test_a_valid_value_does_not_load_jsonschema() -> None:
     assert "jsonschema" not in loaded("compile", "hardware=ascend", "network=host-ascend", "nodes=2")
 
 
-def test_what_tells_mistakes_is_not_loaded_where_there_are_none() -> None:
+def test_the_rendering_of_findings_is_not_loaded_without_findings() -> None:
     script = "import sys, ftc.cli.main as m\nsys.argv = ['ftc', 'compile']\nm.gc.disable()\ntry:\n    m.main()\n"
     script += "except SystemExit:\n    pass\nsys.stderr.write(' '.join(sys.modules))\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = set(done.stderr.split())
     assert "ftc.driver" in modules
-    telling = ("render_text", "render_json", "render_github", "render_sarif", "excerpt", "page", "shown")
+    telling = ("render_text", "render_json", "render_github", "render_sarif", "page", "shown")
     assert not modules & {"ftc.cli.rendering", *(f"ftc.diagnostics.{name}" for name in telling)}

@@ -1,4 +1,4 @@
-"""The shape of the program: who may import whom, and what may stand where."""
+"""The structure of the program: which module may import which, and what each may contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES = {
     for file in sorted(PACKAGE.rglob("*.py"))
 }
 
-# From the top to the bottom; an import never points up. The packages of one row may not import each other.
+# From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
     ("cli",),
     ("diff",),
@@ -40,18 +40,18 @@ LAYERS = (
     ("source",),
     ("diagnostics",),
     ("output_schemas",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", "constraints", ""),
+    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 
 def layer(module: str) -> str:
-    """`ftc.plan.pod` is of `plan`; the package itself is of the bottom."""
+    """`ftc.plan.pod` is in the layer of `plan`; the package itself is in the lowest."""
     return module.split(".")[1] if "." in module else ""
 
 
 def imported(file: Path) -> set[str]:
-    """The modules that a file imports, also inside functions and for types only."""
+    """The modules that a file imports, including imports inside functions and for types only."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -88,7 +88,7 @@ def test_targets_do_not_import_each_other() -> None:
     assert [(module, OWN[module] & targets) for module in targets if OWN[module] & targets] == []
 
 
-def test_no_module_imports_itself_by_a_detour() -> None:
+def test_no_import_cycle() -> None:
     def reached(module: str, seen: set[str]) -> set[str]:
         for name in OWN[module] - seen:
             seen.add(name)
@@ -110,7 +110,7 @@ def test_only_the_command_line_knows_click() -> None:
     assert {layer(module) for module in users} == {"cli"}
 
 
-def test_from_validation_to_verification_nothing_asks_the_world() -> None:
+def test_passes_from_validation_to_verification_are_pure() -> None:
     forbidden = {"os", "time", "datetime", "random", "socket", "subprocess", "urllib", "uuid", "tempfile", "getpass"}
     pure = {
         "compose",
@@ -130,7 +130,7 @@ def test_from_validation_to_verification_nothing_asks_the_world() -> None:
 
 
 @pytest.mark.parametrize("name", ["utils", "util", "helpers", "helper", "common", "misc", "base_utils", "tools"])
-def test_no_file_is_named_after_nothing(name: str) -> None:
+def test_no_file_has_a_meaningless_name(name: str) -> None:
     everywhere = [file for top in ("compiler", "tests", "schemas", "conf") for file in (ROOT / top).rglob(f"{name}.*")]
     assert [file for file in everywhere if not {"__pycache__", "node_modules"} & set(file.parts)] == []
 
@@ -142,7 +142,7 @@ VENDORS = re.compile(
 
 
 def texts(file: Path) -> list[tuple[int, str]]:
-    """Names and texts of the code; not docstrings and not comments."""
+    """Names and strings of the code, without docstrings and comments."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {
@@ -162,7 +162,7 @@ def texts(file: Path) -> list[tuple[int, str]]:
     return found
 
 
-# Words of the trainer and of accelerate, not of a vendor's device; what a message advises.
+# Words of the trainer and of accelerate rather than of a vendor's device; advice in messages.
 ALLOWED: dict[str, set[str]] = {
     "ftc.rules.pod.libraries": {"cuda"},
     "ftc.estimate.facts": {"npu"},
@@ -170,7 +170,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 
-def test_no_code_knows_a_vendor() -> None:
+def test_code_names_no_vendor() -> None:
     known = {
         f"{module}:{line}: {text}"
         for module, file in MODULES.items()

@@ -1,4 +1,4 @@
-"""Runs a batch Job on this machine as its controller would: indexes, host names, replacements, limits."""
+"""Run a batch Job on this machine like its controller: indexes, host names, replacements, limits."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BACKOFF_SECONDS = 10
 class BatchJob:
     """A Job in a cluster, with its Service: `start` it and `wait` for its end; its pods of every attempt stay readable.
 
-    A pod that `taken` names is one that the cluster took away: its end counts for nothing.
+    The end of a pod that `taken` names does not count, as if the cluster had removed it.
     """
 
     def __init__(self, manifests: Iterable[Json], cluster: Cluster) -> None:
-        """Submit the documents of a manifest; a Service must come before its Job."""
+        """Submit the documents of a manifest; a Service must precede its Job."""
         *services, manifest = manifests
         metadata = manifest["metadata"]
         self.name: str = metadata.get("name") or metadata["generateName"] + secrets.token_hex(3)[:5]
@@ -49,7 +49,7 @@ class BatchJob:
 
     @property
     def log(self) -> str:
-        """What all pods have written so far."""
+        """The output of all pods so far."""
         return "".join(pod.log() for pods in self.attempts for pod in pods)
 
     def start(self) -> BatchJob:
@@ -58,11 +58,11 @@ class BatchJob:
         return self
 
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self._thread.is_alive()
 
     def wait(self, timeout: float) -> BatchJob:
-        """Wait for the end of the Job; what still runs after the time limit is killed, and the Job has failed."""
+        """Wait for the end of the Job; after the time limit its processes are killed and the Job has failed."""
         self._deadline = time.monotonic() + timeout
         self._thread.join()
         return self
@@ -115,7 +115,7 @@ class BatchJob:
         return Pod(identity, template["spec"], self._cluster, directory)
 
     def _names(self, services: list[Json]) -> dict[str, str]:
-        """An address of loopback for each index: only a headless Service that selects the pods makes the names known.
+        """A loopback address for each index: the names resolve only if a headless Service selects the pods.
 
         A name is the pod's host name in its subdomain, which must be the Service's name.
         """

@@ -1,4 +1,4 @@
-"""Compiles as a user does, in a process of its own."""
+"""Compile like a user, in a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def ftc_compile(*arguments: str) -> str:
-    """What `ftc compile` writes to stdout."""
+    """The output of `ftc compile`."""
     command = [sys.executable, "-m", "ftc.cli.main", "compile", *arguments]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2] / "compiler")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -24,7 +24,7 @@ def ftc_compile(*arguments: str) -> str:
 
 
 def compile_manifests(*arguments: str) -> list[Json]:
-    """The objects that a user would create, in their order."""
+    """The objects that a user would create, in order."""
     return list(yaml.safe_load_all(ftc_compile(*arguments)))
 
 

@@ -1,4 +1,4 @@
-"""What the tests of emitted jobs stand on: ftc, a git server with a password, a trainer, a cluster to run pods in."""
+"""The fixtures of the tests of emitted jobs: ftc, a git server with a password, a trainer, a cluster to run pods in."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-# A run in the background of a shell inherits an ignored SIGINT, which no bash below it could trap.
+# A background process of a shell inherits an ignored SIGINT, which its bash children cannot trap.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
-    """A git server for all tests of a process; each test makes repositories of its own."""
+    """A git server for all tests of a process; each test creates its own repositories."""
     with serve_git(tmp_path_factory.mktemp("git-server") / "server") as server:
         yield server
 
@@ -41,18 +41,18 @@ def trainer() -> Path:
 
 @pytest.fixture(scope="session", params=["0.9.5", pytest.param("0.9.3", marks=pytest.mark.slow)])
 def each_trainer(request: pytest.FixtureRequest) -> Trainer:
-    """A release of the trainer, with its environment: those whose arguments are known here, each in turn."""
+    """The environment of each release of the trainer that has a schema."""
     release: str = request.param
     return Trainer(release, installed_trainer(release))
 
 
 @pytest.fixture
 def cluster(tmp_path: Path, trainer: Path) -> Cluster:
-    """A cluster whose one image has the trainer, and whose Secret has the password of the git server."""
+    """A cluster with one image, which has the trainer, and a Secret with the password of the git server."""
     interpreter = (trainer / "bin" / "python").resolve().parents[1]
     variables = {"PATH": f"{trainer}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
     login = {"git-credentials": {"username": USER, "password": TOKEN}}
-    directories = (trainer, trainer.resolve(), interpreter)  # its scripts name the place that they were installed to
+    directories = (trainer, trainer.resolve(), interpreter)  # its scripts contain the path of their installation
     return Cluster(tmp_path / "cluster", Image(directories, variables), secrets=login)
 
 
@@ -67,7 +67,7 @@ def tiny_model(trainer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model_files(tmp_path: Path) -> Path:
-    """Files as of a model: some go by LFS."""
+    """Files like a model's, some in LFS."""
     files = tmp_path / "model-files"
     (files / "sub").mkdir(parents=True)
     (files / "config.json").write_text('{"model_type": "none"}', encoding="utf-8")
@@ -78,5 +78,5 @@ def model_files(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset_files(tmp_path: Path) -> Path:
-    """Files as of a dataset for LLaMA-Factory."""
+    """Files like a dataset's for LLaMA-Factory."""
     return write_dataset(tmp_path / "dataset-files")

@@ -1,4 +1,4 @@
-"""A proxy before a real server that is slow, fails or lies from one of its requests on, or for some of them."""
+"""A proxy for a real server that becomes slow, fails or lies, for some requests or from one on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRICKLE_SECONDS = 0.3
 
 @dataclass
 class Fault:
-    """What happens to `times` requests from number `start` on, which starts at 1; `before` is called before each."""
+    """The fault of `times` requests from number `start` on (the first is 1); `before` is called before each."""
 
     kind: str = ""
     start: int = 1
@@ -32,7 +32,7 @@ class Fault:
     hanging: threading.Event = field(default_factory=threading.Event)
 
     def of(self, request: str) -> str:
-        """The kind of fault for a request that has come, none if it is answered well."""
+        """The fault for a request, or None if it is answered correctly."""
         with self.lock:
             self.seen.append(request)
             number = len(self.seen)
@@ -40,7 +40,7 @@ class Fault:
         return self.kind if self.start <= number < self.start + self.times else ""
 
     def has_seen(self, number: int) -> bool:
-        """Whether so many requests have come."""
+        """Whether this many requests have arrived."""
         return len(self.seen) >= number
 
 
@@ -126,7 +126,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.connection.close()
 
     def handle(self) -> None:
-        # Most of the clients here end in the middle of an answer.
+        # Most clients end here in the middle of an answer.
         try:
             super().handle()
         except (OSError, ValueError):
@@ -144,7 +144,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 @contextmanager
 def faulty(upstream: int, fault: Fault) -> Iterator[str]:
-    """Serve what a server on loopback serves until the end of the block; the address."""
+    """Proxy a server on loopback until the end of the block; yields the address."""
     handler = type("Proxy", (_Proxy,), {"upstream": upstream, "fault": fault})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.block_on_close = True, False

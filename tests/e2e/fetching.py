@@ -1,4 +1,4 @@
-"""A fetch into a volume of others, and what must be true of the volume after it."""
+"""A fetch into a shared volume, and the invariants of the volume."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Fetch:
-    """A fetch into a volume that holds a result of another run."""
+    """A fetch into a volume with a result of another run."""
 
     def __init__(self, root: Path, files: Path, downloader: tuple[str, ...], **environment: str) -> None:
-        """Lay the scripts and the volume out; `files` is what must come."""
+        """Create the scripts and the volume; `files` are the expected files."""
         (root / "volume" / "cache").mkdir(parents=True)
         (root / "volume" / "results").write_text("results", encoding="utf-8")
         self.root, self.files, self.downloader = root, files, downloader
@@ -40,7 +40,7 @@ class Fetch:
         return {"PATH": os.environ["PATH"], "HOME": str(self.root), **self.scripts.environment}
 
     def check(self, *, marked: bool = False) -> None:
-        """A directory with a marker is whole, and nothing else of the volume has changed."""
+        """A directory with a marker is complete, and nothing else on the volume has changed."""
         volume = self.root / "volume"
         assert (volume / "results").read_text() == "results"
         assert {place.name for place in volume.iterdir()} == {"cache", "results"}
@@ -52,12 +52,12 @@ class Fetch:
             assert len((self.target / ".ftc-revision").read_text().splitlines()) == 3
 
     def temporary(self) -> list[Path]:
-        """What killed fetches left."""
+        """The files that killed fetches left."""
         return list(self.target.parent.glob("*.ftc-tmp.*"))
 
 
 def kill_and_fetch(fetch: Fetch, number: int, victim: Victim) -> None:
-    """Kill a fetch before a command, fetch once more, and look at the volume after each."""
+    """Kill a fetch before a command, fetch again, and check the volume after each."""
     killed = fetch.attempt(number, victim)
     at = f"killed before command {number}, {killed.killed_before}\n{killed.log}"
     assert killed.killed_before is not None, at

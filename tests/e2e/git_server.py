@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 USER = "ftc-user"
-TOKEN = "tok-3n:/@ $(id) `id` %41"  # noqa: S105 - what must arrive unchanged and appear nowhere
+TOKEN = "tok-3n:/@ $(id) `id` %41"  # noqa: S105 - it must arrive unchanged and not be printed
 
 _REQUIREMENTS = Path(__file__).with_name("requirements-giftless.txt")
 
@@ -89,7 +89,7 @@ class GitServer:
         return self.root / "repositories" / f"{name}.git"
 
     def create(self, name: str) -> str:
-        """Make an empty repository and return its address."""
+        """Create an empty repository and return its address."""
         run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(self.bare(name))])
         run(["git", "-C", str(self.bare(name)), "config", "http.receivepack", "true"])
         return self.url(name)
@@ -155,7 +155,7 @@ def run(command: Sequence[str]) -> str:
 
 
 def virtual_environment(requirements: Path, name: str) -> Path:
-    """A virtual environment with the packages of a requirements file, made once a machine and kept."""
+    """A virtual environment with the packages of a requirements file, created once per machine."""
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     venv = Path(tempfile.gettempdir(), f"ftc-{name}-{digest}")
     with Path(f"{venv}.lock").open("w", encoding="utf-8") as lock:
@@ -169,7 +169,7 @@ def virtual_environment(requirements: Path, name: str) -> Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
+    """A free port on loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -184,12 +184,12 @@ def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             break
         time.sleep(0.1)
-    raise RuntimeError(f"{process.args!r} does not listen on port {port}; its log lies beside its configuration")
+    raise RuntimeError(f"{process.args!r} does not listen on port {port}; its log is next to its configuration")
 
 
 @contextmanager
 def _service(command: Sequence[str], log: Path, port: int, **environment: str) -> Iterator[None]:
-    """Run a program until the end of the block, from the moment that it listens."""
+    """Run a program until the end of the block; the block starts when it listens."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | environment)
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOKEN = "hub-token-7f3a"  # noqa: S105 - what must appear nowhere
+TOKEN = "hub-token-7f3a"  # noqa: S105 - it must not be printed
 
 
 class _Hub(Uploads):
@@ -136,9 +136,9 @@ def _sha256(file: Path) -> str:
 
 @contextmanager
 def serve_hub(files: Path, certificate: Path | None = None) -> Iterator[str]:
-    """Serve the repositories in a directory until the end of the block; the address.
+    """Serve the repositories in a directory until the end of the block; yields the address.
 
-    With a certificate, whose key lies beside it, the server speaks TLS.
+    With a certificate, whose key is in the same directory, the server uses TLS.
     """
     handler = type("Hub", (_Hub,), {"files": files})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

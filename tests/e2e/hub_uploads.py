@@ -1,4 +1,4 @@
-"""The routes of the Hugging Face hub that its client posts to: for a commit, and to ask what a path is."""
+"""The routes of the Hugging Face hub to which its client posts: for a commit, and for information on paths."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 def entry_of(name: str, file: Path) -> dict[str, object]:
-    """What the hub says of a file or a directory."""
+    """The hub's description of a file or a directory."""
     if file.is_dir():
         return {"type": "directory", "path": name, "size": 0, "oid": COMMIT}
     return {"type": "file", "path": name, "size": file.stat().st_size, "oid": COMMIT}
@@ -28,7 +28,7 @@ def blob_id(content: bytes) -> str:
 
 
 class Uploads(BaseHTTPRequestHandler):
-    """Weights go by LFS to an address that asks for no token, as the hub's go to its store; the rest in the commit.
+    """Weights go by LFS to an address without a token, like the hub's store; other files are in the commit.
 
     A commit to a branch other than main goes to the directory `name@branch`; the file `name.commits` next to it has a
     line for each. It speaks no Xet.
@@ -73,11 +73,11 @@ class Uploads(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def tell(self, value: object, status: int = 200) -> None:
-        """Answer with JSON; nothing is there without a value."""
+        """Answer with JSON, or with 404 if there is no value."""
         raise NotImplementedError
 
     def refuse(self, status: int, code: str) -> None:
-        """Answer with an error of the hub's."""
+        """Answer with an error of the hub."""
         raise NotImplementedError
 
     def is_private(self, repository: Path) -> bool:

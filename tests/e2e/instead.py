@@ -1,4 +1,4 @@
-"""Puts programs of a test in the place of the machine's."""
+"""Replace programs of the machine in a test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def instead(directory: Path, program: str, does: str) -> str:
-    """A search path on which a program does something else."""
+    """A search path that begins with a replaced program."""
     file = directory / "instead" / program
     file.parent.mkdir(exist_ok=True)
     file.write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")

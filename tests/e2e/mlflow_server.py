@@ -30,7 +30,7 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 
 
 class MlflowServer(NamedTuple):
-    """A server and what it knows."""
+    """A server and its records."""
 
     uri: str
 

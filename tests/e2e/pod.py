@@ -1,8 +1,8 @@
-"""Runs one pod on this machine as its kubelet would: volumes, variables, init containers, containers, signals."""
+"""Run a pod on this machine like the kubelet: volumes, variables, init containers, containers, signals."""
 
-# A container is a bubblewrap sandbox with the mounts of the manifest over this machine's own files, which stand for the
-# image. Of a security context it honours user, groups, fsGroup, dropped capabilities, privilege escalation and a
-# read-only root; seccomp, AppArmor and SELinux are not looked at, nor are images and resources.
+# A container is a bubblewrap sandbox with the mounts of the manifest over the files of this machine, which replace the
+# image. Of a security context it applies user, groups, fsGroup, dropped capabilities, privilege escalation and a
+# read-only root; it ignores seccomp, AppArmor, SELinux, images and resources.
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIELD = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 @dataclass(frozen=True)
 class Image:
-    """Stands for every image: read-only directories of this machine, and the variables that an image sets."""
+    """The only image: read-only directories of this machine, and the variables that an image sets."""
 
     directories: tuple[Path, ...]
     environment: Mapping[str, str]
@@ -37,7 +37,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What pods find around them; claims, node-local directories and logs lie in `root`."""
+    """The environment of pods; claims, node-local directories and logs are in `root`."""
 
     root: Path
     image: Image
@@ -51,7 +51,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a pod is; `hosts` maps names that it resolves to addresses, `host` is its own where that is not `name`."""
+    """The identity of a pod; `hosts` maps host names to addresses, `host` is its host name if that is not `name`."""
 
     name: str
     node: str
@@ -60,7 +60,7 @@ class Identity:
     host: str | None = None
 
     def field(self, path: str) -> str:
-        """A field of the pod as the downward API names it."""
+        """A field of the pod by its name in the downward API."""
         if match := _FIELD.fullmatch(path):
             return str(self.metadata.get(match[1], {}).get(match[2], ""))
         known = {"metadata.name": self.name, "metadata.namespace": "default", "spec.nodeName": self.node}
@@ -68,7 +68,7 @@ class Identity:
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Expand `$(NAME)` as the kubelet does: `$$` is `$`, and an unknown name stays as it is."""
+    """Expand `$(NAME)` like the kubelet: `$$` is `$`, and unknown names are kept."""
     return _REFERENCE.sub(
         lambda found: "$" if found[0] == "$$" else variables.get(found[1], found[0]),
         text,
@@ -76,10 +76,10 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 
 class Pod:
-    """One attempt at a pod: `start` it, `wait` for it, `terminate` it as the kubelet would."""
+    """One attempt of a pod: `start`, `wait` and `terminate` it like the kubelet."""
 
     def __init__(self, identity: Identity, spec: Json, cluster: Cluster, directory: Path) -> None:
-        """Prepare a pod whose own files lie in a new directory."""
+        """Prepare a pod with its files in a new directory."""
         if spec["restartPolicy"] != "Never":
             raise ValueError("only pods that are never restarted in place are run")
         self.identity = identity
@@ -93,7 +93,7 @@ class Pod:
         self._thread = threading.Thread(target=self._run, name=identity.name, daemon=True)
 
     def start(self) -> None:
-        """Make the volumes and start the first container."""
+        """Create the volumes and start the first container."""
         self._directory.mkdir(parents=True)
         lines = [f"{address} {name} {name.partition('.')[0]}" for name, address in self.identity.hosts.items()]
         (self._directory / "hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]), encoding="utf-8")
@@ -101,28 +101,28 @@ class Pod:
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the pod has ended; whether it has. One that has not been started is not waited for."""
+        """Wait until the pod has ended and return whether it has; do not wait for a pod that was not started."""
         if self._thread.ident is None:
             return self._stopping
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def log(self, container: str = "") -> str:
-        """What a container has written so far; all containers in their order without a name."""
+        """The output of a container so far; without a name, of all containers in order."""
         files = [self._log(each["name"]) for each in self._containers() if container in ("", each["name"])]
         return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the first process of every running container."""
+        """Send a signal to PID 1 of every running container."""
         for process in list(self._running.values()):
             os.kill(process, number)
 
     def kill(self, container: str) -> None:
-        """Kill the first process of one container, as the kernel does without memory."""
+        """Kill PID 1 of a container, like the kernel's OOM killer."""
         os.kill(self._running[container], signal.SIGKILL)
 
     def terminate(self) -> None:
-        """End the pod: SIGTERM, and SIGKILL when its grace period is over."""
+        """Terminate the pod: SIGTERM, and SIGKILL after its grace period."""
         self._stopping = True
         self.signal(signal.SIGTERM)
         if not self.wait(self._spec.get("terminationGracePeriodSeconds", 30)):
@@ -174,7 +174,7 @@ class Pod:
         return {**self._spec.get("securityContext", {}), **container.get("securityContext", {})}
 
     def _privileges(self, container: Json) -> list[str]:
-        """The words that give up what the security context takes away, before the command."""
+        """The command prefix that drops the privileges that the security context removes."""
         context = self._context(container)
         user = context.get("runAsUser")
         if context.get("runAsNonRoot") and not user:
@@ -191,7 +191,7 @@ class Pod:
         return ["setpriv", *words, "--"] if words else []
 
     def _give_to_group(self, directory: Path) -> None:
-        """What the kubelet does with fsGroup to an emptyDir and to a claim that one node mounts."""
+        """Apply fsGroup like the kubelet, to an emptyDir and to a ReadWriteOnce claim."""
         group = self._spec.get("securityContext", {}).get("fsGroup")
         if group is not None:
             os.chown(directory, -1, group)
@@ -243,14 +243,14 @@ class Pod:
         command = [bubblewrap, "--die-with-parent", "--unshare-pid", "--as-pid-1", "--unshare-uts", "--unshare-ipc"]
         command += ["--hostname", self.identity.host or self.identity.name]
         command += ["--tmpfs", "/", "--proc", "/proc", "--dev", "/dev"]
-        command += ["--ro-bind", "/sys", "/sys", "--perms", "1777", "--dir", "/tmp"]  # noqa: S108 - the container's own
+        command += ["--ro-bind", "/sys", "/sys", "--perms", "1777", "--dir", "/tmp"]  # noqa: S108 - the container's
         for link in ("bin", "sbin", "lib", "lib64"):
             command += ["--symlink", f"usr/{link}", f"/{link}"]
         # One by one, so that a manifest can mount something below /etc.
         files = [entry for entry in sorted(Path("/etc").iterdir()) if entry.name not in ("hosts", "ftc")]
         shown = [Path("/usr"), *self._cluster.image.directories, *files]
         mounts = sorted(container.get("volumeMounts", []), key=lambda mount: str(mount["mountPath"]))
-        # bubblewrap would make them for root alone.
+        # bubblewrap would create them for root only.
         for parent in _parents([*shown, *(Path(mount["mountPath"]) for mount in mounts)]):
             command += ["--dir", str(parent)]
         for path in shown:
@@ -258,17 +258,21 @@ class Pod:
         command += ["--ro-bind", str(self._directory / "hosts"), "/etc/hosts"]
         for mount in mounts:
             place = self._volumes[mount["name"]] / mount.get("subPath", "")
-            if not place.exists():  # the kubelet makes it with the mode of the volume
+            if not place.exists():  # the kubelet creates it with the mode of the volume
                 place.mkdir(parents=True)
                 self._give_to_group(place)
             command += ["--ro-bind" if mount.get("readOnly") else "--bind", str(place), mount["mountPath"]]
+        # A mount at /tmp hides an image that is there, as in a clone of this repository below /tmp.
+        for path in self._cluster.image.directories:
+            if any(path.is_relative_to(mount["mountPath"]) for mount in mounts):
+                command += ["--ro-bind-try", str(path), str(path)]
         if self._context(container).get("readOnlyRootFilesystem"):
             command += ["--remount-ro", "/"]
         return [*command, "--chdir", container.get("workingDir", "/")]
 
 
 def _parents(paths: Sequence[Path]) -> list[Path]:
-    """The directories above these, outermost first; /usr and what bubblewrap makes itself are there."""
+    """The parent directories, outermost first, except those that already exist in the sandbox."""
     made = {parent for path in paths for parent in path.parents}
     return sorted(parent for parent in made if parent.parts[1:2] not in ((), ("usr",), ("dev",), ("proc",), ("tmp",)))
 
@@ -283,7 +287,7 @@ def _files(directory: Path, texts: Mapping[str, str]) -> Path:
 
 
 def wait_for_any(pods: Sequence[Pod], deadline: float) -> bool:
-    """Wait until one pod has failed or all have ended; whether that happened before the deadline."""
+    """Wait until a pod has failed or all have ended; return whether that happened before the deadline."""
     while time.monotonic() < deadline:
         ended = [pod for pod in pods if pod.wait(0)]
         if len(ended) == len(pods) or any(pod.status for pod in ended):

@@ -1,4 +1,4 @@
-"""Runs the scripts of a pod one by one, in a directory laid out as in the pod."""
+"""Run the scripts of a pod one by one, in a directory with the layout of the pod."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ftc.resources import directory
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The names in the pod of the scripts that go by another name in the package.
+# Scripts that have another name in the pod.
 VOLCANO = {"rendezvous.sh": "rendezvous_volcano.sh"}
 JOB = {"rendezvous.sh": "rendezvous_job.sh"}
 SINGLE = {"rendezvous.sh": "rendezvous_single.sh"}
@@ -23,19 +23,19 @@ SINGLE = {"rendezvous.sh": "rendezvous_single.sh"}
 
 @dataclass(frozen=True)
 class Ended:
-    """How a script ended, and what a person reads in its log."""
+    """The exit status of a script, and its log."""
 
     status: int
     log: str
 
     def says(self, text: str) -> bool:
-        """Whether one line of ftc's own in the log holds the text."""
+        """Whether a line of ftc in the log contains the text."""
         return any(text in line for line in self.log.splitlines() if line.startswith("ftc: "))
 
 
 @dataclass(frozen=True)
 class Started:
-    """A script that runs."""
+    """A running script."""
 
     process: subprocess.Popen[bytes]
     output: IO[str]
@@ -50,7 +50,7 @@ class Started:
         return Ended(self.process.returncode, self.output.read())
 
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self.process.poll() is None
 
 
@@ -81,7 +81,7 @@ class PodScripts:
 
 
 def pod_scripts(root: Path, names: dict[str, str], **environment: str) -> PodScripts:
-    """Lay out every script under its own name, and those of `names` under the name they have in the pod."""
+    """Copy every script under its own name, and those of `names` under their name in the pod."""
     root.mkdir(parents=True)
     package = directory("scripts")
     for source in [*package.glob("*.sh"), *package.glob("*_*.py")]:

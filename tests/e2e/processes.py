@@ -1,4 +1,4 @@
-"""What others can see of running programs: their command lines and their files."""
+"""The information that others can see about running programs: their command lines and their files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def arguments_with(text: str) -> set[str]:
-    """The command lines of the machine's processes that hold a text."""
+    """The command lines of the machine's processes that contain a text."""
     found = set()
     for process in os.listdir("/proc"):  # noqa: PTH208 - fast, as processes come and go
         line = _read(Path("/proc", process, "cmdline")) if process.isdigit() else b""
@@ -17,7 +17,7 @@ def arguments_with(text: str) -> set[str]:
 
 
 def files_with(text: str, directory: Path) -> set[str]:
-    """The files below a directory that hold a text; files may come and go meanwhile."""
+    """The files below a directory that contain a text; files may change during the search."""
     files = [Path(parent, name) for parent, _, names in os.walk(directory) for name in names]
     return {str(file) for file in files if file.is_file() and text.encode() in _read(file)}
 

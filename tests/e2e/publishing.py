@@ -228,7 +228,8 @@ def fill_and_publish(root: Path, store: Store, full: Fill, left: int) -> int:
         done = run.publish(Fault(), TMPDIR=str(disk.place), HOME=str(disk.place))
         said = [line for line in done.log.splitlines() if line.startswith("ftc: error: ")]
         assert (done.status, len(said)) in ((0, 0), (1, 2)), f"{left} left\n{done.log}"
-        assert done.status == 0 or said[1].startswith("ftc: error: publish: nothing or only a part was published")
+        unpublished = "ftc: error: publish: the result is not published, or only a part of it"
+        assert done.status == 0 or said[1].startswith(unpublished)
         assert run.finished() == (1 if done.status == 0 else 0)
         disk.free()
         again = run.publish(Fault(), TMPDIR=str(disk.place), HOME=str(disk.place))

@@ -1,6 +1,6 @@
-"""Looks into the S3 server of the tests: s3_objects.py user|put|get URL [BUCKET DIRECTORY [PREFIX]]."""
+"""Access the tests' S3 server with Amazon's client: s3_objects.py user|put|get URL [BUCKET DIRECTORY [PREFIX]]."""
 
-# Run by the server's environment, which has boto3, Amazon's client. `user` prints ID and secret of a new key for all.
+# Run in the server's environment, which has boto3. `user` prints the ID and the secret of a new key with full access.
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def client(service: str, url: str) -> Any:
 
 
 def user(url: str) -> None:
-    """Make a user with a key, in three calls that nobody signs."""
+    """Create a user with a key, in three unsigned calls."""
     iam = client("iam", url)
     iam.create_user(UserName="tester")
     key = iam.create_access_key(UserName="tester")["AccessKey"]
@@ -28,7 +28,7 @@ def user(url: str) -> None:
 
 
 def put(url: str, bucket: str, directory: str) -> None:
-    """Make a bucket of the files of a directory."""
+    """Create a bucket from the files of a directory."""
     s3 = client("s3", url)
     s3.create_bucket(Bucket=bucket)
     for file in Path(directory).rglob("*"):
@@ -37,7 +37,7 @@ def put(url: str, bucket: str, directory: str) -> None:
 
 
 def get(url: str, bucket: str, directory: str, prefix: str = "") -> None:
-    """Make files of the objects of a bucket below a prefix."""
+    """Copy the objects of a bucket below a prefix to files."""
     s3 = client("s3", url)
     for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
         file = Path(directory, item["Key"])

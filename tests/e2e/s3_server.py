@@ -1,4 +1,4 @@
-"""A real S3 server on loopback that refuses what is not signed with its key."""
+"""A real S3 server on loopback that rejects requests not signed with its key."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class S3Server:
-    """The server, the only key that it takes, and the Python that has Amazon's client."""
+    """The server, its only valid key, and the Python with Amazon's client."""
 
     url: str
     key: tuple[str, str]
     python: Path
 
     def put(self, bucket: str, directory: Path) -> None:
-        """Make a bucket of the files of a directory."""
+        """Create a bucket from the files of a directory."""
         self._objects("put", bucket, str(directory))
 
     def get(self, bucket: str, directory: Path, prefix: str = "") -> Path:
-        """Make files of the objects of a bucket below a prefix."""
+        """Copy the objects of a bucket below a prefix to files."""
         directory.mkdir()
         self._objects("get", bucket, str(directory), prefix)
         return directory
@@ -40,7 +40,7 @@ class S3Server:
 
 
 def _objects(python: Path, key: tuple[str, str], *words: str) -> str:
-    """What the client says; a wrong call fails the test."""
+    """The client's answer; a wrong call fails the test."""
     variables = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
     command = [str(python), str(HERE / "s3_objects.py"), *words]
     return subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout

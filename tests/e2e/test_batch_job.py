@@ -1,4 +1,4 @@
-"""The batch Jobs that ftc emits train as its Volcano Jobs do, and go on when a pod is lost."""
+"""Emitted batch Jobs train like Volcano Jobs, and continue after a pod is lost."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-LONG = ("train.max_steps=40", "train.save_steps=2", *ALONE)
+LONG = ("train.max_steps=40", "train.save_steps=10", *ALONE)
 
 
 @pytest.fixture
 def on_volume(cluster: Cluster, tiny_model: Path) -> tuple[str, ...]:
-    """The overrides for a model and a dataset that lie on the shared claim already."""
+    """The overrides for a model and a dataset that are already on the shared claim."""
     workspace = cluster.claim("workspace")
     shutil.copytree(tiny_model, workspace / "model")
     write_dataset(workspace / "data")

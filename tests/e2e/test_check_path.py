@@ -1,4 +1,4 @@
-"""A source that should lie on a volume is looked at before the trainer needs it."""
+"""A source on a volume is checked before the trainer needs it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ WHOLE = "0123456789abcdef\nrequested: main\nsource: https://git.example.com/mode
     ("marker", "text", "message"),
     [
         ("files/../.ftc-revision", WHOLE, "holds revision 0123456789abcdef, but v2 is wanted"),
-        ("files/../.ftc-revision", "", "is not the mark of a finished download"),
+        ("files/../.ftc-revision", "", "is not the marker of a finished download"),
         ("mine/.ftc-revision", WHOLE, "holds revision 0123456789abcdef, but v2 is wanted"),
         ("mine/../.ftc-revision", WHOLE, ""),
     ],
@@ -88,7 +88,7 @@ def test_a_link_in_the_place_of_the_marker_is_not_read(tmp_path: Path, model_fil
     (tmp_path / "secret").write_text("main\nrequested: main\nsource: x\n", encoding="utf-8")
     (model_files / ".ftc-revision").symlink_to(tmp_path / "secret")
     done = check(tmp_path, model_files, REVISION="main")
-    assert (done.status, done.says("is not the mark of a finished download")) == (1, True), done.log
+    assert (done.status, done.says("is not the marker of a finished download")) == (1, True), done.log
 
 
 WRONG_SHAPES = {
@@ -154,7 +154,7 @@ def test_a_fetched_description_names_files_of_its_source_only(
     (dataset_files / "dataset_info.json").write_text(f'{{"a": {{"file_name": "{file_name}"}}}}', encoding="utf-8")
     done = check(tmp_path, dataset_files, EXPECT_DATASETS="a", FETCHED="true")
     assert (done.status, done.says("which is outside of the source")) == (1, True), done.log
-    # What a user has put on a volume may be anywhere there.
+    # Users may put files anywhere on a volume.
     assert check(tmp_path / "again", dataset_files, EXPECT_DATASETS="a").status == 0
 
 

@@ -1,4 +1,4 @@
-"""What the real libraries write is complete, and is not when a file of it was cut."""
+"""Checkpoints of the real libraries are complete, and incomplete if a file is truncated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JUDGED = (".json", ".safetensors", ".bin", ".pt", ".pth", ".distcp", ".metadata"
 
 
 def last(run: Path) -> str:
-    """The last complete checkpoint in the script's own words."""
+    """The last complete checkpoint as the script prints it."""
     command = [sys.executable, str(directory("scripts") / "check_checkpoints.py"), "last"]
     done = subprocess.run(command, cwd=run, capture_output=True, text=True, check=True)
     return done.stdout.strip()

@@ -48,7 +48,7 @@ def described(directory: Path, *names: str) -> tuple[str, ...]:
 
 
 class Reading:
-    """A compile whose datasets the trainer has read."""
+    """A compiled training whose datasets the trainer has read."""
 
     def __init__(self, directory: Path, trainer: Trainer) -> None:
         """Write the repository."""
@@ -57,7 +57,7 @@ class Reading:
         self.files: list[str] = []
 
     def add(self, *overrides: str) -> None:
-        """Compile a training; its files stand where a pod would have them."""
+        """Compile a training and put its files where a pod has them."""
         release = OLD if self.trainer.release == "0.9.3" else ()
         small = ("hardware=cpu", "train.preprocessing_num_workers=1", *release)
         out = self.repository.parent / f"files-{len(self.files)}"
@@ -112,7 +112,7 @@ def test_media_are_looked_for_in_the_repository(each_trainer: Trainer, tmp_path:
 
 def test_messages_of_openai_are_read(each_trainer: Trainer, tmp_path: Path) -> None:
     if each_trainer.release == "0.9.3":
-        pytest.skip("LLaMA-Factory 0.9.3 has no such format, and ftc refuses it: FTC451")
+        pytest.skip("LLaMA-Factory 0.9.3 lacks this format, and ftc rejects it: FTC451")
     reading = Reading(tmp_path, each_trainer)
     reading.add(*described(reading.repository, "openai"))
     ((row, *_),) = reading.rows()

@@ -1,4 +1,4 @@
-"""Whatever a server does from any request on, no download that has a marker is wrong, and one line names the source."""
+"""Whatever a server does from any request on, a download with a marker is correct, and one line names the source."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AT = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.ma
 
 
 class Source(NamedTuple):
-    """What is fetched, by which program, from which port; `{address}` is the proxy's."""
+    """A source, its program and its port; `{address}` is the proxy's."""
 
     port: int
     files: Path

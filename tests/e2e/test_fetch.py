@@ -1,4 +1,4 @@
-"""Sources come into the cache whole, once, or not at all."""
+"""Sources are fetched into the cache completely, once, or not at all."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def scripts(tmp_path: Path) -> PodScripts:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the source belongs."""
+    """The directory of the source."""
     return tmp_path / "cache" / "source-1f0c2a9e"
 
 
@@ -59,7 +59,7 @@ def go(scripts: PodScripts) -> None:
 
 
 def cached(target: Path) -> list[str]:
-    """What the cache holds beside the target: nothing, when all is well."""
+    """The entries of the cache except the target; empty if all is well."""
     return sorted(entry.name for entry in target.parent.iterdir() if entry != target)
 
 
@@ -177,7 +177,7 @@ def test_other_ranks_give_up_when_rank_0_does_not_come(scripts: PodScripts) -> N
     assert done.says("rank 0 has not fetched slow://source in 2 seconds")
 
 
-def test_every_pod_fills_a_cache_of_its_own_node(scripts: PodScripts, target: Path) -> None:
+def test_every_pod_fills_the_cache_of_its_node(scripts: PodScripts, target: Path) -> None:
     go(scripts)
     world = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job", "VC_TASK_INDEX": "1"}
     done = scripts.run("fetch.sh", "bash", "slow.sh", SHARED_CACHE="false", **world)
@@ -223,7 +223,7 @@ def test_a_password_that_expires_before_the_lfs_files_ends_in_seconds(
 ) -> None:
     url = git_server.create("org/expires")
     git_server.push("org/expires", model_files)
-    # The files are fetched with the right token, the LFS objects with another one.
+    # The files are fetched with the right token, the LFS objects with a wrong one.
     scripts.write("expire.sh", 'git() { command git "$@" || return; [ "$1" != fetch ] || GIT_TOKEN=expired; }\n')
     start = time.monotonic()
     login = {"GIT_USER": USER, "GIT_TOKEN": TOKEN, "BASH_ENV": str(scripts.root / "expire.sh")}

@@ -1,4 +1,4 @@
-"""What is fetched is not trusted: it reaches its own directory, and nothing else of the volume."""
+"""Downloads are not trusted: they can only write to their own directory on the volume."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 LOGIN = {"GIT_USER": USER, "GIT_TOKEN": TOKEN}
-# For the kinds of source whose clients make no links today: the check does not rely on a client.
+# Also for sources whose clients do not create links: the check does not rely on the client.
 LINKING = 'cp -R "$MADE/." "$DOWNLOAD_DIR"\necho 1 >"$REVISION_FILE"\n'
 
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> PodScripts:
-    """The scripts of a pod whose volume holds the result of another run."""
+    """The scripts of a pod whose volume has the result of another run."""
     (tmp_path / "volume").mkdir()
     (tmp_path / "volume" / "results").write_text("results", encoding="utf-8")
     made = pod_scripts(
@@ -45,7 +45,7 @@ def scripts(tmp_path: Path) -> PodScripts:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the source belongs; a blank is in its path."""
+    """The directory of the source, with a blank in its path."""
     return tmp_path / "volume" / "a cache" / "source-1f0c2a9e"
 
 
@@ -59,7 +59,7 @@ def made(tmp_path: Path) -> Path:
 
 
 def fetch_by(kind: str, scripts: PodScripts, server: GitServer, made: Path, name: str) -> Ended:
-    """Fetch what a test has made, from a git server or by a client that makes links."""
+    """Fetch the source of a test, from a git server or with a client that creates links."""
     if kind == "client":
         return scripts.run("fetch.sh", "bash", "linking.sh")
     url = server.create(f"org/{name}")
@@ -78,7 +78,7 @@ def link(name: str, to: str) -> Callable[[Path], None]:
 
 
 def up_through_another(directory: Path) -> None:
-    """Read as a text this stays inside: a/b/up/../../x is a/x; but a/b/up is a."""
+    """As text, a/b/up/../../x is a/x, which is inside; but a/b/up is a link to a."""
     link("a/b/up", "..")(directory)
     link("out", "a/b/up/../../x")(directory)
 
@@ -202,3 +202,15 @@ def test_the_check_has_a_time_limit_too(scripts: PodScripts, made: Path, target:
     assert (done.status, done.says("took longer than 2 seconds")) == (1, True), done.log
     assert time.monotonic() - start < SOON
     assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["git", "client"])
+def test_a_tree_that_cannot_be_listed_whole_is_an_error(
+    scripts: PodScripts, git_server: GitServer, made: Path, tmp_path: Path, kind: str
+) -> None:
+    """A find that fails after a part of the files, as in a damaged directory."""
+    find = 'case " $* " in *" -print0 "*) /usr/bin/find "$@"; exit 1 ;; *) exec /usr/bin/find "$@" ;; esac'
+    scripts.environment["PATH"] = instead(tmp_path, "find", find)
+    done = fetch_by(kind, scripts, git_server, made, "unreadable")
+    assert done.status == 1, done.log
+    assert done.says("cannot be read") or done.says("cannot read the files"), done.log

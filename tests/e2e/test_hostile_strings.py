@@ -1,4 +1,4 @@
-"""What a user writes arrives unchanged and runs nothing, whatever characters it has."""
+"""User input arrives unchanged and is never executed, whatever characters it has."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HOSTILE = (
     '"q" \\ é 中 %41 #x: {y} - !!z'
 )
 LINES = f"first {HOSTILE}\n\tsecond\n  third\n"
-# The words that a path, a name and a Git revision may hold.
+# Valid paths, names and Git revisions.
 PLACE = "$(GIT_TOKEN) $$ `touch ran` ';touch ran;' \"q\" é 中 %41 #x {y}"
 
-# The words that a name of a dataset and a revision may hold.
+# Valid names of datasets and revisions.
 WORD = "$(touch$IFS/workspace/ran)`touch$IFS/workspace/ran`;touch$IFS/workspace/ran;$$\"'é中"
 
-# Stands for the trainer, and notes how it was called and what it was given.
+# Replaces the trainer, and records its arguments and environment.
 TRAINER = """#!/usr/bin/python3
 import json, os, sys
 note = {"arguments": sys.argv[1:], "environment": dict(os.environ), "file": open(sys.argv[2], encoding="utf-8").read()}
@@ -51,7 +51,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 def compile_config(directory: Path, config: Json) -> Json:
-    """Compile a configuration from a file of the user's."""
+    """Compile a configuration from a user's file."""
     config = {"defaults": ["config", *config.pop("defaults"), "_self_"], **config}
     directory.mkdir()
     (directory / "mine.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
@@ -119,7 +119,7 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
 
 
 @pytest.mark.parametrize("kind", ["git", "huggingface", "modelscope"])
-def test_a_revision_that_is_none_ends_the_fetch_and_runs_nothing(
+def test_an_invalid_revision_fails_the_fetch_and_runs_nothing(
     cluster: Cluster, git_server: GitServer, tmp_path: Path, kind: str
 ) -> None:
     of_git = {"url": git_server.create(f"org/revision-{kind}")}

@@ -1,4 +1,4 @@
-"""The pins of an image are complete, fit each other, and are those that these tests train with."""
+"""The pins of an image are complete and compatible, and these tests train with them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ ASKED_FOR = (
     "rouge-chinese",
     "minio",
 )
-# What a wheel of PyTorch brings along for its accelerator.
+# The accelerator packages that a wheel of PyTorch requires.
 OF_TORCH = re.compile(r"(torch|torchvision|torchaudio|triton|nvidia-.*|cuda-.*)==.*")
 TORCH_2_6 = ("torch==2.6.0", "torchvision==0.21.0", "torchaudio==2.6.0")
 TORCH_2_7 = ("torch==2.7.1", "torchvision==0.22.1", "torchaudio==2.7.1")
 TORCH_2_8 = ("torch==2.8.0", "torchvision==0.23.0", "torchaudio==2.8.0")
 TORCH_2_13 = ("torch==2.13.0", "torchvision==0.28.0", "torchaudio==2.11.0")
-# A base's Python, its PyTorch (or what is put on it), and the machines that it is for; A3 has the packages of A2.
+# The Python, the PyTorch and the machines of each base; A3 has the packages of A2.
 BASES = {
     "cuda": ("3.11", TORCH_2_6, ("x86_64",)),
     "cuda-12.8": ("3.11", TORCH_2_8, ("x86_64",)),
@@ -62,7 +62,7 @@ def pins(*overrides: str) -> set[str]:
 
 
 def resolved(asked: Iterable[str], python: str, machine: str, *options: str) -> set[str]:
-    """What a resolver would install on Linux."""
+    """The packages that a resolver would install on Linux."""
     platform = ("--python-version", python, "--python-platform", f"{machine}-unknown-linux-gnu")
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", *platform]
     done = subprocess.run(
@@ -96,7 +96,7 @@ def test_a_resolver_finds_nothing_to_add_to_the_pins_and_no_conflict(
 def test_nothing_is_compiled_while_an_image_is_built(pair: tuple[str, str], python: str, machine: str) -> None:
     texts = [file.read_text(encoding="utf-8") for file in (ROOT / "conf/pins" / "+".join(pair)).glob("*.txt")]
     pinned = {line for text in texts for line in text.splitlines() if not line.startswith("#")}
-    pure = ("deepspeed==", "jieba==", "pwinput==")  # sources of Python alone
+    pure = ("deepspeed==", "jieba==", "pwinput==")  # pure Python sources
     without_wheels = {pin for pin in pinned if pin.startswith(pure)}
     wheels = resolved(pinned - without_wheels, python, machine, "--no-deps", "--no-build")
     assert wheels | without_wheels == pinned
@@ -109,10 +109,10 @@ def test_the_image_for_cpus_holds_what_these_tests_train_with(trainer: Path) -> 
     listed = pins("hardware=cpu", *TRACKERS)
     # Its build for CPUs is not on PyPI.
     assert {pin.partition("==")[0] for pin in listed - installed} == {"torchvision"}
-    # They install the others.
+    # These install the others.
     assert {pin.partition("==")[0] for pin in installed - listed} <= {"pip", "uv"}
 
 
 def name(package: str) -> str:
-    """As package indexes write it."""
+    """Normalized like package indexes do."""
     return re.sub(r"[-_.]+", "-", package).lower()

@@ -1,6 +1,6 @@
-"""Downloads from real servers are killed before any command: what has a marker is whole, and the next fetch ends well.
+"""Downloads from real servers are killed before any command: marked directories are complete, the next fetch succeeds.
 
-The points of fetch.sh itself are those of tests/unit/scripts/test_kill_fetch.py; here are those of the downloaders.
+tests/unit/scripts/test_kill_fetch.py has the points of fetch.sh itself; these are the points of the downloaders.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TWO_NODES = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.jo
 
 
 def numbers_in(whole: Attempt, *scripts: str) -> list[int]:
-    """The numbers of the commands of some scripts, and of what comes right after them."""
+    """The numbers of the commands of some scripts, and of the commands right after them."""
     assert whole.status == 0, whole.log
     return [number for number, script in enumerate(whole.scripts, 1) if script in scripts]
 
@@ -44,7 +44,7 @@ def test_a_fetch_with_git_and_lfs_may_be_killed_at_any_point(
     url = git_server.create(name)
     git_server.push(name, model_files)
     settings = {"SOURCE": url, "REVISION": "main", "GIT_USER": USER, "GIT_TOKEN": TOKEN}
-    # One of two nodes that share the cache goes the same way as a single one.
+    # One of two nodes that share the cache runs the same commands as a single node.
     world = TWO_NODES if share % 2 else {}
 
     def fetch(place: str) -> Fetch:

@@ -1,4 +1,4 @@
-"""A server that lies, is cut off or is another one ends the fetch with one clear line and leaves nothing."""
+"""If a server lies, is cut off or is the wrong one, the fetch fails with one clear line and leaves nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOGIN = {"GIT_USER": USER, "GIT_TOKEN": TOKEN}
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> PodScripts:
-    """The scripts of a pod whose volume holds the result of another run."""
+    """The scripts of a pod whose volume has the result of another run."""
     (tmp_path / "volume" / "cache").mkdir(parents=True)
     (tmp_path / "volume" / "results").write_text("results", encoding="utf-8")
     target = str(tmp_path / "volume" / "cache" / "source-1f0c2a9e")
@@ -35,7 +35,7 @@ def scripts(tmp_path: Path) -> PodScripts:
 
 
 def refused(done: Ended, scripts: PodScripts) -> str:
-    """The one line of a fetch that has left nothing."""
+    """The error line of a fetch that has left nothing."""
     volume = scripts.root.parent / "volume"
     assert done.status == 1, done.log
     assert list((volume / "cache").iterdir()) == []
@@ -47,7 +47,7 @@ def refused(done: Ended, scripts: PodScripts) -> str:
 
 @contextmanager
 def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve until the end of the block; the address."""
+    """Serve until the end of the block; yields the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -109,7 +109,7 @@ def test_an_lfs_object_that_is_not_the_one_that_was_asked_for_is_refused(
 
 
 class HuggingFace(Answers):
-    """A hub that lists one file of a name, in a size."""
+    """A hub that lists one file with this name and size."""
 
     listed: ClassVar[dict[str, int]] = {}
     sent = b"0123456789"
@@ -128,7 +128,7 @@ class HuggingFace(Answers):
 
 
 class ModelScope(HuggingFace):
-    """The same of ModelScope."""
+    """The same for ModelScope."""
 
     def do_GET(self) -> None:
         query = parse_qs(urlsplit(self.path).query)

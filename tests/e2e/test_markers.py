@@ -1,4 +1,4 @@
-"""A download counts if its marker is whole, and the marker is whole only if the files are on the disk."""
+"""A download is valid if its marker is complete, and the marker is complete only if the files are on the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORLD = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.job"}
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the source belongs."""
+    """The directory of the source."""
     return tmp_path / "cache" / "source-1f0c2a9e"
 
 
@@ -102,7 +102,7 @@ def test_the_files_and_the_marker_are_written_back_before_they_get_their_name(
 def test_a_disk_that_does_not_take_the_files_ends_the_fetch(scripts: PodScripts, target: Path, tmp_path: Path) -> None:
     path = instead(tmp_path, "sync", 'if [ "$1" = --help ]; then echo "-f"; else echo EIO >&2; exit 1; fi')
     done = scripts.run("fetch.sh", "bash", "quick.sh", PATH=path)
-    assert (done.status, done.says("the disk of the cache does not take the files")) == (1, True), done.log
+    assert (done.status, done.says("cannot write the files of")) == (1, True), done.log
     assert list(target.parent.iterdir()) == []
 
 
@@ -124,7 +124,7 @@ def test_a_downloader_that_does_not_name_its_revision_leaves_nothing(
 ) -> None:
     scripts.write("odd.sh", f'echo new >"$DOWNLOAD_DIR/config.json"\nprintf \'{revision}\' >"$REVISION_FILE"\n')
     done = scripts.run("fetch.sh", "bash", "odd.sh")
-    assert (done.status, done.says("does not say in one line which revision")) == (1, True), done.log
+    assert (done.status, done.says("did not report the revision")) == (1, True), done.log
     assert list(target.parent.iterdir()) == []
 
 

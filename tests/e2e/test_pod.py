@@ -1,4 +1,4 @@
-"""The stand-in for controller and kubelet does what they do."""
+"""The stand-in for controller and kubelet behaves like them."""
 
 from __future__ import annotations
 

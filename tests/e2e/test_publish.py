@@ -1,4 +1,4 @@
-"""A result is pushed once, to a branch of its own, readable by anyone who clones it."""
+"""A result is pushed once, to its own branch, readable by anyone who clones it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDED = 1767323045  # 2026-01-02 03:04:05, UTC
 
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
-    """What a training has left."""
+    """The output of a training."""
     made = tmp_path / "workspace" / "job-1" / "merged"
     (made / "checkpoint-5").mkdir(parents=True)
     (made / "checkpoint-5" / "optimizer.pt").write_bytes(b"not to be pushed")
@@ -71,7 +71,7 @@ def publish(scripts: PodScripts, **environment: str) -> Ended:
 
 
 def uploader(scripts: PodScripts) -> tuple[str, str, str]:
-    """The words that publish by git."""
+    """The command that publishes with git."""
     return ("publish.sh", "bash", str(scripts.root / "publish_git.sh"))
 
 
@@ -148,10 +148,10 @@ def test_a_push_that_went_through_but_was_not_noted_is_repeated_without_harm(
 
 def test_a_refused_token_ends_in_seconds_before_anything_is_hashed(scripts: PodScripts) -> None:
     start = time.monotonic()
-    done = publish(scripts, GIT_TOKEN="wrong")  # noqa: S106 - the point of it
+    done = publish(scripts, GIT_TOKEN="wrong")  # noqa: S106 - it must not be printed
     assert done.status == 1
     assert time.monotonic() - start < SOON
-    assert done.says("the server refuses the user name or the token")
+    assert done.says("the server rejects the user name or the token")
     assert done.says("are the address and the token in the Secret right?")
 
 
@@ -183,7 +183,7 @@ def test_odd_names_are_published_whole_and_large_ones_alone_by_lfs(
         for number, name in enumerate(names if place != inner else large):
             with open(place + b"/" + name, "wb") as file:  # noqa: PTH123 - the names are bytes
                 file.write(bytes([number]) * (11_000_000 if place == inner else 5))
-    for decoy in ("1", "a", "x"):  # what `[1]` would match as a pattern
+    for decoy in ("1", "a", "x"):  # the pattern `[1]` would match it
         (result / f"a{decoy}.dat").write_bytes(b"small")
     done = publish(scripts)
     assert done.status == 0, done.log

@@ -1,4 +1,4 @@
-"""The container that publishes waits for the one that trains, whatever becomes of it, and believes markers only."""
+"""The container that publishes waits for the training, however it ends, and trusts only markers."""
 
 # Trainer and server are stand-ins here: test_publish.py has the real server, test_training.py both.
 
@@ -25,7 +25,7 @@ TRAINER = "trap 'exit 0' TERM\nwhile true; do sleep 0.1; done\n"
 
 
 class Run:
-    """A pod that publishes by a stand-in."""
+    """A pod that publishes with a stand-in."""
 
     def __init__(self, root: Path, rendezvous: dict[str, str]) -> None:
         """Lay out the files of the pod."""
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def calls(self) -> list[str]:
-        """What was uploaded."""
+        """The uploaded result."""
         return self._calls.read_text(encoding="utf-8").splitlines() if self._calls.exists() else []
 
     def finish(self, *steps: str) -> None:
@@ -51,11 +51,11 @@ class Run:
             (self.directory / f"{step}.done").write_text("done", encoding="utf-8")
 
     def start(self, **environment: str) -> Started:
-        """Start what publishes."""
+        """Start the publishing script."""
         return self.scripts.start("publish.sh", "bash", str(self.scripts.root / "uploader.sh"), **environment)
 
     def publish(self, **environment: str) -> Ended:
-        """Publish without a training to wait for, as a script on a machine does."""
+        """Publish without a training to wait for, like `-t script`."""
         return self.start(**environment).end()
 
     def train(self) -> Started:
@@ -201,6 +201,6 @@ def test_a_trace_of_the_publishing_shows_no_credential_and_the_upload_has_it(run
     variables = {**os.environ, **run.scripts.environment, **dict.fromkeys(keys, "secret-key")}
     done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "+ run bash" in done.stderr
+    assert "+ run timeout" in done.stderr
     assert "secret-key" not in done.stdout + done.stderr
     assert len([line for line in run.calls if line.endswith("=secret-key")]) == len(keys)

@@ -1,4 +1,4 @@
-"""A result comes whole or unmarked to a bucket, and to a repository of a hub that shows it to those who may see it."""
+"""A result in a bucket is complete or unmarked, and a hub's repository has the requested visibility."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
-    """What a training has left."""
+    """The output of a training."""
     made = tmp_path / "workspace" / "job-1" / "output"
     for name, content in FILES.items():
         (made / name).parent.mkdir(parents=True, exist_ok=True)
@@ -55,13 +55,13 @@ def scripts(root: Path, python: Path | str, **environment: str) -> PodScripts:
 
 
 def publish(found: PodScripts, script: str, **environment: str) -> Ended:
-    """Publish by a script of Python."""
+    """Publish with a Python script."""
     return found.run("publish.sh", "python3", "-I", str(found.root / script), **environment)
 
 
 @pytest.fixture
 def to_s3(tmp_path: Path, s3: S3Server) -> PodScripts:
-    """What publishes to a bucket with an object in it."""
+    """The script that publishes to a bucket with an object in it."""
     (tmp_path / "before").mkdir()
     (tmp_path / "before" / "other").write_bytes(b"of another")
     s3.put(f"b{os.getpid()}{tmp_path.name.replace('_', '-')[:40]}".rstrip("-"), tmp_path / "before")
@@ -73,7 +73,7 @@ def to_s3(tmp_path: Path, s3: S3Server) -> PodScripts:
 
 
 def objects(to_s3: PodScripts, s3: S3Server, directory: Path) -> dict[str, bytes]:
-    """What is in the bucket for the run."""
+    """The objects of the run in the bucket."""
     found = s3.get(to_s3.environment["S3_BUCKET"], directory) / "team a" / "job-1"
     return {str(file.relative_to(found)): file.read_bytes() for file in found.rglob("*") if file.is_file()}
 
@@ -98,7 +98,7 @@ def test_the_mark_of_an_earlier_result_is_gone_before_the_next_one_comes(
     assert publish(to_s3, "publish_s3.py").status == 0
     os.utime(result.parent / "train.done", (1767323045, 1767323045))
     (result / "model.safetensors").write_bytes(b"another" * 1000)
-    refused = result / "new\nline"  # moto has no route for such a name; it is the largest file, so it comes last
+    refused = result / "new\nline"  # moto does not route such a name; it is the largest file, so it is the last one
     refused.write_bytes(b"x" * 100_000)
     failed = publish(to_s3, "publish_s3.py")
     assert failed.status == 1
@@ -135,7 +135,7 @@ def test_what_a_store_cannot_take_or_a_trainer_never_writes_is_refused_first(
 
 @pytest.fixture
 def to_hub(tmp_path: Path, trainer: Path) -> Iterator[PodScripts]:
-    """What publishes to a repository of a hub."""
+    """The script that publishes to a repository of a hub."""
     (tmp_path / "hub").mkdir()
     place = {"PUBLISH_REPOSITORY": "team/tuned", "PUBLISH_BRANCH": "main", "PUBLISH_MESSAGE": "tuned"}
     with serve_hub(tmp_path / "hub") as address:
@@ -159,7 +159,7 @@ def test_a_private_result_is_not_committed_to_a_public_repository(to_hub: PodScr
     public.mkdir(parents=True)
     done = publish(to_hub, "publish_hub.py")
     assert done.status == 1
-    assert done.says("team/tuned is a public repository, and publish.private is true")
+    assert done.says("team/tuned is a public repository, but publish.private is true")
     assert list(public.iterdir()) == []
     assert publish(to_hub, "publish_hub.py", PUBLISH_PRIVATE="false").status == 0
     assert (public / "model.safetensors").exists()

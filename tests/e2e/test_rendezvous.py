@@ -1,4 +1,4 @@
-"""A pod that does not know its place among the others stops at once and says why."""
+"""A pod that cannot determine its rank fails at once with the reason."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_pod_of_an_indexed_job_knows_its_rank(tmp_path: Path) -> None:
         ("2", "this pod has the index 2, but the Job was compiled for 2"),
     ],
 )
-def test_an_index_that_is_none_is_one_clear_line(tmp_path: Path, index: str, message: str) -> None:
+def test_an_invalid_index_is_reported_in_one_line(tmp_path: Path, index: str, message: str) -> None:
     scripts = pod_scripts(tmp_path / "ftc", JOB)
     scripts.write("show.sh", SHOW)
     done = scripts.run("show.sh", NNODES="2", JOB_COMPLETION_INDEX=index)
@@ -69,7 +69,7 @@ def test_an_index_that_is_none_is_one_clear_line(tmp_path: Path, index: str, mes
 
 
 @pytest.mark.parametrize("nodes", ["1", "2"])
-def test_a_single_pod_meets_nobody(tmp_path: Path, nodes: str) -> None:
+def test_a_single_pod_needs_no_rendezvous(tmp_path: Path, nodes: str) -> None:
     scripts = pod_scripts(tmp_path / "ftc", SINGLE)
     scripts.write("show.sh", SHOW)
     done = scripts.run("show.sh", NNODES=nodes)

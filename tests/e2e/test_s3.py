@@ -1,4 +1,4 @@
-"""Models and datasets come from S3, and results go there, with keys that nobody else sees."""
+"""Models and datasets come from S3 and results go there, with keys that other containers do not see."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ SMALL = (
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server for all tests of a process; each test makes buckets of its own."""
+    """An S3 server for all tests of a process; each test creates its own buckets."""
     with serve_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
 
 @pytest.fixture
 def with_s3(cluster: Cluster, s3: S3Server) -> Cluster:
-    """A cluster whose image has the client that `-t image` would put there, and whose Secrets have the key."""
+    """A cluster whose image has the client that `-t image` installs, and whose Secrets have the key."""
     client = virtual_environment(ROOT / "conf/pins/0.9.5+5.6.0/s3.txt", "s3-client")
     variables = {**cluster.image.environment, "PATH": f"{client}/bin:{cluster.image.environment['PATH']}"}
     image = replace(cluster.image, directories=(*cluster.image.directories, client), environment=variables)
@@ -89,7 +89,7 @@ def test_a_model_comes_from_its_prefix_and_is_fetched_once(
     [
         (("model.source.credentials.secret=wrong",), "SignatureDoesNotMatch"),
         (("model.source.bucket=not-there",), "NoSuchBucket"),
-        (("model.source.prefix=not-there",), "nothing is below not-there/ in bucket refusing"),
+        (("model.source.prefix=not-there",), "bucket refusing has no objects below not-there/"),
         (("model.source.endpoint=http://127.0.0.1:9",), "Connection refused"),
     ],
 )

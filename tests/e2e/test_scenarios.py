@@ -1,4 +1,4 @@
-"""The first guide's scenario, as it is committed, trains on a CPU; only what this machine lacks is replaced."""
+"""The committed scenario of the first guide trains on a CPU; only parts that this machine lacks are replaced."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FOR_A_CPU = (
 
 
 def scenario(*without: str) -> list[str]:
-    """The scenario's overrides, without those of some keys."""
+    """The scenario's overrides except for some keys."""
     overrides: list[str] = yaml.safe_load(CASE.read_text(encoding="utf-8"))["overrides"]
     return [override for override in overrides if not override.startswith((*without, "tracking"))]
 
@@ -44,6 +44,7 @@ def run_directory(cluster: Cluster, job: VolcanoJob) -> Path:
     return cluster.claim(f"{job.name}-pvc-0") / job.name
 
 
+@pytest.mark.slow  # test_batch_job.py does the same as a batch Job
 def test_it_trains_and_merges_what_lies_on_the_volume(cluster: Cluster, tiny_model: Path) -> None:
     models = cluster.claim("sft-qwen3-volume")
     shutil.copytree(tiny_model, models / "Qwen3-0.6B")

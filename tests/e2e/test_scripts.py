@@ -1,4 +1,4 @@
-"""The scripts that run in the pod are the fixed, short, linted files that they should be."""
+"""The scripts in the pod are the fixed, linted files of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A restricted pod trains: as a user that is not root, without capabilities, on a read-only root."""
+"""A restricted pod trains as a user other than root, without capabilities, on a read-only root file system."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def status(log: str) -> dict[str, set[str]]:
 
 
 def owners(directory: Path) -> set[tuple[int, int]]:
-    """The users and groups of all that is below a directory."""
+    """The users and groups of everything below a directory."""
     return {(file.lstat().st_uid, file.lstat().st_gid) for file in directory.rglob("*")}
 
 
 def check_rights(log: str) -> None:
-    """The container has had the user, the group, and none of root's rights."""
+    """The container ran as the user and the group, without root's capabilities."""
     seen = status(log)
     assert seen["Uid"] == seen["Gid"] == seen["Groups"] == {"4711"}
     assert {value for name, values in seen.items() if name.startswith("Cap") for value in values} == {"0" * 16}
@@ -77,7 +77,7 @@ def test_a_restricted_volcano_job_fetches_trains_merges_and_publishes(
     lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
     assert len([row for row in map(json.loads, lines) if "loss" in row]) == 4
     assert len(git_server.branches("restricted/result")) == 1
-    # All that the run wrote is the user's; nothing of a home or a cache of programs lies on the workspace.
+    # The user owns all files of the run, and no home or cache of a program is on the workspace.
     assert owners(cluster.claim("workspace")) == {(4711, 4711)}
     assert not [file for file in cluster.claim("workspace").rglob("*") if file.name in (".cache", ".local", ".config")]
 

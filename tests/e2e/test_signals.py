@@ -1,4 +1,4 @@
-"""A pod that the cluster takes away: what the real trainer saves after the signal, and where a restart resumes."""
+"""The real trainer saves a checkpoint when its pod is terminated, and a restart resumes from it."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# Far fewer steps between the first loss and the end than the trainer takes in the seconds that it waits after a signal;
-# no checkpoint but the one that the signal asks for. A data loader with processes, which must not end by the signal.
+# The training must outlast the wait after the signal, and writes no checkpoint except the one for the signal. The data
+# loader has processes, which must not end at the signal.
 LONG = ("train.max_steps=300", "train.save_steps=1000", "train.dataloader_num_workers=2", *ALONE)
 
 
 def cluster_with(trainer: Trainer, root: Path) -> tuple[Cluster, tuple[str, ...]]:
-    """A cluster whose image has a release of the trainer, and the overrides for what lies on its claim."""
+    """A cluster whose image has a release of the trainer, and the overrides for the files on its claim."""
     interpreter = (trainer.venv / "bin" / "python").resolve().parents[1]
     variables = {"PATH": f"{trainer.venv}/bin:/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
     cluster = Cluster(root, Image((trainer.venv, interpreter), variables))
-    # Made by the release itself: an older transformers does not know the tokenizer classes of a newer one.
+    # Created by the release itself: an older transformers lacks the tokenizer classes of a newer one.
     model = cluster.claim("workspace") / "model"
     subprocess.run([trainer.venv / "bin" / "python", HERE / "tiny_model.py", model], check=True, capture_output=True)
     write_dataset(cluster.claim("workspace") / "data")
@@ -43,7 +43,7 @@ def cluster_with(trainer: Trainer, root: Path) -> tuple[Cluster, tuple[str, ...]
 
 
 def first_attempt(cluster: Cluster, *overrides: str) -> BatchJob:
-    """Take the only pod away when it has trained some steps."""
+    """Terminate the only pod after it has trained some steps."""
     job = BatchJob(compile_manifests("-t", "job", *overrides), cluster).start()
     wait_until(lambda: list(cluster.claim("workspace").glob(f"{job.name}/output/trainer_log.jsonl")))
     job.taken.add(job.pods[0].identity.name)
@@ -53,7 +53,11 @@ def first_attempt(cluster: Cluster, *overrides: str) -> BatchJob:
 
 @pytest.mark.parametrize(
     "launch",
-    [("launcher=llamafactory-cli",), ("launcher=torchrun", "devices=2", "master_port=29541"), ("launcher=accelerate",)],
+    [
+        ("launcher=llamafactory-cli",),
+        ("launcher=torchrun", "devices=2", "master_port=29541"),
+        pytest.param(("launcher=accelerate",), marks=pytest.mark.slow),
+    ],
     ids=lambda launch: launch[0].partition("=")[2],
 )
 def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_signal(
@@ -71,7 +75,8 @@ def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_sig
     resumes = f"Resuming training from output/checkpoint-{saved[1]}"
     wait_until(lambda: len(job.attempts[0]) == 2 and resumes in job.attempts[0][1].log())
     job.wait(0)
-    assert "is incomplete" not in job.attempts[0][1].log()
+    # The signal reaches the processes at different steps: another one may have begun a later checkpoint.
+    assert f"checkpoint-{saved[1]} is incomplete" not in job.attempts[0][1].log()
     assert job.failures == 0
 
 

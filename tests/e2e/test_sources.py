@@ -1,4 +1,4 @@
-"""Every kind of source reaches the program of a job, by the manifest that ftc emits."""
+"""The program of an emitted job can read every kind of source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# The program of the job: it shows what it finds.
+# The program of the job, which prints what it finds.
 SHOW = '[bash,-c,\'cat "$MODEL_DIR/config.json"; sha256sum <"$MODEL_DIR/model.safetensors"\']'
 PROGRAM = ("hardware=cpu", "launcher=command", f"launcher.command={SHOW}", "model=qwen3-0.6b", "image=any")
 TWO_STEPS = (
@@ -38,7 +38,7 @@ TWO_STEPS = (
 
 @pytest.fixture
 def hub(model_files: Path, tmp_path: Path) -> Iterator[str]:
-    """A hub that has the model as Qwen/Qwen3-0.6B and asks for a token."""
+    """A hub that has the model as Qwen/Qwen3-0.6B and requires a token."""
     repository = tmp_path / "hub" / "Qwen" / "Qwen3-0.6B"
     repository.parent.mkdir(parents=True)
     model_files.rename(repository)
@@ -47,7 +47,7 @@ def hub(model_files: Path, tmp_path: Path) -> Iterator[str]:
 
 
 def run(cluster: Cluster, *overrides: str) -> VolcanoJob:
-    """Compile and run a job whose program shows its model."""
+    """Compile and run a job whose program prints its model."""
     return VolcanoJob(compile_manifest(*PROGRAM, *overrides), cluster).start().wait(120)
 
 
@@ -113,7 +113,7 @@ def test_servers_behind_an_authority_of_one_s_own_are_trusted_by_its_bundle(
             assert accepted.succeeded, accepted.log
 
 
-def test_a_changed_revision_is_fetched_beside_the_old_one(
+def test_a_changed_revision_is_fetched_next_to_the_old_one(
     cluster: Cluster, git_server: GitServer, model_files: Path
 ) -> None:
     url = git_server.create("org/revisions")
@@ -127,7 +127,7 @@ def test_a_changed_revision_is_fetched_beside_the_old_one(
     assert len(list((cluster.claim("workspace") / "cache").iterdir())) == 2
 
 
-def test_a_model_on_a_volume_is_found_where_it_lies(cluster: Cluster, model_files: Path) -> None:
+def test_a_model_on_a_volume_is_read_in_place(cluster: Cluster, model_files: Path) -> None:
     (cluster.claim("workspace") / "models").mkdir(parents=True)
     model_files.rename(cluster.claim("workspace") / "models" / "mine")
     source = ("source@model.source=path", "model.source.path=/workspace/models/mine")

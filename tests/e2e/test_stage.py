@@ -1,4 +1,4 @@
-"""A copy of the model in memory is whole when the training starts, and the log says what stands in the way."""
+"""The copy of the model in memory is complete when the training starts; otherwise the log has the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No trace that an environment switches on prints a credential."""
+"""No trace that an environment variable enables prints a credential."""
 
 from __future__ import annotations
 

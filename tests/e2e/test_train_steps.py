@@ -1,6 +1,6 @@
-"""The trainer's container does each step once, in order, on the right rank, and stops at a signal."""
+"""The trainer's container runs each step once, in order, on the right rank, and stops at a signal."""
 
-# The trainer is a stand-in here, which notes how it was called; test_training.py has the real one.
+# The trainer is a stand-in here, which records its calls; test_training.py has the real one.
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def calls(self) -> list[str]:
-        """What was called so far, in order."""
+        """The calls so far, in order."""
         return self.calls_file.read_text(encoding="utf-8").split("\n")[:-1] if self.calls_file.exists() else []
 
     def environment(self, step: str) -> dict[str, str]:
@@ -131,7 +131,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(run: Run) -> None:
     write(output / "checkpoint-20", KINDS["lora"] | {"trainer_state.json": b'{"global_st'})
     done = run.scripts.run("train.sh")
     assert done.status == 0, done.log
-    assert done.says("output/checkpoint-20 is incomplete: trainer_state.json is not whole JSON; it is moved to ")
+    assert done.says("output/checkpoint-20 is incomplete: trainer_state.json is not valid JSON; it is moved to ")
     assert sorted(place.name for place in output.glob("checkpoint-*")) == ["checkpoint-10"]
     assert (run.directory / "incomplete" / "checkpoint-20").is_dir()
 
@@ -189,7 +189,9 @@ def test_ranks_other_than_0_only_train(tmp_path: Path) -> None:
     started = run.scripts.start("train.sh", **world)
     wait_until(lambda: run.calls == ["train"])
     time.sleep(2)
-    assert started.runs()  # until rank 0 has finished: a pod that ended well could not help it to train again
+    assert (
+        started.runs()
+    )  # until rank 0 has finished, because Kubernetes would not recreate a succeeded pod for another attempt
     assert run.markers() == []
     (run.directory / "train.done").write_text("done", encoding="utf-8")
     done = started.end()
@@ -336,7 +338,7 @@ def test_a_command_of_the_user_gets_its_place_and_its_arguments_unchanged(tmp_pa
     assert (tmp_path / "workspace" / "job-2").is_dir()
 
 
-def test_an_image_without_a_module_is_told_at_once(run: Run) -> None:
+def test_a_missing_module_is_reported_at_once(run: Run) -> None:
     done = run.scripts.run("train.sh", REQUIRED_MODULES="json not_there")
     assert done.status == 1
     assert done.says("error: Python's not_there is missing in this image")
@@ -371,7 +373,7 @@ def test_a_node_that_comes_later_leaves_alone_what_the_others_write(tmp_path: Pa
 def test_one_process_of_accelerate_is_one_on_a_machine_with_more_devices(
     tmp_path: Path, devices: int, place: dict[str, str]
 ) -> None:
-    # The question for the number of devices is answered by a stand-in; LLaMA-Factory refuses to start without RANK.
+    # A stand-in reports the number of devices; LLaMA-Factory refuses to start without RANK.
     tools = tmp_path / "bin"
     (tools / "llamafactory" / "extras").mkdir(parents=True)
     (tools / "llamafactory" / "extras" / "misc.py").write_text(f"def get_device_count():\n    return {devices}\n")

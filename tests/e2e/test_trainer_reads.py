@@ -1,4 +1,4 @@
-"""The real parser reads train.yaml and merge.yaml with the values that were meant: every method, engine and tracker."""
+"""The real parser reads the intended values from train.yaml and merge.yaml: every method, engine and tracker."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# What the goldens say beside the option: data of the stage's kind, a reward model, a Secret.
+# The overrides that the goldens need in addition: data of the stage's kind, a reward model, a Secret.
 GOLDENS = {
     group: {file.stem: command_of(file) for file in sorted((OPTIONS / group).glob("*.diff")) if file.stem != "none"}
     for group in ("method", "engine", "tracking")
 }
 WITHOUT = "tracking=none"
 OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
-# Pairs that ftc refuses: release or engine or tracker, and method.
+# Pairs that ftc rejects: release or engine or tracker, and method.
 REFUSED = {("0.9.5", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")} | {
     (engine, method)
     for engine in ("fsdp", "fsdp-offload")
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
 
 def cases(release: str) -> Iterator[Case]:
-    """Every method with every engine; the trackers take turns, so that each meets all of both."""
+    """Every method with every engine; the trackers rotate, so that each is combined with all of both."""
     trackers = [WITHOUT, *GOLDENS["tracking"].values()]
     products = itertools.product(GOLDENS["method"].items(), GOLDENS["engine"].items())
     for index, ((method, by_method), (engine, by_engine)) in enumerate(products):
@@ -60,7 +60,7 @@ def cases(release: str) -> Iterator[Case]:
 
 
 def compiled(names: tuple[str, ...], overrides: list[str]) -> Case:
-    """A compile that is not refused."""
+    """A compile without errors."""
     state = compile_job(Request(tuple(overrides), targets=("llamafactory",)))
     assert not has_errors(state.diagnostics), (names, state.diagnostics)
     assert state.run is not None
@@ -69,7 +69,7 @@ def compiled(names: tuple[str, ...], overrides: list[str]) -> Case:
 
 
 def meant(spec: Json) -> Json:
-    """What the user's words say that the trainer is to have; lists where the parser makes one of a text."""
+    """The values that the user intends; lists if the parser splits a string."""
     groups = [spec[group]["arguments"] for group in ("hardware", "model", "dataset", "method")]
     values: Json = {key: value for group in [*groups, spec["train"]] for key, value in group.items()}
     method, tracking = spec["method"], spec["tracking"]
@@ -87,12 +87,12 @@ def listed(key: str, value: Any) -> Any:
     return value.split(",") if key in of_lists and isinstance(value, str) else value
 
 
-# Where things lie: other tests look there.
+# Paths: other tests check them.
 PLACES = {"model_name_or_path", "dataset_dir", "media_dir", "output_dir", "overwrite_output_dir"}
 
 
 def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
-    """Where the trainer has another value than was meant, or ftc wrote an argument that nobody meant."""
+    """The arguments whose value in the trainer is not the intended one, or that no one intended."""
     if "error" in answer:
         return [(case.names, answer["error"])]
     got, wanted = answer["train"], meant(case.spec)
@@ -106,7 +106,7 @@ def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
 
 
 def of_ddp(case: Case) -> Json:
-    """What ftc adds over DDP: a checkpoint at SIGTERM (transformers 5), and checkpoints that are not reentrant."""
+    """The arguments that ftc adds with DDP: a checkpoint at SIGTERM (transformers 5), non-reentrant checkpointing."""
     stage, tuning = case.spec["method"]["stage"], case.spec["method"]["finetuning_type"]
     if case.spec["engine"]["kind"] != "ddp":
         return {}
@@ -116,7 +116,7 @@ def of_ddp(case: Case) -> Json:
 
 
 def of_engine(case: Case, got: Json) -> list[tuple[object, ...]]:
-    """DeepSpeed's configuration, with what `auto` became."""
+    """DeepSpeed's configuration, with the values of `auto`."""
     engine, config = case.spec["engine"], got["deepspeed"]
     if engine["kind"] != "deepspeed":
         return [] if config is None else [(case.names, "deepspeed", config)]
@@ -144,7 +144,7 @@ def of_engine(case: Case, got: Json) -> list[tuple[object, ...]]:
 
 
 def of_merge(case: Case, answer: Json) -> list[tuple[object, ...]]:
-    """The merge has the model and the template of the training, the adapter that it writes, and the user's words."""
+    """The merge has the model and the template of the training, its adapter, and the user's arguments."""
     method = case.spec["method"]
     if method["merge"] is None:
         return [] if "merge" not in answer else [(case.names, "merge")]

@@ -1,4 +1,4 @@
-"""What ftc emits trains, merges and pushes a real model with the real trainer."""
+"""Emitted jobs train, merge and push a real model with the real trainer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# To fit a CPU: short texts, few steps, no workers.
+# Short texts, few steps and no workers, for a CPU.
 SMALL = (
     "hardware=cpu",
     "train.cutoff_len=128",
@@ -34,17 +34,28 @@ SMALL = (
     "train.max_steps=4",
 )
 ALONE = ("method.merge=null",)
+# In the place of a training, if a test is about what comes before it: it shows the model and leaves a file.
+SHOW = 'launcher.command=[bash,-c,\'cat "$MODEL_DIR/config.json"; touch "$RUN_DIR/made"\']'
+PROGRAM = ("hardware=cpu", "launcher=command", SHOW, "model=qwen3-0.6b", "image=any")
 
 
 @pytest.fixture(scope="session")
-def sources(git_server: GitServer, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    """The overrides for a model and a dataset in git repositories with a password."""
-    model, dataset = git_server.create("org/tiny-qwen3"), git_server.create("org/identity")
+def model_source(git_server: GitServer, tiny_model: Path) -> tuple[str, ...]:
+    """The overrides for a model in a git repository with a password."""
+    model = git_server.create("org/tiny-qwen3")
     git_server.push("org/tiny-qwen3", tiny_model)
-    git_server.push("org/identity", write_dataset(tmp_path_factory.mktemp("dataset") / "files"))
     login = ("cluster.git_credentials.secret=git-credentials",)
-    source = ("source@model.source=git", f"model.source.url={model}")
-    return (*login, *source, "dataset=identity-alauda", f"dataset.source.url={dataset}", *SMALL)
+    return (*login, "source@model.source=git", f"model.source.url={model}")
+
+
+@pytest.fixture(scope="session")
+def sources(
+    git_server: GitServer, model_source: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, ...]:
+    """The overrides for the model and for a dataset in another repository."""
+    dataset = git_server.create("org/identity")
+    git_server.push("org/identity", write_dataset(tmp_path_factory.mktemp("dataset") / "files"))
+    return (*model_source, "dataset=identity-alauda", f"dataset.source.url={dataset}", *SMALL)
 
 
 def run(cluster: Cluster, manifest: Json) -> VolcanoJob:
@@ -64,7 +75,7 @@ def losses(directory: Path) -> list[float]:
 
 
 def worlds(job: VolcanoJob) -> set[tuple[int, int]]:
-    """The rank and the size of the world of each process, in the trainer's own words."""
+    """The rank and the world size of each process, as the trainer logs them."""
     said = re.findall(r"Process rank: (\d+), world size: (\d+)", job.log)
     return {(int(rank), int(size)) for rank, size in said}
 
@@ -150,7 +161,7 @@ def test_a_command_of_the_user_runs_on_every_node_and_knows_its_place(cluster: C
 def test_a_run_that_is_killed_in_training_resumes_from_its_checkpoint(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
-    overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=2", *ALONE)
+    overrides = ("restarts=1", "train.max_steps=40", "train.save_steps=10", *ALONE)
     job = VolcanoJob(compile_manifest(*sources, *overrides), cluster).start()
     wait_until(lambda: list(run_directory(cluster, job).glob("output/checkpoint-*/trainer_state.json")))
     job.pods[0].signal(signal.SIGKILL)
@@ -169,6 +180,7 @@ def logged(directory: Path) -> list[dict[str, int]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow  # test_train_steps.py and test_publish.py have its two halves
 def test_after_a_failed_push_the_restart_pushes_one_branch_and_trains_no_more(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
@@ -199,7 +211,8 @@ def test_a_training_that_is_killed_publishes_nothing_and_its_pod_fails_at_once(
     assert git_server.branches("org/killed") == {}
 
 
-def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_its_own(
+@pytest.mark.slow  # two trainings; a cache that is filled and a branch for each run are tested without
+def test_a_second_submit_trains_again_downloads_nothing_and_pushes_another_branch(
     sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     manifest = compile_manifest(*sources, *publish_to(git_server, "org/twice"), *ALONE)
@@ -212,25 +225,26 @@ def test_a_second_submit_trains_again_downloads_nothing_and_pushes_a_branch_of_i
     assert len(git_server.branches("org/twice")) == 2
 
 
-def test_a_job_that_is_created_anew_under_its_fixed_name_is_another_run(
-    sources: tuple[str, ...], cluster: Cluster
-) -> None:
-    manifest = compile_manifest(*sources, *ALONE, "naming=fixed", "name=nightly")
+def test_a_recreated_job_with_a_fixed_name_is_another_run(model_source: tuple[str, ...], cluster: Cluster) -> None:
+    manifest = compile_manifest(*model_source, *PROGRAM, "naming=fixed", "name=nightly")
     first, second = run(cluster, manifest), run(cluster, manifest)
     assert first.succeeded, first.log
     assert second.succeeded, second.log
     runs = [path for path in cluster.claim("workspace").iterdir() if path.name.startswith("nightly-")]
     assert len(runs) == 2
-    assert all((path / "output" / "adapter_model.safetensors").exists() for path in runs)
+    assert all((path / "made").exists() for path in runs)
 
 
-def test_two_jobs_that_fill_one_cache_at_once_both_train(sources: tuple[str, ...], cluster: Cluster) -> None:
-    manifest = compile_manifest(*sources, *ALONE)
+def test_two_jobs_that_fill_one_cache_at_once_both_have_the_model(
+    model_source: tuple[str, ...], cluster: Cluster
+) -> None:
+    manifest = compile_manifest(*model_source, *PROGRAM)
     jobs = [VolcanoJob(manifest, cluster).start() for _ in range(2)]
     for job in jobs:
         assert job.wait(900).succeeded, job.log
+        assert "Qwen3ForCausalLM" in job.log
     cache = cluster.claim("workspace") / "cache"
-    assert sorted(entry.name.rpartition("-")[0] for entry in cache.iterdir()) == ["identity", "tiny-qwen3"]
+    assert [entry.name.rpartition("-")[0] for entry in cache.iterdir()] == ["tiny-qwen3"]
 
 
 def test_the_credential_appears_nowhere(sources: tuple[str, ...], cluster: Cluster, git_server: GitServer) -> None:
@@ -251,7 +265,7 @@ def test_a_password_that_the_server_refuses_ends_the_job_in_seconds(sources: tup
     job = VolcanoJob(compile_manifest(*sources), wrong).start().wait(SOON)
     assert not job.succeeded
     assert [pod.status for pod in job.pods] == [1]
-    assert "ftc: the server refuses the user name or the token of the Secret" in job.log
+    assert "ftc: the server rejects the user name or the token of the Secret" in job.log
 
 
 def test_the_script_trains_on_the_machine_at_hand(
@@ -269,6 +283,7 @@ def test_the_script_trains_on_the_machine_at_hand(
     assert len(git_server.branches("org/by-script")) == 1
 
 
+@pytest.mark.slow  # test_signals.py stops the same launcher, and resumes
 def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace_period(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
@@ -278,7 +293,7 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     job.pods[0].terminate()
     assert job.pods[0].status == 143  # not 137: the grace period was long enough
     assert worlds(job) == {(0, 2), (1, 2)}
-    assert "ftc: error: train: stopped by a signal; a restart of the job goes on from here" in job.log
+    assert "ftc: error: train: stopped by a signal; a restart of the job continues from here" in job.log
     assert not (run_directory(cluster, job) / "train.done").exists()
 
 

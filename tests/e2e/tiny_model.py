@@ -1,4 +1,4 @@
-"""Make a tiny Qwen3 with a tokenizer of its own: `python tiny_model.py DIRECTORY`, in the trainer's environment."""
+"""Make a tiny Qwen3 with its own tokenizer: `python tiny_model.py DIRECTORY`, in the trainer's environment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Not imported as usual: type checkers run where they are not installed.
+# Imported dynamically, because type checkers run without these packages.
 torch, tokenizers, transformers = (importlib.import_module(name) for name in ("torch", "tokenizers", "transformers"))
 
-# What the chat template of Qwen3 writes around messages and thoughts.
+# The text that the chat template of Qwen3 writes around messages and thoughts.
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
 CORPUS = [f"question {n} answer {n} user assistant system helpful who are you I am made by" for n in range(100)]
 

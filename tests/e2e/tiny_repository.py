@@ -1,4 +1,4 @@
-"""A small dataset repository in Hugging Face's layout: rows of every kind, each a configuration of its own."""
+"""A small dataset repository in Hugging Face's layout: one configuration for each kind of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROWS = 32
 
 
 def write_repository(directory: Path) -> Path:
-    """Write the files, and the README.md that says which belong together."""
+    """Write the files, and the README.md that groups them."""
     configs = []
     for kind in KINDS:
         (directory / kind).mkdir(parents=True)

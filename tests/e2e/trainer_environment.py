@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-# Where `make e2e` has them; without these variables they are made for the machine and kept.
+# `make e2e` sets these variables; otherwise the environments are created once per machine.
 PLACES = {"0.9.5": "FTC_TRAINER", "0.9.3": "FTC_TRAINER_OLD"}
 
 
@@ -21,7 +21,7 @@ class Trainer(NamedTuple):
     venv: Path
 
     def ask(self, program: str, question: object) -> Any:
-        """What a program of tests/e2e/trainer answers, run in the environment: JSON in, JSON out."""
+        """Run a program of tests/e2e/trainer in the environment: JSON in, JSON out."""
         command = [str(self.venv / "bin/python"), "-m", f"e2e.trainer.{program}"]
         variables = {**os.environ, "PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Runs a VolcanoJob on this machine as its controller would: all pods at once, what the plugins add, restarts."""
+"""Run a VolcanoJob on this machine like its controller: all pods at once, additions of plugins, restarts."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ class VolcanoJob:
 
     @property
     def log(self) -> str:
-        """What all pods of all attempts have written so far."""
+        """The output of all pods of all attempts so far."""
         return "".join(pod.log() for pods in self.attempts for pod in pods)
 
     def start(self, first: int | None = None) -> VolcanoJob:
-        """Start all pods, or the first ones until the rest is let in."""
+        """Start all pods, or the first ones until the others are admitted."""
         self._first = first
         self._thread.start()
         return self
 
     def let_in(self) -> None:
-        """Start the pods that have found no room so far."""
+        """Start the pods that have been pending so far."""
         for pod in self.pods[self._first or 0 :]:
             pod.start()
 
     def runs(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self._thread.is_alive()
 
     def wait(self, timeout: float) -> VolcanoJob:
-        """Wait for the end of the job; what still runs after the time limit is killed, and the job has failed."""
+        """Wait for the end of the job; after the time limit its processes are killed and the job has failed."""
         self._deadline = time.monotonic() + timeout
         self._thread.join()
         return self
@@ -69,7 +69,7 @@ class VolcanoJob:
         restarts = any(
             policy["action"] == "RestartJob" and "PodFailed" in _events(policy) for policy in self._policies()
         )
-        # A restart counts before it is compared with maxRetry: there is one less than the name says.
+        # A restart is counted before the comparison with maxRetry, so there is one less than the name suggests.
         for attempt in range(max(1, self._spec.get("maxRetry", 3)) if restarts else 1):
             self.attempts.append(list(self._make_pods(attempt)))
             for pod in self.pods[: self._first if attempt == 0 else None]:
@@ -111,7 +111,7 @@ class VolcanoJob:
         return [f"{self.name}-{task['name']}-{index}.{self.name}" for index in range(task.get("replicas", 1))]
 
     def _hosts(self) -> dict[str, str]:
-        """An address of loopback for every pod; only the svc plugin makes the names known."""
+        """A loopback address for every pod; the names resolve only with the svc plugin."""
         if "svc" not in self._spec.get("plugins", {}):
             return {}
         names = [host for task in self._spec["tasks"] for host in self._task_hosts(task)]
@@ -132,7 +132,7 @@ class VolcanoJob:
             container["env"] = [*container.get("env", []), *({"name": n, "value": v} for n, v in added.items())]
 
     def _add_job_volumes(self, pod: Json) -> None:
-        """Mount the job's own volumes, whole and in containers only: init containers do not see them."""
+        """Mount the job's volumes without subPath, in containers only: init containers do not get them."""
         for number, volume in enumerate(self._spec.get("volumes", [])):
             claim = volume.get("volumeClaimName") or f"{self.name}-pvc-{number}"
             name = f"{self.name}-volume-{number}"

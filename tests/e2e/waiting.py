@@ -1,4 +1,4 @@
-"""Waits for something that another process does."""
+"""Wait for an action of another process."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# Seconds for what takes a few on an idle machine: another limit of ftc's, an hour or more, must not have ended it.
+# Seconds for a step that takes a few on an idle machine: no time limit of ftc, an hour or more, can have ended it.
 SOON = 120
 
 
 def wait_until(happened: Callable[[], object], limit: float = 3 * SOON) -> None:
-    """Wait until a function returns something true; longer than the limit fails the test."""
+    """Wait until a function returns a true value; fail the test after the limit."""
     end = time.monotonic() + limit
     while not happened():
         assert time.monotonic() < end, "did not happen in time"

@@ -17,7 +17,7 @@ from fuzz.run import as_process, in_process, shrunk
 
 
 class Row(NamedTuple):
-    """A kind, how many of its inputs were run, how many failed, and how long it took."""
+    """A kind, the number of inputs run and failed, and the time taken."""
 
     kind: str
     run: int
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 def main() -> None:
-    """Run what the command line says; the exit code is 1 if an input fails."""
+    """Run what the command line asks for; exit with 1 if an input fails."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("--number", type=int, default=1000, help="inputs in process, of all kinds together")
     parser.add_argument("--processes", type=int, default=0, help="inputs through the command line")

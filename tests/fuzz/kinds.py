@@ -1,4 +1,4 @@
-"""The kinds of inputs. Each is a command line and the files that it reads, made from a seed and nothing else."""
+"""The kinds of inputs: each is a command line and the files that it reads, generated only from a seed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BASES: tuple[tuple[str, ...], ...] = (
     ("publish=git", "publish.url=https://a.example/c", "tracking=mlflow", "tracking.mlflow.uri=http://m"),
 )
 NEEDS = {"launcher/command": COMMAND[1:], "publish/git": ("publish.url=https://a.example/b",)}
-# Functions and sweeps of Hydra's grammar, references, and what grows.
+# Functions and sweeps of Hydra's grammar, references, and values that expand.
 FUNCTIONS = (
     *("int(1.5)", "str(2)", "float(1)", "bool(1)", "json_str({a:1})", "cast(1)", "extend_list(1,2)", "glob(*)"),
     *("choice(1,2)", "range(1,9)", "range(1,300000000)", "interval(0,1)", "sort(2,1)", "tag(a,choice(1,2))", "1,2"),
@@ -80,7 +80,7 @@ SNIPPETS = (
 
 
 class Input(NamedTuple):
-    """What is given to `ftc`."""
+    """The input of one run of `ftc`."""
 
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = MappingProxyType({})
@@ -91,14 +91,14 @@ Make: TypeAlias = Callable[[random.Random], Input]
 
 
 def make(kind: str, index: int, seed: int) -> Input:
-    """The input of a number, the same in every run."""
+    """Generate the input of a number, the same in every run."""
     return KINDS[kind](random.Random(f"{seed}:{kind}:{index}"))  # noqa: S311 - nothing secret
 
 
 def _overrides(rng: random.Random) -> Input:
     base = rng.choice(BASES)
     words = [_override(rng, base) for _ in range(rng.randint(1, 3))]
-    if rng.random() < 0.5:  # what may well be right goes through all passes
+    if rng.random() < 0.5:  # a likely valid input goes through all passes
         words = [_likely(rng, base)]
     command = rng.choice([("compile",), ("compile",), ("compile", "-t", rng.choice([*TARGETS])), ("show",), ("plan",)])
     if rng.random() < 0.1:
@@ -109,7 +109,7 @@ def _overrides(rng: random.Random) -> Input:
 
 
 def _likely(rng: random.Random, base: tuple[str, ...]) -> str:
-    """Another value of the same type, most often."""
+    """Override a key, usually by another value of the same type."""
     key = rng.choice(keys(base))
     value = _spec(base)
     for part in key.split("."):
@@ -146,7 +146,7 @@ def _override(rng: random.Random, base: tuple[str, ...]) -> str:
 
 
 def _noise(rng: random.Random, text: str) -> str:
-    """A text with other characters in it, those of Hydra's grammar first, or doubled."""
+    """Replace or double characters of a text, preferring those of Hydra's grammar."""
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(text) + 1)
         odd = rng.choice(
@@ -161,7 +161,7 @@ def _format(rng: random.Random) -> tuple[str, ...]:
 
 
 def _conf(rng: random.Random) -> Input:
-    """An option of every group, changed as text, as values, or replaced by bytes."""
+    """Change an option of any group as text, as values, or by random bytes."""
     file = rng.choice(sorted(CONF.glob("*/*.yaml")))
     group, option = file.parent.name, file.stem
     text = file.read_text(encoding="utf-8")
@@ -172,7 +172,7 @@ def _conf(rng: random.Random) -> Input:
 
 
 def _changed(rng: random.Random, text: str) -> bytes:
-    """A document, changed in one of the ways that there are."""
+    """Change a document in one of several ways."""
     match rng.randrange(18):
         case 0:
             return rng.randbytes(rng.randrange(300))
@@ -196,7 +196,7 @@ def _loaded(text: str) -> list[Any]:
 
 
 def _grown(rng: random.Random) -> str:
-    """What is small and means much, or is deep, long or wide."""
+    """Small documents that expand, or that are deep, long or wide."""
     number = rng.choice([2, 30, 300, 3000])
     doubled = "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, min(number, 60)))
     referred = "".join(f"  A{n}: ${{env.A{n - 1}}}${{env.A{n - 1}}}\n" for n in range(1, min(number, 60)))
@@ -218,7 +218,7 @@ def _grown(rng: random.Random) -> str:
 
 
 def _fragments(rng: random.Random) -> Input:
-    """A run of a user's with a fragment of the pod: a real one's parts, changed."""
+    """A user's run with a fragment of the pod: parts of a real one, changed."""
     template = _template(rng)
     for _ in range(rng.choice([0, 1, 1, 3])):
         template = mutate(template, rng)
@@ -234,7 +234,7 @@ def _fragments(rng: random.Random) -> Input:
 
 
 def _template(rng: random.Random) -> Any:
-    """A field or two of the pod of a golden file, without the names that ftc itself adds."""
+    """A field or two of the pod of a golden file, without the names that ftc adds."""
     text = (cases.SCENARIOS / rng.choice(_scenarios()) / "job.yaml").read_text(encoding="utf-8")
     found = next(one for one in _loaded(text) if one["kind"] == "Job")["spec"]["template"]["spec"]
     kept = rng.sample(sorted(found), k=rng.choice([1, 1, 2, 5]))
@@ -266,7 +266,7 @@ def _lint(rng: random.Random) -> Input:
 
 
 def _shell(rng: random.Random) -> Input:
-    """A job whose script is made of lines of other scripts, and of what a shell may find hard."""
+    """A job whose script consists of lines of other scripts, and of lines that are hard to parse."""
     lines = [rng.choice([*_script_lines(), *SNIPPETS, *SCALARS]) for _ in range(rng.randint(1, 12))]
     script = "\n".join(_noise(rng, line) if rng.random() < 0.2 else line for line in lines)
     if rng.random() < 0.1:
@@ -286,7 +286,7 @@ def _script_lines() -> list[str]:
 
 
 def _trainer(rng: random.Random) -> Input:
-    """The trainer's files, by themselves or mounted from a ConfigMap beside a job."""
+    """The trainer's files, alone or mounted from a ConfigMap next to a job."""
     name = rng.choice(["train.yaml", "accelerate.yaml", "dataset_info.json", "ds.json"])
     texts = _goldens(name) or [
         '{"zero_optimization": {"stage": 3}, "bf16": {"enabled": true}, "train_batch_size": "auto"}'
@@ -348,7 +348,7 @@ def _explain(rng: random.Random) -> Input:
 
 
 def _golden(rng: random.Random) -> Input:
-    """A golden tree: a case that is changed, a record and files beside it, or a conf tree of a user's."""
+    """A golden tree: a changed case, with a record and files, or with a user's conf tree."""
     case = (
         'why: A run.\noverrides: [nodes=2]\nmatrix: ["devices=1,2"]\nexclude: [[devices=2]]\ntargets: [volcano, job]\n'
     )
@@ -368,7 +368,7 @@ def _golden(rng: random.Random) -> Input:
 
 
 def _arguments(rng: random.Random) -> Input:
-    """Commands that read a word or two, and command lines that are wrong."""
+    """Commands that take a word or two, and malformed command lines."""
     word = rng.choice([*TEXTS, *WORDS, *GROUPS, "FTC301", "301", "case", "config", "ftc301", "٣", "²", "x" * 9000])
     word = _noise(rng, word) if rng.random() < 0.5 else word
     commands = ("rule", "list", "schema", "completion", "init", "compile", "lint", "nope", "golden", "diff", "plan")

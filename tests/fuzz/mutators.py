@@ -1,4 +1,4 @@
-"""What is wrong with an input, one change at a time; the property tests and the fuzz harness share them."""
+"""Mutations of an input, one change at a time; the property tests and the fuzz harness share them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unit.compiling import document
 if TYPE_CHECKING:
     import random
 
-# Words that a line of YAML may hold, and values of a document.
+# Words that a line of YAML may contain, and values of a document.
 WORDS = (
     *("null", "~", "true", "no", "0", "-1", "1e999", ".inf", ".nan", "0x1F", "1_000", "2026-01-01", "'", '"', "[", "{"),
     *("]", "}", ": ", "- ", "#", "&a", "*a", "<<: *a", "!!python/object:os.system", "!!binary x", "?", "|", ">-", "\t"),
@@ -107,11 +107,11 @@ CHOICES = (
 )
 
 
-# What is often right, so that whole compiles are walked too.
+# Values that are often valid, so that whole compiles are covered too.
 LIKELY = ("1", "2", "a", "'a'", "{}", "[]", "[a]", "null", "true", "false", "/workspace/a", "'1'", "1.0")
 
 
-# Scalars and openings that YAML or a shell reads in a way of their own.
+# Scalars and prefixes that YAML or a shell reads in a special way.
 SCALARS = (
     *("null", "~", "[]", "{}", '""', "-1", "0", "0.5", "1e999", "9" * 40, "true", "y", "x" * 300, "中", "\U0001f600"),
     *("&a x", "*a", "!!int x", "!!binary aGk=", "!!set {a, b}", "2026-01-01", "1:30", "0x10", ".inf", ".nan", "<<: *a"),
@@ -156,7 +156,7 @@ ODD: tuple[Any, ...] = (None, True, 0, -1, 2**70, 1.5, "", "x", "0", [], {}, [No
 
 @cache
 def keys(overrides: tuple[str, ...]) -> list[str]:
-    """Every key of a spec as an override names it."""
+    """Every key of a spec, as overrides name it."""
 
     def walk(value: Any, path: str) -> list[str]:
         inner = value.items() if isinstance(value, dict) else ()
@@ -173,7 +173,7 @@ def manifests() -> tuple[str, ...]:
 
 
 def mutated_text(text: str, rng: random.Random) -> bytes:
-    """One to four changes of lines, words or bytes."""
+    """Make one to four changes of lines, words or bytes."""
     lines = text.split("\n")
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(lines))
@@ -203,7 +203,7 @@ def mutated_text(text: str, rng: random.Random) -> bytes:
 
 
 def mutate(value: Any, rng: random.Random) -> Any:
-    """One change somewhere below: a value, a key, an item."""
+    """Make one change of a value, a key or an item, at any depth."""
     inner = (
         list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
     )

@@ -1,7 +1,7 @@
-"""Inputs run through `ftc`: in process in forked workers with limits, or as processes; and what is wrong with a run.
+"""Run inputs through `ftc`, in forked workers with limits or as processes, and report what is wrong with a run.
 
-A worker runs many inputs. If one exceeds a limit the kernel ends the worker, which is blamed on that input, and the
-next worker goes on behind it.
+A worker runs many inputs. If one exceeds a limit, the kernel ends the worker; the failure is attributed to that input,
+and the next worker continues with the following one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SECONDS = 5
 MEBIBYTES = 512
-# Caches of a worker grow; a process of a user's has one input.
+# The caches of a worker grow; a user's process has one input.
 INPUTS_OF_A_WORKER = 250
 _BUG = 70
 _CODES = (0, 1, 2)
@@ -40,14 +40,14 @@ _DOCUMENT = {"lint": "stdout", "diff": "stdout", "compile": "stderr", "show": "s
 
 
 class Failure(NamedTuple):
-    """What is wrong with the run of an input."""
+    """The failure of one input."""
 
     number: int
     what: str
 
 
 def in_process(inputs: Sequence[Input]) -> Iterator[Failure]:
-    """Run the inputs in forked workers, and say which fail."""
+    """Run the inputs in forked workers, and yield those that fail."""
     first = 0
     while first < len(inputs):
         last = min(first + INPUTS_OF_A_WORKER, len(inputs))
@@ -59,7 +59,7 @@ def in_process(inputs: Sequence[Input]) -> Iterator[Failure]:
 
 
 def _worker(inputs: Sequence[Input], first: int, last: int) -> tuple[int, list[Failure], str]:
-    """One worker: the number after its last whole input, what failed, and how the worker ended."""
+    """Run one worker: the number after its last finished input, its failures, and how it ended."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,7 +78,7 @@ def _ended(status: int) -> str:
 
 
 def _work(inputs: Sequence[Input], numbers: range, writer: int) -> None:
-    """The life of a worker; it never returns."""
+    """The main loop of a worker; it never returns."""
     code = 1
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
@@ -92,7 +92,7 @@ def _work(inputs: Sequence[Input], numbers: range, writer: int) -> None:
 
 
 def _limit() -> None:
-    """The limits of the next input, on top of what this worker has used."""
+    """Set the limits of the next input, on top of what this worker has used."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + SECONDS + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
@@ -102,7 +102,7 @@ def _limit() -> None:
 
 
 def _judged(one: Input) -> str:
-    """Run an input here; what is wrong with the run, empty if nothing is."""
+    """Run an input in this process; return what is wrong with the run, or an empty string."""
     with placed(one):
         began = time.process_time()
         result = CliRunner().invoke(cli, list(one.argv), input=one.stdin, prog_name="ftc")
@@ -110,7 +110,7 @@ def _judged(one: Input) -> str:
         error = result.exception
         if error is not None and not isinstance(error, SystemExit):
             if isinstance(error, OSError):
-                return ""  # `main` says it in a line
+                return ""  # `main` reports it in one line
             return "".join(traceback.format_exception(error)[-3:])
         if result.exit_code not in _CODES:
             return f"exit code {result.exit_code}: {result.output[-500:]}"
@@ -120,7 +120,7 @@ def _judged(one: Input) -> str:
 
 
 def wrong_streams(one: Input, stdout: str, stderr: str) -> str:
-    """What is wrong with what a run has printed: a document that is none, a letter that a terminal obeys."""
+    """Report what is wrong with the output of a run: a malformed document, or an unescaped control character."""
     command, form = one.argv[0], _form(one.argv)
     place = _DOCUMENT.get(command, "") if form in ("json", "sarif") and "--help" not in one.argv else ""
     if place:
@@ -128,10 +128,10 @@ def wrong_streams(one: Input, stdout: str, stderr: str) -> str:
         try:
             json.loads(text)
         except ValueError:
-            return f"{place} is no JSON: {text[:200]!r}"
+            return f"{place} is not JSON: {text[:200]!r}"
     for name, text in (("stderr", stderr), *((("stdout", stdout),) if command in ("lint", "explain", "diff") else ())):
         if any(escaped(line) != line for line in text.split("\n")):
-            return f"{name} has a letter that is not escaped: {text[:300]!r}"
+            return f"{name} has a character that is not escaped: {text[:300]!r}"
         if name == "stderr" and form != "github" and re.search(r"^\s*::|##[a-z]*\[", text, re.MULTILINE):
             return f"{name} has a command: {text[:300]!r}"
     return ""
@@ -149,10 +149,10 @@ def _form(argv: Sequence[str]) -> str:
 
 
 class placed:  # noqa: N801 - a context manager
-    """The files of an input in a directory of its own, which is the working directory as long."""
+    """Place the files of an input in a temporary directory, which is the working directory meanwhile."""
 
     def __init__(self, one: Input) -> None:
-        """Make nothing yet."""
+        """Create nothing yet."""
         self.one = one
 
     def __enter__(self) -> Path:
@@ -171,9 +171,9 @@ class placed:  # noqa: N801 - a context manager
 
 
 def as_process(one: Input) -> str:
-    """Run an input as a user does; what is wrong with the run, empty if nothing is."""
+    """Run an input as a user does; return what is wrong with the run, or an empty string."""
     if any("\0" in word for word in one.argv):
-        return ""  # no command line can have it
+        return ""  # no command line can contain it
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "100"}
     environment.pop("CI", None)
     command = [os.fsencode(word) for word in (sys.executable, "-m", "ftc.cli.main", *map(_encodable, one.argv))]
@@ -181,7 +181,7 @@ def as_process(one: Input) -> str:
     with placed(one), temporary() as given, temporary() as out, temporary() as err:
         given.write(one.stdin)
         given.seek(0)
-        process = subprocess.Popen(command, stdin=given, stdout=out, stderr=err, env=environment, preexec_fn=_hurry)  # noqa: PLW1509 - this program has no threads
+        process = subprocess.Popen(command, stdin=given, stdout=out, stderr=err, env=environment, preexec_fn=_hurry)  # noqa: PLW1509 - single-threaded
         _, status, used = os.wait4(process.pid, 0)  # of this process alone
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout, stderr = _read(out), _read(err)
@@ -195,12 +195,12 @@ def as_process(one: Input) -> str:
 
 
 def _hurry() -> None:
-    """The kernel ends a process that computes for much longer than it may."""
+    """Let the kernel end a process that computes for much longer than allowed."""
     resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))
 
 
 def _encodable(word: str) -> str:
-    """The word, if a command line can carry it: only the surrogates that stand for bytes."""
+    """The word, if a command line can carry it: the only surrogates are those that represent bytes."""
     return re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", word)
 
 
@@ -210,7 +210,7 @@ def _read(stream: IO[bytes]) -> str:
 
 
 def shrunk(one: Input, fails: Callable[[Input], bool], tries: int = 80) -> Input:
-    """A smaller input that fails too: without words, without files, and with fewer lines of each."""
+    """Shrink an input that fails: fewer words, fewer files, and fewer lines of each."""
     left = tries
     smaller = True
     while smaller and left > 0:

@@ -1,4 +1,4 @@
-"""A sample of the fuzzed inputs, and the harness itself: it sees what it is made to see."""
+"""A sample of the fuzzed inputs, and tests of the harness itself with broken commands."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_an_input_is_the_same_in_every_run(kind: str) -> None:
 @click.command()
 @click.argument("how")
 def broken(how: str) -> None:
-    """Go wrong in a way."""
+    """Fail in a given way."""
     match how:
         case "raise":
             raise KeyError(how)
@@ -60,7 +60,7 @@ def broken(how: str) -> None:
             sys.exit(1)
 
 
-def test_what_goes_wrong_is_blamed_on_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_attributed_to_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "cli", broken)
     monkeypatch.setattr(run, "SECONDS", 1)
     ways = ("fine", "raise", "fine", "die", "die", "exit", "eat", "hang", "control", "command", "fine")
@@ -75,7 +75,7 @@ def test_what_goes_wrong_is_blamed_on_its_input(monkeypatch: pytest.MonkeyPatch)
     assert "a command" in found[9]
 
 
-def test_a_process_is_judged_by_what_it_took_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_judged_by_its_own_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.as_process(Input(("list",))) == ""
     monkeypatch.setattr(run, "MEBIBYTES", 1)
     assert run.as_process(Input(("list",))).endswith(" MiB")
@@ -83,7 +83,7 @@ def test_a_process_is_judged_by_what_it_took_itself(monkeypatch: pytest.MonkeyPa
     assert run.as_process(Input(("list",))) == ""
 
 
-def test_an_input_is_made_smaller() -> None:
+def test_an_input_is_shrunk() -> None:
     def fails(one: Input) -> bool:
         return "b" in one.argv and b"3\n" in one.files["f"]
 

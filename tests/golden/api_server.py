@@ -1,15 +1,15 @@
-"""What happens to a job that is applied again without a change.
+"""Apply a job again without a change.
 
-A stand-in for the API server, Volcano's webhooks and its controller, because none of them runs here. It does what their
-sources say, of the parts that an apply goes through:
+A fake of the API server, Volcano's webhooks and its controller, because none of them runs here. It follows the parts of
+their sources that an apply goes through:
 
-- Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go: defaults of a new job, and of a new job only;
-- Volcano, pkg/webhooks/admission/jobs/validate/admit_job.go, validateJobUpdate: what may change;
+- Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go: defaults of a new job only;
+- Volcano, pkg/webhooks/admission/jobs/validate/admit_job.go, validateJobUpdate: which fields may change;
 - Volcano, pkg/controllers/job/job_controller_actions.go: a claim gets a name, which is written into the job;
 - Volcano's resource definition: defaults of the API server, in every request;
-- kubectl: of an unchanged manifest, client-side and server-side apply do the same: a field of the manifest takes the
-  place of the live one, others stay. A list of a custom resource is one field (the definition gives `tasks` and
-  `volumes` no keys); lists of Kubernetes' own kinds are merged by the keys of their items;
+- kubectl: for an unchanged manifest, client-side and server-side apply do the same: a field of the manifest replaces
+  the live one, others are kept. A list of a custom resource is one field (the definition gives `tasks` and `volumes` no
+  keys); lists of Kubernetes' own kinds are merged by the keys of their items;
 - Kubernetes, pkg/apis/batch/validation, ValidateJobUpdate; pkg/apis/core/validation, ValidateServiceUpdate.
 """
 
@@ -26,7 +26,7 @@ _COUNTER = itertools.count()
 
 
 class RefusedError(Exception):
-    """The server's words."""
+    """An error message of the server."""
 
 
 def create_volcano(manifest: Json) -> Json:
@@ -37,7 +37,7 @@ def create_volcano(manifest: Json) -> Json:
 
 
 def apply_volcano(live: Json, manifest: Json) -> Json:
-    """The object after `kubectl apply` of a manifest that has not changed since the last."""
+    """The object after `kubectl apply` of an unchanged manifest."""
     new = _with_definition_defaults(_overlay(live, manifest, ()))
     _validate_update(copy.deepcopy(live), copy.deepcopy(new))
     return _controlled(new)
@@ -110,7 +110,7 @@ def create_builtin(manifest: Json) -> Json:
 
 
 def apply_builtin(live: Json, manifest: Json) -> Json:
-    """The Job or Service after `kubectl apply` of a manifest that has not changed since the last."""
+    """The Job or Service after `kubectl apply` of an unchanged manifest."""
     new: Json = _overlay(live, manifest, _KEYS)
     fields = {
         "Job": ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"),

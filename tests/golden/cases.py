@@ -1,4 +1,4 @@
-"""The golden files: what each says to compile, and what must come out."""
+"""The golden files: the command and the expected output of each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scenarios(command: str, *cases: str) -> Result:
 
 
 def plan(case: str) -> str:
-    """What `ftc plan` prints of a scenario."""
+    """The output of `ftc plan` for a scenario."""
     overrides = yaml.safe_load((SCENARIOS / case / CASE).read_text())["overrides"]
     result = CliRunner().invoke(cli, ["plan", *overrides])
     assert result.exit_code == 0, result.stderr
@@ -48,7 +48,7 @@ def compiled(overrides: list[str]) -> State:
 
 
 def option(command: str) -> str:
-    """An option's golden: the command, and what its first word changes."""
+    """The golden of an option: the command, and what its first word changes."""
     words = tuple(shlex.split(command))
     own = f"{words[0].partition('=')[0].rpartition('@')[2]}."
     base, changed = _base(tuple(word for word in words[1:] if not word.startswith(own))), _texts(compiled(list(words)))
@@ -59,7 +59,7 @@ def option(command: str) -> str:
 
 @cache
 def _base(rest: tuple[str, ...]) -> dict[str, str]:
-    """What the rest compiles to; the plain `ftc compile` where the rest needs the first word."""
+    """The output of the rest; that of the plain `ftc compile` if the rest needs the first word."""
     state = compile_job(Request(rest))
     return _texts(compiled([]) if has_errors(state.diagnostics) else state)
 
@@ -74,7 +74,7 @@ def _diff(name: str, before: str, after: str) -> str:
 
 
 def error(command: str) -> str:
-    """A refused compile: the command, its exit code and what it says."""
+    """A refused compile: the command, its output and its exit code."""
     result = CliRunner().invoke(cli, ["compile", *shlex.split(command)])
     assert result.stdout == ""
     return f"$ ftc compile {command}\n{result.stderr}exit code {result.exit_code}\n"
@@ -88,14 +88,14 @@ def image(command: str) -> str:
 
 
 def corpus() -> dict[Path, str]:
-    """The examples of every page: `bad` is found with the code, `good` beside it is not."""
+    """The examples of every page: `bad` has a finding with the code, `good` does not."""
     pages = [page for page in of_compile().values() if page.wrong is not None]
     bad = {CORPUS / "bad" / f"{page.code}.err": page.wrong or "" for page in pages}
     return bad | {CORPUS / "good" / f"{page.code}.err": page.right or "" for page in pages}
 
 
 def example(command: str) -> str:
-    """What an example of a page says, and how it ends."""
+    """The output and the exit code of an example of a page."""
     result = CliRunner().invoke(cli, ["compile", *_words(command)])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -103,13 +103,13 @@ def example(command: str) -> str:
 
 
 def _words(command: str) -> list[str]:
-    """The arguments that a shell makes of a command."""
+    """Split a command as a shell does."""
     script = f"printf '%s\\0' {command}" if command else "true"
     return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
 
 
 def lint(file: Path) -> str:
-    """What lint says of a manifest: the command, its exit code and its diagnostics."""
+    """The output of lint for a manifest: the command, its diagnostics and its exit code."""
     name = file.relative_to(ROOT)
     result = CliRunner().invoke(cli, ["lint", str(name)])
     assert result.stderr == ""
@@ -117,5 +117,5 @@ def lint(file: Path) -> str:
 
 
 def command_of(file: Path) -> str:
-    """The command that a golden starts with."""
+    """The command on the first line of a golden."""
     return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc compile").strip()

@@ -1,7 +1,7 @@
 """The Pod Security Standards as Kubernetes publishes them: which controls a pod violates.
 
-Written from https://kubernetes.io/docs/concepts/security/pod-security-standards/ alone, control by control in its
-order, so that it does not share a mistake with the rules of ftc.
+Written only from https://kubernetes.io/docs/concepts/security/pod-security-standards/, control by control in its order,
+so that it does not share a mistake with the rules of ftc.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def restricted(template: Json) -> set[str]:
 
 
 def _each(pod: Json, contexts: list[Json], field: str, allowed: set[Any]) -> bool:
-    """Whether every container has an allowed value, its own or the pod's."""
+    """Whether every container has an allowed value, set on itself or on the pod."""
     of_pod = pod.get("securityContext", {}).get(field)
     values = [context.get(field, of_pod) for context in contexts]
     return all((value["type"] if isinstance(value, dict) else value) in allowed for value in values)
@@ -121,7 +121,7 @@ def _bad_annotation(template: Json) -> bool:
 
 
 def _values(owner: Any, keys: list[str]) -> Iterator[Any]:
-    """What is at a path of the page: `[*]` is each item, and braces hold names that are alike."""
+    """The values at a path of the page: `[*]` means each item, and braces enclose alternative names."""
     if owner is None:
         return
     if not keys:

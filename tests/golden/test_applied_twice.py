@@ -1,4 +1,4 @@
-"""With naming=fixed, `kubectl apply` of the same manifest changes nothing, however often it is done."""
+"""With naming=fixed, `kubectl apply` of the same manifest changes nothing, no matter how often it is done."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from golden import api_server
 from golden.test_pod_security import OVERRIDES
 
 FIXED = ("naming=fixed", "name=one")
-# Their claim is made with the job; `ignore` shows what the rule keeps from happening.
+# Their claim is created with the job; `ignore` shows what the rule prevents.
 MAKES_A_CLAIM = [name for name, words in OVERRIDES.items() if any(word == "storage=job-lifetime" for word in words)]
 
 
 def manifests(name: str, target: str, *more: str) -> list[Any]:
-    """The objects of a case; none if the target refuses it."""
+    """The objects of a case; empty if the target refuses it."""
     state = compile_job(Request((*OVERRIDES[name], *FIXED, *more), targets=(target,)))
     if target == "volcano":
         assert not has_errors(state.diagnostics), state.diagnostics
@@ -27,7 +27,7 @@ def manifests(name: str, target: str, *more: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in OVERRIDES if name not in MAKES_A_CLAIM])
-def test_a_volcano_job_that_is_applied_again_stays_as_it_is(name: str) -> None:
+def test_a_volcano_job_applied_again_is_unchanged(name: str) -> None:
     (manifest,) = manifests(name, "volcano")
     assert manifest["metadata"]["name"] == "one"
     live = api_server.create_volcano(manifest)
@@ -36,26 +36,26 @@ def test_a_volcano_job_that_is_applied_again_stays_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
-def test_a_batch_job_and_its_service_that_are_applied_again_stay_as_they_are(name: str) -> None:
+def test_a_batch_job_and_its_service_applied_again_are_unchanged(name: str) -> None:
     for manifest in manifests(name, "job"):
         live = api_server.create_builtin(manifest)
         assert api_server.apply_builtin(live, manifest) == live
 
 
-def test_most_cases_are_made_for_the_batch_job_too() -> None:
+def test_most_cases_compile_to_a_batch_job_too() -> None:
     some = list(OVERRIDES)[::6]
     made = [name for name in some if manifests(name, "job")]
     assert len(made) > len(some) * 3 // 4, sorted(set(some) - set(made))
 
 
-def test_the_network_of_the_node_is_applied_again_too() -> None:
+def test_a_job_with_the_host_network_applied_again_is_unchanged() -> None:
     (manifest,) = manifests("model/qwen3-0.6b", "volcano", "pod.spec.hostNetwork=true")
     live = api_server.create_volcano(manifest)
     assert api_server.apply_volcano(live, manifest) == live
 
 
 @pytest.mark.parametrize("name", MAKES_A_CLAIM)
-def test_a_claim_that_is_made_with_the_job_is_refused_because_a_second_would_be_made(name: str) -> None:
+def test_a_claim_created_with_the_job_is_refused_because_applying_again_would_create_another(name: str) -> None:
     state = compile_job(Request((*OVERRIDES[name], *FIXED), targets=("volcano",)))
     (found,) = [diagnostic for diagnostic in state.diagnostics if diagnostic.code == "FTC586"]
     assert found.path == ("storage", "workspace")
@@ -67,8 +67,8 @@ def test_a_claim_that_is_made_with_the_job_is_refused_because_a_second_would_be_
 
 
 @pytest.mark.parametrize("field", ["maxRetry", "minAvailable"])
-def test_the_server_here_takes_what_its_webhook_added_away_again(field: str) -> None:
-    """What the real one does to a task that leaves the field out."""
+def test_the_fake_server_removes_what_its_webhook_added(field: str) -> None:
+    """As the real server does to a task that lacks the field."""
     (manifest,) = manifests("model/qwen3-0.6b", "volcano")
     less = copy.deepcopy(manifest)
     del less["spec"]["tasks"][0][field]
@@ -81,7 +81,7 @@ def test_the_server_here_takes_what_its_webhook_added_away_again(field: str) -> 
         assert field not in api_server.apply_volcano(live, less)["spec"]["tasks"][0]
 
 
-def test_the_server_here_refuses_what_may_not_change() -> None:
+def test_the_fake_server_refuses_changes_of_immutable_fields() -> None:
     (manifest,) = manifests("model/qwen3-0.6b", "volcano")
     (job,) = manifests("model/qwen3-0.6b", "job")
     other = copy.deepcopy(manifest)

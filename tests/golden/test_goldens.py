@@ -1,4 +1,4 @@
-"""What was committed is what comes out, byte for byte; and every option of conf/ has a golden."""
+"""Compiling reproduces the committed files byte for byte, and every option of conf/ has a golden."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ def test_a_scenario_compiles_to_its_golden_files(case: str) -> None:
     assert (checked.exit_code, checked.stdout) == (0, ""), checked.output
 
 
-def test_no_scenario_is_left_over() -> None:
+def test_no_scenario_is_obsolete() -> None:
     directories = {file.name for file in cases.SCENARIOS.iterdir()}
     assert directories == set(SCENARIOS)
 
 
 @pytest.mark.parametrize("file", PLANS, ids=lambda file: file.stem)
-def test_a_plan_is_printed_as_its_golden_says(file: Path) -> None:
+def test_a_plan_matches_its_golden(file: Path) -> None:
     assert cases.plan(file.stem) == file.read_text()
 
 
 @pytest.mark.parametrize("file", OPTIONS, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_an_option_changes_what_its_golden_says(file: Path) -> None:
+def test_an_option_matches_its_golden(file: Path) -> None:
     assert cases.option(cases.command_of(file)) == file.read_text()
 
 
 @pytest.mark.parametrize("file", ERRORS, ids=lambda file: file.stem)
-def test_a_mistake_is_told_as_its_golden_says(file: Path) -> None:
+def test_an_error_matches_its_golden(file: Path) -> None:
     assert cases.error(cases.command_of(file)) == file.read_text()
 
 
 @pytest.mark.parametrize("file", IMAGES, ids=lambda file: file.stem)
-def test_an_image_is_made_as_its_golden_says(file: Path) -> None:
+def test_an_image_matches_its_golden(file: Path) -> None:
     assert cases.image(cases.command_of(file)) == file.read_text()
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: f"{file.parent.name}-{file.stem}")
-def test_an_example_of_a_rule_is_told_as_the_corpus_says(file: Path) -> None:
+def test_an_example_of_a_rule_matches_the_corpus(file: Path) -> None:
     assert cases.example(CORPUS[file]) == file.read_text()
 
 
-def test_no_example_is_left_over() -> None:
+def test_no_example_is_obsolete() -> None:
     assert set(cases.CORPUS.glob("*/FTC[0-9][0-9][0-9].err")) == CORPUS.keys()
 
 
-def test_every_option_of_conf_has_a_golden_and_no_golden_is_left_over() -> None:
+def test_every_option_of_conf_has_a_golden_and_no_golden_is_obsolete() -> None:
     shipped = {(f.parent.name, f.stem) for f in (cases.ROOT / "conf").glob("*/*.yaml")}
     assert {(f.parent.name, f.stem) for f in OPTIONS} == shipped
 

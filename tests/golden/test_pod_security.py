@@ -1,6 +1,6 @@
-"""Every golden passes Pod Security `baseline`, and `restricted` if that is asked for; the exceptions have names.
+"""Every golden passes Pod Security `baseline`, and `restricted` if that is requested, apart from named exceptions.
 
-The list of exceptions may only get shorter: one that passes must be taken out of it.
+The list of exceptions may only get shorter: an exception that passes must be removed.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ RESTRICTED = "cluster.security=restricted"
 
 
 class Exempt(NamedTuple):
-    """The golden violates these controls; `why` names the source that asks for the right."""
+    """A golden that violates these controls; `why` names the source that requires the permission."""
 
     controls: set[str]
     why: str
 
 
 _SECCOMP = Exempt({"Seccomp"}, "ROCm/k8s-device-plugin, pytorch-non-privileged.yaml: seccompProfile Unconfined")
-_DRIVER = Exempt({"HostPath Volumes"}, "Project-HAMi/dcu-vgpu-device-plugin: /opt/hyhal of the node")
+_DRIVER = Exempt({"HostPath Volumes"}, "Project-HAMi/dcu-vgpu-device-plugin: /opt/hyhal on the node")
 _GAUDI = Exempt({"Host Namespaces", "Capabilities"}, "docs.habana.ai, Kubernetes: hostIPC and SYS_NICE")
 _RDMA = Exempt({"Capabilities"}, "Mellanox/k8s-rdma-shared-dev-plugin, test-hca-pod.yaml: IPC_LOCK")
-_HOST = Exempt({"Host Namespaces", "Host Ports"}, "the network of the node is what the option is")
+_HOST = Exempt({"Host Namespaces", "Host Ports"}, "the option is the network of the node")
 NOT_BASELINE = {
     **{f"hardware/{name}": _SECCOMP for name in ("amd", "amd-hami", "mi210", "mi250x", "mi300x")},
     **{f"hardware/{name}": _DRIVER for name in ("hygon-dcu", "hygon-dcu-hami", "hygon-z100")},
@@ -43,9 +43,9 @@ NOT_BASELINE = {
     "hardware/ascend-910b-host-mounts": Exempt({"HostPath Volumes"}, "LLaMA-Factory, docker-compose: the driver"),
     **{f"network/{name}": _RDMA for name in ("rdma", "roce")},
     **{f"network/{name}": _HOST for name in ("host", "host-ascend")},
-    "storage/node-cache": Exempt({"HostPath Volumes"}, "a directory of the node is what the option is"),
+    "storage/node-cache": Exempt({"HostPath Volumes"}, "the option is a directory of the node"),
 }
-_NFS = Exempt({"Volume Types"}, "an NFS volume without a claim is what the option is")
+_NFS = Exempt({"Volume Types"}, "the option is an NFS volume without a claim")
 NOT_RESTRICTED = {**NOT_BASELINE, "storage/nfs": _NFS}
 
 
@@ -70,7 +70,7 @@ def _state(name: str, target: str, *more: str) -> Any:
 
 
 def _templates(name: str, *more: str) -> Iterator[Any]:
-    """The pods of each target that takes the case; Volcano's must."""
+    """The pods of each target that accepts the case; Volcano must accept it."""
     for target in TARGETS:
         state = _state(name, target, *more)
         if target == "volcano":
@@ -89,13 +89,13 @@ def test_a_golden_passes_baseline(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OVERRIDES if name not in NOT_RESTRICTED])
-def test_a_golden_passes_restricted_if_that_is_asked_for(name: str) -> None:
+def test_a_golden_passes_restricted_if_requested(name: str) -> None:
     found = [pod_security.restricted(template) for template in _templates(name, RESTRICTED)]
     assert found == [set()] * len(found)
 
 
 @pytest.mark.parametrize("name", NOT_RESTRICTED)
-def test_what_cannot_be_restricted_is_refused(name: str) -> None:
+def test_a_case_that_cannot_be_restricted_is_refused(name: str) -> None:
     found = _state(name, "volcano", RESTRICTED).diagnostics
     told = [diagnostic for diagnostic in found if diagnostic.code == "FTC545"]
     assert told, found
@@ -105,7 +105,7 @@ def test_what_cannot_be_restricted_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OVERRIDES)
-def test_what_baseline_forbids_is_noted(name: str) -> None:
+def test_a_violation_of_baseline_is_noted(name: str) -> None:
     codes = {diagnostic.code for diagnostic in _state(name, "volcano").diagnostics}
     assert ("FTC546" in codes) == (name in NOT_BASELINE)
 
@@ -153,18 +153,18 @@ def _pod(container: Any, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(("control", "fields"), FORBIDDEN)
-def test_the_standard_as_written_here_finds_what_a_pod_may_not_have(control: str, fields: Any) -> None:
+def test_the_standard_finds_forbidden_fields_of_a_pod(control: str, fields: Any) -> None:
     assert pod_security.baseline(_pod({}, **fields)) == {control}
 
 
 @pytest.mark.parametrize(("control", "fields"), FORBIDDEN_IN_CONTAINER)
-def test_the_standard_as_written_here_finds_what_a_container_may_not_have(control: str, fields: Any) -> None:
+def test_the_standard_finds_forbidden_fields_of_a_container(control: str, fields: Any) -> None:
     assert pod_security.baseline(_pod(fields)) == {control}
     assert pod_security.baseline(_pod({}, initContainers=[fields])) == {control}
 
 
 @pytest.mark.parametrize(("field", "control"), WITHOUT)
-def test_the_standard_as_written_here_finds_what_a_container_must_have(field: str, control: str) -> None:
+def test_the_standard_finds_missing_fields_of_a_container(field: str, control: str) -> None:
     assert pod_security.restricted(_pod({"securityContext": PLAIN})) == set()
     less = {key: value for key, value in PLAIN.items() if key != field}
     assert pod_security.restricted(_pod({"securityContext": less})) == {control}
@@ -177,8 +177,8 @@ FRAGMENTS = [
 
 
 @pytest.mark.parametrize(("control", "fragment"), FRAGMENTS)
-def test_the_rule_finds_all_that_the_standard_forbids(control: str, fragment: Any) -> None:
-    """Also what no golden has: each in a fragment of the user."""
+def test_the_rule_finds_everything_that_the_standard_forbids(control: str, fragment: Any) -> None:
+    """Each in a fragment of the user, including what no golden has."""
     overrides = (f"pod.spec={yaml.safe_dump(fragment, default_flow_style=True, width=10000).strip()}",)
     for security, code in (("baseline", "FTC546"), ("restricted", "FTC545")):
         found = compile_job(Request((*overrides, f"cluster.security={security}"))).diagnostics

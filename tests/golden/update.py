@@ -1,4 +1,4 @@
-"""Write the golden files anew: `make golden`. Read the diff before you commit it."""
+"""Regenerate the golden files: `make golden`. Read the diff before you commit it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from golden import cases
 
 
 def main() -> None:
-    """Update every golden file; refused in CI, where nobody would read what changes."""
+    """Update every golden file; refused in CI, because no one would read the diff."""
     if os.environ.get("CI"):
-        sys.exit("golden files are not updated in CI: run `make golden`, read the diff, commit it")
+        sys.exit("golden files are not updated in CI: run `make golden` locally, read the diff, and commit it")
     os.chdir(cases.ROOT)
     scenarios = cases.scenarios("update")
     sys.stdout.write(scenarios.output)

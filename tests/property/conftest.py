@@ -1,3 +1,3 @@
-"""The unit tests' profile of Hypothesis holds here too."""
+"""The Hypothesis profile of the unit tests applies here too."""
 
-import unit.conftest  # noqa: F401 - imported for what it sets
+import unit.conftest  # noqa: F401 - imported for its side effect

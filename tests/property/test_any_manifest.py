@@ -1,4 +1,4 @@
-"""Whatever a manifest holds, lint says what is wrong or nothing; it never breaks."""
+"""lint judges any manifest without breaking."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
 
 
 def said(raw: bytes) -> tuple[Diagnostic, ...]:
-    """What lint says, each at a place that is in the file."""
+    """The findings of lint, each at a place in the file."""
     found = lint([("m.yaml", raw)], NEWEST)
     lines = raw.decode("utf-8", "replace").splitlines() or [""]
     for diagnostic in found:
@@ -35,7 +35,7 @@ def said(raw: bytes) -> tuple[Diagnostic, ...]:
 
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """A manifest with lines that are lost, doubled, moved, or hold something else."""
+    """A manifest with lines that are removed, doubled, moved, or replaced."""
     lines = draw(st.sampled_from(manifests())).split("\n")
     for _ in range(draw(st.integers(1, 5))):
         index = draw(st.integers(0, len(lines) - 1))

@@ -26,7 +26,7 @@ STORAGES = ("shared", "job-lifetime", "existing-claim", "per-pod")
 NODES = (1, 2)
 
 
-def test_the_walk_is_as_long_as_it_was() -> None:
+def test_the_number_of_combinations() -> None:
     assert set(LAUNCHERS) >= {"llamafactory-cli", "torchrun", "accelerate", "command"}
     assert set(ENGINES) >= {
         "ddp",
@@ -44,7 +44,7 @@ def test_the_walk_is_as_long_as_it_was() -> None:
 
 
 def fits(launcher: str, storage: str, engine: str, nodes: int) -> bool:
-    """What can run, said once more: one device a node is the default."""
+    """Whether a combination can run, stated independently of ftc; one device per node is the default."""
     if launcher == "command":
         return engine == "ddp" and (nodes == 1 or storage in ("shared", "per-pod"))
     if nodes > 1 and storage != "shared":
@@ -106,7 +106,7 @@ def test_stdout_is_one_document_of_yaml(case: Path) -> None:
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
 @pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
 def test_kustomize_builds_a_scenario_with_a_fixed_name(tmp_path: Path, case: Path) -> None:
-    words = (*overrides(case), "naming=fixed", "ignore=[FTC586]")  # a claim that is made with the job is built too
+    words = (*overrides(case), "naming=fixed", "ignore=[FTC586]")  # claims created with the job are built too
     (tmp_path / "volcano.yaml").write_text(artifacts(*words)["volcano.yaml"])
     (tmp_path / "kustomization.yaml").write_text("namespace: team-a\nnamePrefix: p-\nresources: [volcano.yaml]\n")
     environment = {**os.environ, "KUBECONFIG": os.devnull}

@@ -1,4 +1,4 @@
-"""Every kind of hardware takes a program of the user's, with nothing else said."""
+"""Every kind of hardware compiles with a user's command and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unit.compiling import COMMAND, ROOT, compiled, pod, trainer
 HARDWARE = sorted(file.stem for file in (ROOT / "conf" / "hardware").glob("*.yaml"))
 
 
-def test_there_are_as_many_as_there_were() -> None:
+def test_the_number_of_options() -> None:
     assert len(HARDWARE) >= 59
 
 
@@ -28,7 +28,7 @@ def test_a_command_compiles_on_any_hardware(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", HARDWARE)
-def test_what_only_downloads_holds_no_device(option: str) -> None:
+def test_a_download_requests_no_device(option: str) -> None:
     fetching = pod(f"hardware={option}", *COMMAND, "model=qwen3-8b")["initContainers"]
     assert fetching
     assert [name for container in fetching for name in container["resources"]["limits"] if "/" in name] == []

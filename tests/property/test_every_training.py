@@ -1,4 +1,4 @@
-"""Every stage with every tuning and every engine compiles, or is refused with a reason."""
+"""Every stage with every tuning type and every engine compiles, or is refused with a reason."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ STAGES, TUNINGS = (get_args(get_type_hints(Method)[name]) for name in ("stage", 
 METHODS, ENGINES = (
     sorted(file.stem for file in (ROOT / "conf" / group).glob("*.yaml")) for group in ("method", "engine")
 )
-# PPO of the release asks for a library that the release refuses.
+# PPO in this release needs a library that the release itself refuses.
 OLD = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1", "train.reward_model=/models/reward")
-# What a stage learns from, and what else it needs.
+# The dataset of each stage, and its other requirements.
 NEEDS = {
     "dpo": ("dataset=dpo-mix-en",),
     "orpo": ("dataset=dpo-mix-en",),
@@ -28,7 +28,7 @@ NEEDS = {
 }
 
 
-def test_the_walk_is_as_long_as_it_was() -> None:
+def test_the_number_of_combinations() -> None:
     assert set(STAGES) >= {"pt", "sft", "rm", "ppo", "dpo", "kto"}
     assert set(TUNINGS) >= {"lora", "full", "freeze", "oft"}
     assert set(METHODS) >= {"lora-sft", "full-sft", "none"}
@@ -38,7 +38,7 @@ FP16 = ("train.bf16=false", "train.fp16=true")
 
 
 def refused(*words: str) -> set[str]:
-    """The codes of what refuses a compile, each with a reason and a place."""
+    """The codes of the errors of a compile, each with a reason and a place."""
     errors = [d for d in found(*words, targets=("llamafactory",)) if d.severity is Severity.ERROR]
     assert all(d.code and d.message and d.help and d.position for d in errors), errors
     return {d.code for d in errors}
@@ -46,7 +46,7 @@ def refused(*words: str) -> set[str]:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_method_goes_with_an_engine_or_is_refused(method: str, engine: str) -> None:
+def test_a_method_works_with_an_engine_or_is_refused(method: str, engine: str) -> None:
     for launcher in ("llamafactory-cli", "torchrun", "accelerate"):
         needs = NEEDS.get(method.rpartition("-")[2], ())
         words = (f"method={method}", f"engine={engine}", f"launcher={launcher}", "devices=2", *needs)
@@ -61,7 +61,7 @@ def test_a_method_goes_with_an_engine_or_is_refused(method: str, engine: str) ->
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_stage_goes_with_a_tuning_or_is_refused(engine: str) -> None:
+def test_a_stage_works_with_a_tuning_type_or_is_refused(engine: str) -> None:
     for stage, tuning in product(STAGES, TUNINGS):
         kind = (f"method.stage={stage}", f"method.finetuning_type={tuning}", "method.merge=null", "dataset.info=null")
         precision = FP16 if engine == "deepspeed-z0" else ()  # FTC474 refuses bf16 there

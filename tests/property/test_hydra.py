@@ -35,7 +35,7 @@ def options(group: str) -> list[str]:
 
 
 def composed_by_hydra(overrides: list[str], directory: Path = CONF, name: str = "config") -> Any:
-    """The composed data; None where Hydra refuses."""
+    """The composed data; None if Hydra refuses."""
     with warnings.catch_warnings(), initialize_config_dir(version_base="1.3", config_dir=str(directory)):
         warnings.simplefilter("ignore")
         try:
@@ -51,7 +51,7 @@ def composed_by_ftc(overrides: list[str], directories: tuple[Path, ...] = (CONF,
 
 
 def order(value: Any) -> str:
-    """A text that differs where values, their types or the order of keys differ."""
+    """A text that differs if values, their types or the order of keys differ."""
     return json.dumps(value)
 
 
@@ -111,7 +111,7 @@ TREES: dict[str, dict[str, str]] = {
         "run": "defaults:\n  - config\n  - override hardware: mine\n  - _self_\n",
         "hardware/mine": "defaults:\n  - ascend\n  - _self_\ndevice: {per_node: 16}\n",
     },
-    "an option that takes a place": {
+    "an option that replaces a shipped one": {
         "run": "defaults:\n  - config\n  - _self_\n",
         "engine/ddp": "kind: deepspeed\nstage: 2\n",
     },
@@ -119,12 +119,12 @@ TREES: dict[str, dict[str, str]] = {
         "run": "defaults:\n  - config\n  - experiment: long\n  - _self_\n",
         "experiment/long": "# @package _global_\ndefaults:\n  - override /method: full-sft\nnodes: 4\n",
     },
-    "a package of its own": {
+    "a package": {
         "run": "defaults:\n  - config\n  - part@train.part: a\n  - _self_\n",
         "part/a": "x: ${nodes}\ny: ${.x}\n",
     },
     "aliases": {"run": "defaults: [config, _self_]\nenv: &e {A: b}\nlabels: *e\n"},
-    "numbers and texts": {
+    "numbers and strings": {
         "run": "defaults: [config, _self_]\ntrain: {a: 1e-4, b: -1.50, c: .5, d: yes, e: 2024-01-01, f: 08}\n"
     },
     "an optional option": {"run": "defaults:\n  - config\n  - optional part: nothing\n  - _self_\nnodes: 2\n"},

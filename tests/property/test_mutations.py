@@ -1,4 +1,4 @@
-"""Ten thousand ways to be wrong: conf files and composed values, changed at random, are compiled or refused."""
+"""Thousands of random changes of conf files and composed values: each compiles or is refused."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,19 +20,18 @@ from fuzz.mutators import mutate, mutated_text
 from unit.compiling import COMMAND, ROOT
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 CONF = ROOT / "conf"
-FILES = sorted(CONF.glob("*/*.yaml"))  # but not what an option reads by itself, below conf/pins
+FILES = sorted(CONF.glob("*/*.yaml"))  # without conf/pins, which options read themselves
 NEEDS = {"launcher/command": COMMAND[1:], "publish/git": ("publish.url=https://a.example/b",)}
-SECONDS = 5  # of the processor's time: a busy machine is not a hang
-MANY = settings(max_examples=5000, suppress_health_check=list(HealthCheck), database=None)
-FEWER = settings(MANY, max_examples=1000)
+SECONDS = 5  # CPU time: a busy machine is not a hang
+ANY = settings(suppress_health_check=list(HealthCheck), database=None)
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
 def told(state: State) -> str:
-    """What the user reads; it must name a code, and hide what a terminal would obey."""
+    """The output for the user, which must name a code and escape what a terminal would interpret."""
     text = render(state.diagnostics)
     assert not has_errors(state.diagnostics) or "error[FTC" in text
     assert "\x1b" not in text
@@ -39,13 +39,25 @@ def told(state: State) -> str:
     return text
 
 
-@FEWER
-@given(SEEDS)
-def test_a_changed_conf_file_compiles_or_is_refused(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+def some_or(many: int) -> pytest.MarkDecorator:
+    """A tenth of the examples in `make check`, all in `make test-all`."""
+    return pytest.mark.parametrize("examples", [many // 10, pytest.param(many, marks=pytest.mark.slow)])
+
+
+@some_or(1000)
+def test_a_changed_conf_file_compiles_or_is_refused(tmp_path: Path, examples: int) -> None:
+    @settings(ANY, max_examples=examples)
+    @given(SEEDS)
+    def check(seed: int) -> None:
+        changed_file(tmp_path, seed)
+
+    check()
+
+
+def changed_file(directory: Path, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - nothing secret
     file = rng.choice(FILES)
     group, option = file.parent.name, file.stem
-    directory = tmp_path_factory.getbasetemp() / "conf"
     place = directory / group / f"{option}.yaml"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(mutated_text(file.read_text(encoding="utf-8"), rng))
@@ -83,16 +95,15 @@ def composed(base: tuple[str, ...]) -> State:
     return state
 
 
-@MANY
-@given(SEEDS)
-def test_changed_values_compile_or_are_refused(seed: int) -> None:
-    passed(seed, changes=1)
+@some_or(5000)
+@pytest.mark.parametrize("changes", [1, 3])
+def test_changed_values_compile_or_are_refused(changes: int, examples: int) -> None:
+    @settings(ANY, max_examples=examples)
+    @given(SEEDS)
+    def check(seed: int) -> None:
+        passed(seed, changes)
 
-
-@settings(MANY, max_examples=4000)
-@given(SEEDS)
-def test_several_changed_values_compile_or_are_refused(seed: int) -> None:
-    passed(seed, changes=3)
+    check()
 
 
 def passed(seed: int, changes: int) -> None:
@@ -114,6 +125,6 @@ def passed(seed: int, changes: int) -> None:
     assert time.process_time() - began < SECONDS
 
 
-def test_the_files_that_are_changed_are_all_of_conf() -> None:
+def test_all_files_of_conf_are_changed() -> None:
     assert len(FILES) > 80
     assert {file.parent.name for file in FILES} == {path.name for path in CONF.iterdir() if path.is_dir()} - {"pins"}

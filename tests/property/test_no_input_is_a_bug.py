@@ -1,4 +1,4 @@
-"""Whatever a user writes, ftc compiles it or says what is wrong; it never breaks."""
+"""ftc compiles any input or says what is wrong with it; it never breaks."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_random_overrides_compile_or_are_refused(overrides: list[str], target: s
 
 @settings(max_examples=150)
 @given(st.text("nodes=,.@~+[]{}'\"\\$(): \t\n#?é1a", max_size=12))
-def test_random_texts_are_told_as_overrides_that_are_wrong(text: str) -> None:
+def test_random_texts_are_refused_as_overrides(text: str) -> None:
     said = ftc("compile", "--", text)
     assert said.exit_code in (0, 1)
     assert said.exit_code == 0 or said.stderr
 
 
 def texts_of(spec: Any, path: str = "") -> list[str]:
-    """The places of a spec that hold a text, as overrides name them."""
+    """The paths of a spec that hold a string, as overrides name them."""
     if isinstance(spec, dict):
         return [found for key, inner in spec.items() for found in texts_of(inner, f"{path}.{key}".lstrip("."))]
     return [path] if isinstance(spec, str) else []
@@ -87,8 +87,8 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("base", range(len(BASES)))
-def test_no_text_in_any_key_is_a_bug(base: int) -> None:
-    """Every key that holds a text, with some hostile texts each, put where composition would put them."""
+def test_no_string_in_any_key_is_a_bug(base: int) -> None:
+    """Set every key that holds a string to some hostile strings, as composition would."""
     composed = PASSES[0](State(Request(BASES[base])))
     assert composed.composed is not None
     places = texts_of(document("spec.yaml", *BASES[base]))
@@ -103,7 +103,7 @@ def test_no_text_in_any_key_is_a_bug(base: int) -> None:
 
 
 def placed(data: dict[str, Any], path: list[str], text: str) -> dict[str, Any]:
-    """The data with a text at a path."""
+    """The data with a string at a path."""
     key, *rest = path
     inner = data.get(key)
     return {**data, key: placed(inner if isinstance(inner, dict) else {}, rest, text) if rest else text}

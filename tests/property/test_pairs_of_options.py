@@ -1,4 +1,4 @@
-"""Each option with each option of every other group: it compiles and is verified, or is refused with a code."""
+"""Every pair of options of different groups compiles and is verified, or is refused with a code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
-from allpairspy import AllPairs  # type: ignore[import-untyped] # it has no types
+from allpairspy import AllPairs  # type: ignore[import-untyped] # untyped
 
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = ROOT / "conf"
-# What an option needs beside itself; a missing value is a refusal of its own, and nothing more would be seen.
+# The requirements of an option; a missing value would be refused, and nothing else would be tested.
 NEEDS = {
     "launcher=command": ("launcher.command=[python,train.py]",),
     "publish=git": ("publish.url=https://git.example.com/models/out",),
@@ -30,7 +30,7 @@ NEEDS = {
     "source@model.source=git": ("model.source.url=https://git.example.com/m",),
     "source@model.source=path": ("model.source.path=/workspace/m",),
 }
-# One of each kind of model: the others differ in names and sizes only, and each stands in one row more.
+# One of each kind of model: the others differ only in names and sizes, and each is in one more row.
 KINDS = ("custom", "none", "qwen3-0.6b", "qwen2.5-vl-7b-instruct", "qwen3-30b-a3b", "internlm3-8b-instruct")
 
 
@@ -48,7 +48,7 @@ def _groups() -> dict[str, list[str]]:
 
 
 def _other_models() -> list[tuple[str, ...]]:
-    """Each model that is not in the cover, on another kind of hardware each, as far as there are so many."""
+    """Each model that is not in the cover, each on another kind of hardware as far as possible."""
     others = sorted(file.stem for file in (CONF / "model").glob("*.yaml") if file.stem not in KINDS)
     hardware = _groups()["hardware"]
     return [(f"model={name}", hardware[i % len(hardware)], "-t volcano") for i, name in enumerate(others)]
@@ -66,7 +66,7 @@ def _cover() -> list[tuple[str, ...]]:
 
 def _request(row: tuple[str, ...]) -> Request:
     target = next(word for word in row if word.startswith("-t ")).removeprefix("-t ")
-    # A command has no model to give a source to.
+    # A command does not use a model source.
     bare = "launcher=command" in row or "model=none" in row
     words = [w for w in row if not w.startswith("-t ") and not (bare and w.startswith("source@"))]
     needs = [need for word in words for need in NEEDS.get(word, ())]
@@ -74,7 +74,7 @@ def _request(row: tuple[str, ...]) -> Request:
 
 
 @pytest.mark.slow
-def test_the_cover_has_each_option_with_each_of_another_group() -> None:
+def test_the_cover_has_every_pair_of_options() -> None:
     groups = list(_groups().values())
     pairs = {(a, b) for i, one in enumerate(groups) for other in groups[i + 1 :] for a in one for b in other}
     covered = {(a, b) for row in _cover() for i, a in enumerate(row) for b in row[i + 1 :]}

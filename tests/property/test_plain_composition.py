@@ -1,4 +1,4 @@
-"""Where ftc composes without OmegaConf, the result is OmegaConf's."""
+"""If ftc composes without OmegaConf, the result is the same as OmegaConf's."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plainly(files: Sequence[dict[str, Any]], assigned: Sequence[tuple[str, Any]]
 
 
 def by_omegaconf(files: Sequence[dict[str, Any]], assigned: Sequence[tuple[str, Any]]) -> Any:
-    """As Hydra's loader does it."""
+    """Compose as Hydra's loader does."""
     config = OmegaConf.create()
     with flag_override(config, "no_deepcopy_set_nodes", values=True):
         for file in files:
@@ -52,7 +52,7 @@ def by_omegaconf(files: Sequence[dict[str, Any]], assigned: Sequence[tuple[str, 
 
 @settings(max_examples=400)
 @given(FILES, ASSIGNED)
-def test_what_is_composed_plainly_is_what_omegaconf_makes(
+def test_plain_composition_equals_that_of_omegaconf(
     files: list[dict[str, Any]], assigned: list[tuple[str, Any]]
 ) -> None:
     before = json.dumps([files, assigned])
@@ -60,7 +60,7 @@ def test_what_is_composed_plainly_is_what_omegaconf_makes(
         found = plainly(files, assigned)
     except plain.UncertainError:
         return
-    assert json.dumps([files, assigned]) == before, "what was read once is not changed"
+    assert json.dumps([files, assigned]) == before, "the inputs are not changed"
     assert json.dumps(found) == json.dumps(by_omegaconf(files, assigned))
 
 
@@ -78,15 +78,15 @@ def test_what_is_composed_plainly_is_what_omegaconf_makes(
         ([{}], [("a.b", [1]), ("a.c", {"d": 1})], {"a": {"b": [1], "c": {"d": 1}}}),
     ],
 )
-def test_the_usual_is_composed_plainly(
+def test_usual_data_is_composed_plainly(
     files: list[dict[str, Any]], assigned: list[tuple[str, Any]], made: dict[str, Any]
 ) -> None:
     assert plainly(files, assigned) == made
 
 
-def test_the_options_that_ship_are_composed_plainly() -> None:
+def test_shipped_options_are_composed_plainly() -> None:
     shipped = conf_of(())
-    # They are no part of the run by themselves, or need OmegaConf.
+    # These are not part of a run on their own, or need OmegaConf.
     others = {"build", "source", "hardware=nvidia-hami-percentage"}
     files = [file for file in sorted((ROOT / "conf").glob("*/*.yaml")) if file.parent.name not in others]
     words = [word for file in files if (word := f"{file.parent.name}={file.stem}") not in others]
@@ -103,6 +103,6 @@ def test_the_options_that_ship_are_composed_plainly() -> None:
         "defaults: [config, _self_]\nnodes: '${devices}'\nenv: {A: '\\${nodes}'}\n",
     ],
 )
-def test_what_only_hydra_composes_is_left_to_it(tmp_path: Path, run: str) -> None:
+def test_special_cases_are_left_to_hydra(tmp_path: Path, run: str) -> None:
     conf(tmp_path, {"run": run})
     assert conf_of((tmp_path,)).combination("run", []) is None

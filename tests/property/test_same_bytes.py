@@ -1,4 +1,4 @@
-"""The same overrides and the same conf give the same bytes, wherever and however ftc runs."""
+"""The same overrides and conf give the same bytes, wherever and however ftc runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RUNS = (
 
 
 def said(command: list[str], directory: Path, **environment: str) -> str:
-    """A digest of what a run says; a long text would hide which of them differs."""
+    """A digest of the output of a run, because a long text would hide which run differs."""
     done = subprocess.run(
         command, cwd=directory, env={"PATH": os.environ["PATH"], **environment}, capture_output=True, check=False
     )
@@ -60,7 +60,7 @@ def test_the_environment_makes_no_difference(tmp_path: Path) -> None:
     assert said(command, tmp_path, **environment) == said(command, ROOT)
 
 
-def test_the_installed_wheel_says_the_same(tmp_path: Path) -> None:
+def test_the_installed_wheel_prints_the_same(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)], check=True)
     (wheel,) = tmp_path.glob("ftc-*.whl")
@@ -71,4 +71,4 @@ def test_the_installed_wheel_says_the_same(tmp_path: Path) -> None:
     for arguments in RUNS:
         assert said([ftc, *arguments], tmp_path) == in_process(arguments, ROOT, "0"), arguments
     where = [str(python), "-c", "import ftc, sys; sys.exit(not ftc.__file__.startswith(sys.prefix))"]
-    assert subprocess.run(where, cwd=tmp_path, env={}, check=False).returncode == 0, "the wheel is what has been asked"
+    assert subprocess.run(where, cwd=tmp_path, env={}, check=False).returncode == 0, "ftc is imported from the wheel"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RUN = "conf/my-run.yaml"
 BOTH = (
     f"before is golden at main, after is what ftc {__version__} compiles; "
-    "where ftc is the cause, golden at main is of another ftc or out of date"
+    "if ftc is the cause, golden at main is from another ftc or out of date"
 )
 
 
@@ -121,7 +121,7 @@ def test_a_base_that_this_ftc_refuses_is_compared_as_it_was_kept(tmp_path: Path)
     repository.edit(RUN, "nodez: 1", "nodes: 2")
     said = repository.ftc("diff", "--base", "main")
     assert "  ~ spec.tasks[worker].replicas\n      1 → 2\n" in said.stdout
-    assert "case my-run does not compile at main (FTC010): the files that were kept are compared" in said.stderr
+    assert "case my-run does not compile at main (FTC010): comparing the golden files" in said.stderr
 
 
 def test_a_revision_is_compiled_with_its_own_conf_and_cases(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_a_file_that_is_wrong_is_told_by_each_compile_that_reads_it(tmp_path: Pa
     assert told[0][0].code == "FTC006"
 
 
-def test_a_finding_of_several_targets_is_told_once() -> None:
+def test_a_finding_of_several_targets_is_reported_once() -> None:
     overrides = ("pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /workspace}]}]}}",)
     one = compile_job(Request(overrides, targets=("volcano",))).diagnostics
     both = compile_job(Request(overrides, targets=("volcano", "job"))).diagnostics

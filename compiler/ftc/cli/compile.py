@@ -11,8 +11,7 @@ from ftc.cli.options import Reporting, cannot_write, configuration, refuse, repo
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import Artifact
-from ftc.output.lock import only_writer
-from ftc.output.write import also_marked, foreign, write, written_before
+from ftc.output.write import also_marked, foreign, only_writer, write, written_before
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
@@ -26,37 +25,37 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "targets",
     multiple=True,
     type=click.Choice(list(TARGETS)),
-    help=f"What to emit instead of volcano.  {_TARGETS_HELP}",
+    help=f"The target to emit, volcano by default.  {_TARGETS_HELP}",
 )
 @click.option(
     "-o",
     "--output-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write every artifact into DIR instead of one to stdout: the resolved spec, the manifests, train.yaml, …; "
-    "with naming=fixed a kustomization.yaml too.",
+    help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
+    "with naming=fixed also a kustomization.yaml.",
 )
 @click.option(
     "-m",
     "--matrix",
     is_flag=True,
-    help="Compile every combination of the overrides that give several values, a=1,2, each into a directory of DIR; "
-    "the others are written also where one is refused.",
+    help="Compile every combination of the overrides that give several values, a=1,2, each into a directory in DIR; "
+    "a refused combination does not stop the others.",
 )
 @reporting
-def command(  # noqa: PLR0913, PLR0917 - an option each
+def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     overrides: tuple[str, ...],
     config_dirs: tuple[Path, ...],
     config_name: str,
     targets: tuple[str, ...],
     output_dir: Path | None,
-    matrix: bool,  # noqa: FBT001 - click gives it by name
+    matrix: bool,  # noqa: FBT001 - click passes it by name
     reporting: Reporting,
 ) -> None:
     """Compile a run to a manifest on stdout.
 
-    OVERRIDE is group=option (see `ftc list`) or key.path=value (see `ftc show`). Diagnostics go to stderr,
-    whatever their format; with an error nothing is written, and the exit code is 1.
+    OVERRIDE is group=option (see `ftc list`) or key.path=value (see `ftc show`). Diagnostics go to stderr in every
+    format. If there is an error, nothing is written, and the exit code is 1.
 
     \b
       ftc compile
@@ -71,11 +70,11 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
     if matrix and output_dir is None:
         raise click.UsageError("-m writes directories: give -o DIR")
     if output_dir is None and len(targets) > 1:
-        raise click.UsageError("stdout carries one target: give -t once, or -o DIR")
+        raise click.UsageError("only one target can go to stdout: give -t once, or -o DIR")
     chosen = targets or ALL_TARGETS
     request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
     if matrix and output_dir is not None:
-        from ftc.cli.matrix import run  # noqa: PLC0415 - the usual compile is of one run
+        from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run
 
         run(request, output_dir, reporting)
         return
@@ -93,30 +92,30 @@ def command(  # noqa: PLR0913, PLR0917 - an option each
 
 
 def _write(state: State, directory: Path) -> list[str]:
-    """Write the artifacts, and say which."""
+    """Write the artifacts, and return what to report."""
     artifacts = state.artifacts()
     try:
         with only_writer(directory):
             before = written_before(directory / SPEC, ARTIFACTS)
             if there := foreign(directory, artifacts, before):
-                refuse(f"{directory} has files that ftc has not written ({', '.join(there)}): choose another directory")
+                refuse(f"{directory} has files that ftc did not write ({', '.join(there)}): choose another directory")
             stale = write(directory, artifacts, before, _journal(artifacts, before))
     except OSError as error:
         cannot_write(directory, error)
-    told = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}"
+    wrote = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}"
     gone = [f"ftc: removed {', '.join(stale)}, {_why_gone(stale, state.request.targets)}"] if stale else []
-    return [told, *gone]
+    return [wrote, *gone]
 
 
 def _journal(artifacts: tuple[Artifact, ...], before: tuple[str, ...]) -> Artifact:
-    """The spec, which lists what is written now, with the files of the compile before in its list."""
+    """The spec, whose list of written files also names those of the previous compile."""
     spec = next(artifact for artifact in artifacts if artifact.name == SPEC)
     return Artifact(SPEC, also_marked(spec.text, before))
 
 
 def _why_gone(stale: list[str], targets: tuple[str, ...]) -> str:
-    """A directory holds one compile; what another target has written there goes with the last one."""
+    """Explain a removal: a directory holds one compile, which removes the files of another target."""
     others = [name for name, target in TARGETS.items() if target.file in stale]
     if not others:
         return "which this run does not have"
-    return f"of the compile before: {' '.join(f'-t {name}' for name in (*others, *targets))} writes all"
+    return f"from the previous compile: {' '.join(f'-t {name}' for name in (*others, *targets))} writes all of them"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Sides = tuple[dict[str, Run], dict[str, Run]]
 
-# No argument of a command line can be this.
+# A command-line argument cannot contain NUL.
 _BETWEEN = "\0"
 _TARGETS = f"{__name__}.targets"
 _STYLES = {
@@ -35,7 +35,7 @@ _STYLES = {
 
 
 class _TwoSides(click.Command):
-    """Click forgets where `--` was; here it separates the two sides, and options may be on either."""
+    """Keep the two sides of `--`, whose position click drops; options may be on either side."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--" in args:
@@ -57,19 +57,19 @@ class _TwoSides(click.Command):
     "targets",
     multiple=True,
     type=click.Choice(list(TARGETS)),
-    help="What to compare, as well as volcano. If it is on both sides of `--`, each side has its own targets only.",
+    help="A target to compare in addition to volcano. If both sides of `--` have -t, each has only its own targets.",
 )
 @click.option(
     "--base",
     metavar="REVISION",
-    help="A revision of git against the working tree, each with its own conf: the run of the overrides or of -c, or, "
-    "with neither, every case, as golden/ has it there against what it compiles to here.",
+    help="Compare a git revision with the working tree, each with its own conf: the run of the overrides or of -c, or, "
+    "with neither, every case: its golden files in the revision with what it compiles to here.",
 )
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A manifest that was written by hand against what is compiled.",
+    help="Compare a handwritten manifest with what is compiled.",
 )
 @click.option(
     "--dir",
@@ -78,17 +78,17 @@ class _TwoSides(click.Command):
     show_default=True,
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the cases are, for --base. Without --config-dir, a conf beside it is the conf tree of your own.",
+    help="The directory of the cases, for --base. Without --config-dir, a conf next to it is your conf tree.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "markdown", "json"]),
     default="text",
-    help="text: for people.  markdown: a comment on a pull request.  json: an array, in full.",
+    help="text: for people.  markdown: a comment on a pull request.  json: an array with everything.",
 )
-@click.option("--exit-code", is_flag=True, help="Exit with 1 where there are changes.")
-def command(  # noqa: PLR0913 - an option each
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     overrides: tuple[str, ...],
     config_dirs: tuple[Path, ...],
@@ -100,10 +100,10 @@ def command(  # noqa: PLR0913 - an option each
     form: str,
     exit_code: bool,
 ) -> None:
-    """Say what changes on the cluster, and which keys of the spec bring it.
+    """Show what changes on the cluster, and which keys of the spec cause it.
 
-    Objects are compared by path, items of lists by their names, quantities by value (1Gi is 1024Mi), files that a pod
-    carries as what they are. Two sets of overrides are parted by `--`; two paths are two directories or files.
+    Objects are compared by path, list items by name, quantities by value (1Gi is 1024Mi), and embedded files by their
+    content. Two sets of overrides are separated by `--`; two paths are two directories or files.
 
     \b
       ftc diff hardware=ascend -- hardware=h800
@@ -118,12 +118,12 @@ def command(  # noqa: PLR0913 - an option each
 
     current().format = form if form == "json" else "text"
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
-        raise click.UsageError("--base, --manifest and -- are three ways to say what is compared: give one")
+        raise click.UsageError("--base, --manifest and -- exclude each other: give one")
     if targets and base is not None and not overrides and config_name == "config":
-        raise click.UsageError("-t is for a run: the cases of golden/ say which targets they have")
+        raise click.UsageError("-t applies to a run: each case of golden/ names its own targets")
     if targets and not (base or manifest or _BETWEEN in overrides):
         raise click.UsageError(
-            "-t is for what is compiled: give --base, --manifest, or overrides on both sides of `--`"
+            "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
         )
     wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
     sides = _sides(overrides, wanted, base, manifest)
@@ -139,7 +139,7 @@ def command(  # noqa: PLR0913 - an option each
 
 
 def _sides(overrides: tuple[str, ...], wanted: Wanted, base: str | None, manifest: Path | None) -> _Sides:
-    """Both sides. Those of a revision may have no run in common, in which case all is added and removed."""
+    """Load both sides. If those of a revision share no run, all runs are added or removed."""
     from ftc.cli.revisions import revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     if base is not None:
@@ -158,7 +158,7 @@ def _two_compiled(overrides: tuple[str, ...], wanted: Wanted) -> _Sides:
 
 
 def _comparable(sides: _Sides) -> _Sides:
-    from ftc.diff.compared import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.sides import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     if reason := why_not(*sides):
         refuse(reason)
@@ -166,9 +166,12 @@ def _comparable(sides: _Sides) -> _Sides:
 
 
 def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
-    """What the differences do not say. The spec is named only if nothing differs: differences are its effects."""
-    from ftc.diff.compared import left_out, remarks  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.sides import ignored  # noqa: PLC0415 - the same
+    """Add facts that differences do not show. A spec is named only if nothing differs: differences are its effects."""
+    from ftc.diff.sides import (  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+        ignored,
+        left_out,
+        remarks,
+    )
 
     unread = [file for path in paths if path.is_dir() for file in ignored(path)]
     unread += left_out(*sides) if is_equal else []

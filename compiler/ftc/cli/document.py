@@ -1,4 +1,4 @@
-"""The one document that a command prints where --format asks for one, whatever happens."""
+"""The single document that a command prints if --format asks for one, whatever happens."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "github", "sarif")
 DOCUMENTS = ("json", "sarif")
 _OPTION = "--format"
-# These print it to stdout; the others keep stdout for what they make.
+# These commands print it to stdout; the others need stdout for their output.
 _TO_STDOUT = ("lint", "diff")
 _BETWEEN_SIDES = "diff"
 _USAGE, _BUG = 2, 70
 
 
 class Document:
-    """What is found, collected until the command ends; `words` are those of the command line.
+    """The findings of a command, collected until it ends; `words` are the words of the command line.
 
-    The format is read from the words first, because an error may come before click has parsed them.
+    The format is read from the words directly, because an error may occur before click has parsed them.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Nothing is found yet."""
+        """Start without findings."""
         command = next((word for word in words if not word.startswith("-")), "")
         self.err = command not in _TO_STDOUT
         self.format = _format(words, command)
@@ -41,18 +41,18 @@ class Document:
 
     @property
     def collects(self) -> bool:
-        """Whether all is one document, and not lines as they come."""
+        """Whether the output is one document, not lines as they come."""
         return self.format in DOCUMENTS
 
     def add(self, diagnostics: Iterable[Diagnostic], texts: Mapping[str, str]) -> None:
-        """Findings, and those of their sources that are not files."""
+        """Add findings, and the texts of sources that are not files."""
         self.is_due = True
         self._found += diagnostics
         self._texts |= texts
 
     def fail(self, message: str, exit_code: int) -> NoReturn:
-        """End with an error that has no code: it is not of the configuration, but of the command or the system."""
-        from ftc.diagnostics.model import Diagnostic  # noqa: PLC0415 - nothing is wrong is the usual case
+        """End with an error without a code: it concerns the command or the system, not the configuration."""
+        from ftc.diagnostics.model import Diagnostic  # noqa: PLC0415 - usually nothing is wrong
 
         self.add([Diagnostic(code="", message=message)], {})
         self._exit_code = exit_code
@@ -60,7 +60,7 @@ class Document:
 
     @contextmanager
     def complete(self) -> Iterator[None]:
-        """Run what may fail; then print the document, once."""
+        """Run the block, then print the document once, even if the block fails."""
         try:
             yield
         except Exception as error:
@@ -74,7 +74,7 @@ class Document:
             self._print()
 
     def _judge(self, error: Exception) -> None:
-        """Make an error part of what is printed; in text, click and `main` print it."""
+        """Add an error to the document; in text format, click and `main` print it."""
         if isinstance(error, click.exceptions.Exit) or (isinstance(error, OSError) and error.errno == errno.EPIPE):
             return
         if self.format == "text":
@@ -96,14 +96,14 @@ class Document:
         if not self.is_due:
             return
         self.is_due = False
-        from ftc.cli import rendering  # noqa: PLC0415 - only where a document was asked for
+        from ftc.cli import rendering  # noqa: PLC0415 - only if a document was asked for
 
         text = rendering.text(self._found, self.format, self._texts, colour=False, exit_code=self._exit_code)
         click.echo(text, err=self.err, nl=False, color=False)
 
 
 def _escape(error: Exception) -> None:
-    """Click prints this error, which repeats what the user typed."""
+    """Escape an error that click prints and that repeats what the user typed."""
     if isinstance(error, click.UsageError):
         from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - for a mistake only
 
@@ -111,7 +111,7 @@ def _escape(error: Exception) -> None:
 
 
 def current() -> Document:
-    """The document of the command that runs."""
+    """The document of the running command."""
     found: Document = click.get_current_context().find_root().obj
     return found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
-from ftc.diagnostics.model import did_you_mean, nearest
+from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
@@ -22,12 +22,13 @@ from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from ftc.compose import Composed
-    from ftc.diagnostics.model import KeyPath
+    from ftc.diagnostics.model import Diagnostic, KeyPath
 
-# A script and a Dockerfile are no documents that have paths.
+# Paths do not apply to a script or a Dockerfile.
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
 _KEYS = JobSpec.__struct_fields__
 _NEAR = 0.8
@@ -40,10 +41,10 @@ _NEAR = 0.8
     "-t",
     "--target",
     type=click.Choice(_EXPLAINED),
-    help="What PATH or LINE is of. Without it a key of the spec is taken for one, and all else is of volcano.",
+    help="The target of PATH or LINE. Without it, ftc looks for a key of the spec first, then in volcano.",
 )
 @reporting
-def command(  # noqa: PLR0913 - click hands over each option
+def command(  # noqa: PLR0913 - one parameter per option
     *,
     what: str,
     overrides: tuple[str, ...],
@@ -52,11 +53,11 @@ def command(  # noqa: PLR0913 - click hands over each option
     target: str | None,
     reporting: Reporting,
 ) -> None:
-    """Say where a value came from.
+    """Explain the origin of a value.
 
-    For a KEY of the spec: the file or override that set it, marked with >, and all that lost; then the keys that it
-    refers to. For a PATH or a LINE of what `ftc compile -t TARGET` prints: the keys of the fragments (pod) that set it,
-    and if ftc set it, the keys of the spec that move it, found by changing each one. There may be more.
+    For a KEY of the spec: the file or override that set it, marked with >, and those that it overrides; then the keys
+    that it refers to. For a PATH or a LINE of the output of `ftc compile -t TARGET`: the keys of the fragments (pod)
+    that set it, or if ftc set it, the keys of the spec that change it, found by changing each one. There may be more.
 
     \b
       ftc explain hardware.memory_gib_per_device hardware=h800
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 - click hands over each option
     asked = _asked(what)
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
     is_key = target is None and not asked.document and not what.isdecimal() and asked.path[0] in _KEYS
-    if state.composed is None or (state.spec is None and not is_key):
+    if state.composed is None or (not is_key and (state.spec is None or _emits_nothing(state.diagnostics))):
         report(state.diagnostics, reporting)
         sys.exit(1)
     if is_key or state.spec is None:
@@ -78,15 +79,23 @@ def command(  # noqa: PLR0913 - click hands over each option
         _explain_place(state.composed, state.spec, target or "volcano", asked)
 
 
+def _emits_nothing(found: Iterable[Diagnostic]) -> bool:
+    """Whether a rule that cannot be suppressed has an error: a fragment of a wrong shape, say, cannot be merged."""
+    from ftc.rules.catalogue import RULES  # noqa: PLC0415 - every rule, which `--help` need not load
+
+    needed = {rule.code for rule in RULES if rule.needed}
+    return any(one.severity is Severity.ERROR and one.code in needed for one in found)
+
+
 def _asked(what: str) -> Place:
-    """The path, in the document that is named before a colon, if one is; the path of a line is its number."""
+    """Parse a path, and the document before its colon, if any; the path of a line is its number."""
     before = what.partition("[")[0]
     if "=" in before:
-        raise click.UsageError(f"'{what}' is an override: first comes a key, a path or a line, then the overrides")
+        raise click.UsageError(f"'{what}' is an override: give a key, a path or a line first, then the overrides")
     document, colon, text = what.partition(":") if ":" in before else ("", "", what)
     path = parse(text)
     if path is None or (colon and not document):
-        raise click.UsageError(f"'{what}' is no path: write a.b[0].c, and a name with dots as a[\"b.c\"]")
+        raise click.UsageError(f"'{what}' is not a path: write a.b[0].c, and a name with dots as a[\"b.c\"]")
     return Place(document, path)
 
 
@@ -99,7 +108,7 @@ def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
 
 
 def _elsewhere(data: Any, name: str, there: Missing) -> str:
-    """Where a key of this name is set, or of a name that is near it, if nothing nearer is known."""
+    """Find a key of this name, or of a similar name, unless a known step is nearer."""
     every = {str(leaf[-1]): written(leaf) for leaf in leaves(data)}
     same = [written(leaf) for leaf in leaves(data) if str(leaf[-1]) == name]
     if same:
@@ -114,7 +123,7 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
     text = TARGETS[name].text(run)
     found = documents(text, run)
     if document and document not in found:
-        refuse(f"-t {name} has no document '{document}'; {did_you_mean(document, found)}")
+        refuse(f"unknown document '{document}' of -t {name}; {did_you_mean(document, found)}")
     chosen = {document: found[document]} if document else found
     number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
@@ -128,13 +137,13 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
         _print(origin)
     moving = influences(spec, TARGETS[name], place, setters)
     if moving or not keys:
-        say("moved by at least these:" if moving else "no single key of the spec moves it")
+        say("changed by at least these:" if moving else "no single key of the spec changes it")
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     for origin in origins(composed, data, there):
         _print(origin)
     for one in moving:
         if one.any_key:
-            say(f"{written(one.path)}, by a key or an item that is added")
+            say(f"{written(one.path)}, if a key or an item is added")
         elif one.path not in there:
             say(f"{written(one.path)}, which is not set")
 
@@ -142,10 +151,10 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
 def _at_line(text: str, number: int, names: list[str]) -> Place:
     count = len(text.splitlines())
     if not 0 < number <= count:
-        refuse(f"there is no line {number}: the artifact has {count} lines")
+        refuse(f"line {number} does not exist: the artifact has {count} lines")
     place = at_line(text, number, names)
     if place is None:
-        refuse(f"line {number} has no value")
+        refuse(f"line {number} does not set a value")
     return place
 
 
@@ -162,8 +171,8 @@ def _at_path(target: str, found: Documents, path: KeyPath) -> Place:
 
 def _not_there(owner: str, missing: Missing, help_: str = "") -> NoReturn:
     where = f"{written(missing.path)} of {owner}" if missing.path else owner
-    help_ = help_ or did_you_mean(str(missing.step), missing.known) or "nothing stands below it"
-    refuse(f"{where} has no '{missing.step}'; {help_}")
+    help_ = help_ or did_you_mean(str(missing.step), missing.known) or "nothing is below it"
+    refuse(f"'{missing.step}' is not in {where}; {help_}")
 
 
 def _print_place(place: Place, found: Documents) -> None:

@@ -1,6 +1,6 @@
-"""The table of hardware: what each option of the group can do.
+"""The table of hardware: the capabilities of each option of the group.
 
-`python -m ftc.cli.hardware_table README.md` writes it between that file's marks.
+`python -m ftc.cli.hardware_table README.md` writes it between the marks in that file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALONE = ("launcher=command", "launcher.command=[true]")
 
 
 def rows(config_dirs: tuple[Path, ...] = ()) -> tuple[list[dict[str, Any]], tuple[Diagnostic, ...]]:
-    """An object for each option, by name; and what is wrong with those that have none."""
+    """Return an object for each option, by name, and the diagnostics of options that do not compile."""
     found: list[dict[str, Any]] = []
     wrong: tuple[Diagnostic, ...] = ()
     for option in groups(search_path(config_dirs))[GROUP]:
@@ -45,7 +45,7 @@ def _row(option: str, hardware: Hardware) -> dict[str, Any]:
 
 
 def text(table: list[dict[str, Any]]) -> list[str]:
-    """For a terminal: columns under their heads."""
+    """For a terminal: aligned columns with headings."""
     lines = [[_HEADS.get(key, key) for key in table[0]], *([_cell(*item) for item in row.items()] for row in table)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     return ["  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -60,7 +60,7 @@ def markdown(table: list[dict[str, Any]]) -> str:
 
 
 def _cell(key: str, value: Any) -> str:
-    """`?` is not known, or depends on the image."""
+    """Format a value; `?` means unknown, or dependent on the image."""
     if value is None:
         return "?" if key in _TRI_STATE else "-"
     if isinstance(value, bool):
@@ -71,7 +71,7 @@ def _cell(key: str, value: Any) -> str:
 
 
 def written_into(document: str, table: str) -> str:
-    """The document with the table between its marks, which it must have."""
+    """Insert the table between the marks of a document, which must exist."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

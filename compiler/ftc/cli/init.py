@@ -1,21 +1,98 @@
-"""`ftc init`."""
+"""`ftc init`, and the source that the running ftc was installed from, as a line of requirements.txt."""
 
 from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import NamedTuple
 
 import click
+import msgspec
 
-from ftc.cli.installed import requirements
+import ftc
 from ftc.cli.options import report, say
 from ftc.resources import directory
+
+_ABOVE = "# Where CI installs ftc from. The name alone is not enough: on an index it may belong to another program.\n"
+# pip cannot install this, and its error shows what to do.
+_NOWHERE = "file:///say-in-requirements.txt-where-ftc-comes-from"
+_FORMS = f"""\
+#   ftc @ git+https://git.example.com/team/ftc@<commit>
+#   ftc @ https://packages.example.com/ftc-{ftc.__version__}-py3-none-any.whl#sha256=<digest>
+# or, from your own index:
+#   --index-url https://packages.example.com/simple
+#   ftc=={ftc.__version__}
+"""
+
+
+_HERE = "was installed from a local file or directory"
+
+
+class _Git(msgspec.Struct):
+    vcs: str
+    commit_id: str
+
+
+class _Archive(msgspec.Struct):
+    hashes: dict[str, str] = {}
+
+
+class _Origin(msgspec.Struct):
+    url: str
+    vcs_info: _Git | None = None
+    archive_info: _Archive | None = None
+    subdirectory: str = ""
+
+
+class Requirements(NamedTuple):
+    """The requirements file; `lacks` says why it names no source yet."""
+
+    text: str
+    lacks: str = ""
+
+
+def requirements() -> Requirements:
+    """Name the source that ftc was installed from, if others can use it; else a line that pip cannot install."""
+    origin = _origin()
+    if isinstance(origin, _Origin):
+        return Requirements(f"{_ABOVE}ftc @ {_place(origin)}\n")
+    say = f"# This one {origin}. Replace the last line by one such as\n"
+    return Requirements(f"{_ABOVE}{say}{_FORMS}ftc @ {_NOWHERE}\n", origin)
+
+
+def _origin() -> _Origin | str:
+    """The source of the running package's distribution, or why others cannot install it from there."""
+    try:
+        found = distribution("ftc")
+    except PackageNotFoundError:
+        return _HERE
+    if Path(str(found.locate_file("ftc/__init__.py"))) != Path(ftc.__file__):
+        return _HERE
+    direct = found.read_text("direct_url.json")
+    if direct is None:
+        return "was installed from an index, and pip does not record which"
+    origin = msgspec.json.decode(direct, type=_Origin)
+    return _HERE if origin.url.startswith("file:") else origin
+
+
+def _place(origin: _Origin) -> str:
+    """A URL for pip, with the commit or the digest that was installed."""
+    below = f"subdirectory={origin.subdirectory}" if origin.subdirectory else ""
+    if origin.vcs_info:
+        rest = f"#{below}" if below else ""
+        return f"{origin.vcs_info.vcs}+{origin.url}@{origin.vcs_info.commit_id}{rest}"
+    hashes = origin.archive_info.hashes if origin.archive_info else {}
+    digest = f"sha256={hashes['sha256']}" if "sha256" in hashes else ""
+    fragment = "&".join(part for part in (digest, below) if part)
+    return f"{origin.url}#{fragment}" if fragment else origin.url
+
 
 _RUN = "my-run"
 _REQUIREMENTS = "requirements.txt"
 _WROTE = "wrote"
-# Where each file goes, and its template.
+# The place of each file, and its template.
 _FILES = {
     f"conf/{_RUN}.yaml": "my-run.yaml",
     f"golden/{_RUN}/case.yaml": "case.yaml",
@@ -31,10 +108,10 @@ _FILES = {
 @click.command("init")
 @click.argument("target", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 def command(target: Path) -> None:
-    """Start a repository of runs in DIR: a run of your own, its compiled manifest, and what checks it.
+    """Start a repository of runs in DIR: a run, its compiled manifest, and CI that checks it.
 
-    It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README. A file
-    that is there already is left as it is.
+    It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README.
+    Existing files are left unchanged.
 
     \b
       ftc init runs && cd runs
@@ -46,22 +123,22 @@ def command(target: Path) -> None:
         say(f"{what} {target / name}")
     _compile(target)
     if required.lacks and done[_REQUIREMENTS] == _WROTE:
-        say(f"ftc: say in {target / _REQUIREMENTS} where CI gets ftc: here it {required.lacks}", err=True)
+        say(f"ftc: edit {target / _REQUIREMENTS} so that CI can install ftc: this one {required.lacks}", err=True)
 
 
 def _contents() -> dict[str, str]:
-    from ftc.editor import file_schema  # noqa: PLC0415 - the same
+    from ftc import editor  # noqa: PLC0415 - the same
     from ftc.golden.case import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     templates = directory("template")
     found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}
-    found["conf/.schema/config.schema.json"] = file_schema.text(file_schema.PRIMARY)
+    found["conf/.schema/config.schema.json"] = editor.text(editor.PRIMARY)
     found["conf/.schema/case.schema.json"] = json.dumps(schema(), indent=1, sort_keys=True) + "\n"
     return found
 
 
 def _write(file: Path, text: str) -> str:
-    """Write a file that is not there; say what was done."""
+    """Write a file unless it exists; return what was done."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("x", encoding="utf-8", newline="\n") as new:
@@ -72,9 +149,8 @@ def _write(file: Path, text: str) -> str:
 
 
 def _compile(target: Path) -> None:
-    """Compile the case, where nothing has been compiled of it."""
-    from ftc.golden.compare import compare  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
-    from ftc.golden.update import update  # noqa: PLC0415 - the same
+    """Compile the case, unless it has been compiled before."""
+    from ftc.golden.compare import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     golden = target / "golden"
     if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:

@@ -31,30 +31,29 @@ _STDIN = "<stdin>"
     type=click.Choice(kubernetes_versions()),
     default=kubernetes_versions()[-1],
     show_default=True,
-    help="The minor of Kubernetes that the manifests are for.",
+    help="The minor version of Kubernetes that the manifests are for.",
 )
 @click.option(
     "--volcano",
     type=click.Choice(volcano_versions()),
     default=volcano_versions()[-1],
     show_default=True,
-    help="The minor of Volcano that the manifests are for.",
+    help="The minor version of Volcano that the manifests are for.",
 )
 @click.option(
     "--llamafactory",
     metavar="VERSION",
-    help="The LLaMA-Factory that reads the files, by default that of the image or the newest known.",
+    help="The version of LLaMA-Factory that reads the files, by default that of the image or the newest known.",
 )
-@click.option("--transformers", metavar="VERSION", help="The transformers that LLaMA-Factory runs with.")
+@click.option("--transformers", metavar="VERSION", help="The version of transformers that LLaMA-Factory runs with.")
 @reporting
 def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | None) -> None:
-    """Find mistakes in manifests that you have: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
+    """Find mistakes in existing manifests: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
 
-    FILE is a file, a directory (its .yaml, .yml and .json files, those below it too), or - for stdin. The scripts
-    inside are read too. The files are taken together: a Service, a claim, a ConfigMap, a dataset_info.json or a
-    configuration of DeepSpeed in one of them is known to the others. A training is judged by the release that the
-    image names, or by the newest that ftc knows. The findings are written to stdout; the exit code is 1 if one of them
-    is an error.
+    FILE is a file, a directory (all .yaml, .yml and .json files below it), or - for stdin. Embedded scripts are checked
+    too. The files are checked together: a Service, a claim, a ConfigMap, a dataset_info.json or a configuration of
+    DeepSpeed in one of them is known to the others. A training is checked against the release that the image names, or
+    the newest one that ftc knows. The findings go to stdout; the exit code is 1 if one of them is an error.
 
     \b
       ftc lint vcjob.yaml
@@ -63,7 +62,7 @@ def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | Non
       ftc lint --format github deploy/
       kubectl get vcjob -o yaml | ftc lint -
     """
-    from ftc.lint import Versions, lint  # noqa: PLC0415 - the shell's grammar, which `--help` needs not
+    from ftc.lint import Versions, lint  # noqa: PLC0415 - the shell's grammar, which `--help` need not load
 
     inside = tuple(found for file in files if file.is_dir() for found in _inside(file))
     named = tuple(dict.fromkeys(file for file in files if not file.is_dir()))
@@ -78,18 +77,18 @@ def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | Non
 
 
 def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
-    """The known pair of the versions that are given; None without either."""
+    """The known pair for the given versions; None if neither is given."""
     asked = {name: versions[name] for name in ("llamafactory", "transformers") if versions[name] is not None}
     known = [Trainer(*pair.split("+")) for pair in release.pairs()]
     fits = [pair for pair in known if all(getattr(pair, name) == version for name, version in asked.items())]
     if asked and not fits:
         given = " and ".join(f"{name} {version}" for name, version in asked.items())
         every = ", ".join(release.in_words(pair) for pair in release.pairs())
-        raise click.UsageError(f"{given} is not known here; known: {every}")
+        raise click.UsageError(f"{given} is not known; known: {every}")
     return fits[-1] if asked else None
 
 
-# A configuration of DeepSpeed is small; a larger JSON is data.
+# A configuration of DeepSpeed is small; a larger JSON file is data.
 _MAX_JSON_BYTES = 65_536
 
 
@@ -100,19 +99,19 @@ def _is_read(file: Path) -> bool:
 
 
 def _inside(directory: Path) -> list[Path]:
-    """The YAML and JSON files below a directory, without hidden ones."""
+    """The YAML and JSON files below a directory, except hidden ones."""
     found = []
     for here, directories, names in os.walk(directory):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
         found += [file for file in files if file.is_file() and _is_read(file)]
     if not found:
-        refuse(f"{directory} has no .yaml, .yml or small .json file")
+        refuse(f"{directory} does not contain a .yaml, .yml or small .json file")
     return found
 
 
 def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, ...]:
-    """What is left of the findings when the ignored ones are gone, as severe as was asked for."""
+    """Drop the ignored findings, and apply --strict."""
     from ftc.rules.catalogue import meant  # noqa: PLC0415 - every rule, which `--help` need not load
 
     codes = {one.code for one in found}
@@ -123,12 +122,12 @@ def _judged(found: tuple[Diagnostic, ...], how: Reporting) -> tuple[Diagnostic, 
 
 
 def _silences_nothing(code: str) -> Diagnostic:
-    message = f"{code} is not found, so ignoring it does nothing"
-    return Diagnostic(code=SILENCES_NOTHING, message=message, severity=Severity.WARNING, help="leave it out")
+    message = f"no finding has the code {code}, so ignoring it does nothing"
+    return Diagnostic(code=SILENCES_NOTHING, message=message, severity=Severity.WARNING, help="remove it")
 
 
 def _content(file: Path) -> bytes:
-    """All of a file, or more of it than lint judges."""
+    """Read a file, or at least more of it than lint accepts."""
     try:
         if file == _DASH:
             return sys.stdin.buffer.read(MAX_STREAM_BYTES + 1)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @click.command("list")
 @click.argument("group", required=False, shell_complete=complete_group)
-@click.option("--wide", "form", flag_value="wide", help="A table of what each kind of hardware can do.")
-@click.option("--json", "form", flag_value="json", help="The same as an array of objects.")
+@click.option("--wide", "form", flag_value="wide", help="A table of what each kind of hardware supports.")
+@click.option("--json", "form", flag_value="json", help="The same as a JSON array of objects.")
 @config_dirs
 def command(group: str | None, form: str | None, config_dirs: tuple[Path, ...]) -> None:
-    """List config groups, or the options of GROUP, with a line on each.
+    """List config groups, or the options of GROUP, with a description of each.
 
     \b
       ftc list
@@ -41,7 +41,7 @@ def command(group: str | None, form: str | None, config_dirs: tuple[Path, ...]) 
         directories = [directory for directory, _ in path]
         rows = [(option, _line(directories, group, option)) for option in known[group]]
     else:
-        refuse(f"there is no group '{group}'; {did_you_mean(group, known)}")
+        refuse(f"unknown group '{group}'; {did_you_mean(group, known)}")
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         say(f"{name:{width}}  {text}".rstrip())

@@ -18,23 +18,23 @@ from ftc.cli.document import Document
 
 _COMMANDS = {
     "compile": "Compile a run to a manifest.",
-    "lint": "Find mistakes in manifests that you have.",
+    "lint": "Find mistakes in existing manifests.",
     "init": "Start a repository of runs that are reviewed in pull requests.",
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
-    "explain": "Say where a value of the spec or of an artifact came from.",
+    "explain": "Explain the origin of a value of the spec or of an artifact.",
     "plan": "Print what a run does and needs, on one screen.",
-    "diff": "Say what changes on the cluster between two runs, directories or revisions.",
-    "golden": "Keep compiled runs in git, and say where they differ.",
+    "diff": "Show what changes on the cluster between two runs, directories or revisions.",
+    "golden": "Keep compiled runs in git, and check that they are up to date.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
-    "rule": "Print what a code such as FTC301 stands for.",
+    "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",
 }
 _BUG = 70
 
 
 class _Commands(click.Group):
-    """Each command is imported when it is used, and prints one document where --format asks for one."""
+    """Import each command when it is used, and print one document if --format asks for one."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -95,10 +95,10 @@ def _with_help(command: click.Command) -> click.Command:
 
 
 def _open_streams() -> None:
-    """Give the standard streams that are closed a file each, and write UTF-8 whatever the locale.
+    """Open each closed standard stream, and write UTF-8 whatever the locale.
 
-    A file that is opened later would take the place of a closed one, and get the text that is meant for it. stdin and
-    stdout refuse what is asked of them, so that no manifest is lost without a word; what is said on stderr is dropped.
+    Otherwise a file that is opened later would take the place of a closed stream, and receive its text. Reading the
+    new stdin and writing the new stdout fail, so that no manifest is lost silently; messages to stderr are dropped.
     """
     for number, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
@@ -120,17 +120,17 @@ def _say(message: str) -> None:
 
 
 def _drop(*streams: TextIO) -> None:
-    """Keep Python from writing at its end what cannot be written."""
+    """Keep Python from flushing at exit what cannot be written."""
     for stream in streams:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main() -> None:
-    """Run the command; an exception that gets here is a bug and ends with 70."""
-    gc.disable()  # a short process: collecting what Hydra's import leaves costs a tenth of all its time
+    """Run the command; an exception that gets here is a bug, and the exit code is 70."""
+    gc.disable()  # a short process: collecting the garbage of Hydra's import takes a tenth of its time
     _open_streams()
     if not resources.are_files():
-        _say("ftc: runs from an installation only: conf/ and schemas/ are directories, which a zip has not")
+        _say("ftc: cannot run from a zip: conf/ and schemas/ must be directories")
         sys.exit(1)
     try:
         _with_help(cli)

@@ -1,4 +1,4 @@
-"""`ftc compile -m`: every combination, a directory each."""
+"""`ftc compile -m`: compile every combination, each into its own directory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_json import objects
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
-from ftc.output.lock import only_writer
-from ftc.output.tree import ForeignError, Tree
+from ftc.output.write import ForeignError, Tree, only_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ _TICK_SECONDS = 0.1
 
 
 class Outcome(NamedTuple):
-    """What became of a combination; without files it was refused."""
+    """The result of a combination; without files it was refused."""
 
     point: Point
     diagnostics: tuple[Diagnostic, ...]
@@ -36,13 +35,13 @@ class Outcome(NamedTuple):
 
 
 def run(request: Request, root: Path, reporting: Reporting) -> None:
-    """Compile and write every combination, and tell of those that are refused."""
+    """Compile and write every combination, and report the refused ones."""
     found, problems = points(request.overrides, search_path(request.config_dirs))
     if has_errors(problems):
         report(problems, reporting)
         sys.exit(1)
     if not any(point.chosen for point in found):
-        refuse("no override gives several values: write nodes=1,2, or leave -m out")
+        refuse("no override gives several values: write nodes=1,2, or drop -m")
     try:
         outcomes, removed = _written(found, request, root, reporting)
     except ForeignError as error:
@@ -56,7 +55,7 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
 
 
 def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
-    """Write each directory, and count those removed; the index comes last: it never names what is not there."""
+    """Write each directory, and count the removed ones; the index comes last, so it never names a missing directory."""
     with only_writer(root), Tree(root, ARTIFACTS, SPEC) as tree:
         before = _indexed(root / INDEX)
         touched = tree.begin({*before, *(point.directory for point in found)})
@@ -82,7 +81,7 @@ def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[
 
 
 def _shown(outcomes: Iterator[Outcome], total: int, reporting: Reporting) -> Iterator[Outcome]:
-    """The outcomes, counted on a terminal as they come."""
+    """Pass the outcomes on, and count them on a terminal."""
     shown = sys.stderr.isatty() and not reporting.is_document
     told = time.monotonic()
     for number, outcome in enumerate(outcomes, 1):
@@ -103,17 +102,17 @@ class _Index(msgspec.Struct):
 
 
 def _indexed(file: Path) -> set[str]:
-    """The directories that the last run wrote."""
+    """The directories that the previous run wrote."""
     if not file.exists():
         return set()
     try:
         return {run.directory for run in msgspec.json.decode(file.read_bytes(), type=_Index).runs}
     except msgspec.DecodeError:
-        raise ForeignError(f"{file} is not ftc's") from None
+        raise ForeignError(f"{file} was not written by ftc") from None
 
 
 def _index(outcomes: Sequence[Outcome]) -> str:
-    """The combinations in their order, a line each."""
+    """List the combinations in order, one per line."""
     runs = [_run(outcome) for outcome in outcomes if outcome.files]
     refused = [
         {"overrides": _overrides(outcome), "diagnostics": objects(outcome.diagnostics)}
@@ -149,7 +148,7 @@ def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Repo
     refused = [outcome for outcome in outcomes if not outcome.files]
     rows = [f"ftc: wrote {len(outcomes) - len(refused)} of {len(outcomes)} runs to {root}"]
     if removed:
-        rows.append(f"ftc: removed {removed} {'run' if removed == 1 else 'runs'} of the compile before")
+        rows.append(f"ftc: removed {removed} {'run' if removed == 1 else 'runs'} of the previous compile")
     rows += _section("refused", refused, root)
     rows += _section("in runs that were written", [outcome for outcome in outcomes if outcome.files], root)
     for row in rows:
@@ -157,7 +156,7 @@ def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Repo
 
 
 def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:
-    """What was found in some runs, each finding once, with the first of its runs and the number of the others."""
+    """List the findings of some runs, each finding once, with its first run and the number of other runs."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for outcome in outcomes:
         for found in dict.fromkeys(_findings(outcome)):
@@ -165,12 +164,12 @@ def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:
     if not runs:
         return []
     several = any(len(names) > 1 for names in runs.values())
-    where = f" ({root / INDEX} names each)" if several else ""
+    where = f" ({root / INDEX} lists all)" if several else ""
     return [f"{title}{where}:", *_table([(_first(names), *found) for found, names in runs.items()])]
 
 
 def _findings(outcome: Outcome) -> list[tuple[str, ...]]:
-    """The codes and the first error of what was refused; each finding of what was not."""
+    """The codes and the first error of a refused run; each finding of a run that was written."""
     if outcome.files:
         return [(one.severity.value, one.code, _said(one)) for one in outcome.diagnostics]
     errors = [one for one in outcome.diagnostics if one.severity is Severity.ERROR]

@@ -1,9 +1,10 @@
-"""Options that several commands have, and the completion of overrides."""
+"""Options that several commands share, the completion of overrides, and the report of findings and refused runs."""
 
 from __future__ import annotations
 
 import sys
 from functools import wraps
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
@@ -13,15 +14,16 @@ from click.shell_completion import CompletionItem
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
+
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 class Reporting(NamedTuple):
-    """How diagnostics are judged and shown."""
+    """How diagnostics are judged and printed."""
 
     format: str = "text"
     ignore: tuple[str, ...] = ()
@@ -29,7 +31,7 @@ class Reporting(NamedTuple):
 
     @property
     def is_document(self) -> bool:
-        """Whether the stream carries one document, which no other line may spoil."""
+        """Whether the stream carries one document, so that no other line may be printed."""
         return self.format in DOCUMENTS
 
 
@@ -40,7 +42,7 @@ def configuration(function: _F) -> _F:
         "--config-name",
         default="config",
         metavar="NAME",
-        help="The primary config, which names a whole run: NAME.yaml in a config dir.",
+        help="The primary config, which describes a whole run: NAME.yaml in a conf directory.",
     )(function)
     function = config_dirs(function)
     return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=_complete)(function)
@@ -54,13 +56,13 @@ def config_dirs(function: _F) -> _F:
         multiple=True,
         metavar="DIR",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="A conf tree of your own, which comes before the shipped one. May be given several times.",
+        help="Your own conf tree, searched before the shipped one. May be given several times.",
     )(function)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
     """`hard` completes to `hardware=`, `hardware=as` to `hardware=ascend`."""
-    from ftc.compose import groups  # noqa: PLC0415 - Hydra, only when it is needed
+    from ftc.compose import groups  # noqa: PLC0415 - loads Hydra, only if needed
     from ftc.driver import search_path  # noqa: PLC0415 - the same
 
     known = groups(search_path(tuple(ctx.params.get("config_dirs") or ())))
@@ -75,7 +77,7 @@ def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`FTC30` completes to `FTC301`, and `gang` to `gang-not-possible`, with what must hold."""
+    """`FTC30` completes to `FTC301`, and `gang` to `gang-exceeds-replicas`, with their titles."""
     from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
 
     words = [(word, page.title) for page in pages().values() for word in (page.code, page.name)]
@@ -84,7 +86,7 @@ def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def reporting(function: _F) -> _F:
-    """--format, --ignore and --strict, given to the command as `reporting`."""
+    """--format, --ignore and --strict, passed to the command as `reporting`."""
 
     @wraps(function)
     def command(
@@ -95,7 +97,9 @@ def reporting(function: _F) -> _F:
         return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
 
     command = click.option(
-        "--strict", is_flag=True, help="Warnings are errors: with one, the exit code is 1, and nothing is compiled."
+        "--strict",
+        is_flag=True,
+        help="Treat warnings as errors: one makes the exit code 1, and nothing is compiled.",
     )(command)
     command = click.option(
         "--ignore",
@@ -104,20 +108,20 @@ def reporting(function: _F) -> _F:
         metavar="RULE",
         callback=_silenceable,
         shell_complete=complete_code,
-        help="Say nothing of a rule, by its name or code (see `ftc rule`). May be given several times.",
+        help="Suppress a rule, by its name or code (see `ftc rule`). May be given several times.",
     )(command)
     return click.option(
         "--format",
         "diagnostics_format",
         type=click.Choice(FORMATS),
         default="text",
-        help="How diagnostics are written.  text: for people.  json: an array.  github: annotations of a workflow.  "
+        help="The format of diagnostics.  text: for people.  json: an array.  github: annotations of a workflow.  "
         "sarif: for code scanning.",
     )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
-    """The codes and names, if they are of rules that can be silenced."""
+    """Return the codes and names if all of them can be suppressed."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
         from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
@@ -126,7 +130,7 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
         known = {word for rule in OF_MANIFESTS for word in (rule.code, rule.name)} | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
-            raise click.BadParameter(f"lint has no rule {code}; {help_}", ctx, param)
+            raise click.BadParameter(f"{code} is not a rule of lint; {help_}", ctx, param)
     elif codes:
         from ftc.rules.suppressions import advice, problem  # noqa: PLC0415 - the same
 
@@ -142,12 +146,12 @@ def report(
     *,
     err: bool = True,
 ) -> None:
-    """Say on stderr (or stdout) what was found; `texts` has the sources that are no files."""
+    """Print findings to stderr (or stdout); `texts` holds the sources that are not files."""
     found = tuple(diagnostics)
     if how.is_document:
         current().add(found, texts or {})
     elif found:
-        from ftc.cli import rendering  # noqa: PLC0415 - nothing to say is the usual case
+        from ftc.cli import rendering  # noqa: PLC0415 - usually there is nothing to report
 
         stream = sys.stderr if err else sys.stdout
         colour = rendering.has_colour(stream)
@@ -155,14 +159,14 @@ def report(
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Print a line; no name in it begins another one, moves a cursor, hides, or is a command to a CI system."""
-    from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` says nothing of a user's
+    """Print a line; no name in it can begin a new line, move the cursor, hide, or be a command to a CI system."""
+    from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` prints no user's text
 
     click.echo(inert(escaped(line)), err=err)
 
 
 def refuse(message: str) -> NoReturn:
-    """End with a configuration that is wrong."""
+    """End because the configuration is wrong."""
     if current().format != "text":
         current().fail(message, 1)
     say(f"ftc: {message}", err=True)
@@ -170,5 +174,26 @@ def refuse(message: str) -> NoReturn:
 
 
 def cannot_write(place: Path, error: OSError) -> NoReturn:
-    """End with what the system has refused; it names the file where it was opened, not where the disk was full."""
+    """End with an error of the system, which names a file that cannot be opened but not one on a full disk."""
     refuse(f"cannot write to {place}: {error.strerror}{f': {error.filename}' if error.filename else ''}")
+
+
+def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+    """Report each finding once, below its first run and the number of other runs."""
+    if current().collects:
+        current().add((one for found in refused.values() for one in found), {})
+        return
+    runs: dict[Diagnostic, list[str]] = {}
+    for name, diagnostics in refused.items():
+        for one in diagnostics:
+            runs.setdefault(one, []).append(name)
+    for names, found in groupby(runs, runs.__getitem__):
+        verb = "are" if len(names) > 1 else "is"
+        say(f"ftc: {subject(names)} {verb} refused:", err=True)
+        report(found)
+
+
+def subject(names: Sequence[str]) -> str:
+    """Name several runs by the first of them; a run without a name is the only one."""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"case {names[0]}{more}" if names[0] else "the run"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @configuration
 @click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
-@click.option("--json", "as_json", is_flag=True, help="The same as one object.")
+@click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
 @reporting
 def command(  # noqa: PLR0913 - click hands over each option
     *,
@@ -34,9 +34,9 @@ def command(  # noqa: PLR0913 - click hands over each option
     reporting: Reporting,
     as_json: bool,
 ) -> None:
-    """Print one screen to read before submitting: who runs, what it needs, where its files come from and go.
+    """Print one screen to read before submitting: the nodes, their resources, and the files of the run.
 
-    The memory of a device is an estimate. With an error nothing is printed, and the exit code is 1.
+    The memory of a device is an estimate. If there is an error, nothing is printed, and the exit code is 1.
 
     \b
       ftc plan model=qwen3-8b hardware=h800 devices=8

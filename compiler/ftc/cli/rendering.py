@@ -1,8 +1,10 @@
-"""Diagnostics in the format that was asked for; loaded only when there is something to say."""
+"""Diagnostics in the requested format, and texts as a unified diff; loaded only if there is something to report."""
 
 from __future__ import annotations
 
+import difflib
 import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -10,12 +12,15 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from ftc.diagnostics import render_github, render_json, render_sarif, render_text
-from ftc.diagnostics.excerpt import lines_of
+from ftc.diagnostics.printable import escaped, inert
+from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.render_text import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
+
 
 _STYLES = {
     "error": {"fg": "red", "bold": True},
@@ -24,7 +29,7 @@ _STYLES = {
     "help": {"fg": "green"},
     "gutter": {"fg": "blue"},
 }
-# More than the largest file that composition reads.
+# Larger than the largest file that composition reads.
 _MAX_BYTES = 2_000_000
 
 
@@ -36,7 +41,7 @@ def has_colour(stream: IO[str]) -> bool:
 def text(
     diagnostics: Sequence[Diagnostic], kind: str, texts: Mapping[str, str], *, colour: bool, exit_code: int = 0
 ) -> str:
-    """The diagnostics in a format; `texts` has the sources that are no files."""
+    """Render the diagnostics in a format; `texts` holds the sources that are not files."""
     match kind:
         case "json":
             return render_json.render(diagnostics)
@@ -66,9 +71,23 @@ def _sources(texts: Mapping[str, str]) -> render_text.Lines:
 
 
 def _read(file: Path) -> str:
-    """The file, as far as it can be read: what cannot be shown must not hide what is said of it."""
+    """Read a file as far as possible: an unreadable source must not hide its findings."""
     try:
         with file.open("rb") as content:
             return content.read(_MAX_BYTES).decode("utf-8", "replace") if file.is_file() else ""
     except (OSError, ValueError):
         return ""
+
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def unified(before: str, after: str, names: tuple[str, str]) -> str:
+    """Write the diff without its last line break, and without secrets."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    colour = has_colour(sys.stdout)
+    return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)
+
+
+def _painted(line: str, *, colour: bool) -> str:
+    return click.style(line, fg=_COLOURS.get(line[:1])) if colour else line

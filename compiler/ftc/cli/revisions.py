@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc import __version__
-from ftc.cli.options import refuse, say
-from ftc.cli.refusals import subject, tell
+from ftc.cli.options import refuse, say, subject, tell
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.revision import NoRevisionError, checked_out
@@ -32,15 +31,15 @@ class Wanted(NamedTuple):
 
 
 def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[dict[str, Run], dict[str, Run]]:
-    """A revision and the working tree: the run that was asked for, or every case.
+    """Load a revision and the working tree: the run that was asked for, or every case.
 
-    The revision's cases count as they stand in golden/, which is what goes to the cluster; those that have nothing
-    there count as this ftc compiles them, and as new where it does not.
+    The cases of the revision are compared as its golden/ has them, because that is what goes to the cluster. A case
+    without golden files is compiled by this ftc, and counts as new if it does not compile.
     """
     dirs = wanted.config_dirs or conf_beside(wanted.golden)
     is_run = bool(overrides) or wanted.config_name != "config"
     if not is_run and not wanted.golden.is_dir():
-        refuse(f"there is no directory {wanted.golden}: give overrides, -c or --dir")
+        refuse(f"{wanted.golden} does not exist: give overrides, -c or --dir")
     after, refused = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
     if refused:
         tell(refused)
@@ -71,15 +70,15 @@ def _tell_of_base(base: str, refused: _Refused, before: Mapping[str, Run]) -> No
         alike.setdefault((codes, name in before), []).append(name)
     for (codes, is_kept), names in alike.items():
         verb = "do" if len(names) > 1 else "does"
-        rest = "the files that were kept are compared" if is_kept else "counted as new"
+        rest = "comparing the golden files" if is_kept else "counted as new"
         say(f"ftc: {subject(names)} {verb} not compile at {base} ({codes}): {rest}", err=True)
 
 
 def note(before: Mapping[str, Run], found: Sequence[Difference]) -> str:
-    """What was compiled by which ftc, so that nobody takes the work of another one for that of a key."""
+    """Name the ftc that compiled each side, so that changes of ftc are not attributed to a key."""
     kept = ", ".join(sorted({run.kept for run in before.values() if run.kept}))
     if not kept:
         return f"both sides are compiled by ftc {__version__}"
     said = f"before is {kept}, after is what ftc {__version__} compiles"
-    is_cause = any(cause.key == FTC for one in found for told in one.told for cause in told.causes)
-    return f"{said}; where ftc is the cause, {kept} is of another ftc or out of date" if is_cause else said
+    is_cause = any(cause.key == FTC for one in found for change in one.changes for cause in change.causes)
+    return f"{said}; if ftc is the cause, {kept} is from another ftc or out of date" if is_cause else said

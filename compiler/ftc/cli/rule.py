@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 @click.command("rule")
 @click.argument("words", nargs=-1, metavar="[RULE|WORD]...", shell_complete=complete_code)
 def command(words: tuple[str, ...]) -> None:
-    """Print the page of each RULE, a name or a code: what must hold, why, and how to write it right.
+    """Print the page of each RULE, a name or a code: the requirement, the reason, and a correct example.
 
-    Without RULE, list all, by group. A WORD that is not a rule lists the rules of that group, or those whose pages have
-    the word.
+    Without RULE, list all rules by group. A WORD that is not a rule lists the rules of that group, or those whose pages
+    contain the word.
 
     \b
       ftc rule
@@ -39,7 +39,7 @@ def command(words: tuple[str, ...]) -> None:
 
 
 def _shown(word: str, known: dict[str, Page]) -> str:
-    """The page of a rule, the rules that an old code is now judged under, or those that a word is about."""
+    """The page of a rule, the rules that replaced an old code, or those whose pages contain a word."""
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
     from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
     from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
@@ -49,11 +49,11 @@ def _shown(word: str, known: dict[str, Page]) -> str:
     if code in known:
         return render(with_example(known[code]))
     if code in ALIASES:
-        return "".join((f"{code} is now judged under:\n\n", *_rows([known[one] for one in ALIASES[code]])))
+        return "".join((f"{code} was replaced by:\n\n", *_rows([known[one] for one in ALIASES[code]])))
     if code.startswith("FTC"):
-        refuse(f"there is no code '{word}'; {nearest(code, known) or '`ftc rule` lists all'}")
+        refuse(f"unknown code '{word}'; {nearest(code, known) or '`ftc rule` lists all'}")
     return _listed(_about(word, known.values())) or refuse(
-        f"no rule is about '{word}'; {nearest(word, codes) or '`ftc rule` lists all'}"
+        f"unknown rule or word '{word}'; {nearest(word, codes) or '`ftc rule` lists all'}"
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from ftc import editor
 from ftc.cli.options import refuse
-from ftc.editor import file_schema
 from ftc.resources import directory
 from ftc.spec import schema
 
 _CASE = "case"
-_KNOWN = (*file_schema.NAMES, _CASE)
+_KNOWN = (*editor.NAMES, _CASE)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
@@ -21,10 +21,10 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @click.command("schema")
 @click.argument("group", required=False, shell_complete=_complete)
 def command(group: str | None) -> None:
-    """Print the JSON Schema of the spec, or of a file of conf/GROUP, for editors that complete and check.
+    """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 
     GROUP may also be `config`, a primary config, or `case`, a golden/CASE/case.yaml. An editor with
-    yaml-language-server finds the schema by a comment in the file, with a path from the file or a URL:
+    yaml-language-server finds the schema through a comment in the file, with a path relative to the file or a URL:
 
     \b
       ftc schema hardware > conf/.schema/hardware.schema.json
@@ -32,8 +32,8 @@ def command(group: str | None) -> None:
     """
     if group is None:
         text = (directory("schemas") / schema.ID).read_text(encoding="utf-8")
-    elif group in file_schema.NAMES:
-        text = file_schema.text(group)
+    elif group in editor.NAMES:
+        text = editor.text(group)
     elif group == _CASE:
         from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
 
@@ -41,5 +41,5 @@ def command(group: str | None) -> None:
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 
-        refuse(f"there is no schema of '{group}'; {did_you_mean(group, _KNOWN)}")
+        refuse(f"unknown schema '{group}'; {did_you_mean(group, _KNOWN)}")
     click.echo(text.encode(), nl=False)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("show")
 @configuration
-@click.option("--origins", is_flag=True, help="Say beside each value which file and line, or which override, set it.")
+@click.option("--origins", is_flag=True, help="Print the file and line, or the override, that set each value.")
 @reporting
 def command(
     overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting, *, origins: bool
 ) -> None:
     """Print the resolved spec: every key that an override can set, with its value.
 
-    Secrets are not. It is printed also where groups do not fit each other; the exit code is 1 then.
+    Secrets are redacted. The spec is printed even if groups do not fit together; the exit code is then 1.
 
     \b
       ftc show hardware=ascend

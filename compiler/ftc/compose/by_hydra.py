@@ -1,7 +1,7 @@
-"""Composition by Hydra's own loader: of all that is not plain, and of what is wrong, for the messages.
+"""Composition by Hydra's own loader, for configurations that are not plain and for error messages.
 
-The loader does the work (its composition, its overrides, read in hydra-core 1.3, `hydra/_internal`), without Hydra's
-own configuration, which costs more than all of the rest.
+It calls the loader of hydra-core 1.3 (`hydra/_internal`) without Hydra's own configuration, which costs more than all
+of the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from omegaconf.errors import InterpolationResolutionError
 
 from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
 from ftc.compose.defaults import defaults_problem
-from ftc.compose.extent import BeyondError, measure
 from ftc.compose.overrides import problem
+from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED
 from ftc.diagnostics.model import Diagnostic, KeyPath
@@ -38,7 +38,7 @@ def compose(
     config_name: str,
     keeps_text: Callable[[KeyPath], bool],
 ) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
-    """Compose, and say what is wrong with the files, the defaults lists, the overrides and the references."""
+    """Compose, and report problems in the files, the defaults lists, the overrides and the references."""
     problems: list[Diagnostic] = []
     try:
         defaults = defaults_list(repository, config_name, overrides)
@@ -83,7 +83,7 @@ def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -
 
 
 def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:
-    """Plain data with every reference replaced; each reference that leads nowhere is reported."""
+    """Return plain data with every reference replaced; report each reference that cannot be resolved."""
     seen: set[KeyPath] = set()
     while True:
         try:
@@ -96,7 +96,7 @@ def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic
             problems.append(_reference_problem(error, path, unresolved))
             OmegaConf.update(config, error.full_key or "", None)
         else:
-            return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader takes text keys only
+            return data if isinstance(data, dict) else {}  # type: ignore[return-value] # the loader accepts only string keys
 
 
 _WRITE_IT = "write the value itself"
@@ -104,7 +104,7 @@ _REFERENCE = re.compile(r"(?<!\\)\$\{([^${}:.][^${}:]*)\}")
 
 
 def _nulls_in_texts(config: DictConfig, unresolved: Composed) -> Iterator[Diagnostic]:
-    """References to null inside a longer text, which OmegaConf would write out as `None`."""
+    """Report references to null inside a longer string, which OmegaConf would write out as `None`."""
     for path, text in _texts(OmegaConf.to_container(config, resolve=False), ()):
         for key in dict.fromkeys(_REFERENCE.findall(text)):
             if (
@@ -113,7 +113,7 @@ def _nulls_in_texts(config: DictConfig, unresolved: Composed) -> Iterator[Diagno
             ):
                 yield Diagnostic(
                     code=UNRESOLVED,
-                    message=f"has '{key}' in it, which is null",
+                    message=f"contains a reference to '{key}', which is null",
                     path=path,
                     position=unresolved.position(path),
                     help=f"set {key}=…",
@@ -129,7 +129,7 @@ def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
-    """The data, with a number as a text where a reference brought it and the schema wants a text."""
+    """Return the data; a number that comes from a reference becomes a string if the schema wants a string."""
     if not isinstance(config, DictConfig | ListConfig) or not isinstance(data, dict | list):
         return data
     pairs = data.items() if isinstance(data, dict) else enumerate(data)
@@ -147,12 +147,12 @@ def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Call
 def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unresolved: Composed) -> Diagnostic:
     named = re.search(r"'([^']+)' not found|Missing mandatory value: (\S+)", str(error))
     if named and named[1]:
-        message, help_ = f"refers to '{named[1]}', which does not exist", "see `ftc show` for the keys that there are"
+        message, help_ = f"refers to '{named[1]}', which does not exist", "`ftc show` prints the existing keys"
     elif named:
-        message, help_ = f"refers to '{named[2]}', which has no value yet", f"set {named[2]}=…"
+        message, help_ = f"refers to '{named[2]}', which needs a value", f"set {named[2]}=…"
     else:
-        circle = "Recursive" in str(error)
-        reason = "refers to itself" if circle else f"leads nowhere: {str(error).splitlines()[0].lower()}"
+        is_cycle = "Recursive" in str(error)
+        reason = "refers to itself" if is_cycle else f"cannot be resolved: {str(error).splitlines()[0].lower()}"
         message, help_ = reason, _WRITE_IT
     return Diagnostic(
         code=UNRESOLVED,
@@ -165,5 +165,5 @@ def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unres
 
 
 def _absolute(key: str) -> KeyPath:
-    """The path of a key; none for one that is counted from where it stands."""
+    """The path of a key; empty for a relative key, which begins with a dot."""
     return () if key.startswith(".") else key_path(key)

@@ -1,4 +1,4 @@
-"""Conf directories, and what has been read in them."""
+"""Conf directories, and a cache of what has been read from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ftc.compose.files import File
     from ftc.diagnostics.model import KeyPath
 
-# Hydra and OmegaConf raise built-in errors too where a key or an item is of another kind than they think.
+# Hydra and OmegaConf also raise built-in errors if a key or an item has an unexpected type.
 COMPOSITION_ERRORS = (
     HydraException,
     OmegaConfBaseException,
@@ -36,7 +36,7 @@ COMPOSITION_ERRORS = (
 
 
 class Combination(msgspec.Struct, frozen=True):
-    """What a primary config and the choices of options make, before any key is set."""
+    """The result of composing a primary config with some options, before any key is set."""
 
     data: dict[str, Any]
     choices: dict[str, str | None]
@@ -44,11 +44,11 @@ class Combination(msgspec.Struct, frozen=True):
 
 
 class Conf:
-    """Conf directories, searched in order, each with the name that messages give it.
+    """Conf directories, searched in order, each with the name that messages use for it.
 
-    A file, an override and a combination of choices are read once, so the files must not change while this is used.
-    `keeps_text` says which keys hold a text: an override such as `cluster.volcano=1.10` then means the text, not the
-    number 1.1.
+    Files, overrides and combinations of choices are cached, so the files must not change while a Conf is in use.
+    `keeps_text` reports whether a key holds a string: an override such as `cluster.volcano=1.10` then means the string,
+    not the number 1.1.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Conf:
         self._combinations: dict[tuple[str | None, ...], Combination | None] = {}
 
     def parsed(self, text: str) -> overrides.Parsed:
-        """An override."""
+        """Parse an override."""
         if text not in self._parsed:
             self._parsed[text] = overrides.parse(text, Repository(self.sources), self.keeps_text)
         return self._parsed[text]
 
     def combination(self, config_name: str, choices: Sequence[Override]) -> Combination | None:
-        """A combination of choices; None where it needs Hydra."""
+        """Compose a combination of choices; None if it needs Hydra."""
         key = (config_name, *(choice.input_line for choice in choices))
         if key not in self._combinations:
             self._combinations[key] = self._combined(config_name, choices)
@@ -78,7 +78,7 @@ class Conf:
         try:
             with _no_references_in_defaults():
                 defaults = defaults_list(repository, config_name, choices)
-            if defaults.config_overrides:  # a key that is deleted
+            if defaults.config_overrides:  # a deleted key
                 return None
             found = tuple(layers(defaults, repository))
             for file, layer in found:
@@ -90,9 +90,9 @@ class Conf:
 
 
 def defaults_list(repository: Repository, config_name: str, choices: Sequence[Override]) -> hydras.DefaultsList:
-    """The files that take part, in their order."""
+    """Return the files to merge, in order."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a primary config without `_self_` is common, and comes last then
+        warnings.simplefilter("ignore")  # a primary config without `_self_` is common; it is then merged last
         return hydras.create_defaults_list(
             repository, config_name, list(choices), prepend_hydra=False, skip_missing=False
         )
@@ -100,20 +100,20 @@ def defaults_list(repository: Repository, config_name: str, choices: Sequence[Ov
 
 @contextmanager
 def _no_references_in_defaults() -> Iterator[None]:
-    """Hydra without the map of all choices that it makes for each file, and reads for references in defaults lists.
+    """Skip the map of all choices that Hydra builds for each file to resolve references in defaults lists.
 
-    The map takes four fifths of the time of a defaults list.
+    Building it takes four fifths of the time of a defaults list.
     """
-    made = hydras._create_interpolation_map  # noqa: SLF001 - Hydra has no switch for it
+    original = hydras._create_interpolation_map  # noqa: SLF001 - not configurable in Hydra
     hydras._create_interpolation_map = lambda *_: None  # type: ignore[assignment] # noqa: SLF001 - as above
     try:
         yield
     finally:
-        hydras._create_interpolation_map = made  # noqa: SLF001 - as above
+        hydras._create_interpolation_map = original  # noqa: SLF001 - as above
 
 
 def layers(defaults: hydras.DefaultsList, repository: Repository) -> Iterator[tuple[File, Layer]]:
-    """Each file that takes part, and where its keys stand."""
+    """Yield each file to merge, and the package of its keys."""
     for default in defaults.defaults:
         if default.config_path is None:
             continue

@@ -1,4 +1,4 @@
-"""What is wrong with a defaults list, at the item that is wrong."""
+"""Problems in a defaults list, reported at the item that is wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One item of a defaults list: the config that it stands in, and the group and option (or config) it names."""
+    """One item of a defaults list: the config that contains it, and the group and option (or config) that it names."""
 
     config: str
     position: Position
@@ -36,7 +36,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[Override]) -> Diagnostic:
-    """What Hydra says of the defaults lists, at the override or the item that it means."""
+    """Turn Hydra's error about the defaults lists into a diagnostic at the override or the item that it means."""
     items = list(_items(repository))
     if isinstance(error, RecursionError):
         return _cycle(items)
@@ -54,7 +54,7 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
 
 
 def _odd_item(repository: Repository) -> Position | None:
-    """The first item that is neither a config nor one group with an option, or that has a reference in it."""
+    """Find the first item that is neither a config nor one group with an option, or that contains a reference."""
     for _, position, entry in _entries(repository):
         options = list(entry.values()) if isinstance(entry, dict) else [entry]
         allowed = str | list | None if isinstance(entry, dict) else str
@@ -70,7 +70,7 @@ def _items(repository: Repository) -> Iterator[Item]:
 
 
 def _entries(repository: Repository) -> Iterator[tuple[str, Position, Any]]:
-    """What stands in the defaults lists, with the config and the place."""
+    """Yield the items of all defaults lists, each with its config and position."""
     for config, document in repository.documents().items():
         defaults = document.data.get("defaults")
         for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
@@ -78,7 +78,7 @@ def _entries(repository: Repository) -> Iterator[tuple[str, Position, Any]]:
 
 
 def _named(entry: Any, parent: str) -> Iterator[tuple[str, str]]:
-    """The group and the option of an item, as Hydra reads them: relative to the config's own group."""
+    """Yield the group and the option of an item, as Hydra reads them: relative to the config's own group."""
     if isinstance(entry, str):
         path = entry.partition("@")[0]
         group, _, option = (path if path.startswith("/") else f"{parent}/{path}").rpartition("/")
@@ -96,8 +96,8 @@ def _cycle(items: list[Item]) -> Diagnostic:
             return _at(item, message, "extend a shipped option under another name")
     for item in items:
         if item.config in _reachable(item.target, items):
-            return _at(item, f"'{item.config}' leads back to itself", "cut the circle")
-    return Diagnostic(code=CHOICE, message="a defaults list leads back to itself", help="look at the last edit")
+            return _at(item, f"'{item.config}' is part of a cycle", "break the cycle")
+    return Diagnostic(code=CHOICE, message="a defaults list has a cycle", help="check the last edit")
 
 
 def _reachable(start: str, items: list[Item]) -> set[str]:
@@ -113,14 +113,14 @@ def _reachable(start: str, items: list[Item]) -> set[str]:
 def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic:
     group, _, option = path.rpartition("/")
     options = repository.get_group_options(group, ObjectType.CONFIG)
-    message = f"{group} has no option '{option}'" if group else f"there is no config '{option}'"
+    message = f"'{option}' is not an option of {group}" if group else f"config '{option}' does not exist"
     item = next((item for item in items if item.target == path), None)
     help_ = did_you_mean(option, options, f"ftc list {group}")
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
 
 def _unused(key: str, said: tuple[str, str], items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
-    """A choice for a group that no config of the run uses (under that package)."""
+    """Report a choice for a group that no config of the run uses (under that package)."""
     message, help_ = said
     text = _typed(key, parsed)
     item = next((item for item in items if item.group == key.partition("@")[0]), None)
@@ -130,18 +130,18 @@ def _unused(key: str, said: tuple[str, str], items: list[Item], parsed: Sequence
 
 
 def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
-    """What is wrong with such a key, and how it is used; Hydra lists the packages in the rest of its message."""
+    """Explain what is wrong with such a key, and how to write it; Hydra's message ends with the packages."""
     group = key.partition("@")[0]
     used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
     groups = repository.get_group_options("", ObjectType.GROUP)
     help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
-    help_ = f"choose it where it is used: {', '.join(f'{name}=…' for name in used)}" if used else help_
+    help_ = f"choose it at its place: {', '.join(f'{name}=…' for name in used)}" if used else help_
     help_ = help_ if group in groups else did_you_mean(group, groups)
-    return (f"nothing in this run uses '{key}'" if group in groups else f"there is no group '{group}'"), help_
+    return (f"nothing in this run uses '{key}'" if group in groups else f"group '{group}' does not exist"), help_
 
 
 def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
-    message = f"'{key}' has an option already"
+    message = f"'{key}' already has an option"
     text = _typed(f"+{key}", parsed)
     named = [item for item in items if item.group == key.partition("@")[0]]
     if text is None and named:
@@ -150,7 +150,7 @@ def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnosti
 
 
 def _typed(key: str, parsed: Sequence[Override]) -> str | None:
-    """The override of a key."""
+    """Find the override of a key."""
     return next((override.input_line for override in parsed if override.get_key_element() == key), None)
 
 

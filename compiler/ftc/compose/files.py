@@ -1,4 +1,4 @@
-"""Conf directories as Hydra's loader wants to see them."""
+"""Conf directories in the form that Hydra's loader expects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file as it was read; `data` is what composition gets, without what calls a resolver."""
+    """A file as it was read; `data` is the input of composition, without values that call a resolver."""
 
     document: source.Document
     data: dict[str, Any]
@@ -32,7 +32,7 @@ class File(msgspec.Struct, frozen=True):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it can be composed without OmegaConf, and its defaults list read without the choices of others."""
+        """Whether the file can be composed without OmegaConf, and its defaults list depends on no other choice."""
         references = "${" in str(self.data.get("defaults"))
         return not self.problems and not references and "hydra" not in self.data and is_plain(self.data)
 
@@ -47,23 +47,23 @@ def _read(file: Path, shown: str) -> File:
     called = tuple(resolver_problems(document.data, (), document.position))
     data = without_resolvers(document.data) if called else document.data
     try:
-        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - Hydra has no public name for it
+        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - private in Hydra
         if not is_plain(data):
             OmegaConf.create(data)
     except (OmegaConfBaseException, ValueError) as error:
-        message = f"is no configuration: {str(error).splitlines()[0]}"
+        message = f"is not a valid configuration: {str(error).splitlines()[0]}"
         odd = Diagnostic(code=UNREADABLE, message=message, position=document.position(()))
         return File(document, {}, {"package": None}, (*problems, *called, odd))
     return File(document, data, header, problems + called)
 
 
-# Less than NAME_MAX and PATH_MAX; asked for a longer name, the system answers with an error.
+# Below NAME_MAX and PATH_MAX: the system reports an error for a longer name.
 _LONGEST_NAME = 250
 _LONGEST_PATH = 1000
 
 
 def _is_name(config_path: str) -> bool:
-    """Whether a file below a directory may have this name."""
+    """Whether a file in a directory can have this name."""
     parts = config_path.encode("utf-8", "surrogatepass").split(b"/")
     return b".." not in parts and max(map(len, parts)) <= _LONGEST_NAME and len(config_path) <= _LONGEST_PATH
 
@@ -98,7 +98,7 @@ class Files(ConfigSource):
         ]
 
     def file(self, config_path: str) -> File:
-        """What a file holds."""
+        """Read a file."""
         if config_path not in self._read:
             path = self.directory / f"{config_path}.yaml"
             self._read[config_path] = _read(path, f"{self.shown}/{config_path}.yaml")
@@ -112,7 +112,7 @@ class Files(ConfigSource):
 class Repository(ConfigRepository):
     """Hydra's repository over our directories, for one composition; the first directory that has a file wins.
 
-    `files` are those that have taken part, by config path.
+    `files` holds the files used so far, by config path.
     """
 
     def __init__(self, sources: Sequence[Files]) -> None:
@@ -131,22 +131,22 @@ class Repository(ConfigRepository):
     def _load(self, config_path: str, _: Files | None) -> ConfigResult | None:
         result = super().load_config(config_path)
         if result is not None:
-            result.is_schema_source = True  # there are no structured configs to look it up in
+            result.is_schema_source = True  # structured configs are not used
         return result
 
     def documents(self) -> dict[str, source.Document]:
-        """The files as they were written, by config path."""
+        """The files as written, by config path."""
         return {path: file.document for path, file in self.files.items()}
 
     def problems(self) -> tuple[Diagnostic, ...]:
-        """What is wrong with the files."""
+        """Report problems in the files."""
         return tuple(problem for file in self.files.values() for problem in file.problems)
 
 
 class PlainRepository(Repository):
-    """One that knows the defaults lists only, of files that can be composed without OmegaConf.
+    """A repository of defaults lists only, from files that can be composed without OmegaConf.
 
-    Hydra copies the lists before it changes them, so each is made once for all compositions.
+    Hydra copies the lists before it changes them, so each list is built once for all compositions.
     """
 
     def _load(self, config_path: str, found: Files | None) -> ConfigResult | None:

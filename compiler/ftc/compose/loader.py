@@ -1,4 +1,4 @@
-"""Overrides and conf files to one composed configuration."""
+"""Compose overrides and conf files into one configuration."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def groups(directories: Sequence[tuple[Path, str]]) -> dict[str, tuple[str, ...]
 
 
 def _plainly(parsed: Sequence[Parsed], conf: Conf, config_name: str) -> Composed | None:
-    """The composition without OmegaConf; None where that could differ from Hydra's."""
+    """Compose without OmegaConf; None if the result could differ from Hydra's."""
     choices = [one.override for one in parsed if one.override and not one.is_value]
     values = [one.override for one in parsed if one.override and one.is_value]
     chosen = conf.combination(config_name, choices)
@@ -67,5 +67,5 @@ def _plainly(parsed: Sequence[Parsed], conf: Conf, config_name: str) -> Composed
 def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
-    help_ = f"{did_you_mean(name, known)}; --config-dir names the directory of your own"
+    help_ = f"{did_you_mean(name, known)}; pass your own conf directory with --config-dir"
     return Diagnostic(code=CHOICE, message=message, help=help_)

@@ -1,7 +1,12 @@
-"""The overrides of the command line: which can be applied, and what each means."""
+"""Parse the overrides of the command line: which can be applied, and what each means.
+
+Their expansion has limits; the size is computed before anything is expanded.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +15,11 @@ from antlr4 import CommonTokenStream, InputStream
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType, RangeSweep
 from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from ftc.compose.limits import beyond
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
@@ -27,8 +31,58 @@ if TYPE_CHECKING:
     from ftc.compose.files import Repository
 
 
+# A matrix is compiled and held in memory as a whole.
+MAX_COMBINATIONS = 10_000
+# Linux accepts no longer argument. Hydra's parser takes seconds for more pieces (its time grows with the square of a
+# list's length), and its recursion crashes the program on deeper nesting.
+MAX_LETTERS = 131_072
+MAX_PIECES = 2_000
+MAX_DEPTH = 64
+# As in files: no real number is longer, and Python refuses to parse one of several thousand digits.
+MAX_DIGITS = 100
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_DIGITS = re.compile(rf"(?<!\w)[0-9][0-9_]{{{MAX_DIGITS},}}(?!\w)")
+
+
+def beyond(text: str) -> str:
+    """Report the limit that an unparsed override exceeds; empty if it exceeds none."""
+    if len(text) > MAX_LETTERS:
+        return f"has {len(text)} characters; the limit is {MAX_LETTERS}"
+    bare = _QUOTED.sub("''", text)
+    pieces = len(re.findall(r"\w+|\W", bare))
+    if pieces > MAX_PIECES:
+        return f"has {pieces} words and signs outside of quotes; the limit is {MAX_PIECES}"
+    depth = 0
+    for bracket in re.findall(r"[\[({})\]]", bare):
+        depth += 1 if bracket in "[({" else -1
+        if depth > MAX_DEPTH:
+            return f"is nested deeper than {MAX_DEPTH} levels"
+    if digits := _DIGITS.search(bare):
+        return f"has a number of {len(digits[0])} digits; the limit is {MAX_DIGITS}"
+    return ""
+
+
+def too_many(override: Override) -> str:
+    """Report that a sweep has too many values to list; empty if it does not."""
+    count = _count(override._value)  # noqa: SLF001 - Hydra can only list them all
+    if count is None:
+        return "is a range without an end"
+    return f"gives {count} values; the limit is {MAX_COMBINATIONS}" if count > MAX_COMBINATIONS else ""
+
+
+def _count(swept: Any) -> int | None:
+    if isinstance(swept, ChoiceSweep):
+        return len(swept.list)
+    if not isinstance(swept, RangeSweep) or swept.start is None or swept.stop is None:
+        return 0
+    if not swept.step or not all(map(math.isfinite, (swept.start, swept.stop, swept.step))):
+        return None
+    steps = (swept.stop - swept.start) / swept.step
+    return max(0, math.ceil(steps)) if math.isfinite(steps) else None
+
+
 class Parsed(msgspec.Struct, frozen=True):
-    """An override as it was read: what can be applied, or what is wrong with it."""
+    """A parsed override: one that can be applied, or the problem with it."""
 
     override: Override | None = None
     is_value: bool = False
@@ -36,7 +90,7 @@ class Parsed(msgspec.Struct, frozen=True):
 
 
 def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]) -> Parsed:
-    """Read an override; one that sets a key means `++key=value`: the schema alone says which keys there are."""
+    """Read an override; one that sets a key means `++key=value`: only the schema decides which keys exist."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
     override, malformed = read(text)
@@ -50,9 +104,9 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
 
 
 def read(text: str) -> tuple[Override | None, Diagnostic | None]:
-    """An override as Hydra's grammar has it, or what is wrong with it."""
+    """Parse an override with Hydra's grammar; return it, or the problem with it."""
     if wrong := beyond(text):
-        return None, problem(TOO_LARGE, wrong, text, "give a long value in a file")
+        return None, problem(TOO_LARGE, wrong, text, "put a long value in a file")
     try:
         return _parser().parse_override(text), None
     except HydraException as error:
@@ -62,23 +116,23 @@ def read(text: str) -> tuple[Override | None, Diagnostic | None]:
 @cache
 def _parser() -> OverridesParser:
     parser = OverridesParser.create()
-    del parser.functions.functions["shuffle"]  # the same overrides give the same bytes
+    del parser.functions.functions["shuffle"]  # the same overrides must give the same bytes
     return parser
 
 
 def _how_to_write(text: str) -> str:
-    """A value with `=`, a quote or the like must stand in quotes of its own, inside those of the shell."""
+    """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
         return "write group=option or key=value"
     quoted = value.replace("'", "\\'")
-    return f"quote the value: {key}='{quoted}', and all of it once more for the shell (group=option or key=value)"
+    return f"quote the value, {key}='{quoted}', and the whole override for the shell (group=option or key=value)"
 
 
 def is_value(override: Override, repository: Repository) -> bool:
-    """Whether an override sets a key, and does not choose an option of a group."""
+    """Whether an override sets a key rather than choosing an option of a group."""
     return not override.is_delete() and (
         isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
     )
@@ -86,16 +140,16 @@ def is_value(override: Override, repository: Repository) -> bool:
 
 def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
     if not override.key_or_group:
-        return problem(NOT_AN_OVERRIDE, "has no key", text, "write group=option or key=value")
+        return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
     if override.is_sweep_override():
         return problem(
             CHOICE,
-            "gives several values, and one job has one",
+            "gives several values, but a job takes one",
             text,
-            "give one; a comma inside a text is quoted: key='a,b'",
+            "give one value; quote a comma inside a string: key='a,b'",
         )
     if odd := _odd_key(override.value()):
-        return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a text", text, "give it in a file, in quotes")
+        return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a string", text, "put it in a file, in quotes")
     found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
     if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
         return found
@@ -103,7 +157,7 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
 
 
 def _odd_key(value: Any) -> str:
-    """A key that Hydra reads as a number or the like, which no mapping of the spec has."""
+    """Find a key that Hydra reads as a number or the like; the spec has only string keys."""
     if isinstance(value, list):
         return next(filter(None, map(_odd_key, value)), "")
     if not isinstance(value, dict):
@@ -119,9 +173,8 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        return problem(
-            CHOICE, f"{group} has no option '{choice}'", text, did_you_mean(choice, options, _listing(group))
-        )
+        help_ = did_you_mean(choice, options, _listing(group))
+        return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
@@ -135,20 +188,20 @@ def _as_value(override: Override, text: str, keeps_text: Callable[[KeyPath], boo
     override.type = OverrideType.FORCE_ADD
     value, path = override.value(), key_path(override.key_or_group)
     if isinstance(value, list | dict) or (isinstance(value, int | float) and keeps_text(path)):
-        written = _written(text.partition("=")[2])
+        written = _written(text.partition("=")[2].strip())
         override._value = _where_wanted(value, written, path, keeps_text)  # noqa: SLF001 - Hydra offers no setter
     return override
 
 
 class _AsWritten(HydraOverrideVisitor):
-    """A value whose numbers and booleans are the letters that the user wrote."""
+    """A visitor that keeps numbers and booleans as the user wrote them."""
 
     def visitPrimitive(self, ctx: OverrideParser.PrimitiveContext) -> Any:  # noqa: N802 - ANTLR's name
         value = super().visitPrimitive(ctx)
         return ctx.getText() if isinstance(value, int | float) else value
 
     def visitFunction(self, ctx: OverrideParser.FunctionContext) -> Any:  # noqa: N802 - the same
-        """The result of a Hydra function is a value, not text: `int(1.5)`, `sort([10,9])`."""
+        """The result of a Hydra function is a value, not a string: `int(1.5)`, `sort([10,9])`."""
         return HydraOverrideVisitor(self.functions).visitFunction(ctx)
 
 
@@ -157,14 +210,14 @@ def _written(value: str) -> Any:
 
 
 def value_tree(value: str) -> Any:
-    """What Hydra's grammar makes of the letters of a value, each with its place in them."""
+    """Parse a value with Hydra's grammar; each node has its position in the value."""
     lexer = OverrideLexer(InputStream(value))
     lexer.mode(OverrideLexer.VALUE_MODE)
     return OverrideParser(CommonTokenStream(lexer)).value()  # type: ignore[no-untyped-call] # generated code
 
 
 def _where_wanted(value: Any, written: Any, path: KeyPath, keeps_text: Callable[[KeyPath], bool]) -> Any:
-    """The value, with what was written in the places where the schema wants a text."""
+    """Return the value, with the written form wherever the schema wants a string."""
     if isinstance(value, dict) and isinstance(written, dict):
         pairs = zip(value.items(), written.values(), strict=True)
         return {key: _where_wanted(inner, text, (*path, str(key)), keeps_text) for (key, inner), text in pairs}

@@ -1,9 +1,9 @@
-"""Composition of plain data as Hydra does it, where that is certain.
+"""Composition of plain data as Hydra does it, if the result is certain to be the same.
 
-OmegaConf wraps each value of each file in nodes, again for each merge and each package: that is three quarters of a
-compile. Nearly all conf are plain mappings, texts and numbers, for which its rules are few; they stand here. Whatever
-has a rule of its own there (a reference or null on a mapping, a list on a mapping, `???` on a value, a reference that
-leads nowhere, …) raises UncertainError, and Hydra composes it.
+OmegaConf wraps each value of each file in nodes, again for each merge and each package: that is three quarters of the
+time of a compile. Nearly all conf files consist of plain mappings, strings and numbers, for which its rules are few;
+this module implements those. Anything that has a special rule in OmegaConf (a reference or null over a mapping, a list
+over a mapping, `???` over a value, an unresolvable reference, …) raises UncertainError, and Hydra composes it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 MISSING = "???"
-# What all references of a composition may bring: letters, and ten for each value, as much as one file may hold. One
-# leads over so many others.
+# The size to which all references of a composition may expand: characters, and ten for each value, as much as one file
+# may hold; and the longest chain of references.
 MAX_BROUGHT = 1_000_000
 VALUE = 10
 MAX_HOPS = 16
@@ -26,16 +26,16 @@ _KEY = r"[A-Za-z]\w*"
 _REFERENCE = re.compile(rf"\$\{{(?P<dots>\.*)(?P<key>{_KEY}(?:\.{_KEY})*)\}}", re.ASCII)
 _OVERRIDE_KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*", re.ASCII)
 _ABSENT = object()
-# Null where a mapping was: OmegaConf keeps the mapping's node, which takes a mapping or a value, no list and no key.
+# Null over a mapping: OmegaConf keeps the mapping's node, which accepts a mapping or a value, but no list and no key.
 _NULLED = object()
 
 
 class UncertainError(Exception):
-    """Something that OmegaConf has a rule of its own for."""
+    """Data for which OmegaConf has a special rule."""
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value of a file or an override has nothing in it but values and simple references."""
+    """Whether a value of a file or an override consists of values and simple references only."""
     if isinstance(value, dict):
         return all(isinstance(key, str) and is_plain(inner) for key, inner in value.items())
     if isinstance(value, list):
@@ -46,7 +46,7 @@ def is_plain(value: Any) -> bool:
 
 
 def overlay(under: Any, over: Any) -> Any:
-    """`over` merged over `under`; neither is changed."""
+    """Merge `over` over `under`; neither is changed."""
     if isinstance(under, dict) and isinstance(over, dict):
         merged = dict(under)
         for key, value in over.items():
@@ -60,7 +60,7 @@ def overlay(under: Any, over: Any) -> Any:
 
 
 def _differs(under: Any, over: Any) -> bool:
-    """Whether OmegaConf does anything but put one in the place of the other."""
+    """Whether OmegaConf does anything but replace one with the other."""
     if over == MISSING:
         return True
     if isinstance(under, dict | list):
@@ -71,7 +71,7 @@ def _differs(under: Any, over: Any) -> bool:
 
 
 def embedded(data: dict[str, Any], package: tuple[str, ...]) -> dict[str, Any]:
-    """The data of a file below the keys of its package."""
+    """Nest the data of a file under the keys of its package."""
     for key in reversed(package):
         if not _OVERRIDE_KEY.fullmatch(key):
             raise UncertainError
@@ -80,7 +80,7 @@ def embedded(data: dict[str, Any], package: tuple[str, ...]) -> dict[str, Any]:
 
 
 def assigned(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    """The data with an override `++key=value` applied; the data itself is not changed."""
+    """Apply an override `++key=value` to the data; the data itself is not changed."""
     if not _OVERRIDE_KEY.fullmatch(key) or not is_plain(value):
         raise UncertainError
     return _assigned(data, key.split("."), value)
@@ -110,7 +110,7 @@ def _is_reference(value: Any) -> bool:
 
 
 def resolved(data: dict[str, Any], keeps_text: Callable[[KeyPath], bool]) -> dict[str, Any]:
-    """The data with each reference replaced; a number that one brings is a text where `keeps_text` says so."""
+    """Replace each reference in the data; a number from a reference becomes a string if `keeps_text` says so."""
     found: dict[str, Any] = _resolved(data, (), _References(data, keeps_text))
     return found
 
@@ -121,10 +121,10 @@ class _References:
         self._room = MAX_BROUGHT
 
     def at(self, value: Any, path: KeyPath, through: tuple[KeyPath, ...]) -> Any:
-        """The value at a path with its references replaced; `through` are the places of references on the way."""
+        """The value at a path with its references replaced; `through` holds the places of the references so far."""
         self._room -= VALUE + (len(value) if isinstance(value, str) else 0)
         if self._room < 0 or len(through) > MAX_HOPS:
-            raise UncertainError  # Hydra's way measures it, and reports it
+            raise UncertainError  # composition by Hydra measures it and reports it
         if isinstance(value, dict):
             return {key: self.at(inner, (*path, key), through) for key, inner in value.items()}
         if isinstance(value, list):
@@ -153,7 +153,7 @@ class _References:
         return self.at(value, target, (*through, path))
 
     def _inside(self, found: re.Match[str], path: KeyPath, through: tuple[KeyPath, ...]) -> str:
-        """What a reference inside a longer text brings."""
+        """The text that a reference inside a longer string expands to."""
         value = self._target(found, path, through)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise UncertainError

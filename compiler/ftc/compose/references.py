@@ -1,4 +1,7 @@
-"""References between keys: `${key.path}` is allowed, `${name:…}` is not."""
+"""References between keys: `${key.path}` is allowed, `${name:…}` is not.
+
+The size of data once its references are replaced is computed before they are replaced.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse as parse_interpolation
 
-from ftc.compose.plain import MISSING, is_plain
+from ftc.compose.plain import MAX_BROUGHT, MAX_HOPS, MISSING, VALUE, is_plain
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:
-    """Every `${name:…}`: it could read the environment or the clock, and the same input must give the same bytes."""
+    """Report every `${name:…}`: it could read the environment or the clock, so the output would not be reproducible."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from resolver_problems(inner, (*path, str(key)), at)
@@ -34,12 +37,12 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
             message=wrong,
             path=path,
             position=at(path),
-            help="write ${key.path}, or the value itself; a text with ${ in it is written \\${",
+            help="write ${key.path}, or the value itself; write \\${ for a literal ${",
         )
 
 
 def without_resolvers(value: Any) -> Any:
-    """The value with nothing in the place of what calls a resolver, so that none is ever called."""
+    """Remove every value that calls a resolver, so that none is ever called."""
     if isinstance(value, dict):
         return {key: without_resolvers(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -47,12 +50,12 @@ def without_resolvers(value: Any) -> Any:
     return None if isinstance(value, str) and _wrong(value) else value
 
 
-# More in one text than anyone writes; the parser recurses.
+# More than anyone writes in one string; the parser recurses.
 _MAX_REFERENCES = 64
 
 
 def _wrong(text: str) -> str:
-    """Report what is not a plain reference in a text; empty if all references are plain."""
+    """Report what is not a plain reference in a string; empty if all references are plain."""
     if "${" not in text or is_plain(text):
         return ""
     if text.count("${") > _MAX_REFERENCES:
@@ -62,14 +65,14 @@ def _wrong(text: str) -> str:
     except OmegaConfBaseException:
         tree = None
     if tree is None or _has(tree, OmegaConfGrammarParser.InterpolationResolverContext):
-        return f"'{text}' calls a resolver, and only references to keys are allowed"
+        return f"'{text}' calls a resolver; only references to keys are allowed"
     if _has(tree, OmegaConfGrammarParser.InterpolationNodeContext, 2):
-        return f"'{text}' has a reference inside a reference, and only references to keys are allowed"
+        return f"'{text}' has a reference inside a reference; only references to keys are allowed"
     return ""
 
 
 def _has(tree: Any, kind: type, levels: int = 1) -> bool:
-    """Whether a tree has a node of a kind, inside so many of them."""
+    """Whether a tree nests nodes of a kind at least `levels` deep."""
     levels -= isinstance(tree, kind)
     return levels == 0 or any(_has(child, kind, levels) for child in getattr(tree, "children", None) or ())
 
@@ -78,7 +81,7 @@ _REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{(?P<dots>\.*)(?P<key>[^${}:]+)\}")
 
 
 def referred(text: str, path: KeyPath) -> list[KeyPath]:
-    """The keys that a value at `path` refers to; one dot is the mapping that the value stands in, two its parent."""
+    """The keys that a value at `path` refers to; one dot means the mapping that contains the value, two its parent."""
     return [
         (*(path[: -len(found["dots"])] if found["dots"] else ()), *key_path(found["key"]))
         for found in _REFERENCE.finditer(text)
@@ -86,7 +89,7 @@ def referred(text: str, path: KeyPath) -> list[KeyPath]:
 
 
 def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagnostic]:
-    """Every value that is still `???`."""
+    """Report every value that is still `???`."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from missing(inner, (*path, key), composed)
@@ -96,8 +99,90 @@ def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagno
     elif value == MISSING:
         yield Diagnostic(
             code=NO_VALUE,
-            message="has no value yet",
+            message="needs a value",
             path=path,
             position=composed.position(path),
             help=f"set {dotted(path)}=…",
         )
+
+
+# Levels below a reference.
+MAX_DEPTH = 64
+
+
+class BeyondError(Exception):
+    """References expand to too much data, or form too long a chain."""
+
+    def __init__(self, path: KeyPath, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
+def measure(data: Any) -> None:
+    """Raise BeyondError at the first reference that exceeds a limit; an unresolvable reference has size 0."""
+    _Extent(data).add(data, ())
+
+
+class _Extent:
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self._known: dict[KeyPath, int] = {}
+        self._brought = 0
+
+    def add(self, value: Any, path: KeyPath) -> None:
+        """Add the size of the references in a value."""
+        for key, inner in _children(value):
+            self.add(inner, (*path, key))
+        if isinstance(value, str) and "${" in value:
+            self._brought += self._size(value, path, 0, 0)
+            self._hold(self._brought, path)
+
+    def _size(self, value: Any, path: KeyPath, hops: int, depth: int) -> int:
+        """The size of a value with its references replaced; a cycle, which composition reports, has size 0."""
+        if hops > MAX_HOPS:
+            raise BeyondError(path, f"follows a chain of more than {MAX_HOPS} references")
+        if depth > MAX_DEPTH:
+            raise BeyondError(path, f"is nested deeper than {MAX_DEPTH} levels once its references are replaced")
+        if path not in self._known:
+            self._known[path] = 0
+            size = VALUE + (len(value) if isinstance(value, str) else 0)
+            size += sum(self._size(inner, (*path, key), hops, depth + 1) for key, inner in _children(value))
+            for target in referred(value, path) if isinstance(value, str) and "${" in value else ():
+                there = self._find(target, hops)
+                size += self._size(*there, hops + 1, depth + 1) if there else 0
+            self._hold(size, path)
+            self._known[path] = size
+        return self._known[path]
+
+    def _find(self, path: KeyPath, hops: int) -> tuple[Any, KeyPath] | None:
+        """Return the value at a path and the path that holds it; they differ if a reference leads there."""
+        value: Any = self._data
+        here: KeyPath = ()
+        for step in path:
+            value, here = self._followed(value, here, hops)
+            children = dict(_children(value))
+            key = step if step in children else str(step).strip(" '\"")
+            if key not in children:
+                return None
+            value, here = children[key], (*here, key)
+        return value, here
+
+    def _followed(self, value: Any, path: KeyPath, hops: int) -> tuple[Any, KeyPath]:
+        """Return the mapping or list that a value is or refers to."""
+        while isinstance(value, str) and (targets := referred(value, path)):
+            hops += 1
+            there = self._find(targets[0], hops) if hops <= MAX_HOPS else None
+            if there is None:
+                return None, path
+            value, path = there
+        return value, path
+
+    def _hold(self, size: int, path: KeyPath) -> None:
+        if size > MAX_BROUGHT:
+            raise BeyondError(path, f"expands to more than {MAX_BROUGHT} characters (each value counts as ten)")
+
+
+def _children(value: Any) -> list[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(enumerate(value)) if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""A matrix: overrides that give several values, in Hydra's sweep syntax, to every combination of them."""
+"""Expand a matrix, overrides with several values in Hydra's sweep syntax, into all of its combinations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 from hydra.core.override_parser.types import Glob, Override
 
-from ftc.compose.limits import MAX_COMBINATIONS, too_many
 from ftc.compose.loader import groups
-from ftc.compose.overrides import problem, read, value_tree
+from ftc.compose.overrides import MAX_COMBINATIONS, problem, read, too_many, value_tree
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE
 
 if TYPE_CHECKING:
@@ -22,23 +21,23 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import Diagnostic
 
-# Leaves room for a file's own name within the 255 bytes of a name, and can be read.
+# Readable, and short enough that a file name with it stays within 255 bytes.
 _LONGEST = 120
 _Values: TypeAlias = "tuple[tuple[str, str], ...]"
-"""Values as they were written, each with what Hydra reads it as."""
+"""Values as written, each with the value that Hydra reads."""
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One combination: all its overrides, and those of them that were chosen from several values."""
+    """One combination: all its overrides, and those that were chosen from several values."""
 
     overrides: tuple[str, ...]
     chosen: tuple[str, ...] = ()
 
     @property
     def directory(self) -> str:
-        """A name for its files, `hardware=ascend,nodes=2`, which depends on nothing but what was chosen.
+        """The name of its directory, such as `hardware=ascend,nodes=2`; it depends only on `chosen`.
 
-        What a file system might take for something else, or for the same, is told apart by a digest.
+        A digest is added to a name that a file system might refuse or confuse with another one.
         """
         exact = ",".join(self.chosen)
         plain = re.sub(r"[^a-z0-9.,_=@+-]", "_", exact.lower())
@@ -48,7 +47,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class _Choice(msgspec.Struct, frozen=True):
-    """An override, its key and the values that it gives."""
+    """An override, its key and its values."""
 
     text: str
     key: str
@@ -62,10 +61,10 @@ class _Choice(msgspec.Struct, frozen=True):
 def points(
     overrides: Sequence[str], directories: Sequence[tuple[Path, str]], excludes: Sequence[Sequence[str]] = ()
 ) -> tuple[tuple[Point, ...], tuple[Diagnostic, ...]]:
-    """Every combination, in Hydra's order: the last override varies first.
+    """Return every combination, in Hydra's order: the last override varies first.
 
-    A combination is left out where it has a value of each override of one of the `excludes`, which are written in the
-    same syntax. Malformed overrides and excludes that leave nothing out are reported.
+    Each of the `excludes` is in the same syntax, and removes the combinations that match all of its overrides.
+    Malformed overrides and excludes that remove nothing are reported.
     """
     problems: list[Diagnostic] = []
     known = groups(directories)
@@ -76,14 +75,14 @@ def points(
     count = prod(len(one.values) for one in choices)
     if count > MAX_COMBINATIONS:
         swept = " ".join(one.text for one in choices if one.swept)
-        wrong = f"gives {count} combinations, and {MAX_COMBINATIONS} are allowed"
-        return (), (problem(TOO_LARGE, wrong, swept, "give fewer values, or several matrices"),)
+        wrong = f"gives {count} combinations; the limit is {MAX_COMBINATIONS}"
+        return (), (problem(TOO_LARGE, wrong, swept, "give fewer values, or split the matrix"),)
     combinations = list(product(*(one.values for one in choices)))
     for exclude in left_out:
         kept = [combination for combination in combinations if not _matches(choices, combination, exclude)]
         if len(kept) == len(combinations):
             texts = " ".join(one.text for one in exclude)
-            problems.append(problem(CHOICE, "leaves no combination out", texts, "drop it from the excludes"))
+            problems.append(problem(CHOICE, "excludes no combination", texts, "remove it from the excludes"))
         combinations = kept
     if not combinations:
         problems.append(problem(CHOICE, "no combination is left", " ".join(overrides), "exclude fewer"))
@@ -109,7 +108,7 @@ def _choice(text: str, known: dict[str, tuple[str, ...]], problems: list[Diagnos
     if not override.is_sweep_override():
         return _Choice(text, key, ((text, repr(override.value())),), swept=False)
     if wrong := too_many(override):
-        problems.append(problem(TOO_LARGE, wrong, text, "give fewer, or several matrices"))
+        problems.append(problem(TOO_LARGE, wrong, text, "give fewer values, or split the matrix"))
         return None
     values = _values(override, text, known.get(override.key_or_group, ()))
     if wrong := _wrong(override, values):
@@ -119,17 +118,17 @@ def _choice(text: str, known: dict[str, tuple[str, ...]], problems: list[Diagnos
 
 def _wrong(override: Override, values: _Values) -> str:
     if override.is_interval_sweep():
-        return "is an interval, which has no end of values"
+        return "is an interval, which has infinitely many values"
     if not values:
         return "gives no value"
-    return "gives a value twice" if len({value for _, value in values}) < len(values) else ""
+    return "gives the same value twice" if len({value for _, value in values}) < len(values) else ""
 
 
 def _values(override: Override, text: str, options: Sequence[str]) -> _Values:
-    """What a sweep gives, with the letters that it is written in where there are any: 1.10 is not 1.1 in a text."""
+    """The values of a sweep, each as it is written if possible: the string 1.10 is not 1.1."""
     if override.is_interval_sweep():
         return ()
-    swept: Any = override._value  # noqa: SLF001 - Hydra's value() hides what a glob holds
+    swept: Any = override._value  # noqa: SLF001 - Hydra's value() hides the content of a glob
     if isinstance(swept, Glob):
         return tuple((name, repr(name)) for name in swept.filter(list(options)))
     values = list(override.sweep_iterator())

@@ -1,4 +1,4 @@
-"""What composition makes: the data, and where each key of it came from."""
+"""The result of composition: the data, and the origin of each key."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """One file of the composition and the package (key path) that its keys stand under."""
+    """One file of the composition, and the package (key path) of its keys."""
 
     document: Document
     package: tuple[str, ...]
 
     def reach(self, path: KeyPath) -> int:
-        """How many steps of `path` the file has."""
+        """How many steps of `path` exist in the file."""
         if path[: len(self.package)] != self.package:
             return 0
         return len(self.package) + self.document.depth(path[len(self.package) :])
 
     def setting(self, path: KeyPath) -> Setting | None:
-        """What the file says of a key that it has."""
+        """The file's setting of a key that it has."""
         rest = path[len(self.package) :]
         return Setting(self.document.position(rest), path, _at(self.document.data, rest))
 
@@ -39,19 +39,19 @@ class ValueOverride(msgspec.Struct, frozen=True):
     value: Any
 
     def reach(self, path: KeyPath) -> int:
-        """How many steps of `path` the override has a say in."""
+        """How many steps of `path` the override affects."""
         pairs = zip(self.path, path, strict=False)
         shared = next((i for i, (ours, asked) in enumerate(pairs) if ours != asked), min(len(self.path), len(path)))
         return shared + (_depth(self.value, path[shared:]) if shared == len(self.path) else 0)
 
     def setting(self, path: KeyPath) -> Setting | None:
-        """What the override says of a key, if it says something of all of it."""
+        """The override's setting of a key, if it sets the whole key."""
         rest = path[len(self.path) :]
         return Setting(Position(self.text), path, _at(self.value, rest)) if len(path) >= len(self.path) else None
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What a file or an override says of a key; `path` is the key, or the parent that was given a value whole."""
+    """The value that a file or an override gives a key; `path` is the key, or the parent that was set as a whole."""
 
     position: Position
     path: KeyPath
@@ -59,7 +59,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Composed(msgspec.Struct, frozen=True):
-    """The composed data, the option of each group, and what is needed to say where a key came from."""
+    """The composed data, the option of each group, and what is needed to find the origin of a key."""
 
     data: dict[str, Any]
     choices: dict[str, str | None]
@@ -72,24 +72,24 @@ class Composed(msgspec.Struct, frozen=True):
         return whole[-1].position(()) if whole else None
 
     def position(self, path: KeyPath) -> Position | None:
-        """Where the key at `path` (or its nearest parent) got its value: the file or override that set it last."""
+        """The file or override that last set the key at `path`, or its nearest parent."""
         origin = self._origin(path)
         if isinstance(origin, Layer):
             return origin.document.position(path[len(origin.package) :])
         return Position(origin.text) if origin else None
 
     def origin(self, path: KeyPath) -> Position | None:
-        """Where the value at `path` was set, or the mapping that it is in; none where nothing sets it."""
+        """The place that set the value at `path`, or the mapping that contains it; None if nothing sets it."""
         return self.position(path) if _depth(self.data, path) == len(path) else None
 
     def settings(self, path: KeyPath) -> tuple[Setting, ...]:
-        """All that was said of the key at `path`, in the order in which it was applied: the last wins."""
+        """All settings of the key at `path`, in the order in which they were applied: the last one wins."""
         everything: tuple[Layer | ValueOverride, ...] = (*self.layers, *self.overrides)
         said = [one.setting(path[: one.reach(path)]) for one in everything if one.reach(path)]
         return tuple(one for one in said if one and (one.path == path or not isinstance(one.value, dict)))
 
     def rank(self, path: KeyPath) -> int:
-        """How late the key at `path` was set: what is set later wins."""
+        """How late the key at `path` was set: a later setting wins."""
         origin = self._origin(path)
         return next((i for i, one in enumerate((*self.layers, *self.overrides)) if one is origin), -1)
 
@@ -105,7 +105,7 @@ class Composed(msgspec.Struct, frozen=True):
 
 
 def _depth(value: Any, path: KeyPath) -> int:
-    """How many steps of `path` a plain value has."""
+    """How many steps of `path` exist in a plain value."""
     steps = 0
     for part in path:
         in_list = isinstance(value, list) and isinstance(part, int) and part < len(value)
@@ -123,11 +123,11 @@ def _at(value: Any, path: KeyPath) -> Any:
 
 
 def key_path(key: str) -> KeyPath:
-    """The path of a key as people type it: `a.b[0]`."""
+    """Parse a key as people type it: `a.b[0]`."""
     parts = key.replace("[", ".").replace("]", "").split(".")
     return tuple(int(part) if part.isdecimal() else part for part in parts if part)
 
 
 def value_override(override: Override) -> ValueOverride:
-    """An override of Hydra's that sets a key."""
+    """Convert an override of Hydra that sets a key."""
     return ValueOverride(override.input_line or "", key_path(override.key_or_group), override.value())

@@ -1,4 +1,4 @@
-"""The codes of composition and of validation, with their names and pages; those of a rule are with the rule."""
+"""The codes of composition and validation, with their names and pages; a rule defines its own code."""
 
 NOT_AN_OVERRIDE = "FTC001"
 UNREADABLE = "FTC002"
@@ -33,98 +33,97 @@ NAMES = {
 TEXTS = {
     NOT_AN_OVERRIDE: """An override is group=option or key.path=value.
 
-    It is read by Hydra's grammar: a value with `=`, a quote, a comma or blanks at its ends stands in quotes of its own,
-    inside those of the shell.
+    Hydra's grammar parses it: a value that contains `=`, a quote or a comma, or that begins or ends with a blank, needs
+    its own quotes inside those of the shell.
 
     Wrong: env.URL=https://a.example/?b=c
     Right: "env.URL='https://a.example/?b=c'"
     """,
-    UNREADABLE: """A file of a conf tree is a mapping in YAML.
+    UNREADABLE: """A file of a conf tree is a YAML mapping.
 
-    It is UTF-8, has no key twice, is indented with spaces, and is no larger or deeper than a configuration is. YAML
-    itself would take the last of two equal keys without a word.
+    It must be UTF-8, without duplicate keys, indented with spaces, and of a size and depth that a configuration can
+    have. YAML itself would silently keep the last of two duplicate keys.
     """,
-    CHOICE: """An override or a defaults list chooses one option of a group, and both exist.
+    CHOICE: """An override or a defaults list chooses an existing option of an existing group.
 
-    `ftc list` names the groups, `ftc list GROUP` the options of one. A group that stands in several places is chosen
-    where it is used: source@model.source=git. A job has one configuration, so there are no sweeps.
+    `ftc list` prints the groups, `ftc list GROUP` the options of one. A group that is used in several places is chosen
+    for each of them: source@model.source=git. A job has one configuration, so an override gives one value.
 
     Wrong: launcher=torchrum
     Right: launcher=torchrun
     """,
-    UNRESOLVED: """A reference, `${key.path}`, leads to a key that has a value.
+    UNRESOLVED: """A reference, `${key.path}`, names a key that has a value.
 
-    It is read in the composed spec, from its top; `ftc show` prints that.
+    References are resolved from the top of the composed spec, which `ftc show` prints.
 
     Wrong: 'env.QUEUE=${cluster.quue}'
     Right: 'env.QUEUE=${cluster.queue}'
     """,
-    NO_VALUE: """Every `???` of the options that are chosen is given a value.
+    NO_VALUE: """Every `???` of the chosen options gets a value.
 
-    The option leaves it to each run, because no default would be right.
+    An option leaves a value to each run if no default would be right.
 
     Wrong: launcher=command
     Right: launcher=command 'launcher.command=[python,train.py]'
     """,
     RESOLVER: """No value calls a resolver, `${name:…}`.
 
-    It could read the environment or the clock, and the same input gives the same bytes on every machine.
+    A resolver could read the environment or the clock, but the same input must give the same bytes on every machine.
 
     Wrong: 'name=${oc.env:USER}'
     Right: name=mine
     """,
-    UNKNOWN_KEY: """Every key is one of the spec.
+    UNKNOWN_KEY: """Every key exists in the spec.
 
-    `ftc show` prints all that there are. Some stand in one kind of a source, a volume or an engine only. A key that
-    nobody reads would be a setting that nobody gets.
+    `ftc show` prints all keys. Some exist only in one kind of source, volume or engine. An unknown key would be a
+    setting without any effect.
 
     Wrong: nodez=2
     Right: nodes=2
     """,
-    REQUIRED: """Every key that has no default is given.
+    REQUIRED: """Every key without a default gets a value.
 
-    Where a kind is chosen (of a source, a volume, an engine), it brings keys of its own; an option of the group sets
-    them.
+    A kind of source, volume or engine has its own keys; an option of the group sets them.
 
     Wrong: engine.kind=deepspeed
     Right: engine=deepspeed-z3
     """,
-    VALUE: """Every value has the type and the form that its key wants.
+    VALUE: """Every value has the type and the format that its key requires.
 
-    What Kubernetes or the trainer would refuse later is refused here: a name with capitals, a number out of range, a
-    number where a text is meant (1.10 is 1.1).
+    ftc rejects what Kubernetes or the trainer would reject later: a name with capital letters, a number out of range,
+    a number instead of a string (1.10 is 1.1).
 
     Wrong: nodes=two
     Right: nodes=2
     """,
-    NO_OPTIONS: """A primary config of your own begins with the shipped one.
+    NO_OPTIONS: """Your own primary config extends the shipped one.
 
-    Without `defaults: [config, _self_]` no option of any group is chosen, and every key would have to be given.
+    Without `defaults: [config, _self_]` no option of any group is chosen, and you would have to set every key.
     """,
-    NO_RULE: """What is ignored is a rule that can be silenced.
+    NO_RULE: """Every ignored code belongs to a rule that can be suppressed.
 
-    `ftc rule` lists the codes. Those of composition and of the schema, and the rules without which the manifest would
-    be wrong on any cluster, cannot be silenced; their pages say so.
+    `ftc rule` lists the codes. The codes of composition and of the schema, and the rules without which the manifest
+    would be wrong on any cluster, cannot be suppressed; their pages say so.
 
     Wrong: 'ignore=[FTC010]'
     Right: 'ignore=[FTC209]' storage=per-pod
     """,
-    SILENCES_NOTHING: """What is ignored is found.
+    SILENCES_NOTHING: """Every ignored code matches a finding.
 
-    An ignore that silences nothing is left over, and would hide the next mistake of its kind.
+    An `ignore` that matches nothing is obsolete, and would hide the next mistake of its kind.
 
     Wrong: 'ignore=[FTC209]'
     Right: 'ignore=[FTC209]' storage=per-pod
     """,
-    TOO_LARGE: """An override or a reference expands to something that fits in memory.
+    TOO_LARGE: """An override or a reference expands to data that fits in memory.
 
-    Nested brackets, a range, a product of several values or a reference to other references can expand a few letters to
-    billions, so ftc computes the size first. A matrix has at most 10000 combinations; an
-    override has at most 131072 letters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits;
-    references bring at most 1000000 letters, and lead over at most 16 others.
+    Nested brackets, a range, a product of several values or a chain of references can expand a few characters to
+    billions, so ftc computes the size first. A matrix has at most 10000 combinations; an override has at most 131072
+    characters (outside of quotes, 2000 words and signs), 64 levels, and numbers of 100 digits; references expand to at
+    most 1000000 characters, in chains of at most 16.
 
     Wrong: nodes=1000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
     Right: nodes=1
     """,
 }
-"""What `ftc rule` says of each, in the form of a rule's docstring."""
+"""The text that `ftc rule` prints for each code, in the form of a rule's docstring."""

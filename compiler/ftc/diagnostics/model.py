@@ -1,4 +1,4 @@
-"""What a pass reports: values that say what is wrong, where, and what to do."""
+"""Diagnostics: the problem, its place, and the remedy; findings that another one explains are left out."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 class Severity(StrEnum):
-    """How much a diagnostic weighs: an error refuses the compile, a warning and a note do not."""
+    """The weight of a diagnostic: an error stops the compile, a warning or a note does not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -26,7 +28,7 @@ class Severity(StrEnum):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a file, counted from 1, or an override (`source` is its text, line and column are 0)."""
+    """A place in a file, counted from 1, or an override (`source` is its text; line and column are 0)."""
 
     source: str
     line: int = 0
@@ -37,7 +39,7 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Related(msgspec.Struct, frozen=True):
-    """Another key that has a part in a finding, and where it got its value."""
+    """Another key that a finding involves, and the place that set it."""
 
     path: KeyPath
     position: Position
@@ -46,10 +48,11 @@ class Related(msgspec.Struct, frozen=True):
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """One finding; `code` and `rule`, the name of its rule, are stable; `help` says what to do.
 
-    What is wrong with the command line or the system, and not with the configuration, has no code. What the passes
-    before the rules report has no rule; `name` has the name of its code.
+    An error of the command line or of the system, not of the configuration, is reported without a code. The passes
+    before the rules leave `rule` empty; `name` is then the name of the code.
 
-    `at_key` says that the key itself is wrong, not its value. `follows_from` is the key whose finding explains it.
+    `at_key` means that the key itself is wrong, not its value. `follows_from` is the key whose finding explains this
+    one.
     """
 
     code: str
@@ -65,18 +68,18 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """The name of the rule or of the code: `gang-not-possible`."""
+        """The name of the rule or of the code: `gang-exceeds-replicas`."""
         return self.rule or NAMES.get(self.code, "")
 
     @property
     def label(self) -> str:
-        """Code and name: `FTC805 gang-not-possible`."""
+        """Code and name: `FTC805 gang-exceeds-replicas`."""
         return f"{self.code} {self.name}".rstrip()
 
 
 _TYPE_WORDS = {
-    "string": "a text",
-    "integer": "a whole number",
+    "string": "a string",
+    "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
     "object": "a mapping",
@@ -86,36 +89,36 @@ _TYPE_WORDS = {
 
 
 def type_words(types: Iterable[str]) -> str:
-    """JSON Schema's types as people say them."""
+    """Name JSON Schema's types in words."""
     return " or ".join(_TYPE_WORDS[name] for name in types)
 
 
 def dotted(path: KeyPath) -> str:
-    """A key path as people type it: `hardware.device.resource`, `launcher.args[0]`."""
+    """Write a key path as people type it: `hardware.device.resource`, `launcher.args[0]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def did_you_mean(word: str, known: Iterable[str], command: str = "") -> str:
-    """A help line: the nearest of the known words, and all of them if they are few.
+    """Write a help line: the nearest of the known words, and all of them if they are few.
 
-    Of many it names those that resemble the word, and the command that lists all.
+    If there are many, it names the similar ones and the command that lists all.
     """
     names = sorted(set(known))
     near = nearest(word, names)
     if len(names) > _LONG_LIST:
         near = near or _asked(_similar(word, names))
         listed = f"`{command}` lists all" if command else ""
-        return f"{near} {listed}".strip() or f"none of the {len(names)} that are known is near"
+        return f"{near} {listed}".strip() or f"none of the {len(names)} known names is similar"
     listed = f"known: {', '.join(names)}" if names and (not near or len(names) <= _SHORT_LIST) else ""
     return f"{near} {listed}".strip()
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A help line: the words that were meant, if some are near.
+    """Write a help line: the words that the user may have meant, if any are near.
 
-    Near is, in this order: another case, letters in another order, a name that is longer by whole parts (a100 of
-    a100-80gb, epochs of num_train_epochs), a misspelling.
+    Words are near, in this order, if they differ in case, if their letters are in another order, if one extends the
+    other by whole parts (a100 and a100-80gb, epochs and num_train_epochs), or if one is a misspelling.
     """
     names = sorted(set(known))
     folded = word.casefold().rpartition("/")[2] or word.casefold()
@@ -138,7 +141,7 @@ def _similar(word: str, names: list[str]) -> list[str]:
 
 
 def _with_parts(word: str, names: list[str]) -> list[str]:
-    """The names that a word begins, or else is in, as whole parts; none where they are too many to choose from."""
+    """The names that begin with a word, or else contain it, as whole parts; empty if there are too many."""
     part = rf"{re.escape(word)}(?![a-z0-9])"
     begun = [name for name in names if re.match(part, name.casefold())]
     found = begun or [name for name in names if re.search(rf"(?<![a-z0-9]){part}", name.casefold())]
@@ -152,9 +155,10 @@ _STEM = 3
 
 
 def as_errors(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The diagnostics as --strict judges them: a warning is an error, and says why.
+    """Apply --strict: a warning becomes an error that says why.
 
-    What is of no place, an --ignore that silences nothing, stays a warning: one command line serves many runs.
+    A warning without a position, about an --ignore that matches nothing, stays a warning: one command line serves many
+    runs.
     """
     return tuple(_as_error(d) if d.severity is Severity.WARNING and (d.path or d.position) else d for d in diagnostics)
 
@@ -165,5 +169,30 @@ def _as_error(diagnostic: Diagnostic) -> Diagnostic:
 
 
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
-    """Whether the compile is refused."""
+    """Whether any diagnostic stops the compile."""
     return any(d.severity is Severity.ERROR for d in diagnostics)
+
+
+_MISSING = (codes.UNRESOLVED, codes.NO_VALUE, codes.REQUIRED, codes.NO_OPTIONS)
+
+
+def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
+    """Return the findings that no other finding explains.
+
+    An unknown key explains all findings below it. A file that cannot be read, or a value that calls a resolver,
+    explains every missing key and every unresolved reference.
+    """
+    found = {d.code for d in diagnostics}
+    if codes.NO_OPTIONS in found:
+        diagnostics = tuple(d for d in diagnostics if d.code != codes.REQUIRED)
+    unknown = [d.path for d in diagnostics if d.code == codes.UNKNOWN_KEY]
+    called = {d.position for d in diagnostics if d.code == codes.RESOLVER}
+    reported = {d.path for d in diagnostics} - {()}
+    kept = tuple(d for d in diagnostics if d.follows_from not in reported and not _is_below(d.path, unknown))
+    kept = tuple(d for d in kept if d.code == codes.RESOLVER or d.position not in called)
+    explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER} else ()
+    return tuple(d for d in kept if d.code not in explained)
+
+
+def _is_below(path: KeyPath, parents: list[KeyPath]) -> bool:
+    return any(path[: len(parent)] == parent != path for parent in parents)

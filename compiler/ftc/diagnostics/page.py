@@ -1,4 +1,4 @@
-"""The page of a code: what must hold, why, and an example of either; `ftc rule` prints it."""
+"""The page of a code: the requirement, the reason, the source, a wrong and a right example; `ftc rule` prints it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ftc.diagnostics.model import Severity
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to say of a rule; `wrong` and `right` are what one types after `command`.
+    """The documentation of a code; `wrong` and `right` are arguments of `command`.
 
-    `group` is the folder of the rule. `example` shows both, if they are files. `target` is the only target that it is
-    checked for. `silenceable` says whether `ignore` may silence it.
+    `group` is the folder of the rule, `source` the code, document or measurement that states the fact. `example` shows
+    both examples if they are files. `target` is the only target that the rule applies to. `silenceable` says whether
+    `ignore` may suppress it.
     """
 
     code: str
@@ -21,6 +22,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
     title: str
     why: str
+    source: str = ""
     wrong: str | None = None
     right: str | None = None
     example: str = ""
@@ -31,11 +33,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(code: str, text: str) -> Page:
-    """The page that a docstring makes: a sentence, why it matters, `Wrong:` and `Right:`."""
+    """Parse a docstring: a sentence, the reason, `Source:`, `Wrong:` and `Right:`."""
     about, _, examples = f"\n{inspect.cleandoc(text)}\n".partition("\nWrong:")
-    title, _, why = about.strip().partition("\n\n")
+    reasons, _, source = about.partition("\nSource:")
+    title, _, why = reasons.strip().partition("\n\n")
     wrong, found, right = examples.partition("\nRight:")
-    bare = Page(code=code, title=_one_line(title), why=why.strip())
+    bare = Page(code=code, title=_one_line(title), why=why.strip(), source=_one_line(source))
     return msgspec.structs.replace(bare, wrong=_one_line(wrong), right=_one_line(right)) if found else bare
 
 
@@ -44,21 +47,23 @@ def _one_line(text: str) -> str:
 
 
 def render(page: Page) -> str:
-    """The page as text."""
+    """Write the page as text."""
     parts = [f"{page.code} {page.name} ({page.severity.value}): {page.title}", page.why]
+    if page.source:
+        parts.append(f"Source: {page.source}")
     if page.example:
         parts.append(page.example)
     elif page.wrong is not None and page.right is not None:
         examples = (("Wrong:  ", page.wrong), ("Right:  ", page.right))
         parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
     if page.target is not None:
-        parts.append(f"It is checked for -t {page.target} only.")
+        parts.append(f"Applies to -t {page.target} only.")
     parts.append(_silence(page))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _silence(page: Page) -> str:
     if not page.silenceable:
-        return "It cannot be silenced: ftc itself relies on it."
+        return "It cannot be suppressed: ftc itself relies on it."
     in_spec = f", or `ignore: [{page.name}]` in the spec" if page.command == "ftc compile" else ""
-    return f"To silence it: --ignore {page.name}{in_spec}."
+    return f"To suppress it: --ignore {page.name}{in_spec}."

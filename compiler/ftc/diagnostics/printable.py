@@ -1,36 +1,37 @@
-"""Texts of others as a terminal may show them."""
+"""Escape untrusted text for terminals and CI logs."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
 _TAB = "    "
-# Letters and marks that are printable to Python and show nothing (Unicode, Default_Ignorable_Code_Point; a blank of
-# Braille), so that two names would look the same.
+# Letters and marks that Python counts as printable but that show nothing (Unicode, Default_Ignorable_Code_Point; the
+# Braille blank), so that two different names would look the same.
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")
-# A runner of GitHub Actions takes `::name::` at the start of a line, and `##[name]` anywhere in it, for a command; one
-# of Azure Pipelines `##vso[name]`. Source: actions/runner, src/Runner.Common/ActionCommand.cs.
+# The runner of GitHub Actions takes `::name::` at the start of a line, and `##[name]` anywhere in it, for a command;
+# Azure Pipelines takes `##vso[name]`. Source: actions/runner, src/Runner.Common/ActionCommand.cs.
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[A-Za-z]*\[)")
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON that any reader takes, and no log of a CI system obeys.
+    """Write a value as JSON that any reader accepts, and in which no CI system finds a command.
 
-    It is ASCII, so that no text of a user's reaches a terminal as it is. What JSON has no form for, YAML's infinity
-    and bytes, is a text.
+    It is ASCII, so that no user's text reaches a terminal unescaped. YAML's infinity and bytes, which JSON cannot
+    express, become strings.
     """
     return inert_json(json.dumps(_plain(value), indent=2, allow_nan=False))
 
 
 def inert_json(text: str) -> str:
-    """JSON without what `inert` writes out; all of it can be in texts only."""
+    """Escape what `inert` escapes in JSON; it can occur in strings only."""
     return _COMMAND.sub(r"\\u0023", text)
 
 
@@ -46,29 +47,30 @@ def _plain(value: Any) -> Any:
 
 
 class Cell(NamedTuple):
-    """One character as it is shown, and the columns that it takes."""
+    """One character as it is shown, and its width in columns."""
 
     text: str
     width: int
 
 
 def escaped(text: str) -> str:
-    r"""The text with what would move a cursor, colour a terminal or hide itself written out: `\x1b`, `\u202e`."""
+    r"""Escape what would move a cursor, colour a terminal or be invisible: `\x1b`, `\u202e`."""
     if text.isprintable() and not _HIDDEN.search(text):
         return text
     return "".join(_shown(letter) for letter in text)
 
 
 def inert(line: str) -> str:
-    r"""The line with what the log of a CI system would obey written out: `\x3a:add-mask::`, `\x23#[error]`."""
+    r"""Escape what a CI log would take for a command: `\x3a:add-mask::`, `\x23#[error]`."""
     return _COMMAND.sub(lambda found: rf"{found[1] or ''}\x{'3a' if found[0].endswith(':') else '23'}", line)
 
 
 def cells(line: str) -> list[Cell]:
-    """A source line, character by character; a tab takes four columns, a Chinese character two."""
+    """Split a source line into characters; a tab takes four columns, a Chinese character two."""
     return [Cell(_TAB, len(_TAB)) if letter == "\t" else _cell(_shown(letter)) for letter in line]
 
 
+@lru_cache(maxsize=1024)
 def _cell(shown: str) -> Cell:
     return Cell(shown, sum(_columns(letter) for letter in shown))
 

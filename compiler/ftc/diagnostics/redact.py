@@ -1,6 +1,6 @@
-"""What a secret looks like, and a text without the secrets in it.
+"""Recognize secrets by their form, and remove them from texts.
 
-Whatever is printed of a user's input goes through `redacted`: logs have many readers.
+Everything that ftc prints of a user's input goes through `redacted`: logs have many readers.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
-# Prefixes that the issuers document; the lengths keep names such as `hf_transfer` and `sk-learn` out.
+# Prefixes that the issuers document; the lengths exclude names such as `hf_transfer` and `sk-learn`.
 _SHAPES = {
-    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{20,}",
-    "a token of GitHub": r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
-    "a token of GitLab": r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}",
-    "an access key of AWS": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a token of Slack": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}",
+    "a GitHub token": r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
+    "a GitLab token": r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}",
+    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "a Slack token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
     "an API key": r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}",
     "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*",
@@ -31,7 +31,7 @@ _SHAPE = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
 _KEY = r"(?:api|access|private|secret|auth|encryption)[_-]?key"
 _WORD = rf"(?:token|password|passwd|passphrase|secret|{_KEY})"
 _VARIABLE = rf"(?:[A-Z0-9]+_)*(?:{_WORD}|CREDENTIALS?)".replace(_WORD, _WORD.upper())
-# A key of the spec, such as `token` or `password_key`, names a Secret: an argument has a word before it.
+# Keys of the spec such as `token` and `password_key` name a Secret; an argument has another word before it.
 _ARGUMENT = rf"(?:[a-z0-9]+_)+{_WORD}|{_KEY}"
 _FLAG = rf"--?(?:[a-z0-9]+[-_])*{_WORD}"
 _NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
@@ -45,15 +45,15 @@ _GIVEN = re.compile(
 _HARMLESS = re.compile(
     r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
 )
-# A user before a host: in a URL, its `@` also percent-encoded, and as ssh and git write it (`user:password@host:path`),
-# but not the digest of an image (`image:1.0@sha256:…`).
+# A user before a host: in a URL, where `@` may be percent-encoded, and as ssh and git write it
+# (`user:password@host:path`), but not the digest of an image (`image:1.0@sha256:…`).
 _USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+:)")
 STARS = "***"
 
 
 @lru_cache(maxsize=4096)
 def kind_of_secret(text: str) -> str:
-    """What kind of secret stands in a text, by its shape; empty where none does."""
+    """The kind of secret in a text, by its shape, or an empty string."""
     found = _SHAPE.search(text)
     return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
 
@@ -72,12 +72,12 @@ def could_be_a_secret(value: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """The text with stars in the place of secrets, of the user part of URLs, and of what a secret's name is given."""
+    """Replace secrets, the user part of URLs, and values assigned to a secret's name by stars."""
     return _GIVEN.sub(_starred, _USER.sub(STARS, _SHAPE.sub(STARS, text)))
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
-    """A value without the secrets that it or its name gives away; a variable's name stands beside its value."""
+    """Remove the secrets that a value or its name reveals; in a list of variables, the name is next to the value."""
     if isinstance(value, dict):
         names = {key: str(value.get("name", key)) if key == "value" else key for key in value}
         return {key: without_secrets(inner, names[key]) for key, inner in value.items()}
@@ -96,6 +96,6 @@ _LINE = 60
 
 
 def on_a_line(value: object) -> str:
-    """A value in a message: as JSON, cut to a line. Stars come before the cut: half of a secret has not its shape."""
+    """Write a value as JSON, cut to a line. Secrets are redacted before the cut, which could split one."""
     text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"

@@ -1,6 +1,6 @@
-"""Diagnostics as workflow commands of GitHub Actions, which show them beside the line of a pull request.
+"""Diagnostics as workflow commands of GitHub Actions, which show them next to the line in a pull request.
 
-Source of the form and of the escapes: actions/toolkit, packages/core/src/command.ts.
+Source of the syntax and the escapes: actions/toolkit, packages/core/src/command.ts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """One command a line."""
+    """Write one command per line."""
     return "".join(f"{_command(diagnostic)}\n" for diagnostic in shown(diagnostics))
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def render(diagnostics: Iterable[Diagnostic]) -> str:
-    """The array, one object a line; in ASCII, so that no text of a user's reaches a terminal as it is."""
+    """Write the array, one object per line; in ASCII, so that no user's text reaches a terminal unescaped."""
     rows = [inert_json(json.dumps(one)) for one in objects(diagnostics)]
     return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
 
 
 def objects(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
-    """The objects themselves, without secrets."""
+    """The objects of the array, without secrets."""
     return [_object(diagnostic) for diagnostic in shown(diagnostics)]
 
 

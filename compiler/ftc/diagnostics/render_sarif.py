@@ -23,9 +23,10 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: 
 
 
 def render(diagnostics: Iterable[Diagnostic], pages: Mapping[str, Page], exit_code: int = 0) -> str:
-    """One run, with the pages of the codes that were found as its rules.
+    """Write one run, whose rules are the pages of the reported codes.
 
-    What has no code is not a result of the analysis but why it was not done, a notification of the invocation.
+    A diagnostic without a code is not a result of the analysis but the reason why it did not run: a notification of the
+    invocation.
     """
     every = shown(diagnostics)
     found = [diagnostic for diagnostic in every if diagnostic.code]
@@ -44,14 +45,14 @@ def render(diagnostics: Iterable[Diagnostic], pages: Mapping[str, Page], exit_co
 
 
 def _invocation(failures: Iterable[Diagnostic], exit_code: int) -> dict[str, Any]:
-    """SARIF 2.1.0, 3.20: how the tool was run, where it did not succeed."""
+    """SARIF 2.1.0, 3.20: how the tool was run, if it failed."""
     said = [{"level": "error", "message": {"text": _text(failure.message)}} for failure in failures]
     kind = "toolConfigurationNotifications" if exit_code == _USAGE else "toolExecutionNotifications"
     return {"executionSuccessful": False, "exitCode": exit_code, kind: said}
 
 
 def _text(text: str) -> str:
-    """A text as it is: `[text](target)` would be a link (SARIF 2.1.0, 3.11.6)."""
+    """Escape a text in which `[text](target)` would be a link (SARIF 2.1.0, 3.11.6)."""
     lines = "\n".join(inert(escaped(line)) for line in text.split("\n"))
     return lines.replace("[", "\\[").replace("]", "\\]") if "](" in lines else lines
 
@@ -89,7 +90,7 @@ def _result(diagnostic: Diagnostic, index: int) -> dict[str, Any]:
 
 
 def _location(path: KeyPath, position: Position | None) -> dict[str, Any]:
-    """A place in a file; an override has none, and is the logical place."""
+    """A place in a file; an override becomes a property."""
     found: dict[str, Any] = {}
     if position and position.line:
         region = {"startLine": position.line, "startColumn": position.column}
@@ -102,6 +103,6 @@ def _location(path: KeyPath, position: Position | None) -> dict[str, Any]:
 
 
 def _uri(source: str) -> str:
-    """Relative to the working directory, where the file was named so."""
+    """Relative to the working directory, if the file was named so."""
     whole = PurePosixPath("/", escaped(source)).as_uri()
     return whole if source.startswith("/") else whole.removeprefix("file:///")

@@ -1,4 +1,4 @@
-"""Diagnostics as they may be shown: in the order of their positions, each once, without secrets."""
+"""Prepare diagnostics for printing: sort by position, drop duplicates, redact secrets."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import KeyPath
 
-# Longer than any message of ftc; what is longer repeats a value that nobody reads to its end.
+# Longer than any message of ftc; only a long value that is repeated in a message exceeds it.
 _LONGEST = 600
-# Patterns of secrets are searched in so many characters; a text of a megabyte would take minutes.
+# The search for secrets is limited to so many characters; a text of a megabyte would take minutes.
 SEARCHED = 8000
 
 
 def shown(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The diagnostics, ready for any format."""
+    """Return the diagnostics, ready for any format."""
     return tuple(dict.fromkeys(_without_secrets(d) for d in sorted(diagnostics, key=_order)))
 
 
 def _order(diagnostic: Diagnostic) -> tuple[int, str, int, int]:
-    """Files by name and line, then overrides as they stand on the command line (sorting is stable)."""
+    """Files by name and line, then overrides in the order of the command line (sorting is stable)."""
     position = diagnostic.position or Position("")
     if not position.line:
         return (1, "", 0, 0)
@@ -62,7 +62,7 @@ def _position(position: Position, path: KeyPath) -> Position:
 
 
 def _redacted(text: str) -> str:
-    """The text without secrets; what is cut first is far behind what anybody is shown."""
+    """Redact a text, cut far beyond the length that is printed."""
     return redacted(_cut(text, SEARCHED))
 
 
@@ -71,7 +71,7 @@ def _short(path: KeyPath) -> KeyPath:
 
 
 def holds_a_secret(path: KeyPath) -> bool:
-    """Whether the value at a key is a secret, or a reference that people take for the secret itself."""
+    """Whether the value at a key is a secret, or a reference that people mistake for the secret itself."""
     names = [part for part in path if isinstance(part, str)]
     return names[-1:] in _REFERENCES or any(names_a_secret(name) for name in names)
 

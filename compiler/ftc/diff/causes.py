@@ -1,4 +1,4 @@
-"""Which keys of the spec have moved what: each that differs is changed alone, and what comes out is compared."""
+"""Attribute changes to keys of the spec: change each key that differs by itself, and compare the output."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
-# Each key costs two compiles of each run: of a mapping in which more differ the whole is the cause.
+# Each key costs two compiles of each run; a mapping in which more keys differ is one cause.
 _MANY = 24
 _NOTHING = (None, "", ABSENT)
 
 
 class Effect(NamedTuple):
-    """What one key does: the kinds of objects and the addresses that it moves.
+    """The effect of one key: the kinds of objects and the addresses that it changes.
 
-    A key that `is_open` says nothing yet: it explains what is not there, and nothing of what is.
+    A key that `is_open` is not set yet: it can explain what is missing, but nothing that exists.
     """
 
     key: KeyPath
@@ -42,13 +42,13 @@ class Effect(NamedTuple):
     is_open: bool = False
 
     def has_moved(self, kind: str, change: Change) -> bool:
-        """Whether it moves what has changed, or something in it or around it."""
+        """Whether the key affects what changed, or something in it or around it."""
         if self.is_open and change.after is not ABSENT:
             return False
         return any(kind == one and _meet(address, change.address) for one, address in self.moved)
 
     def reach(self, kind: str, change: Change) -> tuple[bool, int]:
-        """How near it is to a change, the nearest first: what moves just that, and what moves little else."""
+        """Sort effects by their distance to a change: those of just this change first, then those of little else."""
         elsewhere = sum(kind != one or not _meet(address, change.address) for one, address in self.moved)
         return (kind, change.address) not in self.moved, elsewhere
 
@@ -59,7 +59,7 @@ def _meet(one: Address, other: Address) -> bool:
 
 
 def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
-    """What a spec compiles to: file name to text. Nothing is checked, so the spec must have compiled."""
+    """Compile a spec to files, by name. Nothing is checked, so the spec must have compiled before."""
     run = plan(spec)
     pods = bound(run, targets)
     made = outputs(spec, run, [name for name in TARGETS if name in targets], pods)
@@ -68,7 +68,7 @@ def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
 
 
 def effects(before: JobSpec, after: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
-    """What each key that differs between two specs moves by itself, from either of them."""
+    """The effect of each key that differs between two specs, changed by itself on either side."""
     old, new = plain(before), plain(after)
     sides = [(old, new, emitted(before, targets)), (new, old, emitted(after, targets))]
     found = []
@@ -82,7 +82,7 @@ def effects(before: JobSpec, after: JobSpec, targets: tuple[str, ...]) -> list[E
 
 
 def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
-    """What each key of a spec moves, found by giving it another value; what fragments set is known without that."""
+    """The effect of each key of a spec, found by giving it another value; the merge knows those of the fragments."""
     data, files = plain(spec), emitted(spec, targets)
     found: dict[tuple[KeyPath, bool], set[tuple[str, Address]]] = {}
     for variation in (one for one in variations(data, "") if "pod" not in one.path[:2]):
@@ -94,7 +94,7 @@ def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
 
 
 def of_ftc(kept: dict[str, str], compiled: dict[str, str]) -> Effect:
-    """What ftc itself moves: the same spec was compiled to other files before."""
+    """The effect of ftc itself: the same spec was compiled to other files before."""
     return Effect((), frozenset(_moved(kept, compiled, as_kubernetes)))
 
 
@@ -110,7 +110,7 @@ def _moved(before: dict[str, str], after: dict[str, str], read: Read = documents
 
 
 def differing(old: Any, new: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The keys that differ; a mapping of another kind is one key, and so is one of many."""
+    """The keys that differ; a mapping of another kind counts as one key, and so does one in which many keys differ."""
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict) and old.get("kind") == new.get("kind"):
@@ -130,7 +130,7 @@ def _at(data: Json, path: KeyPath) -> Any:
 
 
 def _with(data: Json, path: KeyPath, value: Any) -> Json:
-    """The data with another value at a path, or without one."""
+    """Set the value at a path, or remove it."""
     key, rest = str(path[0]), path[1:]
     if not rest and value is ABSENT:
         return {name: inner for name, inner in data.items() if name != key}

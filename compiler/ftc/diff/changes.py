@@ -1,4 +1,4 @@
-"""What differs between two objects: by path, named items by their names, quantities by their value."""
+"""The differences between two objects: by path, named items by name, quantities by value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What has happened to what stands at a path."""
+    """The kind of change at a path."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One difference; `before` and `after` are ABSENT where nothing stands. MOVED items come in another order."""
+    """One difference; `before` or `after` is ABSENT if the value is missing. MOVED items have another order."""
 
     address: Address
     before: Any
@@ -38,18 +38,18 @@ class Change(msgspec.Struct, frozen=True):
     kind: Kind
 
 
-# Init containers run in their order.
+# Init containers run in order.
 _ORDERED = "initContainers"
 _VARIABLES = "env"
 _USED = re.compile(r"\$\(([^()]+)\)")
 _QUANTITIES = ("limits", "requests", "capacity")
 _QUANTITY = ("sizeLimit", "storage", "size")
-# What Kubernetes reads as a quantity, with fewer digits than Python takes long for.
+# A Kubernetes quantity, with few enough digits for Python to convert it fast.
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][-+]?[0-9]{1,3}|[numkMGTPE]|[KMGTPE]i)?")
 
 
 def differences(before: Any, after: Any, address: Address = ()) -> Iterator[Change]:
-    """Every difference, at the deepest path that both have; texts that carry YAML or JSON are compared as that."""
+    """Every difference, at the deepest path that both have; texts that carry YAML or JSON are compared by content."""
     if isinstance(before, str) and before == after:
         return
     before, after = _opened(before, address), _opened(after, address)
@@ -102,7 +102,7 @@ def _in_lists(before: list[Any], after: list[Any], address: Address) -> Iterator
 
 
 def _bound(variables: list[Any]) -> set[int | Item]:
-    """The variables whose place matters: those that refer to others, and those, which must come before them."""
+    """The variables whose order matters: those that refer to others, and the others, which must come first."""
     values = {str(one.get("name")): str(one.get("value")) for one in variables if isinstance(one, dict)}
     found = {name: set(_USED.findall(value)) & values.keys() for name, value in values.items()}
     names = {name for name, others in found.items() if others}.union(*found.values())
@@ -115,7 +115,7 @@ def _moved(old: list[int | Item], new: list[int | Item], address: Address) -> It
 
 
 def written(address: Address) -> str:
-    """An address as people read it; what stands in a file that the pod carries begins with the file's name."""
+    """Write an address for people; inside a file that the pod carries, it begins with the file's name."""
     carried = next((i for i, step in enumerate(address) if isinstance(step, str) and step.startswith(CARRIED)), None)
     if carried is None:
         return _steps(address)
@@ -134,7 +134,7 @@ def _key(step: str) -> str:
 
 
 def step_text(step: int | str | Item) -> str:
-    """An item of a list by what tells it apart, or by its place."""
+    """Write an item of a list as the values that identify it, or as its index."""
     return "/".join(str(value) for value in step.values if value is not None) if isinstance(step, Item) else str(step)
 
 
@@ -144,6 +144,6 @@ def plain(address: Address) -> KeyPath:
 
 
 def named(address: Address) -> KeyPath:
-    """The path whose last name says what the value is: that of a variable, where the value is a variable's."""
+    """The path whose last name describes the value: for the value of a variable, that of the variable."""
     path = plain(address)
     return path[:-1] if path[-1:] == ("value",) else path

@@ -1,4 +1,4 @@
-"""Which fragments set what has changed in a pod: the merge has recorded it."""
+"""Find the fragments that set a changed field of a pod; the merge has recorded them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Keys(NamedTuple):
-    """The keys of fragments that brought a change, and whether these are `all` of its causes."""
+    """The keys of the fragments that caused a change, and whether they are `all` of its causes."""
 
     found: tuple[KeyPath, ...] = ()
     all: bool = False
 
 
 class Side(msgspec.Struct, frozen=True, dict=True):
-    """A compile, asked for what fragments set."""
+    """One side of a comparison."""
 
     state: State
 
@@ -43,7 +43,7 @@ class Side(msgspec.Struct, frozen=True, dict=True):
         return {target.kind: target.bind(run).pod for target in POD_TARGETS.values()} if run else {}
 
     def sources(self, kind: str, address: Address) -> tuple[Source, ...]:
-        """What set a field of a pod, or took it away; none outside of a pod, and for a field that none had."""
+        """The fragments that set or removed a field; empty if the field is not in a pod or was never set."""
         where = [target.path for target in POD_TARGETS.values() if target.kind == kind]
         outer = [one if isinstance(one, str) else 0 for one in address[: len(where[0])]] if where else []
         if not where or tuple(outer) != where[0] or kind not in self.pods:
@@ -65,12 +65,12 @@ def _sources(pod: Merged, address: Address) -> tuple[Source, ...]:
                 return (here.record.later[step].source,) if step in here.record.later else ()
             here, field = here.at((step,)), step
         else:
-            return here.sources()  # inside a file that a text carries
+            return here.sources()  # inside a file in an annotation
     return here.sources()
 
 
 def keys(before: Side | None, after: Side, kind: str, address: Address) -> Keys:
-    """The keys of fragments that set a field of the pod after or before, and differ."""
+    """The keys of fragments that set the field on either side, if their values differ."""
     found: dict[KeyPath, None] = {}
     is_all = False
     for side in (after, before) if before else (after,):

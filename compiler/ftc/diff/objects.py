@@ -18,25 +18,25 @@ _NAMING = {"apiVersion", "kind", "resources"}
 
 
 Read: TypeAlias = Callable[[str], Iterable[Any]]
-"""How the documents of a text are read."""
+"""How to read the documents of a text."""
 
 
 def encoded(text: str) -> bytes:
-    """The bytes of a file's text; those that are not UTF-8 are kept as surrogates, so that two of them differ."""
+    """Encode a file's text; bytes that are not UTF-8 are kept as surrogates, so that two of them can differ."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def as_kubernetes(text: str) -> list[Any]:
-    """The documents that Kubernetes would read; the text itself where it is malformed."""
+    """The documents that Kubernetes would read; the text itself if it is malformed."""
     found, problems = documents(encoded(text), "")
     return [text] if problems else [document.data for document in found]
 
 
 class Thing(NamedTuple):
-    """An object of Kubernetes, with its kind as kubectl writes it (`Job.batch`), or a file, with its name.
+    """A Kubernetes object, with its kind as kubectl writes it (`Job.batch`), or a file, with its name.
 
-    The version of an API is not part of the identity. The cluster generates the name of an object with a
-    `generateName`, so several objects may have the same one.
+    The API version is not part of the identity. The cluster generates the name of an object with a `generateName`, so
+    several objects may have the same one.
     """
 
     kind: str
@@ -51,12 +51,12 @@ class Thing(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What two objects of a cluster cannot share, unless the cluster generates their names."""
+        """The identity, which two objects of a cluster cannot share unless the cluster generates their names."""
         return self.kind, self.namespace, self.name
 
 
 def things(files: Mapping[str, str], read: Read = as_kubernetes) -> list[Thing]:
-    """All that the files say, once: not the spec, whose effects these are, nor what a manifest carries itself."""
+    """Everything in the files, once: not the spec, whose effects these are, nor what a manifest carries itself."""
     found = [thing for name, text in files.items() if name != SPEC for thing in _things(name, text, read)]
     found = [thing for thing in found if not _only_names(thing.content, files)]
     carried = {text for thing in found if thing.is_object for text in _carried(thing.content)}
@@ -64,7 +64,7 @@ def things(files: Mapping[str, str], read: Read = as_kubernetes) -> list[Thing]:
 
 
 def _only_names(content: Any, files: Mapping[str, str]) -> bool:
-    """Whether a document is a kustomization that says nothing but which of the files belong together."""
+    """Whether a document is a kustomization that only lists some of the files."""
     if not isinstance(content, dict) or content.get("kind") != "Kustomization" or content.keys() - _NAMING:
         return False
     named = content.get("resources")
@@ -85,7 +85,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _objects(file: str, content: Any) -> Iterator[Thing]:
-    """The objects of a document; the items of a list of kubectl's are objects themselves."""
+    """The objects of a document; the items of a kubectl list are objects themselves."""
     if not (isinstance(content, dict) and "kind" in content and "apiVersion" in content):
         yield Thing(file, "", content)
     elif str(content["kind"]).endswith(_LIST) and isinstance(content.get("items"), list):
@@ -100,7 +100,7 @@ def _objects(file: str, content: Any) -> Iterator[Thing]:
 
 
 def _typed(item: Any, of_list: dict[str, Any]) -> Any:
-    """An item of a list of one kind (`JobList`) leaves its kind out."""
+    """Add the kind to an item of a typed list (`JobList`), which omits it."""
     kind = str(of_list["kind"]).removesuffix(_LIST)
     if not isinstance(item, dict) or not kind:
         return item

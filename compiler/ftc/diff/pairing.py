@@ -1,4 +1,4 @@
-"""Which objects are the same thing before and after."""
+"""Pair the objects before with the objects after."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ from ftc.diff.changes import differences
 from ftc.diff.objects import Thing
 from ftc.explain.artifact import ABSENT
 
-# Comparing each of so many with each takes a second; more are compared in their order.
+# Comparing this many objects with each other takes a second; more are paired in order.
 _MOST_COMPARED = 256
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """The same thing before and after; ABSENT content where it is not there. `label` tells it from all others."""
+    """An object before and after; its content is ABSENT if it does not exist. `label` distinguishes it from others."""
 
     before: Thing
     after: Thing
     label: str = ""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether both sides have it."""
-        return self.before.content is not ABSENT and self.after.content is not ABSENT
 
 
 _Key: TypeAlias = Callable[[Thing], Hashable]
@@ -34,11 +29,11 @@ _Matched: TypeAlias = list[tuple[Thing, Thing]]
 
 
 def pairs(before: list[Thing], after: list[Thing]) -> list[Pair]:
-    """What belongs together; nothing is left out.
+    """Pair what belongs together; nothing is left out.
 
-    Objects of one identity are the same, and those that share it are paired by their likeness. Of the others, the one
-    of a kind and name that is left on both sides has moved to another namespace, and the one of a kind has another
-    name.
+    Objects with the same identity are the same, and several of them are paired by similarity. Of the others, an object
+    that is the only one left of its kind and name on both sides was moved to another namespace, and the only one left
+    of its kind was renamed.
     """
     old, new = before, after
     found: _Matched = []
@@ -52,7 +47,7 @@ def pairs(before: list[Thing], after: list[Thing]) -> list[Pair]:
 
 
 def duplicates(some: Iterable[Thing]) -> list[str]:
-    """The identities that several objects of one input have; the cluster takes only one of them."""
+    """The identities that several objects of one input have; the cluster accepts only one of them."""
     counts = Counter((thing.identity, str(thing)) for thing in some if thing.is_object and not thing.is_generated)
     return [name for (_, name), count in counts.items() if count > 1]
 
@@ -70,7 +65,7 @@ def _kind(thing: Thing) -> Hashable:
 
 
 def _by(key: _Key, old: list[Thing], new: list[Thing], *, alone: bool) -> _Matched:
-    """Those that have a key in common, `alone` only where no other thing has it."""
+    """Pair those that have a key in common, with `alone` only if no other thing has it."""
     mine, yours = _groups(key, old), _groups(key, new)
     both = [name for name in yours if name in mine]
     if alone:
@@ -91,7 +86,7 @@ def _groups(key: _Key, some: list[Thing]) -> dict[Hashable, list[Thing]]:
 
 
 def _alike(old: list[Thing], new: list[Thing]) -> _Matched:
-    """Pairs of things of one identity: the equal ones first, then those with the fewest differences."""
+    """Pair things of one identity: equal ones first, then those with the fewest differences."""
     if len(old) == len(new) == 1:
         return [(old[0], new[0])]
     found: _Matched = []
@@ -110,7 +105,7 @@ def _alike(old: list[Thing], new: list[Thing]) -> _Matched:
 
 
 def _nearest(old: list[Thing], new: list[Thing]) -> _Matched:
-    """As many pairs as there are; which, their differences decide, and among very many their order."""
+    """Make as many pairs as possible, by the fewest differences, or in order if there are very many."""
     if len(old) * len(new) > _MOST_COMPARED:
         return list(zip(old, new, strict=False))
     found: _Matched = []
@@ -126,7 +121,7 @@ def _distance(one: Thing, other: Thing) -> int:
 
 
 def _labelled(found: _Matched) -> list[Pair]:
-    """The pairs with labels: a number where several have the same name."""
+    """Label the pairs, with a number if several have the same name."""
     named = [str(one if other.content is ABSENT else other) for one, other in found]
     several = {name for name, count in Counter(named).items() if count > 1}
     numbers: Counter[str] = Counter()

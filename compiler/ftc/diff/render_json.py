@@ -1,4 +1,4 @@
-"""Differences as an array of objects, one a run."""
+"""Differences as a JSON array, one object per run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ftc.explain.artifact import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ftc.diff.report import Difference, Told
+    from ftc.diff.report import Difference, Explained
 
 
 def render(differences: Iterable[Difference]) -> str:
-    """Everything, in full."""
+    """Write all differences in full."""
     return as_json([_run(one) for one in differences]) + "\n"
 
 
 def _run(difference: Difference) -> dict[str, Any]:
-    changes = [_change(told) for told in difference.told]
+    changes = [_change(item) for item in difference.changes]
     return {
         "run": difference.name,
         "status": difference.status.value,
@@ -30,14 +30,14 @@ def _run(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _change(told: Told) -> dict[str, Any]:
-    change = told.change
+def _change(item: Explained) -> dict[str, Any]:
+    change = item.change
     sides = {"before": change.before, "after": change.after}
     name = str(next(reversed(named(change.address)), ""))
     values = {side: without_secrets(value, name) for side, value in sides.items() if value is not ABSENT}
-    causes = [{"key": one.key, "before": redacted(one.before), "after": redacted(one.after)} for one in told.causes]
+    causes = [{"key": one.key, "before": redacted(one.before), "after": redacted(one.after)} for one in item.causes]
     return {
-        "object": told.thing,
+        "object": item.thing,
         "path": written(change.address),
         "steps": list(plain(change.address)),
         "kind": change.kind.value,

@@ -1,4 +1,4 @@
-"""Differences as a comment on a pull request: a table of the runs first, then each run to unfold."""
+"""Differences as a comment on a pull request: a table of the runs, then a section to unfold for each run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ftc.explain.artifact import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftc.diff.report import Difference, Told
+    from ftc.diff.report import Difference, Explained
 
-# GitHub takes 65536 characters; the rest is room for what stands around it.
+# GitHub accepts 65536 characters; the rest is left for the text around it.
 LIMIT = 60_000
 _HEAD = "| run | | added | removed | changed | by |\n| --- | --- | ---: | ---: | ---: | --- |\n"
 _ROWS = 100
@@ -31,14 +31,14 @@ _WORDS = re.compile(r"(?!.*www\.)[A-Za-z0-9 ,.;()-]*")
 
 
 def render(differences: Sequence[Difference], notes: Sequence[str] = ()) -> str:
-    """The comment; it says what is left out if it would be too long."""
+    """Write the comment; if it would be too long, it says what is left out."""
     said = _notes(notes)
     if not differences:
         return f"Nothing changes on the cluster.\n{said}"
     head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
     text = head + _table(differences) + said
-    left_out = [one.name for one in differences if one.told]
-    for difference in [one for one in differences if one.told]:
+    left_out = [one.name for one in differences if one.changes]
+    for difference in [one for one in differences if one.changes]:
         section = _fitting(difference, LIMIT - len(text))
         if not section:
             break
@@ -62,8 +62,8 @@ def _table(differences: Sequence[Difference]) -> str:
 
 
 def _row(difference: Difference) -> str:
-    counts = Counter(told.change.kind for told in difference.told)
-    keys = Counter(cause.key for told in difference.told for cause in told.causes)
+    counts = Counter(item.change.kind for item in difference.changes)
+    keys = Counter(cause.key for item in difference.changes for cause in item.causes)
     first = ", ".join(_code(key) for key, _ in keys.most_common(3)) + (", …" if len(keys) > 3 else "")  # noqa: PLR2004
     numbers = (counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED] + counts[Kind.MOVED])
     cells = [_code(_named(difference)), difference.status.value, *(str(n or "") for n in numbers), first]
@@ -76,8 +76,8 @@ def _named(difference: Difference) -> str:
 
 
 def _fitting(difference: Difference, room: int) -> str:
-    """A run's changes, as many as there is room for; nothing where that is hardly any."""
-    number = len(difference.told)
+    """As many of a run's changes as fit; nothing if hardly any do."""
+    number = len(difference.changes)
     while number:
         section = _section(difference, number)
         if len(section) <= room:
@@ -88,46 +88,46 @@ def _fitting(difference: Difference, room: int) -> str:
 
 def _section(difference: Difference, number: int) -> str:
     title = f"<code>{html.escape(escaped(_named(difference)))}</code>"
-    first, more = difference.told[:number], len(difference.told) - number
-    body = "".join(_thing(thing, list(told)) for thing, told in groupby(first, lambda one: one.thing))
+    first, more = difference.changes[:number], len(difference.changes) - number
+    body = "".join(_thing(thing, list(items)) for thing, items in groupby(first, lambda one: one.thing))
     rest = f"\n… and {_count(more, 'more change')}: see `ftc diff`.\n" if more else ""
-    changes = _count(len(difference.told), "change")
+    changes = _count(len(difference.changes), "change")
     return f"\n<details><summary>{title}: {changes}</summary>\n{body}{rest}\n</details>\n"
 
 
-def _thing(thing: str, told: Sequence[Told]) -> str:
-    in_rows = [one for one in told if text_diff(one.change) is None]
-    texts = [(one, diff) for one in told if (diff := text_diff(one.change)) is not None]
+def _thing(thing: str, items: Sequence[Explained]) -> str:
+    in_rows = [one for one in items if text_diff(one.change) is None]
+    texts = [(one, diff) for one in items if (diff := text_diff(one.change)) is not None]
     head = "\n| path | before | after | because of |\n| --- | --- | --- | --- |\n"
     table = head + "".join(_change(one) for one in in_rows) if in_rows else ""
     return f"\n{_code(thing)}\n{table}" + "".join(_fence(one, diff) for one, diff in texts)
 
 
-def _change(told: Told) -> str:
-    change = told.change
+def _change(item: Explained) -> str:
+    change = item.change
     sides = ["" if value is ABSENT else _code(value_text(change, value)) for value in (change.before, change.after)]
-    return f"| {_code(written(change.address) or told.thing)} | {sides[0]} | {sides[1]} | {_because(told)} |\n"
+    return f"| {_code(written(change.address) or item.thing)} | {sides[0]} | {sides[1]} | {_because(item)} |\n"
 
 
-def _because(told: Told) -> str:
-    return ", ".join(_code(cause) for cause in because(told.causes))
+def _because(item: Explained) -> str:
+    return ", ".join(_code(cause) for cause in because(item.causes))
 
 
-def _fence(told: Told, lines: Sequence[str]) -> str:
-    """A fence is longer than any run of backticks in it."""
+def _fence(item: Explained, lines: Sequence[str]) -> str:
+    """Fence a diff by more backticks than any run of them in it."""
     shown = [line[:_LONGEST] for line in lines[:_LINES]]
     more = f"\n… {len(lines) - _LINES} more lines" if len(lines) > _LINES else ""
     fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(shown))))
-    cause = f" ({_because(told)})" if told.causes else ""
+    cause = f" ({_because(item)})" if item.causes else ""
     body = "\n".join(shown)
-    return f"\n{_code(written(told.change.address) or told.thing)}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
+    return f"\n{_code(written(item.change.address) or item.thing)}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
 
 
 def _code(text: str) -> str:
-    """A text as code, which has no markup, no mention and no link in it.
+    """Format a text as code, which cannot contain markup, mentions or links.
 
-    In a cell of a table a bar would end it (GitHub Flavored Markdown, tables); a backslash before it could be read as
-    the one that is escaped.
+    A bar would end a cell of a table (GitHub Flavored Markdown, tables), even after a backslash that is itself
+    escaped.
     """
     text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
     ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
@@ -136,7 +136,7 @@ def _code(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text in which nothing is markup, a mention or a link; GitHub looks for the last two after the backslashes."""
+    """Escape markup, mentions and links in a text; GitHub looks for the last two after it has processed backslashes."""
     return text if _WORDS.fullmatch(text) else _code(text)
 
 

@@ -1,4 +1,4 @@
-"""Differences for a terminal: a block for each object, a line for each path, and below it why."""
+"""Differences for a terminal: a block for each object, a line for each path, and the causes below it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ftc.diff.changes import Change
-    from ftc.diff.report import Cause, Difference, Told
+    from ftc.diff.report import Cause, Difference, Explained
 
 Paint: TypeAlias = Callable[[str, str], str]
-"""A text in the colour of `head`, `cause`, or of a kind of change."""
+"""Colour a text for `head`, `cause`, or a kind of change."""
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: "~"}
 _SHORT = 3
 _LINE = re.compile(r":[0-9]+$")
 
 
 def render(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
-    """One run after the other."""
+    """Write one run after the other."""
     return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint))
 
 
@@ -38,39 +38,39 @@ def _run(difference: Difference, paint: Paint) -> Iterator[str]:
         yield paint(f"{escaped(difference.name)}: {difference.status}", "head")
     if difference.status is not Status.CHANGED:
         yield from (f"  {escaped(name)}" for name in difference.things)
-    for thing, told in groupby(difference.told, lambda one: one.thing):
+    for thing, items in groupby(difference.changes, lambda one: one.thing):
         yield paint(escaped(thing), "head")
-        for one in told:
-            yield from _told(one, paint)
+        for item in items:
+            yield from _item(item, paint)
 
 
-def _told(told: Told, paint: Paint) -> Iterator[str]:
-    change = told.change
-    yield "  " + paint(f"{_SIGNS[change.kind]} {escaped(written(change.address) or told.thing)}", change.kind.value)
+def _item(item: Explained, paint: Paint) -> Iterator[str]:
+    change = item.change
+    yield "  " + paint(f"{_SIGNS[change.kind]} {escaped(written(change.address) or item.thing)}", change.kind.value)
     text = text_diff(change)
     if text is not None:
         yield from (f"      {paint(line, _of_line(line))}" for line in text)
     else:
         yield f"      {values(change)}"
-    if told.causes:
-        yield "      " + paint("; ".join(because(told.causes)), "cause")
+    if item.causes:
+        yield "      " + paint("; ".join(because(item.causes)), "cause")
 
 
 def values(change: Change) -> str:
-    """What stood there, and what does."""
+    """The values before and after."""
     sides = [value_text(change, value) for value in (change.before, change.after) if value is not ABSENT]
     return ("order: " if change.kind is Kind.MOVED else "") + " → ".join(sides)
 
 
 def value_text(change: Change, value: Any) -> str:
-    """A value on one line; a text of several lines by their number."""
+    """A value on one line; for a text of several lines, their number."""
     if isinstance(value, str) and "\n" in value:
         return f"{len(value.splitlines())} lines"
     return escaped(shown(named(change.address), value))
 
 
 def text_diff(change: Change) -> list[str] | None:
-    """The lines that differ between two texts of several lines; None where the values are others."""
+    """The lines that differ between two texts of several lines; None for other values."""
     before, after = change.before, change.after
     if not (isinstance(before, str) and isinstance(after, str) and "\n" in before + after):
         return None
@@ -79,14 +79,14 @@ def text_diff(change: Change) -> list[str] | None:
 
 
 def because(causes: Sequence[Cause]) -> list[str]:
-    """The keys that brought a change, each with the place that sets it; of many the first ones."""
-    told = [redacted(escaped(_cause(cause))) for cause in causes[:_SHORT]]
-    return told + ([f"and {len(causes) - _SHORT} more"] if len(causes) > _SHORT else [])
+    """The keys that caused a change, each with the place that sets it; of many, only the first ones."""
+    first = [redacted(escaped(_cause(cause))) for cause in causes[:_SHORT]]
+    return first + ([f"and {len(causes) - _SHORT} more"] if len(causes) > _SHORT else [])
 
 
 def _cause(cause: Cause) -> str:
     before, after = cause.before, cause.after
-    if _LINE.sub("", before) == _LINE.sub("", after):  # the line alone has moved
+    if _LINE.sub("", before) == _LINE.sub("", after):  # only the line number differs
         before = ""
     places = [place for place in (before, after) if place]
     return f"{cause.key} ({' → '.join(places)})" if places else cause.key

@@ -1,4 +1,4 @@
-"""Runs before and after: what has changed in each, and why."""
+"""Compare runs before and after: the changes in each, and their causes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 FTC = "ftc"
-"""The cause of what no key has brought: this ftc does not compile the same spec to what was kept."""
+"""The cause of a change that no key explains: this ftc compiles the same spec to other files than those kept."""
 
 
 class Run(msgspec.Struct, frozen=True, dict=True):
-    """One compiled run: its files, the targets among them, and the compile, where there is one to ask for causes.
+    """One compiled run: its files and targets, and its compile, if there is one to find causes with.
 
-    Files that were `kept` somewhere were compiled before, and this ftc may compile the same spec to others. Messages
-    call the files by their names in `directory`.
+    Files that were `kept` somewhere were compiled earlier, and this ftc may compile the same spec to other files.
+    Messages use the names of the files in `directory`.
     """
 
     files: dict[str, str]
@@ -47,7 +47,7 @@ class Run(msgspec.Struct, frozen=True, dict=True):
 
 
 class Status(StrEnum):
-    """What has happened to a run."""
+    """The kind of change of a run."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -55,15 +55,15 @@ class Status(StrEnum):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """A key of the spec, and where it was and is set, empty where there is no spec; or ftc itself."""
+    """A key of the spec, and the places that set it before and after, empty without a spec; or ftc itself."""
 
     key: str
     before: str
     after: str
 
 
-class Told(msgspec.Struct, frozen=True):
-    """A change, the thing that it is in, and the keys that brought it."""
+class Explained(msgspec.Struct, frozen=True):
+    """A change, the object or file that contains it, and the keys that caused it."""
 
     thing: str
     change: Change
@@ -71,11 +71,11 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A run that differs; one that is added or removed has no changes, but `things`."""
+    """A run that differs; an added or removed one has `things` instead of changes."""
 
     name: str
     status: Status
-    told: tuple[Told, ...] = ()
+    changes: tuple[Explained, ...] = ()
     things: tuple[str, ...] = ()
 
 
@@ -96,10 +96,10 @@ def _compare(name: str, before: Run | None, after: Run | None) -> Difference | N
         for pair in pairs(before.things, after.things)
         for change in differences(pair.before.content, pair.after.content)
     ]
-    return Difference(name, Status.CHANGED, tuple(_told(found, before, after))) if found else None
+    return Difference(name, Status.CHANGED, tuple(_explained(found, before, after))) if found else None
 
 
-def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Told]:
+def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Explained]:
     old, new = before.state(), after.state()
     given = _given(found, old, new)
     effects: list[causes.Effect] = []
@@ -113,15 +113,16 @@ def _told(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Tol
     known = [(effect, _cause(effect.key, old, new)) for effect in effects]
     if before.kept and old:
         known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
-    told = []
+    explained = []
     for (pair, change), keys in zip(found, given, strict=True):
         near = () if keys.all else _near(known, pair.after.kind, change)
-        told.append(Told(pair.label, change, tuple(dict.fromkeys((*(_cause(k, old, new) for k in keys.found), *near)))))
-    return told
+        found_causes = dict.fromkeys((*(_cause(key, old, new) for key in keys.found), *near))
+        explained.append(Explained(pair.label, change, tuple(found_causes)))
+    return explained
 
 
 def _given(found: list[tuple[Pair, Change]], old: State | None, new: State | None) -> list[fragments.Keys]:
-    """The keys of fragments that have brought each change of a pod."""
+    """The keys of the fragments that caused each change of a pod."""
     if new is None or new.spec is None:
         return [fragments.Keys()] * len(found)
     before, after = fragments.Side(old) if old and old.spec else None, fragments.Side(new)
@@ -129,7 +130,7 @@ def _given(found: list[tuple[Pair, Change]], old: State | None, new: State | Non
 
 
 def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -> tuple[Cause, ...]:
-    """What has moved something of a change, the nearest first."""
+    """The causes of a change, the nearest first."""
     found = [(effect.reach(kind, change), cause) for effect, cause in known if effect.has_moved(kind, change)]
     return tuple(cause for _, cause in sorted(found, key=lambda one: one[0]))
 
@@ -158,6 +159,6 @@ def _place(state: State | None, key: KeyPath) -> str:
 
 
 def _shown(source: str) -> str:
-    """A file by its name; one that ftc brings is the same on every machine, wherever ftc is installed."""
+    """Name a file; a file that ships with ftc has the same name on every machine."""
     shipped = f"{directory('conf')}/"
     return f"<ftc>/conf/{source.removeprefix(shipped)}" if source.startswith(shipped) else source

@@ -1,4 +1,4 @@
-"""A revision of a git repository, as far as it is compiled."""
+"""The files of a git revision that a compile needs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class NoRevisionError(Exception):
-    """What git says: there is no repository here, or no such revision."""
+    """An error of git: no repository here, or no such revision."""
 
 
 @contextmanager
 def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[tuple[Path, ...]]:
-    """The paths as they are in a revision, with the working directory where it would be in it.
+    """Extract the paths of a revision, and change to the corresponding working directory in it.
 
-    A path outside of the repository has no revision and stays; one that the revision does not have leads nowhere.
-    NoRevisionError says what git does not find.
+    A path outside the repository stays as it is; one that the revision lacks does not exist.
+    Raises NoRevisionError for what git does not find.
     """
     here = Path.cwd()
     top = Path(os.fsdecode(_git("rev-parse", "--show-toplevel").removesuffix(b"\n"))).resolve()
@@ -42,7 +42,7 @@ def checked_out(revision: str, paths: Sequence[Path]) -> Iterator[tuple[Path, ..
 
 
 def _extract(commit: str, top: Path, path: Path, into: Path) -> None:
-    """What is below a path, and what links in it lead to; a link that leads out of the repository leads nowhere."""
+    """Extract what is below a path, and the targets of links in it; a link out of the repository is left out."""
     if (into / path).exists() or not _git("-C", str(top), "ls-tree", commit, "--", _literal(path)):
         return
     archive = _git("-C", str(top), "archive", "--format=tar", commit, "--", _literal(path))
@@ -55,7 +55,7 @@ def _extract(commit: str, top: Path, path: Path, into: Path) -> None:
 
 
 def _literal(path: Path) -> str:
-    """A path that git takes for no pattern."""
+    """A path that git does not take for a pattern."""
     return f":(literal){path}"
 
 
@@ -73,5 +73,5 @@ def _git(*arguments: str) -> bytes:
         raise NoRevisionError("git is not installed") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise NoRevisionError(said or "is no revision that this repository has; a shallow clone fetches it first")
+        raise NoRevisionError(said or "is not a revision of this repository; in a shallow clone, fetch it first")
     return done.stdout

@@ -1,4 +1,7 @@
-"""What is compared: compiled overrides, compiled cases, directories and files."""
+"""The sides of a comparison: compiled overrides, compiled cases, directories and files, and what they share.
+
+Only what both sides share is compared; the rest is listed, so that no report claims more than was checked.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diff.objects import MANIFESTS, encoded
+from ftc.diff.pairing import duplicates
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
+from ftc.output import kustomization
 from ftc.source import documents
 from ftc.targets import TARGETS
 
@@ -21,20 +26,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
+    from ftc.diff.objects import Thing
+
 
 _ENDINGS = (".yaml", ".yml", ".json")
-# A matrix lists its directories in the last.
+# The last one lists the directories of a matrix.
 _NOT_COMPILED = (cases.FILE, record.FILE, "index.json")
 
 
 def of_state(state: State) -> Run:
-    """A compile that was not refused."""
+    """The run of a compile without errors."""
     files = {artifact.name: artifact.text for artifact in state.artifacts()}
     return Run(files, state.request.targets, lambda: state)
 
 
 def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
-    """Every combination of every case, by its place in golden/; and what is wrong with those that have none."""
+    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
     found: dict[str, Run] = {}
     refused = cases.misplaced(golden)
     conf = conf_of(config_dirs)
@@ -46,9 +53,9 @@ def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run
 
 
 def as_kept(golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str) -> dict[str, Run]:
-    """The runs with the files that ftc has written into golden/, which are what goes to the cluster.
+    """Replace the files of runs by those that ftc wrote into golden/, which are what goes to the cluster.
 
-    Of the others, which this ftc does not compile, those that have such files. `place` is what messages call golden/.
+    The `others`, which this ftc does not compile, are added if they have such files. Messages call golden/ `place`.
     """
     kept = {name: _kept(golden / name) for name in (*runs, *others)}
     return {
@@ -65,7 +72,7 @@ def _kept(directory: Path) -> dict[str, str]:
 
 
 def of_path(path: Path) -> dict[str, Run]:
-    """A file as it is; a directory with all below it, one run a directory, by its place.
+    """Read a file as one run; a directory, with everything below it, as one run per directory, by its place.
 
     A pipe, such as the shell's `<(kubectl get …)`, is a manifest.
     """
@@ -77,13 +84,13 @@ def of_path(path: Path) -> dict[str, Run]:
 
 
 def ignored(path: Path) -> list[str]:
-    """The files of a directory that are not compared: ftc does not write files of their names, and knows no format."""
+    """The files of a directory that are not compared, because ftc does not write files with such names."""
     inside = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
     return sorted(str(file) for file in inside if not _is_compiled(file) and file.name not in _NOT_COMPILED)
 
 
 def problems(one: dict[str, Run], other: dict[str, Run]) -> tuple[Diagnostic, ...]:
-    """What is malformed among the manifests that stand on one side only."""
+    """Malformed manifests that are on one side only."""
     texts = {
         str(PurePath(run.directory) / name): text
         for place, run in one.items()
@@ -101,7 +108,7 @@ def _of_directory(directory: Path) -> Run:
 
 
 def _spec(directory: Path) -> State | None:
-    """The spec that was written with the files, which is a config again."""
+    """Compose the spec that was written with the files, which is a valid config."""
     state = compile_job(Request((), (directory,), SPEC.removesuffix(".yaml"), ()))
     return state if state.spec else None
 
@@ -112,9 +119,56 @@ def _is_compiled(file: Path) -> bool:
 
 
 def _is_hidden(file: Path) -> bool:
-    """Whether it is another program's, or what a killed compile has left."""
+    """Whether a file belongs to another program, or was left by a killed compile."""
     return any(part.startswith(".") for part in file.parts)
 
 
 def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+_SHORT = 5
+
+
+def why_not(before: Mapping[str, Run], after: Mapping[str, Run]) -> str:
+    """Why nothing can be compared: a side is empty, or the sides share no kind. Empty if it can."""
+    old, new = _all(before), _all(after)
+    empty = [side for side, some in (("before", old), ("after", new)) if not some]
+    if empty:
+        return f"nothing is compared: {' and '.join(empty)} contains nothing that ftc compares"
+    if any(_kinds(before[name].things) & _kinds(after[name].things) for name in before.keys() & after.keys()):
+        return ""
+    return f"nothing is compared: before has only {_listed(old)}; after has only {_listed(new)}"
+
+
+def remarks(before: Mapping[str, Run], after: Mapping[str, Run]) -> list[str]:
+    """Remarks on the objects of each side."""
+    return [
+        f"{side} has {PurePath(name) / one} more than once, but a cluster keeps one object per name"
+        for side, runs in (("before", before), ("after", after))
+        for name, run in runs.items()
+        for one in duplicates(run.things)
+    ]
+
+
+def left_out(before: Mapping[str, Run], after: Mapping[str, Run]) -> list[str]:
+    """The files that differ but are not compared: specs, whose effects are, and lists of the other files."""
+    return sorted(
+        str(PurePath(name) / file)
+        for name in before.keys() & after.keys()
+        for file in (SPEC, kustomization.FILE)
+        if before[name].files.get(file) != after[name].files.get(file)
+    )
+
+
+def _all(runs: Mapping[str, Run]) -> list[str]:
+    return [str(PurePath(name) / str(thing)) for name, run in runs.items() for thing in run.things]
+
+
+def _kinds(some: list[Thing]) -> set[str]:
+    return {thing.kind for thing in some}
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHORT} more" if len(names) > _SHORT else ""
+    return f"{', '.join(names[:_SHORT])}{more}"

@@ -1,4 +1,4 @@
-"""What an engine keeps of a training on each device, and what it adds."""
+"""The device memory of each engine: its share of the weights and states, and its buffers."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.trainer import deepspeed
 
 if TYPE_CHECKING:
-    from ftc.estimate.training import Training
+    from ftc.estimate.sizes import Training
     from ftc.spec.base import Json
 
 MIB = 1 << 20
 HALF = 2
 FULL = 4
-# What the driver counts beside PyTorch's allocator: context, kernels, libraries; then NCCL's channels; then DeepSpeed's
-# kernels and communicators. Measured on H200 with CUDA 13 in nine, two and three runs, each the same to 0.01 GiB.
+# Memory that the driver counts in addition to PyTorch's allocator: context, kernels, libraries; then NCCL's channels;
+# then DeepSpeed's kernels and communicators. Measured on H200 with CUDA 13 in nine, two and three runs, which agreed to
+# 0.01 GiB.
 _CONTEXT = 1382 * MIB
 _COLLECTIVE = 840 * MIB
 _DEEPSPEED = 492 * MIB
-# bitsandbytes at 4 bits, with a scale of 8 bits for 64 weights (bnb_4bit_use_double_quant); others come near.
+# bitsandbytes at 4 bits, with an 8-bit scale for 64 weights (bnb_4bit_use_double_quant); other methods are close.
 _SCALES = 1.032
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """One process's part, in bytes.
+    """The share of one process, in bytes.
 
-    `loaded` are the weights before the engine takes them. `gradients` are there when all are made, `keeps_gradients`
-    says also before. `buffers` are there always, `working` while the model computes, `step` in the optimizer's step;
-    `block` is the largest piece of that. `context` lies outside of PyTorch's allocator.
+    `loaded` are the weights before the engine wraps them. `gradients` exist after the backward pass, and also before it
+    if `keeps_gradients`. `buffers` exist always, `working` during forward and backward, `step` during the optimizer's
+    step; `block` is the largest allocation of that. `context` is outside PyTorch's allocator.
     """
 
     weights: int
@@ -47,7 +48,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def share(training: Training) -> Share:
-    """The part of the training's engine."""
+    """The share under the training's engine."""
     match training.engine:
         case Ddp():
             return _ddp(training)
@@ -64,7 +65,7 @@ def share(training: Training) -> Share:
 
 
 def frozen(training: Training) -> int:
-    """The bytes of the weights that are not trained: of 16 bits, or the layers' quantised."""
+    """The bytes of frozen weights: 16 bits each, or quantized in the layers."""
     model = training.architecture
     if training.adapter_rank is None:
         return HALF * (model.parameters - sizes.trained(training))
@@ -74,9 +75,9 @@ def frozen(training: Training) -> int:
 
 
 def _ddp(training: Training) -> Share:
-    """All of everything; DDP's buckets are a copy of every gradient (PyTorch, reducer.cpp).
+    """Nothing is sharded; DDP's buckets copy every gradient (PyTorch, reducer.cpp).
 
-    The gradients of an embedding that is also the output layer are added up from two (autograd's input buffer).
+    The gradient of an embedding that is also the output layer is the sum of two (autograd's input buffer).
     """
     tuned = sizes.trained(training)
     width = FULL if training.mixed else HALF
@@ -94,7 +95,7 @@ def _ddp(training: Training) -> Share:
 
 
 def _unsharded(training: Training) -> Share:
-    """Stage 0: 16-bit weights and gradients, both in fp32 too (DeepSpeed, runtime/fp16/unfused_optimizer.py)."""
+    """Stage 0: weights and gradients in 16 bits and in fp32 (DeepSpeed, runtime/fp16/unfused_optimizer.py)."""
     tuned = sizes.trained(training)
     return Share(
         weights=frozen(training) + (HALF + FULL) * tuned,
@@ -107,15 +108,15 @@ def _unsharded(training: Training) -> Share:
 
 
 def _loaded(training: Training) -> int:
-    """LLaMA-Factory loads to the device, and trained weights become fp32 there (model/patcher.py, model/adapter.py)."""
+    """LLaMA-Factory loads to the device and casts trained weights to fp32 (model/patcher.py, model/adapter.py)."""
     return frozen(training) + (FULL if training.mixed else HALF) * sizes.trained(training)
 
 
 def _zero_2(training: Training, zero: Json) -> Share:
-    """16-bit weights, and of the rest a part (DeepSpeed 0.18.4, runtime/zero/stage_1_and_2.py).
+    """All 16-bit weights and a shard of the rest (DeepSpeed 0.18.4, runtime/zero/stage_1_and_2.py).
 
-    The step flattens the part's gradients and then casts them to fp32. With the optimizer on the host the gradients
-    leave the device as they are made, by a buffer of the largest.
+    The step flattens the shard's gradients and then casts them to fp32. With the optimizer on the host, gradients
+    leave the device as they are computed, through a buffer as large as the largest one.
     """
     tuned = sizes.trained(training)
     part = _part(training, tuned)
@@ -142,9 +143,10 @@ def _zero_2(training: Training, zero: Json) -> Share:
 
 
 def _zero_3(training: Training, zero: Json) -> Share:
-    """A part of everything; weights are gathered to be used (DeepSpeed 0.18.4, runtime/zero/stage3.py).
+    """A shard of everything; weights are gathered for use (DeepSpeed 0.18.4, runtime/zero/stage3.py).
 
-    What is gathered stays until `stage3_max_live_parameters`, as it is soon used again. The step goes group by group.
+    Gathered weights stay up to `stage3_max_live_parameters`, because they are reused soon. The step updates one group
+    at a time.
     """
     tuned = sizes.trained(training)
     part = _part(training, tuned)
@@ -166,10 +168,10 @@ def _zero_3(training: Training, zero: Json) -> Share:
 
 
 def _fsdp(training: Training, *, offload: bool) -> Share:
-    """A part of everything, cast to fp32 with the frozen weights (accelerate 1.11, utils/fsdp_utils.py).
+    """A shard of everything; frozen weights are cast to fp32 too (accelerate 1.11, utils/fsdp_utils.py).
 
-    A layer is gathered while the one before it is used; the embeddings, outside of all layers, for the whole of a
-    forward and backward pass.
+    A layer is gathered while the previous one is in use; the embeddings, which belong to no layer, stay gathered for
+    the forward and backward pass.
     """
     model, tuned = training.architecture, sizes.trained(training)
     added = tuned if training.adapter_rank is not None else 0
@@ -189,12 +191,12 @@ def _part(training: Training, count: int) -> int:
 
 
 def is_on_host(zero: Json, what: str) -> bool:
-    """Whether the memory of the host has it; a disk may instead."""
+    """Whether `what` is offloaded to the host's memory rather than to a disk."""
     return _offloaded_to(zero, what) == "cpu"
 
 
 def leaves(zero: Json, what: str) -> bool:
-    """Whether it is not on the device."""
+    """Whether `what` is offloaded from the device."""
     return _offloaded_to(zero, what) != "none"
 
 

@@ -1,4 +1,4 @@
-"""What of a spec decides how much device memory its training needs."""
+"""Read from a spec the facts that decide how much device memory the training needs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.estimate.sizes import MODULES
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import MODULES, Training
 from ftc.spec.method import DeepSpeed, Fsdp
 from ftc.trainer import deepspeed, release
 from ftc.trainer.arguments import chosen
-from ftc.trainer.ranges import AT_LEAST_ONE
+from ftc.trainer.values import AT_LEAST_ONE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ftc.spec.method import Method
     from ftc.spec.model import Architecture
 
-# Bytes of state a trained parameter in fp32 (transformers, training_args.py, OptimizerNames).
+# Bytes of optimizer state per trained parameter in fp32 (transformers, training_args.py, OptimizerNames).
 _STATES = {
     **dict.fromkeys(("adamw_torch", "adamw_torch_fused", "adamw_apex_fused", "adamw_torch_npu_fused"), 8),
     **dict.fromkeys(("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit", "adamw_torch_8bit"), 2),
@@ -30,7 +29,7 @@ _STATES = {
     **dict.fromkeys(("sgd", "adafactor"), 0),
     "paged_adamw_32bit": 8,
 }
-# Each keeps the weights, the gradients or the logits in a way of its own.
+# Each of these stores weights, gradients or logits differently.
 _OTHER_WAYS = (
     *("use_galore", "use_apollo", "use_badam", "use_unsloth", "use_unsloth_gc", "use_kt", "use_llama_pro", "fp8"),
     *("enable_liger_kernel", "additional_target", "mixture_of_depths", "resize_vocab", "upcast_lmhead_output"),
@@ -41,13 +40,13 @@ _SIZES = ("reduce_bucket_size", "sub_group_size", "stage3_max_live_parameters")
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Why nothing can be said."""
+    """Why the memory cannot be estimated."""
 
     reason: str
 
 
 def read(spec: JobSpec) -> Training | Unknown:
-    """The facts, or the first that is missing."""
+    """The facts, or the first reason why there is no estimate."""
     model, method = spec.model, spec.method
     if not spec.trains or model is None or method is None:
         return Unknown("the program is not LLaMA-Factory")
@@ -84,7 +83,7 @@ def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Trai
 
 
 def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
-    """What the formulas do not cover."""
+    """Reasons why the formulas do not apply."""
     arguments = _arguments(spec)
     stage, tuning = method.stage, method.finetuning_type
     if stage not in ("pt", "sft", "dpo") or tuning not in ("lora", "full") or (stage, tuning) == ("dpo", "full"):
@@ -102,7 +101,7 @@ def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
 
 
 def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
-    """Values that another rule finds wrong, or that the trainer fills in."""
+    """Values that another rule rejects, or that the trainer fills in."""
     given: Json = {name: arguments[name] for name in _NUMBERS}
     if isinstance(spec.engine, DeepSpeed):
         zero: Any = deepspeed.config(spec.engine)["zero_optimization"]
@@ -111,7 +110,7 @@ def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
         )
         if spec.engine.stage == 3:  # noqa: PLR2004 - the name of the stage
             given.pop("reduce_bucket_size", None)
-    yield from (f"{name} is no number" for name, value in given.items() if type(value) is not int or value < 1)
+    yield from (f"{name} is not a number" for name, value in given.items() if type(value) is not int or value < 1)
     yield from (f"{name} is out of range" for name, value in given.items() if not AT_LEAST_ONE.takes(value))
     if arguments.get("quantization_bit") not in (None, 2, 3, 4, 5, 6, 8):
         yield "quantization_bit is not known"
@@ -124,7 +123,7 @@ def _targets(arguments: Json) -> tuple[str, ...]:
 
 
 def _arguments(spec: JobSpec) -> Json:
-    """The arguments that the formulas read, those that no one gives with the trainer's default."""
+    """The arguments that the formulas read; unset ones have the trainer's default."""
     pair = release.nearest(spec.trainer)
     given = chosen(spec)
     defaults = {name: release.default(pair, name) for name in (*_NUMBERS, "optim")}

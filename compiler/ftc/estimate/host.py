@@ -1,4 +1,7 @@
-"""Memory of a node that a run cannot do without: what its processes keep there, and the merge after them."""
+"""What a node needs besides device memory: host memory, and bytes of weights on volumes.
+
+The host memory is the least for the processes of the training, then for the merge.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ import msgspec
 from ftc.estimate import sizes
 from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
 from ftc.estimate.facts import read
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.spec.source import OnVolume
 from ftc.trainer import deepspeed
 from ftc.trainer.accelerate import loads_once
 from ftc.trainer.arguments import chosen
@@ -18,18 +22,19 @@ from ftc.trainer.arguments import chosen
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
+
 MERGING = "to merge the adapter"
 
 
 class Need(msgspec.Struct, frozen=True):
-    """Bytes on a node, and for what; needs follow one another, and the largest counts."""
+    """Bytes on a node and their purpose. Needs are not simultaneous, so the largest counts."""
 
     size: int
     purpose: str
 
 
 def needs(spec: JobSpec) -> tuple[Need, ...]:
-    """What is known of them, without what a program needs by itself."""
+    """The known needs, without the memory of the programs themselves."""
     training = read(spec)
     found = [_merge(spec)]
     if isinstance(training, Training):
@@ -39,7 +44,7 @@ def needs(spec: JobSpec) -> tuple[Need, ...]:
 
 
 def _merge(spec: JobSpec) -> Need:
-    """Weights of 16 bits; a merge is on the CPU unless told (LLaMA-Factory 0.9.5, hparams/model_args.py)."""
+    """Weights at 16 bits; a merge runs on the CPU by default (LLaMA-Factory 0.9.5, hparams/model_args.py)."""
     if not spec.trains or spec.model is None or spec.method is None or spec.method.merge is None:
         return Need(0, MERGING)
     on_host = spec.hardware.device is None or spec.method.merge.get("export_device", "cpu") == "cpu"
@@ -48,9 +53,9 @@ def _merge(spec: JobSpec) -> Need:
 
 
 def _offloaded(spec: JobSpec, training: Training) -> Need:
-    """The node's part of what the engine keeps on the host.
+    """The node's share of the states that the engine offloads to the host.
 
-    Of a trained weight DeepSpeed has a copy and the gradient in fp32 there, beside the optimizer's states (0.18.4,
+    For a trained weight DeepSpeed stores a copy and the gradient in fp32 there, and the optimizer's states (0.18.4,
     runtime/zero/stage3.py, estimate_zero3_model_states_mem_needs); FSDP casts frozen weights to fp32 too.
     """
     tuned, size = sizes.trained(training), 0
@@ -65,13 +70,13 @@ def _offloaded(spec: JobSpec, training: Training) -> Need:
             size = states + FULL * (base if training.adapter_rank is not None else base - tuned)
         case _:
             pass
-    return Need(size // spec.nodes, "for what the engine keeps there")
+    return Need(size // spec.nodes, "for the states that the engine offloads")
 
 
 def _loaded(spec: JobSpec, training: Training) -> Need:
-    """The weights that processes load for FSDP: one of each node (transformers, modeling_utils.py), or all of them.
+    """The weights that FSDP's processes load: one process per node (transformers, modeling_utils.py), or all of them.
 
-    What is quantized while it is loaded goes to the device at once.
+    Weights that are quantized during loading go directly to the device.
     """
     if not isinstance(training.engine, Fsdp):
         return Need(0, "to load the weights")
@@ -82,8 +87,26 @@ def _loaded(spec: JobSpec, training: Training) -> Need:
 
 
 def _on_cpu(spec: JobSpec, training: Training) -> Need:
-    """Without devices all is on the host; the sum leaves activations out."""
+    """Without devices everything is on the host; the sum excludes activations."""
     if not isinstance(training.engine, Ddp):
         return Need(0, "to train")
     part = share(training)
     return Need((part.weights + part.optimizer + part.gradients) * spec.devices, "to train")
+
+
+def fetched(spec: JobSpec) -> int:
+    """The bytes of downloaded weights at 16 bits; 0 if unknown."""
+    model = spec.model
+    if model is None or model.architecture is None or isinstance(model.source, OnVolume):
+        return 0
+    return HALF * model.architecture.parameters
+
+
+def written(spec: JobSpec) -> int:
+    """The bytes of trained weights, the merged copy and the quantized copy; an adapter is negligible."""
+    method = spec.method
+    if not spec.trains or method is None or spec.model is None or spec.model.architecture is None:
+        return 0
+    count = spec.model.architecture.parameters
+    whole = (method.finetuning_type in ("full", "freeze")) + (method.merge is not None)
+    return HALF * count * whole + (count * method.quantize.bits // 8 if method.quantize is not None else 0)

@@ -1,45 +1,50 @@
-"""Device memory of one process, moment by moment: the largest moment is what the device must have.
+"""Device memory of one process at each phase of a training step; the device must fit the peak.
 
-Every sequence is taken to be as long as the cut-off. The source of each term stands with it; tests/unit/estimate holds
-the sum against runs on devices.
+For methods that the estimate does not cover, `least` is a lower bound: the weights of the base model.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
 from ftc.estimate import sizes
-from ftc.estimate.engines import FULL, HALF, MIB, Share, share
+from ftc.estimate.engines import FULL, HALF, MIB, Share, leaves, share
+from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.trainer import deepspeed
+from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
-    from ftc.estimate.training import Training
+    from ftc.estimate.sizes import Training
+    from ftc.spec.job import JobSpec
 
-# Bytes a token and word of the vocabulary. Cross entropy of transformers on fp32 logits (loss/loss_utils.py): forward,
-# the 16-bit logits, their fp32 copy and its log-softmax; backward, the log-softmax, its gradient, the logits' gradient.
-# LLaMA-Factory's DPO keeps the policy's fp32 logits and log-softmax while it makes the reference's (train/dpo).
+
+# Bytes per token and vocabulary entry. Cross entropy of transformers on fp32 logits (loss/loss_utils.py): forward, the
+# 16-bit logits, their fp32 copy and its log-softmax; backward, the log-softmax, its gradient, the logits' gradient.
+# LLaMA-Factory's DPO keeps the policy's fp32 logits and log-softmax while it computes the reference's (train/dpo).
 _LOSS_FORWARD = 2 + 4 + 4
 _LOSS_BACKWARD = 4 + 4 + 4
 _PREFERENCE = (4 + 4) + (2 + 4 + 4)
-# The final norm: its input in fp32, its output for itself and for the output layer.
+# The final norm: its input in fp32, its output once for itself and once for the output layer.
 _FINAL_NORM = 4 + 2 + 2
-# Gradients inside a feed-forward block that exist at once, a token and inner width: 16-bit ones, and fp32 with a cast.
+# Simultaneous gradients inside a feed-forward block, per token and inner width: in 16 bits, and in fp32 with a cast.
 _INNER = 7
 _INNER_CAST = 10
-# cuBLAS keeps 32 MiB a handle on Hopper, and the thread of the backward pass has a handle of its own (PyTorch,
+# cuBLAS allocates 32 MiB per handle on Hopper, and the thread of the backward pass has a second handle (PyTorch,
 # aten/src/ATen/cuda/CublasHandlePool.cpp).
 _WORKSPACES = 64 * MIB
-# PyTorch's allocator reuses a free block for what fits into it. The segment of the 16-bit logits is too small for fp32
-# ones (2 bytes a word), and smaller pieces split an fp32 block, which is then made anew (every other time: 2 bytes).
+# PyTorch's allocator reuses a free block if the request fits. The segment of the 16-bit logits is too small for fp32
+# logits (2 bytes per entry), and smaller tensors split an fp32 block, which is then allocated again (every other time:
+# 2 bytes).
 _UNUSED_LOGITS = 2 + 2
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes on the device at one moment, or in all of a step.
+    """Bytes on the device at one moment of a step.
 
-    `communication` is what the engine gathers, reduces or flattens; `allocator` what PyTorch holds and cannot use;
-    `context` what the driver counts beside it.
+    `communication` are the buffers that the engine gathers, reduces or flattens into; `allocator` is memory that
+    PyTorch reserves and cannot use; `context` is memory that the driver counts in addition.
     """
 
     weights: int
@@ -58,7 +63,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate(training: Training) -> Memory:
-    """The largest moment of a step, with what lies around it."""
+    """The peak of a step, with the allocator's overhead and the context."""
     part = share(training)
     moments = (_loading, _loss_forward, _loss_backward, _first_layer, _last_layer, _step)
     peak = max((moment(training, part) for moment in moments), key=lambda memory: memory.total)
@@ -66,13 +71,13 @@ def estimate(training: Training) -> Memory:
 
 
 def _unused(training: Training) -> int:
-    """Free pieces beside the largest moment: of the logits, or of a layer where that is more."""
+    """Free fragments at the peak: of the logits or, if larger, of a layer."""
     logits = _UNUSED_LOGITS * training.architecture.vocabulary
     return training.tokens * max(logits, sizes.saved_by_layer(training) if training.checkpointing else 0)
 
 
 def weights_alone(training: Training) -> int:
-    """The bytes of weights that the device must hold, at the start or later."""
+    """The bytes of weights that the device must hold, during loading or later."""
     part = share(training)
     return max(part.weights, part.loaded)
 
@@ -82,7 +87,7 @@ def _loading(_: Training, part: Share) -> Memory:
 
 
 def _loss_forward(training: Training, part: Share) -> Memory:
-    """All logits, and under autocast every weight's 16-bit copy: they are kept until the forward pass ends."""
+    """All logits and, under autocast, a 16-bit copy of every weight, which live until the forward pass ends."""
     logits = _PREFERENCE if training.preference else _LOSS_FORWARD
     return _computing(training, part, saved=_saved(training) + _copies(training, whole=True), logits=logits)
 
@@ -93,14 +98,14 @@ def _loss_backward(training: Training, part: Share) -> Memory:
 
 
 def _first_layer(training: Training, part: Share) -> Memory:
-    """The backward pass of the last layer comes first: all is saved, few gradients are made."""
+    """The backward pass starts with the last layer: all activations are saved, few gradients exist."""
     saved = _saved(training) + _layer(training) + _copies(training, whole=not training.checkpointing)
     made = _of_embeddings(training, part) if not training.architecture.tied_embeddings else 0
     return _computing(training, part, saved=saved, made=made)
 
 
 def _last_layer(training: Training, part: Share) -> Memory:
-    """The backward pass of the first layer comes last: nearly all gradients are made, little is saved."""
+    """The backward pass ends with the first layer: nearly all gradients exist, few activations are left."""
     made = part.gradients - _of_embeddings(training, part)
     return _computing(training, part, saved=_layer(training), made=made)
 
@@ -110,7 +115,7 @@ def _step(_: Training, part: Share) -> Memory:
 
 
 def _computing(training: Training, part: Share, *, saved: int, logits: int = 0, made: int = 0) -> Memory:
-    """A moment inside the forward or backward pass; from the second micro-batch on all gradients are there."""
+    """A moment in the forward or backward pass; from the second micro-batch on, all gradients exist."""
     kept = part.keeps_gradients or training.accumulation > 1
     model = training.architecture
     return _memory(
@@ -134,9 +139,9 @@ def _memory(part: Share, *, gradients: int, communication: int, activations: int
 
 
 def _saved(training: Training) -> int:
-    """What layers keep for the backward pass: their inputs, or all where nothing is computed again.
+    """The activations that layers save for the backward pass: with checkpointing only their inputs.
 
-    The inputs are in fp32 where the embedding is.
+    The inputs are in fp32 if the embedding is.
     """
     model = training.architecture
     width = FULL if training.casts and training.adapter_rank is None else HALF
@@ -145,7 +150,7 @@ def _saved(training: Training) -> int:
 
 
 def _layer(training: Training) -> int:
-    """One layer in its backward pass: computed again if need be, its gradients, its weights' 16-bit copies."""
+    """One layer in its backward pass: recomputed activations, gradients, and 16-bit copies of its weights."""
     again = sizes.saved_by_layer(training) if training.checkpointing else 0
     inner = (_INNER_CAST if training.casts else _INNER) * sizes.widths(training.architecture)["inner"]
     casts = HALF * sizes.layer(training.architecture) if _copies(training, whole=False) else 0
@@ -153,7 +158,7 @@ def _layer(training: Training) -> int:
 
 
 def _copies(training: Training, *, whole: bool) -> int:
-    """16-bit copies of trained weights that autocast makes: of the output layer, or of the whole model."""
+    """Autocast's 16-bit copies of trained weights: of the output layer, or of the whole model."""
     model = training.architecture
     if not training.casts or training.adapter_rank is not None:
         return 0
@@ -161,7 +166,52 @@ def _copies(training: Training, *, whole: bool) -> int:
 
 
 def _of_embeddings(training: Training, part: Share) -> int:
-    """The gradients of one embedding, of those that the device has."""
+    """The bytes of one embedding's gradient among the gradients on the device."""
     if training.adapter_rank is not None:
         return 0
     return part.gradients * sizes.embedding(training.architecture) // sizes.trained(training)
+
+
+_ZERO_3 = 3
+
+
+def least(spec: JobSpec) -> int:
+    """Bytes per device: 2 per parameter, or its quantized bits; 0 if unknown.
+
+    It is unknown with KTransformers, which keeps experts on the host, and with a device map, which spreads layers over
+    the devices of a process.
+    """
+    arguments = chosen(spec)
+    if not spec.trains or spec.model is None or spec.model.architecture is None:
+        return 0
+    if arguments.get("use_kt") is True or "quantization_device_map" in arguments:
+        return 0
+    bits = arguments.get("quantization_bit")
+    count = spec.model.architecture.parameters
+    size = HALF * count if bits is None else count * bits // 8 if type(bits) is int and bits > 0 else 0
+    return _part(spec, size)
+
+
+def is_shared(spec: JobSpec) -> bool:
+    """Whether each process holds a shard of the weights."""
+    engine = spec.engine
+    if isinstance(engine, DeepSpeed):
+        zero = deepspeed.config(engine)["zero_optimization"]
+        return isinstance(zero, dict) and zero.get("stage") == _ZERO_3
+    return isinstance(engine, Fsdp)
+
+
+def _part(spec: JobSpec, size: int) -> int:
+    match spec.engine:
+        case Ddp():
+            return size
+        case DeepSpeed():
+            zero = deepspeed.config(spec.engine)["zero_optimization"]
+            elsewhere = not isinstance(zero, dict) or leaves(zero, "param")
+        case Fsdp():
+            elsewhere = spec.engine.offload
+        case _:
+            assert_never(spec.engine)
+    if elsewhere:
+        return 0
+    return size // (spec.nodes * spec.devices) if is_shared(spec) else size

@@ -1,4 +1,4 @@
-"""The cheapest change that makes a training fit its device."""
+"""Find the cheapest change that makes a training fit its device."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import msgspec
 from msgspec.structs import replace
 
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 
-# The estimate is within 15 % of what was measured.
+# The estimate is within 15 % of the measurements.
 MARGIN = 1.15
 _SHORTEST = 512
-# Sequences at once; larger batches are not worth trying one by one.
+# Sequences per batch; larger sizes are not tried one by one.
 _LARGEST = 1024
-# Beyond this the traffic, not the memory, decides.
+# Beyond this, traffic is the limit and not memory.
 _MOST_NODES = 32
 _ADAPTER_RANK = 8
 _STATE = 8
@@ -25,16 +25,16 @@ _BITS = 4
 
 
 class Change(msgspec.Struct, frozen=True):
-    """Overrides, and the training that they make."""
+    """Overrides, and the training that they lead to."""
 
     overrides: tuple[str, ...]
     training: Training
 
 
 class Room(msgspec.Struct, frozen=True):
-    """What a change may use: a device's bytes, how many nodes and devices the run has, what the chip can do.
+    """The limits of a change: the memory of a device, the run's nodes and devices, the chip's features.
 
-    `deepspeed` says whether DeepSpeed runs on it, `quantizes` to how many bits bitsandbytes does.
+    `deepspeed` says whether DeepSpeed runs on the chip, `quantizes` lists the bits that bitsandbytes supports.
     """
 
     memory: int
@@ -49,12 +49,12 @@ Kind: TypeAlias = Callable[[Training, Room], Iterator[Change]]
 
 
 def fits(training: Training, memory: int) -> bool:
-    """Whether it fits also where the estimate is too low."""
+    """Whether it fits even if the estimate is too low."""
     return estimate(training).total * MARGIN <= memory
 
 
 def cheapest(training: Training, room: Room) -> Change | None:
-    """The change that costs least of those that are enough: what keeps the result comes before what does not."""
+    """The cheapest sufficient change; changes that keep the result come first."""
     for kinds in _KINDS:
         change = _together(training, room, kinds)
         if change is not None:
@@ -63,7 +63,7 @@ def cheapest(training: Training, room: Room) -> Change | None:
 
 
 def _together(training: Training, room: Room, kinds: tuple[Kind, ...]) -> Change | None:
-    """Kinds one upon the other, each as far as it goes; the last no farther than it must, and nothing if it cannot."""
+    """Combine kinds of changes: each to its maximum, the last only as far as necessary; None if it does not fit."""
     before = Change((), training)
     for kind in kinds[:-1]:
         changes = (_upon(before, change) for change in kind(before.training, room))
@@ -73,20 +73,20 @@ def _together(training: Training, room: Room, kinds: tuple[Kind, ...]) -> Change
 
 
 def _upon(before: Change, change: Change) -> Change:
-    """Both; of two values for one key the later stands."""
+    """Both changes; of two values for one key the later one wins."""
     keys = {override.partition("=")[0] for override in change.overrides}
     kept = tuple(override for override in before.overrides if override.partition("=")[0] not in keys)
     return Change((*kept, *change.overrides), change.training)
 
 
 def _checkpointing(training: Training, _: Room) -> Iterator[Change]:
-    """Layers are computed again instead of kept: slower, the same result."""
+    """Recompute layers instead of storing them: slower, same result."""
     if not training.checkpointing:
         yield Change(("train.disable_gradient_checkpointing=false",), replace(training, checkpointing=True))
 
 
 def _batch(training: Training, _: Room) -> Iterator[Change]:
-    """Fewer sequences at once and as many before each step: the same result."""
+    """Fewer sequences per batch, as many per optimizer step: same result."""
     batch = training.tokens // training.length // (2 if training.preference else 1)
     sizes = [size for size in range(min(batch - 1, _LARGEST), 0, -1) if batch % size == 0]
     for size in sizes:
@@ -99,7 +99,7 @@ def _batch(training: Training, _: Room) -> Iterator[Change]:
 
 
 def _length(training: Training, _: Room) -> Iterator[Change]:
-    """Shorter sequences: what is longer is cut."""
+    """Shorter sequences: longer ones are truncated."""
     length = training.length // 2
     while length >= _SHORTEST:
         tokens = training.tokens * length // training.length
@@ -115,9 +115,9 @@ _ENGINES = (
 
 
 def _engine(training: Training, room: Room) -> Iterator[Change]:
-    """The processes share what each has: more traffic, the same result.
+    """Shard states over the processes: more traffic, same result.
 
-    LLaMA-Factory has neither pure_bf16 nor most quantised weights under ZeRO-3 (hparams/parser.py).
+    LLaMA-Factory supports neither pure_bf16 nor most quantized weights with ZeRO-3 (hparams/parser.py).
     """
     if training.processes == 1 or isinstance(training.engine, Fsdp) or not room.deepspeed:
         return
@@ -132,21 +132,21 @@ def _rank(engine: Ddp | DeepSpeed | Fsdp) -> tuple[int, bool]:
 
 
 def _adapter(training: Training, _: Room) -> Iterator[Change]:
-    """An adapter is trained instead of all weights: another result."""
+    """Train an adapter instead of all weights: a different result."""
     if training.adapter_rank is None:
         tuned = replace(training, adapter_rank=_ADAPTER_RANK, targets=("all",), mixed=True, optimizer_bytes=_STATE)
         yield Change(("method=lora-sft",), tuned)
 
 
 def _quantized(training: Training, room: Room) -> Iterator[Change]:
-    """Frozen weights in 4 bits: slower, and a little of the result."""
+    """Quantize the frozen weights to 4 bits: slower, slightly worse result."""
     alone = isinstance(training.engine, Ddp) and training.adapter_rank is not None
     if alone and training.quantized_bits is None and _BITS in room.quantizes:
         yield Change((f"train.quantization_bit={_BITS}",), replace(training, quantized_bits=_BITS))
 
 
 def _devices(training: Training, room: Room) -> Iterator[Change]:
-    """More devices on a node, with ZeRO-3 where nothing is shared yet."""
+    """More devices per node, with ZeRO-3 if nothing is sharded yet."""
     devices = 2 * room.devices
     while devices <= room.devices_per_node:
         yield from _spread(training, room, room.nodes, devices)
@@ -154,7 +154,7 @@ def _devices(training: Training, room: Room) -> Iterator[Change]:
 
 
 def _nodes(training: Training, room: Room) -> Iterator[Change]:
-    """More nodes, with all of their devices."""
+    """More nodes with all their devices."""
     nodes = 2 * room.nodes
     while nodes <= _MOST_NODES:
         yield from _spread(training, room, nodes, max(room.devices, room.devices_per_node))
@@ -162,7 +162,7 @@ def _nodes(training: Training, room: Room) -> Iterator[Change]:
 
 
 def _spread(training: Training, room: Room, nodes: int, devices: int) -> Iterator[Change]:
-    """The training on so many; nothing where its engine shares nothing and no other can."""
+    """The training on more devices; nothing if no engine can shard it."""
     sharded = isinstance(training.engine, Fsdp) or _rank(training.engine)[0] > 0
     if not sharded and not (room.deepspeed and training.mixed and training.quantized_bits is None):
         return

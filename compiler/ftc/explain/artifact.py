@@ -1,4 +1,4 @@
-"""The documents of an artifact: what stands at a path or a line, and where the same thing stands in another."""
+"""The documents of an artifact: the value at a path or a line, and the place of the same value in another one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """An item of a list by what tells it apart, not by its place, which changes when another one comes before it."""
+    """An item of a list, identified by its merge keys: its index changes if another item is inserted before it."""
 
     keys: tuple[str, ...]
     values: tuple[Any, ...]
@@ -29,7 +29,7 @@ ABSENT = object()
 
 
 def documents(text: str, run: RunPlan) -> Documents:
-    """What a target has emitted: a manifest's documents by their kinds, the trainer's by the names of their files."""
+    """The output of a target: a manifest's documents by kind, the trainer's by file name."""
     loaded = list(yaml.load_all(text, Loader=yaml.CSafeLoader))
     return dict(zip(_names(loaded, run), loaded, strict=True))
 
@@ -40,7 +40,7 @@ def _names(loaded: list[Any], run: RunPlan) -> list[str]:
 
 
 def address(document: Any, path: KeyPath) -> Address:
-    """The address of what stands at a path."""
+    """The address of the value at a path."""
     found: list[str | int | Item] = []
     value, field = document, ""
     for index, step in enumerate(path):
@@ -51,7 +51,7 @@ def address(document: Any, path: KeyPath) -> Address:
 
 
 def item(items: list[Any], index: int, field: str) -> int | Item:
-    """The item at a place of the list `field`; the place itself where nothing tells the item apart."""
+    """The item at an index of the list `field`; the index itself if nothing identifies the item."""
     return steps(items, field)[index]
 
 
@@ -64,14 +64,14 @@ def steps(items: list[Any], field: str) -> list[int | Item]:
 
 
 def _told_apart(item: Any, keys: tuple[str, ...]) -> tuple[Any, ...]:
-    """The values of the merge keys; nothing where all are missing, or one is a collection."""
+    """The values of the merge keys; empty if all are missing, or if one is a collection."""
     values = tuple(item.get(key) for key in keys) if isinstance(item, dict) else ()
     plain = not any(isinstance(value, dict | list) for value in values)
     return values if plain and any(value is not None for value in values) else ()
 
 
 def look(document: Any, where: Address) -> Any:
-    """What stands at an address; ABSENT where nothing does."""
+    """The value at an address, or ABSENT."""
     value: Any = document
     path: list[str | int] = []
     for step in where:
@@ -102,7 +102,7 @@ class Place(NamedTuple):
 
 
 def at_line(text: str, number: int, names: list[str]) -> Place | None:
-    """What stands on a line of the artifact, counted from 1; None where nothing does."""
+    """The place of a line of the artifact, counted from 1; None for a line without a value."""
     for name, root in zip(names, yaml.compose_all(text, Loader=yaml.CSafeLoader), strict=True):
         if root.start_mark.line < number <= root.end_mark.line:
             return Place(name, _on_line(root, number - 1))
@@ -110,19 +110,19 @@ def at_line(text: str, number: int, names: list[str]) -> Place | None:
 
 
 def _on_line(node: yaml.Node, line: int) -> KeyPath:
-    """The innermost key or item that begins on a line, or goes over it."""
+    """The innermost key or item that begins on a line or continues over it."""
     pairs = _children(node) if node.start_mark.line != node.end_mark.line else []
     before = [pair for pair in pairs if pair[1] <= line]
     if not before:
         return ()
     step, begins, value = before[-1]
-    if begins == line and value.start_mark.line > line:  # the line of a key whose value begins below
+    if begins == line and value.start_mark.line > line:  # a key whose value begins on a later line
         return (step,)
     return (step, *_inside(str(step), value, line))
 
 
 def _children(node: yaml.Node) -> list[tuple[str | int, int, yaml.Node]]:
-    """The keys or places of a collection, with the lines that they begin on."""
+    """The keys or indexes of a collection, with the lines on which they begin."""
     if isinstance(node, yaml.MappingNode):
         return [(key.value, key.start_mark.line, value) for key, value in node.value]
     if isinstance(node, yaml.SequenceNode):
@@ -131,7 +131,7 @@ def _children(node: yaml.Node) -> list[tuple[str | int, int, yaml.Node]]:
 
 
 def _inside(key: str, value: yaml.Node, line: int) -> KeyPath:
-    """Below a value; a text that is a file has lines of its own."""
+    """Descend into a value; a text that is a file has its own lines."""
     if not isinstance(value, yaml.ScalarNode):
         return _on_line(value, line)
     inner = line - value.start_mark.line - 1
@@ -142,7 +142,7 @@ def _inside(key: str, value: yaml.Node, line: int) -> KeyPath:
 
 
 def place_of(found: Documents, path: KeyPath) -> Place | None:
-    """The first document that has something at a path, and the path with numbers for names."""
+    """The first document that has a value at a path, and the path with indexes instead of names."""
     for name, document in found.items():
         there = find(document, path)
         if isinstance(there, Found):

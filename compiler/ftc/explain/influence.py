@@ -1,7 +1,6 @@
-"""Which keys of the spec move what stands at a place of an artifact.
+"""Find the keys of the spec that change the value at a place of an artifact.
 
-What a fragment set in the pod is known from the merge; for all else each key is changed, and what comes out is
-compared.
+The merge has recorded what fragments set in the pod; for everything else each key is changed.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Influence(NamedTuple):
-    """A key that moves something; `any_key` stands for any key (or item) that is added to it."""
+    """A key that changes a value; `any_key` means any key (or item) that is added to it."""
 
     path: KeyPath
     any_key: bool = False
@@ -52,9 +51,11 @@ def sources(target: Target, run: RunPlan, place: Place) -> tuple[Source, ...]:
 
 
 def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...]) -> tuple[Influence, ...]:
-    """At least these keys move what the `setters` that have no key set at a place, in the order of the spec.
+    """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
 
-    Keys that move it only together are not found, and a union's kind is left as it is.
+    The `setters` of the place that have a key are fragments: they need no search.
+
+    Keys that change it only together are not found, and the kind of a union is not varied.
     """
     left = {source.fragment for source in setters if source.key is None}
     if setters and not left:
@@ -66,7 +67,7 @@ def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Sourc
     def moves(other: RunPlan) -> bool:
         return bool(value(other) != found)
 
-    # Most keys change nothing but the digest of the spec that a fixed name may end with: one of them tells for all.
+    # Most keys change only the digest of the spec in a fixed name: one of them is tried for all.
     by_name = moves(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x"))
 
     def matters(data: Json) -> bool:
@@ -76,14 +77,14 @@ def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Sourc
             msgspec.structs.replace(other, fixed_name=run.fixed_name) != run and moves(other)
         )
 
-    # No fragment moves what the plan set, because the plan is made without them.
+    # Fragments cannot change what the plan set, because the plan is made without them.
     fragments = [fragment.key for fragment in run.fragments if fragment.key and left == {PLAN}]
     tried = [one for one in variations(plain(spec), _name(place)) if not _is_below(one.path, fragments)]
     return tuple(_moving(plain(spec), tried, matters))
 
 
 def _reader(target: Target, run: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
-    """What reads the value at a place of another run: out of the pod itself, or of the text that is emitted."""
+    """A function that reads the value at a place of another run: from the pod itself, or from the emitted text."""
     path = in_pod(target, place)
     if isinstance(target, PodTarget) and path is not None:
         bind = target.bind
@@ -121,5 +122,5 @@ def _is_there(data: Json, path: KeyPath) -> bool:
 
 
 def _name(place: Place) -> str:
-    """The last name of a path: a key of that name may move it where it is added."""
+    """The last name of a path: a key of that name, once added, may change the value."""
     return next((step for step in reversed(place.path) if isinstance(step, str)), "")

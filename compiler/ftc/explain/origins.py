@@ -1,4 +1,4 @@
-"""Where the value of a spec key came from: every file and override that set it, and the keys that it refers to."""
+"""The origin of a value of the spec: every file and override that set its key, and the keys that it refers to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """A key of the spec, its value, and what set it; the last setting wins, and without one the value is ftc's own."""
+    """A key of the spec, its value, and its settings; the last one wins, and without any the value is ftc's default."""
 
     path: KeyPath
     value: Any
@@ -34,7 +34,7 @@ def plain(spec: JobSpec) -> Json:
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The keys below a key that hold no further keys; the key itself if there are none. Nothing at all has no key."""
+    """The leaf keys below a key; the key itself if it is one. A missing value yields nothing."""
     inner = value.items() if isinstance(value, dict) else ()
     for key, one in inner:
         yield from leaves(one, (*path, key))
@@ -43,7 +43,7 @@ def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 
 def origins(composed: Composed, data: Any, paths: Iterable[KeyPath]) -> list[Origin]:
-    """The origins of keys, each with those of the keys that its value refers to, and each once."""
+    """The origins of keys and of the keys that their values refer to, each once."""
     found: dict[KeyPath, Origin] = {}
     waiting = list(paths)
     while waiting:
@@ -60,7 +60,7 @@ def _origin(composed: Composed, data: Any, path: KeyPath) -> Origin:
 
 
 def _referred(origin: Origin) -> list[KeyPath]:
-    """The keys that the setting that won refers to; with a parent that is a reference, the key below that."""
+    """The keys that the winning setting refers to; if a parent is a reference, the matching key below its target."""
     if not origin.settings or not isinstance(origin.settings[-1].value, str):
         return []
     won = origin.settings[-1]

@@ -1,4 +1,4 @@
-"""Paths as people type them, and what stands there: `a.b[0]`, `containers[train]`, `labels["example.com/team"]`."""
+"""Paths as people type them, and their values: `a.b[0]`, `containers[train]`, `labels["example.com/team"]`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PLAIN = re.compile(r"[^.\[\]\"']+")
 
 
 class Found(NamedTuple):
-    """What stands at a path, and the path with numbers for the names of list items."""
+    """The value at a path, and the path with indexes instead of the names of list items."""
 
     path: KeyPath
     value: Any
 
 
 class Missing(NamedTuple):
-    """How far a path leads, the step that is not there, and what is."""
+    """The existing part of a path, the first missing step, and the steps that exist instead."""
 
     path: KeyPath
     step: str | int
@@ -34,7 +34,7 @@ class Missing(NamedTuple):
 
 
 def parse(text: str) -> KeyPath | None:
-    """The steps of a path; None where it is malformed."""
+    """Parse a path; None if it is malformed."""
     steps: list[str | int] = []
     place = 0
     while found := _STEP.match(text, place):
@@ -46,7 +46,7 @@ def parse(text: str) -> KeyPath | None:
 
 
 def written(path: KeyPath) -> str:
-    """A path as `parse` reads it."""
+    """Write a path in the form that `parse` reads."""
     return "".join(_step(part) for part in path).removeprefix(".")
 
 
@@ -57,7 +57,7 @@ def _step(part: str | int) -> str:
 
 
 def find(data: Any, path: KeyPath) -> Found | Missing:
-    """What stands at a path; an item of a list may be named, and a path leads on into a file that a text carries."""
+    """Find the value at a path; it may name an item of a list, and continue into a file that a text carries."""
     here: KeyPath = ()
     value = data
     for step in path:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 _WIDTH = 100
-# Lines are shown as one; a byte that is not UTF-8, a surrogate, is not written by libyaml.
+# Lines are joined; libyaml does not write surrogates, which represent bytes that are not UTF-8.
 _NO_YAML = re.compile("[\n\ud800-\udfff]")
 
 
 def shown(path: KeyPath, value: Any) -> str:
-    """A value on one line, without the secrets that it or its name gives away."""
+    """Write a value on one line, without the secrets that it or its name reveals."""
     name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
     as_json = isinstance(value, dict | list) or (isinstance(value, str) and _NO_YAML.search(value) is not None)
     text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
@@ -28,6 +28,6 @@ def shown(path: KeyPath, value: Any) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """A scalar as YAML has it: a list of one is written as `[value]` or as `- value`."""
+    """Write a scalar as YAML: libyaml writes a list of one item as `[value]` or as `- value`."""
     text = dump([value]).removesuffix("\n")
     return text.removeprefix("- ") if text.startswith("- ") else text[1:-1]

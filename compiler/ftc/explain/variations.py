@@ -1,11 +1,11 @@
-"""Every spec that differs from a given one in one leaf, and is valid too."""
+"""Every valid spec that differs from a given one in one leaf."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.spec.shapes import definition, spec_schema, variant
+from ftc.spec.schema import definition, spec_schema, variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _OPEN: dict[str, Any] = {}
 
 
 class Variation(NamedTuple):
-    """The key that gets another value; `any_key` says that it stands for any key (or item) that is added there."""
+    """The key that gets another value; `any_key` means any key (or item) that is added to it."""
 
     path: KeyPath
     value: Any
@@ -26,12 +26,12 @@ class Variation(NamedTuple):
 
 
 def variations(data: dict[str, Any], name: str) -> Iterator[Variation]:
-    """One or more for each leaf of the data of a spec; maps get a key of the given name, if any, and one none has."""
+    """Vary each leaf of a spec at least once; maps get a key of the given name, if any, and one that no map has."""
     yield from _vary(data, spec_schema(), (), name)
 
 
 def changed(data: Any, variation: Variation) -> Any:
-    """The data with the variation in it; nothing of the data itself is changed."""
+    """Apply a variation; the data itself is not changed."""
     return _replaced(data, variation.path, variation.value)
 
 
@@ -64,7 +64,7 @@ def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, 
         if not (key == "kind" and "kind" in known):  # another kind has other keys
             yield from _vary(inner, known.get(key, schema.get("additionalProperties", _OPEN)), (*path, key), name)
     extra = schema.get("additionalProperties", not known)
-    if extra is not False and "pod" not in path:  # a fragment is no map of names
+    if extra is not False and "pod" not in path:  # a fragment is not a map of names
         added = _example(extra) if isinstance(extra, dict) else _NEW
         yield Variation((*path, _NEW), added, any_key=True)
         if name and name not in value and _fits(name, schema.get("propertyNames", _OPEN)):
@@ -72,7 +72,7 @@ def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, 
 
 
 def _resolved(schema: dict[str, Any], value: Any) -> dict[str, Any]:
-    """The schema of the value itself: behind references, null, and the other kinds of a union."""
+    """The schema of the value itself, without references, null, and the other kinds of a union."""
     while "$ref" in schema or "then" in schema or "allOf" in schema:
         if "$ref" in schema:
             schema = definition(schema["$ref"])
@@ -85,7 +85,7 @@ def _resolved(schema: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _others(value: Any, schema: dict[str, Any]) -> list[Any]:
-    """Other values that the schema allows in the place of a value: all of a choice, else the nearest."""
+    """Other values that the schema allows: all options of a choice, else the nearest values."""
     if value is None:
         example = _example(schema)
         return [] if example is None else [example]
@@ -99,7 +99,7 @@ def _others(value: Any, schema: dict[str, Any]) -> list[Any]:
 
 
 def _texts(text: str) -> Iterator[str]:
-    """Texts that are near a text."""
+    """Strings similar to a string."""
     yield f"{text}x"
     yield re.sub(r"[0-9]+(?=\D*$)", lambda number: str(int(number[0]) + 1), text)
     yield f"{text[:-1]}x"
@@ -111,7 +111,7 @@ _EXAMPLES = ("x", "X", "/x", "1Gi", "1.0", "https://example.com/x", "example.com
 
 
 def _example(schema: dict[str, Any]) -> Any:
-    """A small value that the schema allows; None where none is known."""
+    """A small value that the schema allows; None if none is known."""
     schema = _resolved(schema, None)
     if schema == _OPEN:
         return _NEW
@@ -128,7 +128,7 @@ def _example(schema: dict[str, Any]) -> Any:
 
 
 def _fits(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a scalar keeps the limits of its schema."""
+    """Whether a scalar is within the limits of its schema."""
     if isinstance(value, str):
         limits = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
         return limits and re.search(schema.get("pattern", ""), value) is not None

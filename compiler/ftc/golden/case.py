@@ -1,4 +1,4 @@
-"""A case of golden/: what it says to compile, and why."""
+"""A golden case: the runs to compile, and the reason."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _DEPTH = 2
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `case.yaml` says.
+    """The content of `case.yaml`.
 
-    `overrides` go to every compile; `matrix` gives some of them several values, in Hydra's sweep syntax, without the
-    combinations that `exclude` names. `config` is the primary config, which names a whole run.
+    `overrides` apply to every compile; `matrix` gives some of them several values, in Hydra's sweep syntax, except for
+    the combinations in `exclude`. `config` is the primary config, which describes a whole run.
     """
 
     why: str
@@ -43,7 +43,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[Point, ...], tuple[Diagnostic, ...]]:
-    """The case of a file and its combinations, one where it has no matrix; and what is wrong with it."""
+    """Read a case and its combinations, or one without a matrix; and report what is wrong with it."""
     document, problems = source.read(file, str(file))
     if document is None:
         return None, (), problems
@@ -55,7 +55,7 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     if unknown:
         index, name = unknown[0]
         place = document.position(("targets", index))
-        message, help_ = f"there is no target '{name}'", did_you_mean(name, TARGETS)
+        message, help_ = f"unknown target '{name}'", did_you_mean(name, TARGETS)
         return None, (), (Diagnostic(code=UNREADABLE, message=message, position=place, help=help_),)
     if not case.matrix:
         return case, (Point(case.overrides),), ()
@@ -65,7 +65,7 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
 def compiled(
     directory: Path, config_dirs: tuple[Path, ...], conf: Conf
 ) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
-    """Each combination of a case, by the directory that it belongs in; and what is refused, by its name."""
+    """Compile each combination of a case, by its directory; and return the findings of refused ones, by name."""
     case, found, problems = read(directory / FILE, config_dirs)
     if case is None or problems:
         return {}, {directory.name: problems}
@@ -84,11 +84,13 @@ def compiled(
 
 
 def _invalid(message: str, document: source.Document) -> Diagnostic:
-    """Msgspec's error, `Expected `str`, got `int` - at `$.overrides[0]``, at the place that it names."""
+    """Locate msgspec's error, `Expected `str`, got `int` - at `$.overrides[0]``, in the document."""
     said, _, where = message.partition(" - at `$")
     path: KeyPath = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"\w+", where))
-    help_ = f"a case has {', '.join(Case.__struct_fields__)}"
-    return Diagnostic(code=UNREADABLE, message=f"is no case: {said}", position=document.position(path), help=help_)
+    help_ = f"the keys of a case are {', '.join(Case.__struct_fields__)}"
+    return Diagnostic(
+        code=UNREADABLE, message=f"is not a valid case: {said}", position=document.position(path), help=help_
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -107,13 +109,13 @@ def names(directory: Path) -> list[str]:
 
 
 def conf_beside(directory: Path) -> tuple[Path, ...]:
-    """The conf tree of a golden directory, which stands beside it; none where there is none."""
+    """The conf tree next to a golden directory, if it exists."""
     conf = Path(os.path.normpath(directory / ".." / "conf"))
     return (conf,) if conf.is_dir() else ()
 
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """What looks like a case of a golden directory and stands where none is read, by its place."""
+    """Files that look like cases but are in places that are not read, by their place."""
     alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
     wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
     links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
@@ -122,7 +124,7 @@ def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
 
 
 def _link(place: Path) -> tuple[Diagnostic, ...]:
-    message, help_ = "is a link, and nothing is written through one", "put the directory itself here"
+    message, help_ = "is a symbolic link, through which ftc does not write", "replace it by the directory itself"
     return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
 
 
@@ -130,7 +132,7 @@ def _overlooked(directory: Path, place: Path) -> Diagnostic:
     right = f"move it to {directory / (place.parent.name or '<case>') / FILE}"
     return Diagnostic(
         code=UNREADABLE,
-        message=f"is not read: a case is {directory / _PLACE}",
+        message=f"is not read: a case must be {directory / _PLACE}",
         position=Position(str(directory / place), 1, 1),
         help=right if len(place.parts) <= _DEPTH else f"{right}, or give --dir {directory / place.parent.parent}",
     )

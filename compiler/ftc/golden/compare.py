@@ -1,7 +1,8 @@
-"""What stands in golden/ against what its cases compile to."""
+"""Compare golden/ with what its cases compile to, and make its files equal to that."""
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from ftc.diagnostics.model import Diagnostic
 from ftc.driver import ARTIFACTS, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
+from ftc.output.artifact import Artifact
+from ftc.output.write import SCRATCH, remove, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,33 +27,33 @@ class Kind(StrEnum):
     CHANGED = "changed"
     EDITED = "edited by hand"
     ORPHANED = "orphaned"
-    FOREIGN = "not ftc's"
+    FOREIGN = "not written by ftc"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A file that differs: what stands there, and what should; None where there is, or should be, no file."""
+    """A file that differs, with its actual and its expected content (None without a file)."""
 
     file: Path
     kind: Kind
-    stands: str | None
-    should: str | None
+    actual: str | None
+    expected: str | None
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All that differs in some cases, what is refused, by its name, and what every directory should hold."""
+    """All that differs in some cases, the refused ones by name, and the expected files of every directory."""
 
     findings: tuple[Finding, ...]
     refused: dict[str, tuple[Diagnostic, ...]]
     made: dict[Path, dict[str, str]]
 
-    def told(self) -> list[Finding]:
-        """What a reader looks at: a record that differs says nothing beside the files that it differs for."""
+    def shown(self) -> list[Finding]:
+        """The findings to show: a record that differs adds nothing if its files are shown."""
         others = {one.file.parent for one in self.findings if one.file.name != record.FILE}
         return [one for one in self.findings if one.file.name != record.FILE or one.file.parent not in others]
 
 
 def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) -> Comparison:
-    """Compile the chosen cases; without any, all, and what cases that are gone have left behind or are misplaced."""
+    """Compile the chosen cases; without any, all, and find leftovers of deleted cases and misplaced ones."""
     wanted = tuple(chosen)
     findings: list[Finding] = []
     refused = {} if wanted else cases.misplaced(golden)
@@ -70,53 +73,89 @@ def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) 
 
 
 def _in_directory(directory: Path, files: dict[str, str]) -> list[Finding]:
-    """What differs among the files of one directory, and the record of them."""
-    stands = {file.name: _text(file) for file in _files(directory) if file.name not in (cases.FILE, record.FILE)}
+    """Compare the files of one directory, and their record."""
+    actual = {file.name: _text(file) for file in _files(directory) if file.name not in (cases.FILE, record.FILE)}
     recorded = record.read(_text(directory / record.FILE))
-    kinds = {name: _kind(name, stands.get(name), files.get(name), recorded) for name in sorted({*files, *stands})}
-    found = [Finding(directory / n, kind, stands.get(n), files.get(n)) for n, kind in kinds.items() if kind]
-    written, should = _text(directory / record.FILE), record.text(files) if files else None
-    if written == should:
+    kinds = {name: _kind(name, actual.get(name), files.get(name), recorded) for name in sorted({*files, *actual})}
+    found = [Finding(directory / n, kind, actual.get(n), files.get(n)) for n, kind in kinds.items() if kind]
+    written, expected = _text(directory / record.FILE), record.text(files) if files else None
+    if written == expected:
         return found
-    kind = Kind.MISSING if written is None else Kind.CHANGED if should else Kind.ORPHANED
-    return [*found, Finding(directory / record.FILE, kind, written, should)]
+    kind = Kind.MISSING if written is None else Kind.CHANGED if expected else Kind.ORPHANED
+    return [*found, Finding(directory / record.FILE, kind, written, expected)]
 
 
-def _kind(name: str, stands: str | None, should: str | None, recorded: dict[str, str]) -> Kind | None:
-    if stands == should:
+def _kind(name: str, actual: str | None, expected: str | None, recorded: dict[str, str]) -> Kind | None:
+    if actual == expected:
         return None
-    if stands is None:
+    if actual is None:
         return Kind.MISSING
-    if should is None:
+    if expected is None:
         return Kind.ORPHANED if name in recorded and name in ARTIFACTS else Kind.FOREIGN
-    return Kind.EDITED if name in recorded and recorded[name] != record.digest(stands) else Kind.CHANGED
+    return Kind.EDITED if name in recorded and recorded[name] != record.digest(actual) else Kind.CHANGED
 
 
 def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[Finding]:
-    """What stands in directories that the case has no more, itself or for a combination."""
+    """The files in directories that the case, or one of its combinations, no longer has."""
     for one in [directory, *_directories(directory)]:
         if one not in made and (one / record.FILE).is_file():
             yield from _in_directory(one, {})
 
 
 def _without_a_case(golden: Path) -> list[Path]:
-    """Directories that ftc has written, whose case is gone."""
+    """Directories that ftc wrote for a case that no longer exists."""
     inside = [one for one in _directories(golden) if not (one / cases.FILE).exists()]
     return [one for one in inside if any(one.glob(f"**/{record.FILE}"))]
 
 
 def _directories(directory: Path) -> list[Path]:
-    """Without links, which may lead out of golden/, and without hidden ones."""
+    """The subdirectories, except links, which may lead out of golden/, and hidden ones."""
     inside = [one for one in sorted(directory.iterdir()) if one.is_dir() and not one.is_symlink()]
     return [one for one in inside if not one.name.startswith(".")]
 
 
 def _files(directory: Path) -> list[Path]:
-    """Without hidden ones, which are other programs'."""
+    """The files, except hidden ones, which belong to other programs."""
     inside = sorted(directory.iterdir()) if directory.is_dir() else []
     return [file for file in inside if file.is_file() and not file.name.startswith(".")]
 
 
 def _text(file: Path) -> str | None:
-    """The file with the line ends that it has; what is no UTF-8 differs from anything that ftc writes."""
+    """Read a file with its line endings; a file that is not UTF-8 differs from anything that ftc writes."""
     return file.read_bytes().decode("utf-8", "replace") if file.is_file() else None
+
+
+def update(golden: Path, comparison: Comparison) -> None:
+    """Write what differs, and the record of its directory; remove orphaned files, and keep those not written by ftc.
+
+    Raises OSError if the system refuses.
+    """
+    for here, directories, _ in os.walk(golden):
+        if SCRATCH in directories:  # an update was killed
+            remove(Path(here, SCRATCH))
+            directories.remove(SCRATCH)
+    for directory in {finding.file.parent: None for finding in comparison.findings}:
+        findings = [one for one in comparison.findings if one.file.parent == directory]
+        if directory in comparison.made:
+            _write(directory, findings, comparison.made[directory])
+        else:
+            _remove(directory, findings)
+
+
+def _write(directory: Path, findings: list[Finding], files: dict[str, str]) -> None:
+    """List orphaned files in the record until all is done, so that a killed update leaves only recorded files."""
+    differing = [Artifact(one.file.name, one.expected) for one in findings if one.expected is not None]
+    orphaned = {one.file.name: one.actual for one in findings if one.kind is Kind.ORPHANED and one.actual is not None}
+    both = Artifact(record.FILE, record.text({**orphaned, **files}))
+    kept = Artifact(record.FILE, record.text(files))
+    write(directory, [*(one for one in differing if one.name != record.FILE), kept], orphaned, both)
+
+
+def _remove(directory: Path, findings: list[Finding]) -> None:
+    """Remove the record last, for the same reason."""
+    for finding in findings:
+        if finding.kind is Kind.ORPHANED and finding.file.name != record.FILE:
+            finding.file.unlink()
+    (directory / record.FILE).unlink(missing_ok=True)
+    if not any(directory.iterdir()):
+        directory.rmdir()

@@ -1,4 +1,4 @@
-"""The record of what ftc wrote into a directory, by which a file that was edited by hand is known."""
+"""The record of the files that ftc wrote into a directory, which reveals those that were edited by hand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def text(files: Mapping[str, str]) -> str:
-    """A line a file, as `sha256sum --check` reads it."""
+    """Write one line per file, as `sha256sum --check` reads it."""
     return "".join(f"{digest(files[name])}  {name}\n" for name in sorted(files))
 
 
 def read(written: str | None) -> dict[str, str]:
-    """The digest of each file; lines of another form, such as those of a conflict, say nothing."""
+    """The digest of each file; lines in another form, such as conflict markers, are ignored."""
     found = (_LINE.fullmatch(line) for line in (written or "").splitlines())
     return {line[2]: line[1] for line in found if line}
 

@@ -1,4 +1,4 @@
-"""Jobs that people already have, judged as they stand: VolcanoJobs, batch Jobs and LLaMA-Factory's YAML."""
+"""Checks of existing files: VolcanoJobs, batch Jobs and LLaMA-Factory's YAML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.many import MOST_KEYS
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
 from ftc.manifests.objects import Object, Versions, objects
@@ -16,9 +17,9 @@ from ftc.manifests.steps import Run, steps
 from ftc.manifests.subjects import Pod, jobs, scene
 from ftc.manifests.text import Held
 from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
-from ftc.rules.engine import in_words, judge
+from ftc.rules.engine import first, in_words, judge
 from ftc.rules.training.from_files import Read, say
-from ftc.rules.training.inputs import Beside, Input, is_of_v1, mounted, of_engine
+from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
 
 if TYPE_CHECKING:
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Versions", "lint"]
 
-# Who has made one mistake more often than this in one place, or so many in one file, knows it by now.
-_MOST_IN_ONE_PLACE = 20
-_MOST_IN_ONE_FILE = 1_000
-# What stands where YAML has a value or a line, in a template of Helm or Jinja.
+# More findings of one rule in one place, or in one file, would not help the user.
+_MAX_IN_ONE_PLACE = MOST_KEYS + 1
+_MAX_IN_ONE_FILE = 1_000
+# A placeholder for a YAML value or line in a template of Helm or Jinja.
 _TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?[\"']?(?:\{\{|\{%)", re.MULTILINE)
-# What only Helm has: other programs have braces in texts too.
+# Helm's syntax only: other programs have braces in texts too.
 _HELM = re.compile(rb"\{\{-?\s*(?:\.[A-Z]|\$\.|include |template |toYaml |range |if |with )")
 
 
 class _File(msgspec.Struct, frozen=True):
-    """A file with what it holds, and what reading it found."""
+    """A file with its content, and the problems of reading it."""
 
     name: str
     objects: tuple[Object, ...]
@@ -49,7 +50,7 @@ class _File(msgspec.Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing that is judged, or that another file of the input may name."""
+        """Whether lint does not check any part of the file, and other files cannot refer to it."""
         engines = any(True for document in self.documents for _ in of_engine(Held(document, document.data)))
         named = self.name.rpartition("/")[2] == "dataset_info.json"
         return not (self.objects or self.configs or self.problems or engines or named)
@@ -58,32 +59,34 @@ class _File(msgspec.Struct, frozen=True):
 def lint(
     files: Iterable[tuple[str, bytes]], versions: Versions, unnamed: Container[str] = ()
 ) -> tuple[Diagnostic, ...]:
-    """What is wrong with the manifests in these files, each given by name and content; they may refer to each other.
+    """The findings in files, each with its name and content; the files may refer to each other.
 
-    `unnamed` are the files of a directory that was named; they may hold anything else.
+    `unnamed` are files from a directory on the command line, which may be unrelated.
     """
-    read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_of_a_job(name, raw)]
+    read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_relevant(name, raw)]
     around = scene(manifest for file in read for manifest in file.objects)
     runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
-    others = Beside(document for file in read for document in file.documents)
+    others = OtherFiles(document for file in read for document in file.documents)
     known = Input(others, mounted(run for some in runs for run in some), versions.trainer)
     empty = [file.name for file in read if file.is_empty]
-    told = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])
+    reported = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])
     found = (one for file, some in zip(read, runs, strict=True) for one in _of_file(file, some, known))
-    return (*found, *map(_nothing_in, told))
+    return (*found, *map(_irrelevant, reported))
 
 
-# Words of the JSON files that a training names, and of an object's.
+# Words in the JSON files of a training, and in JSON objects of Kubernetes.
 _IN_JSON = re.compile(rb'"(?:zero_optimization|train_micro_batch_size_per_gpu|file_name|hf_hub_url|apiVersion)"')
 
 
-def _is_of_a_job(name: str, raw: bytes) -> bool:
-    """Whether a file that no one named is worth reading; a repository has JSON of many programs."""
+def _is_relevant(name: str, raw: bytes) -> bool:
+    """Whether to read an unnamed file; a repository has JSON files of many programs."""
     return not name.endswith(".json") or _IN_JSON.search(raw) is not None
 
 
-def _nothing_in(name: str) -> Diagnostic:
-    return _note(Position(name, 1, 1), "has no VolcanoJob, Job or pod, and no YAML for LLaMA-Factory's train or export")
+def _irrelevant(name: str) -> Diagnostic:
+    return _note(
+        Position(name, 1, 1), "contains no VolcanoJob, Job or pod, and no YAML for LLaMA-Factory's train or export"
+    )
 
 
 def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
@@ -91,40 +94,40 @@ def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
 
 
 def _read(name: str, raw: bytes, versions: Versions) -> _File:
-    # YAML takes no tab where JSON does; a blank leaves every position as it is.
+    # YAML does not accept tabs where JSON does; a blank keeps every position.
     found, problems = documents(raw.replace(b"\t", b" ") if name.endswith(".json") else raw, name)
     template = _TEMPLATE.search(raw)
     manifests = tuple(manifest for document in found for manifest in objects(document, versions))
     if template and (problems or (manifests and _HELM.search(raw))):
         place = Position(name, raw.count(b"\n", 0, template.end()) + 1, 1)
-        problem = _note(place, "is a template, and not judged", "render it first: helm template … | ftc lint -")
+        problem = _note(
+            place, "is a template, which lint does not check", "render it first: helm template … | ftc lint -"
+        )
         return _File(name, (), (), (), (problem,))
     second = [document for document in found if isinstance(document.data, dict) and is_of_v1(document.data)]
     notes = tuple(
-        _note(document.position(()), "is a configuration of LLaMA-Factory v1 (USE_V1), which is not judged")
+        _note(document.position(()), "is a configuration of LLaMA-Factory v1 (USE_V1), which lint does not check")
         for document in second
     )
     return _File(name, manifests, found, tuple(of_documents(found)), (*problems, *notes))
 
 
 def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
-    judged = islice(_judged(file, runs, known), _MOST_IN_ONE_FILE)
-    # Two pods of one YAML anchor are wrong in one place.
+    judged = islice(_findings(file, runs, known), _MAX_IN_ONE_FILE)
+    # Two pods from one YAML anchor have one place.
     found = [*file.problems, *{(one.code, one.position, one.message): one for one in judged}.values()]
     yield from found
-    if len(found) >= _MOST_IN_ONE_FILE:
-        yield _note(
-            Position(file.name, 1, 1), f"has more to say of than {_MOST_IN_ONE_FILE} findings; the rest is left out"
-        )
+    if len(found) >= _MAX_IN_ONE_FILE:
+        yield _note(Position(file.name, 1, 1), f"has more than {_MAX_IN_ONE_FILE} findings; the rest is omitted")
 
 
-def _judged(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
+def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
     rules: dict[type, list[Rule]] = {}
     for rule in ON_MANIFESTS:
         rules.setdefault(rule.subject, []).append(rule)
     for subject in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
-            yield from islice(_found(rule, subject), _MOST_IN_ONE_PLACE)
+            yield from _of_manifest(rule, subject)
     read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))
     for one in chain(read, *map(known.of_run, runs)):
         yield from _of_training(one)
@@ -143,8 +146,8 @@ def _subjects(file: _File, runs: list[Run]) -> Iterator[object]:
 
 
 def _of_training(read: Read) -> Iterator[Diagnostic]:
-    """What the rules on trainings find, at the keys of the files."""
-    judged = (islice(judge((rule,), read.subject), _MOST_IN_ONE_PLACE) for rule in ON_TRAININGS)
+    """The findings of the rules on trainings, at the keys of the files."""
+    judged = (islice(judge((rule,), read.subject), _MAX_IN_ONE_PLACE) for rule in ON_TRAININGS)
     for rule, finding in chain.from_iterable(judged):
         yield Diagnostic(
             code=rule.code,
@@ -158,8 +161,8 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
         )
 
 
-def _found(rule: Rule, subject: object) -> Iterator[Diagnostic]:
-    for finding in rule.check(subject):
+def _of_manifest(rule: Rule, subject: object) -> Iterator[Diagnostic]:
+    for finding in first(rule.check(subject), _MAX_IN_ONE_PLACE):
         yield Diagnostic(
             code=rule.code,
             rule=rule.name,

@@ -1,4 +1,4 @@
-"""Quantities of Kubernetes in manifests, and the accelerators that a container asks for."""
+"""Kubernetes quantities in manifests, and the accelerators that a container requests."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ MOST = 1_000_000
 
 
 def amount(value: str | float | None) -> Decimal | None:
-    """The number that a quantity is, where it is one."""
+    """The number that a quantity denotes; None if it is not a quantity."""
     text = "" if value is None else str(value)
     return quantity(text) if len(text) <= _LONGEST and _FORM.fullmatch(text) else None
 
 
 def whole(value: str | float | None) -> int | None:
-    """The number of things that a quantity counts, where it counts things."""
+    """The quantity as a whole number; None if it is not one."""
     number = amount(value)
     return int(number) if number is not None and number == number.to_integral_value() and abs(number) < MOST else None
 
 
-def asked(container: Container) -> list[str]:
-    """The devices that a container asks for, by resource; a limit alone is a request too."""
+def requested_devices(container: Container) -> list[str]:
+    """The device resources that a container requests; a limit without a request counts."""
     return [name for name in {**container.resources.requests, **container.resources.limits} if name in kinds()]
 
 
 def count(container: Container) -> int | None:
-    """How many devices a container has, where one kind of them is asked for in a whole number."""
-    names = asked(container)
+    """The number of devices of a container, if it requests a whole number of a single kind."""
+    names = requested_devices(container)
     resources: dict[str, Any] = {**container.resources.requests, **container.resources.limits}
     return whole(resources[names[0]]) if len(names) == 1 else None

@@ -1,4 +1,4 @@
-"""LLaMA-Factory's YAML, wherever it is: a file, a ConfigMap, an annotation, a here-document."""
+"""LLaMA-Factory's YAML in a file, a ConfigMap, an annotation or a here-document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic, KeyPath
-from ftc.manifests.files import KEPT, Written, directory_at, join, resolved, written
+from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
 from ftc.manifests.mounts import mounted_text
 from ftc.manifests.shell.script import Command
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from ftc.manifests.objects import Object
 
-# Keys that no other program's configuration has; two of them make a file LLaMA-Factory's.
+# Keys that only LLaMA-Factory uses; a file with two of them is a configuration of LLaMA-Factory.
 _OWN = (
     *("stage", "finetuning_type", "template", "dataset_dir", "lora_target", "lora_rank", "cutoff_len", "export_dir"),
     *("preprocessing_num_workers", "do_train", "adapter_name_or_path", "model_name_or_path", "overwrite_output_dir"),
 )
 
 
-# Those of `llamafactory-cli eval`, which has arguments of its own.
+# Keys of `llamafactory-cli eval`, which has separate arguments.
 _OF_EVAL = ("task", "task_dir", "lang", "n_shot", "save_dir")
 
 
@@ -43,10 +43,10 @@ _LOOKS = re.compile(rf"^\s*(?:{'|'.join(_OWN)})\s*:", re.MULTILINE)
 
 
 class Config(msgspec.Struct, frozen=True):
-    """One such file: its values, where each stands, and the container that reads it, if that is known.
+    """A configuration of LLaMA-Factory: its values, their places, and the container that reads it, if known.
 
-    `text` is None where the file is a document of its own. `expanded` says that a shell puts values in. `runs` is the
-    command that reads it, `where` the directory that it runs in. `more` are lines that a script appends.
+    `text` is missing if the file is a whole document. `expanded` says that a shell expands variables in it. `runs` is
+    the command that reads it, `where` the working directory of that command. `more` are lines that a script appends.
     """
 
     data: Json
@@ -68,17 +68,17 @@ class Config(msgspec.Struct, frozen=True):
         return self.text.at_line(position.line, position.column)
 
     def value(self, name: str) -> Any:
-        """A value that is known before the run; None if the key is missing or something fills the value in."""
+        """A value that is known before the run; None if the key is missing or its value is filled in later."""
         value = self.data.get(name)
         return None if isinstance(value, str) and self.is_filled_in(value) else value
 
     def is_filled_in(self, text: str) -> bool:
-        """Whether a text is not the last word: in a here-document the shell reads each `$` and backtick."""
+        """Whether a value is filled in later: in a here-document the shell expands each `$` and backtick."""
         return has_placeholder(text) or (self.expanded and ("$" in text or "`" in text))
 
     @property
     def exports(self) -> bool:
-        """Whether it is for `export`; what `train` takes includes the arguments of an export."""
+        """Whether the file is for `export`; `train` accepts the arguments of an export too."""
         return "export_dir" in self.data and self.data.get("do_train") is not True
 
 
@@ -89,30 +89,30 @@ _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 
 
 def release_of(step: Step) -> str:
-    """The release of LLaMA-Factory in a container, by a pin in its script or by its image's tag."""
+    """The release of LLaMA-Factory in a container, from a pin in its script or the tag of its image."""
     script = step.program.script.value if step.program is not None else ""
     found = _PIN.search(script) or _IMAGE.search(step.container.image)
     return found[1] if found else ""
 
 
 def of_documents(documents: Iterable[Document]) -> Iterator[Config]:
-    """Documents that are such a file."""
+    """The documents that are configurations of LLaMA-Factory."""
     for document in documents:
         if isinstance(document.data, dict) and "kind" not in document.data and _is_config(document.data):
             yield Config({str(key): value for key, value in document.data.items()}, document)
 
 
 def of_config_maps(objects: Iterable[Object]) -> Iterator[Config]:
-    """Such files in ConfigMaps; a container that mounts them is another's to find."""
+    """The configurations in ConfigMaps, without the containers that mount them."""
     for held in objects:
         if isinstance(held.content, ConfigMap):
             for key, value in held.content.data.items():
                 yield from _read(Text(held.document, (*held.path, "data", key), value))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def of_run(run: Run) -> tuple[Config, ...]:
-    """Such files in the annotations of pods, and in here-documents of their scripts."""
+    """The configurations in annotations of pods and in here-documents of their scripts."""
     return tuple(_of_run(run))
 
 
@@ -135,9 +135,9 @@ def _of_run(run: Run) -> Iterator[Config]:
                 yield from (msgspec.structs.replace(c, runs=runs, where=where, more=more) for c in found)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def of_trainer(run: Run) -> tuple[Config, ...]:
-    """Such files that a command of the run reads, those of mounted ConfigMaps too, in the order of the commands."""
+    """The configurations that commands of the run read, also from mounted ConfigMaps, in the order of the commands."""
     mounted = [
         config
         for step in run.steps
@@ -174,7 +174,7 @@ def _read(text: Text, **known: Any) -> Iterator[Config]:
 
 
 def _is_config(data: Json) -> bool:
-    """Whether enough keys are LLaMA-Factory's, and none is a section, which its files do not have."""
+    """Whether enough keys belong to LLaMA-Factory, and no value is a section, which its files do not have."""
     sections = {key for key, value in data.items() if isinstance(value, dict)}
     ours = sum(key in data for key in _OWN) >= _ENOUGH and sections <= arguments()
     return ours and sum(key in data for key in _OF_EVAL) < _ENOUGH
@@ -182,10 +182,10 @@ def _is_config(data: Json) -> bool:
 
 @cache
 def arguments() -> set[str]:
-    """The arguments of all releases that are known."""
+    """The arguments of all known releases."""
     return {name for pair in release.pairs() for name in release.arguments(pair)["arguments"]}
 
 
 def file_named(config: Config, name: str) -> str:
-    """A path of the file as the program that reads it sees it."""
+    """The path of a file that the configuration names, as its program resolves it."""
     return join(config.where, name)

@@ -1,4 +1,4 @@
-"""The variables of a container: its own, and those that Volcano's plugins and the Job controller add."""
+"""The variables of a container, with those that Volcano's plugins and the Job controller add."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ INDEX = ("VC_TASK_INDEX", "VK_TASK_INDEX")
 TORCH = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "RANK")
 
 
-# What expansions may add up to in one container: no value that a rule asks for is longer, and thirty variables that
-# double, `$(A)$(A)`, would fill the memory. What is beyond is unknown.
+# The limit for all expanded values of a container: thirty variables that double, `$(A)$(A)`, would fill the memory, and
+# rules do not need longer values. These are unknown.
 MAX_EXPANDED = 65_536
 
 
@@ -30,9 +30,9 @@ _REFERENCE = re.compile(r"\$\(([A-Za-z_][\w.-]*)\)")
 
 
 class Variable(msgspec.Struct, frozen=True):
-    """A variable, its value if it is known, and who gives it; `index` is the place in the container's `env`.
+    """A variable, its value if known, and what sets it; `index` is its index in the container's `env`.
 
-    `size` counts the bytes of the value, as far as they are known, also of one that is too long to be kept.
+    `size` counts the known bytes of the value, even if the value is too long to be stored.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """The variables of a container by name; not `complete` where a ConfigMap or Secret adds others."""
+    """The variables of a container by name; not `complete` if a ConfigMap or Secret adds others."""
 
     variables: dict[str, Variable] = {}
     complete: bool = True
@@ -54,17 +54,17 @@ class Environment(msgspec.Struct, frozen=True):
         return name in self.variables
 
     def get(self, name: str) -> Variable | None:
-        """The variable, where it is known to be set."""
+        """The variable, if it is known to be set."""
         return self.variables.get(name)
 
     @property
     def values(self) -> dict[str, str]:
-        """Those whose value is known."""
+        """The variables with a known value."""
         return {name: v.value for name, v in self.variables.items() if v.value is not None}
 
 
 def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
-    """What a container finds; plugins come after the container's own variables, and the last of a name counts."""
+    """The variables that a container sees; plugins append theirs, and the last value of a name takes effect."""
     found: dict[str, Variable] = {}
     room = MAX_EXPANDED
     for index, given in enumerate(container.env):
@@ -85,21 +85,24 @@ def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
 
 
 def size_of(text: str, before: Mapping[str, Variable]) -> int:
-    """How many bytes a text has when its variables are put in; one whose value is unknown counts nothing."""
+    """The size of a text in bytes after expansion; variables with an unknown value count as empty."""
     pieces = _REFERENCE.split(text)
     named = [before[name].size if name in before else len(name) + len("$()") for name in pieces[1::2]]
     return sum(len(piece.encode("utf-8", "surrogatepass")) for piece in pieces[::2]) + sum(named)
 
 
 def _expanded(value: str, before: dict[str, Variable]) -> str | None:
-    """Kubernetes puts in the variables that come earlier for `$(NAME)`, and leaves the names that it does not know."""
+    """Kubernetes expands `$(NAME)` from earlier variables, and leaves unknown names unchanged."""
     if any(name in before and before[name].value is None for name in _REFERENCE.findall(value)):
         return None
     return _REFERENCE.sub(lambda m: before[m[1]].value or "" if m[1] in before else m[0], value)
 
 
 def plugin_variables(pod: Pod, *, init: bool) -> Iterator[Variable]:
-    """What Volcano's plugins set (pkg/controllers/job/plugins: svc, env, distributed-framework)."""
+    """The variables that Volcano's plugins set.
+
+    Source: Volcano, pkg/controllers/job/plugins (svc, env, distributed-framework).
+    """
     job = pod.job
     if job.kind is not Kind.VOLCANO:
         return
@@ -121,7 +124,7 @@ def plugin_variables(pod: Pod, *, init: bool) -> Iterator[Variable]:
 
 
 def _pytorch(pod: Pod) -> Iterator[Variable]:
-    """Nothing at all without a master; no rank in another task than master and worker."""
+    """The plugin needs a master task, and sets ranks only in master and worker."""
     job = pod.job
     master, worker = torch_tasks(job)
     counts = {crew.name: crew.replicas for crew in job.crews}
@@ -137,13 +140,13 @@ def _pytorch(pod: Pod) -> Iterator[Variable]:
 
 
 def torch_tasks(job: Job) -> tuple[str, str]:
-    """The tasks that the pytorch plugin takes for master and worker."""
+    """The tasks that the pytorch plugin uses as master and worker."""
     arguments = job.plugins["pytorch"]
     return flag(arguments, "master", "master"), flag(arguments, "worker", "worker")
 
 
 def variable_part(task: str) -> str:
-    """How the svc plugin writes a task's name in its variables: `dist-train` is DIST_TRAIN."""
+    """The task name in the variables of the svc plugin: `dist-train` becomes DIST_TRAIN."""
     return task.replace("-", "_").upper()
 
 

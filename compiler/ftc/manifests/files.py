@@ -1,4 +1,4 @@
-"""The files that a script writes and names, and whether somebody has made them."""
+"""The files that a script writes and names, and whether they exist."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ftc.manifests.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Steps of a job whose answers are kept; each is asked several times.
-KEPT = 256
+# The number of cached steps; rules query each step several times.
+CACHE_SIZE = 256
 
 
-_LIKE, _MUCH_LIKE = 0.5, 0.8
+_SIMILAR, _VERY_SIMILAR = 0.5, 0.8
 
 
-# A directory that is not known; names in it can still be compared.
-_SOMEWHERE = "?"
+# An unknown directory; names in it can still be compared.
+_UNKNOWN_DIRECTORY = "?"
 
 
-# What writes no file but where its output goes.
+# Commands that write files only by redirection.
 _WRITES_NOTHING = frozenset(
     (
         *("echo", "printf", "cat", "cd", "export", "awk", "grep", "cut", "tr", "head", "tail", "wc", "basename"),
@@ -41,16 +41,16 @@ _WRITES_NOTHING = frozenset(
 )
 
 
-class There(Enum):
-    """Whether a file exists when it is asked for."""
+class Existence(Enum):
+    """Whether a file exists at a place of the script."""
 
-    MADE = "made"
+    PRESENT = "present"
     ABSENT = "absent"
     UNKNOWN = "unknown"
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A file that a command writes, with what it writes where that is a here-document or an echo."""
+    """A file that a command writes, with its content if that is a here-document or an echo."""
 
     path: str
     command: Command
@@ -61,21 +61,21 @@ class Written(msgspec.Struct, frozen=True):
 
 def directory_at(step: Step, offset: int) -> str:
     """The working directory at a place of the script."""
-    return next((where for start, where in reversed(_directories(step)) if start < offset), _SOMEWHERE)
+    return next((where for start, where in reversed(_directories(step)) if start < offset), _UNKNOWN_DIRECTORY)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def _directories(step: Step) -> list[tuple[int, str]]:
-    """The working directories of a script, each with the place of the command that goes there."""
-    where = step.container.working_dir or _SOMEWHERE
+    """The working directories of a script, each with the place of the command that changes to it."""
+    where = step.container.working_dir or _UNKNOWN_DIRECTORY
     found = [(-1, where)]
     for command in step.program.script.commands if step.program else ():
         if command.name in ("cd", "pushd") and not (command.context.subshell or command.context.substituted):
             target = step.value(command.arguments[0]) if command.arguments else None
             known = target is not None and command.context.plain and target != "-"
-            where = join(where, target or "") if known else f"{_SOMEWHERE}{command.start}"
+            where = join(where, target or "") if known else f"{_UNKNOWN_DIRECTORY}{command.start}"
         elif command.name == "popd":
-            where = f"{_SOMEWHERE}{command.start}"
+            where = f"{_UNKNOWN_DIRECTORY}{command.start}"
         else:
             continue
         found.append((command.start, where))
@@ -83,17 +83,17 @@ def _directories(step: Step) -> list[tuple[int, str]]:
 
 
 def join(where: str, path: str) -> str:
-    """A path as it is seen from a directory."""
+    """A path, resolved from a directory."""
     return normpath(path if path.startswith("/") else f"{where}/{path}")
 
 
 def resolved(step: Step, word: Word, offset: int) -> str | None:
-    """The path that a word names at a place of the script, from the root where that is known."""
+    """The path that a word names at a place of the script, absolute if the directory is known."""
     path = step.value(word)
     return join(directory_at(step, offset), path) if path else None
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def written(step: Step) -> tuple[Written, ...]:
     """The files that a script writes by redirection or with tee, in order."""
     return tuple(_written(step))
@@ -127,42 +127,42 @@ def _content(text: Text, command: Command) -> tuple[Text | None, bool]:
 
 
 def text_of(step: Step, path: str) -> Text | None:
-    """The content of a file, where the input has it whole: from a ConfigMap, an annotation or one here-document."""
+    """The content of a file, if the input has all of it in a ConfigMap, an annotation or one here-document."""
     made = [one for one in written(step) if one.path == path]
     if len(made) == 1 and not made[0].appended:
         return made[0].text
     return None if made else mounted_text(step.pod, step.container, path)
 
 
-def there(run: Run, step: Step, path: str, offset: int) -> There:
-    """Whether a file exists when the script comes to a place."""
+def existence(run: Run, step: Step, path: str, offset: int) -> Existence:
+    """Whether a file exists when the script reaches a place."""
     if any(one.path == path and one.command.start < offset for one in written(step)):
-        return There.MADE
+        return Existence.PRESENT
     if not path.startswith("/"):
-        return There.UNKNOWN
+        return Existence.UNKNOWN
     if mounted_text(step.pod, step.container, path) is not None:
-        return There.MADE
+        return Existence.PRESENT
     if _is_fresh(step, path):
-        return There.ABSENT if step.program and _nobody_writes(run, step, path, offset) else There.UNKNOWN
-    return There.ABSENT if _is_other_key(step, path) or meant_by(step, path) else There.UNKNOWN
+        return Existence.ABSENT if step.program and _is_never_written(run, step, path, offset) else Existence.UNKNOWN
+    return Existence.ABSENT if _is_other_key(step, path) or similar_file(step, path) else Existence.UNKNOWN
 
 
-def meant_by(step: Step, path: str) -> str:
-    """The file of nearly that name that the script writes for nobody else, or that is mounted beside it."""
-    asked, script = PurePosixPath(path), step.script.value
+def similar_file(step: Step, path: str) -> str:
+    """A file with a similar name that the script writes but does not use, or that is mounted in the same directory."""
+    wanted, script = PurePosixPath(path), step.script.value
     made = [PurePosixPath(one.path) for one in written(step)]
-    beside = [one for one in made if one.parent == asked.parent and one.suffix == asked.suffix]
-    idle = {one.stem: str(one) for one in beside if script.count(one.name) == 1}
-    near = [idle[stem] for stem in get_close_matches(asked.stem, idle, n=1, cutoff=_LIKE)]
-    for mount in step.container.volume_mounts if not near and mount_of(step, path) is None else ():
-        other = f"{mount.mount_path.rstrip('/')}/{asked.name}"
-        alike = get_close_matches(str(asked.parent), [mount.mount_path], n=1, cutoff=_MUCH_LIKE)
-        near += [other] if alike and mounted_text(step.pod, step.container, other) is not None else []
-    return next(iter(near), "")
+    siblings = [one for one in made if one.parent == wanted.parent and one.suffix == wanted.suffix]
+    idle = {one.stem: str(one) for one in siblings if script.count(one.name) == 1}
+    close = [idle[stem] for stem in get_close_matches(wanted.stem, idle, n=1, cutoff=_SIMILAR)]
+    for mount in step.container.volume_mounts if not close and mount_of(step, path) is None else ():
+        other = f"{mount.mount_path.rstrip('/')}/{wanted.name}"
+        alike = get_close_matches(str(wanted.parent), [mount.mount_path], n=1, cutoff=_VERY_SIMILAR)
+        close += [other] if alike and mounted_text(step.pod, step.container, other) is not None else []
+    return next(iter(close), "")
 
 
 def _is_fresh(step: Step, path: str) -> bool:
-    """Whether a path lies on a volume that is empty when the job starts."""
+    """Whether a path is on a volume that is empty when the job starts."""
     mount = mount_of(step, path)
     volume = step.pod.volume(mount.name) if mount is not None else None
     if volume is not None:
@@ -172,7 +172,7 @@ def _is_fresh(step: Step, path: str) -> bool:
 
 
 def _is_other_key(step: Step, path: str) -> bool:
-    """Whether a path lies on a ConfigMap of the input that does not have it."""
+    """Whether a path is on a ConfigMap of the input that does not have it."""
     mount = mount_of(step, path)
     volume = step.pod.volume(mount.name) if mount is not None else None
     source = volume.config_map if volume is not None else None
@@ -180,8 +180,8 @@ def _is_other_key(step: Step, path: str) -> bool:
     return found is not None and "binaryData" not in found[0].data and mount is not None and not mount.sub_path
 
 
-def _nobody_writes(run: Run, step: Step, path: str, offset: int) -> bool:
-    """Whether no command that runs before could have made a file, here or in another container of the job."""
+def _is_never_written(run: Run, step: Step, path: str, offset: int) -> bool:
+    """Whether no earlier command, here or in another container of the job, could have created a file."""
     for other in run.steps:
         sees = other is step or _is_fresh(other, path)
         if not sees or (other.program is not None and other is not step and other.pod is step.pod and not other.init):

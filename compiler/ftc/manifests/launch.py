@@ -1,4 +1,4 @@
-"""Commands that start a training: torchrun, accelerate, llamafactory-cli and their like, with their options."""
+"""Commands that start a training, such as torchrun, accelerate and llamafactory-cli, with their options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Options that stand alone; every other one takes a word.
+# Options without a value; every other option takes one.
 _ALONE = {
     "torchrun": ("standalone", "no_python", "m", "module", "run_path", "use_agent_store"),
     "accelerate": (
@@ -34,9 +34,9 @@ _MPI_WORDS = {"mca": 2, "x": 1, "genv": 2}
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """One such command: the tool, its options by their long name with `_`, and the words after them.
+    """A command that starts a training: the tool, its options by their long name with `_`, and the words after them.
 
-    `partly` says that some of its words are known at run time only, or have got lost from it.
+    `partly` says that some words are known only at run time, or are cut off by a mistake.
     """
 
     tool: str
@@ -46,7 +46,7 @@ class Launch(msgspec.Struct, frozen=True):
     partly: bool = False
 
     def option(self, *names: str) -> Word | None:
-        """The word of an option, by any of its names."""
+        """The value of an option, by any of its names."""
         return next((self.options[name] for name in names if name in self.options), None)
 
     @property
@@ -57,13 +57,13 @@ class Launch(msgspec.Struct, frozen=True):
 
     @property
     def alone(self) -> bool:
-        """Whether it says that there is one node."""
+        """Whether it is set to a single node."""
         nodes = self.option("nnodes", "num_machines")
         return "standalone" in self.options or (nodes is not None and nodes.text == "1")
 
     @property
     def meets(self) -> bool:
-        """Whether its nodes find each other at an endpoint, which gives the ranks."""
+        """Whether its nodes meet at a rendezvous endpoint, which assigns the ranks."""
         backend = self.option("rdzv_backend")
         return self.option("rdzv_endpoint") is not None and (backend is None or backend.text != "static")
 
@@ -77,12 +77,12 @@ def launches(script: Script) -> Iterator[Launch]:
         tool, words = _tool(command)
         if tool:
             launch = _launch(tool, command, words)
-            lost = any(start > command.start for start, _ in script.strays)
+            lost = any(start > command.start for start, _ in script.stray_options)
             yield msgspec.structs.replace(launch, partly=launch.partly or lost)
 
 
 def _tool(command: Command) -> tuple[str, tuple[Word, ...]]:
-    """The tool that a command is, and the words that are its own."""
+    """The tool that a command runs, and the words for the tool."""
     name, words = command.name, command.arguments
     texts = [word.text for word in words[:3]]
     if name.startswith("python"):
@@ -123,7 +123,7 @@ def _launch(tool: str, command: Command, words: tuple[Word, ...]) -> Launch:
         if name is None:
             if tool == "mpirun" or (word.parts and isinstance(word.parts[0], str)):
                 break
-            partly = True  # options that a variable holds
+            partly = True  # the variable may hold options
             index += 1
             continue
         key = name.lstrip("-").replace("-", "_")
@@ -141,7 +141,7 @@ def _launch(tool: str, command: Command, words: tuple[Word, ...]) -> Launch:
 
 
 def _option(word: Word) -> str | None:
-    """`--nnodes` of `--nnodes=2`; None where the word is no option."""
+    """`--nnodes` of `--nnodes=2`; None if the word is not an option."""
     first = word.parts[0] if word.parts else ""
     if not isinstance(first, str) or not re.match(r"-{1,2}[A-Za-z]", first):
         return None
@@ -157,9 +157,9 @@ def _after_equals(word: Word) -> Word:
 
 
 def _split(words: tuple[Word, ...], script: Script, room: int) -> tuple[tuple[Word, ...], int]:
-    """`torchrun $ARGS` with the words that ARGS holds, if it is set once, and the room that is left.
+    """`torchrun $ARGS` with the words in ARGS, if it is set once, and the room that is left.
 
-    Variables bring no more letters than a script may have: two thousand uses of a long one would fill the memory.
+    Expansions are limited to the size of a script: two thousand uses of a long variable would fill the memory.
     """
     found: list[Word] = []
     for word in words:
@@ -187,7 +187,7 @@ def _held(word: Word, script: Script) -> tuple[Part, ...] | None:
 
 
 def _words(parts: tuple[Part, ...], start: int) -> list[Word]:
-    """Parts cut at blanks, as the shell cuts what a variable holds."""
+    """Parts split at blanks, as the shell splits the value of a variable."""
     words: list[list[Part]] = [[]]
     for part in parts:
         pieces = re.split(r"(?:\s|\\\n)+", part) if isinstance(part, str) else [part]

@@ -1,6 +1,6 @@
-"""The manifests that lint judges, as types: no more fields than the rules read.
+"""The types of the manifests that lint checks, with only the fields that the rules read.
 
-What an object may leave out has a default here, and what it must have is checked by its schema.
+Optional fields have a default here; the schema of an object checks its required fields.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from ftc.spec.base import Json
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """Kubernetes' spelling of names."""
+    """The camel case of Kubernetes fields."""
 
 
 class Metadata(Manifest, frozen=True):
-    """Of an object or of a pod template."""
+    """The metadata of an object or of a pod template."""
 
     name: str = ""
     generate_name: str = ""
@@ -38,7 +38,7 @@ class FieldRef(Manifest, frozen=True):
 
 
 class EnvSource(Manifest, frozen=True):
-    """Where a variable's value comes from."""
+    """The source of a variable's value."""
 
     field_ref: FieldRef | None = None
     secret_key_ref: KeyRef | None = None
@@ -54,7 +54,7 @@ class EnvVar(Manifest, frozen=True):
 
 
 class Resources(Manifest, frozen=True):
-    """What a container may use."""
+    """The resources of a container."""
 
     limits: dict[str, str | int | float] = {}
     requests: dict[str, str | int | float] = {}
@@ -121,20 +121,20 @@ class DownwardVolume(Manifest, frozen=True):
 
 
 class EmptyDir(Manifest, frozen=True):
-    """A directory of the pod's own."""
+    """An emptyDir volume."""
 
     medium: str = ""
     size_limit: str | int | float | None = None
 
 
 class ClaimVolume(Manifest, frozen=True):
-    """A claim that exists."""
+    """An existing claim as a volume."""
 
     claim_name: str = ""
 
 
 class Volume(Manifest, frozen=True):
-    """A volume of a pod; one of the sources is set, or another that the rules do not look into."""
+    """A volume of a pod; it has one of these sources, or another that the rules do not read."""
 
     name: str = ""
     empty_dir: EmptyDir | None = None
@@ -159,20 +159,20 @@ class PodSpec(Manifest, frozen=True):
 
 
 class Template(Manifest, frozen=True):
-    """What pods are made of."""
+    """The template of pods."""
 
     metadata: Metadata = Metadata()
     spec: PodSpec = PodSpec()
 
 
 class ClaimSpec(Manifest, frozen=True):
-    """What a claim asks for."""
+    """The spec of a claim."""
 
     access_modes: tuple[str, ...] = ()
 
 
 class Policy(Manifest, frozen=True):
-    """What Volcano does on an event or an exit code."""
+    """Volcano's action on an event or an exit code."""
 
     action: str = ""
     event: str = ""
@@ -182,12 +182,12 @@ class Policy(Manifest, frozen=True):
 
     @property
     def all_events(self) -> tuple[str, ...]:
-        """Of both spellings."""
+        """The events in `event` and `events`."""
         return (*((self.event,) if self.event else ()), *self.events)
 
 
 class DependsOn(Manifest, frozen=True):
-    """Tasks that come first."""
+    """The tasks that must start first."""
 
     name: tuple[str, ...] = ()
 
@@ -221,7 +221,7 @@ class JobVolume(Manifest, frozen=True):
 
 
 class VolcanoSpec(Manifest, frozen=True):
-    """A VolcanoJob."""
+    """The spec of a VolcanoJob."""
 
     scheduler_name: str = ""
     min_available: int | None = None
@@ -237,7 +237,7 @@ class VolcanoSpec(Manifest, frozen=True):
 
 
 class BatchSpec(Manifest, frozen=True):
-    """A Job of Kubernetes itself."""
+    """The spec of a batch Job."""
 
     completions: int | None = None
     parallelism: int | None = None
@@ -254,7 +254,7 @@ class BatchSpec(Manifest, frozen=True):
 
 
 class ServiceSpec(Manifest, frozen=True):
-    """Who is behind a Service."""
+    """The spec of a Service."""
 
     selector: dict[str, str] = {}
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
@@ -282,14 +282,14 @@ class ConfigMap(Manifest, frozen=True):
 
 
 class VolcanoJob(Manifest, frozen=True):
-    """A Job of batch.volcano.sh."""
+    """A VolcanoJob."""
 
     metadata: Metadata = Metadata()
     spec: VolcanoSpec = VolcanoSpec()
 
 
 class BatchJob(Manifest, frozen=True):
-    """A Job of batch."""
+    """A batch Job."""
 
     metadata: Metadata = Metadata()
     spec: BatchSpec = BatchSpec()

@@ -1,4 +1,4 @@
-"""Files that the input itself holds and a container finds: keys of ConfigMaps, annotations of the pod."""
+"""Mounted files whose content is in the input: keys of ConfigMaps, annotations of the pod."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def mounted_text(pod: Pod, container: Container, path: str) -> Text | None:
-    """The text of a file that a ConfigMap of the input or an annotation of the pod is mounted as."""
+    """The text of a file that is mounted from a ConfigMap of the input or an annotation of the pod."""
     for mount in container.volume_mounts:
         volume = pod.volume(mount.name)
         if volume is None or not PurePosixPath(path).is_relative_to(mount.mount_path):

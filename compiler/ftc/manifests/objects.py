@@ -1,4 +1,4 @@
-"""The objects of an input: the kind of each, what its schema says, and its type."""
+"""The objects of an input: their kinds, their schema violations and their typed content."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
 
-# The `validator` of a list that is too long to be looked at; it is no mistake, but nothing else is said of the object.
-UNSEEN = "unseen"
+# The `validator` of a list that is too long to validate; it is not an error, but ends the validation of the object.
+UNVALIDATED = "unseen"
 
 
 Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template
@@ -37,11 +37,11 @@ class Versions(msgspec.Struct, frozen=True):
     kubernetes: str
     volcano: str
     trainer: Trainer | None = None
-    """Those of LLaMA-Factory and transformers, if the user says them."""
+    """The versions of LLaMA-Factory and transformers, if the user sets them."""
 
 
 class Kind(StrEnum):
-    """What a document is."""
+    """The kind of a document."""
 
     VOLCANO = "VolcanoJob"
     BATCH = "Job"
@@ -52,7 +52,7 @@ class Kind(StrEnum):
 
 
 class Mismatch(msgspec.Struct, frozen=True):
-    """One thing that the schema does not allow, as jsonschema says it."""
+    """A violation of the schema, as jsonschema reports it."""
 
     path: tuple[str | int, ...]
     validator: str
@@ -63,9 +63,9 @@ class Mismatch(msgspec.Struct, frozen=True):
 
 
 class Object(msgspec.Struct, frozen=True):
-    """One object: where it stands, what its schema says, and its content, where that can be made out.
+    """An object: its place, its schema violations, and its typed content if it can be converted.
 
-    `path` leads to what is typed: the object itself, or the template of a pod in an object of another kind.
+    `path` leads to the typed part: the object itself, or the pod template in an object of another kind.
     """
 
     document: Document
@@ -81,16 +81,16 @@ class Object(msgspec.Struct, frozen=True):
         return Spot(self.document, (*self.path, *path))
 
     def has(self, *path: str | int) -> bool:
-        """Whether the key is written, fit or not."""
+        """Whether the key is present, valid or not."""
         return self.raw(*path) is not None
 
     def raw(self, *path: str | int) -> Any:
-        """What is written at a key, fit or not; None where nothing is."""
+        """The value at a key, valid or not; None if the key is missing."""
         return written(self.data, path)
 
 
 def written(data: Any, path: KeyPath) -> Any:
-    """What stands at a path in an object; None where nothing does."""
+    """The value at a path in an object; None if the path does not exist."""
     for part in path:
         inside = part < len(data) if isinstance(data, list) and isinstance(part, int) else False
         if not inside and not (isinstance(data, dict) and part in data):
@@ -105,13 +105,13 @@ _SIMPLE_KINDS = {kind.value: kind for kind in (Kind.SERVICE, Kind.CLAIM, Kind.CO
 _SIMPLE = {name.casefold(): kind for name, kind in _SIMPLE_KINDS.items()}
 
 
-_OF_JOBS = ("CronJob", "JobFlow", "JobTemplate")
+_CREATE_JOBS = ("CronJob", "JobFlow", "JobTemplate")
 
 
 _INNER: KeyPath = ("spec", "template")
 
 
-# Volcano's own, which makes VolcanoJobs.
+# Volcano's CronJob, which creates VolcanoJobs.
 _CRON = ("batch.volcano.sh/v1alpha1", "CronJob")
 
 
@@ -126,7 +126,7 @@ _TEMPLATES: dict[str, KeyPath] = {
 
 
 def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
-    """What an object is, and where its typed part lies; None for what is no object of ours."""
+    """The kind of an object and the path of its typed part; None for a kind that lint does not check."""
     if not isinstance(data, dict):
         return None, ()
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
@@ -140,7 +140,7 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
 
 
 def typed(data: Any, inner: KeyPath) -> Any:
-    """The part of an object that is typed; a job that another object makes has that one's group, namespace and name."""
+    """The typed part of an object; a job that another object creates gets its group, namespace and name."""
     part = written(data, inner)
     if inner != _IN_CRON:
         return part
@@ -151,7 +151,7 @@ def typed(data: Any, inner: KeyPath) -> Any:
 
 
 def _simple(group: str, kind: str) -> Kind | None:
-    """A Service, a claim or a ConfigMap: right in its version, or else in its kind's letters."""
+    """A Service, a claim or a ConfigMap, by its version, or by its kind if the version is wrong."""
     found = _SIMPLE.get(kind.casefold().removesuffix("s")) if group == "v1" else _SIMPLE_KINDS.get(kind)
     return found if group == "v1" or re.fullmatch(r"|v[0-9]\w*|core/v1", group) else None
 
@@ -161,12 +161,12 @@ def _job(group: str, kind: str, spec: Any) -> Kind | None:
     if "volcano" in group and not group.startswith("batch"):
         return Kind.VOLCANO if "tasks" in keys else None
     of_volcano = bool(keys & {"tasks", "minAvailable"})
-    if group == "batch" and kind not in _OF_JOBS and not of_volcano and (kind == "Job" or "template" in keys):
+    if group == "batch" and kind not in _CREATE_JOBS and not of_volcano and (kind == "Job" or "template" in keys):
         return Kind.BATCH
     if kind.casefold() not in ("job", "jobs", "vcjob", "volcanojob") and "tasks" not in keys:
         return None
     if group.startswith("batch.") or of_volcano:
-        return Kind.VOLCANO if kind not in _OF_JOBS else None
+        return Kind.VOLCANO if kind not in _CREATE_JOBS else None
     return Kind.BATCH if re.fullmatch(r"batch||v[0-9]\w*", group) and "template" in keys else None
 
 
@@ -175,11 +175,11 @@ def _is_template(data: Any) -> bool:
     return isinstance(spec, dict) and isinstance(spec.get("containers"), list)
 
 
-# Who has more mistakes than these in one object has no use for more.
+# More errors in one object would not help the user.
 MAX_MISMATCHES = 100
 
 
-# No list of a job is longer; rules may compare each entry with each.
+# Lists of real jobs are shorter; rules may compare all pairs of entries.
 MAX_ENTRIES = 300
 
 
@@ -194,13 +194,13 @@ _TYPES: dict[Kind, type[Typed]] = {
 
 
 def objects(document: Document, versions: Versions) -> Iterator[Object]:
-    """The objects of a document; a List has several, what is no object of ours has none."""
+    """The objects of a document: several in a List, none if lint does not check the kind."""
     for path, data in _items(document.data):
-        clean = _clean(data)
+        clean = _without_nulls(data)
         kind, inner = kind_of(clean)
         if kind is not None:
             part = typed(clean, inner)
-            yield Object(document, (*path, *inner), kind, part, *_fitted(part, kind, versions), versions)
+            yield Object(document, (*path, *inner), kind, part, *_validated(part, kind, versions), versions)
 
 
 def _items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
@@ -209,30 +209,30 @@ def _items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
     return [((), data)]
 
 
-def _clean(node: Any) -> Any:
-    """Without nulls, which a server takes for nothing there; keys are texts."""
+def _without_nulls(node: Any) -> Any:
+    """The data without nulls, which the server ignores, and with keys as strings."""
     if isinstance(node, dict):
-        return {str(key): _clean(value) for key, value in node.items() if value is not None}
+        return {str(key): _without_nulls(value) for key, value in node.items() if value is not None}
     if isinstance(node, list):
-        return [_clean(item) for item in node]
+        return [_without_nulls(item) for item in node]
     return node
 
 
-def _fitted(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismatch, ...], Typed | None]:
+def _validated(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismatch, ...], Typed | None]:
     checked = {key: data[key] for key in ("metadata", "spec") if key in data} if kind is Kind.POD else data
     fit: Any = checked
     errors = list(islice(_validator(kind, versions).iter_errors(fit), MAX_MISMATCHES))
     for error in errors:
-        fit = _without(fit, error)
+        fit = _without_invalid(fit, error)
     mismatches = [_mismatch(error) for error in errors]
     longest = _too_long(fit, ())
     if longest is not None:
-        mismatches.append(Mismatch(longest, UNSEEN, MAX_ENTRIES, {}, None, ""))
+        mismatches.append(Mismatch(longest, UNVALIDATED, MAX_ENTRIES, {}, None, ""))
     return tuple(mismatches), _converted(fit, _TYPES[kind]) if longest is None else None
 
 
 def _too_long(node: Any, path: KeyPath) -> KeyPath | None:
-    """A list or mapping with more entries than anybody has written."""
+    """The path of a list or mapping that is too long to be hand-written."""
     if not isinstance(node, dict | list):
         return None
     if len(node) > MAX_ENTRIES:
@@ -265,8 +265,8 @@ def _mismatch(error: ValidationError) -> Mismatch:
 _EMPTY: dict[str, Any] = {"string": "", "object": {}, "array": [], "integer": 0, "number": 0, "boolean": False}
 
 
-def _without(data: Any, error: ValidationError) -> Any:
-    """The data without what has another type than it should, or is below zero; in a list something empty stays."""
+def _without_invalid(data: Any, error: ValidationError) -> Any:
+    """The data without values of a wrong type and negative numbers; in a list an empty value replaces them."""
     path = list(error.absolute_path)
     if error.validator not in ("type", "minimum") or not path:
         return data
@@ -290,4 +290,4 @@ def _converted(data: Any, kind: type[Typed]) -> Typed | None:
     try:
         return msgspec.convert(data, kind)
     except (msgspec.ValidationError, OverflowError):
-        return None  # something else than a type is so wrong that nothing can be made of it; the schema has said it
+        return None  # the schema has reported an error that makes the object unusable

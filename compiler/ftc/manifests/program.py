@@ -1,4 +1,4 @@
-"""What a container runs: a command as it is, or a shell script, inline or from a file that the input holds."""
+"""The program of a container: a plain command, or a shell script, inline or from a file in the input."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 _SHELLS = ("bash", "sh", "dash", "ash", "zsh", "ksh")
 
 
-# Programs that run the rest of their line, and whether options of theirs take a word each.
+# Programs that run the rest of their command line, and whether their options take a value.
 _WRAPPERS = ("tini", "dumb-init", "nohup", "exec", "env", "stdbuf", "nice", "ionice", "numactl", "time", "command")
 
 
 class Program(msgspec.Struct, frozen=True):
-    """What a container runs, as far as it can be seen.
+    """The program of a container, as far as it is known.
 
-    `options` are the shell's (`e`, `x`, `pipefail`) as its command line sets them. `inline` says that the script stands
-    in the container's own command. A plain command is read as one line; `starts` are the offsets of its words in it,
-    whose places are those of the list's items.
+    `options` are those of the shell (`e`, `x`, `pipefail`) from its command line. `inline` says that the script is part
+    of the container's command. A plain command is parsed as one line; `starts` are the offsets of its words, which map
+    to the items of the list.
     """
 
     script: Script
@@ -44,31 +44,31 @@ class Program(msgspec.Struct, frozen=True):
     inline: bool = False
 
     def at(self, offset: int) -> Spot:
-        """The place of a character of the script, or of the word of the command that it stands in."""
+        """The place of a character of the script, or of its word in the command."""
         if self.text is not None:
             return self.text.at(offset)
         return self.words[bisect_right(self.starts, offset) - 1]
 
     @property
     def opaque(self) -> bool:
-        """Whether the script runs another in its own shell, which may set anything; a toolkit's sets its paths."""
+        """Whether the script sources another one, which may set any variable; a toolkit's sets only paths."""
         return any(_may_set_anything(command) for command in self.script.commands)
 
 
-_OF_TOOLS = re.compile(r"/(?:bin/activate|conda\.sh|\.bashrc)$|^/etc/profile$")
+_TOOLKIT_SCRIPTS = re.compile(r"/(?:bin/activate|conda\.sh|\.bashrc)$|^/etc/profile$")
 
 
 def _may_set_anything(command: Command) -> bool:
     if command.name not in ("source", "."):
         return command.name == "eval" or not command.words
     path = command.arguments[0].raw.strip("\"'") if command.arguments else ""
-    return not (path in environment_scripts() or _OF_TOOLS.search(path))
+    return not (path in environment_scripts() or _TOOLKIT_SCRIPTS.search(path))
 
 
 def program(container: Container, spot: Callable[..., Spot], files: Callable[[str], Text | None]) -> Program | None:
-    """What a container runs; None where its image says it, or it cannot be read.
+    """The program of a container; None if the image defines it, or it cannot be parsed.
 
-    `files` gives the text of a path in the container, where the input holds it.
+    `files` returns the text of a path in the container, if the input has it.
     """
     words = [*container.command, *container.args]
     if not container.command:
@@ -86,7 +86,7 @@ def program(container: Container, spot: Callable[..., Spot], files: Callable[[st
 
 
 def _unwrapped(words: list[str]) -> int:
-    """The index of the program that runs in the end: `tini -- bash …` runs bash."""
+    """The index of the program without its wrappers: `tini -- bash …` runs bash."""
     index = 0
     while index < len(words) and PurePosixPath(words[index]).name in _WRAPPERS:
         index += 1
@@ -110,7 +110,7 @@ def _shell(
 
 
 def _options(words: list[str], start: int) -> tuple[frozenset[str], int]:
-    """A shell's options, and the index of the word after them: the script, or with `c` its text."""
+    """The options of a shell, and the index of the word after them: the script file, or with `c` the script."""
     options: set[str] = set()
     index = start + 1
     while index < len(words) and words[index].startswith(("-", "+")) and words[index] not in ("-", "--"):
@@ -124,7 +124,7 @@ def _options(words: list[str], start: int) -> tuple[frozenset[str], int]:
 
 
 def script_file(container: Container) -> tuple[str, int, str] | None:
-    """The file that a container's shell is given: its field, its index in that and its name."""
+    """The script file that a container's shell runs: its field, its index in the field and its name."""
     words = [*container.command, *container.args]
     start = _unwrapped(words) if container.command else len(words)
     if start >= len(words) or PurePosixPath(words[start]).name not in _SHELLS:
@@ -137,7 +137,7 @@ def script_file(container: Container) -> tuple[str, int, str] | None:
 
 
 def _plain(words: list[str], starts: tuple[int, ...]) -> Script:
-    """A command without a shell; Kubernetes puts variables in for `$(NAME)`."""
+    """A command without a shell; Kubernetes expands `$(NAME)`."""
     made = tuple(Word(_parts(word), word, start) for word, start in zip(words, starts, strict=True))
     reads = tuple(
         Read(part, word.start, Context()) for word in made for part in word.parts if isinstance(part, Expansion)
@@ -153,7 +153,7 @@ def _parts(word: str) -> tuple[Part, ...]:
 
 
 def stops(program: Program) -> bool:
-    """Whether the shell stops at the first failure."""
+    """Whether the shell exits at the first failure."""
     if program.options & {"e", "errexit"}:
         return True
     for command in program.script.named("set"):
@@ -164,7 +164,7 @@ def stops(program: Program) -> bool:
 
 
 def constants(program: Program, given: Mapping[str, str]) -> dict[str, str]:
-    """The variables whose value is the same wherever the script reads them."""
+    """The variables that have the same value wherever the script reads them."""
     known = dict(given)
     assigned = [assignment.name for assignment in program.script.assignments]
     for assignment in program.script.assignments:
@@ -178,7 +178,7 @@ def constants(program: Program, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def unwrapped(command: Command) -> Command:
-    """The command that runs in the end: `timeout 1h torchrun …` runs torchrun."""
+    """The command without its wrappers: `timeout 1h torchrun …` runs torchrun."""
     words = command.words
     while words and (words[0].text or "").rpartition("/")[2] in (*_WRAPPERS, "timeout", "sudo"):
         timed = (words[0].text or "").endswith("timeout")

@@ -1,6 +1,6 @@
-"""The output schemas as hand-written manifests are held against them.
+"""The output schemas, adapted to validate hand-written manifests.
 
-What ftc never writes and a server takes is allowed; what a rule says better, with two places in view, is left to it.
+They allow what the server accepts but ftc never writes, and leave out what a rule can report with more context.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.constraints import LABEL, NAME, constrained
-from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
+from ftc.output_schemas import LABEL, NAME, POD_TEMPLATE, constrained, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -25,7 +24,7 @@ _TEXT: Json = {"type": "string"}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 
 
-# What the server writes, and `kubectl get -o yaml` prints.
+# Fields that the server sets and `kubectl get -o yaml` prints.
 _SERVED = (
     *("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields"),
     *("resourceVersion", "selfLink", "uid", "ownerReferences", "finalizers", "clusterName"),
@@ -48,10 +47,10 @@ _CONFIG_MAP: Json = {
 
 @cache
 def _of_yaml() -> type[Validator]:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 0.1 s that compile need not pay
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 0.1 s, which compile does not need
     from jsonschema.validators import extend  # noqa: PLC0415 - the same
 
-    # A number is not a text; here 1.0 is not a whole number, as Go reads it.
+    # 1.0 is not an integer, as in Go.
     checker = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
@@ -61,7 +60,7 @@ def _of_yaml() -> type[Validator]:
 
 @cache
 def volcano(volcano: str, kubernetes: str) -> Validator:
-    """A VolcanoJob; policies and plugins are judged by rules."""
+    """The schema of a VolcanoJob; rules check policies and plugins."""
     strict: Any = volcano_job(volcano, kubernetes).schema
     defs = constrained({**strict["$defs"], _META: _metadata(strict["$defs"][_META])})
     spec = strict["properties"]["spec"]
@@ -77,7 +76,7 @@ def volcano(volcano: str, kubernetes: str) -> Validator:
 
 
 def _policy(strict: Json) -> Json:
-    """The types alone: which event goes with which action is a rule's."""
+    """Only the types: a rule checks the events and actions."""
     properties = strict["properties"] | {"action": _TEXT, "event": _TEXT, "events": _TEXTS}
     properties["exitCode"] = {key: value for key, value in properties["exitCode"].items() if key != "not"}
     return {"type": "object", "additionalProperties": False, "properties": properties}
@@ -85,19 +84,19 @@ def _policy(strict: Json) -> Json:
 
 @cache
 def actions(volcano: str, kubernetes: str) -> tuple[str, ...]:
-    """What a policy may do in a version of Volcano: its webhook takes no other, whatever the definition lists."""
+    """The actions of policies in a version of Volcano; the webhook rejects others that the definition lists."""
     return _words(volcano_job(volcano, kubernetes).schema["$defs"]["policy"]["properties"]["action"])
 
 
 @cache
 def events(volcano: str, kubernetes: str) -> tuple[str, ...]:
-    """What a policy may be for."""
+    """The events of policies in a version of Volcano."""
     return _words(volcano_job(volcano, kubernetes).schema["$defs"]["event"])
 
 
 @cache
 def plugins(volcano: str, kubernetes: str) -> tuple[str, ...]:
-    """The plugins that there are."""
+    """The plugins in a version of Volcano."""
     strict: Any = volcano_job(volcano, kubernetes).schema
     return tuple(strict["properties"]["spec"]["properties"]["plugins"]["properties"])
 
@@ -106,13 +105,13 @@ def _words(schema: Json) -> tuple[str, ...]:
     return tuple(word for one in schema["anyOf"] for word in (*one.get("enum", ()), *filter(None, [one.get("const")])))
 
 
-# Its status has been True where nothing is said since 1.26; the definitions say so from 1.35 on.
+# Its status defaults to True since 1.26; the definitions say so since 1.35.
 _PATTERN = "io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern"
 
 
 @cache
 def kubernetes(definition: str, minor: str) -> Validator:
-    """A batch Job, a Service, a claim."""
+    """The schema of a batch Job, a Service or a claim."""
     defs = kubernetes_definitions(minor)
     name = {"PersistentVolumeClaim": NAME, "Service": LABEL}.get(definition.rpartition(".")[2], _TEXT)
     defs = {**defs, _META: _metadata(defs[_META], name), _PATTERN: {**defs[_PATTERN], "required": ["type"]}}
@@ -121,21 +120,21 @@ def kubernetes(definition: str, minor: str) -> Validator:
 
 @cache
 def config_map(minor: str) -> Validator:
-    """A ConfigMap, which ftc does not write."""
+    """The schema of a ConfigMap, which ftc does not write."""
     defs = kubernetes_definitions(minor)
     return _validator(_CONFIG_MAP, {**defs, _META: _metadata(defs[_META], NAME)})
 
 
 @cache
 def pod_template(minor: str) -> Validator:
-    """The pod of any other object."""
+    """The schema of the pod template of any other object."""
     defs = kubernetes_definitions(minor)
     defs = constrained({**defs, _META: _metadata(defs[_META])})
     return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}"}, defs)
 
 
 def _object(schema: Json) -> Json:
-    """A whole object: it may have a status, and a name beside a prefix for names."""
+    """The schema of an object, which may have a status, and both a name and a generateName."""
     metadata = schema["properties"]["metadata"]
     metadata = {key: value for key, value in metadata.items() if key != "oneOf"}
     if "properties" in metadata:
@@ -146,7 +145,7 @@ def _object(schema: Json) -> Json:
 
 
 def _metadata(schema: Json, name: Json = _TEXT) -> Json:
-    """What the server writes is allowed; the names of jobs are judged by rules."""
+    """The metadata with the fields that the server sets; rules check the names of jobs."""
     properties = {**{name: {} for name in _SERVED}, **schema["properties"], "name": name, "generateName": _TEXT}
     return {**schema, "properties": properties}
 
@@ -158,9 +157,9 @@ def _validator(schema: Json, definitions: Json) -> Validator:
 
 
 def _resolved(node: Any, definitions: Json, known: dict[str, Any]) -> Any:
-    """The schema with each reference replaced by what it refers to, once: following them takes half of the time.
+    """The schema with its references resolved in advance: resolving them during validation takes half of the time.
 
-    Lists of mappings lose `uniqueItems`, which compares each with each; rules look for what is there twice.
+    Lists of mappings lose `uniqueItems`, which compares all pairs; rules find duplicates.
     """
     if isinstance(node, list):
         return [_resolved(item, definitions, known) for item in node]

@@ -1,4 +1,4 @@
-"""The containers of a pod, each with what it runs and its variables, and the pods that train together."""
+"""The containers of a pod with their programs and variables, and the pods that train together."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def init(self) -> bool:
-        """Whether it runs before the others."""
+        """Whether it is an init container."""
         return self.field == "initContainers"
 
     def at(self, *path: str | int) -> Spot:
@@ -47,12 +47,12 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def devices(self) -> int | None:
-        """How many devices it has, where it asks for some of a known kind."""
+        """The number of devices, if it requests devices of a known kind."""
         return count(self.container)
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """The variables whose value is known throughout."""
+        """The variables that have the same, known value everywhere."""
         return constants(self.program, self.environment.values) if self.program else self.environment.values
 
     @cached_property
@@ -62,12 +62,12 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def unseen(self) -> bool:
-        """Whether it may do anything: its image says what it runs, or a script that is not here."""
+        """Whether its program is unknown: the image defines it, or a script that is not in the input."""
         return self.program is None or self.program.opaque
 
     @cached_property
     def ranks(self) -> frozenset[str]:
-        """The names that tell a pod from the others: the variables of the index, and what is made from them."""
+        """The variables that identify a pod: those of the index, and those derived from them."""
         fields = [v.name for v in self.environment.variables.values() if _POD_FIELD.search(v.field)]
         found = {*_RANKS, *fields}
         for assignment in self.program.script.assignments if self.program else ():
@@ -76,30 +76,30 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
         return frozenset(found)
 
     def on_one_pod(self, command: Command) -> bool:
-        """Whether a command stands behind a question about the rank, or a lock."""
+        """Whether a command is behind a condition on the rank, or a lock."""
         return bool(command.context.guards & self.ranks) or "flock" in command.context.guards
 
-    def is_its_own(self, launch: Launch) -> bool:
-        """Whether a launch is one of many alike, on a part of the work for each pod."""
-        told = {"nnodes", "num_machines", "num_nodes", "rdzv_endpoint"} & launch.options.keys()
+    def is_independent(self, launch: Launch) -> bool:
+        """Whether each pod runs this launch independently, on its part of the work."""
+        nodes = {"nnodes", "num_machines", "num_nodes", "rdzv_endpoint"} & launch.options.keys()
         settings = {one.name for one in (*self.script.assignments, *launch.command.settings)}
         named = {name for word in launch.rest for name in word.names}
-        return not told and "NNODES" not in settings and "NNODES" not in self.environment and bool(named & self.ranks)
+        return not nodes and "NNODES" not in settings and "NNODES" not in self.environment and bool(named & self.ranks)
 
     @property
     def script(self) -> Script:
-        """The script, or nothing where there is none."""
+        """The script; empty if the program is unknown."""
         return self.program.script if self.program is not None else Script("")
 
     def absent(self, name: str) -> bool:
-        """Whether nobody sets a variable, surely; the image is taken to set none of a launcher's."""
+        """Whether a variable is certainly not set; the image is assumed not to set variables of a launcher."""
         program = self.program
         if program is None or program.opaque or not self.environment.complete or name in self.environment:
             return False
         return all(assignment.name != name for assignment in program.script.assignments)
 
     def value(self, word: Word) -> str | None:
-        """What a word is in every pod, if that is known."""
+        """The value of a word in every pod, if it is known."""
         return word.joined([self._part(part) for part in word.parts])
 
     def _part(self, part: Part) -> str | None:
@@ -117,15 +117,15 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def launches(self) -> tuple[tuple[Step, Launch], ...]:
-        """The trainings that the pods start, each with the container that starts it.
+        """The distributed trainings that the pods start, each with its container.
 
-        One that is told of no other nodes, and works on what the pod's index names, is each pod's own; so are those of
-        tasks of one pod that all say they are alone.
+        Launches on a single node that select their work by the pod's index are independent; so are those of tasks with
+        one pod each, if all of them are set to a single node.
         """
         found = [(step, launch) for step in self.steps if not step.init for launch in step.launches]
         if self.job.several and all(launch.alone and step.pod.replicas == 1 for step, launch in found):
             return ()
-        return tuple((step, launch) for step, launch in found if not step.is_its_own(launch))
+        return tuple((step, launch) for step, launch in found if not step.is_independent(launch))
 
     @cached_property
     def trains(self) -> frozenset[str]:
@@ -134,10 +134,10 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def apart(self) -> bool:
-        """Whether each pod does a work of its own, as far as can be seen.
+        """Whether the pods work independently, as far as is known.
 
-        One is enough to begin, no launcher looks for the others, and nothing tells it their names, or it asks for no
-        device and never reads them.
+        They do if the job starts with one pod, its launchers do not search for others, and the pods do not get each
+        other's names, or request no devices and do not read the names.
         """
         volcano, plugins = self.job.volcano, self.job.plugins.keys()
         if volcano is None or volcano.min_available != 1 or self.launches or self.spreads:
@@ -148,7 +148,7 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def elastic(self) -> bool:
-        """Whether fewer pods than all are enough: a launcher says so, or the job does, and what it runs is not seen."""
+        """Whether some of the pods are enough: a launcher is elastic, or the job is and its program is unknown."""
         if any(launch.elastic for _, launch in self.launches) or self.job.metadata.labels.get(_ELASTIC) == "on":
             return True
         enough = self.job.volcano.min_available if self.job.volcano else None
@@ -157,7 +157,7 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def spreads(self) -> bool:
-        """Whether a script in it is written for several pods: it reads the list of their names."""
+        """Whether a script is written for several pods: it reads the list of their names."""
         return any(
             _HOSTS.fullmatch(read.name)
             for step in self.steps
@@ -166,7 +166,7 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
         )
 
 
-# What tells one pod from another, variables and the command.
+# Variables and a command that identify a pod.
 _RANKS = (
     *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
     *("JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID", "HOSTNAME", "hostname"),
@@ -177,11 +177,11 @@ _RANKS = (
 TOGETHER = ("torchrun", "accelerate", "llamafactory", "deepspeed")
 
 
-# Ascend/mind-cluster, elastic training: the job goes on with minReplicas.
+# Ascend/mind-cluster, elastic training: the job continues with minReplicas.
 _ELASTIC = "elastic-scheduling"
 
 
-# Plugins that make one job of its pods.
+# Plugins for distributed training.
 DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
 
 
@@ -211,19 +211,19 @@ def steps(pod: Pod) -> Iterator[Step]:
 
 
 def mount_of(step: Step, path: str) -> Mount | None:
-    """The mount that a path of the container lies on."""
+    """The mount that contains a path of the container."""
     inside = [m for m in step.container.volume_mounts if PurePosixPath(path).is_relative_to(m.mount_path or "/")]
     return max(inside, key=lambda mount: len(mount.mount_path), default=None)
 
 
-_MOST_UNSEEN = 8
+_MAX_UNKNOWN = 8
 
 
 @lru_cache(maxsize=8)
 def worlds(run: Run) -> set[int] | None:
-    """How many pods may belong to the training: those that launch it, and any of those that cannot be seen into.
+    """The possible numbers of pods in the training: those that launch it, with any of those whose program is unknown.
 
-    Nothing is known where two tasks have one name.
+    None if two tasks share a name.
     """
     if run.job.kind is Kind.POD:
         return None
@@ -232,22 +232,22 @@ def worlds(run: Run) -> set[int] | None:
     if None in counts.values() or not run.trains or len(counts) < len(run.job.crews):
         return None
     sure = sum(counts[name] or 0 for name in run.trains)
-    others = [counts[name] or 0 for name in sorted(unseen)][:_MOST_UNSEEN]
+    others = [counts[name] or 0 for name in sorted(unseen)][:_MAX_UNKNOWN]
     return {sure + sum(some) for size in range(len(others) + 1) for some in combinations(others, size)}
 
 
 def spot_of(step: Step, word: Word) -> Spot:
-    """The place of a word in what a container runs."""
+    """The place of a word in the program of a container."""
     return step.program.at(word.start) if step.program is not None else step.at()
 
 
 def number_in(text: str | None) -> int | None:
-    """The number that a text is, where it is one."""
+    """The text as a number; None if it is not one."""
     return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def given_once(step: Step, launch: Launch, name: str) -> Word | None:
-    """The word that a variable is given before a command, or in one place of its script."""
+    """The value of a variable that is set before a command, or in only one place of its script."""
     script = step.script.assignments
     given = [one for one in launch.command.settings if one.name == name] or [one for one in script if one.name == name]
     return given[-1].value if len(given) == 1 else None

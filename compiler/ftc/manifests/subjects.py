@@ -1,4 +1,4 @@
-"""The jobs and pods that rules judge, made from the objects of an input."""
+"""The jobs and pods that rules check, from the objects of an input."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ Key: TypeAlias = tuple[str, str]
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """The other objects of the input; of two with one name, which may be of two clusters, none is meant."""
+    """The other objects of the input; a duplicate name, maybe from two clusters, does not refer to either."""
 
     services: dict[Key, list[tuple[Object, Service]]] = {}
     claims: dict[Key, list[tuple[Object, Claim]]] = {}
     config_maps: dict[Key, list[tuple[Object, ConfigMap]]] = {}
     mounted: frozenset[Key] = frozenset()
-    """The claims and ConfigMaps that some pod has for a volume."""
+    """The claims and ConfigMaps that pods use as volumes."""
 
     def service(self, key: Key) -> tuple[Object, Service] | None:
-        """The Service of a name."""
+        """The Service with a name."""
         return _only(self.services.get(key))
 
     def claim(self, key: Key) -> tuple[Object, Claim] | None:
-        """The claim of a name."""
+        """The claim with a name."""
         return _only(self.claims.get(key))
 
     def config_map(self, key: Key) -> tuple[Object, ConfigMap] | None:
-        """The ConfigMap of a name."""
+        """The ConfigMap with a name."""
         return _only(self.config_maps.get(key))
 
 
@@ -66,7 +66,7 @@ def _only(found: list[tuple[Object, _Content]] | None) -> tuple[Object, _Content
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """The pods that a job makes of one template: a task of a VolcanoJob, or all of a Job."""
+    """The pods that a job creates from one template: a task of a VolcanoJob, or all pods of a Job."""
 
     name: str
     replicas: int | None
@@ -75,7 +75,7 @@ class Crew(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What all pods of a job share."""
+    """A job, with the properties that its pods share."""
 
     object: Object
     metadata: Metadata
@@ -86,28 +86,28 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> Kind:
-        """A VolcanoJob, a Job, or a pod of another kind, of which there may be any number."""
+        """A VolcanoJob, a Job, or another object with a pod template, in any number."""
         return self.object.kind
 
     @property
     def total(self) -> int | None:
-        """How many pods run at once."""
+        """The number of pods that run at the same time."""
         counts = [crew.replicas for crew in self.crews]
         return None if None in counts else sum(count or 0 for count in counts)
 
     @property
     def several(self) -> bool:
-        """Whether more than one pod runs at once, surely."""
+        """Whether certainly more than one pod runs at the same time."""
         return self.total is not None and self.total >= MANY
 
     @property
     def cluster(self) -> tuple[str, str]:
-        """The versions of Volcano and Kubernetes that it is for."""
+        """The versions of Volcano and Kubernetes that the job is for."""
         return self.object.versions.volcano, self.object.versions.kubernetes
 
     @property
     def plugins(self) -> dict[str, tuple[str, ...]]:
-        """Volcano's plugins, with those that its webhook adds to others.
+        """Volcano's plugins, with those that the webhook adds.
 
         Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go.
         """
@@ -125,7 +125,7 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def volumes(self) -> list[tuple[KeyPath, str, str]]:
-        """The volumes that are a claim or a ConfigMap: the place of its name, what it is, and the name."""
+        """The claims and ConfigMaps used as volumes: the path of the name, the kind, and the name."""
         found: list[tuple[KeyPath, str, str]] = [
             (("spec", "volumes", index, "volumeClaimName"), "claim", volume.volume_claim_name)
             for index, volume in enumerate(self.job_volumes)
@@ -162,7 +162,7 @@ class Pod(msgspec.Struct, frozen=True):
 
     @property
     def replicas(self) -> int | None:
-        """How many there are at once."""
+        """The number of these pods that run at the same time."""
         return self.crew.replicas
 
     def volume(self, name: str) -> Volume | None:
@@ -174,16 +174,16 @@ class Pod(msgspec.Struct, frozen=True):
         return self.job.at(*self.crew.path, "spec", *path)
 
     def raw(self, *path: str | int) -> Any:
-        """What is written at a key of the pod's spec, fit or not."""
+        """The value at a key of the pod's spec, valid or not."""
         return self.job.object.raw(*self.crew.path, "spec", *path)
 
     def has(self, *path: str | int) -> bool:
-        """Whether a key of the pod's spec is written, fit or not."""
+        """Whether a key of the pod's spec is present, valid or not."""
         return self.job.object.has(*self.crew.path, "spec", *path)
 
 
 def scene(objects: Iterable[Object]) -> Scene:
-    """The objects that others name."""
+    """The objects that others refer to."""
     every = tuple(objects)
     found = Scene({}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes))
     for manifest in every:
@@ -202,7 +202,7 @@ def _key(metadata: Metadata) -> Key:
 
 
 def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:
-    """Whatever makes pods."""
+    """The objects that create pods."""
     for manifest in objects:
         match manifest.content:
             case VolcanoJob(metadata=metadata, spec=spec):
@@ -217,7 +217,7 @@ def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:
 
 
 def _tasks(tasks: tuple[Task, ...]) -> tuple[Crew, ...]:
-    """Volcano calls a task without a name `default` and its index."""
+    """Volcano names a task without a name `default` and its index."""
     return tuple(
         Crew(task.name or f"default{index}", task.replicas, task.template, ("spec", "tasks", index, "template"))
         for index, task in enumerate(tasks)

@@ -25,7 +25,7 @@ class Text(msgspec.Struct, frozen=True):
     start: int = 0
 
     def part(self, start: int, end: int) -> Text:
-        """The characters from `start` to `end`, as a text of its own."""
+        """The characters from `start` to `end`, as a separate text."""
         return Text(self.document, self.path, self.value[start:end], self.start + start)
 
     def at(self, offset: int = 0) -> Spot:
@@ -46,7 +46,7 @@ class Spot(msgspec.Struct, frozen=True):
     offset: int | None = None
 
     def position(self) -> Position:
-        """The place in the file; of a folded or quoted scalar the place of the nearest character that is no blank."""
+        """The place in the file; in a folded or quoted scalar that of the nearest non-blank character."""
         node = _node(self.document.root, self.path)
         if self.offset is None or not isinstance(node, yaml.ScalarNode):
             return self.document.position(self.path)
@@ -68,9 +68,9 @@ def _node(root: yaml.Node | None, path: KeyPath) -> yaml.Node | None:
 
 
 def _index(node: yaml.ScalarNode, text: str, offset: int) -> int:
-    """Where in the file the character at `offset` of a scalar stands.
+    """The index in the file of the character at `offset` of a scalar.
 
-    Every style keeps the characters that are no blanks, in their order; so they are counted.
+    Every style keeps the order of non-blank characters, so these are counted.
     """
     before = sum(1 for character in node.value[:offset] if not character.isspace())
     end = node.start_mark.index
@@ -82,7 +82,7 @@ def _index(node: yaml.ScalarNode, text: str, offset: int) -> int:
 
 
 def _letters(text: str, node: yaml.ScalarNode) -> Iterator[tuple[int, int]]:
-    """The beginning and end, in the file, of each character of a scalar that is no blank."""
+    """The start and end, in the file, of each non-blank character of a scalar."""
     index, stop = node.start_mark.index, node.end_mark.index
     if node.style in ("|", ">"):
         index = text.find("\n", index) + 1 or stop
@@ -99,7 +99,7 @@ _HEX = {"x": 2, "u": 4, "U": 8}
 
 
 def _width(text: str, index: int, style: str | None) -> tuple[int, bool]:
-    """How many characters of the file one character of the scalar takes, and whether it is a blank."""
+    """The number of characters in the file for one character of the scalar, and whether it is a blank."""
     character, following = text[index], text[index + 1 : index + 2]
     if style == "'" and character == following == "'":
         return 2, False
@@ -109,7 +109,7 @@ def _width(text: str, index: int, style: str | None) -> tuple[int, bool]:
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A file of YAML or JSON that the input holds whole; `text` is None for a document of the input itself."""
+    """A YAML or JSON file whose full content is in the input; `text` is missing for a document of the input."""
 
     document: Document
     data: Json
@@ -123,7 +123,7 @@ class Held(msgspec.Struct, frozen=True):
         return self.text.at_line(position.line, position.column)
 
     def value(self, *path: str) -> Any:
-        """A value that no shell fills in."""
+        """A value that a shell does not fill in."""
         value: Any = self.data
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -131,6 +131,6 @@ class Held(msgspec.Struct, frozen=True):
 
 
 def held(text: Text) -> tuple[Held | None, tuple[Diagnostic, ...]]:
-    """A text of YAML or JSON, and why it cannot be read."""
+    """The content of a YAML or JSON text, and why it cannot be parsed."""
     document, problems = parse(text.value, text.document.source)
     return (Held(document, document.data, text) if document is not None else None), problems

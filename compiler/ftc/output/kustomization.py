@@ -1,4 +1,4 @@
-"""What `kubectl apply -k` and GitOps read of a directory."""
+"""The kustomization.yaml that `kubectl apply -k` and GitOps tools read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "kustomization.yaml"
 
 
 def text(resources: Iterable[str]) -> str:
-    """The kustomization of the files (kustomize ≥3, `kustomize.config.k8s.io/v1beta1`)."""
+    """Write a kustomization of the files (kustomize ≥3, `kustomize.config.k8s.io/v1beta1`)."""
     return dump(
         {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(resources)}
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath, Position
     from ftc.spec.job import JobSpec
 
-# Leaves 76 of 120 columns to the spec.
+# Leaves 76 of 120 columns for the spec.
 _MARGIN = 42
 _DEFAULT = "default"
 _ZERO = " 0\n"
@@ -27,7 +27,7 @@ class _Row(NamedTuple):
 
 
 def text(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
-    """A value a line; a key that is set nowhere has the default of the spec."""
+    """Write one value per line; a key that is not set anywhere has the default of the spec."""
     rows = list(_rows(without_secrets(spec_text.content(spec)), (), origin))
     width = max(_width(row.origin) for row in rows)
     return "".join(f"{row.origin}{' ' * (width - _width(row.origin))}  {row.text}\n" for row in rows)
@@ -47,7 +47,7 @@ def _rows(mapping: dict[str, Any], path: KeyPath, origin: Callable[[KeyPath], Po
 
 
 def _shown(position: Position | None) -> str:
-    """`file:line` without the beginning of a long path, or an override without the end of a long one."""
+    """Write `file:line`, without the beginning of a long path, or an override, without the end of a long one."""
     if position is None:
         return _DEFAULT
     if not position.line:

@@ -1,6 +1,6 @@
-"""What `yaml_text` has written, read back by libyaml; the pieces that were read before are not read again.
+"""Read with libyaml what `yaml_text` wrote; pieces that were read before are cached.
 
-The values share parts with others that were read, and must not be changed.
+The values share cached parts, and must not be changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A piece of so many characters is read whole.
+# A piece of at most this many characters is read as a whole.
 _PIECE = 1000
 _MARKER = re.compile(r"^---\n", re.MULTILINE)
 _HEAD = re.compile(r" *[A-Za-z][A-Za-z0-9_./-]*:\n(?= *[^ \n])")
@@ -27,7 +27,7 @@ def documents(text: str) -> Iterator[Any]:
 
 
 def _collection(text: str, indent: int) -> Any:
-    """The block mapping or block sequence that begins at a column."""
+    """Read the block mapping or block sequence that begins at a column."""
     if text.startswith("- ", indent):
         items: list[Any] = []
         for piece in _pieces(text, f"{' ' * indent}- "):
@@ -40,7 +40,7 @@ def _collection(text: str, indent: int) -> Any:
 
 
 def _pieces(text: str, beginning: str) -> list[str]:
-    """The text, which ends with a line's end, cut before the lines with a beginning."""
+    """Cut a text, which ends with a line break, before the lines that match a beginning."""
     return [f"{piece}\n" for piece in _between(beginning).split(text[:-1])]
 
 
@@ -50,7 +50,7 @@ def _between(beginning: str) -> re.Pattern[str]:
 
 
 def _entry(piece: str, indent: int) -> Any:
-    """A mapping of one key."""
+    """Read a mapping of one key."""
     head = _HEAD.match(piece) if len(piece) > _PIECE else None
     if head is None:
         return _read(piece)
@@ -60,7 +60,7 @@ def _entry(piece: str, indent: int) -> Any:
 
 
 def _item(piece: str, indent: int) -> Any:
-    """A list of one item."""
+    """Read a list of one item."""
     if len(piece) > _PIECE and _ITEM.match(piece):
         return [_collection(f"{' ' * (indent + 2)}{piece[indent + 2 :]}", indent + 2)]
     return _read(piece)

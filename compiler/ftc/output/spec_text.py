@@ -1,4 +1,4 @@
-"""The resolved spec as YAML, which is a config again."""
+"""The resolved spec as YAML, which is a valid config."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shown(spec: JobSpec) -> str:
 
 
 def content(spec: JobSpec) -> dict[str, Any]:
-    """The spec as plain values; what looks like a reference is written so that it stays a text."""
+    """The spec as plain values; a string that looks like a reference is escaped."""
     written: dict[str, Any] = _escaped(msgspec.to_builtins(spec))
     return written
 

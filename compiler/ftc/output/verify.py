@@ -1,4 +1,4 @@
-"""Emitted manifests against the schemas of what they are for; a finding here is a bug in ftc."""
+"""Check emitted manifests against their schemas; an error here is a bug in ftc."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 class BugError(Exception):
-    """ftc made something that it should not have made."""
+    """ftc emitted something that it should not have."""
 
 
 def volcano(text: str, cluster: Cluster) -> None:
-    """Raise BugError where the text is no Volcano Job for the cluster's versions."""
+    """Raise BugError if the text is not a valid Volcano Job for the cluster's versions."""
     for manifest in documents(text):
         _hold("VolcanoJob", manifest, volcano_job(cluster.volcano, cluster.kubernetes))
 
 
 def batch(text: str, cluster: Cluster) -> None:
-    """Raise BugError where a document is no object of Kubernetes for the cluster's version."""
+    """Raise BugError if a document is not a valid Kubernetes object for the cluster's version."""
     for manifest in documents(text):
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
 
 
 def arguments(text: str, _cluster: Cluster) -> None:
-    """Raise BugError where a document is no mapping; the rules judge LLaMA-Factory's arguments."""
+    """Raise BugError if a document is not a mapping; the rules check LLaMA-Factory's arguments."""
     for document in documents(text):
         if not isinstance(document, dict):
             raise BugError(f"a file of arguments is a {type(document).__name__} instead of a mapping")
 
 
 def dockerfile(text: str, _cluster: Cluster) -> None:
-    """Raise BugError where a line begins with none of the instructions that ftc writes, or FROM is not the first."""
+    """Raise BugError if an instruction is not one that ftc writes, or the first is not FROM."""
     lines = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).splitlines()
     words = [line.split(" ")[0] for line in lines if line]
     if words[:1] != ["FROM"] or not {*words} <= _INSTRUCTIONS:
@@ -49,15 +49,15 @@ _INSTRUCTIONS = {"FROM", "ARG", "RUN", "ENV"}
 
 
 def script(text: str, _cluster: Cluster) -> None:
-    """Raise BugError where the script is cut off: its last line runs what the lines before define."""
+    """Raise BugError if the script is truncated: its last line calls the function that the other lines define."""
     lines = text.splitlines()
     ends = [found[1] for line in lines if (found := re.fullmatch(r"  cat >\S+ <<'(.*)'", line))]
     cut = [end for end in ends if end not in lines]
     if cut or lines[:1] != ["#!/usr/bin/env bash"] or lines[-1] != 'main "$@"':
-        raise BugError(f"the script is not whole: {', '.join(cut) or 'its first or last line'} is missing")
+        raise BugError(f"the script is truncated: {', '.join(cut) or 'its first or last line'} is missing")
 
 
 def _hold(kind: str, manifest: Any, schema: Schema) -> None:
     found = [f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in schema.iter_errors(manifest)]
     if found:
-        raise BugError(f"the {kind} does not fit its schema: " + "; ".join(found))
+        raise BugError(f"the {kind} does not match its schema: " + "; ".join(found))

@@ -1,4 +1,4 @@
-"""From a spec to the plan of its run."""
+"""Make the plan of a run from its spec."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
-    """The plan of the run, in the pod unless told of other places; total on a validated spec."""
+    """The plan of the run; its steps run in the pod unless `places` says otherwise. Total on a validated spec."""
     places = places or pod.places(spec)
     name = names.job_name(spec)
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc"}

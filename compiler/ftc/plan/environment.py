@@ -1,4 +1,4 @@
-"""Variables of a step."""
+"""Environment variables of a step."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 Variables: TypeAlias = dict[str, str | FromSecret]
 
-# What the scripts, the launchers and the controllers of jobs set or read; a value of the user's would make ranks
-# disagree.
+# The scripts, launchers and job controllers set or read these; a user's value would make the ranks disagree.
 OURS = frozenset(
     (
         *("NNODES", "NODE_RANK", "NPROC_PER_NODE", "MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE", "LOCAL_RANK"),
@@ -42,9 +41,9 @@ OURS = frozenset(
     )
 )
 
-# Bash takes these from its environment and then runs scripts in another way: it prints commands with the credentials in
-# them (SHELLOPTS=xtrace, PS4), runs other files or functions first, splits words elsewhere, or counts from another
-# second. `cd` prints the directory if CDPATH has it.
+# These change how bash runs a script: it prints commands and the credentials in them (SHELLOPTS=xtrace, PS4), runs
+# other files or functions first, splits words differently, or starts SECONDS at another value. With CDPATH, `cd` may
+# print the directory.
 _OF_BASH = frozenset(
     (
         *("SHELLOPTS", "BASHOPTS", "BASH_ENV", "ENV", "PS4", "BASH_XTRACEFD", "PROMPT_COMMAND", "IFS", "SECONDS"),
@@ -55,7 +54,7 @@ _FUNCTION_OF_BASH = "BASH_FUNC_"
 
 
 def objection(name: str) -> str | None:
-    """Why a variable cannot be the user's, if it cannot."""
+    """Why the user cannot set a variable; None if the user can."""
     if name in OURS:
         return "is set by ftc for each pod"
     if name in _OF_BASH or name.startswith(_FUNCTION_OF_BASH):
@@ -63,13 +62,13 @@ def objection(name: str) -> str | None:
     return None
 
 
-def given(values: Mapping[str, str | None]) -> Variables:
-    """The variables that have a value."""
+def without_none(values: Mapping[str, str | None]) -> Variables:
+    """The variables that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def needed(needs: Needs) -> dict[str, str | None]:
-    """What check_image.sh looks for."""
+    """The variables that check_image.sh reads."""
     return {"REQUIRED_TOOLS": " ".join(needs.tools) or None, "REQUIRED_MODULES": " ".join(needs.modules) or None}
 
 
@@ -79,7 +78,7 @@ def git_credentials(auth: BasicAuth | None) -> Variables:
 
 
 def login(names: tuple[str, str], auth: BasicAuth | None) -> Variables:
-    """A user and a password from the Secret, under the names that a client reads."""
+    """A user and a password from the Secret, in the variables that a client reads."""
     if auth is None:
         return {}
     user, password = names
@@ -87,12 +86,12 @@ def login(names: tuple[str, str], auth: BasicAuth | None) -> Variables:
 
 
 def token(name: str, ref: TokenRef | None) -> Variables:
-    """A hub's token from the Secret, under the name that the hub's client reads."""
+    """A hub's token from the Secret, in the variable that the hub's client reads."""
     return {name: FromSecret(ref.secret, ref.key)} if ref else {}
 
 
 def s3(bucket: S3 | S3Push) -> Variables:
-    """A bucket and how it is reached, under names that no other client of S3 reads."""
+    """A bucket and how to reach it, in variables that no other S3 client reads."""
     values: Variables = {
         "S3_BUCKET": bucket.bucket,
         **({"S3_PREFIX": bucket.prefix} if bucket.prefix else {}),

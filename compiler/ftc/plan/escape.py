@@ -1,10 +1,10 @@
-"""Text that Kubernetes must hand on unchanged."""
+"""Escape text that Kubernetes must pass on unchanged."""
 
 from __future__ import annotations
 
 
 def literal(text: str) -> str:
-    """`text` as an argument or a variable's value: Kubernetes expands `$(NAME)` and turns `$$` into `$` there.
+    """`text` escaped for an argument or a variable's value, in which Kubernetes expands `$(NAME)` and `$$`.
 
     Source: Kubernetes, third_party/forked/golang/expansion/expand.go.
     """

@@ -1,4 +1,4 @@
-"""What is downloaded before the training: one step a source."""
+"""The downloads before the training: one step per source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
-    """The sources of the spec that are staged, and where each will lie."""
+    """The sources that are staged, and the directory of each."""
     found = []
     if spec.model is not None and not isinstance(spec.model.source, FromHub):
         found.append(Fetch("model", spec.model.source, _directory(spec.model.source, places)))
@@ -26,11 +26,11 @@ def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
 
 
 FILES = "/files"
-"""Below the directory that ftc keeps for a download, so that its marker has a name that no repository can choose."""
+"""A subdirectory of the download's directory, so that no repository can contain a file with the marker's path."""
 
 
 def _directory(source: Staged, places: Places) -> str:
-    """`<cache>/<slug>-<hash>/files`, by source and revision: a changed revision is another directory."""
+    """`<cache>/<slug>-<hash>/files`; the hash covers source and revision, so each revision has its own directory."""
     match source:
         case OnVolume():
             return source.path
@@ -43,7 +43,7 @@ def _directory(source: Staged, places: Places) -> str:
         case _:
             assert_never(source)
     kind = type(source).__name__
-    # The first releases kept their marker among the files: no release may take the directory of the other.
+    # The first releases kept their marker among the files, so old and new releases must not share a directory.
     name = f"{slug(origin.rpartition('/')[2])}-{digest([kind, origin, revision, FILES])}"
     return f"{places.cache.rstrip('/')}/{name}{FILES}"
 
@@ -108,14 +108,14 @@ def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
     datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None}
     if isinstance(fetch.source, OnVolume):
         place = {"TARGET_DIR": fetch.directory, "REVISION": fetch.source.revision or None}
-        return environment.given({**place, **datasets})
+        return environment.without_none({**place, **datasets})
     protocol = {
         "TARGET_DIR": fetch.directory.removesuffix(FILES),
         "NNODES": str(spec.nodes),
         "SHARED_CACHE": "true" if storage.is_shared(storage.cache_volume(spec.storage)) else "false",
         "FETCH_TIMEOUT": str(spec.cluster.fetch_timeout_seconds),
     }
-    return {**spec.cluster.env, **_origin(fetch), **environment.given({**datasets, **protocol})}
+    return {**spec.cluster.env, **_origin(fetch), **environment.without_none({**datasets, **protocol})}
 
 
 def _origin(fetch: Fetch) -> Variables:
@@ -124,12 +124,12 @@ def _origin(fetch: Fetch) -> Variables:
         case Git():
             verify = None if source.tls_verify else "false"
             values = {"SOURCE": source.url, "REVISION": source.revision or None, "TLS_VERIFY": verify}
-            return {**environment.given(values), **environment.git_credentials(source.credentials)}
+            return {**environment.without_none(values), **environment.git_credentials(source.credentials)}
         case HuggingFace():
-            endpoint = environment.given({"HF_ENDPOINT": source.endpoint})
+            endpoint = environment.without_none({"HF_ENDPOINT": source.endpoint})
             return {**_hub("huggingface", fetch, source), **endpoint, **environment.token("HF_TOKEN", source.token)}
         case ModelScope():
-            endpoint = environment.given({"MODELSCOPE_ENDPOINT": source.endpoint})
+            endpoint = environment.without_none({"MODELSCOPE_ENDPOINT": source.endpoint})
             token = environment.token("MODELSCOPE_API_TOKEN", source.token)
             return {**_hub("modelscope", fetch, source), **endpoint, **token}
         case S3():

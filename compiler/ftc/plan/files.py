@@ -1,4 +1,4 @@
-"""The files of a run: what the trainer reads, and the scripts."""
+"""The files of a run: those that the trainer reads, and the scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ftc import yaml_text
 from ftc.plan import fetch, needs, publish, staging, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
+from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub
 from ftc.trainer import accelerate, arguments, dataset_info
 
@@ -26,11 +26,11 @@ ACCELERATE = "accelerate.yaml"
 DATASET_INFO = "dataset_info.json"
 SETUP = "setup.json"
 NAMES = (*OF_THE_TRAINER, ACCELERATE, DATASET_INFO, SETUP)
-"""All that a run may have."""
+"""Every name that a run may use."""
 
 
 def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
-    """The files that the trainer and its setup read; none for a command."""
+    """The files that the trainer and its setup read; empty for launcher=command."""
     tuned = spec.tuned
     if not spec.trains or tuned is None:
         return ()
@@ -70,7 +70,7 @@ def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inp
 
 
 def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
-    """The scripts that this run uses, under the names that they call each other by."""
+    """The scripts that this run uses, under the names by which they call each other."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
     names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
     names |= {needs.SCRIPT: needs.SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}

@@ -1,4 +1,4 @@
-"""What an image for the run is made of."""
+"""The recipe for an image of the run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ftc.trainer import pins
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
-# What the scripts of the pod run beside bash, Python and what every Debian has.
+# The scripts need these in addition to bash, Python and the essential packages of Debian.
 _TOOLS = ("ca-certificates", "git", "git-lfs")
-# DeepSpeed compiles its operators at their first use.
+# DeepSpeed compiles its operators on first use.
 _COMPILER = "g++"
 
 
 def recipe(spec: JobSpec) -> Recipe | None:
-    """None for a command, and where base or pins are missing: the rules on images say so."""
+    """None for launcher=command, or if base or pins are missing, which the rules on images report."""
     build = spec.hardware.build
     if build is None or not spec.trains or spec.trainer.pair not in pins.pairs():
         return None
@@ -38,11 +38,11 @@ def recipe(spec: JobSpec) -> Recipe | None:
 
 
 def _packages(spec: JobSpec, of_the_hardware: tuple[str, ...]) -> tuple[str, ...]:
-    """The trainer's pins; the hardware's own win."""
+    """The trainer's pins; a pin of the hardware takes precedence."""
     return tuple(sorted({_name(pin): pin for pin in (*pins.pins(spec), *of_the_hardware)}.values()))
 
 
 @cache
 def _name(pin: str) -> str:
-    """A package's name as indexes know it (Python's packaging specifications, name normalization)."""
+    """The normalized name of a package (Python packaging specifications, name normalization)."""
     return re.sub(r"[-_.]+", "-", pin.partition("==")[0]).lower()

@@ -1,4 +1,4 @@
-"""One PodTemplate laid over another, by the keys that Kubernetes merges lists with, and which of them set what."""
+"""Merge PodTemplate fragments and record which set which field; list items are matched by Kubernetes' merge keys."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
 
-# List field: the keys that tell its items apart (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
-# tolerations and capabilities whole; here they add up, as those of a device, a network and a user should.
+# List field: the keys that identify its items (Kubernetes API, `x-kubernetes-list-map-keys`). Kubernetes replaces
+# tolerations and capabilities as a whole; here they add up, because device, network and user each need theirs.
 MERGE_KEYS = {
     "containers": ("name",),
     "initContainers": ("name",),
@@ -30,15 +30,15 @@ MERGE_KEYS = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
     "items": ("path",),
 }
-# What the server takes an absent key of an item for (Kubernetes API: ContainerPort.protocol, Toleration.operator; an
-# empty text is none).
+# The server's defaults for these keys (Kubernetes API: ContainerPort.protocol, Toleration.operator); an empty string
+# counts as absent.
 _DEFAULTS = {"protocol": "TCP", "operator": "Equal", "value": "", "effect": "", "key": ""}
-# The lists of `capabilities`.
+# The fields of `capabilities`.
 _SETS = ("add", "drop")
 
 
 class Fragment(NamedTuple):
-    """A part of a pod: what it is called, and, if a user wrote it, its key in the spec."""
+    """A named part of a pod template; `key` is its key in the spec, None if ftc wrote it."""
 
     name: str
     content: Json
@@ -46,24 +46,24 @@ class Fragment(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The fragment that set a field, and the key of the spec that has its value, unless ftc wrote the fragment."""
+    """The fragment that set a field, and the key of the spec that has the value, None if ftc wrote the fragment."""
 
     fragment: str
     key: KeyPath | None = None
 
     def at(self, step: str | int) -> Source:
-        """The source of what is below."""
+        """The source of a child."""
         return self if self.key is None else Source(self.fragment, (*self.key, step))
 
 
 class Record(NamedTuple):
-    """Which fragment set a field: `source` set all of it but what is in `later`. A field that is gone has one too."""
+    """The fragment that set a field: `source` set all of it except what is in `later`. A removed field has one too."""
 
     source: Source
     later: Mapping[str | int, Record] = MappingProxyType({})
 
     def at(self, path: KeyPath) -> Record:
-        """The record of what is below."""
+        """The record of a descendant."""
         found = self
         for step in path:
             found = found.later.get(step) or Record(found.source.at(step))
@@ -71,13 +71,13 @@ class Record(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """What fragments laid over each other give, and which of them set what."""
+    """Merged fragments, and the record of which fragment set which field."""
 
     content: Any
     record: Record
 
     def at(self, path: KeyPath) -> Merged:
-        """What is below; the content is None if the path leads into a text or to nothing."""
+        """A descendant; its content is None if the path does not exist or leads into a string."""
         value = self.content
         for step in path:
             is_there = (isinstance(value, dict) and step in value) or (
@@ -87,31 +87,31 @@ class Merged(NamedTuple):
         return Merged(value, self.record.at(path))
 
     def sources(self) -> tuple[Source, ...]:
-        """What set the fields of the content, each once."""
+        """The sources of all fields of the content, without duplicates."""
         if not self.record.later or not isinstance(self.content, dict | list) or not self.content:
             return (self.record.source,)
         steps = self.content if isinstance(self.content, dict) else range(len(self.content))
         return tuple(dict.fromkeys(source for step in steps for source in self.at((step,)).sources()))
 
     def replaced(self, step: str | int, value: Any, record: Record | None = None) -> Merged:
-        """The same with another value of a key."""
+        """A copy with another value of a key."""
         later = {**self.record.later, step: record or self.record.at((step,))}
         return Merged({**self.content, step: value}, Record(self.record.source, later))
 
     def without(self, step: str, decided: Record) -> Merged:
-        """The same without a key, because of what is set elsewhere."""
+        """A copy without a key; `decided` records the field that removed it."""
         content = {key: value for key, value in self.content.items() if key != step}
         return Merged(content, Record(self.record.source, {**self.record.later, step: decided}))
 
 
 def merge(base: Json, overlay: Json) -> Json:
-    """`overlay` over `base`: mappings merge, keyed lists merge item by item, anything else is replaced."""
+    """Merge `overlay` into `base`: mappings and keyed lists merge recursively, anything else is replaced."""
     merged: Json = laid_over(whole(Fragment("", base)), whole(Fragment("", overlay))).content
     return merged
 
 
 def whole(fragment: Fragment) -> Merged:
-    """A fragment with nothing over it."""
+    """A fragment before any merge."""
     return Merged(fragment.content, Record(Source(fragment.name, fragment.key)))
 
 
@@ -125,7 +125,7 @@ def laid_over(base: Merged, overlay: Merged) -> Merged:
 
 
 def _merged(key: str, old: Merged, new: Merged) -> Merged:
-    if isinstance(old.content, dict) and isinstance(new.content, dict) and key != "valueFrom":  # has one of several
+    if isinstance(old.content, dict) and isinstance(new.content, dict) and key != "valueFrom":  # a union
         return laid_over(old, new)
     if isinstance(old.content, list) and isinstance(new.content, list) and key in MERGE_KEYS:
         return _merge_items(MERGE_KEYS[key], old, new)
@@ -142,11 +142,14 @@ def _added(old: Merged, items: list[Merged]) -> Merged:
 
 def _merge_items(keys: tuple[str, ...], old: Merged, new: Merged) -> Merged:
     items, later = list(old.content), dict(old.record.later)
+    places: dict[str, int] = {}  # by `repr`: the plan is made before anything says that a name is a text
+    for index, item in enumerate(old.content):
+        places.setdefault(repr(identity(item, keys)), index)
     for index, item in enumerate(new.content):
         one = new.at((index,))
-        place = next((i for i, known in enumerate(items) if identity(known, keys) == identity(item, keys)), None)
-        if place is None:
-            later[len(items)] = one.record
+        place = places.setdefault(repr(identity(item, keys)), len(items))
+        if place == len(items):
+            later[place] = one.record
             items.append(item)
         else:
             under = Merged(items[place], later.get(place) or old.record.at((place,)))
@@ -155,12 +158,12 @@ def _merge_items(keys: tuple[str, ...], old: Merged, new: Merged) -> Merged:
 
 
 def identity(item: Json, keys: tuple[str, ...]) -> tuple[Any, ...]:
-    """What tells an item of a list from the others, with the server's defaults."""
+    """The identity of a list item, with the server's defaults filled in."""
     return tuple(item.get(key) or _DEFAULTS.get(key) for key in keys)
 
 
 def _without_source(old: Merged, new: Merged) -> Merged:
-    """A variable or a volume has one source: another kind of source takes the place of the old one."""
+    """`old` without its source if `new` has another kind of source: a variable or a volume has exactly one."""
     given = [key for key in new.content if key in _SOURCES]
     if given and not old.content.keys() & {*given}:
         for key in [key for key in old.content if key in _SOURCES]:
@@ -168,7 +171,7 @@ def _without_source(old: Merged, new: Merged) -> Merged:
     return old
 
 
-# A variable's and a volume's, as the API names them.
+# The sources of EnvVar and Volume in the Kubernetes API.
 _SOURCES = frozenset(
     {"value", "valueFrom", "emptyDir", "persistentVolumeClaim", "hostPath", "nfs", "ephemeral", "configMap", "secret"}
     | {"downwardAPI", "projected", "csi", "cephfs", "iscsi", "fc", "rbd", "glusterfs", "flexVolume", "image", "local"}

@@ -1,4 +1,4 @@
-"""Names that are derived: each the same for the same spec, and within Kubernetes' limits."""
+"""Derived names: deterministic, and within Kubernetes' limits."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def slug(text: str) -> str:
 
 
 def digest(value: Any) -> str:
-    """Eight hex digits of a value's content."""
-    return hashlib.sha256(msgspec.json.encode(_given(value), order="deterministic")).hexdigest()[:8]
+    """Eight hex digits that identify a value's content."""
+    return hashlib.sha256(msgspec.json.encode(_without_defaults(value), order="deterministic")).hexdigest()[:8]
 
 
-def _given(value: Any) -> Any:
-    """A spec without what is at its default, so that a key which a release adds changes no name."""
+def _without_defaults(value: Any) -> Any:
+    """A spec without its defaults, so that a new key in a release changes no name."""
     if isinstance(value, msgspec.Struct):
         fields = ((field, getattr(value, field.name)) for field in _fields(type(value)))
-        return [type(value).__name__, {f.name: _given(given) for f, given in fields if given != _default(f)}]
+        return [type(value).__name__, {f.name: _without_defaults(given) for f, given in fields if given != _default(f)}]
     if isinstance(value, dict):
-        return {key: _given(each) for key, each in value.items()}
-    return [_given(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: _without_defaults(each) for key, each in value.items()}
+    return [_without_defaults(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 @cache
@@ -47,7 +47,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def job_name(spec: JobSpec) -> str:
-    """The spec's name, or one made of the model and the method (of the image for a command)."""
+    """The spec's name, or one derived from the model and the method (from the image for launcher=command)."""
     if spec.name is not None:
         return spec.name
     if spec.model is not None and spec.method is not None:
@@ -56,6 +56,6 @@ def job_name(spec: JobSpec) -> str:
 
 
 def fixed_name(spec: JobSpec) -> str:
-    """The job's name where it is not generated: another spec has another one, unless the user fixed it."""
+    """A name that the API server does not generate; it changes with the spec unless the user set it."""
     name, run = job_name(spec), msgspec.structs.replace(spec, ignore=())
     return name if spec.naming == "fixed" else f"{name}-{digest(run)}"

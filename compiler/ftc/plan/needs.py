@@ -1,4 +1,4 @@
-"""What later steps need of the image is looked for by the first step: before any download."""
+"""The first step checks what later steps need of the image, before any download."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 SCRIPT = "check_image.sh"
-# Where programs and Python's modules are found.
+# The search paths of programs and Python modules.
 _SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 _FIELDS = ("initContainers", "containers")
 
 
 def checked_first(spec: JobSpec, places: Places, fetching: tuple[Step, ...], training: Step) -> tuple[Step, ...]:
-    """The steps that fetch; the first looks for what it needs itself, and what later steps in the same image need."""
+    """The steps that fetch; the first also checks what later steps with the same image need."""
     if not fetching:
         return ()
     first, *rest = fetching
@@ -29,18 +29,18 @@ def checked_first(spec: JobSpec, places: Places, fetching: tuple[Step, ...], tra
     if not needs.tools and not needs.modules:
         return fetching
     vendors = {"ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None}
-    env = {**first.env, **environment.given({**environment.needed(needs), **vendors})}
+    env = {**first.env, **environment.without_none({**environment.needed(needs), **vendors})}
     command = ("bash", f"{places.files}/{SCRIPT}", *first.command)
     return (Step(first.name, command, env, first.args, first.needs), *rest)
 
 
 def _view(spec: JobSpec, step: Step) -> list[Any]:
-    """What decides which programs and modules a step finds; fragments can give each container another image.
+    """Everything that decides which programs and modules a step finds; a fragment can change a container's image.
 
-    The plan is made before the fragments are judged, so any of their fields may be of another kind.
+    The plan is made before the fragments are validated, so a field may have any type.
     """
     fragments = (spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod)
-    # The hardware's mounts are drivers, which bring no program that is looked for.
+    # The hardware's mounts are drivers, which contain none of the programs.
     fields = [
         ("image", "command", "envFrom", *(() if one is spec.hardware.pod else ("volumeMounts",))) for one in fragments
     ]
@@ -59,7 +59,7 @@ def _searched(variables: Any) -> list[Any]:
 
 
 def _added(name: str, fragment: Json) -> list[Json]:
-    """What a fragment adds to the container of a name."""
+    """The containers of this name in a fragment."""
     body = fragment.get("spec")
     lists = [body.get(field) for field in _FIELDS] if isinstance(body, dict) else []
     entries = [entry for one in lists if isinstance(one, list) for entry in one]

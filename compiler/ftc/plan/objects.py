@@ -1,4 +1,4 @@
-"""What the object of a job has, of whatever kind it is."""
+"""The fields that job objects of every kind share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def metadata(run: RunPlan, name: str | None) -> Json:
-    """The metadata, under a name, or under one that the API server makes of the run's."""
+    """The metadata, with `name` or, without one, a name that the API server generates."""
     return {
         **({"name": name} if name else {"generateName": f"{run.name}-"}),
         **({"namespace": run.namespace} if run.namespace else {}),
@@ -20,6 +20,6 @@ def metadata(run: RunPlan, name: str | None) -> Json:
 
 
 def lifetime(run: RunPlan) -> Json:
-    """How long a finished job is kept, under the name that Kubernetes and Volcano give it."""
+    """How long a finished job is kept; Kubernetes and Volcano use the same field."""
     seconds = run.ttl_seconds_after_finished
     return {} if seconds is None else {"ttlSecondsAfterFinished": seconds}

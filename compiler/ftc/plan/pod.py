@@ -1,4 +1,4 @@
-"""The pod of a node: one complete template, to which a target adds its rendezvous."""
+"""The pod of a node: a complete template, to which a target adds its rendezvous."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ CERTIFICATES = "/etc/ftc-ca"
 LOCK = "/run/ftc-lock"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
 PLAN = "plan"
-"""The fragment that all others are laid over."""
-# The annotations that carry files begin so.
+"""The fragment that all others are merged into."""
+# The prefix of annotations that carry files.
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
 
 
 def places(spec: JobSpec) -> Places:
-    """Where the steps find things in the pod."""
+    """The directories of the steps in the pod."""
     return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage), LOCK)
 
 
 def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], labels: dict[str, str]) -> Json:
-    """The pod template, complete but for the rendezvous and the name of the job."""
+    """The pod template without the rendezvous and the job's name."""
     together = {train.NAME: _train_container, publish.NAME: _publish_container}
     inits = [_fetch_container(spec, step) for step in steps if step.name not in together]
     body: Json = {
@@ -58,7 +58,7 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
 
 
 def carry(files: tuple[File, ...]) -> Json:
-    """A fragment that brings files into the pod: annotations, projected by the downward API."""
+    """A fragment that brings files into the pod as annotations, projected by the downward API."""
     items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
     return {
         "metadata": {"annotations": {f"{CARRIED}{f.name}": f.text for f in files}},
@@ -67,9 +67,9 @@ def carry(files: tuple[File, ...]) -> Json:
 
 
 def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
-    """The run with a target's rendezvous and what else is its `own`, and the users' fragments over all.
+    """The run with a target's rendezvous and its `own` fragment, then the users' fragments.
 
-    `own` gives the training JOB_NAME, the same for the restarts of a job and for no other job.
+    `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
     added = [Fragment(target, part) for part in (carry((File("rendezvous.sh", script(rendezvous)),)), own)]
     fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
@@ -77,24 +77,24 @@ def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
 
 
 def main_containers(run: RunPlan, **fields: list[Json]) -> Json:
-    """A fragment that adds to the containers of the run: the one that trains and, if there is one, that publishes."""
+    """A fragment for the containers that train and, if there is one, publish."""
     steps = [run.train_step, *([run.publish_step] if run.publish_step else [])]
     return {"spec": {"containers": [{"name": step.name, **fields} for step in steps]}}
 
 
 def train_container(**fields: list[Json]) -> Json:
-    """A fragment that adds to the container that trains."""
+    """A fragment for the container that trains."""
     return {"spec": {"containers": [{"name": train.NAME, **fields}]}}
 
 
 def with_fragments(run: RunPlan) -> Json:
-    """The template with what cluster, hardware and user add to it, and the target of a bound run."""
+    """The template with the fragments of cluster, hardware and user; for a bound run, also those of its target."""
     template: Json = (run.pod if isinstance(run, BoundRun) else _complete(run, [])).content
     return template
 
 
 def _complete(run: RunPlan, added: list[Fragment]) -> Merged:
-    """The template with all fragments, in the order in which they win."""
+    """The template with all fragments; a later one takes precedence."""
     parts = [whole(fragment) for fragment in (Fragment(PLAN, run.template), *added, *run.fragments)]
     bound = reduce(laid_over, parts)
     body = bound.at(("spec",))
@@ -115,7 +115,7 @@ def containers(pod: Json) -> list[Json]:
 
 
 def _secured(container: Merged, rights: Json) -> Merged:
-    """A container with the rights that the cluster gives to each, also one that a fragment brought."""
+    """A container with the cluster's security context; this includes containers that a fragment adds."""
     if not rights:
         return container
     own, given = container.at((_CONTEXT,)), whole(Fragment(PLAN, rights))
@@ -123,7 +123,7 @@ def _secured(container: Merged, rights: Json) -> Merged:
 
 
 def _accepted(container: Merged) -> Merged:
-    """A container whose fragments leave no contradiction, with quantities as the texts that typed clients want."""
+    """A container without contradictions, and with quantities as strings, as typed clients require."""
     return _escalating(Merged(_with_quantities(container.content), container.record))
 
 
@@ -138,7 +138,7 @@ def _with_quantities(container: Json) -> Json:
 
 
 def _escalating(container: Merged) -> Merged:
-    """A privileged container, or one with SYS_ADMIN, may not be told that it must not escalate (the API server)."""
+    """The API server rejects allowPrivilegeEscalation=false for a container that is privileged or has SYS_ADMIN."""
     context = container.at((_CONTEXT,))
     added = context.at(("capabilities", "add"))
     privileged = context.at(("privileged",))
@@ -154,9 +154,9 @@ _SYS_ADMIN = ("SYS_ADMIN", "CAP_SYS_ADMIN")
 
 
 def _fetch_container(spec: JobSpec, step: Step) -> Json:
-    """It asks for no device: an init container that did would hold them while it downloads.
+    """Without a device, which an init container would hold while it downloads.
 
-    Files that it writes to a volume in memory count as its own (Kubernetes, "emptyDir").
+    Files that it writes to a volume in memory count against its limit (Kubernetes, "emptyDir").
     """
     memory = spec.cluster.fetch_memory_gib + math.ceil(storage.downloads_in_memory(spec.storage) / _GIB)
     resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{memory}Gi"}
@@ -170,9 +170,9 @@ def _train_container(spec: JobSpec, step: Step) -> Json:
 
 
 def _publish_container(spec: JobSpec, step: Step) -> Json:
-    """It waits during the training, without a device, and has as much of the node as a download.
+    """It waits during the training, without a device, and has the resources of a download.
 
-    It writes to its own home only: what the training can write to is mounted read-only.
+    It writes to its home only: volumes that the training can write to are mounted read-only.
     """
     resources = {"cpu": str(spec.cluster.fetch_cpu), "memory": f"{spec.cluster.fetch_memory_gib}Gi"}
     workspace = [{**mount, "readOnly": True} for mount in storage.mounts(spec.storage) if mount["name"] == WORKSPACE]
@@ -180,7 +180,7 @@ def _publish_container(spec: JobSpec, step: Step) -> Json:
 
 
 def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -> Json:
-    """Requests equal limits: devices cannot be overcommitted, and the rest then gives the pod the best class."""
+    """Requests equal limits: devices cannot be overcommitted, and the pod then has the QoS class Guaranteed."""
     cluster = spec.cluster
     variables = {**security.variables(cluster, step.name), **step.env, **_trust(cluster)}
     own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
@@ -211,7 +211,7 @@ def _ca_mount(cluster: Cluster) -> list[Json]:
 
 
 def _trust(cluster: Cluster) -> dict[str, str]:
-    """The variables by which git, curl, requests and OpenSSL find the authorities."""
+    """The variables in which git, curl, requests and OpenSSL look for certificates."""
     if cluster.ca_bundle is None:
         return {}
     names = ("GIT_SSL_CAINFO", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")

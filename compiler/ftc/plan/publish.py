@@ -1,4 +1,4 @@
-"""The step that brings the result away: its scripts, what it needs, and its variables."""
+"""The step that publishes the result: its scripts, requirements and variables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ NAME = "publish"
 
 
 def publishes(spec: JobSpec) -> bool:
-    """Whether the result is brought away; a command has no result that ftc knows."""
+    """Whether ftc publishes the result; with launcher=command it does not know the result."""
     return spec.tuned is not None and spec.trains and not isinstance(spec.publish, KeepOnVolume)
 
 
 def step(spec: JobSpec, places: Places) -> Step | None:
-    """The step that waits for the training and publishes; it alone has the credentials."""
+    """The step that waits for the training and publishes; only this step has the credentials."""
     if not publishes(spec):
         return None
     command = ("bash", f"{places.files}/publish.sh", *_uploader(spec.publish, places.files))
@@ -32,7 +32,7 @@ def step(spec: JobSpec, places: Places) -> Step | None:
         "LOCK_DIR": places.lock,
         **environment.needed(Needs((*tools(spec), *(("flock",) if places.lock else ())), modules(spec))),
     }
-    return Step(NAME, command, {**spec.cluster.env, **environment.given(own), **_variables(spec)})
+    return Step(NAME, command, {**spec.cluster.env, **environment.without_none(own), **_variables(spec)})
 
 
 def _uploader(sink: Publish, files: str) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def tools(spec: JobSpec) -> tuple[str, ...]:
 
 
 def modules(spec: JobSpec) -> tuple[str, ...]:
-    """What Python must find in the image; commands of the user's cannot put it there, as they run elsewhere."""
+    """The Python modules that the image must have; setup commands run in another container, so cannot install them."""
     match spec.publish:
         case HubPush():
             return ("huggingface_hub",)
@@ -84,7 +84,7 @@ def modules(spec: JobSpec) -> tuple[str, ...]:
 
 
 def _variables(spec: JobSpec) -> Variables:
-    """Where the result goes, and the credentials for it alone."""
+    """The destination of the result and its credentials."""
     sink, tuned = spec.publish, spec.tuned
     if tuned is None:
         return {}
@@ -104,7 +104,7 @@ def _variables(spec: JobSpec) -> Variables:
 
 
 def _git(sink: GitPush, message: str) -> Variables:
-    return environment.given(
+    return environment.without_none(
         {
             "PUBLISH_URL": sink.url,
             "PUBLISH_BRANCH_PREFIX": sink.branch_prefix,
@@ -117,7 +117,7 @@ def _git(sink: GitPush, message: str) -> Variables:
 
 
 def _hub(sink: HubPush, message: str) -> Variables:
-    return environment.given(
+    return environment.without_none(
         {
             "PUBLISH_REPOSITORY": sink.repository,
             "PUBLISH_BRANCH": sink.branch,

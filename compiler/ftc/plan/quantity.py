@@ -1,4 +1,4 @@
-"""Kubernetes' quantities as numbers."""
+"""Kubernetes quantities as numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "
 
 
 def quantity(value: str | float) -> Decimal:
-    """`500m` is 0.5, `1Gi` is 1073741824; the text fits Kubernetes' pattern."""
+    """`500m` is 0.5, `1Gi` is 1073741824; the text must be a valid quantity."""
     match = re.fullmatch(r"([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)([A-Za-z]*)", str(value))
     if match is None:
         return Decimal("NaN")

@@ -1,4 +1,4 @@
-"""Who the containers run as, and where they may write if that is not root."""
+"""The user of the containers, and writable directories for a user that is not root."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HOME = "/home/ftc"
 VOLUME = "ftc-home"
 _USER = 1000
 _CACHE = f"{HOME}/.cache"
-# Images point some of these at directories of root, so a HOME alone is not enough. The user has no entry in the image's
-# /etc/passwd: Python's getpass, which PyTorch calls, then takes LOGNAME.
+# Some images set these to directories of root, so HOME alone is not enough. /etc/passwd of the image does not list the
+# user; Python's getpass, which PyTorch calls, then reads LOGNAME.
 _WRITABLE = {
     "HOME": HOME,
     "LOGNAME": "ftc",
@@ -35,14 +35,14 @@ _WRITABLE = {
 
 
 def user(cluster: Cluster) -> int | None:
-    """The user that every container runs as; None is the one of the image."""
+    """The user that every container runs as; None for the user of the image."""
     return cluster.run_as_user or (_USER if cluster.security == "restricted" else None)
 
 
 def of_pod(cluster: Cluster) -> Json:
-    """What the pod says of its rights.
+    """The pod's security settings.
 
-    Trainers run third-party code, so the token of the service account stays out.
+    The trainer runs third-party code, so the pod does not mount the service account's token.
     """
     secrets = [{"name": name} for name in cluster.image_pull_secrets]
     return {
@@ -54,9 +54,9 @@ def of_pod(cluster: Cluster) -> Json:
 
 
 def _identity(number: int | None) -> Json:
-    """The group owns emptyDirs and most claims, so that the user can write to them.
+    """The fsGroup makes emptyDirs and most claims writable for the user.
 
-    OnRootMismatch: without it the kubelet changes the owner of every file of a volume at each start.
+    Without OnRootMismatch the kubelet changes the owner of every file in a volume at each start.
     """
     if number is None:
         return {}
@@ -70,29 +70,29 @@ def _identity(number: int | None) -> Json:
 
 
 def of_containers(cluster: Cluster) -> Json:
-    """What each container of the pod says, those of fragments too; their own words win."""
+    """The security context of every container, including those of fragments; a container's own fields win."""
     if cluster.security == "baseline":
         return {}
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
 def has_home(cluster: Cluster, container: str) -> bool:
-    """Whether a container gets a home: the home of the image may not be the user's; publishing always has its own."""
+    """Whether a container gets a home: the user may not own the image's home; publishing always gets one."""
     return user(cluster) is not None or container == publish.NAME
 
 
 def variables(cluster: Cluster, container: str) -> dict[str, str]:
-    """Where the programs of a container keep their files, if it gets a home."""
+    """The variables that point the programs of a container to its home, if it gets one."""
     if user(cluster) is not None:
         return _WRITABLE
     return {name: _WRITABLE[name] for name in ("HOME", "TMPDIR")} if has_home(cluster, container) else {}
 
 
 def mounts(cluster: Cluster, container: str) -> list[Json]:
-    """The home of a container; no other container sees it, so none can leave a configuration for another."""
+    """The home of a container. No other container mounts it, so none can leave a configuration for another."""
     return [{"name": VOLUME, "mountPath": HOME, "subPath": container}] if has_home(cluster, container) else []
 
 
 def volumes(cluster: Cluster, containers: Iterable[str]) -> list[Json]:
-    """The volume of the homes, which is gone with the pod."""
+    """The volume of the homes, which is deleted with the pod."""
     return [{"name": VOLUME, "emptyDir": {}}] if any(has_home(cluster, name) for name in containers) else []

@@ -1,4 +1,4 @@
-"""A copy of the model in the memory of each node's pod, made before the training."""
+"""Copy the model into the memory of each pod before the training."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _MEMORY = "/dev/shm/ftc"  # noqa: S108 - the shared memory of the pod
 
 
 def is_staged(spec: JobSpec) -> bool:
-    """Whether the trainer reads a copy in memory."""
+    """Whether the trainer reads the model from memory."""
     return spec.model is not None and spec.storage.model_in_memory_gib > 0
 
 
 def directory(spec: JobSpec, fetch: Fetch) -> str:
-    """Where the training finds what was fetched."""
+    """The directory from which the training reads a fetched source."""
     return _copy(fetch) if fetch.name == "model" and is_staged(spec) else fetch.directory
 
 
 def command(spec: JobSpec, files: str, rest: tuple[str, ...]) -> tuple[str, ...]:
-    """The training's command, after the copy if there is one."""
+    """The training's command, preceded by the copy if there is one."""
     return ("bash", f"{files}/{SCRIPT}", *rest) if is_staged(spec) else rest
 
 
 def variables(spec: JobSpec, fetched: tuple[Fetch, ...]) -> dict[str, str | None]:
-    """What the copying script reads."""
+    """The variables that stage.sh reads."""
     if not is_staged(spec):
         return {}
     return {name: value for f in fetched if f.name == "model" for name, value in _from_to(f)}
@@ -42,6 +42,6 @@ def _from_to(fetch: Fetch) -> tuple[tuple[str, str], ...]:
 
 
 def _copy(fetch: Fetch) -> str:
-    """By the whole path: on a machine, other runs have their copies next to it."""
+    """Named by the whole path, because several runs on one machine share the parent directory."""
     own = fetch.directory.rstrip("/").removesuffix(FILES)
     return f"{_MEMORY}/{slug(own.rpartition('/')[2])}-{digest(fetch.directory)}"

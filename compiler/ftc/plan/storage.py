@@ -1,4 +1,4 @@
-"""Where the run's directories lie: volumes of the pod, their mounts, and whether nodes share them."""
+"""The volumes of the run's directories, their mounts, and whether nodes share them."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ def is_shared(volume: Volume) -> bool:
 
 
 def cache_volume(storage: Storage) -> Volume:
-    """The volume that the cache lies on."""
+    """The volume that contains the cache."""
     return storage.workspace if isinstance(storage.cache, InWorkspace) else storage.cache
 
 
 def cache_directory(storage: Storage) -> str:
-    """The directory that the cache lies in."""
+    """The directory of the cache."""
     return storage.cache.path if isinstance(storage.cache, InWorkspace) else storage.cache.mount_path
 
 
 def downloads_in_memory(storage: Storage) -> int:
-    """The bytes of the pod's memory that downloads may take, as the cache lies there; 0 where it does not."""
+    """The bytes of the pod's memory that downloads may take if the cache is in memory, else 0."""
     volume = cache_volume(storage)
     return int(quantity(volume.size)) if isinstance(volume, PerPod) and volume.in_memory else 0
 
 
 def volumes(storage: Storage) -> list[Json]:
-    """The pod's volumes; a claim that lives with the job is the target's to make."""
+    """The pod's volumes; a target creates the claim that lives with the job."""
     return [{"name": name, **_source(volume)} for name, volume in mounted(storage) if not isinstance(volume, JobClaim)]
 
 
 def mounts(storage: Storage) -> list[Json]:
-    """The mounts of a container, of an init container too: a source may lie on either volume."""
+    """The mounts of every container, including init containers: a source may be on either volume."""
     return [_mount(name, volume) for name, volume in mounted(storage) if not isinstance(volume, JobClaim)]
 
 
 def mounted(storage: Storage) -> list[tuple[str, Volume]]:
-    """The volumes of a run by the names that they have in the pod."""
+    """The volumes of a run with their names in the pod."""
     found: list[tuple[str, Volume]] = [(WORKSPACE, storage.workspace)]
     found = found if isinstance(storage.cache, InWorkspace) else [(CACHE, storage.cache), *found]
     return [*found, *((f"more-{name}", volume) for name, volume in storage.more.items())]

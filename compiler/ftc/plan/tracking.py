@@ -1,4 +1,4 @@
-"""What the clients of trackers read in the environment of the training; keys come from Secrets."""
+"""The environment variables of the trackers' clients; keys come from Secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
 def settings(tracking: Tracking) -> dict[str, str | None]:
-    """What is no secret."""
+    """The variables that are not secret."""
     mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
     return {
         **(_mlflow(mlflow) if mlflow else {}),
@@ -24,7 +24,7 @@ def settings(tracking: Tracking) -> dict[str, str | None]:
 
 
 def credentials(tracking: Tracking) -> Variables:
-    """What lies in Secrets."""
+    """The variables that come from Secrets."""
     mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
     return {
         **environment.login(_MLFLOW_LOGIN, mlflow.credentials if mlflow else None),

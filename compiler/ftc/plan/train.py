@@ -1,4 +1,4 @@
-"""The step that trains and merges, or runs the user's own program."""
+"""The step that trains and merges, or runs the user's program."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from ftc.plan import environment, publish, staging, tracking
 from ftc.plan.files import MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Needs, Places, Step
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli, Torchrun
-from ftc.spec.method import DeepSpeed
+from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub, HuggingFace
 from ftc.trainer import pins
 
@@ -20,7 +19,7 @@ NAME = "train"
 
 
 def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Step:
-    """The step; a command of the user's becomes its arguments."""
+    """The step; with launcher=command its arguments are the user's command."""
     needs = Needs(_tools(spec, files), _modules(spec))
     variables = _environment(spec, places, fetched, needs)
     if isinstance(spec.launcher, Command):
@@ -30,13 +29,13 @@ def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple
     if places.lock and publish.publishes(spec):
         command = ("bash", f"{places.files}/hold_lock.sh", *command)
         variables["LOCK_DIR"] = places.lock
-    # Commands of the user's may bring the rest, but they do not run where the result is published.
+    # Setup commands may install the rest, but they do not run in the container that publishes.
     early = Needs(publish.tools(spec), publish.modules(spec)) if spec.setup else needs
     return Step(NAME, command, variables, needs=early)
 
 
 def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], needs: Needs) -> Variables:
-    """The variables of the training; those of the user come last and may replace the platform's."""
+    """The variables of the training; the user's come last and may override the platform's."""
     topology = {
         "NNODES": str(spec.nodes),
         "NPROC_PER_NODE": str(spec.devices),
@@ -54,11 +53,11 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
     derived = {**topology, **sources, **staging.variables(spec, fetched), **tracking.settings(spec.tracking)}
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
     secret = {**_from_hub(spec), **tracking.credentials(spec.tracking)}
-    return {**environment.given(derived), **cache, **platform, **secret}
+    return {**environment.without_none(derived), **cache, **platform, **secret}
 
 
 def _calls_torchrun(spec: JobSpec) -> bool:
-    """A single process stays one, unless DeepSpeed wants a process group (LLaMA-Factory, hparams/parser.py)."""
+    """A single process needs torchrun only for DeepSpeed's process group (LLaMA-Factory, hparams/parser.py)."""
     several = spec.processes > 1 or isinstance(spec.engine, DeepSpeed)
     return isinstance(spec.launcher, LlamafactoryCli) and several
 
@@ -80,9 +79,9 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> tuple[str, ...]:
 
 
 def _modules(spec: JobSpec) -> tuple[str, ...]:
-    """What Python must find in the image, unless commands of the user's put it there first.
+    """The Python modules that the image must have, unless setup commands install them.
 
-    What publishing needs is asked for here too, so that the run does not end after the training.
+    They include the modules that publishing needs, so that the run does not fail after the training.
     """
     if not spec.trains:
         return ()
@@ -90,17 +89,18 @@ def _modules(spec: JobSpec) -> tuple[str, ...]:
 
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:
-    """The hubs that the trainer asks by itself; a rule keeps them from having two endpoints or tokens."""
+    """The hubs that the trainer contacts itself; a rule rejects different endpoints or tokens."""
     asked: list[FromHub | HuggingFace] = [s for s in spec.sources.values() if isinstance(s, FromHub)]
     entries = (spec.dataset.info or {}).values() if spec.dataset else ()
     if spec.dataset and isinstance(spec.dataset.source, HuggingFace) and any("hf_hub_url" in one for one in entries):
-        asked.append(spec.dataset.source)  # a dataset beside the one that is staged
+        asked.append(spec.dataset.source)  # a dataset in addition to the staged one
     return asked
 
 
 def _from_hub(spec: JobSpec) -> Variables:
-    """What the hub's client reads; its own cache is kept beside what is staged."""
+    """The variables of the hub's client; its cache is next to the staged sources."""
     variables: Variables = {}
     for source in _asked_by_trainer(spec):
-        variables |= environment.given({"HF_ENDPOINT": source.endpoint}) | environment.token("HF_TOKEN", source.token)
+        endpoint = environment.without_none({"HF_ENDPOINT": source.endpoint})
+        variables |= endpoint | environment.token("HF_TOKEN", source.token)
     return variables

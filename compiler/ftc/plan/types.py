@@ -13,9 +13,9 @@ from ftc.spec.storage import Claim, JobClaim
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where a run's steps find things: ftc's own files, the directory of all runs, what was fetched.
+    """The directories that the steps use: ftc's own files, all runs, and the cache.
 
-    `lock` is a directory that only the training and the publishing see, if they run at the same time.
+    `lock` is a directory that only training and publishing mount, if they run at the same time.
     """
 
     files: str
@@ -25,14 +25,14 @@ class Places(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file that the steps find among ftc's own, and that stands under the same name beside the manifest."""
+    """One of ftc's files in the pod; it has the same name next to the manifest."""
 
     name: str
     text: str
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One source that is staged, in a `directory` that the steps read; `datasets` are names that it must describe."""
+    """One staged source and its `directory`; its dataset_info.json must describe `datasets`."""
 
     name: Literal["model", "dataset"]
     source: Staged
@@ -41,21 +41,21 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class FromSecret(msgspec.Struct, frozen=True):
-    """A variable's value that lies in a Secret."""
+    """A variable's value that comes from a Secret."""
 
     secret: str
     key: str
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """Programs and modules of Python that an image must have."""
+    """Programs and Python modules that an image must have."""
 
     tools: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One program of the run: its argument list, the variables that it reads, and what it needs of its image."""
+    """One program of the run: its arguments, its variables, and what it needs of its image."""
 
     name: str
     command: tuple[str, ...]
@@ -65,9 +65,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What an image for the run is made of, by layers: `base`, Debian's `tools`, `torch`, pip's `packages`.
+    """The layers of an image for the run: `base`, Debian's `tools`, `torch`, pip's `packages`.
 
-    `image` is the name that the job calls it by; `extras` are what engine, tracking, storage and arguments add to it.
+    `image` is the name that the job uses; `extras` are the packages for engine, tracking, storage and arguments.
     """
 
     image: str
@@ -82,13 +82,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: `nodes` pods made from one template.
+    """One run: `nodes` pods from one template.
 
     `fetch_steps` come before `train_step`; `publish_step` waits for its end. `template` is the pod that runs them,
-    complete but for what a target adds; `fragments` are the users' additions to it, applied last; `rights` is what the
-    security context of every container has then. `files` are what the trainer reads, `scripts` what runs.
-    It starts with `min_nodes` of them, which are all unless it is elastic. `fixed_name` is for objects that must agree
-    on a name. `job_claim` is a claim that lives with the job, which each target makes in its own way.
+    to which a target adds its part; `fragments` are the users' additions, applied last; `rights` are the fields that
+    the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python.
+    It starts with `min_nodes` pods, which equals `nodes` unless the run is elastic. `fixed_name` is for objects that
+    refer to each other by name. `job_claim` is a claim that lives with the job; each target creates it differently.
     """
 
     name: str
@@ -122,17 +122,17 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def object_name(self) -> str:
-        """The name of the job's object, with `xxxxx` for what the API server makes up."""
+        """The name of the job's object, with `xxxxx` for the part that the API server generates."""
         return f"{self.name}-xxxxx" if self.generate_name else self.name
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps, in their order; each is a container of its name."""
+        """All steps in order; each is a container with the step's name."""
         return (*self.fetch_steps, self.train_step, *((self.publish_step,) if self.publish_step else ()))
 
 
 class BoundRun(RunPlan, frozen=True, kw_only=True):
-    """A run that a target has completed: its `pod` template is the one that is emitted, with what set each field."""
+    """A run with the complete `pod` template that a target emits, and the record of what set each field."""
 
     target: str
     pod: Merged

@@ -1,4 +1,4 @@
-"""Old codes of rules that are now judged under other codes; they stay accepted wherever a code is."""
+"""Old codes of rules, with the codes that replaced them; they are still accepted wherever a code is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every rule, by group and by the subject that it judges."""
+"""Every rule, by group and by subject."""
 
 from __future__ import annotations
 
@@ -118,28 +118,28 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
 """The rules of each folder."""
 
 RULES = tuple(sorted((rule for rules in GROUPS.values() for rule in rules), key=lambda rule: rule.code))
-# Fragments that do not fit keep the later rules from reading the pod.
+# Later rules cannot read the pod if its fragments are malformed.
 STAGES = (schema.OF_FRAGMENTS, schema.OF_CONTAINERS)
 FIRST = tuple(rule for rules in STAGES for rule in rules)
 
 ON_SPECS = tuple(rule for rule in RULES if rule.subject is JobSpec)
 ON_PODS = tuple(rule for rule in ON_SPECS if rule in (*GROUPS["pod"], *GROUPS["job"]))
-"""The rules on the pod and the job of a spec, which a target without a pod does not have."""
+"""The rules on the pod and the job of a spec; they do not apply to targets without a pod."""
 ON_TRAININGS = tuple(
     rule for rule in RULES if rule.subject in (Arguments, Training, Export, DeepSpeedFile, AccelerateFile)
 )
 ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_TRAININGS))
 
-# A spec gives what these ask for; they judge files that users write.
+# A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)
 OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_TRAININGS) if rule not in OF_FILES)
-"""The rules that compile can break."""
+"""The rules that compile applies."""
 OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
 """The rules that lint applies."""
 
 
 def applies(rule: Rule, targets: Collection[str]) -> bool:
-    """Whether a rule judges what these targets emit; without any target the whole spec is judged."""
+    """Whether a rule applies to these targets; without targets, every rule without a target applies."""
     if rule.target is not None:
         return rule.target in targets
     return rule not in ON_PODS or rule in FIRST or not targets or not POD_TARGETS.keys().isdisjoint(targets)
@@ -149,5 +149,5 @@ NAMES = {rule.name: rule.code for rule in RULES}
 
 
 def meant(word: str) -> tuple[str, ...]:
-    """The codes of the rules that a code, an old code or a name stands for; a word that is none of these, as it is."""
+    """The codes for a code, an old code or a name; any other word is returned unchanged."""
     return ALIASES.get(word, (NAMES.get(word, word),))

@@ -1,4 +1,4 @@
-"""The pass `check`: the rules on a spec, its plan and its trainings."""
+"""The pass `check`: rules on a spec, its plan and its trainings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
 from ftc.rules.catalogue import FIRST, ON_PODS, ON_SPECS, ON_TRAININGS, STAGES, applies
-from ftc.rules.engine import in_words, judge
+from ftc.rules.engine import first, in_words, judge
 from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 Positions: TypeAlias = Callable[[KeyPath], Position | None]
-"""Where each key of the spec got its value."""
+"""Returns the position that set a key of the spec."""
 
 
 def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnostic, ...]:
-    """What does not fit in the users' fragments: they are not merged then, because no pod could be read."""
+    """The findings on the shape of the users' fragments; with any, the fragments are not merged."""
     for shapes in STAGES:
         if found := tuple(_found(shapes, spec, run, position)):
             return found
@@ -36,7 +36,7 @@ def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnos
 def check(
     spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions, targets: Collection[str]
 ) -> tuple[Diagnostic, ...]:
-    """What the rules find for the targets that are emitted; those on pods and jobs judge each target's own pod."""
+    """The findings for the requested targets; rules on pods and jobs judge the pod of each target."""
     rules = [rule for rule in ON_SPECS if applies(rule, targets) and rule not in FIRST]
     found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
     return (*found, *_of_trainings(spec, position))
@@ -45,33 +45,33 @@ def check(
 def _once(
     rule: Rule, spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions
 ) -> Iterator[Diagnostic]:
-    """What a rule finds, each once; a finding that not all targets have names those that have it."""
+    """The findings of a rule, each once; a finding that not all targets have names those that have it."""
     if rule.target is not None:
         pods = {name: bound for name, bound in pods.items() if name == rule.target}
     if rule not in ON_PODS or not pods:
         yield from _found([rule], spec, run, position)
         return
     having: dict[Any, list[str]] = {}
-    first: dict[Any, Diagnostic] = {}
+    merged: dict[Any, Diagnostic] = {}
     for target, bound in pods.items():
         for one in _found([rule], spec, bound, position):
             key = (one.path, one.message, one.help)
             having.setdefault(key, []).append(target)
-            first.setdefault(key, one)
+            merged.setdefault(key, one)
     for key, names in having.items():
         differs = len(names) < len(pods)
-        message = f"{first[key].message} (target {', '.join(names)})" if differs else first[key].message
-        yield msgspec.structs.replace(first[key], message=message)
+        message = f"{merged[key].message} (target {', '.join(names)})" if differs else merged[key].message
+        yield msgspec.structs.replace(merged[key], message=message)
 
 
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:
     for rule in rules:
-        for found in rule.check(spec, run):
+        for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, rule.severity, found, position)
 
 
 def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:
-    """What the rules on trainings find, at the keys of the spec and in its words."""
+    """The findings on trainings, with keys and overrides of the spec."""
     for subject in from_spec.subjects(spec):
         for rule, found in judge(ON_TRAININGS, subject):
             here = Finding(

@@ -1,9 +1,12 @@
-"""Rules applied to a subject, and remedies in the words of a front end."""
+"""Apply rules to a subject, and format remedies for a front end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from ftc.diagnostics.many import MORE, MOST_FINDINGS
 from ftc.source.unknown import Unknown
 
 if TYPE_CHECKING:
@@ -14,22 +17,31 @@ if TYPE_CHECKING:
 
 
 def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Finding]]:
-    """What the rules for this kind of subject find in it."""
+    """The findings of the rules for this type of subject."""
     for rule in rules:
         if isinstance(subject, rule.subject):
             yield from ((rule, finding) for finding in _found(rule, subject))
 
 
 def _found(rule: Rule, subject: object) -> Iterator[Finding]:
-    """What a rule finds before it asks for a value that the text does not give."""
+    """The findings of a rule until it reads an unknown value."""
     try:
-        yield from rule.check(subject)
+        yield from first(rule.check(subject))
     except Unknown:
         return
 
 
+def first(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Iterator[Finding]:
+    """What is reported of the findings of a rule; the place of the next one says that there are more."""
+    for index, finding in enumerate(findings):
+        if index == most:
+            yield msgspec.structs.replace(finding, message=MORE, help="", related=())
+            return
+        yield finding
+
+
 def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:
-    """The remedies of a finding, to choose from."""
+    """The alternative remedies of a finding as text."""
     remedies = help_ if isinstance(help_, tuple) else (help_,)
     said = [remedy if isinstance(remedy, str) else say(remedy) for remedy in remedies]
     verbs = {words.partition(" ")[0] for words in said}

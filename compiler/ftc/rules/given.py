@@ -1,4 +1,4 @@
-"""What users set in several places (variables, labels, volumes, commands), and the container that trains."""
+"""Values that users set in several places of a spec, and the container that trains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
-from ftc.spec.launcher import Command
+from ftc.spec.method import Command
 from ftc.spec.storage import InWorkspace, Volume
 
 if TYPE_CHECKING:
@@ -23,18 +23,18 @@ Path: TypeAlias = tuple[str, ...]
 
 
 def fragments(spec: JobSpec) -> list[tuple[Path, Json]]:
-    """The users' PodTemplate fragments and where each stands in the spec, in the order in which they win."""
+    """The PodTemplate fragments with their keys, in increasing precedence."""
     groups = {"cluster": spec.cluster.pod, "hardware": spec.hardware.pod, "network": spec.network.pod}
     return [*(((name, "pod"), fragment) for name, fragment in groups.items()), (("pod",), spec.pod)]
 
 
 def pods(spec: JobSpec) -> list[tuple[Path, Json]]:
-    """The pod of each fragment, the `spec` of the template, and where it stands."""
+    """The pod spec of each fragment, with its key."""
     return [((*path, "spec"), fragment.get("spec", {})) for path, fragment in fragments(spec)]
 
 
 def containers(spec: JobSpec) -> Iterator[tuple[KeyPath, Json]]:
-    """The containers of the fragments, those that change one of ftc's too."""
+    """The containers of the fragments, including changes to ftc's containers."""
     for path, pod in pods(spec):
         for field in ("initContainers", "containers"):
             for index, container in enumerate(pod.get(field, [])):
@@ -42,7 +42,7 @@ def containers(spec: JobSpec) -> Iterator[tuple[KeyPath, Json]]:
 
 
 def variables(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
-    """The variables with a literal value: where each stands, its name and its value."""
+    """The variables with a literal value: key, name and value."""
     for path, given in environments(spec):
         yield from (((*path, name), name, value) for name, value in given.items())
     for where, container in containers(spec):
@@ -52,26 +52,26 @@ def variables(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
 
 
 def environments(spec: JobSpec) -> list[tuple[Path, Mapping[str, str]]]:
-    """The maps of variables, in the order in which they win."""
+    """The maps of variables, in increasing precedence."""
     groups = {"cluster": spec.cluster.env, "hardware": spec.hardware.env, "network": spec.network.env}
     return [*(((name, "env"), given) for name, given in groups.items()), (("env",), spec.env)]
 
 
 def metadata(spec: JobSpec, field: Literal["labels", "annotations"]) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The labels or annotations of the pods: those of the whole job, then those of the fragments."""
+    """The labels or annotations of the pods: first those of the job, then those of the fragments."""
     yield (field,), spec.labels if field == "labels" else spec.annotations
     for path, fragment in fragments(spec):
         yield (*path, "metadata", field), fragment.get("metadata", {}).get(field, {})
 
 
 def host_names(spec: JobSpec) -> Iterator[KeyPath]:
-    """Where a fragment names the pod's host or its domain."""
+    """The keys that set hostname or subdomain in fragments."""
     for path, pod in pods(spec):
         yield from ((*path, name) for name in ("hostname", "subdomain") if name in pod)
 
 
 def other_schedulers(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
-    """The schedulers that fragments choose in place of the cluster's."""
+    """The schedulers in fragments that differ from the cluster's."""
     for path, pod in pods(spec):
         name = pod.get("schedulerName", spec.cluster.scheduler)
         if name != spec.cluster.scheduler:
@@ -79,7 +79,7 @@ def other_schedulers(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
 
 
 def volumes(spec: JobSpec) -> dict[Path, Volume]:
-    """The volumes of the storage, each at its key; a cache in the workspace is none of its own."""
+    """The volumes of the storage by key, without a cache that is inside the workspace."""
     storage = spec.storage
     found: dict[Path, Volume] = {("storage", "workspace"): storage.workspace}
     if not isinstance(storage.cache, InWorkspace):
@@ -88,7 +88,7 @@ def volumes(spec: JobSpec) -> dict[Path, Volume]:
 
 
 def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
-    """The argument lists that ftc hands on word by word: the setup and the user's own program."""
+    """The argument lists that ftc passes on unchanged: the setup and the user's program."""
     for index, words in enumerate(spec.setup):
         yield ("setup", index), words
     if isinstance(spec.launcher, Command):
@@ -97,7 +97,7 @@ def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
 
 
 def set_by(spec: JobSpec, *keys: str) -> KeyPath:
-    """The last fragment that has a key of the pod, with the key: the one that wins."""
+    """The key in the fragment that sets it last and so takes precedence."""
     found = [(*path, *keys) for path, fragment in fragments(spec) if _has(fragment, keys)]
     return found[-1] if found else ("pod",)
 
@@ -107,19 +107,19 @@ def _has(value: object, keys: Path) -> bool:
 
 
 def train(run: RunPlan) -> Json:
-    """The container, with what fragments change in it."""
+    """The container that trains, with the changes of the fragments."""
     body = with_fragments(run)["spec"]
     found: Json = next(container for container in body["containers"] if container["name"] == NAME)
     return found
 
 
 def limit(run: RunPlan, name: str) -> Decimal:
-    """How much of a resource it may have."""
+    """The limit of the container for a resource."""
     return quantity(train(run)["resources"]["limits"][name])
 
 
 def memory_limit_at(spec: JobSpec) -> KeyPath:
-    """Where a fragment limits its memory, if one does."""
+    """The key of the memory limit in a fragment; empty without one."""
     found = [
         (*path, "resources", "limits", "memory")
         for path, container in containers(spec)
@@ -129,19 +129,19 @@ def memory_limit_at(spec: JobSpec) -> KeyPath:
 
 
 def resource_lists(spec: JobSpec) -> Iterator[tuple[KeyPath, str, Json]]:
-    """The requests and limits in the fragments, with the name of the container."""
+    """The requests and limits in fragments, with the name of the container."""
     for path, container in containers(spec):
         for field in ("requests", "limits"):
             yield (*path, "resources", field), container["name"], container.get("resources", {}).get(field, {})
 
 
 def named_containers(body: Json) -> Iterator[tuple[str, Json]]:
-    """The containers of a pod, each with the field that it is in."""
+    """The containers of a pod, each with its field."""
     for field in ("containers", "initContainers"):
         yield from ((field, container) for container in body.get(field, []))
 
 
 def read_variables(spec: JobSpec) -> dict[str, tuple[KeyPath, str]]:
-    """The variables that this hardware reads, with the place and value that win."""
+    """The variables that this hardware reads, with the key and value that take precedence."""
     ignored = spec.hardware.ignored_env
     return {name: (path, value) for path, name, value in variables(spec) if not name.startswith(ignored)}

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 _LINT = "ftc lint"
 BEFORE_RULES = "configuration"
-"""The group of the codes of composition and of the schema."""
+"""The group of the codes for composition and the schema."""
 ORDER = (BEFORE_RULES, *GROUPS)
-"""The groups in the order in which `ftc rule` lists them."""
+"""The order of the groups in `ftc rule`."""
 _GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules}
 
 
 def pages() -> dict[str, Page]:
-    """Every code with its page, in the order of the codes."""
+    """The page of every code, sorted by code."""
     found = [*of_compile().values(), *(_of_lint(rule) for rule in (*ON_MANIFESTS, *OF_FILES))]
     return {one.code: one for one in sorted(found, key=lambda one: one.code)}
 
 
 def of_compile() -> dict[str, Page]:
-    """The codes that compile reports, each with its page; the examples are overrides."""
+    """The pages of the codes that compile reports; their examples are overrides."""
     found = [*(_before_rules(code, text) for code, text in codes.TEXTS.items()), *map(_of_spec, OF_SPECS)]
     return {one.code: one for one in sorted(found, key=lambda one: one.code)}
 
@@ -62,7 +62,7 @@ def _of_spec(rule: Rule) -> Page:
 
 
 def _for_target(rule: Rule, example: str | None) -> str | None:
-    """The example with the target that the rule is for, unless it names one."""
+    """The example with the target of the rule, unless it names one."""
     if example is None or rule.target in (None, "volcano") or example.startswith("-t "):
         return example
     return f"-t {rule.target} {example}".rstrip()
@@ -73,7 +73,7 @@ def _of_lint(rule: Rule) -> Page:
 
 
 def with_example(page: Page) -> Page:
-    """The page of a rule of lint with its manifests: the wrong one, and the lines in which the right one differs."""
+    """The page of a lint rule with its manifests: the wrong one, and the diff to the right one."""
     if page.command != _LINT or page.wrong is None or page.right is None:
         return page
     wrong, right = (_manifest(name) for name in (page.wrong, page.right))

@@ -1,4 +1,4 @@
-"""What a rule is: a function from a subject to findings."""
+"""Rules: functions from a subject to findings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import msgspec
 from ftc.diagnostics.model import Severity
 
 Remedy: TypeAlias = str | dict[str, Any]
-"""Words, or what to write: arguments with their values. None leaves one out, ANY stands for a value of the user's."""
+"""Text, or arguments to set. None removes an argument, ANY is a placeholder for the user's value."""
 ANY = "…"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The place that is wrong, what is wrong with it, what to do, and other places that have a part.
+    """The place that is wrong, the message, the help, and related places.
 
-    A place is a key path of the spec, a key path of the subject, or a `Spot` of a manifest: the front end that made the
-    subject resolves it. A help has one `Remedy`, or a tuple of several to choose from. `severity` replaces the rule's.
-    `at_key` says that the key should not be there, whatever its value.
+    A place is a key path of the spec, a key path of the subject, or a `Spot` of a manifest; the front end that created
+    the subject resolves it. A help is one `Remedy` or a tuple of alternatives. `severity` overrides that of the rule.
+    `at_key` says that the key is wrong, whatever its value.
     """
 
     where: Any
@@ -35,10 +35,10 @@ Check: TypeAlias = Callable[..., Iterable[Finding]]
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code and name, and the type of its subject.
+    """A check with its stable code, its name and the type of its subject.
 
-    `target` says that it holds for one target only. A `needed` rule cannot be suppressed: what ftc would emit against
-    it is wrong on any cluster.
+    `target` restricts it to one target. A `needed` rule cannot be suppressed: without it the manifest would be wrong
+    on any cluster.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""What is left of the findings when the ignored ones are gone, and what is wrong with the ignores."""
+"""Remove suppressed findings, and check the suppressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST = {rule.code for rule in FIRST}
 
 
 class Ignore(msgspec.Struct, frozen=True):
-    """The code or name of a rule that is to be silent, and where that was asked for; `--ignore` has no key."""
+    """The code or name of a suppressed rule, and the key that suppresses it; empty for `--ignore`."""
 
     code: str
     path: KeyPath = ()
@@ -31,7 +31,7 @@ class Ignore(msgspec.Struct, frozen=True):
 
 
 def ignores(spec: JobSpec, position: Positions, given: Sequence[str]) -> tuple[Ignore, ...]:
-    """What the spec and the command line ignore."""
+    """The suppressions of the spec and the command line."""
     paths = [(code, ("ignore", index)) for index, code in enumerate(spec.ignore)]
     return (*(Ignore(code, path, position(path)) for code, path in paths), *(Ignore(code) for code in given))
 
@@ -39,7 +39,10 @@ def ignores(spec: JobSpec, position: Positions, given: Sequence[str]) -> tuple[I
 def silenced(
     found: Sequence[Diagnostic], ignored: Sequence[Ignore], targets: Collection[str]
 ) -> tuple[Diagnostic, ...]:
-    """The findings that nobody ignores, and those on the ignores; a rule of another target may be ignored ahead."""
+    """The findings without suppressed ones, and those on suppressions.
+
+    A suppression may name a rule of a target that is not requested.
+    """
     silent = {code for one in ignored if not problem(one.code) for code in meant(one.code)}
     kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in silent)
     return (*kept, *_problems(ignored, {diagnostic.code for diagnostic in found}, targets))
@@ -49,7 +52,7 @@ def problem(code: str) -> str:
     """Why a rule cannot be ignored; empty if it can."""
     rules = _rules(code)
     if not rules and code[:4] != "FTC0" and code not in codes.NAMES.values():
-        return f"there is no rule {code}"
+        return f"rule {code} does not exist"
     return f"{code} cannot be silenced" if not rules or any(rule.needed for rule in rules) else ""
 
 
@@ -58,7 +61,7 @@ def _rules(code: str) -> list[Rule]:
 
 
 def advice(code: str) -> str:
-    """What to do about such a code."""
+    """The remedy for a suppression that is not valid."""
     if problem(code).startswith(code):
         return f"`ftc rule {code}` says why"
     return nearest(code, (*_RULES, *(rule.name for rule in _RULES.values()))) or "`ftc rule` lists the codes"
@@ -70,7 +73,7 @@ def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[st
         if wrong:
             yield _at(one, NO_RULE, wrong, advice(one.code))
         elif not found & {*meant(one.code), *_FIRST} and applies(_rules(one.code)[0], targets):
-            unused = _at(one, SILENCES_NOTHING, f"{one.code} is not found, so ignoring it does nothing", "leave it out")
+            unused = _at(one, SILENCES_NOTHING, f"{one.code} does not match a finding", "leave it out")
             yield msgspec.structs.replace(unused, severity=Severity.WARNING)
 
 

@@ -1,9 +1,8 @@
-"""check_checkpoints.py [last]: leaves in output/ only the checkpoints that a training can resume from."""
+"""check_checkpoints.py [last]: keep in output/ only checkpoints from which a training can resume."""
 
-# The trainer resumes from the checkpoint of the highest step, complete or not, at every restart. A checkpoint that was
-# cut short is moved to incomplete/, where the trainer does not look; `last` only prints the name of the last complete
-# one. Only rank 0 calls this, before its own training: the processes of the other nodes start after that, because
-# they wait for rank 0 at the rendezvous.
+# At every restart the trainer resumes from the checkpoint with the highest step, even if it is incomplete. This script
+# moves incomplete ones to incomplete/; `last` only prints the name of the last complete one. Only rank 0 calls it,
+# before it trains: the processes of the other nodes start later, because they wait for rank 0 at the rendezvous.
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ _NAME = re.compile(r"checkpoint-(\d+)")  # transformers, trainer_utils.py, get_l
 _WEIGHTS = re.compile(r"(pytorch_model\.bin|model\.safetensors)(\.index\.json)?|adapter_model\.(bin|safetensors)")
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}(\.\w+)")
 _FSDP = re.compile(r"(pytorch_model_fsdp|optimizer)_\d+")
-# What torch.save writes.
+# Files that torch.save writes.
 _TORCH = re.compile(r"(pytorch_model|adapter_model|value_head|optimizer|training_args).*\.bin|.*\.(pt|pth)")
 _PROGRESS = re.compile(r"scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth")
 _OPTIMIZER = re.compile(r"optimizer(_\d+)?\.(pt|bin)|rank\d+-of-\d+-optimizer\.pt")
@@ -39,7 +38,7 @@ class IncompleteError(Exception):
 
 
 def flaw(checkpoint: Path) -> str | None:
-    """What a checkpoint lacks; none if it is complete. Only names, headers and sizes are read."""
+    """Why a checkpoint is incomplete; None if it is complete. Only names, headers and sizes are read."""
     try:
         _require(not checkpoint.is_symlink(), "it is a link")
         _check(checkpoint, sorted(_files(checkpoint)))
@@ -49,7 +48,7 @@ def flaw(checkpoint: Path) -> str | None:
 
 
 def _files(directory: Path, prefix: str = "") -> list[str]:
-    """The names of all files below a directory, without following a link."""
+    """The names of all files below a directory; links are not followed."""
     found = []
     for entry in os.scandir(directory):
         name = prefix + entry.name
@@ -58,7 +57,7 @@ def _files(directory: Path, prefix: str = "") -> list[str]:
         elif entry.is_file(follow_symlinks=False):
             found.append(name)
         else:
-            raise IncompleteError(f"{name} is a link or no plain file")
+            raise IncompleteError(f"{name} is a link or not a regular file")
     return found
 
 
@@ -68,7 +67,7 @@ def _check(checkpoint: Path, files: list[str]) -> None:
     _require("checkpoint-is-incomplete.txt" not in files, "the trainer was stopped while it saved")
     for name in files:
         _check_file(checkpoint, name)
-    _require(isinstance(_json(checkpoint / "trainer_state.json"), dict), "trainer_state.json holds no object")
+    _require(isinstance(_json(checkpoint / "trainer_state.json"), dict), "trainer_state.json is not an object")
     _check_shards(checkpoint, files)
     tags = {name.split("/")[0] for name in files if re.match(r"global_step\d+/", name)}
     if tags:
@@ -79,7 +78,7 @@ def _check(checkpoint: Path, files: list[str]) -> None:
     _check_optimizer([name for name in files if "/" not in name], sharded, tags)
     adapters = [name.partition("/")[2] or name for name in files]
     fsdp = any("pytorch_model_fsdp" in name for name in files)
-    _require(tags or fsdp or any(map(_WEIGHTS.fullmatch, adapters)), "it has no weights")
+    _require(tags or fsdp or any(map(_WEIGHTS.fullmatch, adapters)), "the weights are missing")
 
 
 def _require(right: object, reason: str) -> None:
@@ -93,7 +92,7 @@ def _check_file(checkpoint: Path, name: str) -> None:
         _json(file)
     elif file.suffix == ".safetensors":
         tensors = _safetensors(file)
-        # A reward model's head is split off after the state has been written (LLaMA-Factory, train/callbacks.py).
+        # A reward model's head is split off after the state is written (LLaMA-Factory, train/callbacks.py).
         split = file.stem == "value_head" or not any(each.startswith("v_head.summary.") for each in tensors)
         _require(split, f"the value head is still in {name}")
     elif _TORCH.fullmatch(file.name):
@@ -104,11 +103,11 @@ def _json(file: Path) -> object:
     try:
         return json.loads(file.read_bytes())
     except (ValueError, RecursionError):
-        raise IncompleteError(f"{file.name} is not whole JSON") from None
+        raise IncompleteError(f"{file.name} is not valid JSON") from None
 
 
 def _safetensors(file: Path) -> dict[str, Any]:
-    """The tensors of a file whose size is the one that its header states."""
+    """The tensors of a file; its size must match its header."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -119,13 +118,13 @@ def _safetensors(file: Path) -> dict[str, Any]:
         ends = [each["data_offsets"][1] for name, each in tensors.items() if name != "__metadata__"]
         whole = size == 8 + length + max(ends, default=0)
     except (ValueError, RecursionError, TypeError, KeyError, IndexError, AttributeError):
-        raise IncompleteError(f"{file.name} has no readable header") from None
+        raise IncompleteError(f"the header of {file.name} cannot be read") from None
     _require(whole, f"{file.name} has {size} bytes, but its header states {8 + length + max(ends, default=0)}")
     return tensors
 
 
 def _check_zip(file: Path) -> None:
-    """What torch.save writes is a zip file, whose directory comes last."""
+    """torch.save writes a zip file, whose directory is at the end."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
@@ -135,12 +134,12 @@ def _check_zip(file: Path) -> None:
 
 
 def _check_shards(checkpoint: Path, files: list[str]) -> None:
-    """The shards are the ones that the index names."""
+    """The index must name every shard, and every named shard must exist."""
     for index in (name for name in files if name.endswith(".index.json")):
         content = _json(checkpoint / index)
         shards = content.get("weight_map") if isinstance(content, dict) else None
         if not isinstance(shards, dict):
-            raise IncompleteError(f"{index} has no weight_map")
+            raise IncompleteError(f"{index} lacks weight_map")
         for shard in sorted(set(map(str, shards.values()))):
             _require(shard in files, f"{shard}, which {index} names, is missing")
     for name in files:
@@ -150,12 +149,12 @@ def _check_shards(checkpoint: Path, files: list[str]) -> None:
 
 
 def _check_deepspeed(checkpoint: Path, files: list[str], tags: set[str]) -> None:
-    """`latest` names the directory; each rank has written its part of it (deepspeed, runtime/engine.py)."""
+    """`latest` names the directory, in which each rank writes its part (deepspeed, runtime/engine.py)."""
     _require("latest" in files, "DeepSpeed's file latest is missing")
     latest = (checkpoint / "latest").read_text(encoding="utf-8", errors="replace").strip()
     _require(latest in tags, f"the directory {latest}, which DeepSpeed's file latest names, is missing")
     names = [name.split("/")[1] for name in files if name.startswith(f"{latest}/")]
-    _require(any(name.endswith("_model_states.pt") for name in names), f"{latest} has no weights")
+    _require(any(name.endswith("_model_states.pt") for name in names), f"{latest} lacks the weights")
     ranks: dict[str, set[int]] = {"optim": set(), "model": set()}
     for found in filter(None, map(_ZERO.fullmatch, names)):
         ranks[found[2]].add(int(found[1]))
@@ -163,11 +162,11 @@ def _check_deepspeed(checkpoint: Path, files: list[str], tags: set[str]) -> None
     for kind in (kind for kind, have in ranks.items() if have):
         count = max(processes, *(1 + max(have) for have in ranks.values() if have))
         missing = sorted(set(range(count)) - ranks[kind])
-        _require(not missing, f"{latest} has no {kind}_states of rank {missing[:1]}")
+        _require(not missing, f"{latest} lacks {kind}_states of rank {missing[:1]}")
 
 
 def _check_distributed(directory: Path) -> None:
-    """The files are the ones that `.metadata` names, as long as it says (torch, distributed/checkpoint)."""
+    """The files that `.metadata` names exist and have at least the recorded length (torch, distributed/checkpoint)."""
     _require((directory / ".metadata").is_file(), f"{directory.name}/.metadata is missing")
     for name, size in _extents(directory / ".metadata").items():
         file = directory / name
@@ -176,18 +175,18 @@ def _check_distributed(directory: Path) -> None:
 
 
 class _Stub:
-    """Takes the place of every class in a pickle, so that nothing of it runs."""
+    """Replaces every class in a pickle, so that no code of the pickle runs."""
 
     def __init__(self, *_arguments: object) -> None:
-        """Take whatever the class would."""
+        """Accept any arguments."""
 
     def __setstate__(self, state: object) -> None:
-        """Keep the fields; some classes have a state of another form."""
+        """Keep the fields; some classes have another form of state."""
         if isinstance(state, dict):
             vars(self).update(state)
 
     def __setitem__(self, _key: object, _value: object) -> None:
-        """Take the items of an OrderedDict."""
+        """Ignore the items of an OrderedDict."""
 
 
 class _Reader(pickle.Unpickler):
@@ -197,7 +196,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _extents(metadata: Path) -> dict[str, int]:
-    """How long each file is at least."""
+    """The minimum length of each file."""
     found: dict[str, int] = {}
     try:
         with metadata.open("rb") as stream:
@@ -211,44 +210,44 @@ def _extents(metadata: Path) -> dict[str, int]:
 
 
 def _check_optimizer(files: list[str], sharded: set[str], tags: set[str]) -> None:
-    """Where the progress was saved, the optimizer was too: with save_only_model the trainer writes neither."""
+    """A checkpoint with progress needs an optimizer: with save_only_model the trainer writes neither."""
     optimizer = any(map(_OPTIMIZER.fullmatch, files)) or any(name.startswith("optimizer_") for name in sharded)
     progress = any(map(_PROGRESS.fullmatch, files))
-    _require(optimizer or tags or not progress, "it has no optimizer")
-    # Without it the trainer would drop the optimizer too.
+    _require(optimizer or tags or not progress, "the optimizer is missing")
+    # Without it the trainer would ignore the optimizer too.
     _require(not optimizer or "scheduler.pt" in files, "scheduler.pt is missing")
 
 
 def checkpoints() -> list[Path]:
-    """What the trainer takes for checkpoints, the last one last."""
+    """The checkpoints that the trainer finds, in order of steps."""
     if OUTPUT.is_symlink():
-        sys.exit("ftc: error: output is a link: a run writes into its own directory")
+        sys.exit("ftc: error: output is a link: a run must write into its own directory")
     found = [(place, _NAME.fullmatch(place.name)) for place in OUTPUT.glob("checkpoint-*") if place.is_dir()]
     return [place for _, place in sorted((int(name[1]), place) for place, name in found if name)]
 
 
 def settled() -> bool:
-    """Whether the trainer would find only what it can resume from."""
+    """Whether the trainer can resume from every checkpoint that it finds."""
     found = checkpoints()
     return not any(map(flaw, found)) and (bool(found) or not _has_result())
 
 
 def _has_result() -> bool:
-    """Whether there is a model: without a checkpoint LLaMA-Factory refuses to overwrite it (hparams/parser.py)."""
+    """Whether output/ has a model, which LLaMA-Factory overwrites only if there is a checkpoint (hparams/parser.py)."""
     return any(_WEIGHTS.fullmatch(place.name) for place in OUTPUT.glob("*"))
 
 
 def settle() -> None:
-    """Set aside what the trainer must not find. The newest of it is kept, if there is room for another checkpoint."""
+    """Move incomplete checkpoints aside. The newest one is kept if another checkpoint still fits on the volume."""
     found = checkpoints()
     flaws = [(place, reason) for place, reason in ((place, flaw(place)) for place in found) if reason]
     room = max((_size(place) for place in found if not place.is_symlink()), default=0)
     for place, reason in flaws:
         _set_aside(place, reason)
     if len(flaws) == len(found) and _has_result():
-        _set_aside(OUTPUT, "it has a model, but no checkpoint: the training was stopped while it wrote its result")
+        _set_aside(OUTPUT, "it has a model but no checkpoint: the training was stopped while it wrote its result")
     if ASIDE.is_dir() and shutil.disk_usage(".").free < room:
-        sys.stdout.write(f"ftc: removing {ASIDE}: the volume has no room for it and the next checkpoint\n")
+        sys.stdout.write(f"ftc: removing {ASIDE}: the next checkpoint would not fit on the volume\n")
         _empty()
 
 
@@ -271,7 +270,7 @@ def _size(directory: Path) -> int:
 
 
 def last() -> Path | None:
-    """The checkpoint that a restart would resume from."""
+    """The checkpoint from which a restart would resume."""
     return next((place for place in reversed(checkpoints()) if flaw(place) is None), None)
 
 
@@ -281,5 +280,5 @@ if __name__ == "__main__":
             sys.stdout.write(f"{last() or ''}\n")
         else:
             settle()
-    except OSError as error:  # not the fault of a checkpoint: nothing is moved
-        sys.exit(f"ftc: error: cannot look through the checkpoints: {error}")
+    except OSError as error:  # not a checkpoint's fault, so do not move any
+        sys.exit(f"ftc: error: cannot read the checkpoints: {error}")

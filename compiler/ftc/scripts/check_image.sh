@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# check_image.sh [COMMAND...]: the image has what this step and later ones need, of REQUIRED_TOOLS and of Python's
-# REQUIRED_MODULES; then runs COMMAND. In the first step of a pod, so that nothing is downloaded or copied before.
+# check_image.sh [COMMAND...]: checks that the image has REQUIRED_TOOLS and Python's REQUIRED_MODULES, which this step and
+# later ones need, then runs COMMAND. The first step of a pod calls it, before any download or copy.
 set -euo pipefail
 
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
-# A subshell, because the vendors' scripts are for the programs that are looked for, not for COMMAND.
+# A subshell, because the vendors' scripts must not change the environment of COMMAND.
 (
   set --
-  # They read unset variables and probe what is not there.
+  # They read unset variables, and commands in them may fail.
   set +eu
   IFS=: read -ra ftc_scripts <<<"${ENVIRONMENT_SCRIPTS:-}"
   for ftc_script in "${ftc_scripts[@]}"; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_path.sh: a source in TARGET_DIR is there and whole. What fails here would fail minutes later in the trainer.
-# With FETCHED=true it came from outside: its datasets are files of its own.
+# check_path.sh: checks that the source in TARGET_DIR exists and is complete, before the trainer fails on it minutes
+# later. FETCHED=true means that it was downloaded, so its datasets must be its own files.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${TARGET_DIR:?}"
@@ -11,25 +11,25 @@ resolved='' requested='' first='' pointer='version https://git-lfs.github.com/sp
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
 [[ -d $TARGET_DIR ]] || die "$TARGET_DIR is not a directory: is the path right, and the right volume mounted?"
-[[ -n $(find "$TARGET_DIR/" -mindepth 1 -maxdepth 1 ! -name .ftc-revision -print -quit) ]] || die "$TARGET_DIR is empty: nothing has been put on the volume there"
+[[ -n $(find "$TARGET_DIR/" -mindepth 1 -maxdepth 1 ! -name .ftc-revision -print -quit) ]] || die "$TARGET_DIR is empty: the volume has no files there"
 
 # A fetch leaves its marker next to `files`; the first releases left it among the files.
 marker=$TARGET_DIR/.ftc-revision
 if [[ $TARGET_DIR =~ /files/*$ ]]; then marker=$TARGET_DIR/../.ftc-revision; fi
 if [[ -n ${REVISION:-} && (-e $marker || -L $marker) ]]; then
-  read_marker "$marker" || die "$marker is not the mark of a finished download: fetch $TARGET_DIR again"
-  # A revision may be given as a branch, a tag, or a commit that is cut short.
+  read_marker "$marker" || die "$marker is not the marker of a finished download: fetch $TARGET_DIR again"
+  # REVISION may be a branch, a tag or an abbreviated commit.
   if [[ $resolved != "$REVISION"* && $requested != "requested: $REVISION" ]]; then
     die "$TARGET_DIR holds revision $resolved, but $REVISION is wanted: correct the revision or the path"
   fi
 fi
 
-# check_fetched.sh has looked for pointers in what was fetched. On a volume a model may be links into the cache of a hub's
-# client; few levels, because a volume may hold millions of files.
+# check_fetched.sh checks downloads for pointers. On a volume a model may consist of links into the cache of a hub's
+# client. The search has few levels, because a volume may contain millions of files.
 if [[ ${FETCHED:-} != true ]]; then
   while IFS= read -r -d '' file; do
     IFS= read -r first <"$file" || true
-    # A text may quote a pointer.
+    # A text file may quote a pointer.
     [[ $first != "$pointer" ]] || die "$file is a git-lfs pointer, not the file itself: fetch it with 'git lfs pull'"
   done < <(find -L "$TARGET_DIR/" -maxdepth 3 -name .git -prune -o -type f -size -1024c -exec grep -lZx "$pointer" {} + 2>/dev/null)
 fi
@@ -46,7 +46,7 @@ info = root / "dataset_info.json"
 
 
 def die(reason):
-    # One line, and not a long one, whatever the file holds.
+    # One short line, whatever the file contains.
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in f"{info} {reason}"[:1000])
     sys.exit(f"ftc: error: {line}")
 
@@ -90,7 +90,7 @@ except FileNotFoundError:
     die("is missing: a dataset for LLaMA-Factory has one, which lists its files")
 except json.JSONDecodeError as error:
     die(f"is not JSON: {error}")
-except (OSError, ValueError, RuntimeError) as error:  # a name that no file can have, bytes that are not UTF-8
+except (OSError, ValueError, RuntimeError) as error:  # an invalid file name, or invalid UTF-8
     die(f"cannot be read: {error}")
 PYTHON
 fi

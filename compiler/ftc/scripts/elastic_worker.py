@@ -1,7 +1,7 @@
-"""elastic_worker.py TRAIN_YAML: one process of an elastic training, started again whenever a node comes or goes."""
+"""elastic_worker.py TRAIN_YAML: a process of an elastic training, restarted whenever a node joins or leaves."""
 
-# torchrun stops the processes at any moment, also while they write a checkpoint, and the trainer would resume from what
-# they have left. When a process is started, those of the world before have ended.
+# torchrun may stop the processes while they write a checkpoint, and the trainer would resume from the incomplete one.
+# When a process starts, those of the previous world have ended.
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import os
 import runpy
 import time
 
-check_checkpoints = importlib.import_module("check_checkpoints")  # lies next to this file, in no package
+check_checkpoints = importlib.import_module("check_checkpoints")  # next to this file, not in a package
 
 
 def main() -> None:
-    """Have the first process set aside what is incomplete, wait until that is done, and train."""
+    """Let the first process move incomplete checkpoints aside, wait for it, then train."""
     if os.environ["RANK"] == "0":
         check_checkpoints.settle()
     while not check_checkpoints.settled():

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# fetch.sh DOWNLOADER...: puts one source into the cache and checks it.
-# TARGET_DIR is ftc's own directory: the files are in TARGET_DIR/files, and the marker of a finished download is next to
-# them, under a name that no repository can choose. One rename publishes both: a directory with a marker is whole.
-# Nothing is locked. Two jobs may download the same source at once; the second drops its copy.
+# fetch.sh DOWNLOADER...: downloads one source into the cache and checks it.
+# ftc owns TARGET_DIR: the files are in TARGET_DIR/files, and the marker of a finished download is next to that directory,
+# where no repository can place a file. One rename publishes both, so a directory with a marker is complete.
+# There is no lock. If two jobs download the same source at the same time, the second one drops its copy.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${SOURCE:?}" "${TARGET_DIR:?}" "${NNODES:?}" "${SHARED_CACHE:?}" "${FETCH_TIMEOUT:?}"
@@ -25,35 +25,35 @@ clean_up() {
   if [[ -n $scratch ]]; then rm -rf -- "$scratch"; fi
 }
 trap clean_up EXIT
-# A first process of a container ignores signals that it does not trap.
+# PID 1 of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
 
 # limited DOING COMMAND...: runs COMMAND under the time limit.
 limited() {
   local status=0
-  # In the background, because bash acts on a signal only between foreground commands.
+  # In the background, because bash handles a signal only between foreground commands.
   timeout -k 10 "$FETCH_TIMEOUT" "${@:2}" &
   child=$!
   wait "$child" || status=$?
   child=''
-  # A program that was killed may leave a line without an end, like a progress bar.
+  # A killed program may leave an incomplete line, like a progress bar.
   if ((status > 1)); then echo >&2; fi
   if ((status == 124 || (status == 137 && SECONDS >= FETCH_TIMEOUT))); then
     die "$1 took longer than $FETCH_TIMEOUT seconds: raise the time limit or look at the network"
   fi
-  # With status 1 the command has said why itself.
+  # With status 1 the command has printed the reason.
   if ((status > 1)); then die "$1 ended with status $status: the lines above say why"; fi
   if ((status == 1)); then exit 1; fi
 }
 
-# No download runs longer than its time limit: what is a day older than that was killed. Another job may remove it too.
+# A download ends within its time limit, so one that is a day older was killed. Another job may remove it concurrently.
 remove_abandoned() {
   find "$(dirname -- "$TARGET_DIR")/" -maxdepth 1 -name '*.ftc-tmp.*' -mmin "+$((1440 + FETCH_TIMEOUT / 60))" \
     -exec echo 'ftc: removing an abandoned download:' {} \; -exec rm -rf -- {} \; || true
 }
 
 download() {
-  mkdir -p -- "$(dirname -- "$TARGET_DIR")" || die "cannot make the directory of $TARGET_DIR: is the cache volume writable?"
+  mkdir -p -- "$(dirname -- "$TARGET_DIR")" || die "cannot create the directory of $TARGET_DIR: is the cache volume writable?"
   remove_abandoned
   scratch=$(mktemp -d -- "$TARGET_DIR.ftc-tmp.XXXXXX") || die "cannot write next to $TARGET_DIR: is the cache volume writable?"
   log "downloading $what"

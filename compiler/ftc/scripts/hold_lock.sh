@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# hold_lock.sh COMMAND...: becomes COMMAND, which holds the lock in LOCK_DIR for the life of its container: the kernel
-# releases the lock, also after a SIGKILL. The container that publishes waits for that.
+# hold_lock.sh COMMAND...: locks LOCK_DIR and execs COMMAND. The kernel releases the lock when the container ends, even
+# after SIGKILL; the container that publishes waits for the lock.
 set -euo pipefail
 : "${LOCK_DIR:?}"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# launch.sh COMMAND...: runs a user's own program, told by its environment where it stands among the nodes.
+# launch.sh COMMAND...: runs the user's program with the variables of the rendezvous.
 ftc_command=("$@")
-# Vendors' scripts look at their arguments.
+# The vendors' scripts read the positional parameters.
 set --
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"

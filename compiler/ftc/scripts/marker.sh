@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Sourced by the scripts that read the marker of a finished download: the revision that came, the one that was asked
-# for, and the source, a line each.
+# Sourced by the scripts that read the marker of a finished download: the resolved revision, the requested revision and
+# the source, one per line.
 
-# read_marker FILE: sets `resolved` and `requested`; fails where ftc did not finish FILE. A node that loses power, or a
-# disk that is full, leaves a file that is empty or cut short. ftc makes no link.
+# read_marker FILE: sets `resolved` and `requested`; fails if FILE is incomplete, as after a power failure or on a full
+# disk, or is a link, which ftc does not create.
 read_marker() {
   local origin
   if [[ ! -f $1 || -L $1 ]]; then return 1; fi

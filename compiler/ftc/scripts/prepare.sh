@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Sourced first by train.sh and launch_command.sh, without arguments: makes the pod ready and says in its first second
-# what is missing. Leaves 'set -euo pipefail' on, RUN_DIR made, and the variables of the rendezvous exported.
+# Sourced first by train.sh and launch_command.sh, without arguments: prepares the pod and reports at once what is
+# missing. Sets 'set -euo pipefail', creates RUN_DIR and exports the variables of the rendezvous.
 
-# Before 'set -e' and 'set -u': vendors' scripts read unset variables and probe what is not there.
+# Before 'set -e' and 'set -u': the vendors' scripts read unset variables, and commands in them may fail.
 IFS=: read -ra ftc_scripts <<<"${ENVIRONMENT_SCRIPTS:-}"
 for ftc_script in "${ftc_scripts[@]}"; do
   # shellcheck source=/dev/null
@@ -21,14 +21,14 @@ make_run_dir() {
   mkdir -p -- "$RUN_DIR" && [[ -w $RUN_DIR ]] || die "cannot write to $RUN_DIR: is the workspace volume writable?"
   RUN_DIR=$(cd -- "$RUN_DIR" && pwd)
   if [[ -z ${MIN_FREE_MIB:-} ]]; then return; fi
-  # The last numbers of the line, because the name of a share may hold blanks and numbers.
+  # The last numbers of the line, because the name of a share may contain blanks and numbers.
   line=$(df -Pm -- "$RUN_DIR" | tail -n 1)
   [[ $line =~ .*[[:space:]][0-9]+[[:space:]]+[0-9]+[[:space:]]+([0-9]+)[[:space:]]+([0-9]+%|-)[[:space:]] ]] ||
-    die "cannot read the free space of $RUN_DIR: df says '$line'"
+    die "cannot read the free space of $RUN_DIR: df prints '$line'"
   free=${BASH_REMATCH[1]}
-  # What an earlier attempt of this run has written does not need its space again.
+  # An earlier attempt of this run already uses a part of the space.
   read -r used _ < <(du -sm -- "$RUN_DIR")
-  ((free + used >= MIN_FREE_MIB)) || die "$WORKSPACE has $free MiB free, but this run needs $MIN_FREE_MIB: free some space or take a larger volume"
+  ((free + used >= MIN_FREE_MIB)) || die "$WORKSPACE has $free MiB free, but this run needs $MIN_FREE_MIB: free some space or use a larger volume"
 }
 
 # wait_for SECONDS MESSAGE COMMAND...: until COMMAND succeeds.
@@ -50,14 +50,15 @@ cpu_count() {
   if [[ $quota =~ ^[0-9]+$ ]]; then echo $((quota / period)); else nproc; fi
 }
 
-# A first process of a container ignores signals that it does not trap.
+# PID 1 of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
-# Commands of setup.json may bring what is missing: train.sh looks after them. The vendors' scripts have been read above.
+# Commands of setup.json may install what is missing, so then train.sh checks after them. The vendors' scripts have been
+# sourced above.
 if [[ ! -e $ftc_dir/setup.json ]]; then ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"; fi
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
-# The pods of a gang start at once; a target without one gives them longer.
+# The pods of a gang start at the same time; a target without a gang sets a longer limit.
 if ((NNODES > 1)); then
   wait_for "${ftc_wait_for_master:-300}" "the pod of rank 0 did not get an address ($MASTER_ADDR)" getent hosts "$MASTER_ADDR"
 fi

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# publish.sh UPLOADER...: waits for the end of the training and gives its result to UPLOADER, as WORKSPACE and the
-# result's path below it. Nothing is written to the workspace, and nothing in it is run: the trainer can write there.
-# UPLOADER finds out from the server whether a result is published already, and whether it is there in the end;
-# RESULT_ID is the same for every attempt.
+# publish.sh UPLOADER...: waits for the end of the training and calls UPLOADER with WORKSPACE and the path of the result
+# below it. It writes nothing to the workspace and runs nothing from it, because the trainer can write there. UPLOADER asks
+# the server whether the result is already published, and afterwards whether it is whole; RESULT_ID is the same for every
+# attempt.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
@@ -19,7 +19,7 @@ on_signal() {
 }
 trap on_signal TERM INT
 
-# run COMMAND...: in the background, because bash acts on a signal only between foreground commands, and in its own
+# run COMMAND...: in the background, because bash handles a signal only between foreground commands, and in its own
 # process group, so that the signal reaches all its processes.
 run() {
   local status=0
@@ -33,8 +33,8 @@ run() {
   return "$status"
 }
 
-# The trainer's container starts first. One that cannot start leaves no mark, and the job would wait for it forever. The
-# lock has a limit for the case that the kernel of the node hangs: no training takes 90 days.
+# The trainer's container starts first. If it cannot start, the job would wait forever, hence the limit. The lock has a
+# limit in case the kernel of the node hangs: no training takes 90 days.
 wait_for_the_training() {
   local limit=$((SECONDS + ${START_TIMEOUT:-600}))
   until [[ -e $LOCK_DIR/started ]]; do
@@ -59,7 +59,7 @@ for step in "${steps[@]}"; do
   marker=$run_dir/$step.done
   [[ -f $marker && -s $marker && ! -L $marker ]] || die "$step did not finish: nothing is published; the log of train says why"
 done
-# The same for each attempt to publish this result, and for no other result: the time of the marker, and the run.
+# The time of the marker and the run identify this result in every attempt to publish it.
 time=$(date -u -d "@$(stat -c %Y -- "$marker")" +%Y%m%d-%H%M%S)
 [[ $time =~ ^20[0-9]{6}-[0-9]{6}$ ]] || die "$marker has the time '$time': is the clock of the file system right?"
 run_digest=$(printf '%s' "$JOB_NAME" | sha256sum)
@@ -73,6 +73,6 @@ if ((status > 1)); then echo >&2; fi
 if ((status == 124 || (status == 137 && SECONDS >= limit))); then
   die "publish: the upload took longer than $limit seconds: look at the network; a restart of the job does not train again"
 elif ((status)); then
-  die "publish: nothing or only a part was published: the lines above say why; a restart of the job does not train again"
+  die "publish: the result is not published, or only a part of it: the lines above say why; a restart of the job does not train again"
 fi
 log "publish: done"

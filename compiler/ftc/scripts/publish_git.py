@@ -1,7 +1,7 @@
-"""publish_git.py ROOT PATH BRANCH: commit the files of PATH below ROOT to BRANCH of GIT_DIR, and push it."""
+"""publish_git.py ROOT PATH BRANCH: commit the files of PATH below ROOT to BRANCH of GIT_DIR and push it."""
 
-# publish_git.sh runs it, with the repository and the author in the environment. What Git LFS pushes lies in the
-# repository as links to the descriptors of this process, so that weights take no second space.
+# publish_git.sh runs it, with the repository and the author in the environment. The LFS objects in the repository are
+# links to the descriptors of this process, so that weights are not copied.
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-result_files = importlib.import_module("result_files")  # lies next to this file, in no package
+result_files = importlib.import_module("result_files")  # next to this file, not in a package
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 LARGE = 10 * 1024 * 1024
 BY_LFS = b" filter=lfs diff=lfs merge=lfs -text\n"
-# They would decide where Git LFS sends files, and which.
+# These would configure which files Git LFS sends, and where.
 OF_GIT = (".gitattributes", ".gitmodules", ".lfsconfig")
 _SPECIAL = b"\\*?["
 _PLAIN = f"{string.ascii_letters}{string.digits}-._/".encode()
@@ -37,7 +37,7 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
 
 
 def git(*words: str, data: bytes | None = None) -> str:
-    """What git answers; the reason is on standard error if it fails."""
+    """The output of git; if it fails, the reason is on standard error."""
     done = subprocess.run(["git", *words], input=data, stdout=subprocess.PIPE, check=False)
     if done.returncode:
         result_files.fail(f"git {words[0]} ended with status {done.returncode}: the lines above say why")
@@ -45,13 +45,13 @@ def git(*words: str, data: bytes | None = None) -> str:
 
 
 def pattern(name: bytes) -> bytes:
-    """The pattern of .gitattributes for one file alone (git, gitattributes: a quoted pattern is quoted as in C)."""
+    """The .gitattributes pattern that matches one file only (git, gitattributes: patterns are quoted as in C)."""
     literal = b"".join(b"\\" + bytes([byte]) if byte in _SPECIAL else bytes([byte]) for byte in b"/" + name)
     return b'"' + b"".join(bytes([byte]) if byte in _PLAIN else b"\\%03o" % byte for byte in literal) + b'"'
 
 
 def pointer(name: str, place: str) -> bytes:
-    """The pointer that Git LFS keeps for a file, whose content it then finds in the repository."""
+    """The LFS pointer of a file; the object is added to the repository as a link."""
     if "\n" in name:  # a clone would wait forever: git-lfs reads a file's name to the end of the line
         result_files.fail(f"{name!r} of the result is for Git LFS, which takes no newline in a name: rename it")
     digest = hashlib.sha256()
@@ -67,7 +67,7 @@ def pointer(name: str, place: str) -> bytes:
 
 
 def commit(files: dict[str, str]) -> str:
-    """Make the commit of the files."""
+    """Commit the files."""
     attributes = b"".join(b"*" + end.encode() + BY_LFS for end in WEIGHTS)
     entries = []
     for name, place in files.items():
@@ -87,7 +87,7 @@ def commit(files: dict[str, str]) -> str:
 
 
 def push(branch: str, made: str) -> None:
-    """Push a commit as a branch, after what Git LFS keeps for it."""
+    """Push a commit as a branch, after its LFS objects."""
     url, ref = os.environ["PUBLISH_URL"], f"refs/heads/{branch}"
     git("update-ref", ref, made)
     lfs = ["git", "lfs", "push", "origin", branch]
@@ -105,7 +105,7 @@ def push(branch: str, made: str) -> None:
 
 
 def main() -> None:
-    """Commit and push what the arguments name."""
+    """Commit and push the files that the arguments name."""
     sys.excepthook = say_in_one_line
     root, path, branch = sys.argv[1:]
     files: dict[str, str] = result_files.opened(root, path)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# publish_git.sh ROOT PATH: pushes the files of PATH below ROOT as one commit to a new branch of PUBLISH_URL, weights by
-# LFS. The branch is named by RESULT_ID: if it is there, the result is published.
+# publish_git.sh ROOT PATH: pushes the files of PATH below ROOT as one commit to a new branch of PUBLISH_URL, weights with
+# LFS. The name of the branch contains RESULT_ID: if the branch exists, the result is published.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${RESULT_ID:?}" "${PUBLISH_URL:?}" "${PUBLISH_BRANCH_PREFIX:?}" "${PUBLISH_MESSAGE:?}"
@@ -20,7 +20,7 @@ trap 'rm -rf -- "$scratch"' EXIT
 set -E
 trap 'die "$no_space"' ERR
 mkdir -- "$scratch/empty"
-# No configuration and no hook but those that are made here.
+# Ignore all configuration and hooks except those created here.
 export GIT_DIR=$scratch/git GIT_WORK_TREE=$scratch/empty GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TEMPLATE_DIR=
 cd -- "$scratch/empty"
 # shellcheck source-path=SCRIPTDIR source=git_credentials.sh
@@ -28,11 +28,11 @@ source "$ftc_dir/git_credentials.sh"
 prepare_git "$PUBLISH_URL"
 git config core.hooksPath /dev/null
 git remote add -- origin "$PUBLISH_URL"
-# Says in a second what would else be said after gigabytes have been hashed.
+# Check access first, before gigabytes are hashed.
 found=$(timeout --foreground 120 git ls-remote --quiet origin "refs/heads/$branch") ||
   die "cannot reach $PUBLISH_URL: are the address and the token in the Secret right?"
 if [[ -n $found ]]; then
-  printf 'ftc: branch %s of %s is there: published before\n' "$branch" "$PUBLISH_URL"
+  printf 'ftc: branch %s of %s exists: published before\n' "$branch" "$PUBLISH_URL"
   exit
 fi
 python3 -I "$ftc_dir/publish_git.py" "$@" "$branch" || exit 1 # it has said why

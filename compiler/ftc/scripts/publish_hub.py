@@ -1,7 +1,7 @@
 """publish_hub.py ROOT PATH: commit the files of PATH below ROOT to PUBLISH_BRANCH of PUBLISH_REPOSITORY."""
 
-# The repository is made if it is missing. Files that the hub has already are not sent again, so a retry goes on where
-# it stopped, and a commit that changes nothing is left out. The token is PUBLISH_TOKEN, which no other client reads.
+# A missing repository is created. Files that the hub already has are not sent again, so a retry continues where it
+# stopped, and an empty commit is skipped. The token is PUBLISH_TOKEN, which no other client reads.
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-result_files = importlib.import_module("result_files")  # lies next to this file, in no package
+result_files = importlib.import_module("result_files")  # next to this file, not in a package
 
 
 def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    """Report what ended the program in one line, without the signatures in addresses of uploads."""
+    """Report any exception in one line, without the signatures in upload URLs."""
     reason = re.sub(r"\?\S+", "?…", " ".join(str(error).split())) or kind.__name__
     repository = os.environ.get("PUBLISH_REPOSITORY")
     sys.stderr.write(f"ftc: error: cannot commit to {repository}: {kind.__name__}: {reason}\n")
+    sys.stderr.flush()
+    # Threads of the client that wait to retry would keep the process until its time limit, which is then reported too.
+    os._exit(1)
 
 
 def missing(found: Any, additions: list[Any]) -> list[str]:
@@ -40,17 +43,17 @@ def missing(found: Any, additions: list[Any]) -> list[str]:
 
 
 def main() -> None:
-    """Commit what the environment and the arguments name."""
+    """Commit the files that the arguments name."""
     sys.excepthook = say_in_one_line
     files: dict[str, str] = result_files.opened(*sys.argv[1:])
     result_files.refuse_odd_bytes(files)
-    # Version 1 of the client sends large files by Xet alone, which servers like the hub do not speak (_commit_api.py).
+    # Version 1 of the client sends large files only over Xet, which compatible servers lack (_commit_api.py).
     if "PUBLISH_ENDPOINT" in os.environ:
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
         # Version 0 of the client reads the address of the commit with this endpoint alone, and ends if it is another.
         os.environ["HF_ENDPOINT"] = os.environ["PUBLISH_ENDPOINT"]
     hub = importlib.import_module("huggingface_hub")
-    # A Secret made with echo ends in a newline.
+    # A Secret created with echo ends with a newline.
     token = os.environ["PUBLISH_TOKEN"].strip()
     api = hub.HfApi(endpoint=os.environ.get("PUBLISH_ENDPOINT"), token=token)
     repository, branch = os.environ["PUBLISH_REPOSITORY"], os.environ["PUBLISH_BRANCH"]
@@ -58,7 +61,7 @@ def main() -> None:
     api.create_repo(repository, private=private, exist_ok=True)
     if private and not api.model_info(repository).private:
         help_ = "make it private, or compile with publish.private=false"
-        result_files.fail(f"{repository} is a public repository, and publish.private is true: {help_}")
+        result_files.fail(f"{repository} is a public repository, but publish.private is true: {help_}")
     if branch != "main":
         api.create_branch(repository, branch=branch, exist_ok=True)
     additions = [hub.CommitOperationAdd(name, place) for name, place in files.items()]

@@ -1,6 +1,7 @@
 """publish_s3.py ROOT PATH: copy the files of PATH below ROOT to `<S3_PREFIX>/<JOB_NAME>/` of S3_BUCKET."""
 
-# The keys are S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, which no other client reads. SSL_CERT_FILE names authorities.
+# The keys are S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, which no other client reads. SSL_CERT_FILE names the trusted
+# certificates.
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-result_files = importlib.import_module("result_files")  # lies next to this file, in no package
+result_files = importlib.import_module("result_files")  # next to this file, not in a package
 
-# A reader who finds it has a whole result: objects come one by one. It holds the name of the result.
+# Its presence means that the result is complete, because objects are copied one by one. It contains the RESULT_ID.
 LAST = "_SUCCESS"
 
 
 def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    """Report what ended the program in one line: a trace hides the reason."""
+    """Report any exception in one line: a traceback hides the reason."""
     reason = " ".join(str(error).split()) or kind.__name__
     where = f"bucket {os.environ.get('S3_BUCKET')} of {os.environ.get('S3_ENDPOINT')}"
     sys.stderr.write(f"ftc: error: cannot copy to {where}: {kind.__name__}: {reason}\n")
@@ -32,7 +33,7 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
 def connect() -> Any:
     """A client of the server."""
     address = urlsplit(os.environ["S3_ENDPOINT"])
-    # A Secret made with echo ends in a newline.
+    # A Secret created with echo ends with a newline.
     keys = [os.environ[name].strip() for name in ("S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY")]
     minio = importlib.import_module("minio")
     client = minio.Minio(address.netloc, *keys, secure=address.scheme == "https", region=os.environ["S3_REGION"])
@@ -42,7 +43,7 @@ def connect() -> Any:
 
 
 def marked(client: Any, bucket: str, key: str) -> bytes | None:
-    """What the last object of an earlier attempt holds, if there is one; asked by a listing, as 404 may mean 403."""
+    """The content of an earlier attempt's last object, if any, found by listing: a missing object may give 403."""
     if all(item.object_name != key for item in client.list_objects(bucket, prefix=key)):
         return None
     answer = client.get_object(bucket, key)
@@ -60,7 +61,7 @@ def missing(client: Any, bucket: str, prefix: str, sizes: dict[str, int]) -> lis
 
 
 def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None:
-    """Copy the files, small ones first, so that keys that may not write fail soon."""
+    """Copy the files, small ones first, so that keys without permission to write fail early."""
     result, last = f"{os.environ['RESULT_ID']}\n".encode(), prefix + LAST
     sizes = {f"{prefix}{name}": result_files.size(place) for name, place in files.items()}
     found = marked(client, bucket, last)
@@ -80,12 +81,12 @@ def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None
 
 
 def main() -> None:
-    """Copy what the environment and the arguments name."""
+    """Copy the files that the arguments name."""
     sys.excepthook = say_in_one_line
     files: dict[str, str] = result_files.opened(*sys.argv[1:])
     result_files.refuse_odd_bytes(files)
     if LAST in files:
-        result_files.fail(f"the result has a file {LAST}, which would mark a part of it as whole: rename it")
+        result_files.fail(f"the result has a file {LAST}, which would mark an incomplete copy as complete: rename it")
     parts = (os.environ.get("S3_PREFIX"), os.environ["JOB_NAME"])
     upload(connect(), os.environ["S3_BUCKET"], "".join(f"{part}/" for part in parts if part), files)
 

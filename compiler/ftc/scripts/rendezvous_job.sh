@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sourced. The rank is the index that the Job controller gives each pod of an Indexed Job; MASTER_ADDR, the pod of index
-# 0 by the Job's Service, stands in the manifest.
+# Sourced. The rank is the index that the Job controller assigns to each pod of an Indexed Job. The manifest sets
+# MASTER_ADDR to the name of pod 0 in the Job's Service.
 : "${NNODES:?}"
 if [[ ! ${JOB_COMPLETION_INDEX:-} =~ ^[0-9]+$ ]]; then
   echo "ftc: error: JOB_COMPLETION_INDEX is '${JOB_COMPLETION_INDEX:-}', not the index of a pod: the Job needs completionMode Indexed" >&2
@@ -11,6 +11,6 @@ if ((JOB_COMPLETION_INDEX >= NNODES)); then
   exit 1
 fi
 export NODE_RANK=$JOB_COMPLETION_INDEX
-# Kubernetes starts each pod when there is room for it.
+# Kubernetes starts each pod as soon as it fits on a node.
 # shellcheck disable=SC2034 # read by prepare.sh
 ftc_wait_for_master=7200

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced. One node meets nobody.
+# Sourced. A single node needs no rendezvous.
 : "${NNODES:?}"
 if ((NNODES != 1)); then
   echo "ftc: error: NNODES is $NNODES, but this target runs one node" >&2

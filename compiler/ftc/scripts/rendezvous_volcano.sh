@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced. The rank and the address of rank 0, from what Volcano's svc and env plugins tell every pod of the task "worker".
+# Sourced. Volcano's svc and env plugins set the rank and the host names in every pod of the task "worker".
 : "${NNODES:?}"
 IFS=, read -ra worker_hosts <<<"${VC_WORKER_HOSTS:-}"
 if [[ ! ${VC_TASK_INDEX:-} =~ ^[0-9]+$ ]]; then

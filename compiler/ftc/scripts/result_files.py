@@ -1,7 +1,6 @@
-"""The files of a result, opened without following links that the trainer may have left; for what publishes."""
+"""Open the files of a result for publishing, without following links that the trainer may have left."""
 
-# What a file is may change after this has looked, because other nodes still run: so it is read by its descriptor only,
-# as /proc/PID/fd/N.
+# Other nodes may still replace a file after the check, so it is only read through its descriptor, as /proc/PID/fd/N.
 
 from __future__ import annotations
 
@@ -19,14 +18,14 @@ _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def fail(message: str) -> NoReturn:
-    """End with one line."""
+    """Exit with a message of one line."""
     sys.exit(f"ftc: error: {message}")
 
 
 def opened(root: str, path: str) -> dict[str, str]:
-    """The files of a directory below `root`, without checkpoints: their names, and paths that lead to their content.
+    """The files of a directory below `root`, without checkpoints: name to path of the content.
 
-    The names are as Python decodes them: `os.fsencode` gives the bytes.
+    Names are decoded by Python: `os.fsencode` returns their bytes.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -42,7 +41,7 @@ def size(place: str) -> int:
 
 
 def refuse_odd_bytes(names: dict[str, str]) -> None:
-    """End if a name is not UTF-8: it cannot be the name of an object."""
+    """Exit if a name is not UTF-8, which the name of an object must be."""
     for name in names:
         if name.encode(errors="replace").decode() != name:
             fail(f"the name of {name!r} is not UTF-8: rename the file in the result, and let the job restart")

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Sourced by train.sh after prepare.sh, in the run's directory: runs the steps, each once, and passes signals on.
+# Sourced by train.sh after prepare.sh, in the run's directory: runs each step once and forwards signals.
 set -euo pipefail
 : "${ftc_dir:?}" "${NODE_RANK:?}"
 child='' running='' starting=false stopped=false
 
-# -t script gives the lock of the run as standard input, because Python hands no other descriptor on: as long as one
-# process of the training lives, the run cannot be started again.
+# -t script passes the run's lock as standard input, the only descriptor that Python passes on: while a process of the
+# training is alive, the run cannot be started again.
 if [[ -t 0 ]]; then exec </dev/null; fi
 
-# A running step gets the signal, with all its processes. The training gets time to save: see stop_training.py. An
-# elastic one does not, because torchrun would start its processes again.
+# A running step and all its processes get the signal. The training gets time to save (see stop_training.py), but not an
+# elastic one, because torchrun would restart its processes.
 on_signal() {
   stopped=true
   if [[ -z $child ]]; then
@@ -23,7 +23,7 @@ on_signal() {
 }
 trap on_signal TERM INT
 
-# Says what a restart of a stopped training resumes from.
+# Logs the checkpoint from which a restart resumes.
 say_where() {
   local last
   last=$(python3 "$ftc_dir/check_checkpoints.py" last) || return 0
@@ -51,14 +51,14 @@ run() {
   while true; do
     status=0
     wait "$child" || status=$?
-    # A signal ends 'wait' before the command has ended.
+    # A signal interrupts 'wait' before the command has ended.
     kill -0 "$child" 2>/dev/null || break
   done
   if $stopped; then
     kill -TERM -- "-$child" 2>/dev/null || true
     while kill -0 -- "-$child" 2>/dev/null; do sleep 0.2; done
     if ((NODE_RANK == 0)) && [[ $running == train && -e train.stopped ]]; then say_where; fi
-    printf 'ftc: error: %s: stopped by a signal; a restart of the job goes on from here\n' "$name" >&2
+    printf 'ftc: error: %s: stopped by a signal; a restart of the job continues from here\n' "$name" >&2
     exit 143
   fi
   if ((status == 0)); then child='' && return; fi
@@ -66,15 +66,15 @@ run() {
   exit "$status"
 }
 
-# step NAME COMMAND...: runs COMMAND unless it is done, and notes that it is, when all that it wrote is on the disk.
+# step NAME COMMAND...: runs COMMAND unless it is done, and writes a marker once all its output is on the disk.
 step() {
   if is_done "$1"; then log "$1: done before" && return; fi
   run "$@"
   log "$1: done on node $NODE_RANK"
   if ((NODE_RANK > 0)); then return; fi
   { date -u >"$1.done.tmp" && sync -f -- "$1.done.tmp" && mv -- "$1.done.tmp" "$1.done" && sync -- .; } ||
-    die "cannot note in $RUN_DIR that step $1 is done: is the workspace volume full?"
+    die "cannot write the marker of step $1 in $RUN_DIR: is the workspace volume full?"
 }
 
-# A marker of 0 bytes is what a file system leaves that lost its power.
+# After a power failure a file system may leave a marker of 0 bytes.
 is_done() { [[ -s $1.done ]]; }

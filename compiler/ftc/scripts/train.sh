@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # The trainer's container: train, merge, quantize. A finished step leaves a marker in the run's directory, so that a
-# restart of the job goes on where it stopped. The result is published by publish.sh, with credentials that no program
-# of this container sees.
+# restart of the job continues with the next one. publish.sh publishes the result, in another container because this one
+# must not see the credentials.
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
-# Beside the output, which the nodes share or not: the trainer's flags for shared files hold for both.
+# Next to the output, so that both are shared by the nodes or not: the trainer's flags for shared files apply to both.
 export HF_DATASETS_CACHE=$RUN_DIR/datasets-cache
 
 # shellcheck source-path=SCRIPTDIR source=steps.sh
 source "$ftc_dir/steps.sh"
 
-# export_to DIRECTORY CONFIG: an export that was stopped half-way leaves files that the next one need not overwrite.
+# export_to DIRECTORY CONFIG: an interrupted export leaves files that the next one may not overwrite.
 export_to() {
   rm -rf -- "$1"
   exec llamafactory-cli export "$ftc_dir/$2"
@@ -22,10 +22,10 @@ if [[ -e $ftc_dir/setup.json ]]; then
   run setup python3 "$ftc_dir/run_setup.py"
   ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/check_image.sh"
 fi
-# Only rank 0, because the others may start while it trains, and only before it trains.
+# Only on rank 0 and before it trains, because the other ranks may start while it trains.
 if ((NODE_RANK == 0)) && ! is_done train; then python3 "$ftc_dir/check_checkpoints.py"; fi
 step train bash "$ftc_dir/launch.sh"
-# Kubernetes does not recreate a pod that ended well, and rank 0 cannot train again alone.
+# Kubernetes does not recreate a pod that succeeded, and rank 0 cannot train again alone.
 if ((NODE_RANK > 0)); then wait_for 3600 "rank 0 did not finish the training" is_done train && exit; fi
 result=output
 if [[ -e $ftc_dir/merge.yaml ]]; then

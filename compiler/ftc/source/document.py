@@ -1,4 +1,4 @@
-"""What was read: the data of a file, and the position of every key."""
+"""A YAML document: its data, the position of every key, and findings at positions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,33 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from ftc.source.finding import position_of
+from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.model import Diagnostic, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.diagnostics.model import KeyPath, Position
+    from ftc.diagnostics.model import KeyPath
+
+
+def problem(message: str, position: Position, help_: str = "") -> Diagnostic:
+    """A finding in a text that cannot be parsed."""
+    return Diagnostic(code=UNREADABLE, message=message, position=position, help=help_)
+
+
+def position_of(mark: Any, source: str) -> Position:
+    """The position of a node's mark; without a mark, the start of the file."""
+    return Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+
+
+def position_in(text: str, index: int, source: str) -> Position:
+    """The position of a character."""
+    before = text[:index]
+    return Position(source, before.count("\n") + 1, index - before.rfind("\n"))
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One YAML file: its data, and its nodes, which know their positions."""
+    """One YAML file: its data, and its nodes with their positions."""
 
     source: str
     text: str
@@ -24,14 +41,14 @@ class Document(msgspec.Struct, frozen=True):
     root: yaml.Node | None
 
     def position(self, path: KeyPath) -> Position:
-        """The position of the key at `path`, or of the nearest parent that the file has."""
+        """The position of the key at `path`, or of its nearest parent in the file."""
         mark = self.root.start_mark if self.root else None
         for key, value in self._steps(path):
             mark = (key or value).start_mark
         return position_of(mark, self.source)
 
     def depth(self, path: KeyPath) -> int:
-        """How many steps of `path` the file has."""
+        """How many keys of `path` the file contains."""
         return sum(1 for _ in self._steps(path))
 
     def _steps(self, path: KeyPath) -> Iterator[tuple[yaml.Node | None, yaml.Node]]:

@@ -1,18 +1,20 @@
-"""From a file, a text or a stream to documents; what cannot be read comes back as diagnostics."""
+"""Read documents from a file, a text or a stream; problems are returned as diagnostics.
+
+A text has a limited size and depth, so that it is safe to compose. The loaders are libyaml's with the
+scalar types of OmegaConf and of Kubernetes.
+"""
 
 from __future__ import annotations
 
+import re
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import yaml
 
-from ftc.diagnostics.model import Position
-from ftc.source.document import Document
-from ftc.source.finding import position_in, problem
-from ftc.source.limits import MAX_BYTES, MAX_STREAM_BYTES, MAX_STREAM_NODES, beyond_limits, inside
-from ftc.source.loaders import ConfigurationLoader, KubernetesLoader
-from ftc.source.problems import NOT_YAML, key_problems, not_yaml, number_problem
+from ftc.diagnostics.model import Position, Related
+from ftc.source.document import Document, position_in, position_of, problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,13 +22,180 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import Diagnostic
 
-# Who has so many in one document has no use for more.
+
+# No real number is longer; parsing base 60 (`1:1:1:…`) takes quadratic time.
+MAX_NUMBER = 100
+
+
+class ConfigurationLoader(yaml.CSafeLoader):
+    """libyaml's parser with OmegaConf's types of plain scalars: `1e-4` is a float, a date is a string."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's class attribute
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+ConfigurationLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def _number(loader: ConfigurationLoader, node: yaml.ScalarNode) -> int | float:
+    if len(node.value) > MAX_NUMBER:
+        raise ValueError(node.value)
+    made: int | float = (loader.construct_yaml_int if node.tag.endswith("int") else loader.construct_yaml_float)(node)
+    return made
+
+
+for _tag in ("int", "float"):
+    ConfigurationLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
+
+
+class KubernetesLoader(ConfigurationLoader):
+    """The same with go-yaml's types of plain scalars: `y` is true, and base 60 does not exist."""
+
+    bool_values = {**yaml.CSafeLoader.bool_values, "y": True, "n": False}  # noqa: RUF012 - PyYAML's class attribute
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """The tag of a node; `implicit` says whether the node is unquoted."""
+        if kind is yaml.ScalarNode and value and implicit[0]:
+            if value in ("y", "Y", "n", "N"):
+                return "tag:yaml.org,2002:bool"
+            if ":" in value or len(value) > MAX_NUMBER:
+                return "tag:yaml.org,2002:str"
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call] # untyped there
+        return tag
+
+
+# No configuration is larger or deeper; the limits make aliases ("YAML bombs") and nesting harmless.
+MAX_BYTES = 1_000_000
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+# A stream of manifests may be longer than a configuration, but each of its documents may not.
+MAX_STREAM_BYTES = 20_000_000
+MAX_STREAM_NODES = 200_000
+MAX_DOCUMENTS = 20_000
+_BEYOND = "is too large or too deeply nested"
+
+
+def beyond_limits(text: str, source: str) -> Diagnostic | None:
+    """Check depth and node count on the parser's events, because libyaml's composer recurses in C and can crash."""
+    openings = sum(text.count(opening) for opening in ("[", "{", "- ", "? "))
+    nodes = openings + 2 * (text.count(":") + text.count(",") + text.count("\n"))
+    if text.count("\n---") > MAX_DOCUMENTS:
+        return problem(f"has more than {MAX_DOCUMENTS} documents", Position(source, 1, 1))
+    if openings <= MAX_DEPTH and nodes <= MAX_STREAM_NODES:
+        return None
+    depth = 0
+    try:
+        for seen, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH or seen > 2 * MAX_STREAM_NODES:
+                return problem(_BEYOND, position_of(event.start_mark, source))
+    except yaml.YAMLError:
+        return None  # the loader reports it with its position
+    return None
+
+
+class Inside(NamedTuple):
+    """The mappings of a document, its size including what aliases repeat, and any excess."""
+
+    mappings: list[yaml.MappingNode]
+    nodes: int
+    letters: int
+    beyond: Diagnostic | None = None
+
+
+def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = MAX_BYTES) -> Inside:
+    """Walk a document up to the limits; `most` and `letters` are what earlier documents of a stream leave."""
+    found: list[yaml.MappingNode] = []
+    stack = [(root, 1)]
+    seen = length = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        length += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if seen > min(most, MAX_NODES) or length > letters or depth > MAX_DEPTH:
+            beyond = problem(_BEYOND, position_of(node.start_mark, source), "check its aliases (*name)")
+            return Inside(found, seen, length, beyond)
+        if isinstance(node, yaml.MappingNode):
+            found.append(node)
+            stack += [(child, depth + 1) for pair in node.value for child in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            stack += [(child, depth + 1) for child in node.value]
+    return Inside(found, seen, length)
+
+
+# PyYAML raises these for invalid YAML, and for a value that does not match its explicit tag (`!!bool maybe`).
+NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
+
+
+def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
+    """PyYAML's message, at its position."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _marked(error, source)
+    if isinstance(error, yaml.reader.ReaderError):
+        return problem(f"is not YAML: {error.reason}", position_in(text, error.position, source))
+    said = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "a value does not match its tag"
+    return problem(f"is not YAML: {said}", Position(source, 1, 1))
+
+
+def _marked(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
+    where = position_of(error.problem_mark or error.context_mark, source)
+    began = f", {error.context} that begins at {position_of(error.context_mark, source)}" if error.context_mark else ""
+    tab = "indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
+    return problem(f"is not YAML: {error.problem or error.context}{began}", where, tab)
+
+
+def key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:
+    """Keys that YAML allows and ftc rejects."""
+    first: dict[str, Position] = {}
+    for key, _ in node.value:
+        here = position_of(key.start_mark, source)
+        if not isinstance(key, yaml.ScalarNode):
+            yield problem("a key must be a plain scalar", here)
+        elif key.value in first:
+            twice = problem(f"duplicate key '{key.value}'", here, "delete one of the two")
+            yield msgspec.structs.replace(twice, related=(Related((key.value,), first[key.value]),))
+        elif key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+            yield problem(f"the key {key.value} is not a string", here, f"quote it: '{key.value}'")
+        else:
+            first[key.value] = here
+
+
+# The core schema of YAML 1.2; every reader and the command line agree on its decimal numbers.
+_PLAIN = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+# YAML 1.1 reads a string here, YAML 1.2 a number.
+_OCTAL = re.compile(r"0o[0-7]+")
+
+
+def number_problem(node: yaml.ScalarNode, source: str) -> Diagnostic | None:
+    """A number that YAML 1.1, YAML 1.2 and people read differently: `017`, `1:30`, `0x10`, `1_000`."""
+    if node.style or len(node.value) > MAX_NUMBER:
+        return None
+    octal = _OCTAL.fullmatch(node.value) is not None
+    odd = node.tag in _NUMBERS and not _PLAIN.fullmatch(node.value) and not _NOT_FINITE.fullmatch(node.value)
+    if not odd and not octal:
+        return None
+    here = position_of(node.start_mark, source)
+    read = int(node.value, 0) if octal else yaml.load(node.value, ConfigurationLoader)  # noqa: S506 - a safe loader
+    reader = "1.2" if octal else "1.1"
+    help_ = f"write {read}, or '{node.value}' in quotes for a string"
+    return problem(f"{node.value} is {read} in YAML {reader}, which may not be intended", here, help_)
+
+
+# More findings in one document would not help anyone.
 MAX_PROBLEMS = 100
 NULL = "tag:yaml.org,2002:null"
 
 
 def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """Read one file; malformed YAML, duplicate keys and the like come back as diagnostics.
+    """Read one file; malformed YAML, duplicate keys and similar problems are returned as diagnostics.
 
     `source` names the file in messages.
     """
@@ -44,7 +213,7 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
-    """Read a text as `read` does a file: one document, with a mapping at its root."""
+    """Read a text like a file: one document with a mapping at its root."""
     if (beyond := beyond_limits(text, source)) or len(text) > MAX_BYTES:
         return None, (beyond or problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     loader = ConfigurationLoader(text)
@@ -63,9 +232,9 @@ def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
 
 
 def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diagnostic, ...]]:
-    """Read a stream of manifests as Kubernetes would; what is malformed ends it and comes back as a diagnostic.
+    """Read a stream of manifests as Kubernetes would, up to the first malformed document.
 
-    A key that is there twice is reported, and the last one counts, as it does for a client that does not look.
+    A duplicate key is reported and its last value counts, as in clients that do not check for duplicates.
     """
     try:
         text = raw.decode("utf-8")
@@ -84,14 +253,14 @@ def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnos
     found: list[Document] = []
     problems: list[Diagnostic] = []
     loader = KubernetesLoader(text)
-    left = 2 * MAX_STREAM_NODES
+    left, letters = 2 * MAX_STREAM_NODES, MAX_STREAM_BYTES
     try:
         while loader.check_node() and (root := loader.get_node()) is not None:
-            document = inside(root, source, left)
-            left -= document.nodes
+            document = inside(root, source, left, letters)
+            left, letters = left - document.nodes, letters - document.letters
             problems += [document.beyond] if document.beyond else ()
             problems += islice(_of_keys(document.mappings, source), MAX_PROBLEMS)
-            if left < 0:
+            if left < 0 or letters < 0:
                 break
             if document.beyond is None and root.tag != NULL:
                 found.append(Document(source, text, loader.construct_document(root), root))
@@ -103,7 +272,7 @@ def _stream(text: str, source: str) -> tuple[tuple[Document, ...], tuple[Diagnos
 
 
 def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
-    """Whatever YAML allows and a configuration must not have."""
+    """Constructs that YAML allows and a configuration must not contain."""
     if not isinstance(root, yaml.MappingNode):
         return (problem("must be a mapping", Position(source, 1, 1), "write `key: value` lines"),)
     found = inside(root, source)
@@ -114,7 +283,7 @@ def _problems(root: yaml.Node, source: str) -> tuple[Diagnostic, ...]:
 
 
 def _scalars(root: yaml.Node) -> Iterator[yaml.ScalarNode]:
-    """The values of a document that are not collections; those that aliases name again come again."""
+    """The scalar values of a document, repeated for each alias."""
     stack = [root]
     while stack:
         node = stack.pop()

@@ -1,4 +1,4 @@
-"""Values that a text does not give: a shell, Helm, Jinja or envsubst fills them in."""
+"""Values that a text does not contain, because a shell, Helm, Jinja or envsubst fills them in."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Unknown(Exception):  # noqa: N818 - not an error: it says that nothing can be said
-    """A rule asked for a value that the text does not give."""
+class Unknown(Exception):  # noqa: N818 - not an error: the rule does not apply
+    """A rule asked for a value that the text does not contain."""
 
 
 # ${NAME}, $NAME, $(command), {{ … }} and {% … %}.
@@ -18,14 +18,14 @@ _PLACEHOLDER = re.compile(r"\$[A-Za-z_{(]|\{\{|\{%")
 
 
 def has_placeholder(text: str) -> bool:
-    """Whether something fills in a part of a text before its program reads it."""
+    """Whether a text contains a placeholder that is replaced before its program reads it."""
     return _PLACEHOLDER.search(text) is not None
 
 
 class Fields(dict[str, Any]):
-    """A mapping that raises Unknown for a value that is not given.
+    """A mapping that raises Unknown for an unknown value.
 
-    `partial` says that it may have further keys: to ask for one that is not here raises Unknown too.
+    `partial` means that it may have further keys: reading a missing key raises Unknown too.
     """
 
     hidden: frozenset[str] = frozenset()
@@ -47,19 +47,19 @@ class Fields(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key; the default if the mapping does not have the key."""
-        return self[key] if key in self else default  # noqa: SIM401 - this is what `get` is
+        return self[key] if key in self else default  # noqa: SIM401 - this defines `get`
 
     def tells(self, key: str) -> bool:
-        """Whether the text gives the value of a key, or says that the mapping does not have it."""
+        """Whether the value of a key is known, or the key is known to be absent."""
         return key not in self.hidden and (super().__contains__(key) or not self.partial)
 
     def written(self) -> tuple[str, ...]:
-        """The keys in the text, also those whose value is not given."""
+        """The keys in the text, including those with unknown values."""
         return (*self, *sorted(self.hidden))
 
 
 def fields(data: dict[Any, Any], is_unknown: Callable[[str], bool], *, partial: bool = False) -> Fields:
-    """A mapping of a text, with all mappings inside it, as what the text gives."""
+    """A mapping and all mappings inside it as Fields."""
     known = dict(_known(data, is_unknown))
     made = Fields(known)
     made.partial = partial or any(is_unknown(str(key)) for key in data)
@@ -75,7 +75,7 @@ def _known(data: dict[Any, Any], is_unknown: Callable[[str], bool]) -> Iterator[
 
 
 def _hides(value: Any, is_unknown: Callable[[str], bool]) -> bool:
-    """Whether a text, or an item of a list, is not given; a mapping hides its own values."""
+    """Whether a string or an item of a list is unknown; a mapping tracks its own values."""
     if isinstance(value, list):
         return any(_hides(item, is_unknown) for item in value)
     return isinstance(value, str) and is_unknown(value)

@@ -1,4 +1,4 @@
-"""What the groups share: the base of every spec type and the constrained values."""
+"""The base of every spec type, and the constrained values that groups share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from msgspec import Meta
 
 
 def whole(pattern: str) -> str:
-    """A pattern that matches the whole text; a bare `$` lets a newline slip through at the end."""
+    """A pattern that matches the whole text; a bare `$` would allow a newline at the end."""
     return rf"^(?:{pattern})$(?!\n)"
 
 
 Json: TypeAlias = dict[str, Any]
-"""An open map in someone else's words: trainer arguments, a PodTemplate fragment."""
+"""A map whose keys are defined elsewhere: trainer arguments, a PodTemplate fragment."""
 
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 Text = Annotated[str, Meta(min_length=1)]
-# Kubernetes counts in int32.
+# Kubernetes uses int32.
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=2**31 - 2)]
 DnsLabel = Annotated[
@@ -43,7 +43,7 @@ QueueLabel = Annotated[
     Meta(
         pattern=whole(_SUBDOMAIN),
         max_length=63,
-        description="The name of a Kubernetes object that stands in a label: 63 characters at most.",
+        description="The name of a Kubernetes object that is also used as a label: 63 characters at most.",
     ),
 ]
 SchedulerName = Annotated[
@@ -54,14 +54,14 @@ SchedulerName = Annotated[
         description="The name of a scheduler: lower case letters, digits, '-' and '.'.",
     ),
 ]
-# Kubernetes puts `requests.` before the name, and that must be a name too; names with `kubernetes.io/` in them are its
-# own (pkg/apis/core/v1/helper, IsExtendedResourceName).
+# The name must also be valid with the prefix `requests.`; Kubernetes reserves names that contain `kubernetes.io/`
+# (pkg/apis/core/v1/helper, IsExtendedResourceName).
 EXTENDED_RESOURCE = rf"(?!requests\.)(?![^/]*kubernetes\.io/)(?=[^/]{{1,244}}/){_SUBDOMAIN}/{_NAME}"
 ResourceName = Annotated[
     str,
     Meta(
         pattern=whole(EXTENDED_RESOURCE),
-        description="An extended resource, as the device plugin of the cluster names it: example.com/gpu",
+        description="The extended resource that the cluster's device plugin registers: example.com/gpu",
     ),
 ]
 # apimachinery, pkg/util/validation, IsConfigMapKey
@@ -71,10 +71,10 @@ DataKey = Annotated[
     Meta(
         pattern=whole(DATA_KEY),
         max_length=253,
-        description="A key of a Secret or a ConfigMap: letters, digits, '-', '_' and '.', not beginning with '..'.",
+        description="A key of a Secret or a ConfigMap: letters, digits, '-', '_' and '.', not starting with '..'.",
     ),
 ]
-# A user before the host would be a login, and `%` or a wide `@` another spelling of one.
+# A user before the host would be a login; `%` and a full-width `@` could disguise one.
 _SERVER = r"([^\s/?#@%\uff20\ufe6b\uff05\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 _REST = r"([/?#]\S*)?"
 _SSH_USER = r"[a-z_][-a-z0-9_.]{0,31}"
@@ -85,7 +85,7 @@ Url = Annotated[
             rf"(https?|git)://{_SERVER}{_REST}|ssh://({_SSH_USER}@)?{_SERVER}/\S+|{_SSH_USER}@[^\s/:@%]+:\S+"
             r"|file:///\S+|(?!-)[^\s:@]+"
         ),
-        description="As git takes it, https://…, without a password or a token in it: those come from a Secret.",
+        description="A URL that git accepts, https://…, without a password or a token: those come from a Secret.",
     ),
 ]
 Endpoint = Annotated[
@@ -94,7 +94,7 @@ Endpoint = Annotated[
         pattern=whole(
             rf"https?://{_SERVER}{_REST}|(?!https?:)[a-z][a-z0-9+.-]*://[^\s/?#@%\uff20\ufe6b\uff05\\]*{_REST}",
         ),
-        description="With its scheme, as https://…; without a user or a token in it: those come from a Secret.",
+        description="With its scheme, https://…, without a user or a token: those come from a Secret.",
     ),
 ]
 Namespace = Annotated[
@@ -109,10 +109,10 @@ Quantity = Annotated[
     str,
     Meta(
         pattern=whole(r"(?=[0-9.]*[1-9])[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"),
-        description="A size as Kubernetes writes it, more than 0: 10Gi",
+        description="A Kubernetes quantity greater than 0: 10Gi",
     ),
 ]
-# '..' is refused in the paths of hostPath and subPath: Kubernetes, pkg/apis/core/validation (validatePathNoBacksteps).
+# Kubernetes rejects '..' in hostPath and subPath (pkg/apis/core/validation, validatePathNoBacksteps).
 _PATH = r"(?!.*/\.\.(/|$))/([^/:\n\x00]+(/[^/:\n\x00]+)*)"
 AbsolutePath = Annotated[
     str, Meta(pattern=whole(rf"{_PATH}?"), description="An absolute path in the pod, without '..'.")
@@ -122,25 +122,25 @@ MountPath = Annotated[
 ]
 VariableName = Annotated[
     str,
-    Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not a digit first."),
+    Meta(pattern=whole(r"[A-Za-z_][A-Za-z0-9_]*"), description="Letters, digits and '_', not starting with a digit."),
 ]
 Version = Annotated[
-    str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"), description="A version as pip shows it: 0.9.5")
+    str, Meta(pattern=whole(r"[0-9]+(\.[0-9]+)+([a-z0-9.+-]*)?"), description="A version as pip prints it: 0.9.5")
 ]
 Environment: TypeAlias = dict[VariableName, str]
 
 
 def kind(variant: Spec) -> str:
-    """The kind of a source, a volume, an engine, …, as the spec writes it."""
+    """The `kind` of a source, a volume, an engine and so on in the spec."""
     return str(type(variant).__struct_config__.tag)
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The base of every spec type: a frozen value; an unknown key is an error."""
+    """The base of every spec type: immutable, and unknown keys are errors."""
 
 
 class BasicAuth(Spec, frozen=True):
-    """A user and a password (or token) that lie in a Secret of the job's namespace."""
+    """A user and a password (or token) in a Secret of the job's namespace."""
 
     secret: ObjectName
     username_key: DataKey = "username"
@@ -148,14 +148,14 @@ class BasicAuth(Spec, frozen=True):
 
 
 class TokenRef(Spec, frozen=True):
-    """A token that lies in a Secret of the job's namespace."""
+    """A token in a Secret of the job's namespace."""
 
     secret: ObjectName
     key: DataKey = "token"
 
 
 class KeyPair(Spec, frozen=True):
-    """The ID of an access key and its secret that lie in a Secret of the job's namespace."""
+    """The ID and the secret of an access key in a Secret of the job's namespace."""
 
     secret: ObjectName
     id_key: DataKey = "AWS_ACCESS_KEY_ID"
@@ -166,7 +166,7 @@ LabelKey = Annotated[
     str,
     Meta(
         pattern=whole(rf"((?=[^/]{{1,253}}/){_SUBDOMAIN}/)?{_NAME}"),
-        description="A name of Kubernetes: `team` or `example.com/team`.",
+        description="A Kubernetes label or annotation key: `team` or `example.com/team`.",
     ),
 ]
 LabelValue = Annotated[

@@ -1,4 +1,4 @@
-"""The cluster that the job is created on, and what its platform gives to every job."""
+"""The cluster that the job runs on, and its settings for every job."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ftc.spec.base import (
     whole,
 )
 
-UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The number of a user that is not root.")]
+UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The ID of a user other than root.")]
 
 
 class CaBundle(Spec, frozen=True):
-    """Certificates (PEM) of the authorities to trust, in a ConfigMap of the job's namespace.
+    """PEM certificates of the trusted authorities, in a ConfigMap of the job's namespace.
 
-    They take the place of the image's own, so the bundle holds the public ones too where those are needed.
+    They replace those of the image, so the bundle must include the public ones if they are needed.
     """
 
     config_map: ObjectName
@@ -34,20 +34,20 @@ class CaBundle(Spec, frozen=True):
 
 
 class Cluster(Spec, frozen=True):
-    """Versions gate what is emitted; `scheduler` is the name that Volcano's scheduler goes by.
+    """Versions decide which fields are emitted; `scheduler` is the name of Volcano's scheduler.
 
-    `gang_jobs` has it start the pods of a batch Job together too; `kueue_queue` is the LocalQueue in which a batch Job
-    waits for Kueue to admit it.
+    With `gang_jobs` it also gang-schedules the pods of a batch Job; `kueue_queue` is the LocalQueue in which a batch
+    Job waits for Kueue to admit it.
 
-    `hami_with_volcano` says that the platform wired HAMi to it. `storage_class` is that of a claim for one node,
-    `shared_storage_class` that of a claim for several (ReadWriteMany); null is the cluster's default.
-    `fetch_timeout_seconds` bounds each download; `fetch_cpu` and `fetch_memory_gib` are what the container has that
-    does it, and the one that publishes.
+    `hami_with_volcano` says that HAMi is integrated with it. `storage_class` is for claims of one node,
+    `shared_storage_class` for claims that nodes share (ReadWriteMany); null is the cluster's default.
+    `fetch_timeout_seconds` limits each download; `fetch_cpu` and `fetch_memory_gib` are the resources of the containers
+    that download and publish.
 
-    `security` is the Pod Security Standard that the namespace enforces. restricted runs every container as the user
-    `run_as_user` (1000 if it is null), with no capabilities, and gives it a directory to write to; a `run_as_user` does
-    the same for the user under baseline, where null is the user of the image. `image_pull_secrets` are Secrets with
-    the passwords of registries. The pod runs as `service_account`, but gets no token of it: set
+    `security` is the Pod Security Standard that the namespace enforces. With restricted, every container runs as
+    `run_as_user` (default 1000), without capabilities, and gets a writable home. With baseline, null is the image's
+    user, and `run_as_user` sets another user with a writable home. `image_pull_secrets` are Secrets with the passwords
+    of registries. The pod runs as `service_account`, but does not mount its token: set
     pod.spec.automountServiceAccountToken=true for a program that calls the API server.
     """
 

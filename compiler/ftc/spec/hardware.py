@@ -1,4 +1,4 @@
-"""The accelerator of a node and what a pod needs to use it."""
+"""The accelerator of a node with the image for it, the pod settings that it requires, and the network."""
 
 from __future__ import annotations
 
@@ -21,11 +21,46 @@ from ftc.spec.base import (
     Version,
     whole,
 )
-from ftc.spec.image import Build
+
+BaseImage = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*"),
+        description="The address of a container image: registry.example.com/team/image:1.0",
+    ),
+]
+Pin = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*"),
+        description="A pip package and its version: torch==2.7.1",
+    ),
+]
+PackageIndex = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._:/%~-]*)?"),
+        description="The address of a package index, without a user or a token.",
+    ),
+]
+
+
+class Build(Spec, frozen=True):
+    """The base image, and the packages for the hardware.
+
+    `base` is a Debian or Ubuntu image with bash, Python 3.11 or later and pip. `torch` lists PyTorch, torchvision and
+    torchaudio from `torch_index`; it is empty if the base has them. `packages` come from pip's default index and take
+    precedence over the trainer's pins.
+    """
+
+    base: BaseImage
+    torch: tuple[Pin, ...] = ()
+    torch_index: PackageIndex | None = None
+    packages: tuple[Pin, ...] = ()
 
 
 class Slice(Spec, frozen=True):
-    """A share of each device, as a resource of its own with a whole number a device, `max` at most."""
+    """A share of each device, requested as a separate resource: an integer per device, `max` at most."""
 
     resource: ResourceName
     quantity: Positive
@@ -42,11 +77,10 @@ class Profile(Spec, frozen=True):
 class Device(Spec, frozen=True):
     """The resource that the device plugin counts.
 
-    `sharing` says what one of it is: a whole device, a slice of the size that `slices` ask for, one of the fixed
-    partitions in `profiles`, or a replica that takes turns with others. `allocator` is who hands it out: the plugin
-    under any scheduler, or one scheduler only. `memory_mib` is what one counted device has; `per_node` is the most
-    that one node has. Where only some numbers a node can be scheduled, `counts` lists them, and
-    `counts_across_nodes` those of a job of several nodes.
+    `sharing` says what one unit is: a whole device, a slice of the size that `slices` request, one of the fixed
+    partitions in `profiles`, or a time-sliced replica. `allocator` assigns it: the plugin under any scheduler, or one
+    specific scheduler. `memory_mib` is the memory of one unit; `per_node` is the maximum per node. If only some numbers
+    per node can be scheduled, `counts` lists them, and `counts_across_nodes` those for a job of several nodes.
     """
 
     resource: ResourceName
@@ -61,9 +95,9 @@ class Device(Spec, frozen=True):
 
 
 class EnvironmentLimit(Spec, frozen=True):
-    """The whole numbers that a variable takes; `listens` is for the first of so many ports, with the default.
+    """The integers that a variable accepts; `listens` is the number of ports, from this one on, that are in use.
 
-    Where the variable `lifted_by` is 1, it takes any.
+    If the variable `lifted_by` is 1, it accepts any integer.
     """
 
     name: VariableName
@@ -75,22 +109,22 @@ class EnvironmentLimit(Spec, frozen=True):
 
 
 class Hardware(Spec, frozen=True, kw_only=True):
-    """One kind of node; the figures a device are multiplied by `devices`.
+    """One kind of node; values per device are multiplied by `devices`.
 
     `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.
-    `environment_scripts` are sourced where they exist, before the first command. `labels` stand on the job and on its
+    `environment_scripts` are sourced if they exist, before the first command. `labels` are set on the job and its
     pods. `build` is for the target `image`.
 
-    What the chip can do: true, false, or null where it is not known or depends on the image. `fa2` and `fa3` are
-    values of LLaMA-Factory's `flash_attn`, `fa2_from` the first release that has fa2 on this chip. `bitsandbytes`
-    lists the bits it quantizes to. `collective` is PyTorch's backend, `deepspeed` the name of DeepSpeed's accelerator,
-    null where it has none. `llamafactory` says whether LLaMA-Factory drives the chip; null: from an image of the
-    vendor's or of your own only. `llamafactory_tags` and `llamafactory_not_tags` are patterns of the tags of its
-    published images that are, and are not, for this chip.
+    Features of the chip are true, false, or null if unknown or dependent on the image. `fa2` and `fa3` are values of
+    LLaMA-Factory's `flash_attn`, `fa2_from` is the first release that supports fa2 on this chip. `bitsandbytes` lists
+    the bits to which it quantizes. `collective` is PyTorch's backend; `deepspeed` is the name of DeepSpeed's
+    accelerator, null if there is none. `llamafactory` says whether LLaMA-Factory supports the chip; null means only
+    with an image of the vendor or your own image. `llamafactory_tags` and `llamafactory_not_tags` are patterns for the
+    tags of its published images that support, and do not support, this chip.
 
-    `ignored_env` are the beginnings of variables that are not read here, `env_limits` the numbers that others take.
-    `host_address_variable` holds the node's address where the pod is on the node's network, and only there.
-    `allocator_variable` sets an allocator of PyTorch's that either grows its segments or splits them.
+    `ignored_env` are prefixes of variables that have no effect here, `env_limits` the numbers that others accept.
+    `host_address_variable` is set to the node's address if, and only if, the pod uses the node's network.
+    `allocator_variable` configures PyTorch's allocator, which can either expand segments or split them.
     """
 
     vendor: Text | None = None
@@ -125,6 +159,15 @@ class Hardware(Spec, frozen=True, kw_only=True):
 
     @property
     def resources(self) -> frozenset[str]:
-        """What the container that trains asks for: the device and its slices; nothing on the CPU."""
+        """The resources of the container that trains: the device and its slices; empty for the CPU."""
         slices = self.device.slices.values() if self.device else ()
         return frozenset([*([self.device.resource] if self.device else []), *(share.resource for share in slices)])
+
+
+class Network(Spec, frozen=True):
+    """The network settings of a pod: `quantity` of `resource` per pod, variables, a PodTemplate fragment."""
+
+    resource: ResourceName | None = None
+    quantity: Positive = 1
+    env: Environment = {}
+    pod: Json = {}

@@ -21,11 +21,9 @@ from ftc.spec.base import (
     whole,
 )
 from ftc.spec.cluster import Cluster
-from ftc.spec.hardware import Hardware
-from ftc.spec.launcher import Command, Launcher
-from ftc.spec.method import Engine, Method
+from ftc.spec.hardware import Hardware, Network
+from ftc.spec.method import Command, Engine, Launcher, Method
 from ftc.spec.model import Dataset, Model
-from ftc.spec.network import Network
 from ftc.spec.source import KeepOnVolume, Publish, Source
 from ftc.spec.storage import Storage
 from ftc.spec.tracking import Tracking
@@ -44,19 +42,19 @@ Image = Annotated[
 
 
 class Trainer(Spec, frozen=True):
-    """The versions that the image holds."""
+    """The versions in the image."""
 
     llamafactory: Version
     transformers: Version
 
     @property
     def pair(self) -> str:
-        """The name of both, `<llamafactory>+<transformers>`."""
+        """Both versions as one name, `<llamafactory>+<transformers>`."""
         return f"{self.llamafactory}+{self.transformers}"
 
 
 class Tuned(NamedTuple):
-    """What is tuned, on what, and how."""
+    """The model, the dataset and the method of a training."""
 
     model: Model
     dataset: Dataset
@@ -66,12 +64,12 @@ class Tuned(NamedTuple):
 class JobSpec(Spec, frozen=True, kw_only=True):
     """One fine-tuning job: `nodes` pods with `devices` processes each.
 
-    With `min_nodes` the training is elastic: it starts with that many, takes the others in as they come, and goes on
+    With `min_nodes` the training is elastic: it starts with that many nodes, lets others join later, and continues
     without those that it loses.
-    `name` is derived from the model and the method where it is null. `train` holds arguments of LLaMA-Factory, in its
-    own words; they win over those of the groups. `pod` is a PodTemplate fragment and wins over those of the groups.
-    `termination_grace_seconds` is what a pod that is taken away has to save a checkpoint before Kubernetes kills it.
-    `ignore` silences rules.
+    If `name` is null, it is derived from the model and the method. `train` holds arguments of LLaMA-Factory, `pod` is a
+    PodTemplate fragment; both take precedence over those of the groups.
+    `termination_grace_seconds` is the time to save a checkpoint before Kubernetes kills a pod that it terminates.
+    `ignore` lists rules to suppress.
     """
 
     name: DnsLabel | None = None
@@ -108,23 +106,23 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def trains(self) -> bool:
-        """Whether LLaMA-Factory runs; else a program of the user's does."""
+        """Whether LLaMA-Factory runs, rather than a program of the user."""
         return not isinstance(self.launcher, Command)
 
     @property
     def tuned(self) -> Tuned | None:
-        """The model, the dataset and the method; None where one is missing."""
+        """The model, the dataset and the method; None if one is missing."""
         if self.model is None or self.dataset is None or self.method is None:
             return None
         return Tuned(self.model, self.dataset, self.method)
 
     @property
     def processes(self) -> int:
-        """How many processes there are on all nodes."""
+        """The world size: the number of processes on all nodes."""
         return self.nodes * self.devices
 
     @property
     def sources(self) -> dict[str, Source]:
-        """Where the model and the dataset come from, by the group that says it."""
+        """The sources of the model and the dataset, by group."""
         owners = {"model": self.model, "dataset": self.dataset}
         return {name: owner.source for name, owner in owners.items() if owner is not None}

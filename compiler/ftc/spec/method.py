@@ -1,16 +1,18 @@
-"""How a model is tuned and how the processes train together."""
+"""How a training runs: the tuning method, the engine, and the launcher of its processes."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
 
 from ftc.spec.base import Json, Spec, Text
 
 
 class Quantization(Spec, frozen=True):
-    """The result in fewer bits, by GPTQ: `dataset` is a file on a volume or a hub's dataset, to calibrate with.
+    """Quantize the result with GPTQ: `dataset` is the calibration data, a file on a volume or a dataset on a hub.
 
-    `arguments` are further ones of the export. Source: LLaMA-Factory, model/model_utils/quantization.py.
+    `arguments` are further arguments of the export. Source: LLaMA-Factory, model/model_utils/quantization.py.
     """
 
     bits: Literal[2, 3, 4, 8]
@@ -19,10 +21,10 @@ class Quantization(Spec, frozen=True):
 
 
 class Method(Spec, frozen=True):
-    """A training stage and a tuning type, with their arguments in LLaMA-Factory's own words.
+    """A training stage and a tuning type, with LLaMA-Factory's arguments for them.
 
-    `merge` holds the arguments of the export that merges an adapter into its base model; null leaves the adapter.
-    `quantize` makes a copy in fewer bits of what was merged, or of a model that was tuned as a whole.
+    `merge` holds the arguments of the export that merges an adapter into its base model; null keeps the adapter.
+    `quantize` adds a quantized copy of the merged model, or of a fully tuned model.
     """
 
     stage: Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
@@ -37,7 +39,7 @@ class Ddp(Spec, frozen=True, tag_field="kind", tag="ddp"):
 
 
 class DeepSpeed(Spec, frozen=True, tag_field="kind", tag="deepspeed"):
-    """DeepSpeed ZeRO of a stage; `config` is merged over the settings that LLaMA-Factory ships for it."""
+    """DeepSpeed ZeRO of a stage; `config` is merged into the settings from LLaMA-Factory's examples."""
 
     stage: Literal[0, 2, 3]
     offload: bool = False
@@ -45,10 +47,35 @@ class DeepSpeed(Spec, frozen=True, tag_field="kind", tag="deepspeed"):
 
 
 class Fsdp(Spec, frozen=True, tag_field="kind", tag="fsdp"):
-    """PyTorch's fully sharded data parallel, configured through accelerate; 1 is its first form."""
+    """PyTorch's fully sharded data parallel, configured through accelerate: FSDP1 or FSDP2."""
 
     version: Literal[1, 2] = 2
     offload: bool = False
 
 
 Engine: TypeAlias = Ddp | DeepSpeed | Fsdp
+
+
+class LlamafactoryCli(Spec, frozen=True, tag_field="kind", tag="llamafactory-cli"):
+    """`llamafactory-cli train`, which calls torchrun itself if there are several processes."""
+
+
+class Torchrun(Spec, frozen=True, tag_field="kind", tag="torchrun"):
+    """`torchrun -m llamafactory.launcher`."""
+
+
+class Accelerate(Spec, frozen=True, tag_field="kind", tag="accelerate"):
+    """`accelerate launch -m llamafactory.launcher`, with a config file that ftc generates."""
+
+
+class Command(Spec, frozen=True, tag_field="kind", tag="command"):
+    """A program of the user: an argument list, not a shell command line.
+
+    Its environment has NNODES, NODE_RANK, NPROC_PER_NODE, MASTER_ADDR, MASTER_PORT and RUN_DIR.
+    """
+
+    command: Annotated[tuple[Text, ...], Meta(min_length=1)]
+    args: tuple[str, ...] = ()
+
+
+Launcher: TypeAlias = LlamafactoryCli | Torchrun | Accelerate | Command

@@ -1,4 +1,4 @@
-"""The model that is tuned and the data that it is tuned on."""
+"""The base model and the training data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Count = Annotated[int, Meta(ge=1, le=10**13, description="A number of parameters
 
 
 class Experts(Spec, frozen=True):
-    """The experts of a mixture in each layer, in place of its one feed-forward block; a token goes to `per_token`."""
+    """The experts of a mixture, which replace the feed-forward block of a layer; a token uses `per_token` of them."""
 
     count: Positive
     per_token: Positive
@@ -24,11 +24,11 @@ class Experts(Spec, frozen=True):
 
 
 class Architecture(Spec, frozen=True):
-    """The sizes of a model, as its config.json has them; they say what a training needs of a device.
+    """The sizes of a model from its config.json; they determine the device memory of a training.
 
-    `parameters` counts all that is loaded, with the `vision_parameters` of a tower and its projector.
+    `parameters` counts all loaded weights, including the `vision_parameters` of a vision tower and its projector.
     `kv_heads` are the heads of keys and values (num_key_value_heads), `head_size` the width of one (head_dim).
-    `qk_norm` says that queries and keys are normalised before the attention. `context_length` is in tokens.
+    `qk_norm` says that queries and keys are normalized before the attention. `context_length` is in tokens.
     """
 
     parameters: Count
@@ -48,10 +48,10 @@ class Architecture(Spec, frozen=True):
 
 
 class Model(Spec, frozen=True):
-    """A base model; `template` is the name that LLaMA-Factory gives its chat template.
+    """A base model; `template` is LLaMA-Factory's name of its chat template.
 
-    Without its `architecture` nothing is said of the memory that it needs. `transformers` is the first release that has
-    code for it, null where all that are known here have it, or where the model brings its own.
+    Without `architecture` there is no estimate of its memory. `transformers` is the first release that supports the
+    model, null if all known releases support it or the model's repository has its own code.
     """
 
     id: Text
@@ -65,8 +65,8 @@ class Model(Spec, frozen=True):
 class Dataset(Spec, frozen=True):
     """Training data in a format that LLaMA-Factory reads.
 
-    `id` is its name on a hub, or the name that people give it. `info` describes each of `names` as dataset_info.json
-    does, with file names relative to the source; without it the source's own dataset_info.json is used.
+    `id` is its name on a hub, or any name. `info` describes each of `names` like dataset_info.json, with file names
+    relative to the source; without it the source's dataset_info.json is used.
     """
 
     id: Text

@@ -1,20 +1,108 @@
-"""The JSON Schema of the spec, generated from its types; `python -m ftc.spec.schema` prints it."""
+"""The JSON Schema of the spec, generated from its types, and how to look up a key in it.
+
+`python -m ftc.spec.schema` prints it.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.resources import directory
 from ftc.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftc.diagnostics.model import KeyPath
+
+
+@cache
+def spec_schema() -> dict[str, Any]:
+    """The shipped schema of the spec."""
+    schema: dict[str, Any] = json.loads((directory("schemas") / "spec.schema.json").read_bytes())
+    return schema
+
+
+def keeps_text(path: KeyPath) -> bool:
+    """Whether every schema of the value at `path` requires a string."""
+    found = list(schemas_at(path))
+    return bool(found) and all(schema.get("type") == "string" for schema in found)
+
+
+def schemas_at(path: KeyPath) -> Iterator[dict[str, Any]]:
+    """The schemas of the value at `path`, one for each variant of its parents."""
+    return _schemas_at(spec_schema(), path)
+
+
+def _schemas_at(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    branches = _branches(schema)
+    for branch in branches:
+        yield from _schemas_at(branch, path)
+    if not path:
+        if "type" in schema and not branches:
+            yield schema
+        return
+    head, rest = path[0], path[1:]
+    inner = schema.get("items") if isinstance(head, int) else schema.get("properties", {}).get(head)
+    inner = inner if inner is not None else schema.get("additionalProperties")
+    if isinstance(inner, dict) and not (head == "kind" and "allOf" in schema):
+        yield from _schemas_at(inner, rest)
+
+
+def _branches(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas behind a reference, a nullable or a union."""
+    found = [branch["then"] for branch in schema.get("allOf", ())] + [schema[key] for key in ("then",) if key in schema]
+    return found + ([definition(schema["$ref"])] if "$ref" in schema else [])
+
+
+def definition(ref: str) -> dict[str, Any]:
+    """The definition that a `$ref` names."""
+    found: dict[str, Any] = spec_schema()["$defs"][ref.rpartition("/")[2]]
+    return found
+
+
+def settle_kinds(data: dict[str, Any], rank: Callable[[KeyPath], int]) -> dict[str, Any]:
+    """Remove keys of an earlier `kind` that a later file or override has replaced.
+
+    Hydra merges mappings, so `storage.cache={kind: claim, …}` keeps the keys of the previous kind. `rank` is the
+    position at which a key was set.
+    """
+    settled: dict[str, Any] = _settled(data, spec_schema(), (), rank)
+    return settled
+
+
+def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[KeyPath], int]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    while "then" in schema or "$ref" in schema:
+        schema = schema.get("then") or definition(schema["$ref"])
+    if "allOf" in schema:
+        schema = variant(schema, value.get("kind")) or schema
+    known = schema.get("properties", {})
+    kept = {k: v for k, v in value.items() if k in known or not _is_left_over(k, known, path, rank)}
+    return {k: _settled(v, known.get(k, {}), (*path, k), rank) for k, v in kept.items()}
+
+
+def variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
+    """The schema of one kind of a union."""
+    found = [b["then"]["$ref"] for b in union["allOf"] if b["if"]["properties"]["kind"]["const"] == kind]
+    return definition(found[0]) if found else None
+
+
+def _is_left_over(key: str, known: dict[str, Any], path: KeyPath, rank: Callable[[KeyPath], int]) -> bool:
+    return "kind" in known and rank((*path, key)) < rank((*path, "kind"))
+
 
 ID = "spec.schema.json"
 
 
 def make() -> dict[str, Any]:
-    """The schema, draft 2020-12; unions are written as `if … then`, so that an error speaks of one branch only."""
+    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only."""
     (root,), components = msgspec.json.schema_components([JobSpec], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -26,12 +114,12 @@ def make() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as the file `schemas/spec.schema.json` holds it."""
+    """The content of schemas/spec.schema.json."""
     return written(make())
 
 
 def written(schema: dict[str, Any]) -> str:
-    """A schema as a file holds it."""
+    """The content of a schema file."""
     return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -45,7 +133,7 @@ def _rewrite(schema: Any) -> Any:
     if len(schema.get("anyOf", ())) == 2 and {"type": "null"} in schema["anyOf"]:  # noqa: PLR2004 - something or null
         return _nullable(schema)
     if schema.get("enum") and all(isinstance(value, int) for value in schema["enum"]):
-        return {**schema, "type": "integer"}  # 1.0 equals 1 in JSON Schema, and is another type here
+        return {**schema, "type": "integer"}  # JSON Schema does not distinguish 1.0 from 1, ftc does
     texts = {"description": inspect.cleandoc(schema["description"])} if "description" in schema else {}
     return {**{key: _rewrite(value) for key, value in schema.items()}, **texts}
 

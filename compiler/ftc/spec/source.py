@@ -1,4 +1,4 @@
-"""Where models and datasets come from, and where results go."""
+"""The sources of models and datasets, and the destinations of results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HubId = Annotated[
     Meta(
         pattern=whole(r"[A-Za-z0-9][-A-Za-z0-9_.]*(/[A-Za-z0-9][-A-Za-z0-9_.]*)?"),
         max_length=192,
-        description="A repository as a hub names it: owner/name.",
+        description="A repository on a hub: owner/name.",
     ),
 ]
 BucketName = Annotated[
@@ -28,20 +28,20 @@ ObjectPrefix = Annotated[
     Meta(
         pattern=whole(r"(?!(.*/)?\.{0,2}(/|$))[^/\x00-\x1f\x7f][^\x00-\x1f\x7f]*|"),
         max_length=512,
-        description="What the names of objects begin with, a directory: models/qwen3",
+        description="The directory of the objects, a prefix of their names: models/qwen3",
     ),
 ]
 S3Endpoint = Annotated[
     str,
     Meta(
         pattern=whole(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?"),
-        description="The address of the server alone: https://s3.example.com:9000",
+        description="The address of the server without a path: https://s3.example.com:9000",
     ),
 ]
 
 
 # git check-ref-format: no blanks, control characters, `~ ^ : ? * [ \`, `..`, `@{`, `//`, nor `.lock`, '.' or '/' at the
-# end of a part. A name that begins with '-' or '+' would be an option or a forced refspec to `git fetch`.
+# end of a component. `git fetch` would take a name that begins with '-' or '+' for an option or a forced refspec.
 _REF = (
     r"(?!@$)(?!.*(\.\.|//|@\{|\.lock(/|$)|/\.|\.$|/$))"
     r"[^-+/.\s~^:?*\[\\\x00-\x1f\x7f][^\s~^:?*\[\\\x00-\x1f\x7f]*"
@@ -51,7 +51,7 @@ BranchName = Annotated[
     Meta(
         pattern=whole(_REF),
         max_length=200,
-        description="The beginning of a git branch's name (git check-ref-format).",
+        description="The prefix of a git branch's name (git check-ref-format).",
     ),
 ]
 Revision = Annotated[
@@ -59,7 +59,7 @@ Revision = Annotated[
     Meta(
         pattern=whole(_REF),
         max_length=255,
-        description="A branch, a tag, another ref or a commit, by its name: main, v1.0, refs/pr/1",
+        description="The name of a branch or tag, another ref, or a commit: main, v1.0, refs/pr/1",
     ),
 ]
 RevisionOrDefault = Annotated[
@@ -67,13 +67,13 @@ RevisionOrDefault = Annotated[
     Meta(
         pattern=whole(rf"({_REF})?"),
         max_length=255,
-        description="A branch, a tag, another ref or a commit, by its name; empty for the default branch.",
+        description="The name of a branch or tag, another ref, or a commit; empty for the default branch.",
     ),
 ]
 
 
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
-    """A git repository, large files in LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
+    """A git repository with LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
 
     url: Url
     revision: RevisionOrDefault = ""
@@ -100,7 +100,7 @@ class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
 
 
 class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
-    """A directory that is there already, on a mounted volume or in the image."""
+    """An existing directory on a mounted volume or in the image."""
 
     path: AbsolutePath
     revision: RevisionOrDefault = ""
@@ -109,8 +109,8 @@ class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
 class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
     """The objects of a bucket of Amazon S3, or of a server that speaks its protocol, below `prefix`.
 
-    What was fetched once is not looked for again: a new version goes below another prefix. `addressing` is where the
-    bucket stands: in the path of an address, or before the name of the server. Without `credentials` it is public.
+    A prefix is fetched only once, so upload a new version under another prefix. `addressing` selects whether the
+    bucket is part of the path or of the host name. Without `credentials` requests are anonymous.
     """
 
     bucket: BucketName
@@ -124,7 +124,7 @@ class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
 class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
     """A repository of the Hugging Face hub, or of a mirror, that the trainer downloads by itself.
 
-    No step stages it: every node asks the hub when the training starts, with the token in the training's own container.
+    It is not staged: every node contacts the hub when the training starts, and the training's container has the token.
     """
 
     repository: HubId
@@ -140,8 +140,8 @@ Source: TypeAlias = Staged | FromHub
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     """Push the result to a new branch `<branch_prefix>-<UTC time>-<digest of the run>` of a git repository.
 
-    Large files go by LFS. A container with the credentials waits for the training and pushes; a restart of the job
-    repeats a push that failed, and not the training.
+    Large files use LFS. A container with the credentials waits for the training and then pushes; if the push fails, a
+    restart of the job repeats only the push.
     """
 
     url: Url
@@ -155,7 +155,8 @@ class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
 class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """Commit the result to a branch of a repository of the Hugging Face hub, or of a server that speaks its protocol.
 
-    The repository is made if it is missing, `private` or not; a private result is not committed to a public one.
+    A missing repository is created, private or public as in `private`; a private result is never
+    committed to a public repository.
     """
 
     repository: HubId
@@ -168,7 +169,7 @@ class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
 class S3Push(Spec, frozen=True, tag_field="kind", tag="s3"):
     """Copy the result into a bucket, below `<prefix>/<job name>/`; an object `_SUCCESS` comes last.
 
-    The keys must allow to list, read, write and delete there. The other fields are those of the source.
+    The keys need permission to list, read, write and delete there. The other fields are those of the source.
     """
 
     bucket: BucketName
@@ -180,7 +181,7 @@ class S3Push(Spec, frozen=True, tag_field="kind", tag="s3"):
 
 
 class KeepOnVolume(Spec, frozen=True, tag_field="kind", tag="none"):
-    """Leave the result where the run wrote it."""
+    """Keep the result on the workspace."""
 
 
 Publish: TypeAlias = KeepOnVolume | GitPush | HubPush | S3Push

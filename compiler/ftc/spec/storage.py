@@ -1,4 +1,4 @@
-"""Where runs write and where models and datasets are kept."""
+"""The volumes for runs, and for models and datasets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RelativePath = Annotated[
 ]
 
 
-# The pod's volume is called `more-<name>`, and a volume's name is a label of 63 characters at most.
+# The pod's volume is named `more-<name>`, which must be a label of 63 characters at most.
 VolumeName = Annotated[
     str,
     Meta(
@@ -29,9 +29,9 @@ VolumeName = Annotated[
 
 
 class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
-    """A PersistentVolumeClaim that exists; `access_mode` is the one it was made with.
+    """An existing PersistentVolumeClaim; `access_mode` is the one with which it was created.
 
-    `size` and `storage_class` are for making it (`-t storage`).
+    `size` and `storage_class` are for creating it (`-t storage`).
     """
 
     mount_path: MountPath
@@ -44,7 +44,7 @@ class Claim(Spec, frozen=True, tag_field="kind", tag="claim"):
 
 
 class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
-    """A claim that is made for the job and deleted with it."""
+    """A claim that is created for the job and deleted with it."""
 
     mount_path: MountPath
     size: Quantity
@@ -53,7 +53,7 @@ class JobClaim(Spec, frozen=True, tag_field="kind", tag="job-claim"):
 
 
 class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
-    """A directory of the pod's own (emptyDir), gone with the pod; in memory it counts against the pod's limit."""
+    """An emptyDir of the pod, deleted with it; in memory it counts against the pod's limit."""
 
     mount_path: MountPath
     size: Quantity
@@ -61,7 +61,7 @@ class PerPod(Spec, frozen=True, tag_field="kind", tag="per-pod"):
 
 
 class PerPodClaim(Spec, frozen=True, tag_field="kind", tag="per-pod-claim"):
-    """A claim that is made for each pod and deleted with it (a generic ephemeral volume)."""
+    """A claim that is created for each pod and deleted with it (a generic ephemeral volume)."""
 
     mount_path: MountPath
     size: Quantity
@@ -70,7 +70,7 @@ class PerPodClaim(Spec, frozen=True, tag_field="kind", tag="per-pod-claim"):
 
 
 class Nfs(Spec, frozen=True, tag_field="kind", tag="nfs"):
-    """A directory of an NFS server, which every node mounts itself."""
+    """A directory of an NFS server, mounted by each node."""
 
     mount_path: MountPath
     server: Annotated[str, Meta(pattern=whole(r"[A-Za-z0-9:][-A-Za-z0-9.:]*"), description="A name or an address.")]
@@ -80,7 +80,7 @@ class Nfs(Spec, frozen=True, tag_field="kind", tag="nfs"):
 
 
 class NodeDirectory(Spec, frozen=True, tag_field="kind", tag="node-directory"):
-    """A directory of the node that the pod runs on (hostPath), which stays when the pod is gone."""
+    """A directory of the node that the pod runs on (hostPath), which remains after the pod."""
 
     mount_path: MountPath
     path: AbsolutePath
@@ -88,7 +88,7 @@ class NodeDirectory(Spec, frozen=True, tag_field="kind", tag="node-directory"):
 
 
 class InWorkspace(Spec, frozen=True, tag_field="kind", tag="directory"):
-    """A directory of the workspace's volume."""
+    """A directory on the workspace's volume."""
 
     path: AbsolutePath
 
@@ -99,11 +99,11 @@ CacheVolume: TypeAlias = Claim | PerPod | PerPodClaim | Nfs | NodeDirectory | In
 
 
 class Storage(Spec, frozen=True):
-    """`workspace` is where runs write; `cache` keeps models and datasets between runs.
+    """`workspace` holds the output of runs; `cache` keeps models and datasets between runs.
 
-    `more` are further volumes by name, for sources that lie on them.
-    A run that finds less than `min_free_gib` on the workspace ends at once. `model_in_memory_gib` of /dev/shm, beside
-    the hardware's, hold a copy of the model that each node's pod makes before it trains; 0 makes none.
+    `more` are further volumes by name, for sources on them.
+    A run fails at once if the workspace has less than `min_free_gib` free. Each pod copies the model into /dev/shm
+    before it trains, for which `model_in_memory_gib` are added to the hardware's size; 0 disables the copy.
     """
 
     workspace: Volume

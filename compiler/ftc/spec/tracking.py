@@ -1,4 +1,4 @@
-"""Where a run's metrics go."""
+"""The trackers of a run's metrics."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Mlflow(Spec, frozen=True):
 
 
 class TensorBoard(Spec, frozen=True):
-    """Event files in `output/runs` of the run's directory, where the trainer puts them by itself."""
+    """Event files in `output/runs` of the run's directory, the trainer's default."""
 
 
 class WeightsAndBiases(Spec, frozen=True):
-    """A project of Weights & Biases, or of a server of your own at `base_url`.
+    """A project on Weights & Biases, or on your own server at `base_url`.
 
-    With `mode: offline` the run's directory gets what `wandb sync` sends later.
+    With `mode: offline` the records stay in the run's directory, from which `wandb sync` uploads them.
     """
 
     project: Text = "ftc"
@@ -33,9 +33,9 @@ class WeightsAndBiases(Spec, frozen=True):
 
 
 class SwanLab(Spec, frozen=True):
-    """A project of SwanLab, or of a server of your own whose API is at `api_host`.
+    """A project on SwanLab, or on your own server whose API is at `api_host`.
 
-    With `mode: local` the records stay in `swanlog` of the run's directory.
+    With `mode: local` the records stay in `swanlog` in the run's directory.
     """
 
     project: Text = "ftc"
@@ -46,7 +46,7 @@ class SwanLab(Spec, frozen=True):
 
 
 class Tracking(Spec, frozen=True):
-    """The trackers that a run reports to, several at once; without any its metrics stay in the log."""
+    """The trackers that a run reports to; without any, its metrics are only in the log."""
 
     mlflow: Mlflow | None = None
     tensorboard: TensorBoard | None = None
@@ -55,5 +55,5 @@ class Tracking(Spec, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that are there, by their keys."""
+        """The keys of the configured trackers."""
         return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)

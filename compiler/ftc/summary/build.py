@@ -13,8 +13,7 @@ from ftc.estimate.memory import estimate
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
-from ftc.spec.launcher import Command
-from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import cluster, files, tracking
 from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Stage, Summary, Topology
 from ftc.trainer.arguments import OUTPUT, chosen
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 _MIB = 1 << 20
-# LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, where train.yaml says nothing.
+# Defaults of LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, for arguments that train.yaml does not set.
 _PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
 
 
 def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
-    """The summary; total on a validated spec."""
+    """Summarize a run; never fails on a validated spec."""
     directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{run.object_name}"
     pod = with_fragments(run)["spec"]
     return Summary(
@@ -99,7 +98,7 @@ def _engine(engine: Engine) -> str:
 
 
 def _batch(spec: JobSpec) -> Batch | None:
-    """What the trainer's arguments say; none where they are the program's own, or no numbers."""
+    """Read the batch from the trainer's arguments; None if a command replaces the trainer, or they are not numbers."""
     if not spec.trains or spec.method is None:
         return None
     arguments = chosen(spec)
@@ -127,7 +126,7 @@ def _batch(spec: JobSpec) -> Batch | None:
 
 
 def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | None) -> int | None:
-    """From the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
+    """Bound the steps by the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
     rows = _whole(arguments, "max_samples", None)
     if rows is None or epochs is None or spec.dataset is None or _is_packed(spec, arguments):
         return None
@@ -135,7 +134,7 @@ def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | Non
 
 
 def _is_packed(spec: JobSpec, arguments: Json) -> bool:
-    """Whether rows are joined or cut to sequences; in stage pt they are unless it is refused (hparams/parser.py)."""
+    """Whether rows are joined or cut into sequences; in stage pt they are unless it is disabled (hparams/parser.py)."""
     if arguments.get("neat_packing") is True:
         return True
     given = arguments.get("packing")
@@ -150,7 +149,7 @@ def _whole(arguments: Json, name: str, default: int | None) -> int | None:
 def _memory(spec: JobSpec) -> DeviceMemory:
     device, training = spec.hardware.device, read(spec)
     if device is None:
-        return DeviceMemory(device_mib=None, unknown="there is no device")
+        return DeviceMemory(device_mib=None, unknown="no device requested")
     if isinstance(training, Unknown):
         return DeviceMemory(device_mib=device.memory_mib, unknown=training.reason)
     memory = estimate(training)

@@ -1,4 +1,4 @@
-"""What the cluster has to do with a run: waits, what it fills in, the Secrets that it hands out."""
+"""The cluster's part in a run: timeouts, the defaults that it fills in, and the Secrets that containers read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
-# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: how long it waits for the name of rank 0.
+# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: the timeout for resolving the name of rank 0.
 _DDP_TIMEOUT = 1800
 _NAMES = 300
 
 
 def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
-    """How long what is waited for, and how long the job is kept once it has ended."""
+    """The timeouts, and how long a finished job is kept."""
     talks = spec.trains and spec.processes > 1
     waits = {
         "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
@@ -33,7 +33,7 @@ def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
 
 
 def secrets(pod: Json) -> tuple[Secret, ...]:
-    """The Secrets that containers read, by name; never their content."""
+    """The Secrets that containers read, by name, never their content."""
     keys: dict[str, dict[str, None]] = {}
     readers: dict[str, dict[str, None]] = {}
     for container in containers(pod):
@@ -42,7 +42,7 @@ def secrets(pod: Json) -> tuple[Secret, ...]:
             readers.setdefault(name, {})[container["name"]] = None
     for entry in pod.get("imagePullSecrets", []):
         keys.setdefault(str(entry["name"]), {})[".dockerconfigjson"] = None
-        readers.setdefault(str(entry["name"]), {})["the image's pull"] = None
+        readers.setdefault(str(entry["name"]), {})["image pulls"] = None
     return tuple(Secret(name, tuple(keys[name]), tuple(readers[name])) for name in keys)
 
 

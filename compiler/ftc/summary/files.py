@@ -1,4 +1,4 @@
-"""Where a run's files come from, where they lie and what becomes of them."""
+"""The origin, the place and the lifetime of a run's files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def volumes(storage: Storage) -> tuple[Volume, ...]:
     found = [_volume("workspace", storage.workspace)]
     if isinstance(storage.cache, InWorkspace):
         gone_with = found[0].gone_with
-        found.append(Volume("cache", storage.cache.path, "a directory of the workspace", found[0].access, gone_with))
+        found.append(Volume("cache", storage.cache.path, "a directory in the workspace", found[0].access, gone_with))
     else:
         found.append(_volume("cache", storage.cache))
     return (*found, *(_volume(name, volume) for name, volume in storage.more.items()))
@@ -53,26 +53,26 @@ def _volume(name: str, volume: Mounted) -> Volume:
 
 
 def _kind(volume: Mounted) -> tuple[str, str, str | None]:
-    """What it is, who reaches it, and what its files go with."""
+    """The kind of a volume, its access mode, and what its files are lost with."""
     match volume:
         case Claim():
             return f"claim {volume.claim}{f'/{volume.sub_path}' if volume.sub_path else ''}", volume.access_mode, None
         case JobClaim():
-            return f"a claim of {volume.size} for the job", volume.access_mode, "the job"
+            return f"a {volume.size} claim for the job", volume.access_mode, "the job"
         case PerPod():
-            return f"{volume.size} of {'memory' if volume.in_memory else 'the node'}", "each pod its own", _OF_THE_POD
+            return f"{volume.size} of {'memory' if volume.in_memory else 'the node'}", "one per pod", _OF_THE_POD
         case PerPodClaim():
-            return f"a claim of {volume.size} for each pod", volume.access_mode, _OF_THE_POD
+            return f"a {volume.size} claim for each pod", volume.access_mode, _OF_THE_POD
         case Nfs():
             return f"NFS {volume.server}:{volume.path}", "all nodes", None
         case NodeDirectory():
-            return f"{volume.path} of the node", "each node its own", None
+            return f"{volume.path} on the node", "one per node", None
         case _:
             assert_never(volume)
 
 
 def fetched(spec: JobSpec, run: RunPlan) -> tuple[Fetched, ...]:
-    """Every source of the run, those that the trainer asks for last."""
+    """Every source of the run, those that the trainer itself downloads last."""
     return (*(_fetched(spec, fetch) for fetch in run.fetches), *_asked_by_trainer(spec))
 
 
@@ -91,7 +91,7 @@ def _asked_by_trainer(spec: JobSpec) -> Iterator[Fetched]:
     for name, source in spec.sources.items():
         if isinstance(source, FromHub):
             origin = _origin(source)
-            by = "each node's trainer, when it starts"
+            by = "the trainer on each node, at startup"
             yield Fetched(name, kind(source), origin, source.revision, origin, by)
 
 
@@ -100,9 +100,9 @@ def _origin(source: Source) -> str:
         case Git():
             return source.url
         case HuggingFace() | ModelScope() | FromHub():
-            return f"{source.repository}{f' by {source.endpoint}' if source.endpoint else ''}"
+            return f"{source.repository}{f' from {source.endpoint}' if source.endpoint else ''}"
         case S3():
-            return f"{source.bucket}/{source.prefix} by {source.endpoint}"
+            return f"{source.bucket}/{source.prefix} from {source.endpoint}"
         case OnVolume():
             return source.path
         case _:
@@ -123,15 +123,15 @@ def _revision(source: Staged) -> str:
 
 def _by(spec: JobSpec, source: Staged) -> str:
     if isinstance(source, OnVolume):
-        return "must be there"
+        return "must exist"
     shared = is_shared(cache_volume(spec.storage))
     if spec.nodes == 1 or not shared:
-        return "each pod, unless it is there" if spec.nodes > 1 else "unless it is there"
-    return "node 0 for all, unless it is there"
+        return "each pod, if missing" if spec.nodes > 1 else "if missing"
+    return "node 0 for all, if missing"
 
 
 def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:
-    """What follows the training."""
+    """The stages after the training."""
     found = []
     if spec.method is not None and spec.method.merge is not None:
         found.append(Stage("merge", "node 0", "llamafactory-cli export", f"{directory}/{MERGED}"))
@@ -145,11 +145,11 @@ def _published(sink: Publish, directory: str) -> tuple[Stage, ...]:
         case GitPush():
             return (Stage("publish", "node 0", "git push", f"{sink.url}, branch {sink.branch_prefix}-<time>-<digest>"),)
         case HubPush():
-            by = f" by {sink.endpoint}" if sink.endpoint else ""
+            by = f" at {sink.endpoint}" if sink.endpoint else ""
             return (Stage("publish", "node 0", "commit", f"{sink.repository}{by}, branch {sink.branch}"),)
         case S3Push():
             below = "/".join(part for part in (sink.bucket, sink.prefix, directory.rpartition("/")[2]) if part)
-            return (Stage("publish", "node 0", "copy", f"{below} by {sink.endpoint}"),)
+            return (Stage("publish", "node 0", "copy", f"{below} at {sink.endpoint}"),)
         case KeepOnVolume():
             return ()
         case _:

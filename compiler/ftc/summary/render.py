@@ -18,15 +18,15 @@ _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
 _WAITS = {
     "download": "for each download",
-    "name_of_node_0": "for node 0's name",
+    "name_of_node_0": "to resolve node 0's name",
     "lost_peer": "until a lost peer fails the job",
-    "pod": "for a pod in all",
-    "kept": "kept once it has ended",
+    "pod": "for a pod in total",
+    "kept": "until the finished job is deleted",
 }
 
 
 def render(summary: Summary) -> str:
-    """The text."""
+    """Write the summary as text."""
     sections = (
         ("run", _run(summary)),
         ("topology", _topology(summary)),
@@ -46,14 +46,14 @@ def render(summary: Summary) -> str:
 
 
 def _section(label: str, lines: list[str]) -> str:
-    """The label stands before the first line; without lines there is none."""
+    """Put the label before the first line; without lines, drop it."""
     shown = [part for line in lines for part in _folded(escaped(line))]
     labels = [label, *[""] * len(shown)]
     return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
 
 
 def _folded(line: str) -> list[str]:
-    """Broken between words, or inside one that is longer than a line; what stands together stays so."""
+    """Break a line between words, or inside a word that is longer than a line; joined words stay together."""
     found = textwrap.wrap(line, _WIDTH - _LABEL, subsequent_indent="  ", break_on_hyphens=False)
     return [part.replace(_TOGETHER, " ") for part in found]
 
@@ -63,7 +63,7 @@ def _listed(items: Iterable[str]) -> str:
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Rows in aligned columns, the last as long as it is."""
+    """Align rows in columns; the last column keeps its length."""
     cells = [tuple(row) for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]) - 1)] if cells else []
     return [
@@ -89,8 +89,8 @@ def _topology(summary: Summary) -> Iterator[str]:
     if topology.nodes > 1:
         least = _counted(topology.min_nodes, "node", "nodes")
         whole = topology.min_nodes == topology.nodes
-        together = "all nodes start together or none" if whole else f"starts with {least}, and takes more as they come"
-        yield f"{together}; the ranks meet at {topology.rank_0}, port {topology.port}"
+        together = "all nodes start together" if whole else f"starts with {least}, others join later"
+        yield f"{together}; rendezvous at {topology.rank_0}, port {topology.port}"
 
 
 def _counted(number: int, one: str, more: str) -> str:
@@ -99,36 +99,36 @@ def _counted(number: int, one: str, more: str) -> str:
 
 def _batch(batch: Batch | None, topology: Topology) -> Iterator[str]:
     if batch is None:
-        yield "the program's own"
+        yield "set by the program"
         return
     processes = _counted(batch.processes, "process", "processes")
-    parts = f"{batch.per_device} a device x {batch.accumulation} accumulated x {processes}"
+    parts = f"{batch.per_device} per device x {batch.accumulation} accumulated x {processes}"
     holding = ", packed with rows" if batch.packed else ""
-    yield f"{parts} = {batch.sequences} sequences a step, of {batch.cutoff_length} tokens at most{holding}"
+    yield f"{parts} = {batch.sequences} sequences per step of up to {batch.cutoff_length} tokens{holding}"
     if topology.min_nodes < topology.nodes:
-        yield f"that is of all {topology.nodes} nodes: with fewer a step sees fewer"
+        yield f"this is with all {topology.nodes} nodes: with fewer, a step has fewer sequences"
     if batch.steps is not None:
         yield _counted(batch.steps, "step", "steps")
     elif batch.epochs is not None:
-        most = f", {batch.steps_at_most} steps at most" if batch.steps_at_most else ""
+        most = f", at most {batch.steps_at_most} steps" if batch.steps_at_most else ""
         what = "packed sequences" if batch.packed else "rows"
         yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}) steps{most}"
 
 
 def _memory(memory: DeviceMemory) -> Iterator[str]:
-    room = f"{_gib(memory.device_mib)} GiB a device" if memory.device_mib else "a device of unknown memory"
+    room = f"{_gib(memory.device_mib)} GiB per device" if memory.device_mib else "a device of unknown memory"
     if memory.total_mib is None:
         yield f"not estimated: {memory.unknown}"
         return
     share = f" ({100 * memory.total_mib / memory.device_mib:.0f} %)" if memory.device_mib else ""
-    yield f"about {_gib(memory.total_mib)} GiB of {room}{share}, every sequence full"
+    yield f"about {_gib(memory.total_mib)} GiB of {room}{share}, with full sequences"
     found = sorted(memory.terms_mib.items(), key=lambda item: -item[1])
     yield _listed(f"{name} {_gib(mib)}" for name, mib in found if mib >= _LEAST_MIB)
 
 
 def _host(host: HostMemory | None) -> Iterator[str]:
     if host is not None:
-        yield f"about {_gib(host.need_mib)} GiB of the host {host.purpose}"
+        yield f"about {_gib(host.need_mib)} GiB of host memory {host.purpose}"
 
 
 def _gib(mib: int) -> str:
@@ -142,7 +142,7 @@ def _pod(summary: Summary) -> list[str]:
         limits = ", ".join(f"{name} {value}" for name, value in container.limits.items())
         image = [container.image] if len(images) > 1 else []
         rows.append((container.name, ", ".join([limits or "no limits", *image])))
-    shm = [("/dev/shm", f"{summary.shm}, inside the memory of train")] if summary.shm else []  # noqa: S108 - the mount
+    shm = [("/dev/shm", f"{summary.shm}, counted in the memory of train")] if summary.shm else []  # noqa: S108 - the mount
     user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
     account = [("account", summary.service_account)] if summary.service_account else []
     return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm, *user, *account])]
@@ -157,7 +157,7 @@ def _storage(summary: Summary) -> list[str]:
 
 
 def _end(gone_with: str | None) -> str:
-    return f"lost with {gone_with}" if gone_with else "stays"
+    return f"lost with {gone_with}" if gone_with else "kept"
 
 
 def _fetches(summary: Summary) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where the metrics of a run are looked at."""
+"""Where to look at the metrics of a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _mlflow(server: Mlflow) -> str:
 
 
 def _tensorboard(spec: JobSpec, directory: str) -> str:
-    """Transformers 4 reads an argument, transformers 5 a variable."""
+    """Transformers 4 reads an argument, transformers 5 an environment variable."""
     by_argument = release.facts(release.nearest(spec.trainer)).reads_logging_dir
     given = chosen(spec).get("logging_dir") if by_argument else spec.env.get("TENSORBOARD_LOGGING_DIR")
     return f"tensorboard --logdir {given or f'{directory}/{OUTPUT}/runs'}"

@@ -1,4 +1,4 @@
-"""What a person wants to know of a run before it is submitted."""
+"""The facts about a run that a user checks before submitting it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True):
-    """Who runs: `min_nodes` begin; `resource` counts the devices, null on the CPU; `master` is where the ranks meet."""
+    """The processes: `min_nodes` start it, `resource` counts devices (null on the CPU), `master` is rank 0's name."""
 
     nodes: int
     min_nodes: int
@@ -21,9 +21,9 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step of the optimizer sees; `steps` is null where the rows decide, and `steps_at_most` may bound them.
+    """The input of an optimizer step; `steps` is null if it depends on the rows, and `steps_at_most` may bound it.
 
-    Where rows are `packed`, a sequence holds several. An elastic run of fewer nodes has fewer processes.
+    If rows are `packed`, a sequence holds several. An elastic run with fewer nodes has fewer processes.
     """
 
     per_device: int
@@ -38,7 +38,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate in MiB a device, by term, or why there is none; `device_mib` is what one has, if that is known."""
+    """An estimate in MiB per device, by term, or why it is unknown; `device_mib` is the size of a device, if known."""
 
     device_mib: int | None
     total_mib: int | None = None
@@ -47,7 +47,7 @@ class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostMemory(msgspec.Struct, frozen=True):
-    """The most that is known to be needed of a container's memory, in MiB, and for what."""
+    """The largest known need for memory of a container, in MiB, and its purpose."""
 
     need_mib: int
     purpose: str
@@ -62,7 +62,7 @@ class Container(msgspec.Struct, frozen=True):
 
 
 class Volume(msgspec.Struct, frozen=True):
-    """A volume: `holds` is its kind and name, `gone_with` what takes its files along, null if they stay."""
+    """A volume: `holds` is its kind and name, `gone_with` what its files are lost with, null if they are kept."""
 
     name: str
     path: str
@@ -72,7 +72,7 @@ class Volume(msgspec.Struct, frozen=True):
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """A source: where it comes from, where it lies, and who brings it there."""
+    """A source: its origin, its directory, and who downloads it."""
 
     name: str
     kind: str
@@ -83,7 +83,7 @@ class Fetched(msgspec.Struct, frozen=True):
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """A step of a pod in its order: on which nodes, what it runs, and where it leaves its result."""
+    """A step of a pod, in order: its nodes, what it runs, and the place of its result."""
 
     name: str
     nodes: str
@@ -92,7 +92,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """A Secret, the keys of it that are read, and by which containers."""
+    """A Secret, the keys of it that are read, and the containers that read them."""
 
     name: str
     keys: tuple[str, ...]
@@ -100,14 +100,14 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class Default(msgspec.Struct, frozen=True):
-    """A field that the manifest leaves out, and what the cluster makes of it."""
+    """A field that the manifest leaves out, and the value that the cluster gives it."""
 
     field: str
     value: str
 
 
 class OfTarget(msgspec.Struct, frozen=True):
-    """What holds for the object of one target: where the ranks meet, what a failure does, what the server fills in."""
+    """The part that depends on the target: the address of rank 0, the effect of a failure, the server's defaults."""
 
     master: str
     rank_0: str
@@ -116,7 +116,7 @@ class OfTarget(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run; `name` ends in `xxxxx` if the cluster chooses the end. Times are in seconds.
+    """A run; `name` ends in `xxxxx` if the cluster chooses the suffix. Times are in seconds.
 
     `run_as_user` is null for the user of the image, `service_account` for the default one of the namespace.
     """

@@ -51,7 +51,7 @@ _FILES = (
     ),
     FileTarget(
         name="llamafactory",
-        help="train.yaml and merge.yaml, as they stand in the pod",
+        help="train.yaml and merge.yaml, as the pod has them",
         emit=llamafactory.emit,
         verify=verify.arguments,
         on_request=True,
@@ -76,16 +76,16 @@ _FILES = (
 )
 TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
 POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
-"""The targets whose objects run the job; whoever applies two of them runs it twice."""
+"""The targets whose objects run the job; applying two of them runs it twice."""
 
 
 def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:
-    """The run as each of these targets completes its pod; one without a pod has none."""
+    """The run bound to each of these targets that has a pod."""
     return {name: POD_TARGETS[name].bind(run) for name in names if name in POD_TARGETS}
 
 
 def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str], pods: Mapping[str, BoundRun]) -> dict[str, str]:
-    """What these targets emit; one with places of its own has a plan of its own."""
+    """The artifacts of these targets; a target with its own places gets its own plan."""
     chosen = {name: TARGETS[name] for name in names}
     return {
         name: one.text(plan(spec, one.places) if one.places else pods.get(name, run)) for name, one in chosen.items()

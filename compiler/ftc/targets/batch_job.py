@@ -1,4 +1,4 @@
-"""A batch/v1 Job around the pod, with a headless Service where several nodes must find each other."""
+"""A batch/v1 Job with the pod, and a headless Service if there are several nodes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ftc.spec.storage import JobClaim
 
 NAME = "job"
-# Both are given to every pod by the Job controller (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
+# The Job controller sets both on every pod (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
 _JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
 _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
 
@@ -28,7 +28,7 @@ _TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
 
 
 def bind(run: RunPlan) -> BoundRun:
-    """The run with what the pod of a Job needs."""
+    """The run with the pod of a Job."""
     rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
     own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
     own = merge(own, train_container(env=_master(run)))
@@ -36,20 +36,20 @@ def bind(run: RunPlan) -> BoundRun:
 
 
 def emit(run: BoundRun) -> str:
-    """The manifest: the Service, where there is one, before the Job whose pods look each other up through it."""
+    """The manifest: the Service, if any, comes before the Job whose pods need it to find each other."""
     return "---\n".join(dump(document) for document in manifests(run))
 
 
 def manifests(run: BoundRun) -> list[Json]:
-    """The objects to create, in that order."""
+    """The objects in the order in which to create them."""
     return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
 
 
 def _job(run: BoundRun) -> Json:
-    """The Job; each failed pod counts against `backoffLimit`, and one incident fails as many as there are nodes.
+    """The Job; each failed pod counts against `backoffLimit`, and one incident may fail all nodes.
 
-    A pod is replaced when it has ended, so that no two of one rank write at a time. One that the cluster takes away
-    (eviction, preemption, a drained node) counts for nothing itself, but the peers that lose it fail and count
+    A pod is replaced only after it has ended, so that two pods never write as the same rank. A pod that the cluster
+    removes (eviction, preemption, a drained node) does not count, but its peers then fail and do count
     (Kubernetes ≥1.29: both are on by default).
     """
     return {
@@ -69,32 +69,32 @@ def _job(run: BoundRun) -> Json:
 
 
 def summary(run: BoundRun) -> OfTarget:
-    """What holds for a batch Job."""
+    """The summary's part that depends on the target."""
     name = _fixed_name(run) or run.object_name
     return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)))
 
 
 def _on_failure(run: RunPlan) -> str:
-    """A pod alone is replaced (pkg/controller/job); the peers that lose it fail, and each counts."""
+    """The Job controller replaces one pod (pkg/controller/job); the peers that lose it fail, and each counts."""
     limit = f"backoffLimit {run.restarts * run.nodes}"
     if not run.restarts:
-        return f"none: {limit}, so a pod that fails ends the Job; one that is evicted is replaced"
+        return f"never ({limit}): a pod that fails ends the Job; an evicted one is replaced"
     counted = (
         f"{run.restarts} for each of {run.nodes} nodes, since peers of a failed pod fail too" if run.nodes > 1 else ""
     )
     each = f"{limit} ({counted})" if counted else limit
-    return f"{each}: a failed pod is replaced and goes on from the last checkpoint; an evicted one does not count"
+    return f"{each}: a failed pod is replaced and continues from the last checkpoint; an evicted one does not count"
 
 
 def _defaults(run: BoundRun) -> Iterator[Default]:
-    """What the API server sets where the Job says nothing (Kubernetes, pkg/apis/batch/v1 and core/v1, defaults.go)."""
+    """The defaults that the API server sets in the Job (Kubernetes, pkg/apis/batch/v1 and core/v1, defaults.go)."""
     body = run.pod.content["spec"]
     if run.nodes == 1:
         yield Default("completionMode", "NonIndexed, with one completion")
     if run.ttl_seconds_after_finished is None:
-        yield Default("ttlSecondsAfterFinished", "never: the Job stays until it is deleted")
+        yield Default("ttlSecondsAfterFinished", "never: the Job is kept until it is deleted")
     if run.namespace is None:
-        yield Default("metadata.namespace", "the namespace of whoever submits")
+        yield Default("metadata.namespace", "the submitter's current namespace")
     if "priorityClassName" not in body:
         yield Default("template.spec.priorityClassName", "the cluster's default")
     if run.job_claim is not None and run.job_claim.storage_class is None:
@@ -104,14 +104,14 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
 
 
 def _indexed(run: RunPlan) -> Json:
-    """All ranks at once: with fewer pods than ranks the first would wait for peers that are never started."""
+    """All ranks run in parallel: with lower parallelism the first pods would wait for peers that never start."""
     if run.nodes == 1:
         return {}
     return {"completionMode": "Indexed", "completions": run.nodes, "parallelism": run.nodes}
 
 
 def _service(run: RunPlan) -> Json:
-    """A name for each pod, also before it is ready: a rank looks for the first one in its first second."""
+    """A DNS name for each pod, even before it is ready, because ranks look up rank 0 at once."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -125,14 +125,14 @@ def _service(run: RunPlan) -> Json:
 
 
 def _fixed_name(run: RunPlan) -> str | None:
-    """The name that the Job and its Service must agree on; one node has no Service and a generated name."""
+    """The name that Job and Service share; a Job of one node needs no Service, so its name is generated."""
     return run.fixed_name if run.nodes > 1 or not run.generate_name else None
 
 
 def _job_metadata(run: RunPlan) -> Json:
-    """With the labels and annotations by which others start the pods together.
+    """With the labels and annotations for gang scheduling.
 
-    Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller makes a PodGroup of it
+    Kueue admits the whole Job (kueue.x-k8s.io/queue-name); Volcano's controller creates a PodGroup for it
     (Volcano ≥1.12, pkg/controllers/podgroup).
     """
     queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}, **_partial(run)} if run.kueue_queue else {}
@@ -141,7 +141,7 @@ def _job_metadata(run: RunPlan) -> Json:
 
 
 def _partial(run: RunPlan) -> Json:
-    """An elastic Job may be admitted with fewer pods, the first ones (Kueue, pkg/controller/jobs/job)."""
+    """Kueue may admit an elastic Job with only the first pods (Kueue, pkg/controller/jobs/job)."""
     if run.min_nodes == run.nodes:
         return {}
     names = {"job-min-parallelism": str(run.min_nodes), "job-completions-equal-parallelism": "true"}
@@ -149,7 +149,7 @@ def _partial(run: RunPlan) -> Json:
 
 
 def _name_variables(run: RunPlan) -> list[Json]:
-    """JOB_NAME: a fixed name comes back with the next Job, which is another run, so it has the UID beside it."""
+    """JOB_NAME: the next Job may reuse a fixed name, so the Job's UID is appended."""
     name = _fixed_name(run)
     if name is None:
         return [_from_field("JOB_NAME", _JOB_NAME)]
@@ -161,27 +161,27 @@ def _from_field(name: str, path: str) -> Json:
 
 
 def _master(run: RunPlan) -> list[Json]:
-    """The Job controller gives the pod of index 0 the host name `<job>-0`."""
+    """The Job controller sets the host name of the pod with index 0 to `<job>-0`."""
     name = _fixed_name(run)
     return [{"name": "MASTER_ADDR", "value": f"{name}-0.{name}"}] if run.nodes > 1 else []
 
 
 def _pod(run: RunPlan) -> Json:
-    """What Kubernetes keeps in the pod and a Volcano Job in itself, and the domain of the Service's names."""
+    """The fields that a Volcano Job has in its own spec, and the subdomain for the Service's DNS names."""
     subdomain = {"subdomain": _fixed_name(run)} if run.nodes > 1 else {}
     priority = {"priorityClassName": run.priority_class} if run.priority_class else {}
     return {**subdomain, **({"schedulerName": run.scheduler} if run.gang_jobs else {}), **priority}
 
 
 def _queue(run: RunPlan) -> Json:
-    """Volcano reads the queue of a Job that is not its own from the pods."""
+    """Volcano reads the queue of a batch Job from its pods."""
     if not run.gang_jobs:
         return {}
     return {"metadata": {"annotations": {"scheduling.volcano.sh/queue-name": run.queue}}}
 
 
 def _own_claim(run: RunPlan, claim: JobClaim) -> Json:
-    """The claim, made for the pod and deleted with it: a Job has none of its own."""
+    """An ephemeral claim of the pod, because a batch Job cannot own a claim."""
     spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}

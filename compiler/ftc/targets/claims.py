@@ -1,4 +1,4 @@
-"""The PersistentVolumeClaims that a run expects to find."""
+"""The PersistentVolumeClaims that must exist before a run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def emit(run: RunPlan) -> str:
-    """One claim a document; apply it once, before the first run."""
+    """One document per claim; applied once, before the first run."""
     return "---\n".join(dump(_claim(run, claim)) for claim in run.claims)
 
 
 def _claim(run: RunPlan, claim: Claim) -> Json:
-    """The claim outlives every run, so it has no labels of one."""
+    """The claim outlives the runs, so it does not carry a run's labels."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",

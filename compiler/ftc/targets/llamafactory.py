@@ -1,4 +1,4 @@
-"""The YAML that LLaMA-Factory reads, as it stands in the pod."""
+"""The YAML that LLaMA-Factory reads in the pod."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def emit(run: RunPlan) -> str:
-    """train.yaml, and what is exported with as further documents."""
+    """The documents of train.yaml and, if there are any, merge.yaml and quantize.yaml."""
     return "---\n".join(f.text for f in run.files if f.name in OF_THE_TRAINER)

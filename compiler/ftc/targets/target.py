@@ -16,9 +16,9 @@ from ftc.summary.types import OfTarget
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of artifact.
 
-    `verify` raises BugError for a text that what it is for would refuse. `file` is the artifact's name, none where the
-    plan's own files are the artifact. `places` are the target's own where its steps do not run in the pod. What is made
-    `on_request` needs a `-t`, also beside other artifacts.
+    `verify` raises BugError for a text that is not valid. `file` is the artifact's name, None if the plan's files are
+    the artifact. `places` are set if the steps do not run in the pod. A target that is `on_request` is emitted only if
+    a `-t` names it.
     """
 
     name: str
@@ -35,15 +35,15 @@ class FileTarget(_Target, frozen=True, kw_only=True):
     emit: Callable[[RunPlan], str]
 
     def text(self, run: RunPlan) -> str:
-        """What it emits."""
+        """The artifact."""
         return self.emit(run)
 
 
 class PodTarget(_Target, frozen=True, kw_only=True):
     """A target whose object runs the pod: `bind` completes the pod, `emit` wraps the object around it.
 
-    `summary` is what `ftc plan -t` prints of it.
-    The object is of the `kind` that kubectl writes, and has the pod's template at `path`.
+    `summary` is its part of `ftc plan -t`. `kind` is the object's resource as kubectl writes it, `path` the place of
+    the pod template in the object.
     """
 
     bind: Callable[[RunPlan], BoundRun]
@@ -53,7 +53,7 @@ class PodTarget(_Target, frozen=True, kw_only=True):
     path: KeyPath
 
     def text(self, run: RunPlan) -> str:
-        """What it emits."""
+        """The artifact; a run that is not bound yet is bound first."""
         return self.emit(run if isinstance(run, BoundRun) else self.bind(run))
 
 

@@ -1,4 +1,4 @@
-"""A Volcano Job around the pod: one task, one gang."""
+"""A Volcano Job with the pod: one task, one gang."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 NAME = "volcano"
 TASK = "worker"
-# Both are given to every pod by Volcano's controller (pkg/controllers/job/job_controller_util.go, createJobPod).
+# Volcano's controller sets both on every pod (pkg/controllers/job/job_controller_util.go, createJobPod).
 _JOB_NAME = "metadata.labels['volcano.sh/job-name']"
 _JOB_NAME_AND_UID = "metadata.annotations['scheduling.k8s.io/group-name']"
 
 
 def bind(run: RunPlan) -> BoundRun:
-    """The run with what Volcano's pod needs."""
+    """The run with the pod of a VolcanoJob."""
     rendezvous = "rendezvous_volcano.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    # A fixed name comes back with the next job, which is another run.
+    # The next job may reuse a fixed name.
     field = _JOB_NAME if run.generate_name else _JOB_NAME_AND_UID
     name = {"name": "JOB_NAME", "valueFrom": {"fieldRef": {"fieldPath": field}}}
     bound = pod.bind(run, NAME, rendezvous, main_containers(run, env=[name]))
@@ -48,9 +48,9 @@ def emit(run: BoundRun) -> str:
 
 
 def manifest(run: BoundRun) -> Json:
-    """The Job: `minAvailable` equal to `replicas` is what makes Volcano start all pods or none.
+    """The Job: with `minAvailable` equal to `replicas`, Volcano starts all pods or none.
 
-    `maxRetry` counts the first attempt too, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
+    `maxRetry` includes the first attempt, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
     """
     return {
@@ -73,7 +73,7 @@ def manifest(run: BoundRun) -> Json:
 
 
 def summary(run: BoundRun) -> OfTarget:
-    """What holds for a VolcanoJob."""
+    """The summary's part that depends on the target."""
     name = run.object_name
     return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)))
 
@@ -81,22 +81,22 @@ def summary(run: BoundRun) -> OfTarget:
 def _on_failure(run: RunPlan) -> str:
     times = "once" if run.restarts == 1 else f"{run.restarts} times"
     if run.restarts and run.min_nodes < run.nodes:
-        return f"{times}: when a node is lost, the others go on from the last checkpoint, and its pod is made anew"
+        return f"{times}: if a node is lost, the others continue from the last checkpoint, and its pod is recreated"
     if run.restarts:
-        return f"{times}: when a pod fails or is evicted, all start again and go on from the last checkpoint"
-    return "none: a pod that fails or is evicted ends the job"
+        return f"{times}: if a pod fails or is evicted, all pods restart and continue from the last checkpoint"
+    return "never: a pod that fails or is evicted ends the job"
 
 
 def _defaults(run: BoundRun) -> Iterator[Default]:
-    """What Volcano's webhook and the API server set where the VolcanoJob says nothing.
+    """The defaults that Volcano's webhook and the API server set in the VolcanoJob.
 
     Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go; Kubernetes, pkg/apis/core/v1/defaults.go.
     """
     body = run.pod.content["spec"]
     if run.ttl_seconds_after_finished is None:
-        yield Default("ttlSecondsAfterFinished", "never: the job stays until it is deleted")
+        yield Default("ttlSecondsAfterFinished", "never: the job is kept until it is deleted")
     if run.namespace is None:
-        yield Default("metadata.namespace", "the one of whoever submits")
+        yield Default("metadata.namespace", "the submitter's current namespace")
     if run.priority_class is None and "priorityClassName" not in body:
         yield Default("priorityClassName", "the cluster's default")
     if run.job_claim is not None and run.job_claim.storage_class is None:
@@ -106,21 +106,21 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
 
 
 def _fatal(run: RunPlan) -> tuple[str, ...]:
-    """What restarts the job; an elastic one goes on without an evicted pod, which its controller makes anew."""
+    """The events that restart the job; an elastic job continues without an evicted pod until Volcano recreates it."""
     return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
 
 
 def _as_the_webhook(run: RunPlan) -> Json:
-    """What Volcano's webhook writes into a new task (pkg/webhooks/admission/jobs/mutate), which `bind` completes.
+    """The defaults that Volcano's webhook sets on a new task (pkg/webhooks/admission/jobs/mutate); see `bind` too.
 
-    It does so for a new job only: a second `kubectl apply` of a manifest without these takes them away again, and
-    another webhook refuses that (`job updates may not change fields`). `maxRetry` counts containers that restart in
-    their pod, and none does.
+    The webhook sets them only on creation. A second `kubectl apply` of a manifest without them would remove them, and
+    another webhook rejects that (`job updates may not change fields`). A task's `maxRetry` counts restarts of
+    containers in a pod, which never happen here.
     """
     return {"minAvailable": run.min_nodes, "maxRetry": 3}
 
 
-# A pod looks its peers up before it is ready, so their names must resolve by then.
+# A pod looks up its peers before they are ready.
 _PLUGINS: Json = {"plugins": {"svc": ["--publish-not-ready-addresses=true"], "env": []}}
 
 

@@ -1,4 +1,4 @@
-"""The config file of `accelerate launch`; the rank and the master's address are flags, each pod has its own."""
+"""The config file of `accelerate launch`; rank and master address are flags, because they differ per pod."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def config(spec: JobSpec, arguments: Json) -> Json:
     """The content of accelerate.yaml.
 
-    `num_processes` counts all nodes. MULTI_CPU and NO start separate runs of one process each (accelerate 1.11,
-    commands/launch.py), so they are written for a single process only.
+    `num_processes` is the world size. MULTI_CPU and NO start separate runs of one process each (accelerate 1.11,
+    commands/launch.py), so they are used for a single process only.
     """
     processes = spec.processes
     return {
@@ -42,16 +42,16 @@ def _distribution(spec: JobSpec, arguments: Json) -> Json:
 
 
 def loads_once(engine: Fsdp, arguments: Json) -> bool:
-    """Whether one process of a node loads the weights and sends them to the others.
+    """Whether one process per node loads the weights and broadcasts them to the others.
 
-    accelerate's FSDP2 sends them to the devices, where offloaded parameters may not be, and cannot split weights that
-    are quantized: there every process loads them (seen with accelerate 1.11; utils/fsdp_utils.py, fsdp2_prepare_model).
+    accelerate's FSDP2 broadcasts between devices, which excludes offloaded parameters, and cannot split quantized
+    weights; then every process loads them (seen with accelerate 1.11; utils/fsdp_utils.py, fsdp2_prepare_model).
     """
     return engine.version == 1 or not (engine.offload or arguments.get("quantization_bit") is not None)
 
 
 def _fsdp(engine: Fsdp, arguments: Json) -> Json:
-    """As LLaMA-Factory's examples set it up (v0.9.5, examples/accelerate), but for `loads_once`."""
+    """The settings of LLaMA-Factory's examples (v0.9.5, examples/accelerate), except for `loads_once`."""
     return {
         "fsdp_version": engine.version,
         "fsdp_auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
@@ -73,5 +73,5 @@ _FSDP2: Json = {"fsdp_reshard_after_forward": True}
 
 
 def _precision(arguments: Json) -> str:
-    """The training YAML's own choice; accelerate's would win only where that has none."""
+    """The precision of the training YAML; accelerate's setting applies only if that has none."""
     return next((name for name in ("bf16", "fp16") if arguments.get(name) is True), "no")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.launcher import Torchrun
-from ftc.spec.method import Ddp, DeepSpeed
+from ftc.spec.method import Ddp, DeepSpeed, Torchrun
 from ftc.trainer import deepspeed, release
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ OUTPUT = "output"
 MERGED = "merged"
 QUANTIZED = "quantized"
 
-# In the order in which people read a training: the model, the method, the data, the output, the optimisation.
+# The usual order in a training YAML: model, method, data, output, optimization.
 _ORDER = (
     *("model_name_or_path", "model_revision", "adapter_name_or_path", "trust_remote_code", "template"),
     *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
@@ -46,7 +45,7 @@ _ORDER = (
 )
 _RANK = {name: rank for rank, name in enumerate(_ORDER)}
 
-# What ftc derives, and the key of the spec that it is derived from.
+# Derived arguments, and the key of the spec from which each is derived.
 OWNED = {
     "model_name_or_path": "model.source",
     "model_revision": "model.source",
@@ -72,8 +71,8 @@ OWNED = {
     "export_dir": "method.merge",
 }
 
-# What shapes the model, its tokenizer or its chat template, and so must be the same when the adapter is merged: without
-# the new tokens of the training its embeddings do not fit (`size mismatch`, seen with LLaMA-Factory 0.9.5).
+# These change the model, its tokenizer or its chat template, so the merge needs the same values: without the new tokens
+# of the training the embeddings have another size (`size mismatch`, seen with LLaMA-Factory 0.9.5).
 _LOADING = ("trust_remote_code", "use_fast_tokenizer")
 _SHAPING = (
     *(*_LOADING, "add_tokens", "add_special_tokens", "new_special_tokens_config"),
@@ -82,9 +81,9 @@ _SHAPING = (
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """Where the trainer finds things in the pod; `dataset` holds the files, `dataset_info` describes them.
+    """The trainer's inputs in the pod; `dataset` is the directory of the files that `dataset_info` describes.
 
-    A model with a revision is a repository that the trainer downloads; without a `dataset` it downloads that one too.
+    A model with a revision is a repository that the trainer downloads; if `dataset` is None it downloads that too.
     """
 
     model: str
@@ -95,7 +94,7 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 def groups(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
-    """The maps of trainer arguments, each with its key path, in the order in which they win."""
+    """The maps of trainer arguments with their key paths, in increasing order of precedence."""
     found: list[tuple[tuple[str, ...], Json]] = [(("hardware", "arguments"), spec.hardware.arguments)]
     found += [(("model", "arguments"), spec.model.arguments)] if spec.model else []
     found += [(("dataset", "arguments"), spec.dataset.arguments)] if spec.dataset else []
@@ -104,7 +103,7 @@ def groups(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
 
 
 def chosen(spec: JobSpec) -> Json:
-    """The arguments that the groups and the user gave, merged."""
+    """The merged arguments of the groups and the user."""
     merged: Json = {}
     for _, arguments in groups(spec):
         merged.update(arguments)
@@ -112,7 +111,7 @@ def chosen(spec: JobSpec) -> Json:
 
 
 def set_at(spec: JobSpec, name: str) -> tuple[str, ...]:
-    """The key path of the map that gives an argument its value."""
+    """The key path of the map that sets an argument."""
     return next((*path, name) for path, arguments in reversed(groups(spec)) if name in arguments)
 
 
@@ -141,12 +140,12 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
 
 
 def seeks_unused_parameters(spec: JobSpec) -> bool:
-    """Whether DistributedDataParallel looks for unused parameters without being asked to.
+    """Whether DistributedDataParallel looks for unused parameters by default.
 
-    transformers asks for it if the model is not its own class: a value head wraps it (reward models), and so does OFT;
-    LLaMA-Factory turns it off for LoRA only (0.9.3 to 0.9.5, hparams/parser.py; transformers, trainer.py,
-    _wrap_model). Reentrant checkpoints then fail in the first backward pass: `Expected to mark a variable ready only
-    once` (seen with one process of torchrun, and with two).
+    transformers enables this if the model is not one of its own classes, as with a value head (reward models) or OFT;
+    LLaMA-Factory disables it for LoRA only (0.9.3 to 0.9.5, hparams/parser.py; transformers, trainer.py,
+    _wrap_model). Reentrant checkpointing then fails in the first backward pass: `Expected to mark a variable ready
+    only once` (seen with one and with two processes of torchrun).
     """
     if spec.method is None or not isinstance(spec.engine, Ddp):
         return False
@@ -168,7 +167,7 @@ def _model(inputs: Inputs) -> Json:
 
 
 def _cache(inputs: Inputs) -> Json:
-    """One node tokenises for all where they share the run's directory, and nobody writes the others' files again.
+    """One node tokenizes for all if they share the run's directory, so that no node overwrites another's files.
 
     Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py and data/converter.py (`load_from_cache_file`).
     """
@@ -176,11 +175,11 @@ def _cache(inputs: Inputs) -> Json:
 
 
 def _saving(spec: JobSpec, method: Method) -> Json:
-    """A checkpoint at SIGTERM, where the trainer can (transformers 5, trainer_jit_checkpoint.py).
+    """A checkpoint at SIGTERM, if the trainer supports it (transformers 5, trainer_jit_checkpoint.py).
 
-    With DDP rank 0 saves alone. Engines that shard would save together, and the signal reaches two nodes at different
-    steps. Of reward models and PPO it leaves out what LLaMA-Factory's callbacks add to a checkpoint, and torchrun ends
-    the processes of an elastic training by this signal whenever a node comes or goes.
+    With DDP rank 0 saves alone. With sharding all ranks must save together, but the signal reaches nodes at different
+    steps. For reward models and PPO the checkpoint lacks what LLaMA-Factory's callbacks add, and torchrun sends this
+    signal to the processes of an elastic training whenever a node joins or leaves.
     """
     pair = release.pair(spec.trainer)
     able = pair is not None and "enable_jit_checkpoint" in release.arguments(pair)["train"]
@@ -189,7 +188,7 @@ def _saving(spec: JobSpec, method: Method) -> Json:
 
 
 def _tracking(tracking: Tracking) -> Json:
-    """SwanLab is LLaMA-Factory's own, the others are transformers' (train/trainer_utils.py, get_swanlab_callback)."""
+    """LLaMA-Factory itself reports to SwanLab, transformers to the others (train/trainer_utils.py)."""
     reported = [name for name in tracking.names if name != "swanlab"]
     own = tracking.swanlab
     return {
@@ -202,7 +201,7 @@ def _tracking(tracking: Tracking) -> Json:
 def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     """The content of merge.yaml: the adapter of the run, merged into its base model.
 
-    `stage` is there for reward models, whose value head the export copies only if it is told (train/tuner.py).
+    It has `stage` because the export copies the value head only for reward models (train/tuner.py).
     """
     method = tuned.method
     shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
@@ -219,7 +218,7 @@ def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
 
 
 def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
-    """The content of quantize.yaml: the run's whole weights, exported in fewer bits."""
+    """The content of quantize.yaml, which exports the run's full weights with fewer bits."""
     shaping = {key: value for key, value in chosen(spec).items() if key in _LOADING}
     return {
         "model_name_or_path": OUTPUT if tuned.method.merge is None else MERGED,

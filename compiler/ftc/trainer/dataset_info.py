@@ -1,4 +1,4 @@
-"""dataset_info.json for data whose source has none."""
+"""Generate dataset_info.json for data whose source lacks it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def text(info: dict[str, Json], data: str, here: str) -> str:
-    """The text of the file in the directory `here`, with file names that lead from there to the directory `data`.
+    """The text of the file in directory `here`, with file names relative to it for files in directory `data`.
 
-    LLaMA-Factory joins a name to the directory of dataset_info.json and takes an absolute one as it is.
+    LLaMA-Factory joins a relative name to the directory of dataset_info.json and uses an absolute one as is.
     """
     directory = data if data.startswith("/") else posixpath.relpath(data, here)
     return _text({name: _entry(entry, directory) for name, entry in info.items()})
@@ -22,7 +22,7 @@ def text(info: dict[str, Json], data: str, here: str) -> str:
 def of_hub(info: dict[str, Json], repository: str) -> str:
     """The text of the file for a repository that LLaMA-Factory downloads (data/parser.py, `hf_hub_url`).
 
-    It names no files there. A name without the suffix of one is a directory, which is a `folder` of the repository.
+    It does not name files there. A name without a file's suffix is a directory, which is a `folder` of the repository.
     """
     return _text({name: _entry_of_hub(entry, repository) for name, entry in info.items()})
 
@@ -42,7 +42,7 @@ PLACES = ("file_name", "script_url")
 
 
 def _entry(entry: Json, directory: str) -> Json:
-    """An absolute name stays: it stands for itself."""
+    """The entry with joined names; absolute names do not change."""
     named = {key: entry[key] for key in PLACES if isinstance(entry.get(key), str)}
     return {**entry, **{key: _joined(directory, name) for key, name in named.items()}}
 

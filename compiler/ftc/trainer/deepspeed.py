@@ -1,4 +1,4 @@
-"""DeepSpeed's configuration, inline in the training YAML: LLaMA-Factory's wheel has no JSON files to name."""
+"""DeepSpeed's configuration, inline in the training YAML because LLaMA-Factory's wheel contains no JSON files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def config(engine: DeepSpeed) -> Json:
-    """The settings that LLaMA-Factory's examples use for the stage (v0.9.5, examples/deepspeed), then the user's."""
+    """The settings of LLaMA-Factory's example for the stage (v0.9.5, examples/deepspeed), then the user's."""
     return _over({**_COMMON, "zero_optimization": _zero(engine)}, engine.config)
 
 
@@ -20,7 +20,7 @@ def _over(base: Json, top: Json) -> Json:
     return merged | {key: _over(base[key], top[key]) for key in both}
 
 
-# "auto" takes the value of the training argument.
+# "auto" means the value of the training argument.
 _COMMON: Json = {
     "train_batch_size": "auto",
     "train_micro_batch_size_per_gpu": "auto",

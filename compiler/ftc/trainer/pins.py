@@ -1,4 +1,4 @@
-"""What an image needs besides the hardware's PyTorch, as pip's pins: files of conf/pins, made by `make pins`."""
+"""The packages of an image except the hardware's PyTorch, pinned in conf/pins by `make pins`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Optimizers of bitsandbytes (transformers, training_args.py, OptimizerNames).
 _BITSANDBYTES = re.compile(r"paged_\w+|(adamw|lion|ademamix)_8bit|\w+_bnb(_8bit)?")
-# What LLaMA-Factory asks for beside (hparams/parser.py) and transformers' optimizers do (trainer.py), without pins.
+# Packages without pins that LLaMA-Factory (hparams/parser.py) and transformers' optimizers (trainer.py) require.
 _UNPINNED = {
     "enable_liger_kernel": "liger-kernel",
     "mixture_of_depths": "mixture-of-depth",
@@ -45,12 +45,12 @@ _OPTIMIZERS = {
 
 @cache
 def pairs() -> tuple[str, ...]:
-    """The pairs that there are pins for: `<llamafactory>+<transformers>`."""
+    """The pairs that have pins: `<llamafactory>+<transformers>`."""
     return tuple(sorted(pair.name for pair in (directory("conf") / "pins").iterdir()))
 
 
 def pins(spec: JobSpec) -> tuple[str, ...]:
-    """All that the trainer needs for this run, complete: nothing is left to pip's choice."""
+    """The complete pins of the trainer for this run, so that pip does not choose a version."""
     files = [_lines(spec.trainer.pair, name) for name in ("trainer", *extras(spec))]
     return tuple(sorted({line for lines in files for line in lines}))
 
@@ -62,12 +62,12 @@ def _lines(pair: str, name: str) -> tuple[str, ...]:
 
 
 def extras(spec: JobSpec) -> tuple[str, ...]:
-    """What engine, tracking, storage and arguments ask for on top of the pair; the run stops without them."""
+    """The extra packages that engine, tracking, storage and arguments require; without them the run fails."""
     found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *_of_arguments(spec))
     return tuple(sorted(found))
 
 
-# The modules that a run's extras bring. TensorBoard has none: another package does the same.
+# The modules of a run's extras. TensorBoard is not listed, because another package can replace it.
 _MODULES = {
     "bitsandbytes": ("bitsandbytes",),
     "deepspeed": ("deepspeed",),
@@ -80,7 +80,7 @@ _MODULES = {
 
 
 def modules(spec: JobSpec) -> tuple[str, ...]:
-    """What the run imports beside what the trainer always needs; some of it only after hours."""
+    """The modules that the run imports in addition to the trainer's; some only after hours."""
     quantizing = spec.method is not None and spec.method.quantize is not None
     found = [name for extra in extras(spec) for name in _MODULES.get(extra, ())]
     return (*found, *(("optimum", "gptqmodel") if quantizing else ()))
@@ -97,7 +97,7 @@ def _of_engine(spec: JobSpec) -> tuple[str, ...]:
 
 
 def _of_storage(spec: JobSpec) -> tuple[str, ...]:
-    """The client of S3: boto3 wants an older python-dateutil than the trainer's (botocore: <3)."""
+    """An S3 client other than boto3, which requires an older python-dateutil than the trainer (botocore: <3)."""
     places = (*spec.sources.values(), spec.publish)
     return ("s3",) if any(isinstance(place, S3 | S3Push) for place in places) else ()
 
@@ -111,7 +111,7 @@ def _of_arguments(spec: JobSpec) -> tuple[str, ...]:
 
 
 def unpinned(spec: JobSpec) -> dict[str, str]:
-    """Argument to package, for what the arguments ask for and no file of pins has."""
+    """Argument to package, for required packages that no file in conf/pins contains."""
     arguments = chosen(spec)
     found = {name: package for name, package in _UNPINNED.items() if arguments.get(name)}
     if _quantization(arguments) in _QUANTIZERS:
@@ -122,5 +122,5 @@ def unpinned(spec: JobSpec) -> dict[str, str]:
 
 
 def _quantization(arguments: Json) -> object:
-    """The method of a quantization on the fly; None without one."""
+    """The method of on-the-fly quantization, or None."""
     return arguments.get("quantization_method", "bnb") if arguments.get("quantization_bit") is not None else None

@@ -1,4 +1,4 @@
-"""What a release of LLaMA-Factory takes, can do and gets wrong, from schemas/llamafactory."""
+"""The arguments, capabilities and bugs of each release of LLaMA-Factory, from schemas/llamafactory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FACTS = ".facts.json"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a pair of LLaMA-Factory and transformers can do and gets wrong, beyond its arguments and templates.
+    """The capabilities and bugs of a pair of LLaMA-Factory and transformers, beyond its arguments and templates.
 
     Every pair states every fact. Sources: LLaMA-Factory model/model_utils/attention.py, data/collator.py,
     hparams/model_args.py, hparams/parser.py, extras/misc.py against train/ppo/trainer.py; transformers
@@ -31,25 +31,25 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     has_flash_attention_3: bool
     """Whether `flash_attn: fa3` is implemented; it raises NotImplementedError otherwise."""
     neat_packing_needs_batch_size_1: bool
-    """Whether neatly packed rows must come one at a time to FlashAttention 2."""
+    """Whether neat packing with FlashAttention 2 requires batch size 1."""
     split_special_tokens_needs_slow_tokenizer: bool
-    """Whether `split_special_tokens` is refused with a fast tokenizer."""
+    """Whether `split_special_tokens` is rejected with a fast tokenizer."""
     generation_needs_eval_dataset: bool
-    """Whether `predict_with_generate` takes an `eval_dataset` only, and not a part of the training data."""
+    """Whether `predict_with_generate` requires an `eval_dataset` instead of a part of the training data."""
     ppo_needs_another_trl: str
-    """The newest trl that PPO works with, if the release itself refuses to start with it; empty otherwise."""
+    """The newest trl that supports PPO, if the release itself refuses to start with it; otherwise empty."""
     reads_logging_dir: bool
-    """Whether TensorBoard's directory is an argument; otherwise it is TENSORBOARD_LOGGING_DIR."""
+    """Whether an argument sets TensorBoard's directory; otherwise TENSORBOARD_LOGGING_DIR does."""
     warmup_ratio_replaces_steps: bool
-    """Whether `warmup_ratio` wins over `warmup_steps` and counts steps above 1; otherwise it loses and is at most 1."""
+    """Whether `warmup_ratio` overrides `warmup_steps` and means steps above 1; otherwise it yields and is at most 1."""
     reads_yaml_with_omegaconf: bool
     """Whether `${` in a value is a reference; otherwise it is text."""
     retired_arguments: tuple[str, ...]
-    """Arguments of an earlier release that has no schema here, and that this one refuses."""
+    """Arguments that this release rejects, of earlier releases without a schema here."""
 
 
 def pair(trainer: Trainer) -> str | None:
-    """The exact pair of versions, if it has a schema."""
+    """The name of the exact pair of versions, if it has a schema."""
     return trainer.pair if trainer.pair in pairs() else None
 
 
@@ -59,7 +59,7 @@ def known(llamafactory: str) -> str | None:
 
 
 def nearest(trainer: Trainer) -> str:
-    """The pair itself, or the one to estimate by: of the same major version of transformers, else the newest."""
+    """The pair itself or the best substitute: one with the same major version of transformers, else the newest."""
     major = trainer.transformers.partition(".")[0]
     alike = [name for name in pairs() if name.partition("+")[2].partition(".")[0] == major]
     return pair(trainer) or [*pairs(), *alike][-1]
@@ -72,12 +72,12 @@ def pairs() -> tuple[str, ...]:
 
 
 def in_words(name: str) -> str:
-    """A pair as people say it."""
+    """A pair in words."""
     return "llamafactory " + name.replace("+", " with transformers ")
 
 
 def arguments(name: str) -> Json:
-    """What `train` and `export` of a pair accept, and the versions of transformers that it takes."""
+    """The arguments that `train` and `export` of a pair accept, and its supported versions of transformers."""
     return _load(f"{name}.json")
 
 
@@ -87,13 +87,13 @@ def default(name: str, argument: str) -> Any:
 
 
 def data(name: str) -> Json:
-    """The templates, the models that they belong to, and the formats of datasets of a pair."""
+    """The templates of a pair, their models, and the dataset formats."""
     return _load(f"{name}{_TEMPLATES}")
 
 
 @cache
 def facts(name: str) -> Facts:
-    """The facts of a pair; one that is missing is an error that names it."""
+    """The facts of a pair; a missing fact is an error that names it."""
     file = _directory() / f"{name}{_FACTS}"
     try:
         return msgspec.json.decode(file.read_bytes(), type=Facts)

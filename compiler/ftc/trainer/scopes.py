@@ -1,4 +1,4 @@
-"""Which switches of LLaMA-Factory belong to which stage and tuning type.
+"""The stages and tuning types to which each switch of LLaMA-Factory applies.
 
 Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py and finetuning_args.py.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 OF_SFT = ("predict_with_generate", "neat_packing", "train_on_prompt", "mask_history")
 OF_LORA = ("use_rslora", "use_dora", "pissa_init")
-# They train whole weights, not a LoRA adapter.
+# These train full weights, not a LoRA adapter.
 OF_WHOLE_WEIGHTS = {"use_galore": "GaLore", "use_apollo": "APOLLO", "use_badam": "BAdam"}
-# They want something to evaluate on.
+# These require evaluation data.
 EVALUATING = ("do_eval", "do_predict", "predict_with_generate")

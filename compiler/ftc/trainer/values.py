@@ -1,15 +1,66 @@
-"""Whether a value is one that an argument of the trainer takes."""
+"""The values of trainer arguments: their types, their valid ranges, and the names of the trackers."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftc.diagnostics.model import type_words
 from ftc.diagnostics.redact import on_a_line
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
+
+
+# No training needs a larger number, and PyTorch uses 32 bits in many places.
+_MOST = 2**31 - 1
+
+
+class Range(msgspec.Struct, frozen=True):
+    """The valid values of a number, both ends included."""
+
+    low: float
+    high: float = _MOST
+
+    @property
+    def text(self) -> str:
+        """The range in words."""
+        if self.low == float("-inf"):
+            return f"at most {self.high}"
+        return f"at least {self.low}" if self.high == _MOST else f"between {self.low} and {self.high}"
+
+    def takes(self, value: object) -> bool:
+        """Whether a value is in the range; another rule checks that it is a number."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return not number or self.low <= float(str(value)) <= self.high
+
+
+AT_LEAST_ONE = Range(1)
+RANGES = {
+    "per_device_train_batch_size": AT_LEAST_ONE,
+    "gradient_accumulation_steps": AT_LEAST_ONE,
+    "cutoff_len": AT_LEAST_ONE,
+    "max_samples": AT_LEAST_ONE,
+    "preprocessing_num_workers": AT_LEAST_ONE,
+    "torch_empty_cache_steps": AT_LEAST_ONE,
+    "dataloader_prefetch_factor": AT_LEAST_ONE,
+    "dataloader_num_workers": Range(0),
+    "per_device_eval_batch_size": AT_LEAST_ONE,
+    "learning_rate": Range(0),
+    "adam_beta1": Range(0, 1),
+    "adam_beta2": Range(0, 1),
+    "num_train_epochs": Range(float("-inf")),
+    "warmup_steps": Range(0),
+    "seed": Range(0, 2**32 - 1),
+}
+OF_LORA = {"lora_rank": AT_LEAST_ONE, "lora_dropout": Range(float("-inf"), 1)}
+REPORTERS = (
+    *("all", "none", "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow"),
+    *("mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb"),
+)
+
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -23,7 +74,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def problem(value: Any, schema: Json) -> str:
-    """What is wrong with a value of an argument; empty if it fits."""
+    """The problem with a value; empty if it is valid."""
     shown = on_a_line(value)
     if "enum" in schema and value not in schema["enum"]:
         return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
@@ -33,7 +84,7 @@ def problem(value: Any, schema: Json) -> str:
 
 
 def has_type(value: Any, schema: Json) -> bool:
-    """Whether a value has a type of the argument, whatever its choices and limits; no argument takes inf or nan."""
+    """Whether a value has a type that the argument accepts, ignoring choices and limits; inf and nan never do."""
     types = _types(schema)
     return _finite(value) and (not types or any(_is(value, name) for name in types))
 

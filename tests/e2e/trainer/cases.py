@@ -1,4 +1,4 @@
-"""Cases, each answered in a process of its own, which begins with all imported: a parser leaves state behind."""
+"""Answer each case in a forked process that has all modules imported, because a parser leaves state behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What a case gave, or what was raised."""
+    """The result of a case, or its exception."""
 
     value: Any
     error: str | None
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 def answered(
     cases: Iterable[dict[str, Any]], answer: Callable[[dict[str, Any]], Any], module: str, *, pretend: bool
 ) -> list[Answer]:
-    """The answers, with `module` imported once; `pretend` says that packages which it looks for are there."""
+    """The answers, with `module` imported once; `pretend` fakes the optional packages that it looks for."""
     with tempfile.TemporaryDirectory() as directory:
         packages, run = Path(directory, "packages"), Path(directory, "run")
         packages.mkdir()
@@ -45,7 +45,7 @@ def _in_a_process(case: dict[str, Any], answer: Callable[[dict[str, Any]], Any],
             os.dup2(said, stream)
         try:
             file.write_text(json.dumps([answer(case), None]), "utf-8")
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
+        except BaseException as error:  # noqa: BLE001 - any exception is an answer
             file.write_text(json.dumps([None, f"{type(error).__name__}: {error}"]), "utf-8")
         finally:
             os._exit(0)

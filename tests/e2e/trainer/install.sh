@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make a CPU trainer environment: install.sh LLAMAFACTORY VENV_DIR
-#   LLAMAFACTORY is the release of a pair in conf/pins. What is installed is what `ftc compile -t image hardware=cpu` lists,
+#   LLAMAFACTORY is the release of a pair in conf/pins. It installs the packages of `ftc compile -t image hardware=cpu`,
 #   with both trackers (test_image.py compares); but for torchvision, whose build for CPUs is not on PyPI.
 # A second call with the same pins does nothing; other pins make the environment again.
 set -euo pipefail

@@ -1,10 +1,10 @@
-"""Ask LLaMA-Factory what it says to training arguments: `python -m e2e.trainer.judge < cases.json`, in its environment.
+"""Run LLaMA-Factory's parser on training arguments: `python -m e2e.trainer.judge < cases.json`, in its environment.
 
 A case is {"train": {…}, "distributed": true, "run": false}: the arguments, whether there is a process group, and
-whether the training is tried, not its parser alone. For each the answer is null or what was raised, as a JSON list.
+whether to start the training, not only the parser. The answer is a JSON list: null or the exception for each case.
 
-Each case is a process of its own, which begins with all imported. What a parser would ask of a GPU, a process group or
-a further package is stood in for, so that the arguments alone are judged.
+Each case runs in a forked process that has all modules imported. GPU, process group and optional packages are replaced,
+so that only the arguments matter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from e2e.trainer.cases import answered
 
 
 def judge(case: dict[str, Any]) -> None:
-    """Raise what the trainer raises."""
+    """Run the trainer, and let it raise."""
     parser = importlib.import_module("llamafactory.hparams.parser")
     arguments = importlib.import_module("llamafactory.hparams.training_args").TrainingArguments
     if case["distributed"]:

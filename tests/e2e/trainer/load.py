@@ -1,6 +1,6 @@
 """The rows that LLaMA-Factory reads: `python -m e2e.trainer.load < files.json`, in its environment.
 
-The input is a list of texts of train.yaml. The answer to each is the list of its rows, as the converter leaves them.
+The input is a list of texts of train.yaml. The answer to each is the list of its converted rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from e2e.trainer.parse import plain, pretend_accelerator
 
 
 def rows(text: str) -> list[Any]:
-    """The rows that a training would tokenise."""
+    """The rows that a training would tokenize."""
     parser = importlib.import_module("llamafactory.hparams.parser")
     pretend_accelerator(parser, distributed=False)
     Path("train.yaml").write_text(text, encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Resolve the pins of conf/pins anew: `make pins`. Read the diff, then run the tests that train.
+"""Resolve the pins of conf/pins again: `make pins`. Read the diff, then run the tests that train.
 
-A directory of conf/pins is a pair of llamafactory and transformers. trainer.txt is all that the pair needs, each other
-file what an extra adds to it; the line `# from:` says what was asked for. PyTorch is left out, because it is the
-hardware's. The pins are those of Python 3.11 and hold for later ones too (tests/e2e/test_image.py).
+A directory of conf/pins is a pair of llamafactory and transformers. trainer.txt has all packages of the pair, each
+other file those that an extra adds; the line `# from:` has the requirements. PyTorch is omitted, because it depends on
+the hardware. The pins are for Python 3.11 and are valid for later versions too (tests/e2e/test_image.py).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESOLVE = (
 
 
 def main() -> None:
-    """Write every file anew; all extras of a pair are resolved together, so that they fit each other."""
+    """Rewrite every file; all extras of a pair are resolved together, so that they are compatible."""
     for pair in sorted(PINS.iterdir()):
         asked = {file: requirements(file) for file in sorted(pair.glob("*.txt"))}
         together = resolved([line for lines in asked.values() for line in lines], [])
@@ -43,17 +43,17 @@ def main() -> None:
 
 
 def comments(file: Path) -> list[str]:
-    """The lines that say where the pins come from, and why."""
+    """The header with the origin of the pins."""
     return [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
 
 def requirements(file: Path) -> list[str]:
-    """What was asked for."""
+    """The requirements."""
     return comments(file)[0].removeprefix("# from: ").split()
 
 
 def resolved(asked: list[str], within: list[str]) -> list[str]:
-    """The pins of all that is needed, without those of the hardware; what is `within` has its version already."""
+    """The pins of all required packages except the hardware's; packages in `within` already have a version."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as constraints:
         constraints.write("\n".join(within))
         constraints.flush()

@@ -1,4 +1,4 @@
-"""Packages that LLaMA-Factory asks for, and that are not in its environment."""
+"""Packages that LLaMA-Factory requires and that its environment lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Looked for by name and version only; none of them is used by the parser.
+# The parser only checks their names and versions, and does not use them.
 PACKAGES = {
     "deepspeed": "0.16.9",
     "unsloth": "2025.1",

@@ -1,7 +1,7 @@
-"""What LLaMA-Factory makes of YAML files: `python -m e2e.trainer.parse < cases.json`, in its environment.
+"""LLaMA-Factory's arguments from YAML files: `python -m e2e.trainer.parse < cases.json`, in its environment.
 
 A case is {"train": "…", "merge": "…", "distributed": true}: the text of each file, and whether there is a process
-group. The answer to each is {"train": {…}, "merge": {…}}: every argument as the parser leaves it, or an error.
+group. The answer to each is {"train": {…}, "merge": {…}}: every parsed argument, or an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def parsed(case: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a case, read from files as `llamafactory-cli` does."""
+    """The arguments of a case, read from files like `llamafactory-cli`."""
     parser = importlib.import_module("llamafactory.hparams.parser")
     pretend_accelerator(parser, distributed=case["distributed"])
     found = {"train": read(parser, "train.yaml", case["train"], parser.get_train_args)}
@@ -31,7 +31,7 @@ def parsed(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def pretend_accelerator(parser: Any, *, distributed: bool) -> None:
-    """A device that computes in bf16, and a process group where there is one."""
+    """A device that computes in bf16, and a process group if there is one."""
     arguments = importlib.import_module("transformers.training_args")
     if distributed:
         group = arguments.ParallelMode.DISTRIBUTED

@@ -1,4 +1,4 @@
-"""How far training has moved a model: JSON with `before` and `after` in, the mean change of a weight out."""
+"""The mean change of a weight by a training: reads JSON with `before` and `after`, writes a number."""
 
 from __future__ import annotations
 

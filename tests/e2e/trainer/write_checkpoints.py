@@ -1,6 +1,6 @@
-"""Write checkpoints as torch, safetensors, transformers and peft do: `python -m e2e.trainer.write_checkpoints`.
+"""Write checkpoints with torch, safetensors, transformers and peft: `python -m e2e.trainer.write_checkpoints`.
 
-The directory comes as JSON on standard input; the names of the kinds are the answer.
+Reads the directory as JSON from standard input, and answers with the names of the kinds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def model() -> Any:
 
 
 def write_progress(directory: Path, made: Any, optimizer: str | None = "optimizer.pt") -> None:
-    """What the trainer writes after the weights, its state last."""
+    """The files that the trainer writes after the weights, its state last."""
     made_optimizer = torch.optim.AdamW(made.parameters())
     scheduler = torch.optim.lr_scheduler.ConstantLR(made_optimizer)
     sum(parameter.sum() for parameter in made.parameters() if parameter.requires_grad).backward()

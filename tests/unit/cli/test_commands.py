@@ -1,4 +1,4 @@
-"""The command line: what each command prints, and how it ends."""
+"""The command line: the output and the exit code of each command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMANDS = ("compile", "list", "show", "rule", "completion")
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_the_help_names_every_command_with_a_line_and_an_example(option: str) -> None:
+def test_the_help_describes_every_command_and_has_an_example(option: str) -> None:
     said = ftc(option)
     assert said.exit_code == 0
     lines = said.stdout.splitlines()
@@ -59,7 +59,7 @@ def test_the_examples_of_the_help_work() -> None:
             assert ftc(*words).exit_code == 0, example
 
 
-def test_the_version() -> None:
+def test_version_is_printed() -> None:
     said = ftc("--version")
     assert (said.exit_code, said.stdout.split()[-1]) == (0, __version__)
 
@@ -75,7 +75,7 @@ def test_list_names_every_group_with_its_options() -> None:
 
 
 @pytest.mark.parametrize("group", ["hardware", "launcher", "storage", "engine", "model", "source", "publish"])
-def test_list_of_a_group_has_a_line_on_each_option(group: str) -> None:
+def test_list_of_a_group_describes_each_option(group: str) -> None:
     said = ftc("list", group)
     assert said.exit_code == 0
     for line in said.stdout.splitlines():
@@ -91,13 +91,13 @@ def test_list_shows_the_users_options_too(tmp_path: Path) -> None:
     assert ["bare"] in rows
 
 
-def test_list_of_an_unknown_group_is_answered_with_the_one_that_was_meant() -> None:
+def test_list_of_an_unknown_group_suggests_a_known_one() -> None:
     said = ftc("list", "hardwar")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "'hardware'" in said.stderr
 
 
-def test_list_copes_with_a_users_file_in_another_encoding(tmp_path: Path) -> None:
+def test_list_accepts_a_users_file_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "hardware").mkdir()
     (tmp_path / "hardware" / "mine.yaml").write_bytes("# 中文\n".encode("gbk"))
     said = ftc("list", "hardware", "--config-dir", str(tmp_path))
@@ -106,7 +106,7 @@ def test_list_copes_with_a_users_file_in_another_encoding(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("overrides", [(), ("hardware=ascend", "nodes=2", "engine=deepspeed-z3"), COMMAND])
-def test_what_show_prints_compiles_to_the_same(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+def test_the_output_of_show_compiles_to_the_same(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     shown = ftc("show", *overrides)
     assert (shown.exit_code, shown.stderr) == (0, "")
     tree = conf(tmp_path, {"whole": shown.stdout})
@@ -114,7 +114,7 @@ def test_what_show_prints_compiles_to_the_same(tmp_path: Path, overrides: tuple[
     assert ftc("show", "--config-dir", tree, "-c", "whole").stdout == shown.stdout
 
 
-def test_what_show_prints_keeps_texts_with_a_dollar(tmp_path: Path) -> None:
+def test_the_output_of_show_keeps_strings_with_a_dollar(tmp_path: Path) -> None:
     shown = ftc("show", r"env.A=\${HOME}", "env.B='a$b'", r"env.C='\\\${x}'")
     tree = conf(tmp_path, {"whole": shown.stdout})
     assert ftc("show", "--config-dir", tree, "-c", "whole").stdout == shown.stdout
@@ -144,7 +144,7 @@ def test_show_refuses_what_compile_refuses() -> None:
     assert "override 'nodes=two'" in said.stderr
 
 
-def test_stdout_carries_one_target() -> None:
+def test_one_target_goes_to_stdout() -> None:
     assert ftc("compile").stdout == artifacts()["volcano.yaml"]
     assert ftc("compile", "-t", "volcano").stdout == artifacts()["volcano.yaml"]
     train, merge = ftc("compile", "-t", "llamafactory").stdout.split("---\n")
@@ -152,17 +152,17 @@ def test_stdout_carries_one_target() -> None:
     assert ftc("compile", "-t", "llamafactory", "method.merge=null").stdout == artifacts()["train.yaml"]
 
 
-def test_two_targets_on_stdout_are_a_wrong_command_line() -> None:
+def test_two_targets_on_stdout_are_a_usage_error() -> None:
     said = ftc("compile", "-t", "volcano", "-t", "llamafactory")
     assert (said.exit_code, said.stdout) == (2, "")
     assert "-o DIR" in said.stderr
 
 
-def test_a_command_has_no_yaml_of_the_trainer() -> None:
+def test_launcher_command_has_no_llamafactory_yaml() -> None:
     said = ftc("compile", *COMMAND, "-t", "llamafactory")
     assert (said.exit_code, said.stdout) == (1, "")
     assert said.stderr.count("[FTC") == 1
-    assert "error[FTC107 no-trainer-yaml-for-command]: launcher: a command has no LLaMA-Factory YAML" in said.stderr
+    assert "error[FTC107 llamafactory-target-needs-trainer]: launcher: launcher=command does not" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_no_command_at_all_shows_the_help() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_completion_script_is_one_for_the_shell(shell: str) -> None:
+def test_the_completion_script_is_for_the_shell(shell: str) -> None:
     said = ftc("completion", shell)
     assert said.exit_code == 0
     assert "_FTC_COMPLETE" in said.stdout
@@ -207,7 +207,7 @@ def test_commands_groups_and_options_are_completed(tmp_path: Path) -> None:
     assert completions(["compile", "--config-dir", mine], "hardware=min") == {"hardware=mine"}
 
 
-def test_groups_are_completed_where_a_group_is_listed() -> None:
+def test_groups_are_completed_for_list() -> None:
     assert completions(["list"], "hard") == {"hardware"}
 
 
@@ -231,14 +231,14 @@ def test_an_exception_ends_with_70_and_asks_for_a_report() -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_bug() -> None:
+def test_a_closed_pipe_is_not_a_bug() -> None:
     command = f"{sys.executable} -m ftc.cli.main compile | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stdout == "apiVersion: batch.volcano.sh/v1alpha1\n"
     assert done.stderr == ""
 
 
-def test_a_terminal_that_knows_no_unicode_gets_the_bytes_of_utf8() -> None:
+def test_a_terminal_without_unicode_gets_utf8_bytes() -> None:
     command = [sys.executable, "-m", "ftc.cli.main", "compile", "env.A='中'"]
     environment = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
@@ -246,7 +246,7 @@ def test_a_terminal_that_knows_no_unicode_gets_the_bytes_of_utf8() -> None:
     assert "value: 中".encode() in done.stdout
 
 
-def test_bytes_that_are_no_text_are_a_mistake_and_no_bug() -> None:
+def test_arguments_that_are_not_utf8_are_refused() -> None:
     command: list[str | bytes] = [sys.executable, "-m", "ftc.cli.main", "compile", b'env.A="\xff"']
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
@@ -257,5 +257,5 @@ def test_a_code_may_be_its_number_alone() -> None:
     assert ftc("rule", "301").stdout == ftc("rule", "FTC301").stdout
 
 
-def test_of_a_code_that_is_not_there_no_list_is_printed() -> None:
-    assert ftc("rule", "nonsense").stderr == "ftc: no rule is about 'nonsense'; `ftc rule` lists all\n"
+def test_an_unknown_word_does_not_print_the_list() -> None:
+    assert ftc("rule", "nonsense").stderr == "ftc: unknown rule or word 'nonsense'; `ftc rule` lists all\n"

@@ -1,4 +1,4 @@
-"""`--format` makes one document of everything that a command has to say, also of what is wrong with the command."""
+"""With `--format`, a command prints a single document, which also reports usage errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
 BROKEN = "not-there"
-# Each command that has --format, and what goes wrong with it in each way; `lint` and `diff` write to stdout.
+# Each command that has --format, with an invocation for each kind of failure; `lint` and `diff` write to stdout.
 USAGE = (
     *(
         ("compile", "--nope"),
@@ -51,7 +51,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def document(said: Said, command: Sequence[str]) -> str:
-    """What the stream of the document has; nothing that is wrong is on the other one."""
+    """The content of the document's stream; the other stream contains no errors."""
     if command[0] in ("lint", "diff"):
         assert said.stderr == ""
         return said.stdout
@@ -61,7 +61,7 @@ def document(said: Said, command: Sequence[str]) -> str:
 
 
 def messages(text: str, form: str) -> list[str]:
-    """The messages of a document, which is valid in its format."""
+    """The messages of a document, which must be valid in its format."""
     if form == "json":
         return [one["message"] for one in json.loads(text)]
     if form == "sarif":
@@ -84,14 +84,14 @@ def test_every_command_prints_one_document(commands: tuple[tuple[str, ...], ...]
         words = [command[0], f"--format={form}", *command[1:]]
         said = ftc(*words)
         if command[0] == "diff" and form != "json":
-            assert said.exit_code == 2  # it has no such format
+            assert said.exit_code == 2  # the command does not have this format
         else:
             assert said.exit_code == exit_code, (command, said)
         found = messages(document(said, command), form)
         assert bool(found) == bool(said.exit_code), (command, said)
 
 
-def test_what_is_wrong_before_the_format_is_read_is_in_it_too() -> None:
+def test_errors_before_the_format_is_parsed_are_in_the_document() -> None:
     assert "No such option" in messages(ftc("compile", "--nope", "--format", "json").stderr, "json")[0]
     assert "No such option" in messages(ftc("compile", "--nope", "--format=json").stderr, "json")[0]
     assert "No such option" in messages(ftc("diff", "--", "--nope", "--format", "json").stdout, "json")[0]
@@ -107,7 +107,7 @@ def test_an_error_after_findings_is_in_the_same_document(tmp_path: Path) -> None
     assert said.exit_code == 1
 
 
-def test_an_invocation_that_fails_says_so_in_sarif() -> None:
+def test_sarif_reports_a_failed_invocation() -> None:
     for words, code, kind in ((("--nope",), 2, "toolConfiguration"), (("-o", "/proc/x"), 1, "toolExecution")):
         (run,) = json.loads(ftc("compile", "--format", "sarif", *words).stderr)["runs"]
         ((how),) = run["invocations"]
@@ -131,7 +131,7 @@ def test_a_bug_is_in_the_document(form: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("stream", [1, 2])
-def test_a_document_that_nobody_takes_is_an_error(stream: int) -> None:
+def test_a_document_that_cannot_be_written_is_an_error(stream: int) -> None:
     command = f"lint {GOOD}" if stream == 1 else "compile"
     shell = f"exec {sys.executable} -m ftc.cli.main {command} --format json {stream}>/dev/full"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, env=os.environ)
@@ -143,7 +143,7 @@ NASTY = "::add-mask::x\n\x1b[2J\u202e\u200b##[error]y"
 
 
 @pytest.mark.parametrize("form", ["text", "github", "json", "sarif"])
-def test_no_name_is_a_command_or_hides(form: str, tmp_path: Path) -> None:
+def test_no_name_is_a_command_or_invisible(form: str, tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
     said = [
         ftc("lint", "--format", form, NASTY),
@@ -169,7 +169,7 @@ def test_no_name_is_a_command_or_hides(form: str, tmp_path: Path) -> None:
             assert not line.lstrip().startswith("::") or line.startswith(("::error ", "::warning "))
 
 
-def test_lines_of_golden_files_are_no_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_golden_files_are_not_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     case = tmp_path / "golden" / "one"
     case.mkdir(parents=True)
@@ -182,6 +182,6 @@ def test_lines_of_golden_files_are_no_commands(tmp_path: Path, monkeypatch: pyte
         assert not line.lstrip().startswith("::")
 
 
-def test_a_source_line_is_no_command(tmp_path: Path) -> None:
+def test_a_source_line_is_not_a_command(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: Job\napiVersion: batch/v1\nmetadata: {name: '##[error]A'}\n")
     assert "##[" not in ftc("lint", "a.yaml").stdout

@@ -1,4 +1,4 @@
-"""The table of hardware, on a terminal, as objects, and in the README."""
+"""The table of hardware: on a terminal, as JSON, and in the README."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def table() -> str:
     return markdown(found)
 
 
-def test_the_table_of_the_readme_is_that_of_conf(table: str) -> None:
+def test_the_table_of_the_readme_is_up_to_date(table: str) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme.count(BEGIN) == readme.count(END) == 1, "the marks of the table"
     assert readme == written_into(readme, table), "python -m ftc.cli.hardware_table README.md"
@@ -56,7 +56,7 @@ def test_the_facts_of_some_hardware(table: str) -> None:
     assert " | ? | " in lines["mi300x"]
 
 
-def test_a_vendor_that_is_not_there_is_one_file(tmp_path: Path) -> None:
+def test_a_new_vendor_is_one_file(tmp_path: Path) -> None:
     mine = conf(tmp_path, {"hardware/biren": BIREN})
     said = ftc("compile", "--config-dir", mine, "hardware=biren", "nodes=2", "devices=8", *COMMAND)
     assert said.exit_code == 0, said.stderr
@@ -66,7 +66,7 @@ def test_a_vendor_that_is_not_there_is_one_file(tmp_path: Path) -> None:
     assert "FTC324" in ftc("compile", "--config-dir", mine, "hardware=biren").stderr
 
 
-def test_list_shows_a_users_hardware_as_a_table_and_as_objects(tmp_path: Path) -> None:
+def test_list_shows_a_users_hardware_as_a_table_and_as_json(tmp_path: Path) -> None:
     mine = conf(tmp_path, {"hardware/biren": BIREN})
     wide = ftc("list", "hardware", "--wide", "--config-dir", mine)
     (line,) = [line for line in wide.stdout.splitlines() if line.startswith("biren ")]
@@ -82,7 +82,7 @@ def test_list_shows_a_users_hardware_as_a_table_and_as_objects(tmp_path: Path) -
     assert all(row.keys() == found[0].keys() for row in found)
 
 
-def test_hardware_that_does_not_compose_is_said_and_the_rest_is_shown(tmp_path: Path) -> None:
+def test_hardware_that_does_not_compose_is_reported_and_the_rest_is_shown(tmp_path: Path) -> None:
     mine = conf(tmp_path, {"hardware/broken": "device: 3\n"})
     said = ftc("list", "hardware", "--json", "--config-dir", mine)
     assert said.exit_code == 1

@@ -1,4 +1,4 @@
-"""`ftc init`: a repository says where CI gets this ftc, and never the name alone, which may be another program's."""
+"""`ftc init` names the source from which CI installs ftc, never the name alone, which may be another program's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHEEL = "https://packages.example.com/ftc-0.1.0-py3-none-any.whl"
 
 
 def installed(site: Path, origin: object) -> None:
-    """An environment that ftc was installed into, from a place that pip recorded or, from an index, did not."""
+    """Fake an environment in which ftc was installed from `origin`, or from an index that pip does not record."""
     information = site / "ftc-0.1.0.dist-info"
     information.mkdir(parents=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: ftc\nVersion: 0.1.0\n")
@@ -31,7 +31,7 @@ def installed(site: Path, origin: object) -> None:
 
 
 def initialised(tmp_path: Path, origin: object) -> tuple[str, Said]:
-    """The requirements that `ftc init` writes, and what it says."""
+    """The requirements that `ftc init` writes, and its output."""
     installed(tmp_path / "site", origin)
     (tmp_path / "runs").mkdir()
     said = Repository(tmp_path / "runs").ftc("init", PYTHONPATH=str(tmp_path / "site"))
@@ -68,18 +68,18 @@ def test_ci_gets_ftc_from_where_it_was_installed(origin: object, line: str, tmp_
 @pytest.mark.parametrize(
     ("origin", "why"),
     [
-        (None, "came from an index, and which one is not recorded"),
-        ({"url": "file:///home/me/ftc", "dir_info": {}}, "came from a file or directory of one machine"),
-        ({"url": "file:///home/me/ftc.whl", "archive_info": {}}, "came from a file or directory of one machine"),
+        (None, "was installed from an index, and pip does not record which"),
+        ({"url": "file:///home/me/ftc", "dir_info": {}}, "was installed from a local file or directory"),
+        ({"url": "file:///home/me/ftc.whl", "archive_info": {}}, "was installed from a local file or directory"),
         (
             {"url": "file:///home/me/ftc", "vcs_info": {"vcs": "git", "commit_id": COMMIT}},
-            "came from a file or directory of one machine",
+            "was installed from a local file or directory",
         ),
     ],
 )
-def test_where_that_is_not_known_it_is_said_and_nothing_is_installed(origin: object, why: str, tmp_path: Path) -> None:
+def test_an_unknown_source_is_reported_and_nothing_is_installed(origin: object, why: str, tmp_path: Path) -> None:
     text, said = initialised(tmp_path, origin)
-    assert said.stderr == f"ftc: say in requirements.txt where CI gets ftc: here it {why}\n"
+    assert said.stderr == f"ftc: edit requirements.txt so that CI can install ftc: this one {why}\n"
     assert "/home/me" not in text
     (line,) = lines(text)
     assert line.startswith("ftc @ file:///")
@@ -89,6 +89,6 @@ def test_where_that_is_not_known_it_is_said_and_nothing_is_installed(origin: obj
     assert "say-in-requirements.txt-where-ftc-comes-from" in done.stderr
 
 
-def test_a_repository_that_says_it_already_is_not_asked(tmp_path: Path) -> None:
+def test_existing_requirements_are_kept(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("ftc @ https://packages.example.com/ftc.whl\n")
     assert Repository(tmp_path).ftc("init").stderr == ""

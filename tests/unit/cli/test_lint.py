@@ -1,4 +1,4 @@
-"""`ftc lint` on the command line: which files it reads, where it writes, how it ends."""
+"""`ftc lint` on the command line: the files it reads, its output and its exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
-WARNED = cases.CORPUS / "bad" / "FTC816-retries-of-nothing.yaml"
+WARNED = cases.CORPUS / "bad" / "FTC816-retries-without-policy.yaml"
 GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
 
 
@@ -28,7 +28,7 @@ def codes(result: Result) -> list[str]:
     return [found["code"] for found in json.loads(result.stdout)]
 
 
-def test_what_is_found_is_the_output() -> None:
+def test_findings_go_to_stdout() -> None:
     result = lint(BAD)
     assert (result.exit_code, result.stderr) == (1, "")
     assert result.stdout.startswith(f"{BAD}:")
@@ -42,28 +42,28 @@ def test_each_format_is_written_to_stdout(form: str) -> None:
     assert "FTC860" in result.stdout
 
 
-def test_of_what_is_right_nothing_is_said() -> None:
+def test_a_correct_file_has_no_output() -> None:
     result = lint(GOOD)
     assert (result.exit_code, result.output) == (0, "")
     assert json.loads(lint("--format", "json", GOOD).stdout) == []
 
 
-def test_a_warning_is_an_error_where_it_is_asked_for() -> None:
+def test_a_warning_is_an_error_with_strict() -> None:
     assert lint(WARNED).exit_code == 0
     strict = lint("--strict", WARNED)
     assert strict.exit_code == 1
-    assert "error[FTC816 max-retry-without-restart-policy]" in strict.stdout
+    assert "error[FTC816 ineffective-max-retry]" in strict.stdout
 
 
-def test_a_rule_is_silenced_and_one_that_finds_nothing_is_reported() -> None:
+def test_a_rule_is_suppressed_and_an_unused_ignore_is_reported() -> None:
     assert lint("--ignore", "FTC860", BAD).output == ""
     assert codes(lint("--ignore", "FTC860", "--format", "json", GOOD)) == ["FTC015"]
     unknown = lint("--ignore", "FTC301", GOOD)
     assert unknown.exit_code == 2
-    assert "lint has no rule FTC301" in unknown.stderr
+    assert "FTC301 is not a rule of lint" in unknown.stderr
 
 
-def test_where_a_file_cannot_be_read_an_unused_ignore_is_not_reported() -> None:
+def test_an_unused_ignore_is_not_reported_if_a_file_cannot_be_read() -> None:
     assert codes(lint("--ignore", "FTC860", "--format", "json", "-", stdin="a: [")) == ["FTC002"]
 
 
@@ -75,7 +75,7 @@ def test_stdin_is_a_file_with_its_lines() -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A directory as repositories have them."""
+    """A directory like those in repositories."""
     for name, text in {
         "values.yaml": "replicas: 2\n",
         "README.md": "kind: Job\n",
@@ -89,23 +89,23 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_directory_is_its_manifests(tree: Path) -> None:
+def test_the_manifests_of_a_directory_are_linted(tree: Path) -> None:
     found = json.loads(lint("--format", "json", tree).stdout)
     assert {one["file"] for one in found} == {str(tree / "jobs/bad.yml")}
 
 
-def test_a_file_that_is_named_and_lies_in_a_named_directory_is_read_once(tree: Path) -> None:
+def test_a_file_named_twice_is_read_once(tree: Path) -> None:
     assert len(codes(lint("--format", "json", tree, tree / "jobs/bad.yml"))) == 1
     assert codes(lint("--format", "json", tree, tree / "values.yaml")) == ["FTC860", "FTC002"]
 
 
-def test_a_directory_without_manifests_is_a_mistake(tmp_path: Path) -> None:
+def test_a_directory_without_manifests_is_an_error(tmp_path: Path) -> None:
     result = lint(tmp_path)
     assert result.exit_code == 1
-    assert "has no .yaml, .yml or small .json file" in result.stderr
+    assert "does not contain a .yaml, .yml or small .json file" in result.stderr
 
 
-def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     result = lint(tmp_path / "no.yaml")
     assert result.exit_code == 1
     assert "No such file" in result.stderr
@@ -117,7 +117,7 @@ def test_an_endless_file_is_too_large() -> None:
     assert "is larger than" in result.stdout
 
 
-def test_the_json_that_a_training_names_is_read_in_a_directory_too(tmp_path: Path) -> None:
+def test_json_files_of_a_training_are_read_in_a_directory(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     text = (
         "model_name_or_path: a/b\ndo_train: true\ndataset: suport\ndeepspeed: ds.json\ngradient_accumulation_steps: 8\n"

@@ -1,4 +1,4 @@
-"""`ftc compile -m` writes every combination, whole, and tells of those that are refused."""
+"""`ftc compile -m` writes every combination as a whole, and reports the refused ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MATRIX = ("hardware=ascend,h800", "nodes=1,2", "devices=8")
 POINTS = [f"hardware={hardware},nodes={nodes}" for hardware in ("ascend", "h800") for nodes in (1, 2)]
-# One node alone may have a volume that no other node can reach.
+# With one node, a volume may be one that no other node can reach.
 REFUSING = ("storage=existing-claim", "nodes=1,2", "devices=8")
 
 
@@ -46,7 +46,7 @@ def test_each_combination_is_what_a_compile_of_it_alone_writes(tmp_path: Path) -
         assert contents(tmp_path / point) == artifacts(*point.split(","), "devices=8")
 
 
-def test_the_index_tells_the_combinations_in_their_order(tmp_path: Path) -> None:
+def test_the_index_lists_the_combinations_in_order(tmp_path: Path) -> None:
     ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
     runs = index(tmp_path)["runs"]
     assert [run["directory"] for run in runs] == POINTS
@@ -55,13 +55,13 @@ def test_the_index_tells_the_combinations_in_their_order(tmp_path: Path) -> None
     assert index(tmp_path)["refused"] == []
 
 
-def test_what_is_refused_is_told_and_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+def test_a_refused_run_is_reported_and_the_others_are_written(tmp_path: Path) -> None:
     said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path))
     assert said.exit_code == 0
     assert directories(tmp_path) == {"nodes=1"}
     assert f"ftc: wrote 1 of 2 runs to {tmp_path}\n" in said.stderr
     (row,) = [line for line in said.stderr.splitlines() if line.startswith("  nodes=2")]
-    assert "FTC201  storage.workspace: 2 nodes train into one directory" in row
+    assert "FTC201  storage.workspace: 2 nodes need one workspace" in row
     (refused,) = index(tmp_path)["refused"]
     assert refused["overrides"] == ["storage=existing-claim", "nodes=2", "devices=8"]
     assert refused["diagnostics"][0]["code"] == "FTC201"
@@ -73,13 +73,13 @@ def test_strict_makes_a_refusal_count(tmp_path: Path) -> None:
     assert directories(tmp_path) == {"nodes=1"}
 
 
-def test_a_matrix_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+def test_a_matrix_without_any_valid_run_is_refused(tmp_path: Path) -> None:
     said = ftc("compile", "-m", "storage=existing-claim", "nodes=2,4", "devices=8", "-o", str(tmp_path))
     assert said.exit_code == 1
     assert directories(tmp_path) == set()
 
 
-def test_what_is_found_in_many_runs_is_told_once(tmp_path: Path) -> None:
+def test_a_finding_of_many_runs_is_reported_once(tmp_path: Path) -> None:
     hidden = ("hardware=ascend", "devices=8", "storage.workspace.mount_path=/usr/local/Ascend")
     said = ftc("compile", "-m", "nodes=1,2", "train.logging_steps=5,10", *hidden, "-o", str(tmp_path))
     assert said.exit_code == 0
@@ -88,26 +88,26 @@ def test_what_is_found_in_many_runs_is_told_once(tmp_path: Path) -> None:
     assert index(tmp_path)["runs"][0]["codes"] == ["FTC323"]
 
 
-def test_what_is_refused_for_one_reason_is_told_once_with_the_first_combination(tmp_path: Path) -> None:
+def test_runs_refused_for_one_reason_are_reported_once(tmp_path: Path) -> None:
     said = ftc("compile", "-m", *REFUSING, "train.logging_steps=1,2,3", "-o", str(tmp_path))
     (row,) = [line for line in said.stderr.splitlines() if "FTC201" in line]
-    assert row.startswith("  nodes=2 train.logging_steps=1 and 2 more  FTC201  storage.workspace: 2 nodes train")
+    assert row.startswith("  nodes=2 train.logging_steps=1 and 2 more  FTC201  storage.workspace: 2 nodes need")
     assert len(index(tmp_path)["refused"]) == 3
-    assert f"refused ({tmp_path}/index.json names each):\n" in said.stderr
+    assert f"refused ({tmp_path}/index.json lists all):\n" in said.stderr
 
 
-def test_two_findings_of_one_rule_are_both_told(tmp_path: Path) -> None:
+def test_two_findings_of_one_rule_are_both_reported(tmp_path: Path) -> None:
     said = ftc("compile", "-m", "ignore=[FTC301],[FTC302]", "-o", str(tmp_path))
     rows = [line.split()[:3] for line in said.stderr.splitlines()[2:]]
     assert rows == [[f"ignore=[{code}]", "warning", "FTC015"] for code in ("FTC301", "FTC302")]
 
 
-def test_findings_as_a_document_are_a_document(tmp_path: Path) -> None:
+def test_findings_are_one_document_with_format(tmp_path: Path) -> None:
     said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path), "--format", "json")
     assert [one["code"] for one in json.loads(said.stderr)] == ["FTC201"]
 
 
-def test_a_second_run_removes_what_it_does_not_have_and_leaves_what_is_the_same(tmp_path: Path) -> None:
+def test_a_second_run_removes_old_directories_and_keeps_equal_ones(tmp_path: Path) -> None:
     ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
     before = (tmp_path / POINTS[0]).stat().st_ino
     (tmp_path / "notes").mkdir()
@@ -121,7 +121,7 @@ def test_a_second_run_removes_what_it_does_not_have_and_leaves_what_is_the_same(
     assert before
 
 
-def test_a_directory_with_a_file_of_the_users_is_not_replaced(tmp_path: Path) -> None:
+def test_a_directory_with_a_users_file_is_not_replaced(tmp_path: Path) -> None:
     ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
     (tmp_path / POINTS[1] / "notes.md").write_text("mine")
     said = ftc("compile", "-m", *MATRIX, "train.logging_steps=7", "-o", str(tmp_path))
@@ -135,27 +135,27 @@ def everything(root: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("mine", ["nodes=1", "nodes=3", "nodes=5"])
-def test_nothing_is_changed_where_a_file_of_the_users_is_in_the_way(tmp_path: Path, mine: str) -> None:
+def test_nothing_is_changed_if_a_users_file_is_in_the_way(tmp_path: Path, mine: str) -> None:
     ftc("compile", "-m", "nodes=1,3,5", "-o", str(tmp_path))
     (tmp_path / mine / "notes.txt").write_text("mine")
     before = everything(tmp_path)
     said = ftc("compile", "-m", "nodes=1,4", "-o", str(tmp_path))
     assert said.exit_code == 1
-    assert f"{mine} has files that ftc has not written (notes.txt)" in said.stderr
+    assert f"{mine} has files that ftc did not write (notes.txt)" in said.stderr
     assert everything(tmp_path) == before
     assert not (tmp_path / ".ftc-unfinished").exists()
 
 
-def test_what_is_removed_is_told(tmp_path: Path) -> None:
+def test_removals_are_reported(tmp_path: Path) -> None:
     ftc("compile", "-m", "nodes=1,2,3,4", "-o", str(tmp_path))
     told = []
     for nodes in ("1,2", "1,4", "1,4"):
         said = ftc("compile", "-m", f"nodes={nodes}", "-o", str(tmp_path))
         told.append(said.stderr.removeprefix(f"ftc: wrote 2 of 2 runs to {tmp_path}\n"))
-    assert told == ["ftc: removed 2 runs of the compile before\n", "ftc: removed 1 run of the compile before\n", ""]
+    assert told == ["ftc: removed 2 runs of the previous compile\n", "ftc: removed 1 run of the previous compile\n", ""]
 
 
-def test_what_an_interrupted_matrix_has_written_is_removed_by_the_next(
+def test_the_output_of_an_interrupted_matrix_is_removed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = iter([compile_job, compile_job])
@@ -172,14 +172,14 @@ def test_what_an_interrupted_matrix_has_written_is_removed_by_the_next(
     assert list(tmp_path.glob(".ftc-unfinished/**/*.yaml")) == []
     said = ftc("compile", "-m", "nodes=2,5", "-o", str(tmp_path))
     assert directories(tmp_path) == {"nodes=2", "nodes=5"}
-    assert "ftc: removed 1 run of the compile before\n" in said.stderr
+    assert "ftc: removed 1 run of the previous compile\n" in said.stderr
 
 
-def test_a_run_that_is_refused_now_is_removed_and_told(tmp_path: Path) -> None:
+def test_a_run_that_is_refused_now_is_removed(tmp_path: Path) -> None:
     ftc("compile", "-m", "nodes=1,2", "devices=8", "-o", str(tmp_path))
     said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path))
     assert directories(tmp_path) == {"nodes=1"}
-    assert "ftc: removed 1 run of the compile before\n" in said.stderr
+    assert "ftc: removed 1 run of the previous compile\n" in said.stderr
 
 
 @pytest.mark.parametrize("text", ["[]", "mine", '{"runs": [{"directory": "../other"}]}'])
@@ -198,11 +198,11 @@ def test_an_index_of_another_program_is_not_trusted(tmp_path: Path, text: str) -
     [
         (("nodes=1,2",), 2, "-o DIR"),
         (("nodes=2", "-o", "out"), 1, "no override gives several values"),
-        (("nodes=1,1", "-o", "out"), 1, "gives a value twice"),
+        (("nodes=1,1", "-o", "out"), 1, "gives the same value twice"),
         (("hardware=ascnd,h800", "-o", "out"), 0, "did you mean 'ascend'?"),
     ],
 )
-def test_a_matrix_that_was_not_meant_so_is_answered(
+def test_a_mistaken_matrix_gets_an_answer(
     arguments: tuple[str, ...], exit_code: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -220,7 +220,7 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
         try:
             while part := os.read(terminal, 4096):
                 shown += part
-        except OSError:  # the terminal's end
+        except OSError:  # the other end is closed
             pass
         assert process.wait() == 0
     assert b"\rftc: " in shown

@@ -1,4 +1,4 @@
-"""A matrix that is killed, or finds the disk full, leaves whole directories and nothing else."""
+"""A matrix that is killed or fills the disk leaves only complete directories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HIDDEN = ".ftc-unfinished"
 
 
 def matrix(root: Path, steps: int) -> list[str]:
-    """A matrix whose runs all differ from those with other steps."""
+    """A matrix in which every run differs from those with other steps."""
     sweep = ("launcher=llamafactory-cli,torchrun", f"train.save_steps=range(1,{POINTS // 2 + 1})")
     return [*FTC, "-m", *sweep, f"train.logging_steps={steps}", "-o", str(root)]
 
@@ -37,7 +37,7 @@ def contents(root: Path) -> dict[str, dict[str, bytes]]:
 
 
 def killed(command: list[str], written: Path, after: float) -> None:
-    """Run until something is written, and kill it some time after that."""
+    """Run until something is written, and kill the process some time after that."""
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not written.exists() and process.poll() is None:
             time.sleep(0.005)
@@ -64,7 +64,7 @@ def test_a_matrix_killed_at_any_moment_leaves_whole_directories(tmp_path: Path, 
     assert {one.name for one in root.iterdir()} == {*whole[5], "index.json"}
 
 
-def test_the_next_matrix_removes_what_a_killed_one_has_left(tmp_path: Path) -> None:
+def test_the_next_matrix_removes_the_leftovers_of_a_killed_one(tmp_path: Path) -> None:
     with subprocess.Popen(matrix(tmp_path, 5), stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and len(list(tmp_path.iterdir())) < 4:
             time.sleep(0.005)
@@ -76,17 +76,17 @@ def test_the_next_matrix_removes_what_a_killed_one_has_left(tmp_path: Path) -> N
     smaller = [*FTC, "-m", "nodes=1,2", "-o", str(tmp_path)]
     done = subprocess.run(smaller, check=True, capture_output=True, text=True)
     assert {one.name for one in tmp_path.iterdir()} == {"nodes=1", "nodes=2", "index.json", "mine"}
-    assert f"ftc: removed {len(left)} runs of the compile before\n" in done.stderr
+    assert f"ftc: removed {len(left)} runs of the previous compile\n" in done.stderr
 
 
-def test_a_compile_beside_a_matrix_is_left_alone(tmp_path: Path) -> None:
+def test_a_single_compile_in_the_same_directory_is_kept(tmp_path: Path) -> None:
     subprocess.run([*FTC, "-o", str(tmp_path / "alone")], check=True, capture_output=True)
     for _ in range(2):
         subprocess.run([*FTC, "-m", "nodes=1,2", "-o", str(tmp_path)], check=True, capture_output=True)
     assert (tmp_path / "alone" / "spec.yaml").exists()
 
 
-# Mounts a small file system that only this process sees, fills it up to what is left, and copies what is there after.
+# Mount a small file system that only this process sees, fill it except for some space, and copy the result.
 SMALL_DISK = """
 set -e
 mount -t tmpfs -o size=4m tmpfs "$1" || exit 77
@@ -100,13 +100,13 @@ exit $code
 
 
 def on_a_small_disk(tmp_path: Path, left_kib: int, *command: str) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Run with so much space left on the file system of `disk`; what is there after lies in `copy`."""
+    """Run with so much space left on the file system of `disk`; `copy` holds the result."""
     for name in ("disk", "copy"):
         (tmp_path / name).mkdir()
     places = (str(tmp_path / "disk"), str(left_kib), str(tmp_path / "copy"))
     unshare = ("unshare", "--user", "--map-root-user", "--mount", "bash", "-c", SMALL_DISK, "bash", *places)
     if shutil.which("unshare") is None:
-        pytest.skip("unshare is not there")
+        pytest.skip("unshare is not installed")
     done = subprocess.run([*unshare, *command], capture_output=True, text=True, check=False)
     if "unshare:" in done.stderr or done.returncode == 77:
         pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
@@ -141,7 +141,7 @@ def test_one_run_on_a_full_disk_is_one_line_and_no_file(tmp_path: Path, left_kib
     assert [file for file in copy.rglob("*") if file.is_file()] == []
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110 - a device
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 - a device
 def test_a_full_disk_behind_stdout_is_one_line() -> None:
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
         done = subprocess.run(FTC, stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -1,4 +1,4 @@
-"""`ftc plan`: one screen before submitting, and the same as data."""
+"""`ftc plan`: one screen before submitting, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -53,32 +53,32 @@ def test_the_global_batch_is_per_device_times_accumulation_times_processes() -> 
     ("overrides", "steps", "at_most"),
     [
         (("train.max_steps=70",), 70, None),
-        (("train.max_samples=1000", "train.num_train_epochs=3"), None, 189),  # 16 at once: 63 an epoch
+        (("train.max_samples=1000", "train.num_train_epochs=3"), None, 189),  # batch 16: 63 steps per epoch
         (("train.max_samples=1600", "train.num_train_epochs=0.5"), None, 50),
         ((), None, None),
         (("train.max_samples=many", "method.merge=null", "trainer.llamafactory=0.9.9"), None, None),
     ],
 )
-def test_the_steps_are_told_where_they_follow(
+def test_the_steps_are_shown_if_they_can_be_computed(
     overrides: tuple[str, ...], steps: int | None, at_most: int | None
 ) -> None:
     batch = planned(*overrides)["batch"]
     assert (batch["steps"], batch["steps_at_most"]) == (steps, at_most)
 
 
-def test_the_memory_is_set_against_the_device() -> None:
+def test_the_memory_is_compared_with_the_device() -> None:
     memory = planned(*BIG)["memory"]
     assert memory["device_mib"] == 81_559
     assert memory["total_mib"] == pytest.approx(sum(memory["terms_mib"].values()), abs=8)
     assert memory["terms_mib"]["weights"] == pytest.approx(8_190_735_360 * 2 / 2**20, rel=0.02)
     shown = text(*BIG)["memory"]
-    assert "of 79.6 GiB a device (35 %)" in shown
+    assert "of 79.6 GiB per device (35 %)" in shown
     assert "weights 15.3" in shown
 
 
-def test_the_memory_of_the_host_is_told() -> None:
+def test_the_memory_of_the_host_is_shown() -> None:
     assert planned(*BIG)["host"] == {"need_mib": 8_190_735_360 * 2 // 2**20, "purpose": "to merge the adapter"}
-    assert "about 15.3 GiB of the host to merge the adapter" in text(*BIG)["memory"]
+    assert "about 15.3 GiB of host memory to merge the adapter" in text(*BIG)["memory"]
     assert planned(*BIG, "method.merge=null")["host"] is None
 
 
@@ -91,7 +91,7 @@ def test_the_memory_of_the_host_is_told() -> None:
         (("train.enable_liger_kernel=true",), "enable_liger_kernel"),
     ],
 )
-def test_where_nothing_is_known_of_the_memory_it_says_why(overrides: tuple[str, ...], reason: str) -> None:
+def test_a_missing_memory_estimate_is_explained(overrides: tuple[str, ...], reason: str) -> None:
     assert reason in planned(*overrides)["memory"]["unknown"]
     assert reason in text(*overrides)["memory"]
 
@@ -102,10 +102,10 @@ def test_where_nothing_is_known_of_the_memory_it_says_why(overrides: tuple[str, 
         (("storage=shared",), "ReadWriteMany", None),
         (("storage=existing-claim",), "ReadWriteOnce", None),
         (("storage=job-lifetime",), "ReadWriteOnce", "the job"),
-        (("storage=per-pod", "publish=git", "publish.url=https://git.example.com/r"), "each pod its own", "the pod"),
+        (("storage=per-pod", "publish=git", "publish.url=https://git.example.com/r"), "one per pod", "the pod"),
     ],
 )
-def test_a_volume_says_who_reaches_it_and_what_it_goes_with(
+def test_a_volume_has_an_access_mode_and_a_lifetime(
     overrides: tuple[str, ...], access: str, gone_with: str | None
 ) -> None:
     workspace = planned(*overrides)["volumes"][0]
@@ -116,20 +116,20 @@ def test_a_volume_says_who_reaches_it_and_what_it_goes_with(
 @pytest.mark.parametrize(
     ("overrides", "by"),
     [
-        ((), "unless it is there"),
-        (("nodes=2",), "node 0 for all, unless it is there"),
+        ((), "if missing"),
+        (("nodes=2",), "node 0 for all, if missing"),
         (
             ("nodes=2", "storage.cache={kind: per-pod, mount_path: /cache, size: 50Gi}"),
-            "each pod, unless it is there",
+            "each pod, if missing",
         ),
-        (("source@model.source=path", "model.source.path=/workspace/m"), "must be there"),
+        (("source@model.source=path", "model.source.path=/workspace/m"), "must exist"),
     ],
 )
-def test_a_fetch_says_who_brings_it(overrides: tuple[str, ...], by: str) -> None:
+def test_a_fetch_names_the_node_that_downloads(overrides: tuple[str, ...], by: str) -> None:
     assert planned(*overrides)["fetches"][0]["by"] == by
 
 
-def test_the_steps_stand_in_their_order() -> None:
+def test_the_steps_are_in_order() -> None:
     everything = ("setup=[[pip,install,x]]", "publish=git", "publish.url=https://git.example.com/r")
     stages = planned(*everything)["stages"]
     assert [stage["name"] for stage in stages] == [
@@ -138,22 +138,22 @@ def test_the_steps_stand_in_their_order() -> None:
     assert {stage["name"] for stage in stages if stage["nodes"] == "node 0"} == {"merge", "publish"}
 
 
-def test_a_command_has_no_batch_and_no_stage_of_the_trainer() -> None:
+def test_launcher_command_has_no_batch_and_no_trainer_stage() -> None:
     found = planned(*COMMAND)
     assert found["batch"] is None
     assert [stage["name"] for stage in found["stages"]] == ["train"]
     assert found["what"] == "python train.py"
 
 
-def test_the_waits_and_restarts_are_told() -> None:
+def test_waits_and_restarts_are_shown() -> None:
     found = planned("nodes=2", "restarts=3", "train.ddp_timeout=3600", "cluster.fetch_timeout_seconds=60")
     assert found["seconds"] == {"download": 60, "name_of_node_0": 300, "lost_peer": 3600}
     assert found["restarts"] == 3
     assert "3 times" in text("restarts=3")["restarts"]
-    assert text()["restarts"].startswith("none")
+    assert text()["restarts"].startswith("never")
 
 
-def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
+def test_server_defaults_are_fields_missing_from_the_manifest() -> None:
     fields = {default["field"] for default in planned()["defaults"]}
     assert {"metadata.namespace", "ttlSecondsAfterFinished"} <= fields
     given = ("namespace=team", "ttl_seconds_after_finished=60", "cluster.priority_class=high")
@@ -161,7 +161,7 @@ def test_what_the_server_fills_in_is_what_the_manifest_leaves_out() -> None:
     assert fields - fewer == {"metadata.namespace", "ttlSecondsAfterFinished", "priorityClassName"}
 
 
-def test_the_user_and_the_account_of_the_pod_are_shown_if_they_are_chosen() -> None:
+def test_the_user_and_the_service_account_are_shown_if_set() -> None:
     plain, chosen = planned(), planned("cluster.security=restricted", "cluster.service_account=tuner")
     assert (plain["run_as_user"], plain["service_account"]) == (None, None)
     assert (chosen["run_as_user"], chosen["service_account"]) == (1000, "tuner")
@@ -171,7 +171,7 @@ def test_the_user_and_the_account_of_the_pod_are_shown_if_they_are_chosen() -> N
     assert "runs as" not in text()["pod"]
 
 
-def test_secrets_are_named_and_never_more() -> None:
+def test_secrets_are_only_named() -> None:
     found = planned("model.source.token={secret: hub}", "pod={spec: {imagePullSecrets: [{name: registry}]}}")["secrets"]
     assert [(secret["name"], secret["keys"]) for secret in found] == [
         ("hub", ["token"]),
@@ -180,12 +180,12 @@ def test_secrets_are_named_and_never_more() -> None:
     assert found[0]["containers"] == ["fetch-model"]
 
 
-def test_tensorboard_is_told_with_the_command_that_serves_it() -> None:
+def test_tensorboard_is_shown_with_its_command() -> None:
     said = text("tracking=tensorboard", "name=run-1", "naming=fixed")["metrics"]
     assert said.startswith("tensorboard --logdir /workspace/run-1/output/runs")
 
 
-def test_each_tracker_is_told_with_its_place() -> None:
+def test_each_tracker_is_shown_with_its_address() -> None:
     offline = "tracking.wandb={project: p, mode: offline}"
     said = planned("tracking=mlflow", "tracking.mlflow.uri=http://m:5000", "tracking.swanlab={}", offline)["metrics"]
     assert said[0] == "MLflow at http://m:5000, experiment ftc"
@@ -193,35 +193,35 @@ def test_each_tracker_is_told_with_its_place() -> None:
     assert said[2] == "SwanLab at https://swanlab.cn, project ftc"
 
 
-def test_containers_of_a_fragment_are_there_with_their_images() -> None:
+def test_containers_of_a_fragment_are_shown_with_their_images() -> None:
     side = "pod={spec: {containers: [{name: side, image: 'registry.example.com/side:1'}]}}"
     names = {container["name"]: container["image"] for container in planned(side)["containers"]}
     assert names["side"] == "registry.example.com/side:1"
     assert "registry.example.com/side:1" in text(side)["pod"]
 
 
-def test_with_an_error_there_is_no_plan() -> None:
+def test_an_error_prints_no_plan() -> None:
     said = ftc("plan", "devices=9")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "error[FTC301 devices-exceed-node]" in said.stderr
 
 
-def test_warnings_stand_on_stderr() -> None:
+def test_warnings_go_to_stderr() -> None:
     said = ftc("plan", "hardware=h800", "model=qwen3-8b", "method=full-sft")
     assert said.exit_code == 0
     assert "warning[FTC702 training-exceeds-device-memory]" in said.stderr
     assert "FTC702" not in said.stdout
 
 
-def test_a_name_that_would_move_the_cursor_is_written_out() -> None:
+def test_a_name_that_would_move_the_cursor_is_escaped() -> None:
     said = ftc("plan", 'model.id="a/\x1b[2Jb"', "name=x")
     assert "\x1b" not in said.stdout
 
 
-def test_an_elastic_training_says_how_it_begins_and_what_a_lost_node_costs() -> None:
+def test_an_elastic_training_shows_its_start_and_the_loss_of_a_node() -> None:
     said = " ".join(ftc("plan", "nodes=4", "min_nodes=2", "restarts=3").stdout.split())
-    assert "starts with 2 nodes, and takes more as they come; the ranks meet at worker-0" in said
-    assert "3 times: when a node is lost, the others go on from the last checkpoint" in said
+    assert "starts with 2 nodes, others join later; rendezvous at worker-0" in said
+    assert "3 times: if a node is lost, the others continue from the last checkpoint" in said
 
 
 def test_sources_and_sinks_are_named_with_their_servers() -> None:
@@ -229,13 +229,13 @@ def test_sources_and_sinks_are_named_with_their_servers() -> None:
     direct = ("source@dataset.source=huggingface-direct",)
     sink = ("publish=huggingface", "publish.repository=team/out", "publish.token.secret=writer")
     said = " ".join(ftc("plan", *source, *direct, *sink).stdout.split())
-    assert "model: s3 models/a by https://s3.amazonaws.com" in said
-    assert "dataset: huggingface-direct tatsu-lab/alpaca at main, each node's trainer, when it starts" in said
+    assert "model: s3 models/a from https://s3.amazonaws.com" in said
+    assert "dataset: huggingface-direct tatsu-lab/alpaca at main, the trainer on each node, at startup" in said
     assert "team/out, branch main" in said
     assert "token for publish" in said
 
 
-def test_packed_rows_are_no_sequences() -> None:
+def test_packed_rows_are_not_counted_as_sequences() -> None:
     batch = text("train.packing=true")["batch"]
     assert "packed with rows" in batch
     assert "3 epochs of (packed sequences / 16) steps" in batch
@@ -243,18 +243,18 @@ def test_packed_rows_are_no_sequences() -> None:
     assert planned("train.packing=true")["batch"]["packed"] is True
 
 
-def test_the_batch_of_an_elastic_run_is_that_of_all_nodes() -> None:
+def test_the_batch_of_an_elastic_run_counts_all_nodes() -> None:
     case = yaml.safe_load((ROOT / "golden" / "scenarios" / "elastic-torchrun-2to4" / "case.yaml").read_text())
-    assert "that is of all 4 nodes: with fewer a step sees fewer" in text(*case["overrides"])["batch"]
+    assert "this is with all 4 nodes: with fewer, a step has fewer sequences" in text(*case["overrides"])["batch"]
     assert "all" not in text("nodes=2")["batch"]
 
 
-def test_a_process_on_the_cpu_is_one() -> None:
+def test_a_run_on_the_cpu_has_one_process() -> None:
     assert "1 node x 1 process on the CPU = 1 process" in text("hardware=cpu")["topology"]
 
 
 @pytest.mark.parametrize("overrides", [(), ("train.packing=true",)])
-def test_the_rows_of_plain_text_are_packed_unless_it_is_refused(overrides: tuple[str, ...]) -> None:
+def test_rows_of_plain_text_are_packed_by_default(overrides: tuple[str, ...]) -> None:
     plain = ("method=full-pt", "dataset=wikitext-2", "train.max_samples=1000")
     batch = planned(*plain, *overrides)["batch"]
     assert (batch["packed"], batch["steps_at_most"]) == (True, None)
@@ -264,7 +264,7 @@ def test_the_rows_of_plain_text_are_packed_unless_it_is_refused(overrides: tuple
 
 @pytest.mark.parametrize("key", ["per_device_train_batch_size", "max_samples", "num_train_epochs"])
 @pytest.mark.parametrize("command", ["plan", "compile"])
-def test_a_number_beyond_all_measure_is_refused(command: str, key: str) -> None:
+def test_a_number_out_of_range_is_refused(command: str, key: str) -> None:
     said = ftc(command, f"train.{key}=1{'0' * 90}", "hardware=h800")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "is out of range" in said.stderr

@@ -1,4 +1,4 @@
-"""How the command line tells what it found: on which stream, in which format, in which colour."""
+"""How the command line reports findings: the stream, the format and the colour."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RED = "\x1b[31m\x1b[1m"
 
 
 def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """What stands on the terminal that is stderr, while stdout goes elsewhere."""
+    """The output on stderr if it is a terminal, while stdout is not."""
     ours, theirs = pty.openpty()
     environment = {**{k: v for k, v in os.environ.items() if k != "NO_COLOR"}, "TERM": "xterm", **variables}
     command = [sys.executable, "-m", "ftc.cli.main", *arguments]
@@ -34,7 +34,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
     while True:
         try:
             some = os.read(ours, 65536)
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # Linux: the other end is closed
             break
         said += some
     os.close(ours)
@@ -43,19 +43,19 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
 
 def test_a_terminal_gets_colour() -> None:
     said = on_a_terminal("compile", "devices=9")
-    assert f"override 'devices=9': {RED}error[FTC301 devices-exceed-node]\x1b[0m: devices: asks for 9" in said
+    assert f"override 'devices=9': {RED}error[FTC301 devices-exceed-node]\x1b[0m: devices: requests 9" in said
     assert f"\x1b[34m   |\x1b[0m {RED}        ^\x1b[0m\n" in said
     assert "  \x1b[32mhelp\x1b[0m: use nodes=" in said
 
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_a_terminal_gets_no_colour_where_its_user_wants_none(variables: dict[str, str]) -> None:
+def test_a_terminal_gets_no_colour_if_its_user_wants_none(variables: dict[str, str]) -> None:
     said = on_a_terminal("compile", "devices=9", **variables)
     assert "error[FTC301 devices-exceed-node]" in said
     assert "\x1b" not in said
 
 
-def test_what_is_no_terminal_gets_no_colour() -> None:
+def test_a_pipe_gets_no_colour() -> None:
     command = [sys.executable, "-m", "ftc.cli.main", "compile", "devices=9"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "FORCE_COLOR": "1"})
     assert "error[FTC301 devices-exceed-node]" in done.stderr
@@ -70,7 +70,7 @@ def test_a_users_escapes_do_not_reach_the_terminal(kind: str) -> None:
 
 
 @pytest.mark.parametrize("command", [("list", "\x1b[31m"), ("rule", "\x1b[31m")])
-def test_a_refusal_repeats_no_escape(command: tuple[str, ...]) -> None:
+def test_an_error_repeats_no_escape_sequence(command: tuple[str, ...]) -> None:
     assert "\x1b" not in ftc(*command).stderr
 
 
@@ -87,7 +87,7 @@ def test_stdout_carries_the_manifest_in_every_format() -> None:
         assert ftc("compile", "--format", kind).stdout == plain
 
 
-def test_sarif_stays_one_document_where_files_are_written(tmp_path: Path) -> None:
+def test_sarif_stays_one_document_if_files_are_written(tmp_path: Path) -> None:
     said = ftc("compile", "--format", "sarif", "-o", str(tmp_path), "storage=per-pod")
     assert said.exit_code == 0
     (run,) = json.loads(said.stderr)["runs"]
@@ -96,7 +96,7 @@ def test_sarif_stays_one_document_where_files_are_written(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["text", "github"])
-def test_nothing_is_said_where_nothing_is_found(kind: str) -> None:
+def test_no_findings_print_an_empty_document(kind: str) -> None:
     assert ftc("compile", "--format", kind).stderr == ""
 
 
@@ -106,7 +106,7 @@ def test_the_help_says_where_diagnostics_go() -> None:
     assert all(kind in text for kind in FORMATS)
 
 
-def test_a_source_that_has_gone_is_told_without_its_line() -> None:
+def test_a_finding_in_a_deleted_source_has_no_excerpt() -> None:
 
     found = [Diagnostic(code="FTC999", message="is wrong", position=Position(source, 1, 1)) for source in ("/", "-")]
     said = rendering.text(found, "text", {"-": "a: 1\n"}, colour=False)

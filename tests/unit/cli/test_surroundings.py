@@ -1,4 +1,4 @@
-"""The process around ftc: closed streams, encodings, an optimizing Python, a zip, directories that are gone."""
+"""The environment of ftc: closed streams, encodings, python -OO, a zip, deleted directories."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ SAME = (
 )
 
 
-def test_a_closed_stdout_is_never_a_success_with_the_manifest_nowhere(tmp_path: Path) -> None:
+def test_a_closed_stdout_is_an_error(tmp_path: Path) -> None:
     done = shell(f"{FTC} compile >&-", tmp_path)
     assert done.returncode == 1
     assert done.stderr == b"ftc: Bad file descriptor\n"
 
 
-def test_what_writes_nothing_to_stdout_needs_none(tmp_path: Path) -> None:
+def test_a_compile_to_a_directory_needs_no_stdout(tmp_path: Path) -> None:
     assert shell(f"{FTC} compile -o d >&- <&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "d" / "volcano.yaml").exists()
 
 
 @pytest.mark.parametrize(("words", "code"), [("compile nodes=x", 1), ("compile --nonsense", 2), ("compile", 0)])
-def test_with_a_closed_stderr_nothing_of_it_comes_out_elsewhere(tmp_path: Path, words: str, code: int) -> None:
+def test_messages_to_a_closed_stderr_go_nowhere_else(tmp_path: Path, words: str, code: int) -> None:
     done = shell(f"{FTC} {words} 2>&-", tmp_path)
     assert done.returncode == code
     assert done.stderr == b""
     assert (done.stdout == b"") is bool(code)
 
 
-def test_a_closed_stdin_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_closed_stdin_is_reported_in_one_line(tmp_path: Path) -> None:
     done = shell(f"{FTC} lint - <&-", tmp_path)
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"ftc: cannot read <stdin>: Bad file descriptor\n"
@@ -69,11 +69,11 @@ def test_a_closed_stdin_is_told_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["compile >/dev/full", "rule >/dev/full", "compile nodes=x 2>/dev/full", "--help >/dev/full"]
 )
-def test_a_full_disk_behind_a_stream_is_no_bug(tmp_path: Path, line: str) -> None:
+def test_a_full_disk_behind_a_stream_is_not_a_bug(tmp_path: Path, line: str) -> None:
     assert shell(f"{FTC} {line}", tmp_path).returncode == 1
 
 
-def test_a_reader_that_goes_away_is_quiet(tmp_path: Path) -> None:
+def test_a_closed_pipe_prints_nothing(tmp_path: Path) -> None:
     done = shell(f"set -o pipefail; {FTC} compile | head -c 1 >/dev/null", tmp_path)
     assert done.stderr == b""
 
@@ -87,7 +87,7 @@ def test_the_output_is_utf8_whatever_the_encoding_of_the_terminal(tmp_path: Path
 
 
 @pytest.mark.parametrize("words", ["rule FTC301", "rule FTC833", *SAME])
-def test_an_optimizing_python_says_the_same(tmp_path: Path, plain: dict[str, bytes], words: str) -> None:
+def test_python_with_optimization_prints_the_same(tmp_path: Path, plain: dict[str, bytes], words: str) -> None:
     done = shell(f"{FTC} {words}", tmp_path, PYTHONOPTIMIZE="2")
     assert done.returncode == 0, done.stderr
     assert done.stdout == plain[words]
@@ -113,7 +113,7 @@ def test_a_run_from_a_zip_is_refused_in_one_line(tmp_path: Path) -> None:
         "TMPDIR=/nowhere {} compile",
     ],
 )
-def test_a_compile_needs_nothing_of_the_machine(tmp_path: Path, plain: dict[str, bytes], line: str) -> None:
+def test_a_compile_does_not_depend_on_the_machine(tmp_path: Path, plain: dict[str, bytes], line: str) -> None:
     done = shell(line.format(FTC), tmp_path)
     assert (done.returncode, done.stdout) == (0, plain["compile"]), done.stderr
 
@@ -134,13 +134,13 @@ def test_a_compile_needs_nothing_of_the_machine(tmp_path: Path, plain: dict[str,
         "git init -q .; TMPDIR=/nowhere {} diff --base HEAD nodes=2",
     ],
 )
-def test_odd_files_and_places_are_mistakes_and_no_bugs(tmp_path: Path, line: str) -> None:
+def test_odd_files_and_places_are_errors_not_bugs(tmp_path: Path, line: str) -> None:
     done = shell(f"ulimit -v 1500000; {line.format(FTC)}", tmp_path)
     assert done.returncode in (1, 2), done.stderr
     assert b"Traceback" not in done.stderr
 
 
-def test_a_pipe_may_be_linted_and_compared(tmp_path: Path) -> None:
+def test_a_pipe_can_be_linted_and_compared(tmp_path: Path) -> None:
     done = shell(f"{FTC} diff --manifest <({FTC} compile nodes=2) nodes=4", tmp_path)
     assert done.returncode == 0
     assert b"replicas" in done.stdout
@@ -148,7 +148,7 @@ def test_a_pipe_may_be_linted_and_compared(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{}\n", "---\n---\n", "a: [\n", "null\n", "[]\n", "\xff"])
 @pytest.mark.parametrize("what", ["nodes", "hardware.name", "1"])
-def test_explain_of_an_odd_config_is_no_bug(tmp_path: Path, text: str, what: str) -> None:
+def test_explain_of_an_odd_config_is_not_a_bug(tmp_path: Path, text: str, what: str) -> None:
     (tmp_path / "main.yaml").write_text(text, encoding="latin-1")
     done = shell(f"{FTC} explain {what} --config-dir . -c main", tmp_path)
     assert done.returncode == 1
@@ -159,7 +159,7 @@ ODD = ("metadata: []", "metadata: 3", "metadata: {name: 3}", "metadata: {name: n
 
 
 @pytest.mark.parametrize("metadata", ODD)
-def test_a_diff_of_odd_objects_is_no_bug(tmp_path: Path, metadata: str) -> None:
+def test_a_diff_of_odd_objects_is_not_a_bug(tmp_path: Path, metadata: str) -> None:
     text = f"apiVersion: v1\nkind: Pod\n{metadata}\n---\nnull\n---\n3\n---\n[]\n---\n"
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text.replace("---\n3", "---\n4"))

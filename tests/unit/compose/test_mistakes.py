@@ -1,4 +1,4 @@
-"""Each mistake is told where it was made, with what to do, and nothing goes to stdout."""
+"""Each mistake is reported at its place, with what to do, and nothing goes to stdout."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
 def mine(files: dict[str, str]) -> tuple[str, str]:
-    """A conf tree of the user's in `mine`."""
-    from pathlib import Path  # noqa: PLC0415 - the working directory is a fixture's
+    """Write a user's conf tree to `mine`."""
+    from pathlib import Path  # noqa: PLC0415 - a fixture sets the working directory
 
     return "--config-dir", conf(Path("mine"), files)
 
@@ -43,9 +43,7 @@ def mine(files: dict[str, str]) -> tuple[str, str]:
         ("method.merge.export_sice=4", "method.merge.export_sice", "export_size"),
     ],
 )
-def test_an_unknown_key_is_told_at_its_override_with_the_key_that_was_meant(
-    override: str, key: str, meant: str
-) -> None:
+def test_an_unknown_key_is_reported_at_its_override_with_a_suggestion(override: str, key: str, meant: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[" in said
     assert f" {key}: " in said
@@ -62,14 +60,14 @@ def test_an_unknown_key_is_told_at_its_override_with_the_key_that_was_meant(
         ("model=qwen3_8b", "qwen3_8b", "qwen3-8b"),
     ],
 )
-def test_an_unknown_option_is_told_with_the_option_that_was_meant(override: str, option: str, meant: str) -> None:
+def test_an_unknown_option_is_reported_with_a_suggestion(override: str, option: str, meant: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[" in said
     assert f"'{option}'" in said
     assert f"did you mean '{meant}'?" in said
 
 
-def test_an_option_that_is_like_no_other_is_answered_with_the_command_that_lists_all() -> None:
+def test_an_option_unlike_any_other_is_answered_with_the_command_that_lists_all() -> None:
     assert "help: `ftc list hardware` lists all\n" in refused("hardware=tpu-v5-litepod")
 
 
@@ -82,31 +80,31 @@ def test_a_group_cannot_be_left_out(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[" in said
     assert "None" not in said
-    assert "hardware.image" not in said, "what follows from the first mistake is no second one"
+    assert "hardware.image" not in said, "a consequence of the first mistake is not reported"
 
 
 @pytest.mark.parametrize("override", ["source=git", "hardware@foo=ascend"])
-def test_a_group_at_a_place_where_it_is_not_used_is_told_at_its_override(override: str) -> None:
+def test_a_group_in_an_unused_package_is_reported_at_its_override(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[" in said
     assert "help: " in said
 
 
-def test_a_group_that_is_added_where_the_spec_has_no_key_for_it_is_told() -> None:
+def test_an_added_group_without_a_key_in_the_spec_is_reported() -> None:
     said = refused("+source=git")
-    assert " source: there is no such key" in said
+    assert " source: unknown key" in said
     assert "set source.url" not in said
 
 
 @pytest.mark.parametrize("override", ["nodes", "=3", "a b", "nodes=[1", "a=1=2'", ""])
-def test_what_is_no_override_is_told_as_such(override: str) -> None:
+def test_a_malformed_override_is_reported(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[FTC001 invalid-override]" in said
     assert "group=option or key=value" in said
 
 
 @pytest.mark.parametrize("override", ["env.X=a=b", "env.X=http://a.example/?b=c", "env.X=it's"])
-def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> None:
+def test_a_value_that_needs_quotes_is_reported_with_the_quotes(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[FTC001 invalid-override]" in said
     assert "quote" in said
@@ -115,16 +113,16 @@ def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> N
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [
-        ("nodes=two", "a whole number"),
-        ("nodes=1.5", "a whole number"),
-        ("nodes=", "a whole number"),
-        ("nodes=true", "a whole number"),
-        ("nodes=[1]", "a whole number"),
+        ("nodes=two", "an integer"),
+        ("nodes=1.5", "an integer"),
+        ("nodes=", "an integer"),
+        ("nodes=true", "an integer"),
+        ("nodes=[1]", "an integer"),
         ("nodes=0", "at least 1"),
         ("nodes=-1", "at least 1"),
-        ("nodes.x=1", "a whole number"),
-        ("name.x=1", "a text"),
-        ("env.A.B=1", "a text"),
+        ("nodes.x=1", "an integer"),
+        ("name.x=1", "a string"),
+        ("env.A.B=1", "a string"),
         ("env=3", "a mapping"),
         ("launcher.args=3", "a list"),
         ("cluster.hami_with_volcano=perhaps", "true or false"),
@@ -134,7 +132,7 @@ def test_a_value_that_must_be_quoted_is_told_with_the_quotes(override: str) -> N
         ("restarts=-1", "at least 0"),
     ],
 )
-def test_a_wrong_value_is_told_at_its_override_with_what_is_wanted(override: str, wanted: str) -> None:
+def test_a_wrong_value_is_reported_at_its_override_with_the_expected_type(override: str, wanted: str) -> None:
     command = COMMAND if override.startswith("launcher") else ()
     said = refused(*command, override)
     assert f"override '{override}': error[FTC012 invalid-value]" in said
@@ -164,20 +162,20 @@ def test_a_wrong_value_is_told_at_its_override_with_what_is_wanted(override: str
         "trainer.llamafactory=nine",
     ],
 )
-def test_a_value_that_is_not_well_formed_is_told_with_its_form(override: str) -> None:
+def test_a_malformed_value_is_reported_with_the_expected_format(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[FTC012 invalid-value]" in said
     assert "help: " in said
 
 
 @pytest.mark.parametrize("override", ["labels={1: a}", "pod={spec: {nodeSelector: {1: a}}}", "setup=[[{true: a}]]"])
-def test_a_key_that_is_no_text_is_told(override: str) -> None:
+def test_a_key_that_is_not_a_string_is_reported(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[FTC001 invalid-override]: the key " in said
     assert "in quotes" in said
 
 
-def test_a_name_that_no_variable_can_have_is_told_with_the_form_of_names() -> None:
+def test_an_invalid_variable_name_is_reported_with_the_format() -> None:
     said = refused("env.A-B=1")
     assert "override 'env.A-B=1': error[FTC012 invalid-value]: env" in said
     assert "A-B" in said
@@ -187,11 +185,11 @@ def test_a_name_that_no_variable_can_have_is_told_with_the_form_of_names() -> No
 @pytest.mark.parametrize(
     "override", ["nodes=3000000000", "restarts=3000000000", "ttl_seconds_after_finished=3000000000"]
 )
-def test_a_number_that_kubernetes_cannot_hold_is_told_and_is_no_bug(override: str) -> None:
+def test_a_number_too_large_for_kubernetes_is_refused(override: str) -> None:
     assert f"override '{override}': error[" in refused(override)
 
 
-def test_a_kind_that_needs_other_keys_is_told_at_the_override_that_chose_it() -> None:
+def test_keys_required_by_a_kind_are_reported_at_the_override_of_the_kind() -> None:
     said = refused("engine.kind=deepspeed")
     assert "override 'engine.kind=deepspeed': error[FTC011 missing-key]: engine.stage: " in said
 
@@ -205,20 +203,20 @@ def test_chance_is_refused() -> None:
     assert "shuffle" in refused(*COMMAND, "launcher.args=shuffle([a,b,c])")
 
 
-def test_a_value_with_a_comma_is_helped() -> None:
+def test_a_value_with_a_comma_gets_help() -> None:
     assert "env.A='a,b'" in refused("env.A=a,b").replace("key=", "env.A=")
     assert ftc("compile", "env.A='a,b'").exit_code == 0
 
 
 @pytest.mark.parametrize("key", ["nodes", "image", "trainer.llamafactory", "storage.workspace"])
-def test_a_key_that_is_needed_cannot_be_deleted(key: str) -> None:
+def test_a_required_key_cannot_be_deleted(key: str) -> None:
     said = refused(f"~{key}")
     assert f"override '~{key}': error[" in said
     assert f" {key}: " in said
     assert f"set {key}" in said
 
 
-def test_a_key_that_is_not_there_cannot_be_deleted() -> None:
+def test_an_unknown_key_cannot_be_deleted() -> None:
     assert "override '~typo': error[" in refused("~typo")
 
 
@@ -241,11 +239,11 @@ def test_a_resolver_in_a_defaults_list_is_refused() -> None:
     assert "mine/run.yaml:3:5: error[FTC006 no-resolvers]" in refused(*mine(files), "-c", "run")
 
 
-def test_a_text_that_looks_like_a_resolver_can_be_written() -> None:
+def test_a_resolver_can_be_escaped() -> None:
     assert "value: '${oc.env:HOME}'" in ftc("compile", r"env.A=\${oc.env:HOME}").stdout
 
 
-def test_a_reference_to_nothing_is_told_where_it_stands() -> None:
+def test_an_unresolved_reference_is_reported_at_its_place() -> None:
     assert "override 'name=${nope}': error[FTC004 unresolved-reference]: name: " in refused("name=${nope}")
     files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${storage.nope}\n"}
     (line,) = errors(*mine(files), "-c", "run")
@@ -253,14 +251,14 @@ def test_a_reference_to_nothing_is_told_where_it_stands() -> None:
     assert "storage.nope" in line
 
 
-def test_a_reference_that_leads_back_to_itself_is_told() -> None:
+def test_a_reference_cycle_is_reported() -> None:
     assert "override 'name=${name}': error[FTC004 unresolved-reference]: name: " in refused("name=${name}")
     files = {"run": "defaults: [config, _self_]\nenv:\n  A: ${env.B}\n  B: ${env.A}\n"}
     said = refused(*mine(files), "-c", "run")
     assert "mine/run.yaml:3:3: error[FTC004 unresolved-reference]: env.A: " in said
 
 
-def test_a_missing_value_is_told_once_where_it_is_wanted() -> None:
+def test_a_missing_value_is_reported_once_at_its_key() -> None:
     found = errors("model=custom")
     assert len(found) == 2, found
     assert "conf/model/custom.yaml:" in found[0]
@@ -269,7 +267,7 @@ def test_a_missing_value_is_told_once_where_it_is_wanted() -> None:
     assert "help: set model.id=" in refused("model=custom")
 
 
-def test_a_missing_value_in_a_list_or_of_an_override_is_told() -> None:
+def test_a_missing_value_in_a_list_or_an_override_is_reported() -> None:
     assert "override 'name=???': error[FTC005 missing-value]: name: " in refused("name=???")
     assert "error[FTC005 missing-value]" in refused("launcher=command", "launcher.command=[???]")
 
@@ -283,23 +281,23 @@ def test_a_missing_value_in_a_list_or_of_an_override_is_told() -> None:
         ("- a\n", "mine/hardware/bad.yaml:1:1"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_the_only_thing_told_of_it(text: str, position: str) -> None:
+def test_an_unreadable_file_has_one_finding(text: str, position: str) -> None:
     (line,) = errors(*mine({"hardware/bad": text}), "hardware=bad")
     assert line.startswith(f"{position}: error[FTC002 unreadable-file]: ")
 
 
-def test_a_primary_config_that_cannot_be_read_is_the_only_thing_told_of_it() -> None:
+def test_an_unreadable_primary_config_has_one_finding() -> None:
     (line,) = errors(*mine({"run": "nodes: 1\nnodes: 2\n"}), "-c", "run")
     assert line.startswith("mine/run.yaml:2:1: error[FTC002 unreadable-file]: ")
 
 
-def test_an_option_that_extends_itself_is_told_with_what_to_do() -> None:
+def test_an_option_that_extends_itself_is_reported_with_help() -> None:
     said = refused(*mine({"hardware/nvidia": "defaults: [nvidia, _self_]\ncpu_per_device: 3\n"}))
     assert "mine/hardware/nvidia.yaml:1:" in said
     assert "another name" in said
 
 
-def test_options_that_extend_each_other_are_told_with_a_file() -> None:
+def test_options_that_extend_each_other_are_reported_with_a_file() -> None:
     files = {"hardware/a": "defaults: [b]\n", "hardware/b": "defaults: [a]\n"}
     (line,) = errors(*mine(files), "hardware=a")
     assert line.startswith(("mine/hardware/a.yaml:1:", "mine/hardware/b.yaml:1:"))
@@ -318,17 +316,17 @@ def test_options_that_extend_each_other_are_told_with_a_file() -> None:
         ("override hardware: 3", 5, ""),
     ],
 )
-def test_a_wrong_item_of_a_defaults_list_is_told_where_it_stands(item: str, column: int, word: str) -> None:
+def test_a_wrong_item_of_a_defaults_list_is_reported_at_its_place(item: str, column: int, word: str) -> None:
     said = refused(*mine({"run": f"nodes: 2\ndefaults:\n  - config\n  - {item}\n"}), "-c", "run")
     assert f"mine/run.yaml:4:{column}: error[" in said
     assert word in said
 
 
-def test_a_defaults_list_that_is_no_list_is_told_where_it_stands() -> None:
+def test_a_defaults_list_that_is_not_a_list_is_reported_at_its_place() -> None:
     assert "mine/run.yaml:2:1: error[" in refused(*mine({"run": "nodes: 2\ndefaults: config\n"}), "-c", "run")
 
 
-def test_an_unknown_primary_config_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_primary_config_is_reported_with_the_known_ones() -> None:
     said = refused(*mine({"my-run": "defaults: [config]\n"}), "-c", "my-rum")
     assert "'my-rum'" in said
     assert "did you mean 'my-run'?" in said
@@ -341,7 +339,7 @@ def test_a_wrong_key_of_a_file_has_the_files_position() -> None:
     assert "mine/run.yaml:7:5: error[FTC010 unknown-key]: storage.workspace.clam: " in said
 
 
-def test_the_position_is_that_of_the_file_that_wins() -> None:
+def test_the_position_is_in_the_file_that_wins() -> None:
     files = {"run": "defaults:\n  - config\n  - _self_\nnodes: 2\n", "hardware/mine": "cpu_per_device: 0\n"}
     files["hardware/mine"] = "defaults: [nvidia, _self_]\n" + files["hardware/mine"]
     (line,) = errors(*mine(files), "-c", "run", "hardware=mine")
@@ -349,21 +347,21 @@ def test_the_position_is_that_of_the_file_that_wins() -> None:
     assert errors(*mine(files), "hardware=mine", "hardware.cpu_per_device=-1")[0].startswith("override ")
 
 
-def test_a_text_that_yaml_reads_as_a_number_is_helped_with_what_was_written() -> None:
+def test_a_string_that_yaml_reads_as_a_number_gets_help() -> None:
     files = {"cluster/mine": "defaults: [generic, _self_]\nvolcano: 1.10\n"}
     said = refused(*mine(files), "cluster=mine")
     assert "mine/cluster/mine.yaml:2:1: error[FTC012 invalid-value]: cluster.volcano: " in said
     assert "1.10" in said
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_their_places() -> None:
+def test_all_mistakes_are_reported_in_the_order_of_their_places() -> None:
     files = {
         "run": "defaults:\n  - config\n  - _self_\ndevices: none\ntypo: 1\n",
         "storage/bad": "defaults: [shared, _self_]\nworkspace: {claim: ''}\n",
     }
     overrides = ("hardware=asend", "nodes=two", "model=custom", "model.template=qwen3", "name=${nope}")
     found = errors(*mine(files), "-c", "run", "storage=bad", *overrides)
-    for part in ("hardware has no option 'asend'", " nodes: ", " devices: ", " typo: ", " model.id: ", " name: "):
+    for part in ("'asend' is not an option of hardware", " nodes: ", " devices: ", " typo: ", " model.id: ", " name: "):
         assert any(part in line for line in found), (part, found)
     assert any(line.startswith("mine/storage/bad.yaml:2:") for line in found)
     assert len(found) == len(set(found)) == 7, found
@@ -371,7 +369,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_their_places() -> None:
     assert places == sorted(places)
 
 
-def test_rules_too_are_told_together() -> None:
+def test_findings_of_rules_are_reported_together() -> None:
     found = errors("devices=9", "train.learning_rat=1", "model.template=qwen33", "env.NNODES=3")
     assert [code for code in ("FTC301", "FTC404", "FTC405", "FTC106") if not any(code in line for line in found)] == []
 
@@ -392,20 +390,20 @@ def test_rules_too_are_told_together() -> None:
         "pod={status: {}}",
     ],
 )
-def test_a_fragment_that_is_no_pod_template_is_told_and_is_no_bug(override: str) -> None:
+def test_a_fragment_that_is_not_a_pod_template_is_refused(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[" in said
 
 
 @pytest.mark.parametrize("version", ["1.8", "1.99", "1.007"])
 @pytest.mark.parametrize("key", ["cluster.volcano", "cluster.kubernetes"])
-def test_a_version_that_ftc_does_not_know_is_told_with_those_that_it_does(key: str, version: str) -> None:
+def test_an_unknown_version_is_reported_with_the_known_ones(key: str, version: str) -> None:
     said = refused(f"{key}={version}")
     assert f"override '{key}={version}': error[" in said
     assert ("1.12" if key == "cluster.volcano" else "1.31") in said or "1.29" in said or "1.9" in said
 
 
-def test_the_installed_command_says_the_same_and_nothing_on_stdout() -> None:
+def test_the_installed_command_reports_the_same_and_prints_nothing_to_stdout() -> None:
     command: list[str | bytes] = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""A matrix in Hydra's sweep syntax, and the combinations that it stands for."""
+"""A matrix in Hydra's sweep syntax, and its combinations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def wrong(*overrides: str, excludes: tuple[tuple[str, ...], ...] = ()) -> list[s
     return [problem.message for problem in problems]
 
 
-def test_every_combination_is_there_in_hydras_order() -> None:
+def test_every_combination_in_hydras_order() -> None:
     assert combinations("hardware=ascend,h800", "name=a", "nodes=1,2") == [
         ("hardware=ascend", "name=a", "nodes=1"),
         ("hardware=ascend", "name=a", "nodes=2"),
@@ -30,7 +30,7 @@ def test_every_combination_is_there_in_hydras_order() -> None:
     ]
 
 
-def test_without_a_sweep_there_is_one_combination_and_its_letters_stay() -> None:
+def test_without_a_sweep_there_is_one_combination_as_written() -> None:
     assert combinations("cluster.volcano=1.10", "labels={a: b}") == [("cluster.volcano=1.10", "labels={a: b}")]
     assert combinations("nodes=1", "nodes=2", "nodes=1") == [("nodes=1", "nodes=2", "nodes=1")]
     assert combinations() == [()]
@@ -55,7 +55,7 @@ def test_hydras_ways_to_give_several_values(swept: str, values: list[str]) -> No
     assert combinations(swept) == [(value,) for value in values]
 
 
-def test_an_exclude_leaves_out_what_has_a_value_of_each_of_its_overrides() -> None:
+def test_an_exclude_removes_combinations_that_match_all_of_its_overrides() -> None:
     excludes = (("hardware=ascend", "nodes=2,4"),)
     assert combinations("hardware=ascend,h800", "nodes=1,2,4", excludes=excludes) == [
         ("hardware=ascend", "nodes=1"),
@@ -65,27 +65,27 @@ def test_an_exclude_leaves_out_what_has_a_value_of_each_of_its_overrides() -> No
     ]
 
 
-def test_an_exclude_goes_by_the_value_not_by_its_letters() -> None:
+def test_an_exclude_compares_values_not_their_written_forms() -> None:
     found = combinations("train.learning_rate=1e-4,2e-4", excludes=(("train.learning_rate=0.0001",),))
     assert found == [("train.learning_rate=2e-4",)]
 
 
-def test_what_is_wrong_is_said() -> None:
-    assert wrong("nodes=1,2", excludes=(("nodes=3",),)) == ["leaves no combination out"]
+def test_problems_are_reported() -> None:
+    assert wrong("nodes=1,2", excludes=(("nodes=3",),)) == ["excludes no combination"]
     assert wrong("nodes=1,2", excludes=(("nodes=1,2",),)) == ["no combination is left"]
-    assert wrong("nodes=1,1") == ["gives a value twice"]
+    assert wrong("nodes=1,1") == ["gives the same value twice"]
     assert wrong("hardware=glob(zx*)") == ["gives no value"]
-    assert wrong("train.learning_rate=interval(0,1)") == ["is an interval, which has no end of values"]
+    assert wrong("train.learning_rate=interval(0,1)") == ["is an interval, which has infinitely many values"]
     assert wrong("nodes=shuffle(1,2)")[0].startswith("is not an override")
     assert wrong("nodes")[0].startswith("is not an override")
 
 
-def test_a_directory_is_named_by_what_was_chosen() -> None:
+def test_a_directory_is_named_after_the_chosen_overrides() -> None:
     found, _ = points(["hardware=ascend,h800", "name=a", "nodes=1,2"], CONF)
     assert found[1].directory == "hardware=ascend,nodes=2"
 
 
-def test_names_that_a_file_system_would_mix_up_are_told_apart() -> None:
+def test_names_that_a_file_system_would_confuse_are_distinct() -> None:
     texts = ["name=a", "name=A", "name='a/b'", "name='a b'", "name=" + "x" * 300, "name=" + "x" * 301]
     names = [Point((), (text,)).directory for text in texts]
     assert len({name.lower() for name in names}) == len(texts)

@@ -53,7 +53,7 @@ def test_a_users_option_can_extend_a_shipped_one(tmp_path: Path) -> None:
     assert found["image"] == hardware("hardware=nvidia")["image"]
 
 
-def test_an_option_of_the_same_name_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+def test_an_option_of_the_same_name_replaces_the_shipped_one(tmp_path: Path) -> None:
     mine = conf(tmp_path, {"engine/ddp": "kind: deepspeed\nstage: 2\n"})
     assert spec("--config-dir", mine)["engine"] == {"kind": "deepspeed", "stage": 2, "offload": False, "config": {}}
 
@@ -95,23 +95,23 @@ def test_the_command_line_wins_over_a_primary_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["override hardware", "override /hardware"])
-def test_a_primary_config_without_self_works_and_says_nothing(tmp_path: Path, word: str) -> None:
+def test_a_primary_config_without_self_works_silently(tmp_path: Path, word: str) -> None:
     mine = conf(tmp_path, {"my-run": f"defaults:\n  - config\n  - {word}: ascend\nnodes: 2\n"})
     assert spec("--config-dir", mine, "-c", "my-run")["nodes"] == 2
 
 
-def test_a_primary_config_named_config_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+def test_a_primary_config_named_config_replaces_the_shipped_one(tmp_path: Path) -> None:
     shipped = ftc("show", "nodes=5").stdout
     assert spec("--config-dir", conf(tmp_path, {"config": shipped}))["nodes"] == 5
 
 
-def test_a_primary_config_can_lie_in_a_directory(tmp_path: Path) -> None:
+def test_a_primary_config_can_be_in_a_directory(tmp_path: Path) -> None:
     text = RUN.replace("- config", "- /config").replace("override ", "override /")
     mine = conf(tmp_path, {"runs/a": f"# @package _global_\n{text}"})
     assert spec("--config-dir", mine, "-c", "runs/a")["name"] == "my-run"
 
 
-def test_a_group_of_the_users_own_can_be_added(tmp_path: Path) -> None:
+def test_a_user_can_add_a_group(tmp_path: Path) -> None:
     mine = conf(tmp_path, {"experiment/long": "# @package _global_\nnodes: 2\ntrain:\n  num_train_epochs: 9.0\n"})
     found = spec("--config-dir", mine, "+experiment=long")
     assert found["nodes"] == 2
@@ -127,11 +127,11 @@ def test_groups_and_options_of_all_trees_are_listed(tmp_path: Path) -> None:
     assert known["experiment"] == ("long",)
 
 
-def test_what_is_no_group_is_not_listed(tmp_path: Path) -> None:
+def test_other_directories_and_files_are_not_listed(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "__pycache__").mkdir()
     (tmp_path / "hardware").mkdir()
-    (tmp_path / "hardware" / "notes.txt").write_text("no option")
+    (tmp_path / "hardware" / "notes.txt").write_text("not an option")
     known = groups(search_path((tmp_path,)))
     assert ".git" not in known
     assert "__pycache__" not in known
@@ -147,7 +147,7 @@ def test_an_option_outside_of_the_tree_cannot_be_chosen(tmp_path: Path, name: st
     assert said.stdout == ""
 
 
-def test_a_conf_directory_that_is_not_there_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_a_missing_conf_directory_is_a_usage_error(tmp_path: Path) -> None:
     said = ftc("compile", "--config-dir", str(tmp_path / "nothing"))
     assert said.exit_code == 2
     assert said.stdout == ""

@@ -1,4 +1,4 @@
-"""What an override means: the text that the user wrote, or the number, list or reference that it is."""
+"""The meaning of an override: the string as written, or a number, a list or a reference."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from unit.compiling import COMMAND, document, ftc, job, trainer, variables
         ("storage.workspace.claim=12", ("storage", "workspace", "claim"), "12"),
     ],
 )
-def test_a_text_stays_as_it_was_written(override: str, path: tuple[str, ...], text: str) -> None:
+def test_a_string_is_kept_as_written(override: str, path: tuple[str, ...], text: str) -> None:
     value: Any = document("spec.yaml", override)
     for key in path:
         value = value[key]
@@ -55,12 +55,12 @@ def test_a_text_stays_as_it_was_written(override: str, path: tuple[str, ...], te
         ("[]", []),
     ],
 )
-def test_elements_of_a_list_of_texts_stay_as_they_were_written(written: str, elements: list[str]) -> None:
+def test_elements_of_a_list_of_strings_are_kept_as_written(written: str, elements: list[str]) -> None:
     container = trainer(*COMMAND, f"launcher.args={written}")
     assert container["args"] == ["python", "train.py", *elements]
 
 
-def test_elements_of_a_list_of_lists_of_texts_stay_as_they_were_written() -> None:
+def test_elements_of_a_list_of_lists_of_strings_are_kept_as_written() -> None:
     assert document("spec.yaml", "setup=[[sleep,3],[echo,1.10]]")["setup"] == [["sleep", "3"], ["echo", "1.10"]]
 
 
@@ -93,7 +93,7 @@ def test_null_is_null() -> None:
     assert "ftc.dev/merge.yaml" not in ftc("compile", "method.merge=null").stdout
 
 
-def test_a_mapping_is_laid_over_the_one_that_is_there() -> None:
+def test_a_mapping_is_merged_over_the_existing_one() -> None:
     workspace = document("spec.yaml", "storage.workspace={claim: mine, sub_path: a}")["storage"]["workspace"]
     assert workspace["claim"] == "mine"
     assert workspace["sub_path"] == "a"
@@ -116,10 +116,15 @@ def test_the_last_override_wins() -> None:
 
 
 @pytest.mark.parametrize("sign", ["+", "++", ""])
-def test_a_key_that_the_spec_has_can_be_set_with_and_without_a_plus(sign: str) -> None:
+def test_a_key_of_the_spec_can_be_set_with_and_without_a_plus(sign: str) -> None:
     assert document("spec.yaml", f"{sign}cluster.priority_class=high")["cluster"]["priority_class"] == "high"
     assert document("spec.yaml", f"{sign}nodes=2")["nodes"] == 2
 
 
 def test_an_optional_key_can_be_deleted() -> None:
     assert "save_steps" not in document("train.yaml", "~method.arguments.save_steps")
+
+
+@pytest.mark.parametrize("blank", [" ", "\t"])
+def test_blanks_before_a_value_are_not_part_of_it(blank: str) -> None:
+    assert ftc("compile", f"labels={blank}{{a: b}}").stdout == ftc("compile", "labels={a: b}").stdout

@@ -1,4 +1,4 @@
-"""The words that were meant, of those that there are."""
+"""Suggestions of the words that a user may have meant."""
 
 from __future__ import annotations
 

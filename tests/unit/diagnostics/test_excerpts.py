@@ -1,4 +1,4 @@
-"""The line that a diagnostic speaks of, as it stands under the first line of the text."""
+"""The source line of a diagnostic, with carets, below the first line of the text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LINES = {"run.yaml": ["nodes: 2", "storage: {kind: path}", "env:", "\tname: 中�
 
 
 def rendered(diagnostic: Diagnostic, lines: dict[str, list[str]] = LINES) -> list[str]:
-    """What stands under the first line."""
+    """The lines below the first."""
     return render([diagnostic], lambda source: lines.get(source, [])).splitlines()[1:]
 
 
@@ -28,7 +28,7 @@ def test_the_line_is_shown_with_a_caret_under_the_word() -> None:
     ]
 
 
-def test_other_keys_that_have_a_part_are_notes_and_the_help_comes_last() -> None:
+def test_related_keys_are_notes_and_the_help_comes_last() -> None:
     found = Diagnostic(
         code="FTC999",
         message="two are too many",
@@ -52,7 +52,7 @@ def test_other_keys_that_have_a_part_are_notes_and_the_help_comes_last() -> None
     )
 
 
-def test_the_caret_stands_right_after_tabs_and_wide_characters() -> None:
+def test_the_caret_is_right_after_tabs_and_wide_characters() -> None:
     assert rendered(at(4, 8)) == [
         "  4 |     name: 中文 x",
         "    |           ^^^^",
@@ -68,11 +68,11 @@ def test_the_caret_stands_right_after_tabs_and_wide_characters() -> None:
 
 
 @pytest.mark.parametrize(("line", "column"), [(6, 1), (99, 1)])
-def test_a_line_that_is_not_there_is_not_shown(line: int, column: int) -> None:
+def test_a_missing_line_is_not_shown(line: int, column: int) -> None:
     assert rendered(at(line, column)) == []
 
 
-def test_a_place_behind_the_end_of_its_line_has_a_caret() -> None:
+def test_a_place_beyond_the_end_of_its_line_has_a_caret() -> None:
     assert rendered(at(1, 9)) == ["  1 | nodes: 2", "    |         ^"]
     assert rendered(at(1, 90)) == ["  1 | nodes: 2", "    |         ^"]
 
@@ -98,7 +98,7 @@ def test_a_long_line_of_wide_characters_is_cut_too() -> None:
     assert len(caret) <= len("  1 | ") + 100
 
 
-def test_a_long_line_keeps_its_beginning_where_the_caret_stands_there() -> None:
+def test_a_long_line_keeps_its_beginning_if_the_caret_is_there() -> None:
     text, caret = rendered(at(1, 1), {"run.yaml": [f"name: {'x' * 500}"]})
     assert text.startswith("  1 | name: xxx")
     assert text.endswith("x…")
@@ -118,14 +118,12 @@ def test_a_long_line_keeps_its_beginning_where_the_caret_stands_there() -> None:
         ("env.NAME='中文'", ("env", "NAME"), "         ^^^^^^"),
     ],
 )
-def test_the_caret_of_an_override_stands_under_its_value(
-    override: str, path: tuple[str | int, ...], carets: str
-) -> None:
+def test_the_caret_of_an_override_is_under_its_value(override: str, path: tuple[str | int, ...], carets: str) -> None:
     found = Diagnostic(code="FTC999", message="is wrong", path=path, position=Position(override))
     assert rendered(found) == [f"   | {override}", f"   | {carets}"]
 
 
-def test_the_caret_of_an_override_stands_under_a_key_that_should_not_be_there() -> None:
+def test_the_caret_of_an_override_is_under_an_unknown_key() -> None:
     found = Diagnostic(code="FTC999", message="unknown", path=("a", "bcd"), position=Position("a.bcd=1"), at_key=True)
     assert rendered(found) == ["   | a.bcd=1", "   |   ^^^"]
 
@@ -144,7 +142,7 @@ def test_a_long_message_is_cut() -> None:
 HOSTILE = "a\x1b[31mred\x1b]0;title\x07\r\nb\x00\x7f\x9b2J\u202eevil\u2028c\udcff"
 
 
-def test_no_text_of_a_user_reaches_the_terminal_as_it_is() -> None:
+def test_user_text_is_escaped_for_the_terminal() -> None:
     found = Diagnostic(
         code="FTC999",
         message=f"is '{HOSTILE}'",
@@ -161,7 +159,7 @@ def test_no_text_of_a_user_reaches_the_terminal_as_it_is() -> None:
     assert "\\u202eevil" in said
 
 
-def test_colour_is_asked_for_by_role() -> None:
+def test_colours_are_chosen_by_role() -> None:
     found = Diagnostic(code="FTC999", message="is odd", position=Position("a=1"), help="no", severity=Severity.WARNING)
     assert render([found], paint=lambda text, role: f"<{role}:{text}>") == (
         "override 'a=1': <warning:warning[FTC999]>: is odd\n"
@@ -172,13 +170,13 @@ def test_colour_is_asked_for_by_role() -> None:
 
 
 @pytest.mark.parametrize(("path", "carets"), [(("a",), "^"), (("a", "bcd"), "  ^^^"), (("a", "bcd", "e"), "      ^")])
-def test_the_caret_stands_under_the_part_of_the_key_that_is_unknown(path: tuple[str, ...], carets: str) -> None:
+def test_the_caret_is_under_the_unknown_part_of_the_key(path: tuple[str, ...], carets: str) -> None:
     found = Diagnostic(code="FTC999", message="unknown", path=path, position=Position("a.bcd.e=1"), at_key=True)
     assert rendered(found) == ["   | a.bcd.e=1", f"   | {carets}"]
 
 
 @pytest.mark.parametrize("text", ["sk-" * 300_000, "https://" * 100_000, "A_" * 500_000, "token=" * 100_000])
-def test_a_text_of_a_megabyte_is_told_at_once(text: str) -> None:
+def test_a_text_of_a_megabyte_is_rendered_fast(text: str) -> None:
     found = Diagnostic(code="FTC999", message=text, path=("env", text), position=Position(f"env.A={text}"), help=text)
     in_file = Diagnostic(code="FTC999", message=text, position=Position("run.yaml", 1, len(text) // 2))
     began = time.process_time()

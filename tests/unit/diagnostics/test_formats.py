@@ -1,4 +1,4 @@
-"""The formats that machines read: JSON, GitHub's workflow commands and SARIF."""
+"""The machine-readable formats: JSON, GitHub's workflow commands and SARIF."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_json_of_nothing_is_an_empty_array() -> None:
     assert render_json.render(()) == "[]\n"
 
 
-def test_json_holds_any_text_and_is_ascii() -> None:
+def test_json_encodes_any_text_in_ascii() -> None:
     said = render_json.render([Diagnostic(code="FTC999", message=HOSTILE, position=Position(HOSTILE))])
     assert said.isascii()
     assert "\x1b" not in said
@@ -98,7 +98,7 @@ def test_json_holds_any_text_and_is_ascii() -> None:
     assert row["message"] == row["override"] == HOSTILE
 
 
-def test_github_gets_a_command_a_line() -> None:
+def test_github_gets_one_command_per_line() -> None:
     assert render_github.render(ALL).splitlines() == [
         (
             "::error file=conf/my run.yaml,line=3,col=5,title=FTC201 nodes-need-shared-workspace::"
@@ -113,7 +113,7 @@ def test_github_gets_a_command_a_line() -> None:
     ]
 
 
-def test_github_gets_no_second_command_from_a_users_text() -> None:
+def test_user_text_cannot_add_a_github_command() -> None:
     attack = "x\n::set-output name=a::b"
     position = Position("a,line=1::b%0A:c.yaml", 1, 2)
     found = Diagnostic(code="FTC999", message=f"50% of {attack}", position=position, help=attack)
@@ -134,7 +134,7 @@ def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
     driver = run["tool"]["driver"]
     assert driver["name"] == "ftc"
     assert [rule["id"] for rule in driver["rules"]] == ["FTC003", "FTC201", "FTC303"]
-    assert driver["rules"][1]["shortDescription"]["text"] == "Several nodes that train share the workspace."
+    assert driver["rules"][1]["shortDescription"]["text"] == "Nodes that train together share the workspace."
     assert "Right:  ftc compile nodes=2 storage=shared" in driver["rules"][1]["help"]["text"]
     assert [rule["defaultConfiguration"]["level"] for rule in driver["rules"]] == ["error", "error", "warning"]
     first, second, third = run["results"]
@@ -174,21 +174,21 @@ def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
     assert third["locations"][0]["properties"] == {"override": "hardware.device={a: 1}"}
 
 
-def test_sarif_names_a_file_elsewhere_by_its_whole_uri() -> None:
+def test_sarif_names_a_file_elsewhere_by_its_absolute_uri() -> None:
     (result,) = sarif(Diagnostic(code="FTC002", message="x", position=Position("/a b/c.yaml", 1, 1)))["runs"][0][
         "results"
     ]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "file:///a%20b/c.yaml"
 
 
-def test_sarif_is_what_its_standard_says(tmp_path: Path) -> None:
+def test_sarif_validates_against_its_standard(tmp_path: Path) -> None:
     validator = ROOT / "tests" / "node" / "node_modules" / ".bin" / "sarif-multitool"
     if not validator.exists():
-        pytest.skip("SARIF's validator is not there: npm ci --prefix tests/node")
+        pytest.skip("SARIF's validator is not installed: npm ci --prefix tests/node")
     hostile = Diagnostic(code="FTC010", message=HOSTILE, path=(HOSTILE, 3), position=Position("ünï.yaml", 1, 1))
     file = tmp_path / "found.sarif"
     file.write_text(render_sarif.render((*ALL, hostile), of_compile()), encoding="ascii")
-    # It ends with 0 whatever it finds.
+    # Its exit code is always 0.
     done = subprocess.run([str(validator), "validate", str(file)], capture_output=True, text=True, check=True)
     assert "Analysis completed successfully" in done.stdout
     assert ": error " not in done.stdout
@@ -198,7 +198,7 @@ def test_sarif_is_what_its_standard_says(tmp_path: Path) -> None:
     assert ": error JSON" in done.stdout
 
 
-# The validator does not look at these.
+# The validator does not check these.
 def test_sarif_has_only_levels_and_kinds_of_its_standard() -> None:
     (run,) = sarif(*ALL)["runs"]
     assert {result["level"] for result in run["results"]} <= {"none", "note", "warning", "error"}
@@ -210,6 +210,6 @@ def test_sarif_of_nothing_is_a_run_without_results() -> None:
     assert (run["results"], run["tool"]["driver"]["rules"]) == ([], [])
 
 
-def test_every_code_that_ftc_has_can_be_shown_as_sarif() -> None:
+def test_every_code_can_be_rendered_as_sarif() -> None:
     found = tuple(Diagnostic(code=code, message="x") for code in of_compile())
     assert len(sarif(*found)["runs"][0]["results"]) == len(found)

@@ -1,4 +1,4 @@
-"""What is printed of a user's input has no secret in it, and is otherwise as it was."""
+"""Secrets in a user's input are redacted, and the rest of the text is unchanged."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_secret_is_starred(text: str, shown: str) -> None:
         "git@example.com:team/m",
     ],
 )
-def test_what_is_none_stays(text: str) -> None:
+def test_text_without_secrets_is_unchanged(text: str) -> None:
     assert redacted(text) == text
 
 
@@ -60,12 +60,12 @@ def test_what_is_none_stays(text: str) -> None:
 # - the keys of OpenAI (sk-), Google Cloud (AIza) and npm (npm_)
 LETTERS = "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dF3gH6"
 TOKENS = (
-    ("a token of Hugging Face", f"hf_{LETTERS}"),
-    *(("a token of GitHub", f"{prefix}_{LETTERS}") for prefix in ("ghp", "gho", "ghu", "ghs", "ghr")),
-    ("a token of GitHub", f"github_pat_{LETTERS[:22]}_{LETTERS}"),
-    *(("a token of GitLab", f"{prefix}-{LETTERS[:20]}") for prefix in ("glpat", "gldt", "glrt", "glcbt", "glptt")),
-    *(("an access key of AWS", f"{prefix}{LETTERS[:16].upper()}") for prefix in ("AKIA", "ASIA")),
-    *(("a token of Slack", f"{prefix}-12345678901-{LETTERS}") for prefix in ("xoxb", "xoxp", "xoxa", "xoxe", "xoxs")),
+    ("a Hugging Face token", f"hf_{LETTERS}"),
+    *(("a GitHub token", f"{prefix}_{LETTERS}") for prefix in ("ghp", "gho", "ghu", "ghs", "ghr")),
+    ("a GitHub token", f"github_pat_{LETTERS[:22]}_{LETTERS}"),
+    *(("a GitLab token", f"{prefix}-{LETTERS[:20]}") for prefix in ("glpat", "gldt", "glrt", "glcbt", "glptt")),
+    *(("an AWS access key", f"{prefix}{LETTERS[:16].upper()}") for prefix in ("AKIA", "ASIA")),
+    *(("a Slack token", f"{prefix}-12345678901-{LETTERS}") for prefix in ("xoxb", "xoxp", "xoxa", "xoxe", "xoxs")),
     *(("an API key", f"{prefix}{LETTERS}") for prefix in ("sk-", "sk-proj-", "AIza", "npm_")),
     ("a JSON Web Token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjMifQ.c2lnbmF0dXJl"),
     ("a private key", "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\n"),

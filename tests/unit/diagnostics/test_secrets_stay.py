@@ -1,4 +1,4 @@
-"""No format repeats a secret that somebody wrote into a spec."""
+"""No format repeats a secret from a spec."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ OVERRIDES = (
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("words", OVERRIDES)
-def test_an_override_is_told_without_its_secret(words: str, kind: str) -> None:
+def test_an_override_is_reported_without_its_secret(words: str, kind: str) -> None:
     said = ftc("compile", "--format", kind, *shlex.split(words))
     assert said.exit_code == 1, said
     assert "FTC" in said.stderr
     assert ODD not in said.stderr
-    assert ODD[:5] not in said.stderr  # nor the half of it, where a value is cut
+    assert ODD[:5] not in said.stderr  # nor half of it, if a value is cut
     assert HF not in said.stderr
     assert HF[:20] not in said.stderr
 
@@ -74,7 +74,7 @@ pod:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_is_told_without_its_secrets(kind: str, tmp_path: Path) -> None:
+def test_a_file_is_reported_without_its_secrets(kind: str, tmp_path: Path) -> None:
     tree = conf(tmp_path, {"run": FILE})
     said = ftc("compile", "--format", kind, "--config-dir", tree, "-c", "run")
     assert said.exit_code == 1
@@ -82,7 +82,7 @@ def test_a_file_is_told_without_its_secrets(kind: str, tmp_path: Path) -> None:
     assert ODD not in said.stderr
 
 
-def test_the_lines_of_a_fragment_are_told_without_their_secrets(tmp_path: Path) -> None:
+def test_the_lines_of_a_fragment_are_shown_without_their_secrets(tmp_path: Path) -> None:
     pod = FILE[FILE.index("pod:") :]
     tree = conf(tmp_path, {"run": f"defaults: [config, _self_]\n{pod}"})
     said = ftc("compile", "--config-dir", tree, "-c", "run").stderr
@@ -91,7 +91,7 @@ def test_the_lines_of_a_fragment_are_told_without_their_secrets(tmp_path: Path) 
     assert ODD not in said
 
 
-def test_the_caret_still_stands_under_its_word(tmp_path: Path) -> None:
+def test_the_caret_is_still_under_its_word(tmp_path: Path) -> None:
     tree = conf(tmp_path, {"run": f"defaults: [config, _self_]\nenv: {{DB_PASSWORD: {ODD}, WRONG: [1]}}\n"})
     said = ftc("compile", "--config-dir", tree, "-c", "run").stderr
     assert "  2 | env: {DB_PASSWORD: ***, WRONG: [1]}\n    |                         ^^^^^\n" in said
@@ -101,7 +101,7 @@ def test_the_caret_still_stands_under_its_word(tmp_path: Path) -> None:
     "word",
     ["model.source.token.secret=My_Secret", "cluster.git_credentials.secret=My_Secret", "hardware=tokens-and-more"],
 )
-def test_the_name_of_a_secret_is_none(word: str) -> None:
+def test_the_name_of_a_secret_is_not_redacted(word: str) -> None:
     said = ftc("compile", word).stderr
     assert f"override '{word}': error[" in said
     assert "***" not in said

@@ -1,4 +1,4 @@
-"""What counts as a difference between two objects, and where it is said to be."""
+"""Which values differ between two objects, and at which path."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def resources(**limits: Any) -> dict[str, Any]:
         ("64Gi", "64Gi"),
     ],
 )
-def test_equal_quantities_are_no_difference(one: Any, other: Any) -> None:
+def test_equal_quantities_do_not_differ(one: Any, other: Any) -> None:
     assert told(resources(memory=one), resources(memory=other)) == []
     assert told({"emptyDir": {"sizeLimit": one}}, {"emptyDir": {"sizeLimit": other}}) == []
 
 
-def test_quantities_that_differ_are_told_where_they_are() -> None:
+def test_different_quantities_are_reported_at_their_path() -> None:
     assert told(resources(memory="1Gi"), resources(memory="1G")) == [
         ("containers[train].resources.limits.memory", "changed", "1Gi", "1G")
     ]
@@ -43,12 +43,12 @@ def test_quantities_that_differ_are_told_where_they_are() -> None:
     assert told(resources(memory="many"), resources(memory="more")) != []
 
 
-def test_a_switch_is_no_number_and_a_text_no_number() -> None:
+def test_booleans_and_strings_are_not_numbers() -> None:
     assert told({"a": True}, {"a": 1}) == [("a", "changed", True, 1)]
     assert told({"value": "1"}, {"value": 1}) == [("value", "changed", "1", 1)]
 
 
-def test_named_items_are_matched_by_name_wherever_they_stand() -> None:
+def test_named_items_are_matched_by_name_in_any_order() -> None:
     before = {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {"medium": "Memory"}}]}
     after = {"volumes": [{"name": "c"}, {"name": "b", "emptyDir": {}}, {"name": "a", "emptyDir": {}}]}
     assert told(before, after) == [
@@ -66,12 +66,12 @@ def test_named_items_are_matched_by_name_wherever_they_stand() -> None:
         ("tasks", [{"name": "a"}, {"name": "b"}], "tasks[b].w"),
     ],
 )
-def test_items_are_matched_by_the_keys_that_kubernetes_merges_by(field: str, items: list[Any], path: str) -> None:
+def test_items_are_matched_by_the_merge_keys_of_kubernetes(field: str, items: list[Any], path: str) -> None:
     changed = [{**items[1], "w": 1}, items[0]]
     assert [one[0] for one in told({field: items}, {field: changed})] == [path]
 
 
-def test_the_order_of_init_containers_matters_and_that_of_volumes_does_not() -> None:
+def test_the_order_of_init_containers_matters_but_not_that_of_volumes() -> None:
     a, b = {"name": "a"}, {"name": "b"}
     assert told({"initContainers": [a, b]}, {"initContainers": [b, a]}) == [
         ("initContainers", "moved", ["a", "b"], ["b", "a"])
@@ -79,7 +79,7 @@ def test_the_order_of_init_containers_matters_and_that_of_volumes_does_not() -> 
     assert told({"volumes": [a, b]}, {"volumes": [b, a]}) == []
 
 
-def test_the_order_of_variables_matters_where_one_refers_to_another() -> None:
+def test_the_order_of_variables_matters_if_one_refers_to_another() -> None:
     a, b, c = {"name": "A", "value": "x"}, {"name": "B", "value": "1"}, {"name": "C", "value": "$(A)/c"}
     assert told({"env": [a, b]}, {"env": [b, a]}) == []
     assert told({"env": [a, b, c]}, {"env": [b, a, c]}) == []
@@ -87,12 +87,12 @@ def test_the_order_of_variables_matters_where_one_refers_to_another() -> None:
     assert told({"env": [a, b]}, {"env": [a, {"name": "D"}, b]}) == [("env[D]", "added", ABSENT, {"name": "D"})]
 
 
-def test_a_list_without_names_is_compared_by_place_or_told_whole() -> None:
+def test_a_list_without_names_is_compared_by_index_or_as_a_whole() -> None:
     assert told({"args": ["a", "b"]}, {"args": ["a", "c"]}) == [("args[1]", "changed", "b", "c")]
     assert told({"args": ["a"]}, {"args": ["a", "b"]}) == [("args", "changed", ["a"], ["a", "b"])]
 
 
-def test_a_file_that_a_text_carries_is_compared_as_what_it_is() -> None:
+def test_an_embedded_file_is_compared_by_content() -> None:
     before = {"annotations": {"ftc.dev/train.yaml": "# one\nlearning_rate: 1.0e-4\nbf16: true\n"}}
     after = {"annotations": {"ftc.dev/train.yaml": "bf16: true\nlearning_rate: 2.0e-4\n"}}
     assert told(before, after) == [("train.yaml: learning_rate", "changed", 1.0e-4, 2.0e-4)]
@@ -102,12 +102,12 @@ def test_a_file_that_a_text_carries_is_compared_as_what_it_is() -> None:
     ]
 
 
-def test_a_script_is_a_text() -> None:
+def test_a_script_is_compared_as_text() -> None:
     path = {"annotations": {"ftc.dev/train.sh": "a\nb\n"}}
     assert told(path, {"annotations": {"ftc.dev/train.sh": "a\nc\n"}}) == [("train.sh", "changed", "a\nb\n", "a\nc\n")]
 
 
-def test_equal_objects_do_not_differ_and_each_difference_turns_round() -> None:
+def test_equal_objects_do_not_differ_and_differences_are_symmetric() -> None:
     before, after = resources(cpu="1", memory="1Gi"), resources(cpu="2", gpu="1")
     assert told(before, before) == []
     forth, back = told(before, after), told(after, before)

@@ -1,4 +1,4 @@
-"""`ftc diff`: what is compared, why it differs, and how it is told."""
+"""`ftc diff`: the sides, the causes of differences, and the output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftc.diff import causes, render_markdown
 from ftc.diff.changes import Change, Kind
 from ftc.diff.objects import things
 from ftc.diff.pairing import pairs
-from ftc.diff.report import Difference, Status, Told
+from ftc.diff.report import Difference, Explained, Status
 from ftc.explain.artifact import ABSENT
 from unit.compiling import ftc
 
@@ -54,7 +54,7 @@ def test_two_sets_of_overrides() -> None:
     assert found[f'{CONTAINER}.resources.limits["nvidia.com/gpu"]']["kind"] == "removed"
 
 
-def test_every_change_names_the_override_that_brings_it() -> None:
+def test_every_change_names_the_override_that_causes_it() -> None:
     found = changes("--", "nodes=2", "train.learning_rate=2.0e-4")
     causes = {change["path"]: {cause["after"] for cause in change["causes"]} for change in found}
     assert causes["train.yaml: learning_rate"] == {"train.learning_rate=2.0e-4"}
@@ -63,7 +63,7 @@ def test_every_change_names_the_override_that_brings_it() -> None:
 
 
 @pytest.mark.parametrize(("target", "file"), [("image", "Dockerfile"), ("script", "run.sh")])
-def test_a_file_that_is_no_yaml_is_a_text(target: str, file: str) -> None:
+def test_a_file_that_is_not_yaml_is_compared_as_text(target: str, file: str) -> None:
     sides = ("hardware=ascend", "--", "hardware=h800", "-t", target)
     (whole,) = [change for change in changes(*sides) if change["object"] == file]
     assert (whole["path"], whole["kind"]) == ("", "changed")
@@ -77,7 +77,7 @@ def test_a_kind_of_a_union_is_one_cause() -> None:
     assert [cause["key"] for cause in found["train.yaml: deepspeed"]["causes"]] == ["engine"]
 
 
-def test_a_run_that_gets_another_name_is_the_same_object() -> None:
+def test_a_renamed_run_is_the_same_object() -> None:
     found = by_path(changes("name=one", "--", "name=other"))
     assert found["metadata.generateName"]["before"] == "one-"
     assert found["metadata.generateName"]["after"] == "other-"
@@ -91,13 +91,13 @@ def test_equal_runs_do_not_differ() -> None:
     assert "Nothing changes" in ftc("diff", "--format", "markdown", "nodes=1", "--").stdout
 
 
-def test_the_exit_code_is_0_unless_it_is_asked_for() -> None:
+def test_the_exit_code_is_0_without_the_option() -> None:
     assert ftc("diff", "--", "nodes=2").exit_code == 0
     assert ftc("diff", "--exit-code", "--", "nodes=2").exit_code == 1
     assert ftc("diff", "--", "nodes=2", "--exit-code").exit_code == 1
 
 
-def test_text_tells_the_path_the_values_and_the_cause() -> None:
+def test_text_has_the_path_the_values_and_the_cause() -> None:
     said = ftc("diff", "--", "nodes=2").stdout
     assert said.startswith("Job.batch.volcano.sh/qwen3-0-6b-lora-sft-\n")
     lines = "  ~ spec.tasks[worker].replicas\n      1 → 2\n      nodes (…/conf/config.yaml:17 → nodes=2)\n"
@@ -120,16 +120,16 @@ def test_two_directories() -> None:
     assert [cause["key"] for cause in replicas["causes"]] == ["nodes"]
     assert replicas["causes"][0]["after"].startswith("other/run/spec.yaml:")
     assert ("Service", "") in found
-    assert ("train.yaml", "overwrite_cache") not in found  # it is told once, in the pod that carries it
+    assert ("train.yaml", "overwrite_cache") not in found  # it is reported once, in the pod that carries it
 
 
-def test_a_directory_that_is_named_like_an_override() -> None:
+def test_a_directory_named_like_an_override() -> None:
     ftc("compile", "-o", "nodes=1", "nodes=1")
     ftc("compile", "-o", "nodes=2", "nodes=2")
     assert "spec.minAvailable" in by_path(changes("nodes=1", "nodes=2"))
 
 
-def test_a_manifest_that_was_written_by_hand() -> None:
+def test_a_handwritten_manifest() -> None:
     Path("job.yaml").write_text(
         "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: mine}\n"
         "spec:\n  tasks:\n  - name: worker\n    template:\n      spec:\n        containers:\n"
@@ -148,7 +148,7 @@ def fragment(image: str) -> str:
 
 
 @pytest.mark.parametrize("target", ["volcano", "job"])
-def test_what_a_fragment_brings_or_takes_away_has_its_key_alone_as_the_cause(target: str) -> None:
+def test_a_change_by_a_fragment_has_only_its_key_as_the_cause(target: str) -> None:
     prefix = "spec.tasks[worker].template" if target == "volcano" else "spec.template"
     image = f"{prefix}.spec.containers[train].image"
     key = "pod.spec.containers[0].image"
@@ -157,7 +157,7 @@ def test_what_a_fragment_brings_or_takes_away_has_its_key_alone_as_the_cause(tar
         assert [cause["key"] for cause in found[image]["causes"]] == [key], sides
 
 
-def test_a_right_that_is_gone_names_the_fragment_that_took_it() -> None:
+def test_a_removed_right_names_the_fragment_that_removed_it() -> None:
     given = "pod={spec: {containers: [{name: train, securityContext: {privileged: true}}]}}"
     found = by_path(changes("--", given))
     gone = found[f"{CONTAINER}.securityContext.allowPrivilegeEscalation"]
@@ -167,16 +167,16 @@ def test_a_right_that_is_gone_names_the_fragment_that_took_it() -> None:
     )
 
 
-def test_what_only_fragments_have_changed_is_told_without_another_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_by_fragments_alone_need_no_other_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     def tried(*_: object) -> None:
-        pytest.fail("a spec was changed to see what it moves")
+        pytest.fail("a spec was changed to see its effect")
 
     monkeypatch.setattr(causes, "effects", tried)
     found = changes("--", "pod={spec: {nodeSelector: {disk: ssd}}}")
     assert all(change["causes"] for change in found)
 
 
-def test_a_fragment_of_the_conf_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_fragment_of_the_conf_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "mine" / "hardware").mkdir(parents=True)
     text = "defaults: [nvidia, _self_]\npod:\n  spec:\n    nodeSelector:\n      disk: {disk}\n"
     for disk in ("ssd", "nvme"):
@@ -190,7 +190,7 @@ def test_a_fragment_of_the_conf_is_told_with_its_line(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_added_whole_names_few_keys_and_the_nearest_first() -> None:
+def test_an_added_object_names_few_keys_with_the_nearest_first() -> None:
     Path("job.yaml").write_text(
         "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: mine}\n"
         "spec:\n  tasks:\n  - name: worker\n    template:\n      spec:\n        containers:\n"
@@ -200,7 +200,7 @@ def test_what_is_added_whole_names_few_keys_and_the_nearest_first() -> None:
     assert f"{CONTAINER}.env" not in found
     resources = [cause["key"] for cause in found[f"{CONTAINER}.resources"]["causes"]]
     assert resources[0] == "hardware.device.resource"
-    assert "hardware.device.slices" not in resources  # it is null, and brings nothing of what is there
+    assert "hardware.device.slices" not in resources  # it is null, so it explains nothing that exists
     assert "namespace" not in {cause["key"] for one in found.values() for cause in one["causes"]}
     said = ftc("diff", "--manifest", "job.yaml", "launcher=torchrun").stdout
     lines = [line.split("; ") for line in said.splitlines() if "; and " in line]
@@ -217,14 +217,14 @@ def test_a_key_that_is_not_set_explains_what_is_only_in_the_manifest() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2\n", "a: " + "[" * 3000, "a: \x00"])
-def test_a_manifest_that_is_malformed_is_told(text: str) -> None:
+def test_a_malformed_manifest_is_reported(text: str) -> None:
     Path("job.yaml").write_text(text)
     said = ftc("diff", "--manifest", "job.yaml")
     assert (said.stdout, said.exit_code) == ("", 1)
     assert said.stderr.startswith("job.yaml:")
 
 
-def test_what_is_hidden_is_not_compared() -> None:
+def test_hidden_files_are_not_compared() -> None:
     for name in ("one", "other"):
         for hidden in (".git", ".ftc-unfinished"):
             (Path(name) / hidden).mkdir(parents=True)
@@ -252,12 +252,12 @@ def test_a_secret_is_not_printed() -> None:
         ["--base", "HEAD", "--target", "job"],
     ],
 )
-def test_what_cannot_be_compared_is_a_wrong_command_line(arguments: list[str]) -> None:
+def test_sides_that_cannot_be_compared_are_a_usage_error(arguments: list[str]) -> None:
     Path("x.yaml").write_text("a: 1\n")
     assert ftc("diff", *arguments).exit_code == 2
 
 
-def test_a_side_that_is_refused_is_told() -> None:
+def test_a_refused_side_is_reported() -> None:
     said = ftc("diff", "--", "nodes=0")
     assert (said.stdout, said.exit_code) == ("", 1)
     assert "FTC012" in said.stderr
@@ -269,16 +269,17 @@ def test_a_base_without_a_repository_or_revision_is_refused() -> None:
     assert said.stderr.startswith("ftc: HEAD: ")
 
 
-def test_a_revision_that_is_not_there_is_named() -> None:
+def test_a_missing_revision_is_named() -> None:
     subprocess.run(["git", "init", "-q"], check=True)
     said = ftc("diff", "--base", "nowhere", "nodes=1")
     assert (said.stdout, said.exit_code) == ("", 1)
-    assert said.stderr.startswith("ftc: nowhere: is no revision")
+    assert said.stderr.startswith("ftc: nowhere: is not a revision")
 
 
 def run(name: str, number: int, text: str = "x") -> Difference:
     found = tuple(
-        Told("Job/a", Change(("spec", f"key{index}"), text, f"{text}{index}", Kind.CHANGED)) for index in range(number)
+        Explained("Job/a", Change(("spec", f"key{index}"), text, f"{text}{index}", Kind.CHANGED))
+        for index in range(number)
     )
     return Difference(name, Status.CHANGED, found)
 
@@ -307,7 +308,7 @@ def test_a_run_with_more_changes_than_a_comment_holds_shows_the_first() -> None:
     assert "more changes: see `ftc diff`" in text
 
 
-def test_a_comment_begins_with_a_table_and_unfolds_below() -> None:
+def test_a_comment_begins_with_a_table_followed_by_sections() -> None:
     said = ftc("diff", "--format", "markdown", "--", "nodes=2").stdout
     head, *rest = said.split("<details>")
     assert "| `run` | changed |" in head
@@ -316,14 +317,14 @@ def test_a_comment_begins_with_a_table_and_unfolds_below() -> None:
     assert "| `spec.minAvailable` | `1` | `2` |" in rest[0]
 
 
-def test_what_is_markup_in_a_value_is_shown_as_it_is() -> None:
+def test_markup_in_a_value_is_shown_literally() -> None:
     change = Change(("a",), "x|y `z` <b>", "```", Kind.CHANGED)
-    text = render_markdown.render([Difference("a<b>", Status.CHANGED, (Told("Job/a", change),))])
+    text = render_markdown.render([Difference("a<b>", Status.CHANGED, (Explained("Job/a", change),))])
     assert "``x\\|y `z` <b>``" in text
     assert "<summary><code>a&lt;b&gt;</code>: 1 change</summary>" in text
 
 
-def test_no_text_leaves_its_code() -> None:
+def test_no_text_escapes_from_its_code() -> None:
     for text in (
         "@team/x",
         "a\\|b @me",
@@ -337,7 +338,11 @@ def test_no_text_leaves_its_code() -> None:
     ):
         change = Change((text,), text, f"{text}\n", Kind.CHANGED)
         found = [
-            Difference(text, Status.CHANGED, (Told(text, Change((text,), text, "", Kind.CHANGED)), Told(text, change)))
+            Difference(
+                text,
+                Status.CHANGED,
+                (Explained(text, Change((text,), text, "", Kind.CHANGED)), Explained(text, change)),
+            )
         ]
         said = render_markdown.render(found, [f"golden at {text}"])
         outside = re.sub(r"(?s)(`+)(?!`).*?(?<!`)\1(?!`)|<code>.*?</code>", "", said)
@@ -347,7 +352,7 @@ def test_no_text_leaves_its_code() -> None:
             assert line.count("|") - line.count("\\|") in (0, 5, 7)
 
 
-def test_objects_pair_by_name_and_the_last_of_a_kind_with_the_other() -> None:
+def test_objects_pair_by_name_and_the_last_one_by_kind() -> None:
     service = "apiVersion: v1\nkind: Service\nmetadata: {{name: {}}}\n"
     before = things({"a.yaml": "---\n".join(service.format(name) for name in ("one", "two"))})
     after = things({"b.yaml": "---\n".join(service.format(name) for name in ("two", "three"))})
@@ -359,7 +364,7 @@ def test_objects_pair_by_name_and_the_last_of_a_kind_with_the_other() -> None:
     assert all(pair.after.content is ABSENT for pair in found)
 
 
-def test_of_many_keys_of_a_mapping_the_mapping_is_the_cause() -> None:
+def test_a_mapping_with_many_changed_keys_is_one_cause() -> None:
     many = [f"env.A{number}=x" for number in range(200)]
     said = ftc("diff", "nodes=1", "--", "nodes=1", *many).stdout
     assert "env[A199]" in said

@@ -1,4 +1,4 @@
-"""Objects are identified as Kubernetes identifies them, and none of them is left out."""
+"""Objects are identified as in Kubernetes, and none is left out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_one_name_in_two_namespaces_is_two_objects() -> None:
     assert changes(*[side[::-1] for side in sides]) == [("Job.batch/a in prod", "spec.parallelism", 1, 99)]
 
 
-def test_of_jobs_of_one_generate_name_those_that_are_alike_are_paired() -> None:
+def test_similar_jobs_of_one_generate_name_are_paired() -> None:
     one, two, three = (job(f"generateName: a-, labels: {{of: n{n}}}", n) for n in (1, 2, 3))
     changed = three.replace("parallelism: 3", "parallelism: 99")
     for after in ([one, two, changed], [changed, two, one]):
@@ -48,7 +48,7 @@ def test_of_jobs_of_one_generate_name_those_that_are_alike_are_paired() -> None:
         assert (path, values) == ("spec.parallelism", [3, 99])
 
 
-def test_a_job_more_or_less_of_one_generate_name_is_not_dropped() -> None:
+def test_an_additional_job_of_one_generate_name_is_not_dropped() -> None:
     one, two = job("generateName: a-", 1), job("generateName: a-", 2)
     assert "+ Job.batch/a- #2" in diff([one], [one, two]).stdout
     assert "- Job.batch/a- #2" in diff([two, one], [one]).stdout
@@ -67,7 +67,7 @@ def test_another_group_is_another_object() -> None:
     assert "+ Job.batch.volcano.sh/a\n" in said.stdout
 
 
-def test_an_object_that_has_moved_to_another_namespace_is_the_same() -> None:
+def test_an_object_moved_to_another_namespace_is_the_same() -> None:
     others = [job("name: b, namespace: x", 1)]
     found = changes([job("name: a", 1), *others], [job("name: a, namespace: x", 2), *others])
     assert {(path, after) for _, path, _, after in found} == {("metadata.namespace", "x"), ("spec.parallelism", 2)}
@@ -95,14 +95,14 @@ def test_metadata_of_any_form_is_compared(metadata: str) -> None:
     assert [path for _, path, *_ in changes([f"{text}1\n"], [f"{text}2\n"])] == ["spec"]
 
 
-def test_an_identity_that_is_there_twice_is_said_and_both_are_compared() -> None:
+def test_a_duplicate_identity_is_reported_and_both_are_compared() -> None:
     said = diff([job("name: a", 1), job("name: a", 2)], [job("name: a", 1), job("name: a", 99)])
     assert "2 → 99" in said.stdout
-    rest = "has Job.batch/a more than once, and a cluster keeps one object of a name"
+    rest = "has Job.batch/a more than once, but a cluster keeps one object per name"
     assert said.stderr.splitlines() == [f"ftc: before {rest}", f"ftc: after {rest}"]
 
 
-def test_documents_that_are_no_objects_are_all_compared() -> None:
+def test_documents_that_are_not_objects_are_all_compared() -> None:
     assert "1 → 99" in diff(["a: 1\n", "b: 1\n"], ["a: 1\n", "b: 99\n"]).stdout
 
 
@@ -115,13 +115,13 @@ def test_items_named_by_anything_are_compared(field: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["1.2.3", "5Foo", "1e999999999Gi", "many", ".nan", "'9' "])
-def test_a_quantity_that_is_none_is_compared_as_it_is(size: str) -> None:
+def test_a_malformed_quantity_is_compared_literally(size: str) -> None:
     texts = [f"{job('name: a', 1)}sizeLimit: {one}\n" for one in (size, "1Gi")]
     assert [path for _, path, *_ in changes([texts[0]], [texts[1]])] == ["sizeLimit"]
     assert diff([texts[0]], [texts[0]]).stderr == "ftc: nothing differs\n"
 
 
-def test_many_items_are_compared_in_little_time() -> None:
+def test_many_items_are_compared_fast() -> None:
     items = ", ".join(f"{{name: a{n}}}" for n in range(20_000))
     texts = [f"{job('name: a', number)}env: [{items}]\n" for number in (1, 2)]
     assert changes([texts[0]], [texts[1]]) == [("Job.batch/a", "spec.parallelism", 1, 2)]

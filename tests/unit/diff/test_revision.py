@@ -1,4 +1,4 @@
-"""A revision of a repository, whatever is in it: links that lead anywhere, names of any bytes."""
+"""A revision of a repository with odd content: links that lead anywhere, names of any bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def repository(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     "target",
     ["{}/shared", "../../shared", "nowhere", "dataset", "../conf", "../conf/dataset", ".", "/etc/passwd", "../golden"],
 )
-def test_a_link_in_a_revision_is_no_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+def test_a_link_in_a_revision_is_not_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
     place = repository(tmp_path / "r", monkeypatch)
     (tmp_path / "shared").mkdir()
     (place / "conf" / "dataset").symlink_to(target.format(tmp_path))
@@ -41,9 +41,7 @@ def test_a_link_in_a_revision_is_no_bug(tmp_path: Path, monkeypatch: pytest.Monk
     assert said.exit_code in (0, 1), said
 
 
-def test_what_a_link_leads_to_in_the_repository_is_there_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_link_targets_inside_the_repository_are_extracted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = repository(tmp_path / "r", monkeypatch)
     (place / "shared").mkdir()
     (place / "shared" / "run.yaml").write_text("old")
@@ -66,7 +64,9 @@ def test_a_repository_may_have_any_name(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["*", "[a]", ":(exclude)x", "a b ", "ü"])
-def test_a_directory_of_a_repository_is_no_pattern(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_directory_of_a_repository_is_not_a_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     place = repository(tmp_path / "r", monkeypatch)
     for one in (name, "other"):
         (place / one).mkdir()

@@ -1,4 +1,4 @@
-"""The estimate against runs on devices: what the driver counted as used."""
+"""The estimate matches the used memory that the driver reported for runs on devices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ftc.estimate.facts import read
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from unit.compiling import compiled
 
 GIB = 1 << 30
@@ -28,7 +28,7 @@ ZERO3 = (*DDP, "engine=deepspeed-z3")
 
 
 class Run(NamedTuple):
-    """What ran, and GiB: of PyTorch's allocator, and used as the driver has it."""
+    """A run and its GiB: in PyTorch's allocator, and used according to the driver."""
 
     model: str
     batch: int

@@ -1,6 +1,6 @@
-"""The terms against traces: what a step allocates, without a device.
+"""The terms match traces of a step's allocations, made without a device.
 
-Each figure was found by running the trainer's step (transformers 5.6.0, peft 0.18.1) on fake tensors under autocast,
+Each figure comes from the trainer's step (transformers 5.6.0, peft 0.18.1) on fake tensors under autocast,
 with every storage counted while it lives; the traces of the runs in test_memory.py agree with the device to 0.02 GiB.
 """
 
@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftc.estimate.memory import estimate
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.model import Architecture
 

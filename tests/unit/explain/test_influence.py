@@ -1,4 +1,4 @@
-"""What moves a place of an artifact, as a person who knows ftc would say it."""
+"""Which keys change a place of an artifact, as an expert would name them."""
 
 from __future__ import annotations
 
@@ -144,12 +144,12 @@ def test_the_name_of_a_batch_job_of_several_nodes() -> None:
     assert {"nodes", "image", "train[*]", "cluster.queue"} <= with_digest
 
 
-def test_what_follows_from_the_target_is_moved_by_nothing() -> None:
+def test_no_key_changes_what_the_target_determines() -> None:
     assert moving("kind") == set()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_leaf_of_a_scenario_has_another_value_and_each_is_a_spec_with_a_plan(name: str) -> None:
+def test_every_variation_of_a_scenario_is_a_spec_with_a_plan(name: str) -> None:
     spec = scenario(name).spec
     assert spec is not None
     data = plain(spec)
@@ -164,7 +164,7 @@ def test_every_leaf_of_a_scenario_has_another_value_and_each_is_a_spec_with_a_pl
 
 
 def scalars(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Where the data holds neither a mapping nor a list."""
+    """The paths of all scalars."""
     if not isinstance(value, dict | list):
         yield path
         return
@@ -192,7 +192,7 @@ def test_every_kind_of_hardware_can_be_varied(option: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["volcano", "job"])
-def test_an_answer_takes_less_than_three_seconds(target: str) -> None:
+def test_influences_are_found_within_three_seconds(target: str) -> None:
     spec = scenario("alauda-zero3-4nodes").spec
     assert spec is not None
     run = plan(spec)

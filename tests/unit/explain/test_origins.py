@@ -1,4 +1,4 @@
-"""Every file and override that set a key is told, in their order."""
+"""The origins of a key are every file and override that set it, in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(key: str, *overrides: str, config_dirs: tuple[Path, ...] = ()) -> list[tuple[str, list[tuple[str, object]]]]:
-    """Each key with the places that set it (files without their columns) and what they say."""
+    """Each key with the places that set it (files without columns) and their values."""
     state = compile_job(Request(overrides, config_dirs, targets=()))
     assert state.composed is not None
     assert state.spec is not None
@@ -41,7 +41,7 @@ def _place(position: Position) -> str:
 
 
 def line(file: str, text: str) -> str:
-    """Where a line stands that is the only one to begin so."""
+    """The place of the only line that begins so."""
     lines = (ROOT / "conf" / file).read_text(encoding="utf-8").splitlines()
     (number,) = [number for number, one in enumerate(lines, 1) if one.strip().startswith(text)]
     return f"conf/{file}:{number}"
@@ -78,7 +78,7 @@ def test_a_reference_to_a_neighbour_is_followed() -> None:
     assert [key for key, _ in told("model.source.repository")] == ["model.source.repository", "model.id"]
 
 
-def test_a_key_below_a_reference_is_found_where_the_reference_leads() -> None:
+def test_a_key_below_a_reference_is_found_below_its_target() -> None:
     git = ("cluster=alauda", "source@model.source=git", "model.source.url=https://a.example/b")
     assert told("model.source.credentials.secret", *git) == [
         (
@@ -95,7 +95,7 @@ def test_a_key_below_a_reference_is_found_where_the_reference_leads() -> None:
     ]
 
 
-def test_a_parent_that_is_replaced_whole_takes_its_keys_with_it() -> None:
+def test_replacing_a_parent_replaces_its_keys() -> None:
     ((_, settings),) = told("env.A", "env.A=1", "env=null", "env={A: 2}")
     assert settings == [
         ("override 'env.A=1'", "1"),
@@ -104,11 +104,11 @@ def test_a_parent_that_is_replaced_whole_takes_its_keys_with_it() -> None:
     ]
 
 
-def test_what_nobody_set_has_no_setting() -> None:
+def test_a_key_that_is_not_set_has_no_setting() -> None:
     assert told("cluster.fetch_cpu") == [("cluster.fetch_cpu", [])]
 
 
-def test_a_users_option_is_told_with_its_file(tmp_path: Path) -> None:
+def test_a_users_option_is_named_by_its_file(tmp_path: Path) -> None:
     directory = conf(tmp_path, {"hardware/mine": "defaults: [h800, _self_]\ncpu_per_device: 20\n"})
     ((_, settings),) = told("hardware.cpu_per_device", "hardware=mine", config_dirs=(tmp_path,))
     assert [value for _, value in settings] == [8, 16, 20]
@@ -116,7 +116,7 @@ def test_a_users_option_is_told_with_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_setting_that_won_gave_every_value_of_a_scenario(name: str) -> None:
+def test_every_value_of_a_scenario_is_that_of_the_winning_setting(name: str) -> None:
     state = scenario(name)
     assert state.composed is not None
     assert state.spec is not None
@@ -128,7 +128,7 @@ def test_the_setting_that_won_gave_every_value_of_a_scenario(name: str) -> None:
 
 
 def gave(setting: object, value: object) -> bool:
-    """Whether the value is what was set: as text where a type changed it, an item of a list with its defaults added."""
+    """Whether the value is the one that was set, up to a conversion to a string and defaults added to an item."""
     if isinstance(setting, list) and isinstance(value, list):
         return len(setting) == len(value) and all(map(gave, setting, value))
     if isinstance(setting, dict) and isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A path is written as people write it, and leads to what it names."""
+"""Paths are parsed and written as people type them, and lead to the right values."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ POD = {"containers": [{"name": "train", "env": [{"name": "A", "value": "b"}]}], 
         (".a.b", ("a", "b")),
     ],
 )
-def test_a_path_is_read(text: str, path: KeyPath) -> None:
+def test_a_path_is_parsed(text: str, path: KeyPath) -> None:
     assert parse(text) == path
 
 
 @pytest.mark.parametrize("text", ["", ".", "a.", "a..b", "a[", "a]", "a[]", "a[0", "a[0]b", 'a["b', "a[0]]"])
-def test_what_is_no_path_is_none(text: str) -> None:
+def test_a_malformed_path_is_none(text: str) -> None:
     assert parse(text) is None
 
 
@@ -44,7 +44,7 @@ STEP = st.integers(0, 99) | st.text(st.characters(exclude_characters='"'), max_s
 
 
 @given(st.lists(STEP, min_size=1))
-def test_what_is_written_is_read_again(path: KeyPath) -> None:
+def test_a_written_path_is_parsed_again(path: KeyPath) -> None:
     assert parse(written(tuple(path))) == tuple(path)
 
 
@@ -52,14 +52,14 @@ def test_an_item_is_found_by_its_name() -> None:
     assert find(POD, ("containers", "train", "env", "A", "value")) == Found(("containers", 0, "env", 0, "value"), "b")
 
 
-def test_what_is_not_there_is_told_with_what_is() -> None:
+def test_a_missing_step_is_returned_with_the_existing_ones() -> None:
     assert find(POD, ("containers", "fetch")) == Missing(("containers",), "fetch", ("train",))
     assert find(POD, ("containers", 1)) == Missing(("containers",), 1, ("train",))
     assert find(POD, ("label",)) == Missing((), "label", ("containers", "labels"))
     assert find(POD, ("containers", 0, "name", "x")) == Missing(("containers", 0, "name"), "x", ())
 
 
-def test_a_path_leads_into_a_file_that_a_text_carries() -> None:
+def test_a_path_leads_into_an_embedded_file() -> None:
     carried = {"annotations": {"ftc.dev/train.yaml": "a: {b: 1.0e-4}\n", "ftc.dev/train.sh": "a: {b: 1}\n"}}
     assert find(carried, ("annotations", "ftc.dev/train.yaml", "a", "b")) == Found(
         ("annotations", "ftc.dev/train.yaml", "a", "b"), 1.0e-4

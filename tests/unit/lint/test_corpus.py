@@ -1,4 +1,4 @@
-"""tests/corpus: each rule with a manifest that it finds, and with one that is nearly the same and right."""
+"""tests/corpus: a wrong and a similar right manifest for each rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def found(file: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
-def test_what_is_wrong_is_said_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_manifest_has_the_recorded_findings(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(cases.ROOT)
     said = cases.lint(file)
     assert f"[{code_of(file)} " in said
@@ -43,27 +43,27 @@ def test_what_is_wrong_is_said_as_it_was(file: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("file", GOOD, ids=lambda file: file.stem)
-def test_of_what_is_right_nothing_is_said(file: Path) -> None:
+def test_a_right_manifest_passes(file: Path) -> None:
     assert found(file) == {}
 
 
-def test_each_rule_has_both() -> None:
+def test_each_rule_has_both_manifests() -> None:
     codes = {rule.code for rule in RULES}
     assert codes <= {code_of(file) for file in BAD}
     assert codes <= {code_of(file) for file in GOOD}
 
 
-def test_each_code_is_one_rule() -> None:
+def test_codes_are_unique() -> None:
     assert len({rule.code for rule in RULES}) == len(RULES)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_a_page_says_what_why_and_from_where(rule: object) -> None:
+def test_a_page_is_complete(rule: object) -> None:
     assert hasattr(rule, "check")
     text = inspect.getdoc(rule.check) or ""
     read = page.read(rule.code, text)  # type: ignore[attr-defined] # asserted above
     assert read.title.endswith(".")
-    assert "Source: " in read.why
+    assert read.source
     assert read.wrong is not None
     assert read.right is not None
     assert re.fullmatch(rf"tests/corpus/bad/{rule.code}-[\w-]+\.yaml", read.wrong)  # type: ignore[attr-defined] # the same
@@ -71,7 +71,7 @@ def test_a_page_says_what_why_and_from_where(rule: object) -> None:
     assert (cases.ROOT / read.right).is_file()
 
 
-def test_a_page_shows_the_manifest_and_where_the_right_one_differs() -> None:
+def test_a_page_shows_the_manifest_and_the_difference_of_the_right_one() -> None:
     said = CliRunner().invoke(cli, ["rule", "FTC860"]).stdout
     wrong, _, right = said.partition("\nRight:\n")
     assert "\nWrong:\n\n    apiVersion: batch.volcano.sh/v1alpha1\n    kind: Job\n" in wrong
@@ -80,6 +80,6 @@ def test_a_page_shows_the_manifest_and_where_the_right_one_differs() -> None:
     assert "tests/corpus" not in said
 
 
-def test_a_page_shows_manifests_of_several_documents_whole() -> None:
+def test_a_page_shows_all_documents_of_a_manifest() -> None:
     said = CliRunner().invoke(cli, ["rule", "FTC859"]).stdout
     assert "\n    ---\n" in said

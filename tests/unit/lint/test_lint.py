@@ -1,4 +1,4 @@
-"""What lint says of whole inputs: a job like a guide's first, everything that ftc writes, several files, odd bytes."""
+"""The findings of lint on whole inputs: a beginner's job, everything that ftc writes, several files, odd bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def codes(*texts: str | bytes, versions: Versions = NEWEST) -> set[str]:
     return {diagnostic.code for diagnostic in judged(*texts, versions=versions)}
 
 
-def test_of_a_first_job_is_said_what_stands_at_its_lines_and_nothing_else() -> None:
+def test_a_first_job_has_the_findings_in_its_comments() -> None:
     text = (Path(__file__).parent / "first_job.yaml").read_text()
     expected = Counter(
         (number, code)
@@ -48,11 +48,11 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("file", WRITTEN, ids=lambda file: f"{file.parent.name}/{file.name}")
-def test_of_what_ftc_writes_nothing_is_said(file: Path) -> None:
+def test_output_of_ftc_passes(file: Path) -> None:
     assert judged(file.read_bytes()) == ()
 
 
-def test_there_is_something_that_ftc_writes() -> None:
+def test_output_of_ftc_exists() -> None:
     assert {"volcano.yaml", "job.yaml", "train.yaml"} <= {file.name for file in WRITTEN}
 
 
@@ -60,21 +60,21 @@ SILENT_JOBS = (Path(__file__).parent / "silent.yaml").read_text().split("---\n")
 
 
 @pytest.mark.parametrize("text", SILENT_JOBS, ids=lambda text: text.splitlines()[0].removeprefix("# "))
-def test_of_jobs_of_other_kinds_nothing_is_said(text: str) -> None:
+def test_other_kinds_of_jobs_pass(text: str) -> None:
     assert judged(text) == ()
 
 
 JOB = (cases.CORPUS / "good" / "FTC869-service-and-subdomain.yaml").read_text()
 
 
-def test_a_service_in_another_file_is_seen() -> None:
+def test_a_service_in_another_file_is_found() -> None:
     service, job = JOB.split("---\n")
     assert codes(service, job) == set()
     assert codes(service.replace("name: ddp\nspec", "name: other\nspec"), job) == {"FTC869"}
-    assert codes(job) == set(), "a Service that is not here may be on the cluster"
+    assert codes(job) == set(), "the Service may be on the cluster"
 
 
-def test_a_list_is_its_items() -> None:
+def test_the_items_of_a_list_are_checked() -> None:
     items = [yaml.safe_load(part) for part in JOB.replace("NonIndexed", "Indexed").split("---\n")]
     text = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items})
     assert codes(text) == set()
@@ -82,14 +82,14 @@ def test_a_list_is_its_items() -> None:
     assert found.path[:2] == ("items", 1)
 
 
-def test_an_exported_object_is_read_too() -> None:
+def test_an_exported_object_is_checked() -> None:
     text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
     extra = "  uid: a\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1\n"
     exported = text.replace("metadata:\n", f"metadata:\n{extra}") + "status:\n  state:\n    phase: Running\n"
     assert codes(exported) == set()
 
 
-def test_of_two_objects_of_a_name_none_is_taken_for_the_one_that_is_meant() -> None:
+def test_a_duplicate_object_is_not_referred_to() -> None:
     text = (cases.CORPUS / "bad" / "FTC852-one-node-claim-on-two-nodes.yaml").read_text()
     claim = next(part for part in text.split("---\n") if "kind: PersistentVolumeClaim" in part)
     assert codes(text) == {"FTC852"}
@@ -100,24 +100,24 @@ HELM = 'apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: a\n  labels:\n    {{
 
 
 @pytest.mark.parametrize("text", [HELM, "{% if a %}\nkind: Job\n{% endif %}\n", "spec:\n  replicas: {{ .Values.n }}\n"])
-def test_a_template_is_no_mistake(text: str) -> None:
+def test_a_template_is_not_an_error(text: str) -> None:
     (found,) = judged(text)
     assert found.severity is Severity.NOTE
     assert "helm template" in found.help
 
 
-def test_a_text_with_braces_in_a_file_that_is_broken_is_a_mistake() -> None:
+def test_braces_in_a_broken_file_are_an_error() -> None:
     text = "kind: Job\nspec: [\n  command: 'docker ps --format {{.ID}}'\n"
     assert {d.severity for d in judged(text)} == {Severity.ERROR}
 
 
-def test_a_file_that_nobody_named_may_hold_anything() -> None:
+def test_an_unnamed_file_may_be_unrelated() -> None:
     files = [("a/values.yaml", b"a: 1\n"), ("a/job.yaml", JOB.encode())]
     assert lint(files, NEWEST, {"a/values.yaml", "a/job.yaml"}) == ()
-    assert [d.code for d in lint(files[:1], NEWEST, {"a/values.yaml"})] == ["FTC002"], "but something must be there"
+    assert [d.code for d in lint(files[:1], NEWEST, {"a/values.yaml"})] == ["FTC002"], "but one file must be relevant"
 
 
-def test_a_file_without_a_job_is_not_passed_over_in_silence() -> None:
+def test_a_file_without_a_job_is_reported() -> None:
     (found,) = judged("a: 1\n")
     assert (found.code, found.severity) == ("FTC002", Severity.NOTE)
     assert codes("") == codes("- 1\n") == codes("--- x\n") == {"FTC002"}
@@ -131,18 +131,18 @@ def test_a_file_without_a_job_is_not_passed_over_in_silence() -> None:
         ("apiVersion: batch.volcano.sh/v1alpha1\nkind: Jobb\nmetadata: {name: a}\nspec: {tasks: []}\n", "FTC803"),
     ],
 )
-def test_what_was_meant_to_be_a_job_is_judged_as_one(text: str, code: str) -> None:
+def test_a_malformed_job_is_checked_as_a_job(text: str, code: str) -> None:
     assert code in codes(text)
 
 
-def test_files_of_the_trainers_other_commands_are_left_alone() -> None:
+def test_files_of_other_commands_of_the_trainer_pass() -> None:
     base = "model_name_or_path: a/b\ntemplate: fewshot\nfinetuning_type: lora\n"
     assert codes(f"{base}task: mmlu_test\nlang: en\nn_shot: 5\nsave_dir: a\n") == {"FTC002"}, "eval"
     chat = "model_name_or_path: a/b\ntemplate: llama3\ninfer_backend: vllm\nvllm_enforce_eager: true\n"
     assert codes(f"{chat}temperature: 0.7\nmax_new_tokens: 1024\n") == set()
 
 
-def test_what_is_near_no_plugin_may_be_a_newer_volcanos() -> None:
+def test_an_unfamiliar_plugin_may_be_of_a_newer_volcano() -> None:
     text = (cases.CORPUS / "good" / "FTC840-as-many-as-replicas.yaml").read_text()
     found = judged(text.replace("svc: [", "ringsconfigmap: []\n    svc: [--network-policy-strategy=allow, "))
     assert [(d.code, d.severity) for d in found] == [("FTC830", Severity.WARNING)] * 2
@@ -150,19 +150,19 @@ def test_what_is_near_no_plugin_may_be_a_newer_volcanos() -> None:
     assert misspelt.severity is Severity.ERROR
 
 
-def test_a_file_with_sections_is_another_programs() -> None:
+def test_a_file_with_sections_belongs_to_another_program() -> None:
     text = "stage: sft\nfinetuning_type: lora\n"
     assert "FTC404" in codes(f"{text}lora_rnk: 8\n")
-    assert codes(f"{text}arguments:\n  lora_rank: 8\n") == {"FTC002"}, "a group of Hydra's, say"
+    assert codes(f"{text}arguments:\n  lora_rank: 8\n") == {"FTC002"}, "such as a group of Hydra"
 
 
-def test_what_is_too_long_to_be_looked_into_is_no_mistake() -> None:
+def test_an_object_that_is_too_long_is_not_an_error() -> None:
     keys = "".join(f"  k{index}: a\n" for index in range(400))
     (found,) = judged(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n{keys}")
     assert (found.severity, found.path) == (Severity.NOTE, ("data",))
 
 
-def test_a_key_is_judged_by_the_clusters_versions() -> None:
+def test_a_field_is_checked_for_the_versions_of_the_cluster() -> None:
     text = (cases.CORPUS / "good" / "FTC809-partitions-of-two.yaml").read_text()
     assert codes(text, versions=Versions("1.35", "1.15")) == set()
     assert codes(text, versions=Versions("1.30", "1.10")) == {"FTC801"}
@@ -172,7 +172,7 @@ def test_a_key_is_judged_by_the_clusters_versions() -> None:
     ("old", "new", "code"),
     [("action: RestartJob", "action: RestartPartition", "FTC810"), ("svc:", "ray: []\n    svc:", "FTC830")],
 )
-def test_a_word_of_a_newer_volcano_is_judged_by_the_clusters(old: str, new: str, code: str) -> None:
+def test_a_value_is_checked_for_the_version_of_volcano(old: str, new: str, code: str) -> None:
     text = (cases.CORPUS / "good" / "FTC840-as-many-as-replicas.yaml").read_text().replace(old, new)
     assert code not in codes(text, versions=Versions("1.35", "1.15"))
     assert code in codes(text, versions=Versions("1.30", "1.10"))
@@ -196,12 +196,12 @@ SILENT = {
 
 
 @pytest.mark.parametrize("addition", SILENT.values(), ids=SILENT)
-def test_what_only_looks_wrong_is_left_alone(addition: str) -> None:
+def test_an_unusual_but_valid_setting_passes(addition: str) -> None:
     text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
     assert codes(text + addition) == set()
 
 
-def test_the_trainers_own_examples_are_left_alone() -> None:
+def test_settings_of_the_trainers_examples_pass() -> None:
     text = "stage: sft\nmodel_name_or_path: a/b\ndo_train: true\ndataset: a\ntemplate: llama3\noutput_dir: a\n"
     assert codes(f"{text}flash_attn: fa2\nddp_timeout: 180000000\noverwrite_output_dir: true\nbf16: true\n") == set()
 
@@ -214,7 +214,7 @@ def test_the_trainers_own_examples_are_left_alone() -> None:
         "torchrun --nnodes=2\n  --nproc_per_node 8 train.py",
     ],
 )
-def test_an_option_that_stands_as_a_command_is_said_once_and_nothing_of_what_it_would_have_told(script: str) -> None:
+def test_a_stray_option_is_the_only_finding(script: str) -> None:
     job = """
 apiVersion: batch.volcano.sh/v1alpha1
 kind: Job
@@ -251,13 +251,13 @@ spec:
         ("${VC_MASTER_NUM:-0}", "${VC_MASTER_HOSTS:-}", {"FTC833"}),
     ],
 )
-def test_a_script_may_be_for_jobs_of_other_tasks_too(number: str, host: str, expected: set[str]) -> None:
+def test_a_script_may_suit_jobs_with_other_tasks(number: str, host: str, expected: set[str]) -> None:
     text = (cases.CORPUS / "good" / "FTC899-apart-on-the-network-of-the-node.yaml").read_text()
     text = text.replace("--nnodes=2", f"--nnodes={number}").replace("${VC_WORKER_HOSTS%%,*}", host)
     assert codes(text) & {"FTC833"} == expected
 
 
-def test_the_jobs_of_a_cron_job_of_volcano_are_judged() -> None:
+def test_the_jobs_of_a_volcano_cron_job_are_checked() -> None:
     text = (cases.CORPUS / "good" / "FTC899-apart-on-the-network-of-the-node.yaml").read_text()
     job = yaml.safe_load(text)
     template = {"schedule": "0 3 * * *", "jobTemplate": {"spec": job["spec"]}}
@@ -287,7 +287,7 @@ spec:
 
 
 @pytest.mark.parametrize("kubernetes", [kubernetes_versions()[0], kubernetes_versions()[-1]])
-def test_an_index_fails_where_indexes_have_a_limit(kubernetes: str) -> None:
+def test_fail_index_needs_a_limit_per_index(kubernetes: str) -> None:
     versions = Versions(kubernetes, NEWEST.volcano)
     (found,) = judged(INDEXES, versions=versions)
     assert (found.code, found.path) == ("FTC870", ("spec", "podFailurePolicy", "rules", 1, "action"))
@@ -296,7 +296,7 @@ def test_an_index_fails_where_indexes_have_a_limit(kubernetes: str) -> None:
     )
 
 
-def test_a_rendezvous_elsewhere_listens_on_no_node_of_the_pods() -> None:
+def test_an_external_rendezvous_does_not_use_a_port_of_the_nodes() -> None:
     text = (cases.CORPUS / "bad" / "FTC899-on-the-network-of-the-node.yaml").read_text()
     elsewhere = "--rdzv_backend=etcd-v2 --rdzv_endpoint=etcd:2379"
     text = text.replace("--master_addr=${VC_WORKER_HOSTS%%,*} --master_port=29500", elsewhere)
@@ -304,7 +304,7 @@ def test_a_rendezvous_elsewhere_listens_on_no_node_of_the_pods() -> None:
     assert codes(text) == set()
 
 
-def test_a_job_without_tasks_is_not_told_to_wait_for_no_pods() -> None:
+def test_a_job_without_tasks_has_no_finding_on_its_gang() -> None:
     text = "apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {minAvailable: 3}\n"
     assert codes(text) == {"FTC802"}
 
@@ -348,11 +348,11 @@ spec:
         ("latest", "evaluation_strategy: steps", {"FTC404"}),
     ],
 )
-def test_an_argument_is_judged_by_the_release_that_runs_it(release: str, key: str, expected: set[str]) -> None:
+def test_an_argument_is_checked_for_the_release_of_the_image(release: str, key: str, expected: set[str]) -> None:
     assert codes(OF_AN_IMAGE % (release, key)) == expected
 
 
-def test_flags_are_judged_by_the_release_too() -> None:
+def test_flags_are_checked_for_the_release() -> None:
     job = OF_AN_IMAGE.replace("train /tmp/train.yaml", "train /tmp/train.yaml --cpu_infer=%s")
     assert codes(job % ("0.9.4", "bf16: true", 32)) == set()
     assert codes(job % ("0.9.5", "bf16: true", 32)) == {"FTC881"}
@@ -376,14 +376,14 @@ MUCH = {
 
 
 @pytest.mark.parametrize("text", MUCH.values(), ids=MUCH)
-def test_no_input_takes_long(text: str) -> None:
+def test_large_inputs_are_fast(text: str) -> None:
     judged("kind: Job\n")
     began = time.process_time()
     judged(text)
     assert time.process_time() - began < 5
 
 
-def test_one_mistake_everywhere_is_not_said_for_ever() -> None:
+def test_repeated_findings_are_limited() -> None:
     text = "---\n".join(["stage: sft\ntemplate: nothing\nnonsense: 1\n"] * 3_000)
     found = judged(text)
     assert len(found) == 1_001
@@ -420,7 +420,7 @@ spec:
 """
 
 
-def test_a_command_without_a_shell_is_judged_at_its_words() -> None:
+def test_a_finding_in_a_plain_command_has_the_place_of_its_word() -> None:
     found = {d.code: d.position.line for d in judged(WITHOUT_A_SHELL) if d.position}
     lines = WITHOUT_A_SHELL.splitlines()
     assert {code: lines[line - 1].strip() for code, line in found.items()} == {
@@ -432,20 +432,20 @@ def test_a_command_without_a_shell_is_judged_at_its_words() -> None:
     }
 
 
-def test_shares_of_hami_are_seen_beside_devices_whose_name_is_that_of_whole_ones() -> None:
+def test_hami_shares_with_the_resource_name_of_whole_devices_are_found() -> None:
     job = WITHOUT_A_SHELL.replace("replicas: 2", "replicas: 1").replace("gpu: 2", "gpu: 1, nvidia.com/gpumem: 4000")
     assert "FTC864" in codes(job)
     assert "FTC864" not in codes(job.replace("schedulerName: volcano", "schedulerName: hami-scheduler"))
 
 
-def test_a_misspelt_index_is_told_from_variables_of_others() -> None:
+def test_a_misspelled_index_is_distinguished_from_other_variables() -> None:
     job = WITHOUT_A_SHELL.replace("--node-rank=0", "--node-rank=$(VC_TSK_INDEX)")
     found = [d for d in judged(job) if d.code == "FTC833"]
     assert [d.help for d in found] == ["did you mean 'VC_TASK_INDEX'?"]
     assert "FTC833" not in codes(job.replace("VC_TSK_INDEX", "VC_LOG_LEVEL"))
 
 
-def test_tasks_of_one_name_are_not_counted() -> None:
+def test_tasks_with_the_same_name_are_not_counted() -> None:
     head, tasks = WITHOUT_A_SHELL.split("    - name: worker\n")
     found = codes(f"{head}    - name: worker\n{tasks}    - name: worker\n{tasks}")
     assert "FTC825" in found
@@ -455,6 +455,6 @@ def test_tasks_of_one_name_are_not_counted() -> None:
 @pytest.mark.parametrize(
     ("memory", "help_"), [("512m", "write 512Mi or 512Gi"), ("64", "write 64Mi or 64Gi"), ("64Mi", ""), ("1e9", "")]
 )
-def test_memory_without_its_unit_is_told(memory: str, help_: str) -> None:
+def test_memory_without_a_unit_is_reported(memory: str, help_: str) -> None:
     job = WITHOUT_A_SHELL.replace("memory: 64Gi", f'memory: "{memory}"')
     assert [d.help for d in judged(job) if d.code == "FTC860"] == ([help_] if help_ else [])

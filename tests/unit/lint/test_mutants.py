@@ -1,6 +1,6 @@
-"""One defect, seeded into a manifest of each common style: lint says something that it does not say of the original.
+"""A defect, seeded into a manifest of each common style, gives a finding that the original does not have.
 
-The originals have one defect of their own, a ReadWriteOnce claim on several nodes.
+The originals have one known defect, a ReadWriteOnce claim on several nodes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
 
 
 class Mutant(msgspec.Struct, frozen=True):
-    """What is replaced by what, the code that must be said, and how many lines from there; None: anywhere."""
+    """A replacement, the expected code, and its line relative to the replacement; None: anywhere."""
 
     old: str
     new: str
@@ -41,12 +41,12 @@ def judged(text: str) -> tuple[Diagnostic, ...]:
 
 
 @pytest.mark.parametrize("base", MUTANTS)
-def test_of_the_original_only_its_own_defect_is_said(base: str) -> None:
+def test_the_original_has_only_its_known_defect(base: str) -> None:
     assert {d.code for d in judged(original(base)) if d.severity is not Severity.NOTE} == {"FTC852"}
 
 
 @pytest.mark.parametrize(("base", "name"), CASES, ids=[f"{base}: {name}" for base, name in CASES])
-def test_a_seeded_defect_is_said_where_it_stands(base: str, name: str) -> None:
+def test_a_seeded_defect_is_reported_at_its_place(base: str, name: str) -> None:
     text, mutant = original(base), MUTANTS[base][name]
     assert text.count(mutant.old) == 1, "the original has it once"
     before = {(d.code, d.message) for d in judged(text)}

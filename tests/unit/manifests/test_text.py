@@ -1,4 +1,4 @@
-"""Characters of a scalar and their place in the file, whatever the scalar's style."""
+"""The place in the file of the characters of a scalar, in every style."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STYLES = {
 
 @pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("word", ["two", "three"])
-def test_a_word_of_a_scalar_stands_where_it_stands_in_the_file(text: str, word: str) -> None:
+def test_a_word_of_a_scalar_has_its_place_in_the_file(text: str, word: str) -> None:
     (document,), problems = documents(text.encode(), "f.yaml")
     assert problems == ()
     value = document.data["a"]["script"]
@@ -30,7 +30,7 @@ def test_a_word_of_a_scalar_stands_where_it_stands_in_the_file(text: str, word: 
     assert line[position.column - 1 :].startswith(word)
 
 
-def test_a_part_of_a_part_stands_where_it_stands_in_the_file() -> None:
+def test_a_part_of_a_part_has_its_place_in_the_file() -> None:
     (document,), _ = documents(b"a: |\n  cat <<EOF\n  key: value\n  EOF\n", "f.yaml")
     whole = Text(document, ("a",), document.data["a"])
     part = whole.part(whole.value.index("key"), len(whole.value))
@@ -38,6 +38,6 @@ def test_a_part_of_a_part_stands_where_it_stands_in_the_file() -> None:
     assert str(part.at().position()) == "f.yaml:3:3"
 
 
-def test_a_key_that_is_not_there_stands_at_its_parent() -> None:
+def test_a_missing_key_has_the_place_of_its_parent() -> None:
     (document,), _ = documents(b"a:\n  b: 1\n", "f.yaml")
     assert str(Text(document, ("a", "c"), "").at().position()) == "f.yaml:1:1"

@@ -1,4 +1,4 @@
-"""A writer that is killed before any of its changes: the next one leaves what it would have left without that."""
+"""After a writer was killed before any of its changes, the next one produces the same result as without the kill."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from unit.compiling import ftc
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The audit events of what changes a directory, and the argument that is a place in it.
+# The audit events of changes in a directory, and the index of their argument that is a path.
 CHANGES = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "open": 0}
 MANIFESTS = ("volcano.yaml", "job.yaml")
 
 
 def killed_before(change: int, *arguments: str) -> bool:
-    """Run ftc in a process that is killed before one of its changes below the working directory; whether it was."""
+    """Run ftc in a process that is killed before one of its changes in the working directory; return if it was."""
     child = os.fork()
     if child == 0:
         sys.addaudithook(killer(change, Path.cwd()))
@@ -48,8 +48,8 @@ def is_change(event: str, arguments: tuple[Any, ...], below: Path) -> bool:
     place = arguments[CHANGES[event]]
     if event == "open" and not (isinstance(place, str) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
         return False
-    # shutil.rmtree names entries of an open directory: they are relative, and so is all that the commands name here.
-    return not os.path.isabs(place) or Path(place).is_relative_to(below)  # noqa: PTH117 - bytes or a text
+    # shutil.rmtree names the entries of an open directory: these are relative, as are all paths that the commands use.
+    return not os.path.isabs(place) or Path(place).is_relative_to(below)  # noqa: PTH117 - bytes or a string
 
 
 def everything(root: Path) -> dict[str, bytes]:
@@ -58,13 +58,13 @@ def everything(root: Path) -> dict[str, bytes]:
 
 
 def every_kill(*arguments: str) -> Iterator[int]:
-    """Kill before the first change, the second, … until a run needs no more."""
+    """Kill before the first change, the second, … until a run has no more changes."""
     change = 0
     while killed_before(change, *arguments):
         yield change
         change += 1
         assert change < 500
-    assert change > 5, "the kills must meet the writing"
+    assert change > 5, "the kills must hit the writing"
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
 
-SLOW = pytest.mark.slow  # every kill of one more pair of commands
+SLOW = pytest.mark.slow  # one more pair of commands
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ SLOW = pytest.mark.slow  # every kill of one more pair of commands
         pytest.param((), marks=SLOW),
     ],
 )
-def test_an_output_directory_holds_one_compile_after_any_kill(then: tuple[str, ...]) -> None:
+def test_an_output_directory_has_one_compile_after_any_kill(then: tuple[str, ...]) -> None:
     ftc("compile", "-o", "expected", *then)
     expected = {**everything(Path("expected")), "notes.md": b"mine"}
     out = Path("out")
@@ -103,7 +103,7 @@ def test_an_output_directory_holds_one_compile_after_any_kill(then: tuple[str, .
         start()
 
 
-def test_a_first_compile_may_be_killed_too() -> None:
+def test_a_first_compile_is_killed() -> None:
     ftc("compile", "-o", "expected", "-t", "job")
     for change in every_kill("compile", "-o", "out", "-t", "volcano"):
         assert ftc("compile", "-o", "out", "-t", "job").exit_code == 0, change
@@ -129,7 +129,7 @@ OLD = "overrides: [launcher=accelerate]\n"
         pytest.param("overrides: [nodes=2]\n", marks=SLOW),
     ],
 )
-def test_golden_is_what_its_cases_compile_to_after_any_kill(new: str) -> None:
+def test_golden_matches_its_cases_after_any_kill(new: str) -> None:
     case(new)
     ftc("golden", "update")
     expected = everything(Path("golden"))
@@ -145,7 +145,7 @@ def test_golden_is_what_its_cases_compile_to_after_any_kill(new: str) -> None:
         case(new)
 
 
-def test_a_case_that_is_gone_leaves_nothing_after_any_kill() -> None:
+def test_a_deleted_case_leaves_nothing_after_any_kill() -> None:
     case(OLD)
     ftc("golden", "update")
     other = Path("golden/other")
@@ -162,7 +162,7 @@ def test_a_case_that_is_gone_leaves_nothing_after_any_kill() -> None:
         (other / "case.yaml").write_text("why: A test.\n")
 
 
-def test_a_matrix_is_whole_after_any_kill() -> None:
+def test_a_matrix_is_complete_after_any_kill() -> None:
     ftc("compile", "-m", "nodes=1,2", "-o", "expected", "-t", "job")
     expected = everything(Path("expected"))
     ftc("compile", "-m", "nodes=2,4", "-o", "out")

@@ -1,4 +1,4 @@
-"""A directory with fixed names is one that kustomize builds."""
+"""kustomize can build a directory with fixed names."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def test_kustomize_builds_what_was_written(tmp_path: Path, targets: list[str], f
     assert sorted(built(tmp_path), key=key) == sorted(said, key=key)
 
 
-def test_without_fixed_names_there_is_none_and_the_old_one_goes(tmp_path: Path) -> None:
+def test_without_fixed_names_the_old_kustomization_is_removed(tmp_path: Path) -> None:
     assert "kustomization.yaml" not in written(tmp_path)
     assert "kustomization.yaml" in written(tmp_path, "naming=fixed")
     assert "kustomization.yaml" not in written(tmp_path)
 
 
-def test_what_runs_nothing_has_none(tmp_path: Path) -> None:
+def test_targets_without_objects_have_no_kustomization(tmp_path: Path) -> None:
     assert "kustomization.yaml" not in written(tmp_path, "naming=fixed", "-t", "llamafactory")
 
 
-def test_a_kustomization_is_no_object_of_the_cluster(tmp_path: Path) -> None:
+def test_a_kustomization_is_not_an_object_of_the_cluster(tmp_path: Path) -> None:
     for name, nodes in (("one", 1), ("other", 2)):
         written(tmp_path / name, "naming=fixed", f"nodes={nodes}")
     (tmp_path / "one" / "kustomization.yaml").unlink()
@@ -70,10 +70,10 @@ def test_a_kustomization_is_no_object_of_the_cluster(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
-def test_a_directory_that_another_target_is_compiled_into_stays_one_that_kustomize_builds(tmp_path: Path) -> None:
+def test_kustomize_builds_a_directory_of_another_target(tmp_path: Path) -> None:
     written(tmp_path, "naming=fixed", "-t", "volcano")
     said = ftc("compile", "naming=fixed", "-t", "storage", "-o", str(tmp_path)).stderr
     assert [one["kind"] for one in built(tmp_path)] == ["PersistentVolumeClaim"]
-    assert "ftc: removed volcano.yaml, of the compile before: -t volcano -t storage writes all\n" in said
+    assert "ftc: removed volcano.yaml, from the previous compile: -t volcano -t storage writes all of them\n" in said
     written(tmp_path, "naming=fixed", "-t", "volcano", "-t", "storage")
     assert sorted(one["kind"] for one in built(tmp_path)) == ["Job", "PersistentVolumeClaim"]

@@ -1,4 +1,4 @@
-"""Several processes that write one directory: one after the other, or not at all."""
+"""Several processes write one directory one after the other, or not at all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftc.output import lock
-from ftc.output.lock import only_writer
+from ftc.output import write
+from ftc.output.write import only_writer
 from unit.compiling import artifacts, ftc
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_a_second_writer_is_refused_in_one_line_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setattr(lock, "_SECONDS", 0.0)
+    monkeypatch.setattr(write, "_SECONDS", 0.0)
     out = tmp_path / "out"
     (out / "one").mkdir(parents=True)
     (out / "one" / "case.yaml").write_text("why: A test.\n")
@@ -42,7 +42,7 @@ def test_a_second_writer_is_refused_in_one_line_and_changes_nothing(
     assert [str(one.relative_to(out)) for one in out.rglob("*")] == ["one", "one/case.yaml"]
 
 
-def test_a_second_writer_waits_for_one_that_is_soon_done(tmp_path: Path) -> None:
+def test_a_second_writer_waits_for_a_short_one(tmp_path: Path) -> None:
     with only_writer(tmp_path):
         second = subprocess.Popen([*FTC, "compile", "-o", str(tmp_path)], stderr=subprocess.PIPE)
         time.sleep(2)

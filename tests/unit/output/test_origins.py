@@ -1,4 +1,4 @@
-"""`ftc show --origins`: what set each value stands beside it."""
+"""`ftc show --origins` prints the origin of each value next to it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def origin(rows: list[tuple[str, str]], path: str) -> str:
 
 
 def line_of(file: str, text: str) -> str:
-    """`file:line` of a line that stands there once."""
+    """`file:line` of a line that occurs once."""
     (number,) = [n for n, line in enumerate((ROOT / file).read_text().splitlines(), 1) if line.startswith(text)]
     return f"{file}:{number}"
 
 
-def test_each_value_has_its_file_and_line_its_override_or_the_default() -> None:
+def test_each_value_has_a_file_and_line_an_override_or_the_default() -> None:
     rows = shown("hardware=ascend", "devices=8", "train.max_steps=3", "env={A: b}")
     assert origin(rows, "nodes") == line_of("conf/config.yaml", "nodes:")
     assert origin(rows, "devices") == "devices=8"
@@ -84,12 +84,12 @@ def test_a_file_of_the_users_wins(tmp_path: Path) -> None:
         ("pod={spec: {containers: [{name: train, env: [{name: A, value: b}]}]}}",),
     ],
 )
-def test_beside_the_margin_stands_the_spec(overrides: tuple[str, ...]) -> None:
+def test_the_spec_is_next_to_the_margin(overrides: tuple[str, ...]) -> None:
     text = "".join(f"{line}\n" for _, line in shown(*overrides))
     assert yaml.safe_load(text) == yaml.safe_load(ftc("show", *overrides).stdout)
 
 
-def test_it_can_be_read_in_120_columns() -> None:
+def test_lines_fit_into_120_columns() -> None:
     rows = ftc("show", "--origins", f"env.LONG='{'x' * 200}'", "hardware=alauda-vgpu").stdout.splitlines()
     assert [row for row in rows if len(row) > 120 and "LONG" not in row] == []
     (long,) = [row for row in rows if "  LONG: " in row]
@@ -97,22 +97,22 @@ def test_it_can_be_read_in_120_columns() -> None:
     assert long.index("…  ") == 41
 
 
-def test_wide_characters_keep_the_margin_straight() -> None:
+def test_wide_characters_keep_the_columns_aligned() -> None:
     said = ftc("show", "--origins", "env.A='中文'").stdout.splitlines()
     (row,) = [line for line in said if line.startswith("env.A='中文'")]
     straight = next(line for line in said if "  nodes: 1" in line).index("nodes: 1")
-    indent, hidden = len("  "), len("中文")  # each of the two takes a column more than it has letters
+    indent, hidden = len("  "), len("中文")  # each of the two characters is two columns wide
     assert row.index("A: 中文") == straight + indent - hidden
 
 
-def test_a_margin_repeats_no_token_and_no_escape() -> None:
+def test_the_margin_contains_no_token_and_no_escape_sequence() -> None:
     token = "hf_" + "a1B2" * 9
     said = ftc("show", "--origins", f"env.T={token}", "env.E='\x1b[31m'").stdout
     assert token not in said
     assert "\x1b" not in said
 
 
-def test_it_is_printed_also_where_groups_do_not_fit() -> None:
+def test_the_spec_is_printed_even_if_groups_do_not_fit() -> None:
     said = ftc("show", "--origins", "devices=9")
     assert said.exit_code == 1
     assert "error[FTC301 devices-exceed-node]" in said.stderr

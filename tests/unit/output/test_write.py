@@ -1,4 +1,4 @@
-"""A directory holds the artifacts of the last compile, whole, and whatever else the user keeps there."""
+"""A directory holds all artifacts of the last compile, and other files that the user keeps there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def contents(directory: Path) -> dict[str, str]:
     return {file.name: file.read_bytes().decode() for file in directory.iterdir()}
 
 
-def test_every_artifact_is_written_as_it_is(tmp_path: Path) -> None:
+def test_every_artifact_is_written_unchanged(tmp_path: Path) -> None:
     said = ftc("compile", "-o", str(tmp_path / "a" / "b"), "launcher=accelerate")
     assert said.exit_code == 0
     assert said.stdout == ""
@@ -30,13 +30,13 @@ def test_every_artifact_is_written_as_it_is(tmp_path: Path) -> None:
     }
 
 
-def test_a_target_alone_leaves_the_other_out(tmp_path: Path) -> None:
+def test_one_target_does_not_write_the_other(tmp_path: Path) -> None:
     ftc("compile", "-o", str(tmp_path), "-t", "llamafactory")
     assert "volcano.yaml" not in contents(tmp_path)
     assert contents(tmp_path)["train.yaml"] == artifacts()["train.yaml"]
 
 
-def test_what_the_last_compile_made_and_this_one_does_not_is_deleted(tmp_path: Path) -> None:
+def test_stale_files_of_the_last_compile_are_deleted(tmp_path: Path) -> None:
     ftc("compile", "-o", str(tmp_path), "launcher=accelerate", "setup=[[a]]")
     assert {"accelerate.yaml", "setup.json"} <= contents(tmp_path).keys()
     ftc("compile", "-o", str(tmp_path), *COMMAND)
@@ -52,7 +52,7 @@ def test_a_foreign_file_is_kept(tmp_path: Path) -> None:
     assert contents(tmp_path)["kustomization.yaml"] == "resources: [volcano.yaml]"
 
 
-def test_a_file_of_the_users_under_a_name_of_ours_is_neither_replaced_nor_deleted(tmp_path: Path) -> None:
+def test_a_users_file_with_the_name_of_an_artifact_is_kept(tmp_path: Path) -> None:
     (tmp_path / "train.yaml").write_text("mine")
     said = ftc("compile", "-o", str(tmp_path))
     assert said.exit_code == 1
@@ -63,7 +63,7 @@ def test_a_file_of_the_users_under_a_name_of_ours_is_neither_replaced_nor_delete
 
 
 @pytest.mark.parametrize("name", ["../precious", "sub/precious", "notes.md"])
-def test_a_doctored_list_of_what_was_written_deletes_nothing_else(tmp_path: Path, name: str) -> None:
+def test_a_forged_list_of_written_files_deletes_nothing_else(tmp_path: Path, name: str) -> None:
     directory = tmp_path / "out"
     directory.mkdir()
     (directory / "sub").mkdir()
@@ -89,7 +89,7 @@ def test_a_refused_compile_leaves_the_directory_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_a_reader_sees_an_old_file_or_a_new_one_and_never_a_part(tmp_path: Path) -> None:
+def test_a_reader_never_sees_a_partial_file(tmp_path: Path) -> None:
     write(tmp_path, [Artifact("a", "old")], ["a"], Artifact("a", "both"))
     with (tmp_path / "a").open() as reader:
         write(tmp_path, [Artifact("a", "new")], ["a"], Artifact("a", "both"))
@@ -97,7 +97,7 @@ def test_a_reader_sees_an_old_file_or_a_new_one_and_never_a_part(tmp_path: Path)
     assert contents(tmp_path) == {"a": "new"}
 
 
-def test_nothing_is_replaced_unless_all_could_be_written(tmp_path: Path) -> None:
+def test_nothing_is_replaced_unless_all_files_can_be_written(tmp_path: Path) -> None:
     both = Artifact("a", "both")
     write(tmp_path, [Artifact("a", "old"), Artifact("b", "old")], [], both)
     with pytest.raises(OSError, match="Errno"):
@@ -106,7 +106,7 @@ def test_nothing_is_replaced_unless_all_could_be_written(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["volcano.yaml", "spec.yaml", "accelerate.yaml"])
-def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_and_never_followed(tmp_path: Path, name: str) -> None:
+def test_a_link_instead_of_a_file_is_never_followed(tmp_path: Path, name: str) -> None:
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     ftc("compile", "-o", str(out), "launcher=accelerate")
     elsewhere.write_bytes((out / name).read_bytes())
@@ -119,7 +119,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_or_removed_and_never_followed
     assert not any(file.is_symlink() for file in out.iterdir())
 
 
-def test_a_link_that_ftc_has_not_written_is_in_the_way(tmp_path: Path) -> None:
+def test_a_link_that_ftc_did_not_write_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").symlink_to("nowhere")
     said = ftc("compile", "-o", str(tmp_path), "-t", "job")
     assert said.exit_code == 1
@@ -127,7 +127,7 @@ def test_a_link_that_ftc_has_not_written_is_in_the_way(tmp_path: Path) -> None:
     assert (tmp_path / "job.yaml").is_symlink()
 
 
-def test_the_scratch_directory_is_never_a_link_that_leads_elsewhere(tmp_path: Path) -> None:
+def test_the_scratch_directory_is_never_a_link(tmp_path: Path) -> None:
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "mine").write_text("mine")
@@ -145,7 +145,7 @@ def test_the_directory_itself_may_be_a_link(tmp_path: Path) -> None:
     assert contents(tmp_path / "real") == artifacts()
 
 
-def test_a_file_is_as_open_as_others_of_the_user(tmp_path: Path) -> None:
+def test_a_file_has_the_users_default_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o022)
     try:
         ftc("compile", "-o", str(tmp_path))
@@ -160,7 +160,7 @@ def test_lines_end_with_lf(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["file/below", "/proc/nothing/here", "/dev/null/x"])
-def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, place: str) -> None:
+def test_a_directory_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     said = ftc("compile", "-o", str(tmp_path / place))
     assert said.exit_code == 1
@@ -169,7 +169,7 @@ def test_a_directory_that_cannot_be_made_is_told_in_one_line(tmp_path: Path, pla
     assert place.rpartition("/")[0] in said.stderr
 
 
-def test_a_directory_in_the_place_of_a_file_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_directory_instead_of_a_file_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "train.yaml").mkdir()
     said = ftc("compile", "-o", str(tmp_path))
     assert said.exit_code == 1
@@ -178,6 +178,6 @@ def test_a_directory_in_the_place_of_a_file_is_told_in_one_line(tmp_path: Path) 
     assert [f.name for f in tmp_path.iterdir()] == ["train.yaml"]
 
 
-def test_a_file_as_the_directory_is_a_wrong_command_line(tmp_path: Path) -> None:
+def test_a_file_as_the_directory_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert ftc("compile", "-o", str(tmp_path / "file")).exit_code == 2

@@ -72,7 +72,7 @@ def test_the_clusters_rights_are_the_plans_in_a_container_of_a_fragment_too() ->
         ("{capabilities: {add: [CHOWN, SYS_ADMIN]}}", ("capabilities", "add", 1)),
     ],
 )
-def test_a_right_that_is_taken_away_is_gone_because_of_the_one_that_was_given(context: str, reason: KeyPath) -> None:
+def test_a_removed_right_is_recorded_with_the_right_that_removed_it(context: str, reason: KeyPath) -> None:
     merged = pod("volcano", f"pod={{spec: {{containers: [{{name: train, securityContext: {context}}}]}}}}")
     where = ("spec", "containers", container(merged, "train"), "securityContext")
     assert "allowPrivilegeEscalation" not in merged.at(where).content

@@ -1,4 +1,4 @@
-"""Any text that a user gives comes to the program as it was given, through Kubernetes' own expansion."""
+"""Any user's text reaches the program unchanged, despite Kubernetes' expansion."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIABLES = {"HOME": "/root", "A": "expanded", "": "nothing"}
 
 
 def expand(text: str) -> str:
-    """What the kubelet makes of command, args and values (Kubernetes, third_party/forked/golang/expansion)."""
+    """The kubelet's expansion of command, args and values (Kubernetes, third_party/forked/golang/expansion)."""
     result, at = "", 0
     while at < len(text):
         if text[at] != "$" or at + 1 == len(text):

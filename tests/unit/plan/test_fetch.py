@@ -1,4 +1,4 @@
-"""What the pod downloads, where to, and with which credentials."""
+"""The downloads of the pod: their directories and credentials."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_init_container_knows_the_number_of_nodes_and_the_time_that_it_has() 
     assert (found["NNODES"], found["FETCH_TIMEOUT"]) == ("3", "60")
 
 
-def test_a_hub_is_told_what_to_fetch() -> None:
+def test_variables_of_a_fetch_from_huggingface() -> None:
     found = variables(fetcher("model", "model.source.revision=v2", "model.source.endpoint=https://mirror.example.com"))
     wanted = {
         "HUB": "huggingface",
@@ -112,7 +112,7 @@ def test_a_hub_is_told_what_to_fetch() -> None:
     assert variables(fetcher("dataset"))["REPO_TYPE"] == "dataset"
 
 
-def test_modelscope_is_told_what_to_fetch() -> None:
+def test_variables_of_a_fetch_from_modelscope() -> None:
     found = variables(
         fetcher("model", "source@model.source=modelscope", "model.source.endpoint=https://ms.example.com")
     )
@@ -120,7 +120,7 @@ def test_modelscope_is_told_what_to_fetch() -> None:
     assert (found["SOURCE"], found["REVISION"]) == ("Qwen/Qwen3-0.6B", "master")
 
 
-def test_git_is_told_what_to_fetch() -> None:
+def test_variables_of_a_fetch_from_git() -> None:
     found = variables(fetcher("model", *GIT, "model.source.revision=v2", "model.source.tls_verify=false"))
     wanted = {"SOURCE": "https://git.example.com/models/Qwen3-0.6B", "REVISION": "v2", "TLS_VERIFY": "false"}
     assert {name: found.get(name) for name in wanted} == wanted
@@ -170,7 +170,7 @@ def test_the_platforms_credentials_and_mirror_are_used_without_being_named() -> 
     assert mirror["HF_ENDPOINT"] == "http://hfmirror.mas.zetyun.cn:8082"
 
 
-def test_the_platforms_variables_reach_every_fetch_and_no_name_stands_twice() -> None:
+def test_the_platforms_variables_reach_every_fetch_without_duplicates() -> None:
     overrides = ("cluster=alayanew", "cluster.env={HTTPS_PROXY: 'http://p:1', HF_ENDPOINT: 'http://other'}")
     for name in ("model", "dataset"):
         container = fetcher(name, *overrides)
@@ -186,7 +186,7 @@ def test_a_dataset_with_its_own_description_is_asked_for_its_names() -> None:
     assert "EXPECT_DATASETS" not in variables(fetcher("dataset"))
 
 
-def test_a_command_fetches_what_it_is_given_and_is_told_where() -> None:
+def test_a_command_gets_the_directories_of_its_sources() -> None:
     assert "initContainers" not in pod(*COMMAND)
     found = trainer(*COMMAND, "model=qwen3-8b")
     assert variables(found)["MODEL_DIR"] == f"{directory(*COMMAND, 'model=qwen3-8b')}/files"
@@ -197,7 +197,7 @@ DIRECT = ("source@model.source=huggingface-direct", "source@dataset.source=huggi
 S3 = ("source@model.source=s3", "model.source.bucket=models")
 
 
-def test_a_bucket_is_told_what_to_fetch() -> None:
+def test_variables_of_a_fetch_from_s3() -> None:
     place = ("model.source.prefix=qwen/0.6b", "model.source.endpoint=http://minio:9000", "model.source.region=eu-1")
     container = fetcher("model", *S3, *place)
     assert container["command"] == [
@@ -239,7 +239,7 @@ def test_a_staged_model_has_no_revision_for_the_trainer() -> None:
     assert "model_revision" not in document("merge.yaml")
 
 
-def test_the_trainer_has_the_hub_s_token_and_mirror_where_it_downloads_and_nowhere_else() -> None:
+def test_the_trainer_has_the_hubs_token_and_mirror_only_if_it_downloads() -> None:
     hub = ("cluster.hub_endpoint=https://mirror.example.com", "model.source.token={secret: mine, key: p}")
     found = trainer(DIRECT[0], *hub)
     assert variables(found)["HF_ENDPOINT"] == "https://mirror.example.com"
@@ -269,9 +269,7 @@ def test_one_s_own_cache_of_the_hub_is_kept() -> None:
         ),
     ],
 )
-def test_files_that_are_downloaded_into_memory_have_room_beside_the_program(
-    overrides: tuple[str, ...], memory: str
-) -> None:
+def test_downloads_into_memory_are_added_to_the_memory_limit(overrides: tuple[str, ...], memory: str) -> None:
     for name in ("model", "dataset"):
         resources = fetcher(name, *overrides)["resources"]
         assert resources["limits"]["memory"] == resources["requests"]["memory"] == memory

@@ -1,4 +1,4 @@
-"""A pod carries the files that it uses, and no others."""
+"""A pod has the files that it uses, and no others."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_each_launcher_has_its_own_script(launcher: str, word: str) -> None:
     assert word in carried(launcher)["launch.sh"]
 
 
-def test_one_node_meets_nobody_and_several_meet_by_volcano() -> None:
+def test_one_node_needs_no_rendezvous_and_several_use_volcano() -> None:
     assert "MASTER_ADDR=127.0.0.1" in carried()["rendezvous.sh"]
     assert "VC_WORKER_HOSTS" in carried("nodes=2")["rendezvous.sh"]
 
@@ -96,7 +96,7 @@ def test_no_value_of_the_user_is_in_a_script() -> None:
     assert {name: given[name] for name in scripts} == {name: plain[name] for name in scripts}
 
 
-def test_what_is_embedded_is_the_file_beside_the_manifest_byte_for_byte() -> None:
+def test_embedded_files_equal_those_next_to_the_manifest() -> None:
     overrides = ("launcher=accelerate", "nodes=2", "setup=[[echo,'a b  ']]", "train.run_name='é \U0001f917 '")
     beside = artifacts(*overrides)
     embedded = carried(*overrides)

@@ -1,4 +1,4 @@
-"""A fragment is laid over the pod as Kubernetes' own patches are: keyed lists item by item."""
+"""A fragment is merged into the pod like a Kubernetes patch: keyed lists item by item."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def merge_keys(schema: Any) -> Iterator[tuple[str, str]]:
-    """Each list that Kubernetes' own schema merges by a key, and the key."""
+    """Each list that Kubernetes' schema merges by a key, and the key."""
     if isinstance(schema, dict):
         for name, inner in schema.get("properties", {}).items():
             if isinstance(inner, dict) and "x-kubernetes-patch-merge-key" in inner:
@@ -100,7 +100,7 @@ def test_a_volume_of_the_same_kind_is_extended() -> None:
     assert merge(base, overlay)["volumes"] == merged
 
 
-def test_mounts_are_told_apart_by_their_path() -> None:
+def test_mounts_are_identified_by_their_path() -> None:
     base = {"volumeMounts": [{"name": "w", "mountPath": "/w"}]}
     overlay = {"volumeMounts": [{"name": "w", "mountPath": "/v"}, {"name": "x", "mountPath": "/w"}]}
     assert merge(base, overlay)["volumeMounts"] == [
@@ -190,7 +190,7 @@ def test_what_a_device_and_a_network_need_of_the_kernel_adds_up() -> None:
 
 
 def recorded(*contents: Any) -> Merged:
-    """Fragments a, b, c, … over each other, each at the key of its name."""
+    """Fragments a, b, c, … merged in order, each at the key of its name."""
     parts = [whole(Fragment(name, content, (name,))) for name, content in zip("abcd", contents, strict=False)]
     return reduce(laid_over, parts)
 
@@ -230,7 +230,7 @@ def test_a_set_of_two_fragments_has_the_items_of_both() -> None:
     assert setter(merged, "c", "add", 2) == ("b", "c", "add", 1)
 
 
-def test_a_source_that_another_takes_the_place_of_is_gone_because_of_that() -> None:
+def test_the_record_of_a_replaced_source_names_the_new_source() -> None:
     secret = {"secretKeyRef": {"name": "s", "key": "k"}}
     merged = recorded({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "valueFrom": secret}]})
     assert merged.content == {"env": [{"name": "A", "valueFrom": secret}]}

@@ -1,4 +1,4 @@
-"""What Python must find is asked for in a run's first second, not after its training."""
+"""Missing Python modules are found in the first second of a run, not after the training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_program_of_the_users_imports_what_it_likes() -> None:
     assert asked_for(*COMMAND) == []
 
 
-def test_a_dataset_that_the_trainer_downloads_beside_another_comes_from_the_same_hub() -> None:
+def test_a_second_dataset_that_the_trainer_downloads_comes_from_the_same_hub() -> None:
     more = ("dataset.names=[alpaca,b]", "dataset.info.b={hf_hub_url: org/b}", "dataset.source.token.secret=hub")
     container = trainer("cluster.hub_endpoint=https://mirror.example.com", *more)
     given = variables(container)

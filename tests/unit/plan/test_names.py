@@ -1,4 +1,4 @@
-"""Names are made once, the same everywhere, and within the limits of what carries them."""
+"""Names are the same everywhere, and within the limits of their objects."""
 
 from __future__ import annotations
 

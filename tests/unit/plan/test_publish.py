@@ -1,4 +1,4 @@
-"""Where a result goes, and who gets the keys to it."""
+"""The destination of a result, and the containers that get its credentials."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_an_image_for_s3_has_its_client(overrides: tuple[str, ...]) -> None:
 
 def test_a_script_asks_the_machine_for_the_keys_that_it_needs() -> None:
     said = ftc("compile", "-t", "script", *TO_HUB, "hardware=cpu").stdout
-    assert 'die "export PUBLISH_TOKEN first: on the cluster it is the key token of the Secret hub"' in said
+    assert 'die "export PUBLISH_TOKEN first: on the cluster it comes from key token of Secret hub"' in said
 
 
 @pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
@@ -112,7 +112,7 @@ def test_the_publishing_writes_to_its_own_home_alone_and_asks_for_no_device() ->
     body = pod(*TO_GIT, "hardware=h100", "storage=shared", "storage.model_in_memory_gib=1", "env.A=b")
     train, publish = body["containers"]
     writable = {mount["mountPath"] for mount in publish["volumeMounts"] if not mount.get("readOnly")}
-    assert writable == {"/etc/ftc", "/home/ftc"}  # the first is a projection, which no one can write to
+    assert writable == {"/etc/ftc", "/home/ftc"}  # the first is a projection, which is read-only
     assert {mount["mountPath"] for mount in publish["volumeMounts"]} - writable == {"/workspace", "/run/ftc-lock"}
     (home,) = [mount for mount in publish["volumeMounts"] if mount["mountPath"] == "/home/ftc"]
     assert home["subPath"] == "publish"
@@ -144,7 +144,7 @@ def test_a_run_that_publishes_nothing_has_one_container_and_no_lock(overrides: t
     assert "hold_lock.sh" not in str(body["containers"][0])
 
 
-def test_a_claim_that_lives_with_a_batch_job_is_read_only_where_it_is_published_from() -> None:
+def test_publishing_mounts_the_claim_of_a_batch_job_read_only() -> None:
     said = ftc("compile", "-t", "job", *TO_GIT, "storage=job-lifetime").stdout
     body = yaml.safe_load(said)["spec"]["template"]["spec"]
     mounts = {c["name"]: m for c in body["containers"] for m in c["volumeMounts"] if m["name"] == "workspace"}
@@ -154,7 +154,7 @@ def test_a_claim_that_lives_with_a_batch_job_is_read_only_where_it_is_published_
 
 def test_what_publishing_needs_of_the_image_is_asked_for_before_the_training() -> None:
     assert set(variables(trainer(*TO_GIT))["REQUIRED_TOOLS"].split()) >= {"git", "git-lfs"}
-    setup = "setup=[[pip,install,minio]]"  # in another container, where it does not help
+    setup = "setup=[[pip,install,minio]]"  # it runs in another container, so it does not help
     assert variables(trainer(*TO_S3, setup))["REQUIRED_MODULES"] == "minio"
 
 

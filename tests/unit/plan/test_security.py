@@ -1,4 +1,4 @@
-"""Containers have the rights that the cluster gives, and a place to write to if they are not root's."""
+"""Containers have the cluster's security context, and a writable directory if they do not run as root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is copied into memory is read from there, and has room there."""
+"""A model that is copied into memory is read from there, and fits there."""
 
 from __future__ import annotations
 

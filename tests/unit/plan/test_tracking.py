@@ -1,4 +1,4 @@
-"""The trackers' clients find their servers and their keys in the environment of the training, and nowhere else."""
+"""The trackers' clients find their servers and keys in the environment of the training only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rule and a pair of configurations: one that it is against, and the nearest that is right."""
+"""A rule and two configurations: one that it reports, and the nearest valid one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RULES = {rule.code: rule for rule in OF_SPECS}
 
 
 class Pair(NamedTuple):
-    """The overrides are as one types them after `ftc compile`; `key` is what the finding speaks of."""
+    """`wrong` and `right` are the words after `ftc compile`; `key` is the path of the finding."""
 
     code: str
     wrong: str
@@ -30,12 +30,12 @@ class Pair(NamedTuple):
 
 
 def refuses(pair: Pair) -> None:
-    """The rule speaks of the key, at a position, in one line, and says what to do."""
+    """The rule reports the key with a position, a one-line message and a help."""
     rule = RULES[pair.code]
     everything = found(*shlex.split(pair.wrong), targets=(rule.target or "volcano",))
-    told = [d for d in everything if d.code == pair.code]
-    assert told, everything
-    for diagnostic in told:
+    reported = [d for d in everything if d.code == pair.code]
+    assert reported, everything
+    for diagnostic in reported:
         assert ".".join(map(str, diagnostic.path)).startswith(pair.key), diagnostic.path
         assert diagnostic.position is not None
         assert diagnostic.help
@@ -44,14 +44,14 @@ def refuses(pair: Pair) -> None:
 
 
 def passes(pair: Pair) -> None:
-    """The rule is silent on the right configuration, and nothing else refuses it."""
-    told = found(*shlex.split(pair.right), targets=(RULES[pair.code].target or "volcano",))
-    assert pair.code not in {d.code for d in told}, told
-    assert [d for d in told if d.severity is Severity.ERROR] == []
+    """The right configuration passes the rule and all others that report errors."""
+    findings = found(*shlex.split(pair.right), targets=(RULES[pair.code].target or "volcano",))
+    assert pair.code not in {d.code for d in findings}, findings
+    assert [d for d in findings if d.severity is Severity.ERROR] == []
 
 
 def pages(pairs: Iterable[Pair]) -> list[Pair]:
-    """The examples on the pages of the rules that these pairs are for."""
+    """The examples on the pages of the rules in these pairs."""
     return [_page(RULES[code]) for code in dict.fromkeys(pair.code for pair in pairs)]
 
 

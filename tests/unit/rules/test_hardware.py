@@ -1,4 +1,4 @@
-"""Rules on hardware: how devices are counted and shared, what is asked of the chip, and what must not be reported."""
+"""Rules on hardware: counting and sharing devices, features of the chip, and configurations that must pass."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ON_VOLCANO = "cluster.hami_with_volcano=true"
 INITS = "pod.spec.initContainers=[{name: fetch-model, resources: {limits: {%s}}}]"
 TRAIN = "pod.spec.containers=[{name: train, %s}]"
 
-# The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
+# The code of a rule, a configuration that it reports, the nearest valid one, and the path of the finding.
 PAIRS = (
     (
         "FTC308",
@@ -277,7 +277,7 @@ RULES = {rule.code: rule for rule in OF_SPECS}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_speaks_of_the_key_and_says_what_to_do(
+def test_a_rule_reports_the_key_with_a_remedy(
     pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
 ) -> None:
     code, wrong, _, key = pair
@@ -293,7 +293,7 @@ def test_a_rule_speaks_of_the_key_and_says_what_to_do(
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_lets_the_nearest_right_configuration_pass(
+def test_the_nearest_valid_configuration_passes(
     pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
 ) -> None:
     code, _, right, _ = pair
@@ -302,8 +302,8 @@ def test_a_rule_lets_the_nearest_right_configuration_pass(
     assert [d for d in told if d.severity is Severity.ERROR] == []
 
 
-# What looks wrong and is right. A driver on the host beside the vendor's runtime and suffixes of quantities are of
-# fragments; that limits without requests are legal is for manifests of others, and ftc writes both.
+# Valid configurations that look wrong. A driver on the host next to the vendor's runtime and suffixes of quantities
+# occur only in fragments; limits without requests occur only in manifests of others, since ftc writes both.
 RIGHT = (
     ("hardware=gaudi2", *COMMAND, "env.HCCL_SOCKET_IFNAME=eth0", "env.HCCL_OVER_OFI=1"),
     ("hardware=mi300x", *COMMAND, "env.NCCL_DEBUG=INFO"),
@@ -324,17 +324,17 @@ RIGHT = (
 
 
 @pytest.mark.parametrize("overrides", RIGHT, ids=" ".join)
-def test_what_is_right_is_not_reported(overrides: tuple[str, ...]) -> None:
+def test_a_valid_configuration_is_not_reported(overrides: tuple[str, ...]) -> None:
     told = found(*overrides, targets=("volcano",))
     assert [d for d in told if d.severity is not Severity.NOTE] == []
 
 
-def test_a_job_of_vendor_labels_has_them_on_its_pods() -> None:
+def test_the_labels_of_a_vendor_are_on_the_pods() -> None:
     labels = template("hardware=ascend-910b-mindcluster")["metadata"]["labels"]
     assert labels["ring-controller.atlas"] == "ascend-910b"
 
 
-def test_a_network_comes_over_the_hardware_and_under_the_user() -> None:
+def test_a_network_overrides_the_hardware_and_the_user_overrides_both() -> None:
     assert variables(trainer("hardware=rtx-4090", "network=rdma"))["NCCL_IB_DISABLE"] == "0"
     assert variables(trainer("network=rdma", "env.NCCL_IB_DISABLE=1"))["NCCL_IB_DISABLE"] == "1"
 

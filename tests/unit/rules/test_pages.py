@@ -1,4 +1,4 @@
-"""The page of each code: it says what must hold and why, and its examples do what they say."""
+"""The page of each code: it states what must hold and why, names its source, and its examples are true."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from ftc.rules.pages import of_compile, pages
 from unit.compiling import ROOT, ftc
 
 PAGES = of_compile()
-# A file is wrong, not a command line; golden/errors has an example of each.
+# The mistake is in a file, not on the command line; golden/errors has an example of each.
 OF_FILES = {codes.UNREADABLE, codes.NO_OPTIONS}
 EXAMPLES = sorted(PAGES.keys() - OF_FILES)
+SOURCED = tuple(GROUPS)
 
 
 def committed(kind: str, code: str) -> str:
-    """What the example of a page says; the goldens keep it true."""
+    """The output of a page's example; the goldens keep it true."""
     return (ROOT / "tests" / "corpus" / kind / f"{code}.err").read_text(encoding="utf-8")
 
 
-def test_every_rule_and_every_code_of_the_passes_before_has_a_page() -> None:
+def test_every_rule_and_every_code_of_earlier_passes_has_a_page() -> None:
     assert PAGES.keys() == {rule.code for rule in OF_SPECS} | codes.TEXTS.keys()
     named = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert named == codes.TEXTS.keys()
@@ -37,6 +38,17 @@ def test_a_page_has_a_sentence_and_a_reason(page: Page) -> None:
     assert len(page.title) < 100
     assert len(page.why) > 40
     assert page.why.endswith((".", ")"))
+
+
+@pytest.mark.parametrize("group", SOURCED)
+def test_the_page_of_every_rule_names_its_source(group: str) -> None:
+    assert [f"{page.code} {page.name}" for page in pages().values() if page.group == group and not page.source] == []
+
+
+@pytest.mark.parametrize("page", [page for page in pages().values() if page.source], ids=lambda page: page.code)
+def test_a_source_is_a_separate_sentence(page: Page) -> None:
+    assert page.source.endswith(".")
+    assert "Source:" not in page.why + page.source
 
 
 @pytest.mark.parametrize("code", EXAMPLES)
@@ -65,6 +77,8 @@ def test_a_docstring_is_read_as_a_page() -> None:
     on two lines.
 
     Another.
+    Source: Kubernetes,
+    Pods.
 
     Wrong: nodes=2
       devices=9
@@ -74,37 +88,40 @@ def test_a_docstring_is_read_as_a_page() -> None:
         code="FTC999",
         title="One sentence.",
         why="A reason\non two lines.\n\nAnother.",
+        source="Kubernetes, Pods.",
         wrong="nodes=2 devices=9",
         right="",
     )
 
 
-def test_a_page_reads_so() -> None:
+def test_a_page_is_rendered_as_text() -> None:
     page = Page(
         code="FTC999",
         name="no-pain",
         title="All is well.",
         why="It hurts.",
+        source="Kubernetes, Pods.",
         wrong="a=1",
         right="",
         severity=Severity.WARNING,
     )
     assert render(page) == (
-        "FTC999 no-pain (warning): All is well.\n\nIt hurts.\n\nWrong:  ftc compile a=1\nRight:  ftc compile\n\n"
-        "To silence it: --ignore no-pain, or `ignore: [no-pain]` in the spec.\n"
+        "FTC999 no-pain (warning): All is well.\n\nIt hurts.\n\nSource: Kubernetes, Pods.\n\n"
+        "Wrong:  ftc compile a=1\nRight:  ftc compile\n\n"
+        "To suppress it: --ignore no-pain, or `ignore: [no-pain]` in the spec.\n"
     )
 
 
-def test_an_example_of_another_target_names_it() -> None:
+def test_an_example_for_another_target_names_it() -> None:
     assert "\nWrong:  ftc compile -t script nodes=2\n" in render(PAGES["FTC507"])
-    assert "It is checked for -t script only." in render(PAGES["FTC507"])
+    assert "Applies to -t script only." in render(PAGES["FTC507"])
 
 
 def test_rule_prints_the_page() -> None:
     said = ftc("rule", "FTC301")
     assert (said.exit_code, said.stderr) == (0, "")
     assert said.stdout.startswith(
-        "FTC301 devices-exceed-node (error): A pod asks for no more devices than a node has.\n"
+        "FTC301 devices-exceed-node (error): A pod requests at most as many devices as a node has.\n"
     )
     assert "\nWrong:  ftc compile devices=16\nRight:  ftc compile nodes=2 devices=8\n" in said.stdout
     assert ftc("rule", "ftc301") == said
@@ -114,12 +131,12 @@ def test_rule_prints_the_page() -> None:
 
 def test_rule_prints_several_pages() -> None:
     one, other = (ftc("rule", name).stdout for name in ("devices-exceed-node", "FTC805"))
-    assert ftc("rule", "FTC301", "gang-not-possible").stdout == f"{one}\n{other}"
+    assert ftc("rule", "FTC301", "gang-exceeds-replicas").stdout == f"{one}\n{other}"
 
 
-def test_rule_finds_the_rules_that_a_word_is_about() -> None:
+def test_rule_finds_rules_by_word() -> None:
     said = ftc("rule", "gang").stdout
-    assert "  FTC805  error    gang-not-possible " in said
+    assert "  FTC805  error    gang-exceeds-replicas " in said
     assert "devices-exceed-node" not in said
     assert ftc("rule", "GANG").stdout == said
 
@@ -130,10 +147,10 @@ def test_rule_lists_a_group() -> None:
     assert [row.split()[0] for row in rows] == [rule.code for rule in RULES if rule in GROUPS["shell"]]
 
 
-def test_a_word_that_no_page_has_is_answered_with_the_nearest_name() -> None:
-    said = ftc("rule", "gang-not-posible")
+def test_an_unknown_word_suggests_the_nearest_name() -> None:
+    said = ftc("rule", "gang-exceds-replicas")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "no rule is about 'gang-not-posible'; did you mean 'gang-not-possible'?" in said.stderr
+    assert "unknown rule or word 'gang-exceds-replicas'; did you mean 'gang-exceeds-replicas'?" in said.stderr
 
 
 def test_every_rule_has_a_unique_name() -> None:
@@ -143,7 +160,7 @@ def test_every_rule_has_a_unique_name() -> None:
     assert codes.NAMES.keys() == codes.TEXTS.keys()
 
 
-def test_a_rule_is_silenced_by_its_name() -> None:
+def test_a_rule_is_suppressed_by_its_name() -> None:
     assert "FTC209" in ftc("compile", "storage=per-pod").stderr
     for words in (("ignore=[result-lost-with-pod]",), ("--ignore", "result-lost-with-pod")):
         assert "FTC209" not in ftc("compile", "storage=per-pod", *words).stderr
@@ -155,11 +172,11 @@ def test_rule_lists_every_rule_by_group_with_its_severity_and_a_line() -> None:
     rows = [line.split() for line in lines if line.startswith("  ")]
     assert sorted(row[0] for row in rows) == sorted(pages())
     assert [line for line in lines if line.endswith(":")] == [f"{group}:" for group in ("configuration", *GROUPS)]
-    said = "FTC303 warning hami-needs-its-scheduler What HAMi hands out is placed by a scheduler that knows it."
+    said = "FTC303 warning hami-needs-its-scheduler The HAMi scheduler places pods with devices of HAMi."
     assert said.split() in rows
 
 
-def test_an_unknown_code_is_answered_with_the_one_that_was_meant() -> None:
+def test_an_unknown_code_suggests_the_nearest_one() -> None:
     said = ftc("rule", "FTC103x")
     assert (said.exit_code, said.stdout) == (1, "")
-    assert "there is no code 'FTC103x'; did you mean 'FTC103'?" in said.stderr
+    assert "unknown code 'FTC103x'; did you mean 'FTC103'?" in said.stderr

@@ -1,4 +1,4 @@
-"""Each rule refuses what it is for, and lets the nearest right configuration pass."""
+"""Each rule reports a wrong configuration, and the nearest valid one passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def from_key(reference: str, key: str) -> str:
     return f"pod={{spec: {{containers: [{{name: train, env: [{variable}]}}]}}}}"
 
 
-# The code of a rule, a configuration that it is against, one beside it that is right, and the key that it speaks of.
+# The code of a rule, a configuration that it reports, the nearest valid one, and the path of the finding.
 PAIRS = (
     ("FTC101", ("dataset=none",), COMMAND, "dataset"),
     ("FTC101", ("model=none",), COMMAND, "model"),
@@ -404,13 +404,13 @@ def test_every_rule_that_refuses_has_an_error_golden() -> None:
     assert {code for code in refusing if f"error[{code} " not in told} == set()
 
 
-def test_a_code_stands_for_one_rule() -> None:
+def test_each_code_belongs_to_one_rule() -> None:
     codes = [rule.code for rule in OF_SPECS]
     assert len(codes) == len(set(codes))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_speaks_of_the_key_and_says_what_to_do(
+def test_a_rule_reports_the_key_with_a_remedy(
     pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
 ) -> None:
     code, wrong, _, key = pair
@@ -427,7 +427,7 @@ def test_a_rule_speaks_of_the_key_and_says_what_to_do(
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_lets_the_nearest_right_configuration_pass(
+def test_the_nearest_valid_configuration_passes(
     pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
 ) -> None:
     code, _, right, _ = pair
@@ -436,7 +436,7 @@ def test_a_rule_lets_the_nearest_right_configuration_pass(
     assert [d for d in told if d.severity is Severity.ERROR] == []
 
 
-def test_an_error_refuses_the_compile_and_a_warning_does_not() -> None:
+def test_an_error_fails_compile_and_a_warning_does_not() -> None:
     assert "error[FTC301 devices-exceed-node]" in refused("devices=9")
     said = ftc("compile", "hardware=alauda-vgpu")
     assert said.exit_code == 0
@@ -451,24 +451,24 @@ def test_a_rule_of_one_target_is_silent_for_the_others() -> None:
     assert "FTC501" in errors(long)[0]
 
 
-def test_several_nodes_on_a_claim_of_one_node_are_told_why() -> None:
+def test_several_nodes_on_a_claim_for_one_node_are_refused() -> None:
     said = refused("nodes=2", "storage=existing-claim")
     assert "ReadWriteOnce" in said
     assert "'workspace'" in said
     assert "ReadWriteMany" in said.partition("help: ")[2]
 
 
-def test_a_setting_that_a_group_made_is_told_at_the_groups_file() -> None:
+def test_a_finding_on_a_setting_of_a_group_is_in_the_file_of_the_group() -> None:
     (line,) = errors("hardware.bf16=false")
     assert "conf/hardware/nvidia.yaml:" in line
 
 
-def test_what_a_command_does_not_use_is_not_judged() -> None:
+def test_settings_that_a_command_does_not_use_are_not_checked() -> None:
     vendor = (*COMMAND, "trainer.llamafactory=0.0.1", "hardware.bf16=false")
     assert [d for d in found(*vendor, targets=("volcano",)) if d.severity is Severity.ERROR] == []
 
 
-def test_both_kinds_of_a_mistake_in_one_storage_are_told_once() -> None:
+def test_two_mistakes_in_one_storage_are_reported_once_each() -> None:
     told = [d.code for d in found("nodes=2", "storage=existing-claim")]
     assert told == ["FTC201"]
 
@@ -476,7 +476,7 @@ def test_both_kinds_of_a_mistake_in_one_storage_are_told_once() -> None:
 OLDER = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1", "image=registry.example.com/train:0.9.3")
 
 
-def test_a_tuning_type_that_a_release_does_not_have_is_told_once() -> None:
+def test_a_tuning_type_of_another_release_is_reported_once() -> None:
     told = [d for d in found("method=oft-sft", *OLDER) if d.severity is Severity.ERROR]
     assert [(d.code, ".".join(map(str, d.path))) for d in told] == [("FTC404", "method.finetuning_type")]
     assert "0.9.3" in told[0].message

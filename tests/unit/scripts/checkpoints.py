@@ -1,4 +1,4 @@
-"""Checkpoints as the trainer writes them, of a few bytes each."""
+"""Checkpoints like the trainer's, of a few bytes each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class StorageInfo:
-    """As torch notes where a part of a tensor lies (distributed/checkpoint/filesystem.py)."""
+    """Torch's record of the place of a part of a tensor (distributed/checkpoint/filesystem.py)."""
 
     relative_path: str
     offset: int
@@ -23,13 +23,13 @@ class StorageInfo:
 
 @dataclass
 class Metadata:
-    """As torch describes a directory of parts."""
+    """Torch's description of a directory of parts."""
 
     storage_data: dict[str, StorageInfo]
 
 
 def safetensors(**tensors: int) -> bytes:
-    """A file with tensors of so many bytes."""
+    """A file with tensors of these sizes in bytes."""
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name, size in tensors.items():
         header[name.replace("__", ".")] = {"dtype": "U8", "shape": [size], "data_offsets": [end, end + size]}  # type: ignore[dict-item]
@@ -81,7 +81,7 @@ KINDS = {
     "fsdp-sharded": STATE | RANKS | {"scheduler.pt": b"zip"} | distributed("pytorch_model_fsdp_0")
     | distributed("optimizer_0"),
 }  # fmt: skip
-# What a checkpoint can miss: the trainer needs none of it to go on, or says itself that it does without.
+# Optional files: the trainer does not need them to resume, or reports itself that they are missing.
 SPARE = ("training_args.bin", "rng_state", "zero_to_fp32.py", "config.json", "adapter_config.json", "value_head")
 
 

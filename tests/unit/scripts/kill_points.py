@@ -1,8 +1,8 @@
-"""Kills a bash script with all its processes before any one of its commands.
+"""Kill a bash script with all its processes before any of its commands.
 
 A trap that bash runs before each simple command counts them, in every bash of the run: in functions, subshells and
-scripts that the script calls. A kill before a command is the kill after the one before. What happens inside of another
-program is not a point: where that matters, a stand-in written in bash makes it one.
+scripts that the script calls. A kill before a command is a kill after the previous one. Commands inside another
+program are not points: if that matters, a stand-in written in bash makes them points.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# Dots are appended, because two processes may count at once. The command waits for the kill, or for the leave to go on.
+# Dots are appended, because two processes may count at the same time. The command waits to be killed or released.
 _COUNTER = """\
 __kill_point() {
   local dots=
@@ -44,7 +44,7 @@ Victim = Literal["all", "first", "one"]
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a run ended: `killed_before` is the command that it came to, none if it ended by itself with `status`.
+    """How a run ended: `killed_before` is the command at the kill, None if it ended by itself with `status`.
 
     `scripts` names the script of each point.
     """
@@ -57,11 +57,11 @@ class Attempt:
 
     @property
     def points(self) -> int:
-        """How many commands it came to."""
+        """The number of commands that it reached."""
         return len(self.scripts)
 
     def wait_for_survivors(self) -> None:
-        """Wait until the processes have ended that outlived the first."""
+        """Wait for the end of the processes that outlived the first."""
         _wait(lambda: not _members(self.session), f"processes of {self.killed_before!r} live on")
 
 
@@ -117,7 +117,7 @@ def _wait(happened: Callable[[], bool], message: str, session: int = 0) -> None:
 
 
 def kill_session(session: int) -> None:
-    """Kill all processes of a session, whatever their group, until there are none left."""
+    """Kill all processes of a session, in any process group, until no process is left."""
     while members := _members(session):
         for pid in members:
             try:
@@ -136,7 +136,7 @@ def _processes() -> list[int]:
 
 
 def _session(pid: int) -> int:
-    """The session of a process that runs; 0 for one that has ended."""
+    """The session of a running process; 0 if it has ended."""
     try:
         state, _, _, session, *_ = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

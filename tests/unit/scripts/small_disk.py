@@ -19,18 +19,18 @@ _PAGE = 4096
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A mounted file system; its ballast is out of the way of what a pod sees of it."""
+    """A mounted file system; its ballast is outside the directory that a pod sees."""
 
     place: Path
 
     def leave(self, pages: int) -> None:
-        """Fill it up to so many pages; every file takes one at least."""
+        """Fill it up to this many free pages; every file takes at least one."""
         free = os.statvfs(self.place).f_bavail - pages
         with (self.place / ".ballast").open("ab") as ballast:
             ballast.write(bytes(free * _PAGE))
 
     def leave_files(self, number: int) -> None:
-        """Fill it up to so many files and directories."""
+        """Fill it up to this many files and directories."""
         for name in range(os.statvfs(self.place).f_favail - number):
             (self.place / f".ballast{name}").touch()
 
@@ -42,7 +42,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(place: Path, pages: int = 256, files: int = 400) -> Iterator[SmallDisk]:
-    """Mount one until the end of the block; only root may, and not everywhere."""
+    """Mount one until the end of the block, which needs root and may not be possible."""
     place.mkdir(parents=True)
     options = f"size={pages * _PAGE},nr_inodes={files}"
     mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]

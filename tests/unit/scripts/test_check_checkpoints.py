@@ -1,4 +1,4 @@
-"""A checkpoint that was cut short is set aside, and one that is complete is not."""
+"""An incomplete checkpoint is moved aside, a complete one is not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def checker() -> Any:
 
 
 def check(run: Path, *words: str) -> str:
-    """What the script says in a run's directory."""
+    """The output of the script in a run's directory."""
     done = subprocess.run([sys.executable, SCRIPT, *words], cwd=run, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -41,7 +41,7 @@ def is_needed(name: str) -> bool:
 
 
 def has_a_size(name: str) -> bool:
-    """Whether a file tells how long it is."""
+    """Whether a file contains its length."""
     return not name.endswith(("zero_to_fp32.py", "latest"))
 
 
@@ -55,7 +55,7 @@ def test_a_missing_file_is_a_flaw(checker: Any, kind: str, name: str, tmp_path: 
     checkpoint = write(tmp_path / "checkpoint-10", KINDS[kind])
     (checkpoint / name).unlink()
     if (kind, name) == ("fsdp", "pytorch_model_fsdp.bin") or (kind, name) == ("fsdp", "model.safetensors"):
-        return  # each of the two is enough to find the weights
+        return  # either is enough to find the weights
     if kind == "z2" and name == "adapter_model.safetensors":
         return  # DeepSpeed has the weights too
     assert checker.flaw(checkpoint) is not None
@@ -88,7 +88,7 @@ def test_zeros_in_place_of_a_file_are_a_flaw(checker: Any, kind: str, tmp_path: 
         ({"model.safetensors": b"\xff" * 8 + b"{}"}, "cut short"),
         ({"model.safetensors": b"\x02" + bytes(7) + b"[]"}, "header"),
         ({"model.safetensors.index.json": b'{"weight_map": {"a": "../../secret"}}'}, "missing"),
-        ({"trainer_state.json": b"[]"}, "no object"),
+        ({"trainer_state.json": b"[]"}, "not an object"),
         ({"model-00001-of-00002.safetensors": safetensors(a=8)}, "the index"),
         ({"deep.json": b"[" * 100_000}, "deep.json"),
     ],
@@ -122,7 +122,7 @@ def test_only_the_newest_of_what_is_incomplete_is_kept(tmp_path: Path) -> None:
     write(tmp_path / "output" / "checkpoint-50", KINDS["lora"])
     assert check(tmp_path, "last") == "output/checkpoint-50\n"
     said = check(tmp_path)
-    reason = "is incomplete: trainer_state.json is not whole JSON; it is moved to incomplete/checkpoint"
+    reason = "is incomplete: trainer_state.json is not valid JSON; it is moved to incomplete/checkpoint"
     assert said.count(reason) == 3
     assert [place.name for place in (tmp_path / "output").iterdir()] == ["checkpoint-50"]
     assert [place.name for place in (tmp_path / "incomplete").iterdir()] == ["checkpoint-100"]
@@ -152,5 +152,5 @@ def test_a_fault_of_the_disk_moves_nothing(tmp_path: Path) -> None:
     failing += f"sys.argv = ['x']; runpy.run_path({str(SCRIPT)!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", failing], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr.startswith("ftc: error: cannot look through the checkpoints: ")
+    assert done.stderr.startswith("ftc: error: cannot read the checkpoints: ")
     assert (tmp_path / "output" / "checkpoint-10" / "optimizer.pt").exists()

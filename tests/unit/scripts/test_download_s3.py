@@ -1,4 +1,4 @@
-"""What a bucket holds becomes files of the cache, and nothing else."""
+"""The objects of a bucket become files of the cache, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Object(NamedTuple):
 
 
 class Response(io.BytesIO):
-    """As the client's, which returns its connection to a pool."""
+    """Like the client's, which returns its connection to a pool."""
 
     def release_conn(self) -> None:
         """Do nothing."""
@@ -33,7 +33,7 @@ class Bucket:
     """A stand-in for the client: names of objects, each with three letters."""
 
     def __init__(self, *names: str, size: int = 3) -> None:
-        """Hold objects that are said to have a size."""
+        """Have objects that report this size."""
         self.names, self.size = names, size
 
     def list_objects(self, _bucket: str, *, prefix: str, recursive: bool) -> Iterator[Object]:
@@ -69,7 +69,7 @@ def test_objects_below_the_prefix_become_files_and_directories_of_their_names(sc
 @pytest.mark.parametrize("name", ["a/../../out", "a/b/../c", "a//etc", "a/./b", "a/b\0c"])
 def test_an_object_that_would_be_a_file_elsewhere_ends_the_download(script: Any, tmp_path: Path, name: str) -> None:
     (tmp_path / "files").mkdir()
-    with pytest.raises(SystemExit, match="is not one that a file can have"):
+    with pytest.raises(SystemExit, match="is not a valid file name"):
         script.download(Bucket("a/one", name), "models", "a/", tmp_path / "files")
     assert files(tmp_path) == set()
 
@@ -79,7 +79,7 @@ def test_a_name_that_is_both_a_file_and_a_directory_ends_the_download_before_the
     script: Any, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     for order in (names, names[::-1]):
-        with pytest.raises(SystemExit, match="has the name of a directory of others"):
+        with pytest.raises(SystemExit, match="has the name of another one"):
             script.download(Bucket(*order), "models", "a/", tmp_path)
     assert files(tmp_path) == set()
 
@@ -91,7 +91,7 @@ def test_an_object_that_the_server_lists_outside_of_the_prefix_or_twice_ends_the
     with pytest.raises(FileExistsError):
         script.download(lying, "models", "a/", tmp_path / "twice")
     lying.list_objects = lambda *_, **__: iter([Object("b/../../one")])  # type: ignore[method-assign]
-    with pytest.raises(SystemExit, match="is not one that a file can have"):
+    with pytest.raises(SystemExit, match="is not a valid file name"):
         script.download(lying, "models", "a/", tmp_path / "outside")
 
 

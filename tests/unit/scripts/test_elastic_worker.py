@@ -1,4 +1,4 @@
-"""The processes of an elastic training begin when the first one has looked through the checkpoints."""
+"""The processes of an elastic training start after the first one has checked the checkpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAUNCHER = "import os\nprint(os.environ['RANK'], sorted(os.listdir('output')), f
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """The directory of a run whose last checkpoint was cut short, and a stand-in for the trainer."""
+    """The directory of a run whose last checkpoint is incomplete, and a stand-in for the trainer."""
     (tmp_path / "site" / "llamafactory").mkdir(parents=True)
     (tmp_path / "site" / "llamafactory" / "launcher.py").write_text(LAUNCHER, encoding="utf-8")
     write(tmp_path / "run" / "output" / "checkpoint-10", KINDS["lora"])
@@ -44,6 +44,6 @@ def test_all_processes_wait_for_the_first_one_which_sets_aside_what_is_incomplet
     assert waiting.poll() is None
     assert (run / "output" / "checkpoint-20").exists()
     first = start(run, 0)
-    said = [process.communicate(timeout=20)[0] for process in (first, waiting)]
+    said = [process.communicate(timeout=300)[0] for process in (first, waiting)]
     assert said[0].startswith("ftc: output/checkpoint-20 is incomplete: optimizer.pt is cut short")
     assert [lines.splitlines()[-1] for lines in said] == ["0 ['checkpoint-10']", "1 ['checkpoint-10']"]

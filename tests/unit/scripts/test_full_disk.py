@@ -1,6 +1,6 @@
-"""On a full disk every step ends with one clear line and no marker; when space is free again, a restart ends well.
+"""On a full disk every step fails with one clear line and no marker; with free space, a restart succeeds.
 
-How full the disk is decides which write fails first, so the tests go through all of the numbers. Some runs are killed,
+The free space decides which write fails first, so the tests try every number. Some runs are also killed.
 too.
 """
 
@@ -25,7 +25,7 @@ FILL = {"pages": SmallDisk.leave, "files": SmallDisk.leave_files}
 
 
 def said(log: str) -> list[str]:
-    """The lines in which ftc says what is wrong."""
+    """The error lines of ftc."""
     return [line for line in log.splitlines() if line.startswith("ftc: error: ")]
 
 
@@ -93,7 +93,7 @@ MODEL_KIB, MEMORY_PAGES = 3000, 1000
 
 
 def stage(root: Path, kill_at: int = NEVER) -> tuple[int, str, int]:
-    """Copy a model into a memory that holds it once; the status, the log and the number of points."""
+    """Copy a model into memory that fits it once; returns the status, the log and the number of points."""
     environment = {
         "PATH": os.environ["PATH"],
         "STAGE_FROM": str(root / "model"),
@@ -105,7 +105,7 @@ def stage(root: Path, kill_at: int = NEVER) -> tuple[int, str, int]:
     return done.status, done.log, done.points
 
 
-# cp is one that can be killed in the middle.
+# A cp that can be killed in the middle.
 SLOW_CP = """#!/bin/bash
 mkdir "${@: -1}"
 head -c 2500000 "$STAGE_FROM/weights" >"${@: -1}/weights"

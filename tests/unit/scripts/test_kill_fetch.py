@@ -1,6 +1,6 @@
-"""fetch.sh is killed before each of its commands: what has a marker is whole, and the next fetch ends well.
+"""fetch.sh is killed before each of its commands: a marked directory is complete, and the next fetch succeeds.
 
-The downloader is a small one, because the points inside of the real ones are those of tests/e2e. It writes a file in
+The downloader is a small one, because tests/e2e covers the points inside the real ones. It writes a file in
 two pieces, so that it can be killed in the middle.
 """
 
@@ -36,7 +36,7 @@ TWO_NODES = {"NNODES": "2", "VC_WORKER_HOSTS": "job-worker-0.job,job-worker-1.jo
 
 
 def nothing(target: Path) -> None:
-    """The volume has no directory of the source."""
+    """The directory of the source does not exist."""
     assert not target.exists()
 
 
@@ -47,7 +47,7 @@ def leftover(target: Path) -> None:
 
 
 def cut_marker(target: Path) -> None:
-    """A node lost its power while a marker was written."""
+    """A node lost power while it wrote a marker."""
     leftover(target)
     (target / ".ftc-revision").write_bytes(MARKER[:20])
 
@@ -75,7 +75,7 @@ class Volume:
             shutil.copyfile(source, scripts / source.name)
         shutil.copyfile(scripts / "rendezvous_volcano.sh", scripts / "rendezvous.sh")
         (scripts / "downloader.sh").write_text(DOWNLOADER, encoding="utf-8")
-        # The nodes that wait look again soon.
+        # Waiting nodes poll often.
         (tools / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.02\n", encoding="utf-8")
         (tools / "sleep").chmod(0o755)
         (self.cache / "source-22222222" / "files" / "config.json").write_text("of another source", encoding="utf-8")
@@ -110,23 +110,23 @@ class Volume:
         )
 
     def files_of_others(self) -> dict[str, bytes]:
-        """Every file of the volume that no fetch of this source writes."""
+        """Every file on the volume that does not belong to this source."""
         own = self.target.name
         found = (file for file in self.volume.rglob("*") if file.is_file())
         relative = {str(file.relative_to(self.volume)): file for file in found}
         return {name: file.read_bytes() for name, file in relative.items() if not name.startswith(f"cache/{own}")}
 
     def temporary(self) -> list[Path]:
-        """What killed fetches left, or moved aside."""
+        """The directories that killed fetches left or moved aside."""
         return list(self.cache.glob("*.ftc-tmp.*"))
 
     def is_marked(self) -> bool:
-        """Whether the directory has a whole marker."""
+        """Whether the directory has a complete marker."""
         marker = self.target / ".ftc-revision"
         return marker.exists() and marker.read_bytes() == MARKER
 
     def check_what_is_marked(self) -> None:
-        """A directory with a marker has every file whole, and what others own is as it was."""
+        """A directory with a marker has all files complete, and the files of others are unchanged."""
         assert self.files_of_others() == self.others
         if self.is_marked():
             files = self.target / "files"
@@ -134,9 +134,9 @@ class Volume:
             assert found == CONTENT
 
     def check_end(self, *ended: subprocess.Popen[str]) -> None:
-        """Every fetch ended well, and the source is there."""
+        """Every fetch succeeded, and the source is in the cache."""
         for one in ended:
-            log, _ = one.communicate(timeout=60)
+            log, _ = one.communicate(timeout=300)
             assert one.returncode == 0, log
         assert self.is_marked()
         self.check_what_is_marked()
@@ -157,14 +157,14 @@ CASES = [
     *((start, "all") for start in ("leftover", "cut-marker", "whole")),
 ]
 SHARES = 16
-# A sample of the points is quick; the whole belongs to the long tests, in shares for several processes.
+# A sample of the points is quick; the long tests cover all of them, split for several processes.
 IN_SHARES = pytest.mark.parametrize(
     "share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))]
 )
 
 
 def points_of(volume: Volume, **environment: str) -> tuple[str, ...]:
-    """The scripts of the commands that a fetch comes to which is not killed."""
+    """The scripts of all commands of a fetch that is not killed."""
     done = volume.attempt(NEVER, "all", **environment)
     assert (done.status, done.killed_before) == (0, None), done.log
     volume.check_end()

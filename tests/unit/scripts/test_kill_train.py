@@ -1,4 +1,4 @@
-"""train.sh is killed before each of its commands: a restart loses no checkpoint, and does nothing again that is done.
+"""train.sh is killed before each of its commands: a restart loses no checkpoint and repeats no finished step.
 
 The trainer is a stand-in, because hundreds of trainings with the real one would take hours. It finds its checkpoint and
 refuses an output directory as LLaMA-Factory does (hparams/parser.py), and writes file by file, so that it can be killed
@@ -110,11 +110,11 @@ class Run:
         }
 
     def attempt(self, kill_at: int = NEVER) -> Attempt:
-        """Run it, to its end or to a kill."""
+        """Run it until it ends or is killed."""
         return attempt(["bash", str(self.root / "ftc" / "train.sh")], self.environment, self.root, kill_at)
 
     def calls(self) -> list[str]:
-        """What the trainer has done since this was last asked."""
+        """The actions of the trainer since the last call."""
         file = self.root / "calls"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
         file.unlink(missing_ok=True)
@@ -145,7 +145,7 @@ def test_a_run_that_is_not_killed_counts_its_points(tmp_path: Path) -> None:
     assert run.calls() == ["train from 0", *(f"step {step + 1}" for step in range(STEPS)), "trained", "export"]
 
 
-# A sample of the points is quick; the whole belongs to the long tests, in shares for several processes.
+# A sample of the points is quick; the long tests cover all of them, split for several processes.
 @pytest.mark.parametrize("share", [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, SHARES))])
 def test_a_restart_after_a_kill_at_any_point_ends_right(tmp_path: Path, share: int) -> None:
     number = share + 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from e2e.publishing import Fill
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 FROM_THEN_ON = ("500", "401", "page", "reset", "cut", "trickles", "hangs")
 ONCE = ("503", "reset", "done-and-reset", "200", "page", "zeros")

@@ -1,4 +1,4 @@
-"""A conf file is read once: as OmegaConf reads it, with the position of every key, and with nothing that surprises."""
+"""A conf file is read like OmegaConf does, with the position of every key and without surprises."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, 
     assert OmegaConf.to_container(OmegaConf.create(f"a: {text}\n")) == {"a": value}
 
 
-# YAML 1.1, int and float (yaml.org/type); YAML 1.2.2, 10.3.2 (core schema). What the second column has is YAML 1.1's,
-# but for 0o17, which is a text there and the number 15 in YAML 1.2.
+# YAML 1.1, int and float (yaml.org/type); YAML 1.2.2, 10.3.2 (core schema). The second column is YAML 1.1's,
+# except for 0o17, which is a string there and the number 15 in YAML 1.2.
 @pytest.mark.parametrize(
     ("text", "read"),
     [
@@ -120,7 +120,7 @@ def test_a_plain_value_is_what_omegaconf_makes_of_it(tmp_path: Path, text: str, 
         ("0o17", "15"),
     ],
 )
-def test_a_number_that_readers_do_not_agree_on_is_told_with_what_it_is(tmp_path: Path, text: str, read: str) -> None:
+def test_an_ambiguous_number_is_reported_with_its_value(tmp_path: Path, text: str, read: str) -> None:
     found = problem(tmp_path, f"a: 1\nb: {{c: [x, {text}]}}\n")
     assert found.position == Position("conf/file.yaml", 2, 12)
     assert found.message.startswith(f"{text} is {read} in YAML 1.")
@@ -153,14 +153,14 @@ def test_what_ftc_writes_it_reads(values: dict[str, Any]) -> None:
     assert document.data == values
 
 
-def test_the_same_key_twice_is_told_with_both_places(tmp_path: Path) -> None:
+def test_a_duplicate_key_is_reported_with_both_positions(tmp_path: Path) -> None:
     found = problem(tmp_path, "a:\n  b: 1\n  c: 2\n  b: 3\n")
     assert found.position == Position("conf/file.yaml", 4, 3)
     assert found.related == (Related(("b",), Position("conf/file.yaml", 2, 3)),)
     assert "'b'" in found.message
 
 
-def test_every_duplicate_is_told_at_once(tmp_path: Path) -> None:
+def test_all_duplicates_are_reported_at_once(tmp_path: Path) -> None:
     _, problems = read(tmp_path, "a: 1\na: 2\nb: {c: 1, c: 2}\n")
     assert sorted(p.position.line for p in problems if p.position) == [2, 3]
 
@@ -179,24 +179,24 @@ def test_every_duplicate_is_told_at_once(tmp_path: Path) -> None:
         ("ok: 1\nbad: \x07\n", 2, 6),
     ],
 )
-def test_malformed_yaml_is_told_where_it_is(tmp_path: Path, text: str, line: int, column: int) -> None:
+def test_malformed_yaml_is_reported_at_its_position(tmp_path: Path, text: str, line: int, column: int) -> None:
     found = problem(tmp_path, text)
     assert found.position == Position("conf/file.yaml", line, column)
     assert "\n" not in found.message
 
 
 @pytest.mark.parametrize("text", ["- a\n", "hello\n", "3\n", "[]\n"])
-def test_a_file_that_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_reported(tmp_path: Path, text: str) -> None:
     assert "mapping" in problem(tmp_path, text).message
 
 
 @pytest.mark.parametrize("text", ["1: a\n", "true: a\n", "1.5: a\n", "null: a\n", "? [a]\n: b\n"])
-def test_a_key_that_is_no_text_is_told(tmp_path: Path, text: str) -> None:
-    assert "text" in problem(tmp_path, text).message
+def test_a_key_that_is_not_a_string_is_reported(tmp_path: Path, text: str) -> None:
+    assert "a key must be" in problem(tmp_path, text).message or "is not a string" in problem(tmp_path, text).message
 
 
 @pytest.mark.parametrize("raw", [b"a: \xff\n", "a: 中\n".encode("gbk"), "a: 1\n".encode("utf-16")])
-def test_another_encoding_than_utf8_is_told_as_such(tmp_path: Path, raw: bytes) -> None:
+def test_an_encoding_other_than_utf8_is_reported(tmp_path: Path, raw: bytes) -> None:
     assert "utf-8" in problem(tmp_path, raw).message.lower()
 
 
@@ -237,8 +237,9 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         f"a: {'{b: ' * 50_000}1{'}' * 50_000}\n",
         f"a:\n {'- ' * 100_000}x\n",
         f"a: '{'x' * 2_000_000}'\n",
+        f"a: &a {'x' * 1000}\nb: [{', '.join(['*a'] * 20_000)}]\n",
     ],
-    ids=["aliases", "loop", "deep", "very deep", "very deep mappings", "very deep blocks", "large"],
+    ids=["aliases", "loop", "deep", "very deep", "very deep mappings", "very deep blocks", "large", "long aliases"],
 )
 def test_what_is_too_large_or_too_deep_is_refused_and_does_no_harm(tmp_path: Path, text: str) -> None:
     limit = sys.getrecursionlimit()
@@ -246,7 +247,7 @@ def test_what_is_too_large_or_too_deep_is_refused_and_does_no_harm(tmp_path: Pat
     assert sys.getrecursionlimit() == limit
 
 
-def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "directory.yaml").mkdir()
     document, (found,) = source.read(tmp_path / "directory.yaml", "conf/directory.yaml")
     assert document is None
@@ -273,7 +274,7 @@ def test_a_manifest_is_read_as_kubernetes_reads_it() -> None:
     assert stream(text) == ([{"a": True, "b": "1:30", "c": 1e-4, "d": "2026-01-01", "e": True, "f": 16}], [])
 
 
-def test_what_stands_before_a_mistake_is_still_read() -> None:
+def test_documents_before_an_error_are_still_read() -> None:
     found, problems = stream("a: 1\n---\nb: [1\n---\nc: 2\n")
     assert found == [{"a": 1}]
     assert len(problems) == 1
@@ -283,14 +284,14 @@ def test_what_stands_before_a_mistake_is_still_read() -> None:
 def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
     found, problems = stream("a: 1\nb: 2\na: 3\n")
     assert found == [{"a": 3, "b": 2}]
-    assert problems == ["f.yaml:3:1: the key 'a' is there already"]
+    assert problems == ["f.yaml:3:1: duplicate key 'a'"]
 
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(f'*{old}' for _ in range(10))}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
-# Each mapping takes over the keys of the one before ten times.
+# Each mapping merges the keys of the previous one ten times.
 MERGED = "a: &a {x: 1}\n" + "".join(
     f"{new}: &{new} {{<<: [{', '.join(f'*{old}' for _ in range(10))}]}}\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -314,12 +315,12 @@ MERGED = "a: &a {x: 1}\n" + "".join(
         (b"a: &a [*a]\n", "too large or too deep"),
         (b"[" + b"a," * 3_000_000 + b"]", "too large or too deep"),
         (b"a: " + b"1:" * 200_000 + b"1\n", ""),
-        (b"a: !!int " + b"1:" * 200_000 + b"1\n", "does not fit its tag"),
-        (b"a: !!bool maybe\n", "does not fit its tag"),
-        (b"a: !!timestamp never\n", "does not fit its tag"),
-        (b"a: !!float\n", "does not fit its tag"),
+        (b"a: !!int " + b"1:" * 200_000 + b"1\n", "does not match its tag"),
+        (b"a: !!bool maybe\n", "does not match its tag"),
+        (b"a: !!timestamp never\n", "does not match its tag"),
+        (b"a: !!float\n", "does not match its tag"),
         (b"a: !vault x\n", "could not determine a constructor"),
-        (b"? [a]\n: b\n", "a key must be a plain text"),
+        (b"? [a]\n: b\n", "a key must be a plain scalar"),
         (b"a: " + b"9" * 10_000 + b"\n", ""),
         (b"x" * 20_000_001, "is larger than"),
         (b"---\n" * 200_000, "more than 20000 documents"),

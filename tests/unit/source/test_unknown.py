@@ -1,4 +1,4 @@
-"""A value that a text does not give is unknown, wherever it is, and so is what depends on it."""
+"""A placeholder is unknown wherever it is, and so is everything that depends on it."""
 
 from __future__ import annotations
 

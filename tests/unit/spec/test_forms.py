@@ -1,4 +1,4 @@
-"""What texts the spec takes: each row as git, Kubernetes or the grammar of URLs has it."""
+"""The strings that the spec accepts: each row follows git, Kubernetes or the grammar of URLs."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ NUL_AND_OTHERS = (
 
 
 @pytest.mark.parametrize("text", NUL_AND_OTHERS)
-def test_what_no_manifest_can_hold_is_refused_where_it_is(tmp_path: Path, text: str) -> None:
+def test_values_that_no_manifest_can_contain_are_rejected_at_their_position(tmp_path: Path, text: str) -> None:
     directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\n{text}\n"})
     told = errors("--config-dir", directory, "-c", "mine")
     assert any("mine.yaml:2:" in line and "error[FTC012 invalid-value]" in line for line in told), told
@@ -165,9 +165,9 @@ def test_a_number_of_the_command_line_is_finite_too(value: str) -> None:
 
 # YAML 1.1, bool (yaml.org/type)
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "true", "Off"])
-def test_a_word_that_yaml_reads_as_a_boolean_is_told_to_be_quoted(tmp_path: Path, word: str) -> None:
+def test_a_word_that_yaml_reads_as_a_boolean_must_be_quoted(tmp_path: Path, word: str) -> None:
     directory = conf(tmp_path, {"mine": f"defaults: [config, _self_]\nenv: {{A: {word}}}\n"})
     told = refused("--config-dir", directory, "-c", "mine")
     assert "mine.yaml:2:7: error[FTC012 invalid-value]: env.A" in told
-    assert "quotes" in told
+    assert "quote it" in told
     assert "YAML 1.1 reads" in told

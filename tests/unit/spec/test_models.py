@@ -1,4 +1,4 @@
-"""The models of conf/: their sizes agree with each other, and their templates are the trainer's."""
+"""The models of conf/: their sizes are consistent, and the trainer has their templates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def architecture(name: str) -> Any:
 
 
 def counted(sizes: Any) -> int:
-    """The parameters of a decoder with gated feed-forward blocks, as its sizes make them; the tower as it is stated."""
+    """The parameters of a decoder with gated feed-forward blocks, computed from its sizes, and those of the tower."""
     hidden, experts = sizes["hidden_size"], sizes["experts"]
     queries, keys = (sizes[heads] * sizes["head_size"] for heads in ("attention_heads", "kv_heads"))
     attention = hidden * (2 * queries + 2 * keys)

@@ -1,4 +1,4 @@
-"""The schema says the same as the types: what one accepts, the other accepts."""
+"""The schema and the types accept the same values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ftc.validate import validate
 from unit.compiling import ROOT, document, found
 
 SCENARIOS = sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml"))
-# Together they have every kind of every union.
+# Together they cover every kind of every union.
 BASES = (
     (),
     ("launcher=accelerate", "engine=fsdp2", "devices=2", "source@model.source=modelscope", "tracking=tensorboard"),

@@ -1,4 +1,4 @@
-"""The batch Job is one that Kubernetes runs as the user meant it."""
+"""Kubernetes runs the batch Job as the user intends."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_name_that_the_user_fixed_is_taken_as_it_is() -> None:
     assert "job,service mine" in ftc("compile", "-t", "job", "nodes=2", "naming=fixed", "name=mine").stderr
 
 
-def test_the_user_is_told_the_name_and_how_to_run_it_again() -> None:
+def test_compile_prints_the_name_and_how_to_run_the_job_again() -> None:
     said = ftc("compile", "-t", "job", "nodes=2", "namespace=team-a")
     name = list(yaml.safe_load_all(said.stdout))[-1]["metadata"]["name"]
     assert f"kubectl delete -n team-a job,service {name}" in said.stderr
@@ -197,7 +197,7 @@ def test_the_official_client_reads_every_scenario_and_loses_nothing(case: Path) 
 
 
 def round_trip(document: Any, model: Any = None) -> Any:
-    """The document after the official client has read it strictly, as an object of its own types."""
+    """The document after the official client has parsed it strictly into its types."""
     model = model or {"Job": V1Job, "Service": V1Service}[document["kind"]]
     return ApiClient().sanitize_for_serialization(model.from_dict(document))  # type: ignore[no-untyped-call] # theirs
 

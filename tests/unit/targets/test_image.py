@@ -1,4 +1,4 @@
-"""The Dockerfile holds what the run needs, pinned, and nothing that a shell or a builder could take for code."""
+"""The Dockerfile installs what the run needs, pinned, and contains nothing that a shell could interpret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def number(version: str) -> tuple[int, ...]:
 
 
 def instructions(text: str) -> list[str]:
-    """The Dockerfile without comments, an instruction a line."""
+    """The Dockerfile without comments, one instruction per line."""
     code = "\n".join(line for line in text.splitlines() if line and not line.startswith("#"))
     return code.replace("\\\n", "").splitlines()
 

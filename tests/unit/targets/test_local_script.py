@@ -1,4 +1,4 @@
-"""The script for this machine runs what the pod runs, and no value of the user's becomes code."""
+"""The local script runs the same steps as the pod, and no user's value becomes code."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(directory: Path, text: str, **environment: str) -> subprocess.CompletedP
 
 
 def written(text: str) -> str:
-    """As a conf file has a text in which no reference is meant."""
+    """A text escaped for a conf file, so that it contains no reference."""
     return text.replace("${", "\\${")
 
 
@@ -70,7 +70,7 @@ def test_a_command_gets_hostile_texts_as_they_are(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("hurt"))
 
 
-def test_a_script_makes_a_run_directory_of_its_own(tmp_path: Path) -> None:
+def test_a_script_creates_its_own_run_directory(tmp_path: Path) -> None:
     text = script(*COMMAND[:1], "launcher.command=['true']", "name=a-run", "storage.min_free_gib=0")
     assert run(tmp_path, text, JOB_NAME="one").returncode == 0
     assert run(tmp_path, text, JOB_NAME="two", FTC_RUNS=str(tmp_path / "runs")).returncode == 0
@@ -104,7 +104,7 @@ def test_several_nodes_do_not_fit_on_one_machine() -> None:
     assert "error[FTC507 script-target-needs-one-node]: nodes: " in refused("-t", "script", "nodes=2")
 
 
-# A training as torchrun runs it: a process in its own session, which gets no descriptor but the standard ones.
+# A training like torchrun's: a process in its own session, which inherits only the standard descriptors.
 TRAINING = """
 import os, pathlib, signal, subprocess, sys, time
 if len(sys.argv) == 1:
@@ -126,12 +126,24 @@ def start(directory: Path, text: str) -> subprocess.Popen[str]:
     file = directory / "run.sh"
     file.write_text(text, encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "JOB_NAME": "one"}
-    return subprocess.Popen(["bash", file], cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
+    # bash cannot trap a signal that is ignored when it starts, and `make check &` ignores SIGINT.
+    return subprocess.Popen(
+        ["bash", file],
+        cwd=directory,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - this process has one thread
+    )
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
 def training(tmp_path: Path) -> str:
-    """The script of a training that runs until the file `end` is there."""
+    """The script of a training that runs until the file `end` exists."""
     program = tmp_path / "training.py"
     program.write_text(TRAINING, encoding="utf-8")
     command = f"launcher.command=[{sys.executable},{program}]"
@@ -139,7 +151,7 @@ def training(tmp_path: Path) -> str:
 
 
 def worker(run: Path) -> int:
-    """The process that trains, once it is there."""
+    """The process that trains, once it has started."""
     wait_until((run / "worker").exists)
     return int((run / "worker").read_text())
 

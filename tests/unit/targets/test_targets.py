@@ -1,4 +1,4 @@
-"""Every target is complete: this names what one lacks."""
+"""Every target is complete: a test names the missing part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_verify_refuses_what_is_not_of_the_target(name: str) -> None:
         TARGETS[name].verify(text, spec.cluster)
 
 
-# No golden has these yet: tests of their own compare the texts.
+# These have no golden yet: their own tests compare the texts.
 WITHOUT_GOLDEN = {"storage", "script"}
 
 
@@ -38,7 +38,7 @@ def test_there_is_a_rendezvous_script_that_an_e2e_test_runs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(POD_TARGETS))
-def test_the_plan_tells_of_it(name: str) -> None:
+def test_plan_prints_its_summary(name: str) -> None:
     for overrides in ((), ("nodes=2", "restarts=3")):
         said = ftc("plan", "-t", name, *overrides)
         assert said.exit_code == 0, said.stderr

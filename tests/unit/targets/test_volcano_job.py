@@ -1,4 +1,4 @@
-"""The VolcanoJob is one that Volcano runs as the user meant it."""
+"""Volcano runs the VolcanoJob as the user intends."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_devices_are_whole_numbers_under_the_resources_name(
     overrides: tuple[str, ...], resource: str, count: int
 ) -> None:
     limits = trainer(*overrides)["resources"]["limits"]
-    assert limits[resource] == str(count)  # a text, as typed clients want a quantity
+    assert limits[resource] == str(count)  # a string, as typed clients require
     others = {name for name in limits if "/" in name} - {resource}
     assert all(name.startswith(resource.partition("/")[0]) for name in others)
 
@@ -287,7 +287,7 @@ def test_secrets_are_references_and_never_values() -> None:
     assert not [v for v in trainer()["env"] if "secretKeyRef" in v.get("valueFrom", {})]
 
 
-def test_a_tracker_is_told_to_the_trainer() -> None:
+def test_the_trainer_gets_the_tracker() -> None:
     overrides = ("tracking=mlflow", "tracking.mlflow.uri=http://mlflow:5000", "tracking.mlflow.experiment=mine")
     found = variables(trainer(*overrides))
     assert (found["MLFLOW_TRACKING_URI"], found["MLFLOW_EXPERIMENT_NAME"]) == ("http://mlflow:5000", "mine")
@@ -346,7 +346,7 @@ def test_hostile_texts_come_through_yaml() -> None:
 
 
 def quoted(text: str) -> str:
-    """As Hydra's command line takes any text."""
+    """A text quoted for Hydra's command line."""
     return "'" + text.replace("'", "\\'") + "'"
 
 
@@ -368,7 +368,7 @@ def test_an_elastic_job_starts_with_its_first_pods_and_outlives_an_evicted_one()
     assert spec["maxRetry"] == 4
 
 
-def test_an_elastic_launch_is_told_the_least_nodes_and_its_restarts() -> None:
+def test_an_elastic_launch_gets_the_minimum_of_nodes_and_its_restarts() -> None:
     found = variables(trainer(*ELASTIC))
     assert {name: found.get(name) for name in ("NNODES", "LEAST_NNODES", "RESTARTS")} == {
         "NNODES": "4",

@@ -1,4 +1,4 @@
-"""Every pair of versions states every fact, and a fact that is missing is an error that names it."""
+"""Every pair of versions states every fact; a missing fact is an error that names it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMAS = ROOT / "schemas" / "llamafactory"
 FACTS = [field.name for field in msgspec.structs.fields(release.Facts)]
-# Read in the sources of the two releases; `Facts` names the files.
+# From the sources of the two releases; `Facts` names the files.
 OLD = {
     "has_flash_attention_3": False,
     "neat_packing_needs_batch_size_1": False,

@@ -1,4 +1,4 @@
-"""The training YAML and the merge YAML hold what the user and the groups chose, and what the run needs."""
+"""The training YAML and the merge YAML have the arguments of the user, the groups and the run."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_metrics_go_to_the_trackers(overrides: tuple[str, ...], report: str | li
     assert train(*overrides)["report_to"] == report
 
 
-def test_swanlab_is_an_argument_of_its_own() -> None:
+def test_swanlab_has_its_own_argument() -> None:
     written = train("tracking=swanlab", "tracking.swanlab={project: p, workspace: w, mode: local}")
     own = {name: value for name, value in written.items() if "swanlab" in name}
     assert own == {"use_swanlab": True, "swanlab_project": "p", "swanlab_workspace": "w", "swanlab_mode": "local"}
@@ -158,7 +158,7 @@ def test_a_description_keeps_all_its_words() -> None:
     assert train("dataset.names=[mine,other]", description)["dataset"] == "mine,other"
 
 
-def test_a_file_that_is_named_absolutely_stays_where_it_is() -> None:
+def test_an_absolute_file_name_is_kept() -> None:
     info = document("dataset_info.json", "dataset.info={alpaca: {file_name: /data/x.json}}")
     assert info["alpaca"]["file_name"] == "/data/x.json"
 
@@ -177,7 +177,7 @@ def zero(*overrides: str) -> dict[str, Any]:
         ("deepspeed-z3-offload", 3, {"offload_optimizer", "offload_param"}),
     ],
 )
-def test_deepspeed_stands_inline(engine: str, stage: int, offloaded: set[str]) -> None:
+def test_deepspeed_is_inline(engine: str, stage: int, offloaded: set[str]) -> None:
     config = zero(f"engine={engine}", "devices=2")
     optimization = config["zero_optimization"]
     assert optimization["stage"] == stage
@@ -198,7 +198,7 @@ def test_a_setting_of_deepspeed_is_laid_over_the_others() -> None:
     assert changed["zero_optimization"] == {**plain["zero_optimization"], "reduce_bucket_size": 1}
 
 
-def test_without_deepspeed_there_is_no_word_of_it() -> None:
+def test_without_deepspeed_its_arguments_are_absent() -> None:
     assert "deepspeed" not in train()
     assert "deepspeed" not in train("engine=fsdp2", "launcher=accelerate", "devices=2")
 
@@ -224,7 +224,7 @@ def accelerate(*overrides: str) -> dict[str, Any]:
         (("engine=fsdp2", "devices=2"), {"distributed_type": "FSDP"}),
     ],
 )
-def test_accelerate_is_told_the_world(overrides: tuple[str, ...], wanted: dict[str, object]) -> None:
+def test_accelerate_gets_the_world_size(overrides: tuple[str, ...], wanted: dict[str, object]) -> None:
     config = accelerate(*overrides)
     assert {key: config.get(key) for key in wanted} == wanted
 
@@ -258,7 +258,7 @@ def test_every_process_loads_the_weights_if_fsdp2_cannot_send_them(
     overrides: tuple[str, ...],
     one_process_loads: bool,  # noqa: FBT001 - a parameter of a table
 ) -> None:
-    """On two H200 these trained with the values of this table, and the others ended with an exception."""
+    """On two H200 these values trained, and the others raised an exception."""
     assert accelerate("devices=2", *overrides)["fsdp_config"]["fsdp_cpu_ram_efficient_loading"] is one_process_loads
 
 
@@ -298,14 +298,14 @@ def test_checkpoints_are_not_reentrant_where_ddp_looks_for_unused_parameters(
         (("launcher=torchrun", "devices=2"), False),
     ],
 )
-def test_the_trainers_own_command_starts_torchrun_where_there_are_several_processes(
+def test_the_trainers_command_starts_torchrun_for_several_processes(
     overrides: tuple[str, ...],
     forced: bool,  # noqa: FBT001 - a parameter of a table
 ) -> None:
     assert (variables(trainer(*overrides)).get("FORCE_TORCHRUN") == "1") is forced
 
 
-def test_every_key_has_its_place_and_stands_once() -> None:
+def test_every_key_is_in_order_and_unique() -> None:
     text = artifacts("train.learning_rate=1.0e-6", "train.seed=1")["train.yaml"]
     keys = [line.partition(":")[0] for line in text.splitlines() if not line.startswith(" ")]
     assert len(keys) == len(set(keys))
@@ -339,7 +339,7 @@ def test_what_follows_from_another_key_is_refused_with_that_key(override: str, i
     ("override", "wanted"),
     [
         ("train.learning_rate=fast", "number"),
-        ("train.lora_rank=8.5", "whole number"),
+        ("train.lora_rank=8.5", "an integer"),
         ("train.bf16=perhaps", "true or false"),
         ("train.eval_strategy=sometimes", "steps"),
         ("method.merge.export_device=tpu", "auto"),
@@ -374,5 +374,5 @@ def test_an_argument_that_the_trainer_takes_is_taken(override: str) -> None:
         (("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun"), None),
     ],
 )
-def test_a_training_saves_at_a_signal_where_it_can_save_alone(overrides: tuple[str, ...], saves: object) -> None:
+def test_a_training_saves_at_a_signal_if_one_rank_can_save_alone(overrides: tuple[str, ...], saves: object) -> None:
     assert train(*overrides).get("enable_jit_checkpoint") is saves

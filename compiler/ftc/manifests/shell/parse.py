@@ -1,4 +1,4 @@
-"""Shell scripts, read with tree-sitter's grammar of bash by one walk over the tree."""
+"""A parser for shell scripts: one walk over the tree from tree-sitter's grammar of bash."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node, Parser
 
-# Of a condition that is longer, the rest names nothing that matters.
+# Names after this length of a condition are ignored.
 _MOST_OF_A_CONDITION = 512
 
 
 def walk(root: Node, text: str) -> Script | None:
-    """All commands, assignments and reads; None where the script nests like no script does."""
+    """All commands, assignments and reads; None if the script is nested too deeply."""
     walker = _Walker(text)
     try:
         walker.visit(root, Context(), 0)
@@ -77,7 +77,7 @@ class _Walker:
         self._children(node, _with(context, function=name), depth)
 
     def name(self, node: Node, context: Context, _: int) -> None:
-        """In arithmetic a variable stands without `$`."""
+        """In arithmetic a variable needs no `$`."""
         if self.above[-2].type in _ARITHMETIC:
             self.reads.append(Read(Expansion(text_of(node, self.text)), node.start_byte, context))
 
@@ -108,20 +108,20 @@ class _Walker:
             self._visit_inside(child, context, depth)
 
     def _set_by(self, command: Command) -> None:
-        """`read NAME…` sets what it names."""
+        """`read NAME…` sets its variables."""
         for word in command.arguments:
             if word.text and NAME.fullmatch(word.text):
                 self.assignments.append(Assignment(word.text, None, word.start, command.context))
 
     def _visit_inside(self, node: Node, context: Context, depth: int) -> None:
-        """The variables and the commands within a word; an assignment before a command is the command's alone."""
+        """The variables and commands within a word; an assignment before a command applies only to that command."""
         if node.type == "variable_assignment":
             self._children(node, context, depth + 1)
         else:
             self.visit(node, context, depth + 1)
 
     def conditional(self, node: Node, context: Context, depth: int) -> None:
-        """The condition, then each block; `else` stands under the same condition."""
+        """The condition, then each block; `else` is under the same condition."""
         condition = _with(context, handled=True)
         inside, now = context, condition
         for child in node.children:
@@ -139,7 +139,7 @@ class _Walker:
         return _with(context, branch=(*context.branch, sign * next(self.blocks)))
 
     def list(self, node: Node, context: Context, depth: int) -> None:
-        """`left && right`, `left || right`: the right side runs on a condition, the left one's failure is looked at."""
+        """`left && right`, `left || right`: the right side is conditional, the left side's failure handled."""
         chain: list[Node] = []
         current: Node | None = node
         while current is not None and current.type == "list":
@@ -156,7 +156,7 @@ class _Walker:
                 self.visit(child, right if last else _with(right, handled=True), depth + 1)
 
     def block(self, node: Node, context: Context, depth: int) -> None:
-        """A loop or a `case`: what is inside may run never, or many times."""
+        """A loop or a `case`: its body may run never, or many times."""
         loop = node.type != "case_statement"
         body = node.child_by_field_name("body")
         end = body.start_byte if body is not None else node.end_byte
@@ -242,7 +242,7 @@ def _inside(node: Node, context: Context) -> Context:
 
 
 def _call_guards(commands: list[Command], functions: set[str]) -> dict[str, frozenset[str]]:
-    """What stands in the conditions of every call of a function."""
+    """The identifiers in the conditions of every call of a function."""
     calls: dict[str, frozenset[str]] = {}
     for command in commands:
         if command.name in functions:
@@ -257,50 +257,50 @@ def _guarded(command: Command, calls: dict[str, frozenset[str]]) -> Command:
     return msgspec.structs.replace(command, context=context) if added else command
 
 
-# The parser's time grows with the square of what it cannot make sense of. No script that anybody wrote is beyond these;
-# one that is goes unread.
+# The parser takes quadratic time for text that it cannot parse. Real scripts are within these limits; larger ones are
+# not parsed.
 MAX_LENGTH = 64_000
 
 
-_MOST = {"|": 500, "(": 1_000, "[": 2_000, "{": 1_000, "<<": 200, "&": 1_000, ";": 1_000, "\n": 2_000, "$": 2_000}
+_MAX_TOKENS = {"|": 500, "(": 1_000, "[": 2_000, "{": 1_000, "<<": 200, "&": 1_000, ";": 1_000, "\n": 2_000, "$": 2_000}
 
 
 _CHUNK = 512
 
 
-# A script is asked for by each rule, and by each pod of its kind.
-KEPT = 256
+# Each rule asks for the script, for each pod with it.
+CACHE_SIZE = 256
 
 
 @cache
 def _parser() -> Parser:
-    import tree_sitter  # noqa: PLC0415 - compile reads no scripts
+    import tree_sitter  # noqa: PLC0415 - compile does not parse scripts
     import tree_sitter_bash  # noqa: PLC0415 - the same
 
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHE_SIZE)
 def parse(text: str) -> Script | None:
-    """Read a script; None where it is too large or too odd to be read."""
-    if len(text) > MAX_LENGTH or any(text.count(what) > most for what, most in _MOST.items()):
+    """Parse a script; None if it is too large or too complex."""
+    if len(text) > MAX_LENGTH or any(text.count(what) > most for what, most in _MAX_TOKENS.items()):
         return None
-    # One letter for one letter, so that the parser's bytes are our characters.
+    # One byte per character, so that byte offsets are character offsets.
     letters = re.sub(r"[^\x00-\x7f]", "_", text).encode()
-    asked, most = count(1), 100 + 4 * len(letters) // _CHUNK
+    reads, most = count(1), 100 + 4 * len(letters) // _CHUNK
 
     def read(offset: int, _: object) -> bytes:
-        return letters[offset : offset + _CHUNK] if next(asked) <= most else b""
+        return letters[offset : offset + _CHUNK] if next(reads) <= most else b""
 
     tree = _parser().parse(read)
-    if next(asked) > most:
+    if next(reads) > most:
         return None
     script = walk(tree.root_node, text)
     return script and msgspec.structs.replace(script, mistake=_mistake(tree.root_node))
 
 
 def _mistake(root: Node) -> int | None:
-    """The first place that is no shell, where the tree has one."""
+    """The offset of the first syntax error, if any."""
     if not root.has_error:
         return None
     waiting = [root]

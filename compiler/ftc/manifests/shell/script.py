@@ -1,4 +1,4 @@
-"""What a shell script says, as far as rules ask: commands, variables, files written, in the order of the text."""
+"""The parts of a shell script that rules need: commands, variables and redirections, in the order of the text."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Expansion(msgspec.Struct, frozen=True):
     default: str | None = None
 
 
-# What variables may add to a word. One that is longer is unknown: no rule asks for it, and thirty variables that double
-# would fill the memory.
+# The limit for an expanded word: thirty variables that double would fill the memory, and rules do not need longer
+# words. These are unknown.
 LONGEST = 4_096
 
 
-# A piece of a word: letters, a variable, or what only a run can tell.
+# A part of a word: literal text, a variable, or something known only at run time.
 Part: TypeAlias = str | Expansion | None
 
 
 class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
-    """One word of a command, and where it begins."""
+    """A word of a command, with its start offset."""
 
     parts: tuple[Part, ...]
     raw: str
@@ -38,15 +38,15 @@ class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def text(self) -> str | None:
-        """What the word is, where no variable takes part."""
+        """The word, if it contains no variables."""
         return self.with_values({})
 
     def with_values(self, values: Mapping[str, str]) -> str | None:
-        """What the word is with these variables; None if something is not known."""
+        """The word with these variables; None if a part is unknown."""
         return self.joined([_value(part, values) for part in self.parts])
 
     def joined(self, pieces: Sequence[str | None]) -> str | None:
-        """What stands for the parts together; None if one is unknown, or if variables make the word too long."""
+        """The joined parts; None if one is unknown, or if variables make the word too long."""
         known = [piece for piece in pieces if piece is not None]
         if len(known) < len(pieces) or sum(map(len, known)) > len(self.raw) + LONGEST:
             return None
@@ -54,12 +54,12 @@ class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The variables in it."""
+        """The variables in the word."""
         return tuple(part.name for part in self.parts if isinstance(part, Expansion))
 
     @property
     def literal(self) -> str:
-        """The letters in it, without what variables add."""
+        """The literal text in the word, without variables."""
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
@@ -72,11 +72,11 @@ def _value(part: Part, values: Mapping[str, str]) -> str | None:
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Where a command stands.
+    """The context of a command.
 
-    `branch` names the conditional blocks around it, a negative one being the right side of `&&`; `guards` are the
-    identifiers in their conditions. `handled` says that its failure is looked at, `pipe` that its output goes into
-    another command.
+    `branch` lists the conditional blocks around it, with negative numbers for the right side of `&&`; `guards` are the
+    identifiers in their conditions. `handled` says that its failure is handled, `pipe` that its output goes to another
+    command.
     """
 
     branch: tuple[int, ...] = ()
@@ -90,18 +90,18 @@ class Context(msgspec.Struct, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whether it stands in the script's own line of commands, which runs from top to bottom."""
+        """Whether it is at the top level of the script, which runs from top to bottom."""
         apart = self.subshell or self.substituted or self.loop or self.function
         return not apart and all(block < 0 for block in self.branch)
 
-    def surely_before(self, other: Context) -> bool:
-        """Whether what stands here has run wherever `other` runs, if it stands earlier."""
+    def always_runs_before(self, other: Context) -> bool:
+        """Whether an earlier command here has always run when `other` runs."""
         inside = self.branch == other.branch[: len(self.branch)]
         return inside and not self.subshell and not self.substituted and self.function in ("", other.function)
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """`NAME=value`, on its own or after export."""
+    """`NAME=value`, alone or after export."""
 
     name: str
     value: Word | None
@@ -111,7 +111,7 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A variable that is read; `compared` as a number, by `[`, which takes nothing for no number."""
+    """A variable that is read; `compared` says that `[` compares it as a number and rejects an empty value."""
 
     expansion: Expansion
     start: int
@@ -126,7 +126,7 @@ class Read(msgspec.Struct, frozen=True):
 
     @property
     def tolerant(self) -> bool:
-        """Whether the script says what happens without it."""
+        """Whether the script handles a missing value."""
         return self.tested or self.expansion.operator in (":-", "-", ":=", "=", ":+", "+")
 
 
@@ -135,7 +135,7 @@ Redirect: TypeAlias = tuple[str, Word]
 
 
 class Heredoc(msgspec.Struct, frozen=True):
-    """The lines after `<<EOF`; `plain` says that nothing in them is expanded."""
+    """The lines after `<<EOF`; `plain` says that the shell does not expand them."""
 
     value: str
     start: int
@@ -143,7 +143,7 @@ class Heredoc(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True, dict=True, eq=False):
-    """One simple command with the variables set before it and where its output goes."""
+    """A simple command with the variables set before it and its redirections."""
 
     words: tuple[Word, ...]
     start: int
@@ -154,7 +154,7 @@ class Command(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def name(self) -> str:
-        """The program, without its directory; empty where a variable names it."""
+        """The program without its directory; empty if a variable names it."""
         return ((self.words and self.words[0].text) or "").rpartition("/")[2]
 
     @property
@@ -164,12 +164,12 @@ class Command(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @property
     def raw(self) -> str:
-        """The words as they stand, with one blank between."""
+        """The raw words, joined by blanks."""
         return " ".join(word.raw for word in self.words)
 
 
 class Script(msgspec.Struct, frozen=True):
-    """A whole script; `exported` are the variables that its commands see, `mistake` is where a shell stops reading."""
+    """A script; `exported` are the variables that its commands see, `mistake` is the first syntax error."""
 
     value: str
     commands: tuple[Command, ...] = ()
@@ -180,8 +180,8 @@ class Script(msgspec.Struct, frozen=True):
     mistake: int | None = None
 
     @property
-    def strays(self) -> list[tuple[int, str]]:
-        """The options that stand as commands, because the line before has ended: their places and names."""
+    def stray_options(self) -> list[tuple[int, str]]:
+        """The offsets and names of options that are run as commands, because the line before them has ended."""
         own = [one for command in self.commands for one in command.settings]
         named = [(one.start, one.name) for one in (*self.assignments, *own)]
         named += [(command.start, command.name) for command in self.commands]

@@ -1,4 +1,4 @@
-"""The words of a script: their letters, their variables, what a condition tests, and where output goes."""
+"""The words of a script: literal text, variables, tests and redirections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-# No script that anybody wrote nests deeper.
+# Real scripts are not nested deeper.
 MAX_DEPTH = 100
 
 
@@ -20,11 +20,11 @@ NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 class TooDeepError(Exception):
-    """A script that nests like no script does."""
+    """A script that is nested too deeply."""
 
 
 def text_of(node: Node | None, text: str) -> str:
-    """The letters of a node."""
+    """The text of a node."""
     return text[node.start_byte : node.end_byte] if node is not None else ""
 
 
@@ -64,7 +64,7 @@ def _parts(node: Node, text: str, depth: int) -> Iterator[Part]:
 
 
 def _pieces(node: Node, text: str, depth: int) -> Iterator[Part]:
-    """The parts of the children; in a string also the blanks between them, which belong to no child."""
+    """The parts of the children; in a string also the blanks between them, which are not in a child."""
     end = node.start_byte + (node.type == "string")
     for child in node.named_children:
         if child.start_byte > end:
@@ -74,7 +74,7 @@ def _pieces(node: Node, text: str, depth: int) -> Iterator[Part]:
 
 
 def in_test(above: list[Node], text: str) -> bool:
-    """Whether it is only asked if there is something: `[ -n "$A" ]`, `[ "$A" = "" ]`, `[ "$A" ]`."""
+    """Whether a variable is only tested for being set: `[ -n "$A" ]`, `[ "$A" = "" ]`, `[ "$A" ]`."""
     inner, parent = above[-1], above[-2]
     if parent.type == "string":
         inner, parent = parent, above[-3]
@@ -94,7 +94,7 @@ _NUMERIC = ("-eq", "-ne", "-gt", "-ge", "-lt", "-le")
 
 
 def is_compared(above: list[Node], text: str) -> bool:
-    """Whether it is a number in `[ "$A" -gt 1 ]`; in `[[ … ]]` nothing stands for 0."""
+    """Whether it is compared as a number, `[ "$A" -gt 1 ]`; in `[[ … ]]` an empty value is 0."""
     outer = [node for node in above[-4:-1] if node.type in ("binary_expression", "test_command")]
     if [node.type for node in outer] != ["test_command", "binary_expression"]:
         return False
@@ -103,7 +103,7 @@ def is_compared(above: list[Node], text: str) -> bool:
 
 
 def redirects(node: Node, text: str) -> tuple[tuple[Redirect, ...], Heredoc | None]:
-    """Where the input and output of a command go, and the lines that it is given."""
+    """The redirections of a command, and its here-document."""
     found: list[Redirect] = []
     heredoc = None
     waiting = list(node.children_by_field_name("redirect"))

@@ -1,4 +1,4 @@
-"""Rules on batch Jobs: indices, claims, host names, and failures that count."""
+"""Rules on batch Jobs: indices, claims, host names and failure counts."""
 
 from __future__ import annotations
 
@@ -21,39 +21,42 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def job_has_no_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Several nodes of a batch Job cannot share a claim that lives with it.
+def job_claim_is_not_shared(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Several nodes of a batch Job need a claim that already exists.
 
-    A Job makes no claims; a pod can (an ephemeral volume), and then each pod has one of its own.
+    A Job does not create claims. Its pods can (an ephemeral volume), but then each pod has a different claim.
+    Source: Kubernetes, Ephemeral Volumes.
 
     Wrong: nodes=2 storage=job-lifetime storage.workspace.access_mode=ReadWriteMany
     Right: nodes=2 storage=shared
     """
     if run.job_claim and run.nodes > 1:
-        message = f"a batch Job has no claim of its own, and each of {run.nodes} pods would get another one"
-        yield Finding(("storage", "workspace"), message, "use storage=shared with a claim that exists")
+        message = f"a batch Job does not create a claim, and each of its {run.nodes} pods would get a different one"
+        yield Finding(("storage", "workspace"), message, "use storage=shared with an existing claim")
 
 
-def retry_starts_empty(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A claim that lives with a batch Job lives with its pod.
+def retry_keeps_its_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A claim with the lifetime of a batch Job is deleted with its pod.
 
-    Kubernetes deletes the claim of an ephemeral volume with the pod, so the pod that takes its place (a restart, or
-    after an eviction) finds no checkpoint (Kubernetes, docs/concepts/storage/ephemeral-volumes).
+    Kubernetes deletes the claim of an ephemeral volume with the pod. The pod that replaces it, after a failure or an
+    eviction, does not find a checkpoint.
+    Source: Kubernetes, docs/concepts/storage/ephemeral-volumes.
 
     Wrong: storage=job-lifetime
     Right: storage=shared
     """
     if run.job_claim and run.nodes == 1:
-        message = "is deleted with the pod in a batch Job: a retry starts empty, and the result goes with the Job"
-        yield Finding(("storage", "workspace"), message, "use a claim that exists to resume: storage=existing-claim")
+        message = "is deleted with the pod in a batch Job: a retry starts empty, and the result is deleted with the Job"
+        yield Finding(("storage", "workspace"), message, "to resume, use an existing claim: storage=existing-claim")
 
 
-def name_is_fixed(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A Job of several nodes and its Service have one name, and both are deleted before a re-run.
+def job_and_service_are_deleted_before_rerun(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A Job of several nodes and its Service share a name and are deleted before a rerun.
 
-    The pods find each other by the Service's name, so it cannot be generated; unless naming is fixed it ends with a
-    digest of the spec. The Service outlives the Job: the same spec is created again only after both are deleted
-    (`AlreadyExists`).
+    The pods find each other by the name of the Service, so the name cannot be generated. Unless naming is fixed, it
+    ends with a digest of the spec. The Service outlives the Job: the same spec can be created again only after both are
+    deleted (`AlreadyExists`).
+    Source: Kubernetes, DNS for Services and Pods.
 
     Wrong: nodes=2
     Right: nodes=1
@@ -61,52 +64,53 @@ def name_is_fixed(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if run.nodes > 1:
         where = f" -n {run.namespace}" if run.namespace else ""
         name = run.fixed_name
-        message = f"the Job and its Service are called {name}, because the pods find each other by that name"
-        help_ = f"the Service outlives the Job: before a re-run, kubectl delete{where} job,service {name}"
+        message = f"the Job and its Service have the fixed name {name}, by which the pods find each other"
+        help_ = f"before a rerun, delete both: kubectl delete{where} job,service {name}"
         yield Finding(("nodes",), message, help_)
 
 
-def index_gives_the_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The Job controller names the hosts of an Indexed Job's pods, and the Service their domain.
+def no_manual_hostname(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The Job controller sets the host names of the pods, and the Service their domain.
 
-    With a host name or a subdomain of the user's the address of rank 0 leads nowhere, and every rank waits for it.
+    With a host name or subdomain set by the user, the address of rank 0 does not resolve, and every rank waits for it.
+    Source: Kubernetes, Jobs (Indexed completion mode); DNS for Services and Pods.
 
     Wrong: nodes=2 pod.spec.subdomain=ranks
     Right: nodes=1 pod.spec.subdomain=ranks
     """
     for path in host_names(spec) if run.nodes > 1 else ():
-        yield Finding(path, "is given to each pod by the Job and its Service", "leave it out")
+        yield Finding(path, "is set for each pod by the Job and its Service", "remove it")
 
 
 _COUNT_LIMIT = 2**31 - 1
 
 
-def failures_are_countable(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The pods that may fail are as many as Kubernetes can count.
+def backoff_limit_is_in_range(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The number of allowed pod failures fits into `backoffLimit`.
 
-    A batch Job counts each failed pod, so `backoffLimit` is the restarts times the nodes, and it is an int32
-    (Kubernetes, batch/v1, JobSpec).
+    A batch Job counts each failed pod, so `backoffLimit` is the restarts times the nodes. It is an int32.
+    Source: Kubernetes, batch/v1, JobSpec.
 
     Wrong: restarts=1073741824 nodes=4 hardware=h100
     Right: restarts=3 nodes=4 hardware=h100
     """
     if run.restarts * run.nodes > _COUNT_LIMIT:
-        message = f"{run.restarts} restarts of {run.nodes} pods are more failures than a Job can count, {_COUNT_LIMIT}"
-        yield Finding(("restarts",), message, f"use {_COUNT_LIMIT // run.nodes} at most", (("nodes",),))
+        message = f"{run.restarts} restarts of {run.nodes} pods exceed the maximum of backoffLimit, {_COUNT_LIMIT}"
+        yield Finding(("restarts",), message, f"use at most {_COUNT_LIMIT // run.nodes}", (("nodes",),))
 
 
 # Rules on manifests.
 
 
-def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
-    """A pod that trains is not started again by itself when it ends.
+def finished_pod_does_not_restart(run: Run) -> Iterator[Finding]:
+    """A container that trains does not restart when it exits.
 
-    Without restartPolicy it is Always: a VolcanoJob's trainer starts anew for ever and the job is never complete; a Job
-    is refused. OnFailure restarts one rank in its pod, into a world that waits for nobody, unless it is elastic, and no
-    policy sees it.
-    Source: Kubernetes, pod lifecycle; Volcano issues 1075, 1099.
+    The default restartPolicy is Always: the trainer of a VolcanoJob restarts forever and the job never completes; the
+    API server rejects a Job. OnFailure restarts a single rank in its pod, which the other ranks do not rejoin unless
+    the training is elastic, and the policies do not see the failure.
+    Source: Kubernetes, Pod Lifecycle; Volcano issues 1075, 1099.
 
-    Wrong: tests/corpus/bad/FTC866-restarted-for-ever.yaml
+    Wrong: tests/corpus/bad/FTC866-restarts-forever.yaml
     Right: tests/corpus/good/FTC866-never-restarted.yaml
     """
     job = run.job
@@ -118,22 +122,22 @@ def finished_pods_stay_finished(run: Run) -> Iterator[Finding]:
     for crew in job.crews if job.kind is not Kind.POD else ():
         policy, path = crew.template.spec.restart_policy, (*crew.path, "spec", "restartPolicy")
         if policy == "Always" or not job.object.has(*path):
-            said = "is Always" if policy else "is missing, and stands for Always"
+            said = "is Always" if policy else "defaults to Always"
             severity = Severity.WARNING if job.kind is Kind.VOLCANO else Severity.ERROR
-            message = f"restartPolicy {said}: a pod that has ended starts again"
-            message = message if job.kind is Kind.VOLCANO else f"restartPolicy {said}, which a Job does not take"
-            yield Finding(job.at(*path), message, "write restartPolicy: Never", severity=severity)
+            message = f"restartPolicy {said}, so the training restarts when it has ended"
+            message = message if job.kind is Kind.VOLCANO else f"restartPolicy {said}, which a Job does not allow"
+            yield Finding(job.at(*path), message, "set restartPolicy: Never", severity=severity)
         elif policy == "OnFailure" and waits and crew.name in run.trains and "TaskFailed" not in failed:
-            message = f"OnFailure starts one of {job.total} ranks again, and the others do not meet it"
-            yield Finding(job.at(*path), message, "write restartPolicy: Never", severity=Severity.WARNING)
+            message = f"OnFailure restarts one of {job.total} ranks, which the others do not rejoin"
+            yield Finding(job.at(*path), message, "set restartPolicy: Never", severity=Severity.WARNING)
 
 
 def pods_have_an_index(run: Run) -> Iterator[Finding]:
-    """The pods of a distributed Job are numbered.
+    """The pods of a distributed Job have an index.
 
-    NonIndexed pods are all alike: there is no rank, and no name for any of them. JOB_COMPLETION_INDEX is set in an
-    Indexed Job only, which needs `completions`.
-    Source: Kubernetes, Job, completionMode.
+    The pods of a NonIndexed Job do not have ranks or stable names. Only an Indexed Job sets JOB_COMPLETION_INDEX, and
+    it requires `completions`.
+    Source: Kubernetes, Jobs (completionMode).
 
     Wrong: tests/corpus/bad/FTC867-no-index.yaml
     Right: tests/corpus/good/FTC867-indexed.yaml
@@ -143,18 +147,18 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
         return
     if run.trains and job.several and batch.completion_mode == "NonIndexed":
         place = job.at("spec", "completionMode") if job.object.has("spec", "completionMode") else job.at("spec")
-        message = f"{job.total} pods train together, and none of them has a number"
-        yield Finding(place, message, "write completionMode: Indexed")
+        message = f"{job.total} pods train together, but they do not have an index"
+        yield Finding(place, message, "set completionMode: Indexed")
     if batch.completion_mode == "Indexed" and not job.object.has("spec", "completions"):
-        help_ = f"write completions: {job.total or 1}"
-        yield Finding(job.at("spec", "completionMode"), "an Indexed Job needs completions", help_)
+        help_ = f"set completions: {job.total or 1}"
+        yield Finding(job.at("spec", "completionMode"), "an Indexed Job requires completions", help_)
 
 
 def all_pods_run_at_once(run: Run) -> Iterator[Finding]:
-    """A distributed Job runs all of its pods at once.
+    """A distributed Job runs all its pods at the same time.
 
-    With fewer at a time, those that run wait for ranks that begin when they end.
-    Source: Kubernetes, Job, parallelism and completions.
+    With a lower parallelism the running pods wait for ranks that start only when they end.
+    Source: Kubernetes, Jobs (parallelism, completions).
 
     Wrong: tests/corpus/bad/FTC868-two-at-a-time.yaml
     Right: tests/corpus/good/FTC868-all-at-once.yaml
@@ -165,14 +169,15 @@ def all_pods_run_at_once(run: Run) -> Iterator[Finding]:
     parallelism = 1 if batch.parallelism is None else batch.parallelism
     if parallelism != batch.completions:
         key = "parallelism" if batch.parallelism is not None else "completions"
-        message = f"{batch.completions} pods train together, and {parallelism} run at a time"
-        yield Finding(run.job.at("spec", key), message, f"write parallelism: {batch.completions}")
+        message = f"{batch.completions} pods train together, but only {parallelism} run at a time"
+        yield Finding(run.job.at("spec", key), message, f"set parallelism: {batch.completions}")
 
 
-def pods_have_names(run: Run) -> Iterator[Finding]:
-    """The pods of a distributed Job are found by name.
+def pods_have_dns_names(run: Run) -> Iterator[Finding]:
+    """The names of the pods of a distributed Job resolve.
 
-    A pod's name resolves in the domain of a headless Service that is called like its `subdomain` and selects it.
+    A pod's name resolves in the domain of a headless Service that has the name of the pod's `subdomain` and selects the
+    pod.
     Source: Kubernetes, DNS for Services and Pods.
 
     Wrong: tests/corpus/bad/FTC869-service-of-another-name.yaml
@@ -186,30 +191,34 @@ def pods_have_names(run: Run) -> Iterator[Finding]:
     launched = any(launch.tool in TOGETHER and not launch.meets for _, launch in run.launches)
     if launched and job.several and not subdomain:
         names = [name for _, name in job.scene.services]
-        yield Finding(job.at(*path), f"{job.total} pods train together, and have no names", did_you_mean("", names))
+        yield Finding(
+            job.at(*path),
+            f"{job.total} pods train together, but their names do not resolve without subdomain",
+            did_you_mean("", names),
+        )
         return
     found = job.scene.service(job.find(subdomain))
     if subdomain and job.scene.services and job.find(subdomain) not in job.scene.services:
         known = [name for _, name in job.scene.services]
-        message = f"no Service here is called '{subdomain}', so the pods' names do not resolve"
+        message = f"the Service '{subdomain}' is not in these files, so the names of the pods do not resolve"
         yield Finding(job.at(*path), message, did_you_mean(subdomain, known))
     elif subdomain and found is not None:
         manifest, service = found
-        wrong = _unlike(job, service)
+        wrong = _unmatched_label(job, service)
         if wrong:
-            message = f"selects pods with {wrong}, and those of Job '{job.metadata.name}' do not have it"
+            message = f"selects pods with {wrong}, but the pods of Job '{job.metadata.name}' do not have this label"
             yield Finding(
-                manifest.at("spec", "selector"), message, "select batch.kubernetes.io/job-name: the Job's name"
+                manifest.at("spec", "selector"), message, "select batch.kubernetes.io/job-name with the name of the Job"
             )
         if service.spec.cluster_ip != "None":
             where = manifest.at("spec", "clusterIP") if manifest.has("spec", "clusterIP") else manifest.at("spec")
             yield Finding(
-                where, "the Service has an address of its own, and gives its pods no names", "write clusterIP: None"
+                where, "the Service is not headless, so the names of its pods do not resolve", "set clusterIP: None"
             )
 
 
-def _unlike(job: Job, service: Service) -> str:
-    """The first label that the Service selects by and the pods do not have."""
+def _unmatched_label(job: Job, service: Service) -> str:
+    """The first label in the selector of the Service that the pods do not have."""
     labels = dict(job.crews[0].template.metadata.labels)
     if job.metadata.name:
         labels |= {"job-name": job.metadata.name, "batch.kubernetes.io/job-name": job.metadata.name}
@@ -218,12 +227,12 @@ def _unlike(job: Job, service: Service) -> str:
     return next((f"{key}: {value}" for key, value in pairs if labels.get(key) != value), "")
 
 
-def failures_are_counted(run: Run) -> Iterator[Finding]:
-    """The keys that say what a failure of a pod means go together.
+def failure_settings_are_consistent(run: Run) -> Iterator[Finding]:
+    """The settings for pod failures are consistent.
 
-    podFailurePolicy needs restartPolicy Never, and podReplacementPolicy Failed; its action FailIndex needs a limit per
-    index, which needs completionMode Indexed. The API server refuses the rest. For ranks of one training a limit per
-    index means nothing: the others cannot go on without one.
+    podFailurePolicy requires restartPolicy Never and podReplacementPolicy Failed. Its action FailIndex requires
+    backoffLimitPerIndex, which requires completionMode Indexed. The API server rejects anything else.
+    backoffLimitPerIndex does not suit a distributed training, because the ranks cannot continue without one of them.
     Source: Kubernetes, pkg/apis/batch/validation.
 
     Wrong: tests/corpus/bad/FTC870-policy-of-pods-that-restart.yaml
@@ -235,22 +244,22 @@ def failures_are_counted(run: Run) -> Iterator[Finding]:
     never = batch.template.spec.restart_policy == "Never"
     indexed = batch.completion_mode == "Indexed"
     needs = [
-        ("podFailurePolicy", batch.pod_failure_policy is not None and not never, "needs restartPolicy: Never"),
+        ("podFailurePolicy", batch.pod_failure_policy is not None and not never, "requires restartPolicy: Never"),
         (
             "backoffLimitPerIndex",
             batch.backoff_limit_per_index is not None and not indexed,
-            "needs completionMode: Indexed",
+            "requires completionMode: Indexed",
         ),
         (
             "maxFailedIndexes",
             batch.max_failed_indexes is not None and batch.backoff_limit_per_index is None,
-            "needs backoffLimitPerIndex",
+            "requires backoffLimitPerIndex",
         ),
-        ("successPolicy", batch.success_policy is not None and not indexed, "needs completionMode: Indexed"),
+        ("successPolicy", batch.success_policy is not None and not indexed, "requires completionMode: Indexed"),
         (
             "podReplacementPolicy",
             batch.pod_failure_policy is not None and batch.pod_replacement_policy == "TerminatingOrFailed",
-            "must be Failed beside podFailurePolicy",
+            "must be Failed with podFailurePolicy",
         ),
     ]
     for key, wrong, message in needs:
@@ -260,24 +269,31 @@ def failures_are_counted(run: Run) -> Iterator[Finding]:
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict) and rule.get("action") == "FailIndex" and batch.backoff_limit_per_index is None:
             place = job.at("spec", "podFailurePolicy", "rules", index, "action")
-            yield Finding(place, "FailIndex needs backoffLimitPerIndex", "add it, or use action: FailJob")
+            yield Finding(place, "FailIndex requires backoffLimitPerIndex", "add it, or use action: FailJob")
     if batch.backoff_limit_per_index is not None and indexed and run.trains and job.several:
-        message = f"{job.total} ranks train together: when one has failed for good, the others wait for it"
+        message = f"{job.total} ranks train together, and the others wait for an index that has failed permanently"
         yield Finding(job.at("spec", "backoffLimitPerIndex"), message, "use backoffLimit", severity=Severity.WARNING)
     if batch.managed_by and not batch.managed_by.startswith(("kubernetes.io/", "kueue.x-k8s.io/")):
-        message = f"Kubernetes leaves a Job alone that {batch.managed_by} manages"
-        yield Finding(job.at("spec", "managedBy"), message, "leave it out", severity=Severity.WARNING)
+        message = f"Kubernetes ignores a Job that {batch.managed_by} manages"
+        yield Finding(job.at("spec", "managedBy"), message, "remove it", severity=Severity.WARNING)
 
 
 RULES = (
-    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_has_no_claim, JobSpec, target="job"),
-    Rule("FTC573", "retry-loses-pod-claim", retry_starts_empty, JobSpec, Severity.NOTE, target="job"),
-    Rule("FTC574", "fixed-name-needs-deletion-before-rerun", name_is_fixed, JobSpec, Severity.NOTE, target="job"),
-    Rule("FTC575", "no-manual-hostname-in-indexed-job", index_gives_the_name, JobSpec, target="job"),
-    Rule("FTC585", "backoff-limit-overflow", failures_are_countable, JobSpec, target="job", needed=True),
-    Rule("FTC866", "finished-pod-restarts", finished_pods_stay_finished, Run),
+    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target="job"),
+    Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target="job"),
+    Rule(
+        "FTC574",
+        "fixed-name-needs-deletion-before-rerun",
+        job_and_service_are_deleted_before_rerun,
+        JobSpec,
+        Severity.NOTE,
+        target="job",
+    ),
+    Rule("FTC575", "no-manual-hostname-in-indexed-job", no_manual_hostname, JobSpec, target="job"),
+    Rule("FTC585", "backoff-limit-overflow", backoff_limit_is_in_range, JobSpec, target="job", needed=True),
+    Rule("FTC866", "finished-pod-restarts", finished_pod_does_not_restart, Run),
     Rule("FTC867", "distributed-job-needs-index", pods_have_an_index, Run),
     Rule("FTC868", "parallelism-below-completions", all_pods_run_at_once, Run),
-    Rule("FTC869", "indexed-job-needs-service", pods_have_names, Run),
-    Rule("FTC870", "contradictory-failure-settings", failures_are_counted, Run),
+    Rule("FTC869", "indexed-job-needs-service", pods_have_dns_names, Run),
+    Rule("FTC870", "contradictory-failure-settings", failure_settings_are_consistent, Run),
 )

@@ -25,10 +25,11 @@ _POD_NAME_LIMIT = 63
 
 
 def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The names of the pods have 63 characters at most.
+    """A pod name has at most 63 characters.
 
-    Volcano names a pod `<job>-worker-<index>` and makes that its host name. The volume of the job's own claim is called
-    `<job>-<12 characters>` (pkg/controllers/job/job_controller_util.go).
+    Volcano names a pod `<job>-worker-<index>` and uses this name as its host name. The volume of the job's claim is
+    named `<job>-<12 characters>`.
+    Source: Volcano, pkg/controllers/job/job_controller_util.go.
 
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
     Right: name=a-name-that-is-short-enough
@@ -36,31 +37,33 @@ def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     added = max(len(f"-worker-{run.nodes - 1}"), len("-") + 12 if run.job_claim else 0)
     rest = len(run.object_name) - len(run.name) + added
     if len(run.name) + rest > _POD_NAME_LIMIT:
-        message = f"'{run.name}' has {len(run.name)} characters, and the names of the pods add {rest}"
-        yield Finding(("name",), message, f"use {_POD_NAME_LIMIT - rest} characters at most: name=…")
+        message = f"'{run.name}' has {len(run.name)} characters, and the pod names add {rest}"
+        yield Finding(("name",), message, f"use at most {_POD_NAME_LIMIT - rest} characters: name=…")
 
 
-def names_stay(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Volcano names the hosts.
+def no_manual_hostname(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Volcano sets the host names of the pods.
 
-    Its svc plugin gives the names that ranks find each other by. With a host name in the template its host list has one
-    entry (pkg/controllers/job/plugins/svc).
+    The ranks find each other by the names that the svc plugin sets. With a host name in the template the host list has
+    only one entry.
+    Source: Volcano, pkg/controllers/job/plugins/svc.
 
     Wrong: nodes=2 'pod={spec: {hostname: node}}'
     Right: nodes=2
     """
     for path in host_names(spec) if spec.nodes > 1 else ():
-        yield Finding(path, "is given to each pod by Volcano", "leave it out", (("nodes",),))
+        yield Finding(path, "is set for each pod by Volcano", "remove it", (("nodes",),))
 
 
 _NAME_LIMIT = 63
 
 
 def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The names of a Job, of its Service and of its pods' hosts have 63 characters at most.
+    """The names of a Job, its Service and the hosts of its pods have at most 63 characters.
 
-    The Job controller copies the Job's name to a label of each pod and names the host of a pod `<job>-<index>`
-    (Kubernetes, pkg/apis/batch/validation, pkg/controller/job): a longer name is refused when the Job is created.
+    The Job controller copies the name of the Job to a label of each pod and sets the host name to `<job>-<index>`. The
+    API server rejects a longer name.
+    Source: Kubernetes, pkg/apis/batch/validation, pkg/controller/job.
 
     Wrong: nodes=2 name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
     Right: nodes=2 name=a-name-that-is-shorter
@@ -69,12 +72,12 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     name = run.fixed_name if run.nodes > 1 or not run.generate_name else run.object_name
     rest = len(name) - len(run.name) + added
     if len(run.name) + rest > _NAME_LIMIT:
-        message = f"'{run.name}' has {len(run.name)} characters, and the names made of it {rest} more"
-        yield Finding(("name",), message, f"use {_NAME_LIMIT - rest} characters at most: name=…")
+        message = f"'{run.name}' has {len(run.name)} characters, and the derived names add {rest}"
+        yield Finding(("name",), message, f"use at most {_NAME_LIMIT - rest} characters: name=…")
 
 
 # Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
-_VOLCANO = frozenset(
+_SET_BY_VOLCANO = frozenset(
     f"volcano.sh/{name}"
     for name in (
         *("task-index", "task-spec", "job-name", "job-namespace", "queue-name"),
@@ -83,18 +86,19 @@ _VOLCANO = frozenset(
 ) | {"scheduling.k8s.io/group-name"}
 
 
-def volcano_names_the_pods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Names, labels and annotations that Volcano gives to a pod are its own.
+def no_overwritten_metadata(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Fragments do not set names, labels and annotations that Volcano sets.
 
-    Its controller writes them over those of the template (pkg/controllers/job/job_controller_util.go, createJobPod):
-    the pod is called `<job>-worker-<index>`, in the namespace of the job.
+    The controller overwrites those of the template: the pod is named `<job>-worker-<index>` and is in the namespace of
+    the job.
+    Source: Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
 
     Wrong: 'labels={volcano.sh/queue-name: team-a}'
     Right: cluster.queue=team-a
     """
     for path, given in _metadata(spec):
-        for key in [key for key in given if key in _VOLCANO]:
-            yield Finding((*path, key), "is overwritten by Volcano in each pod", "leave it out")
+        for key in [key for key in given if key in _SET_BY_VOLCANO]:
+            yield Finding((*path, key), "is overwritten by Volcano in each pod", "remove it")
     for place, fragment in fragments(spec):
         for key in [key for key in ("name", "generateName", "namespace") if key in fragment.get("metadata", {})]:
             help_ = "set namespace" if key == "namespace" else "set name"
@@ -120,12 +124,12 @@ _GENERATED = 5
 
 
 def task_names_are_unique(job: Job) -> Iterator[Finding]:
-    """Two tasks of a job do not share a name, nor two of its volumes a path.
+    """The tasks of a job have unique names, and its volumes have unique mount paths.
 
-    Volcano's webhook refuses the job: duplicated task name; duplicated mountPath.
+    Volcano's webhook rejects the job: `duplicated task name`, `duplicated mountPath`.
     Source: Volcano, pkg/webhooks/admission/jobs/validate/admit_job.go.
 
-    Wrong: tests/corpus/bad/FTC825-two-tasks-of-a-name.yaml
+    Wrong: tests/corpus/bad/FTC825-duplicate-task-name.yaml
     Right: tests/corpus/good/FTC825-two-tasks.yaml
     """
     if job.volcano is None:
@@ -138,14 +142,15 @@ def task_names_are_unique(job: Job) -> Iterator[Finding]:
     ]
     for what, entries in (("task", tasks), ("volume at", volumes)):
         for place, name, first in duplicates(entries):
-            yield Finding(job.at(*place), f"there is a {what} '{name}' already", related=(job.at(*first),))
+            yield Finding(job.at(*place), f"the {what} '{name}' is a duplicate", related=(job.at(*first),))
 
 
-def names_fit(job: Job) -> Iterator[Finding]:
-    """A job has a name that its Service and its pods can bear.
+def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
+    """The name of a job is valid for its Service and its pods.
 
-    Volcano's svc plugin makes a Service of the job's name: a letter first, no dots, 63 characters. Pods are called
-    `<job>-<task>-<index>`, and that is their host name too. Too long a name leaves the job pending (PluginError).
+    Volcano's svc plugin creates a Service with the name of the job, which begins with a letter and has at most 63
+    characters, without dots. Pods and their hosts are named `<job>-<task>-<index>`. If a name is too long, the job
+    stays pending (PluginError).
     Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721.
 
     Wrong: tests/corpus/bad/FTC822-name-with-a-dot.yaml
@@ -156,19 +161,21 @@ def names_fit(job: Job) -> Iterator[Finding]:
         return
     if not name and not prefix:
         if not job.object.has("metadata", "name"):
-            yield Finding(job.at("metadata"), "the job has no name", "add name: … or generateName: …-")
+            yield Finding(job.at("metadata"), "the job does not have a name", "add name: … or generateName: …-")
         return
     place = job.at("metadata", "name" if name else "generateName")
     given = name or prefix.rstrip("-.") or "x"
     label = "svc" in job.plugins or job.batch is not None
     form = r"[a-z]([-a-z0-9]*[a-z0-9])?" if "svc" in job.plugins else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
     if not re.fullmatch(form, given):
-        first = ", a letter first" if "svc" in job.plugins else ""
-        yield Finding(place, f"'{name or prefix}' is no name", f"use lower-case letters, digits and '-'{first}")
+        first = ", beginning with a letter" if "svc" in job.plugins else ""
+        yield Finding(
+            place, f"'{name or prefix}' is not a valid name", f"use lower-case letters, digits and '-'{first}"
+        )
         return
     length = len(name) if name else min(len(prefix), _LIMIT - _GENERATED) + _GENERATED
     if label and length > _LIMIT:
-        yield Finding(place, f"the name has {length} characters", f"use {_LIMIT} at most")
+        yield Finding(place, f"the name has {length} characters", f"use at most {_LIMIT}")
     yield from _pod_names(job, length)
 
 
@@ -177,14 +184,14 @@ def _pod_names(job: Job, length: int) -> Iterator[Finding]:
         last = f"-{crew.name}-{max((crew.replicas or 1) - 1, 0)}"
         if length + len(last) > _LIMIT:
             where = job.at("metadata", "name" if job.metadata.name else "generateName")
-            message = f"the name has {length} characters, and its pods add '{last}': {_LIMIT} are allowed in all"
-            yield Finding(where, message, f"use {_LIMIT - len(last)} at most")
+            message = f"the name has {length} characters, and the pod names add '{last}': the limit is {_LIMIT}"
+            yield Finding(where, message, f"use at most {_LIMIT - len(last)}")
 
 
-def templates_need_no_name(job: Job) -> Iterator[Finding]:
-    """A task's template has no name of its own.
+def no_task_template_name(job: Job) -> Iterator[Finding]:
+    """The template of a task does not have a name.
 
-    Volcano writes the task's name over it.
+    Volcano overwrites it with the name of the task.
     Source: Volcano, pkg/controllers/job/job_controller_util.go (createJobPod).
 
     Wrong: tests/corpus/bad/FTC823-template-with-a-name.yaml
@@ -192,15 +199,17 @@ def templates_need_no_name(job: Job) -> Iterator[Finding]:
     """
     for crew in job.crews if job.volcano is not None else ():
         if crew.template.metadata.name:
-            yield Finding(job.at(*crew.path, "metadata", "name"), "Volcano does not read it", "leave it out")
+            yield Finding(job.at(*crew.path, "metadata", "name"), "Volcano overwrites it", "remove it")
 
 
 RULES = (
     Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
-    Rule("FTC508", "no-manual-hostname", names_stay, JobSpec, target="volcano"),
+    Rule("FTC508", "no-manual-hostname", no_manual_hostname, JobSpec, target="volcano"),
     Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
-    Rule("FTC641", "metadata-overwritten-by-volcano", volcano_names_the_pods, JobSpec, Severity.NOTE, target="volcano"),
-    Rule("FTC822", "name-too-long-for-pods", names_fit, Job),
-    Rule("FTC823", "task-template-has-name", templates_need_no_name, Job, Severity.NOTE),
+    Rule(
+        "FTC641", "metadata-overwritten-by-volcano", no_overwritten_metadata, JobSpec, Severity.NOTE, target="volcano"
+    ),
+    Rule("FTC822", "invalid-job-name", name_suits_pods_and_service, Job),
+    Rule("FTC823", "task-template-has-name", no_task_template_name, Job, Severity.NOTE),
     Rule("FTC825", "duplicate-task-name", task_names_are_unique, Job),
 )

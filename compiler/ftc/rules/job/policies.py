@@ -1,4 +1,4 @@
-"""Rules on restarts: the policies of a VolcanoJob, restartPolicy, and when a finished job is deleted."""
+"""Rules on restarts: the policies of a VolcanoJob, restartPolicy, and the deletion of a finished job."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def restart_policy_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A failed rank does not start again alone.
+def restart_policy_is_never(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A failed rank does not restart alone.
 
-    With another restart policy than Never the kubelet starts the container again in its pod, into a world that waits
-    for nobody. `restarts` starts all nodes again together.
+    With any other restart policy than Never, the kubelet restarts the container in its pod, and the other ranks do not
+    rejoin it. `restarts` restarts all nodes together.
+    Source: Kubernetes, Pod Lifecycle (restartPolicy).
 
     Wrong: 'pod={spec: {restartPolicy: OnFailure}}'
     Right: restarts=3
     """
     for path, pod in pods(spec):
         if pod.get("restartPolicy", "Never") != "Never":
-            yield Finding((*path, "restartPolicy"), "must stay Never", "use restarts=… to start again")
+            yield Finding((*path, "restartPolicy"), "must stay Never", "set restarts=… to restart all nodes")
 
 
 def logs_outlive_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A job that has ended stays long enough for its log to be read.
+    """A finished job is kept long enough to read its logs.
 
-    With 0 the server deletes the job with its pods the moment it ends, failed or not, and their logs with them.
+    With 0 the job, its pods and their logs are deleted as soon as the job ends, even if it failed.
+    Source: Volcano, pkg/controllers/garbagecollector; Kubernetes, TTL-after-finished controller.
 
     Wrong: ttl_seconds_after_finished=0
     Right: ttl_seconds_after_finished=86400
     """
     if spec.ttl_seconds_after_finished == 0:
-        message = "deletes the job and its logs the moment it ends, failed or not"
-        yield Finding(("ttl_seconds_after_finished",), message, "give a day: 86400")
+        message = "deletes the job and its logs as soon as it ends, even if it failed"
+        yield Finding(("ttl_seconds_after_finished",), message, "set one day: 86400")
 
 
 # Rules on manifests.
@@ -54,17 +56,17 @@ def logs_outlive_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _RESTARTS = ("RestartJob", "RestartPartition", "RestartPod", "RestartTask")
 
 
-_IN_PART = ("RestartPod", "RestartTask")
+_PARTIAL_RESTARTS = ("RestartPod", "RestartTask")
 
 
 _LOSS = ("PodFailed", "PodEvicted")
 
 
-# Builds of Volcano that take more actions, by a label of the jobs that they schedule.
-_OF_BUILDS = {"ring-controller.atlas": ("Ignore",)}  # Ascend/mind-cluster: fault-retry-times
+# Builds of Volcano with additional actions, by a label of the jobs that they schedule.
+_BUILD_ACTIONS = {"ring-controller.atlas": ("Ignore",)}  # Ascend/mind-cluster: fault-retry-times
 
 
-def _lists(job: Job) -> Iterator[tuple[KeyPath, tuple[Policy, ...]]]:
+def _policy_lists(job: Job) -> Iterator[tuple[KeyPath, tuple[Policy, ...]]]:
     """The policies of the job and of each task, with their place."""
     if job.volcano is not None:
         yield ("spec", "policies"), job.volcano.policies
@@ -72,69 +74,73 @@ def _lists(job: Job) -> Iterator[tuple[KeyPath, tuple[Policy, ...]]]:
             yield ("spec", "tasks", index, "policies"), task.policies
 
 
-def _of_build(job: Job) -> tuple[str, ...]:
-    """The actions that the job's own build of Volcano has and upstream has not."""
-    return tuple(action for label in job.metadata.labels for action in _OF_BUILDS.get(label, ()))
+def _build_actions(job: Job) -> tuple[str, ...]:
+    """The actions that the build of Volcano adds to upstream."""
+    return tuple(action for label in job.metadata.labels for action in _BUILD_ACTIONS.get(label, ()))
 
 
-def _all(job: Job) -> list[tuple[KeyPath, Policy]]:
-    return [((*path, index), policy) for path, policies in _lists(job) for index, policy in enumerate(policies)]
+def _all_policies(job: Job) -> list[tuple[KeyPath, Policy]]:
+    return [((*path, index), policy) for path, policies in _policy_lists(job) for index, policy in enumerate(policies)]
 
 
-def policies_are_accepted(job: Job) -> Iterator[Finding]:
-    """A policy names one event or one exit code that no other policy has, and an action.
+def policy_is_valid(job: Job) -> Iterator[Finding]:
+    """A policy has an action and one unique event or exit code.
 
-    Volcano's webhook refuses the job otherwise; the events OutOfSync, CommandIssued and PodRunning stand in the
-    resource definition, and are refused too. Behind an exit code it does not look at the action at all.
+    Volcano's webhook rejects anything else. It also rejects the events OutOfSync, CommandIssued and PodRunning,
+    although the resource definition lists them. It does not check the action of an exit code at all.
     Source: Volcano, pkg/webhooks/admission/jobs/validate/util.go.
 
-    Wrong: tests/corpus/bad/FTC810-no-such-action.yaml
+    Wrong: tests/corpus/bad/FTC810-unknown-action.yaml
     Right: tests/corpus/good/FTC810-two-events-one-action.yaml
     """
-    for path, policy in _all(job):
-        yield from _accepted(job, path, policy)
-    for path, policies in _lists(job):
-        yield from _repeated(job, path, policies)
+    for path, policy in _all_policies(job):
+        yield from _invalid(job, path, policy)
+    for path, policies in _policy_lists(job):
+        yield from _duplicates(job, path, policies)
 
 
-def _accepted(job: Job, path: KeyPath, policy: Policy) -> Iterator[Finding]:
+def _invalid(job: Job, path: KeyPath, policy: Policy) -> Iterator[Finding]:
     place, events, actions = job.at(*path), schemas.events(*job.cluster), schemas.actions(*job.cluster)
-    taken = {*actions, *_of_build(job)} | ({""} if job.object.has(*path, "action") else set())
+    taken = {*actions, *_build_actions(job)} | ({""} if job.object.has(*path, "action") else set())
     if policy.all_events and policy.exit_code is not None:
-        yield Finding(place, "a policy is for an event or for an exit code, not for both", "make it two policies")
+        yield Finding(place, "a policy has either an event or an exit code, not both", "split it into two policies")
     elif not policy.all_events and policy.exit_code is None and not job.object.has(*path, "exitCode"):
-        yield Finding(place, "the policy names neither an event nor an exit code", "add event: PodFailed")
+        yield Finding(place, "the policy has neither an event nor an exit code", "add event: PodFailed")
     for event in [event for event in policy.all_events if event not in events]:
         where = job.at(*path, "event" if event == policy.event else "events")
-        yield Finding(where, f"Volcano {job.cluster[0]} takes no policy on '{event}'", did_you_mean(event, events))
+        yield Finding(
+            where, f"Volcano {job.cluster[0]} does not accept a policy on '{event}'", did_you_mean(event, events)
+        )
     if policy.exit_code == 0:
-        yield Finding(job.at(*path, "exitCode"), "0 is success, and no policy is for it", "use event: TaskCompleted")
+        yield Finding(
+            job.at(*path, "exitCode"), "exit code 0 means success and cannot have a policy", "use event: TaskCompleted"
+        )
     if policy.action not in taken:
-        said = f"has no action '{policy.action}'" if policy.action else "the policy has no action"
+        said = f"does not have an action '{policy.action}'" if policy.action else "the policy does not have an action"
         message = f"Volcano {job.cluster[0]} {said}" if policy.action else said
         yield Finding(job.at(*path, "action"), message, did_you_mean(policy.action, actions))
 
 
-def _repeated(job: Job, path: KeyPath, policies: tuple[Policy, ...]) -> Iterator[Finding]:
+def _duplicates(job: Job, path: KeyPath, policies: tuple[Policy, ...]) -> Iterator[Finding]:
     seen: dict[str | int, int] = {}
     for index, policy in enumerate(policies):
         codes = () if policy.exit_code is None else (policy.exit_code,)
         for what in (*policy.all_events, *codes):
             if what in seen:
                 shown = f"exit code {what}" if isinstance(what, int) else f"'{what}'"
-                message = f"policy {seen[what] + 1} is for {shown} already"
+                message = f"policy {seen[what] + 1} already handles {shown}"
                 yield Finding(job.at(*path, index), message, "keep one of the two")
             seen.setdefault(what, index)
     if "*" in seen and len(seen) > 1:
-        message = "'*' stands for every event, and no other policy may stand beside it"
+        message = "'*' matches every event and cannot be combined with other policies"
         yield Finding(job.at(*path, seen["*"]), message, "name the events")
 
 
-def loss_restarts(run: Run) -> Iterator[Finding]:
-    """When a pod of several is lost, the job starts again.
+def lost_pod_restarts_job(run: Run) -> Iterator[Finding]:
+    """A distributed job restarts when it loses a pod.
 
-    The other ranks wait for the lost one until their time-out, with their devices. A pod that was deleted comes back
-    alone, into a world that has gone on.
+    The other ranks hold their devices and wait for the lost one until they time out. A deleted pod is recreated alone,
+    and the other ranks do not rejoin it.
     Source: Volcano, pkg/controllers/job/state/running.go; issues 1099, 2344.
 
     Wrong: tests/corpus/bad/FTC811-no-policies.yaml
@@ -143,62 +149,63 @@ def loss_restarts(run: Run) -> Iterator[Finding]:
     job = run.job
     if job.volcano is None or run.apart or not (job.several or run.spreads):
         return
-    if any(policy.action in _of_build(job) for _, policy in _all(job)):
-        return  # the build's own scheduler sees to lost pods
-    handled = {event for _, policy in _all(job) for event in policy.all_events}
+    if any(policy.action in _build_actions(job) for _, policy in _all_policies(job)):
+        return  # the scheduler of the build handles lost pods
+    handled = {event for _, policy in _all_policies(job) for event in policy.all_events}
     in_place = all(crew.template.spec.restart_policy == "OnFailure" for crew in job.crews)
     if in_place and (run.elastic or not run.trains):
-        handled.add("PodFailed")  # which the kubelet sees to
+        handled.add("PodFailed")  # which the kubelet handles
     if run.elastic:
-        handled.add("PodEvicted")  # the controller makes the pod anew, and it joins
+        handled.add("PodEvicted")  # the controller recreates the pod, and it rejoins
     missing = [event for event in _LOSS if event not in handled and "*" not in handled]
     if missing:
         given = job.object.has("spec", "policies")
-        latent = "" if job.several else ", and the script is written for several pods"
-        message = f"no policy says what happens on {' and '.join(missing)}{latent}"
+        latent = "" if job.several else ", and the script expects several pods"
+        message = f"no policy handles {' and '.join(missing)}{latent}"
         help_ = f"add to policies: {{events: [{', '.join(missing)}], action: RestartJob}}"
         yield Finding(job.at("spec", "policies") if given else job.at("spec"), message, help_)
 
 
-def losses_are_alike(job: Job) -> Iterator[Finding]:
-    """A pod that failed and one that was evicted lead to the same action.
+def eviction_and_failure_agree(job: Job) -> Iterator[Finding]:
+    """The policies for failed and evicted pods have the same action.
 
-    An eviction often shows as a failure first (exit code 143), so that which of the two policies acts is chance.
+    An evicted pod often fails first (exit code 143), so either of the two policies may act.
     Source: Volcano issue 5885.
 
-    Wrong: tests/corpus/bad/FTC812-two-ends.yaml
-    Right: tests/corpus/good/FTC812-one-end.yaml
+    Wrong: tests/corpus/bad/FTC812-two-actions.yaml
+    Right: tests/corpus/good/FTC812-one-action.yaml
     """
-    for path, policies in _lists(job):
+    for path, policies in _policy_lists(job):
         actions = {event: policy.action for policy in policies for event in policy.all_events if event in _LOSS}
-        actions = {event: action for event, action in actions.items() if action not in _of_build(job)}
+        actions = {event: action for event, action in actions.items() if action not in _build_actions(job)}
         if len(set(actions.values())) > 1:
-            said = " and ".join(f"{event} to {action}" for event, action in actions.items())
-            message = f"{said}: an evicted pod may count as either"
-            yield Finding(job.at(*path), message, "give both the same action")
+            said = " and ".join(f"{event} triggers {action}" for event, action in actions.items())
+            message = f"{said}: an evicted pod may trigger either"
+            yield Finding(job.at(*path), message, "use the same action for both")
 
 
-def world_restarts_whole(run: Run) -> Iterator[Finding]:
-    """Where pods wait for each other, all of them start again, not one.
+def world_restarts_together(run: Run) -> Iterator[Finding]:
+    """Pods that train together restart together.
 
-    One pod that comes back finds a world that has gone on without it, or waits for ranks that do not come.
-    Source: torchrun's static rendezvous; Volcano issue 4814.
+    The other ranks do not rejoin a pod that restarts alone, or it waits for ranks that do not come back.
+    Source: torchrun, static rendezvous; Volcano issue 4814.
 
     Wrong: tests/corpus/bad/FTC813-one-pod-restarts.yaml
     Right: tests/corpus/good/FTC813-single-pod.yaml
     """
     job = run.job
     if job.several and not run.apart:
-        for path, policy in _all(job):
-            if policy.action in _IN_PART and set(policy.all_events) & {*_LOSS, "*", "TaskFailed"}:
-                message = f"{policy.action} starts a part of {job.total} pods again, and the others do not meet it"
+        for path, policy in _all_policies(job):
+            if policy.action in _PARTIAL_RESTARTS and set(policy.all_events) & {*_LOSS, "*", "TaskFailed"}:
+                message = f"{policy.action} restarts only some of {job.total} pods, which the others do not rejoin"
                 yield Finding(job.at(*path, "action"), message, "use RestartJob")
 
 
 def job_completes_last(job: Job) -> Iterator[Finding]:
-    """A job is not complete when the first of its tasks is.
+    """A job does not complete when its first task completes.
 
-    At the job's level the task that ends first ends the job: the pods of the others are deleted, their logs too.
+    A policy of the job with CompleteJob completes the job with the first task that completes: the pods of the other
+    tasks and their logs are deleted.
     Source: Volcano issues 916, 1956.
 
     Wrong: tests/corpus/bad/FTC814-first-task-ends-all.yaml
@@ -208,85 +215,91 @@ def job_completes_last(job: Job) -> Iterator[Finding]:
         return
     for index, policy in enumerate(job.volcano.policies):
         if policy.action == "CompleteJob" and set(policy.all_events) & {"TaskCompleted", "*"}:
-            message = f"whichever of {len(job.crews)} tasks is complete first ends the others"
+            message = f"the first of {len(job.crews)} tasks to complete ends the others"
             help_ = "move the policy to the task that saves the model"
             yield Finding(job.at("spec", "policies", index), message, help_)
 
 
-def policies_are_reached(job: Job) -> Iterator[Finding]:
-    """A policy can come to act.
+def policy_is_reachable(job: Job) -> Iterator[Finding]:
+    """Every policy can take effect.
 
-    The first that matches acts: an exit code behind PodFailed never does. A container that is not restarted in its pod
-    never counts for TaskFailed. PodPending acts after its `timeout` only, and not with RestartTask or RestartPod.
+    The first matching policy acts, so an exit code after PodFailed is never reached. TaskFailed does not count a
+    container that is not restarted in its pod. PodPending requires a `timeout` and does not work with RestartTask or
+    RestartPod.
     Source: Volcano, pkg/controllers/job/job_controller_util.go (applyPolicies); issue 4743.
 
     Wrong: tests/corpus/bad/FTC815-exit-code-last.yaml
     Right: tests/corpus/good/FTC815-exit-code-first.yaml
     """
-    for path, policies in _lists(job):
+    for path, policies in _policy_lists(job):
         failed = next(
             (i for i, p in enumerate(policies) if set(p.all_events) & {"PodFailed", "*"} and not p.timeout), None
         )
         for index, policy in enumerate(policies):
             place = job.at(*path, index)
             if failed is not None and index > failed and policy.exit_code is not None:
-                message = f"policy {failed + 1} takes every failed pod, and exit code {policy.exit_code} is never asked"
-                yield Finding(place, message, "put it before the policy on PodFailed")
+                message = (
+                    f"policy {failed + 1} handles every failed pod, so exit code {policy.exit_code} is never reached"
+                )
+                yield Finding(place, message, "move it before the policy on PodFailed")
             if "PodPending" in policy.all_events and not policy.timeout:
-                yield Finding(place, "a policy on PodPending acts only with a timeout", "add timeout: 1h")
-            elif "PodPending" in policy.all_events and policy.action in _IN_PART:
-                yield Finding(place, f"{policy.action} does not act on PodPending", "use RestartJob or AbortJob")
+                yield Finding(place, "a policy on PodPending requires a timeout", "add timeout: 1h")
+            elif "PodPending" in policy.all_events and policy.action in _PARTIAL_RESTARTS:
+                yield Finding(place, f"{policy.action} does not work on PodPending", "use RestartJob or AbortJob")
             never = all(crew.template.spec.restart_policy == "Never" for crew in job.crews)
             if "TaskFailed" in policy.all_events and never:
-                message = "TaskFailed counts containers that are restarted in their pod, and restartPolicy is Never"
+                message = "TaskFailed counts restarted containers, but restartPolicy is Never"
                 yield Finding(place, message, "use event: PodFailed")
 
 
-def retries_mean_something(job: Job) -> Iterator[Finding]:
-    """MaxRetry counts restarts that a policy asks for.
+def max_retry_takes_effect(job: Job) -> Iterator[Finding]:
+    """The restarts of a policy are limited by maxRetry.
 
-    0 is turned into 3 by the webhook. Without a policy that restarts, no number restarts anything. The job fails when
-    the counter reaches the number, so that the restarts are one fewer.
-    Source: Volcano, jobs/mutate/mutate_job.go and state/restarting.go; issues 1736, 3067, 1519.
+    The webhook replaces 0 by 3. Without a policy that restarts, maxRetry is ignored. The job fails when the counter
+    reaches maxRetry, so the job restarts one time fewer.
+    Source: Volcano, jobs/mutate/mutate_job.go, state/restarting.go; issues 1736, 3067, 1519.
 
-    Wrong: tests/corpus/bad/FTC816-retries-of-nothing.yaml
+    Wrong: tests/corpus/bad/FTC816-retries-without-policy.yaml
     Right: tests/corpus/good/FTC816-two-restarts.yaml
     """
     if job.volcano is None or job.volcano.max_retry is None:
         return
     place, number = job.at("spec", "maxRetry"), job.volcano.max_retry
     if number == 0:
-        yield Finding(place, "0 becomes 3", "write maxRetry: 1 for no restart")
-    elif not any(policy.action in _RESTARTS for _, policy in _all(job)) and not job.object.has("spec", "policies"):
-        message = f"maxRetry is {number}, and no policy restarts anything"
-        help_ = "add a policy with action: RestartJob; maxRetry is then one more than the restarts"
+        yield Finding(place, "Volcano replaces 0 by 3", "set maxRetry: 1 to disable restarts")
+    elif not any(policy.action in _RESTARTS for _, policy in _all_policies(job)) and not job.object.has(
+        "spec", "policies"
+    ):
+        message = f"maxRetry is {number}, but the job does not have a policy that restarts"
+        help_ = "add a policy with action: RestartJob, and set maxRetry to the restarts plus one"
         yield Finding(place, message, help_)
 
 
-def finished_jobs_are_read(job: Job) -> Iterator[Finding]:
-    """A finished job stays until somebody has read its logs.
+def finished_job_is_kept(job: Job) -> Iterator[Finding]:
+    """A finished job is kept long enough to read its logs.
 
-    ttlSecondsAfterFinished deletes the job with its pods, their logs and the claims that were made for it; 0 at once.
+    ttlSecondsAfterFinished deletes the job with its pods, their logs and the claims that Volcano created for it. With 0
+    it does so immediately.
     Source: Volcano, pkg/controllers/garbagecollector; Kubernetes, TTL-after-finished controller.
 
-    Wrong: tests/corpus/bad/FTC817-gone-at-once.yaml
-    Right: tests/corpus/good/FTC817-gone-tomorrow.yaml
+    Wrong: tests/corpus/bad/FTC817-deleted-immediately.yaml
+    Right: tests/corpus/good/FTC817-deleted-after-a-day.yaml
     """
     spec = job.volcano or job.batch
     if spec is not None and spec.ttl_seconds_after_finished == 0:
-        message = "the job is deleted when it ends, with its logs, whether it failed or not"
-        yield Finding(job.at("spec", "ttlSecondsAfterFinished"), message, "write 86400: a day")
+        message = "the job and its logs are deleted as soon as it ends, even if it failed"
+        yield Finding(job.at("spec", "ttlSecondsAfterFinished"), message, "set one day: 86400")
 
 
 RULES = (
-    Rule("FTC503", "no-restart-of-a-single-rank", restart_policy_stays, JobSpec),
-    Rule("FTC642", "job-deleted-before-logs-are-read", logs_outlive_the_job, JobSpec, Severity.WARNING),
-    Rule("FTC810", "invalid-policy", policies_are_accepted, Job),
-    Rule("FTC811", "lost-pod-does-not-restart-job", loss_restarts, Run, Severity.WARNING),
-    Rule("FTC812", "eviction-and-failure-differ", losses_are_alike, Job, Severity.WARNING),
-    Rule("FTC813", "partial-restart-of-a-world", world_restarts_whole, Run, Severity.WARNING),
+    Rule("FTC503", "no-single-rank-restart", restart_policy_is_never, JobSpec),
+    Rule("FTC642", "job-deleted-immediately", logs_outlive_the_job, JobSpec, Severity.WARNING),
+    Rule("FTC810", "invalid-policy", policy_is_valid, Job),
+    Rule("FTC811", "lost-pod-does-not-restart-job", lost_pod_restarts_job, Run, Severity.WARNING),
+    Rule("FTC812", "different-actions-for-eviction-and-failure", eviction_and_failure_agree, Job, Severity.WARNING),
+    Rule("FTC813", "partial-restart-of-distributed-training", world_restarts_together, Run, Severity.WARNING),
     Rule("FTC814", "job-completes-with-first-task", job_completes_last, Job, Severity.WARNING),
-    Rule("FTC815", "unreachable-policy", policies_are_reached, Job, Severity.WARNING),
-    Rule("FTC816", "max-retry-without-restart-policy", retries_mean_something, Job, Severity.WARNING),
-    Rule("FTC817", "finished-job-deleted-too-soon", finished_jobs_are_read, Job, Severity.WARNING),
+    Rule("FTC815", "unreachable-policy", policy_is_reachable, Job, Severity.WARNING),
+    Rule("FTC816", "ineffective-max-retry", max_retry_takes_effect, Job, Severity.WARNING),
+    Rule("FTC817", "finished-job-deleted-too-soon", finished_job_is_kept, Job, Severity.WARNING),
 )

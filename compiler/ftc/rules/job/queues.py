@@ -21,92 +21,97 @@ if TYPE_CHECKING:
 _NAMES = ("job-name", "controller-uid")
 
 
-_OF_THE_CONTROLLER = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
+_CONTROLLER_LABELS = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
 
 
-def labels_are_the_controllers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The labels by which a Job finds its pods are not set by the user.
+def no_reserved_job_label(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The user does not set the labels by which a Job selects its pods.
 
-    The Job controller gives them to the Job's pods, and the API server refuses a template that has other values
-    (Kubernetes, pkg/apis/batch/validation, validateGeneratedSelector); the Service would be there by then.
+    The Job controller sets these labels, and the API server rejects a template with other values, after the Service has
+    been created.
+    Source: Kubernetes, pkg/apis/batch/validation (validateGeneratedSelector).
 
     Wrong: labels.job-name=mine
     Right: labels.team=mine
     """
     for where, given in metadata(spec, "labels"):
-        for name in [name for name in _OF_THE_CONTROLLER if name in given]:
-            yield Finding((*where, name), "is given to each pod by the Job", "leave it out", at_key=True)
+        for name in [name for name in _CONTROLLER_LABELS if name in given]:
+            yield Finding((*where, name), "is set for each pod by the Job", "remove it", at_key=True)
 
 
-def queue_is_asked(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The queue of Volcano counts for a batch Job only where Volcano schedules it.
+def volcano_queue_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A Volcano queue applies to a batch Job only if Volcano schedules it.
 
-    Otherwise the run passes by the queue and its quota.
+    Otherwise the run bypasses the queue and its quota.
+    Source: Volcano, Queue.
 
     Wrong: cluster.queue=team
     Right: cluster.queue=team cluster.gang_jobs=true
     """
     if spec.cluster.queue != "default" and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
-        message = f"'{spec.cluster.queue}' is a queue of Volcano, and Volcano does not schedule this Job"
+        message = f"'{spec.cluster.queue}' is a Volcano queue, but Volcano does not schedule this Job"
         yield Finding(("cluster", "queue"), message, "set cluster.gang_jobs=true, or cluster.kueue_queue=… for Kueue")
 
 
-def kueue_resumes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A Job in a queue of Kueue is resumed by Kueue.
+def no_suspend_with_kueue(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Kueue resumes a Job in its queues.
 
-    Kueue suspends each Job of its queues and resumes it when there is room, whoever suspended it.
+    Kueue suspends each Job in its queues and resumes it when the quota allows, even if the user suspended it.
+    Source: Kueue, docs/tasks/run/jobs.
 
     Wrong: suspend=true cluster.kueue_queue=team
     Right: cluster.kueue_queue=team
     """
     if spec.suspend and spec.cluster.kueue_queue:
-        yield Finding(("suspend",), "Kueue resumes the Job when its queue has room", "leave one of the two out")
+        yield Finding(("suspend",), "Kueue resumes the Job when its queue has quota", "remove one of the two")
 
 
 _QUEUE = "kueue.x-k8s.io/queue-name"
 
 
-def kueue_queues_jobs(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The label that names a queue of Kueue belongs to the Job alone.
+def kueue_label_only_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only the Job has the label that names a Kueue queue.
 
-    `labels` and fragments reach the pods too, and Kueue gates each labelled pod as a workload of its own beside the
-    Job, where its pod integration is on (kueue.x-k8s.io, docs/tasks/run/plain_pods).
+    `labels` and fragments also reach the pods. If its pod integration is enabled, Kueue gates each labeled pod as a
+    separate workload in addition to the Job.
+    Source: kueue.x-k8s.io, docs/tasks/run/plain_pods.
 
     Wrong: labels={kueue.x-k8s.io/queue-name:team}
     Right: cluster.kueue_queue=team
     """
     for where, given in metadata(spec, "labels"):
         if _QUEUE in given:
-            help_ = f"write cluster.kueue_queue={given[_QUEUE]}"
-            yield Finding((*where, _QUEUE), "puts each pod into the queue, not the Job alone", help_, at_key=True)
+            help_ = f"set cluster.kueue_queue={given[_QUEUE]}"
+            yield Finding((*where, _QUEUE), "puts each pod into the queue, not only the Job", help_, at_key=True)
 
 
 _LABEL_LIMIT = 63
 
 
-def queue_takes_jobs(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Jobs go to a leaf queue whose name fits a label.
+def queue_is_valid(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A job is in a leaf queue whose name is valid as a label.
 
-    Volcano's webhook says `can not submit job to root queue` (1.11 and later), and its controller labels every pod with
-    the queue (pkg/controllers/job/job_controller_util.go): a label has 63 characters, and longer ones keep the pods
-    from being made.
+    Volcano's webhook rejects the root queue (`can not submit job to root queue`, 1.11 and later). The controller labels
+    every pod with the queue: with a name of more than 63 characters the pods cannot be created.
+    Source: Volcano, validate/admit_job.go, pkg/controllers/job/job_controller_util.go (createJobPod).
 
     Wrong: cluster.queue=root
     Right: cluster.queue=team-a
     """
     queue = spec.cluster.queue
     if queue == "root":
-        yield Finding(("cluster", "queue"), "is the root queue, which takes no jobs", "name a queue below it")
+        yield Finding(("cluster", "queue"), "is the root queue, which does not accept jobs", "use a queue below it")
     elif len(queue) > _LABEL_LIMIT:
-        message = f"has {len(queue)} characters, and the label of the pods takes {_LABEL_LIMIT}"
-        yield Finding(("cluster", "queue"), message, "name a queue with a shorter name")
+        message = f"has {len(queue)} characters, but a label has at most {_LABEL_LIMIT}"
+        yield Finding(("cluster", "queue"), message, "use a queue with a shorter name")
 
 
-def priority_is_of_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The priority is the job's, not the pods' alone.
+def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The priority class is set on the job, not only on its pods.
 
-    Volcano copies the job's priority class to the PodGroup and to pods that have none (createJobPod); it orders and
-    preempts jobs by that of the PodGroup, which a class in the pod's template does not reach.
+    Volcano copies the job's priority class to the PodGroup and to pods without one. It orders and preempts jobs by the
+    class of the PodGroup, which a class in the pod template does not change.
+    Source: Volcano, pkg/controllers/job/job_controller_util.go (createJobPod).
 
     Wrong: pod.spec.priorityClassName=high
     Right: cluster.priority_class=high
@@ -114,32 +119,43 @@ def priority_is_of_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, pod in pods(spec):
         name = pod.get("priorityClassName")
         if name is not None and name != spec.cluster.priority_class:
-            message = f"the job is ordered by {spec.cluster.priority_class or 'no priority class'}, not by {name}"
+            message = f"{name} applies only to the pods, not to the order of jobs"
             yield Finding((*path, "priorityClassName"), message, f"set cluster.priority_class={name}")
 
 
 # Rules on manifests.
 
 
-def queue_takes_jobs_in_manifests(job: Job) -> Iterator[Finding]:
-    """A job goes to a queue that takes jobs.
+def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
+    """A job is in a queue that accepts jobs.
 
-    The root of the queues does not: can not submit job to root queue.
+    The webhook rejects the root queue: `can not submit job to root queue`.
     Source: Volcano, validate/admit_job.go.
 
     Wrong: tests/corpus/bad/FTC818-root-queue.yaml
     Right: tests/corpus/good/FTC818-queue-of-a-team.yaml
     """
     if job.volcano is not None and job.volcano.queue == "root":
-        yield Finding(job.at("spec", "queue"), "queue root takes no jobs", "name one below it: default")
+        yield Finding(
+            job.at("spec", "queue"), "the root queue does not accept jobs", "use a queue below it, such as default"
+        )
 
 
 RULES = (
-    Rule("FTC581", "reserved-job-label", labels_are_the_controllers, JobSpec, target="job"),
-    Rule("FTC582", "volcano-queue-needs-volcano-scheduler", queue_is_asked, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC583", "suspend-with-kueue-queue", kueue_resumes, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC584", "kueue-label-reaches-pods", kueue_queues_jobs, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC521", "invalid-queue", queue_takes_jobs, JobSpec, target="volcano"),
-    Rule("FTC527", "priority-class-on-pods-only", priority_is_of_the_job, JobSpec, Severity.WARNING, target="volcano"),
-    Rule("FTC818", "unusable-queue", queue_takes_jobs_in_manifests, Job),
+    Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target="job"),
+    Rule(
+        "FTC582",
+        "volcano-queue-needs-volcano-scheduler",
+        volcano_queue_needs_volcano,
+        JobSpec,
+        Severity.WARNING,
+        target="job",
+    ),
+    Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC521", "invalid-queue", queue_is_valid, JobSpec, target="volcano"),
+    Rule(
+        "FTC527", "priority-class-on-pods-only", priority_class_is_on_job, JobSpec, Severity.WARNING, target="volcano"
+    ),
+    Rule("FTC818", "root-queue", queue_is_valid_in_manifests, Job),
 )

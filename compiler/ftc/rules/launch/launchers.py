@@ -1,4 +1,4 @@
-"""Rules on launchers: the groups that they need, their options, and the switches of LLaMA-Factory."""
+"""Rules on launchers: required groups, options, and the switches of LLaMA-Factory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ftc.manifests.steps import Step, given_once, spot_of
 from ftc.rules.given import commands, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.spec.launcher import Accelerate, Command, LlamafactoryCli
-from ftc.spec.method import Ddp, DeepSpeed, Fsdp
+from ftc.spec.method import Accelerate, Command, Ddp, DeepSpeed, Fsdp, LlamafactoryCli
 from ftc.spec.source import KeepOnVolume
 
 if TYPE_CHECKING:
@@ -32,11 +31,12 @@ if TYPE_CHECKING:
 _LAUNCHER = ("launcher", "kind")
 
 
-def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A launcher of LLaMA-Factory has a model, a dataset and a method.
+def trainer_needs_model_dataset_and_method(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory needs a model, a dataset and a method.
 
-    `llamafactory-cli train` needs a model and a dataset to start (hparams/parser.py), and ftc writes its YAML from the
-    three groups. A program of your own needs none of them.
+    `llamafactory-cli train` does not start without a model and a dataset, and ftc writes its YAML from the three
+    groups. Your own program (launcher=command) does not need them.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: dataset=none
     Right: launcher=command 'launcher.command=[python,train.py]' dataset=none
@@ -45,16 +45,17 @@ def trainer_is_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     for name, value in (("model", spec.model), ("dataset", spec.dataset), ("method", spec.method)):
         if value is None:
-            message = f"is none, and LLaMA-Factory needs a {name}"
-            help_ = f"choose one ({name}=…), or run a program of your own (launcher=command)"
+            message = f"is missing, but LLaMA-Factory needs a {name}"
+            help_ = f"choose one ({name}=…), or run your own program (launcher=command)"
             yield Finding((name,), message, help_, (_LAUNCHER,))
 
 
-def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A command gets no settings that only LLaMA-Factory would read.
+def command_with_trainer_settings(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A command is not combined with settings that only LLaMA-Factory reads.
 
-    launcher=command starts your program as it is: no train.yaml, no engine, no setup, no merge and no push come with
-    it. What is set all the same would be left out without a word.
+    launcher=command starts your program as it is, without train.yaml, engine, setup, merge or push. Such settings would
+    be dropped silently.
+    Source: ftc, which passes none of these settings to a command.
 
     Wrong: launcher=command 'launcher.command=[python,train.py]' train.max_steps=1
     Right: launcher=command 'launcher.command=[python,train.py,--max-steps,1]'
@@ -69,66 +70,70 @@ def command_stands_alone(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         "publish": not isinstance(spec.publish, KeepOnVolume),
     }
     for name in [name for name, given in unused.items() if given]:
-        message = "is given, and launcher=command runs a program that does not get it"
-        yield Finding((name,), message, "leave it out, or do it in the program", (_LAUNCHER,))
+        message = "is set, but launcher=command does not pass it to the program"
+        yield Finding((name,), message, "leave it out, or handle it in the program", (_LAUNCHER,))
 
 
-def trainer_has_yaml(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What is printed with `-t llamafactory` is the YAML of a run that LLaMA-Factory trains.
+def llamafactory_target_needs_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """`-t llamafactory` needs a run that LLaMA-Factory trains.
 
-    A run of launcher=command has no train.yaml, so there would be nothing to print.
+    launcher=command does not use a train.yaml, so there would be nothing to print.
+    Source: ftc, which writes train.yaml for LLaMA-Factory only.
 
     Wrong: -t llamafactory launcher=command 'launcher.command=[python,train.py]'
     Right: -t llamafactory launcher=torchrun
     """
     if not spec.trains:
-        yield Finding(("launcher",), "a command has no LLaMA-Factory YAML", "leave -t out, or use -t volcano")
+        yield Finding(("launcher",), "launcher=command does not use a train.yaml", "leave -t out, or use -t volcano")
 
 
 def fsdp_needs_accelerate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """FSDP is started by accelerate.
 
-    ftc sets FSDP2 up through accelerate's config file (`accelerate launch --config_file`), which no other launcher
-    reads: every process would hold the whole model.
+    ftc configures FSDP2 in accelerate's config file (`accelerate launch --config_file`), which no other launcher reads:
+    every process would hold the whole model.
+    Source: accelerate, commands/launch.py.
 
     Wrong: engine=fsdp2 devices=2
     Right: engine=fsdp2 devices=2 launcher=accelerate
     """
     if isinstance(spec.engine, Fsdp) and not isinstance(spec.launcher, Accelerate | Command):
-        message = "FSDP is set up by accelerate's config file only"
+        message = "FSDP is configured in accelerate's config file only"
         yield Finding(("engine",), message, "add launcher=accelerate", (_LAUNCHER,))
 
 
-def sharding_needs_peers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Under accelerate, DeepSpeed and FSDP have more than one process.
+def sharding_needs_several_processes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """DeepSpeed and FSDP have more than one process under accelerate.
 
-    `accelerate launch` starts a single process without a process group. LLaMA-Factory then says: Please use
-    `FORCE_TORCHRUN=1` to launch DeepSpeed training (hparams/parser.py).
+    `accelerate launch` starts a single process without a process group. LLaMA-Factory then stops: `Please use
+    FORCE_TORCHRUN=1 to launch DeepSpeed training`.
+    Source: accelerate, commands/launch.py; LLaMA-Factory, hparams/parser.py.
 
     Wrong: launcher=accelerate engine=deepspeed-z2
     Right: launcher=torchrun engine=deepspeed-z2
     """
     alone = spec.processes == 1
     if alone and isinstance(spec.launcher, Accelerate) and isinstance(spec.engine, DeepSpeed | Fsdp):
-        message = "needs several processes under accelerate, and there is one"
+        message = "needs several processes under accelerate, but there is only one"
         help_ = "use engine=ddp, more devices, or launcher=torchrun with DeepSpeed"
         yield Finding(("engine",), message, help_, (_LAUNCHER, ("nodes",), ("devices",)))
 
 
-def script_runs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def script_target_needs_one_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A script runs on one machine.
 
-    `ftc compile -t script` prints what runs on the machine at hand; the other nodes would be missing, and the first
-    would wait for them.
+    `ftc compile -t script` prints a script for the local machine. The other nodes would be missing, and the first would
+    wait for them.
+    Source: ftc, whose script starts one node.
 
     Wrong: -t script nodes=2
     Right: -t script nodes=1
     """
     if spec.nodes > 1:
-        yield Finding(("nodes",), f"a script runs on one machine, and the job has {spec.nodes} nodes", "set nodes=1")
+        yield Finding(("nodes",), f"a script runs on one machine, but the job has {spec.nodes} nodes", "set nodes=1")
 
 
-# LLaMA-Factory 0.9.3 to 0.9.5, extras/misc.py (is_env_enabled) and its users.
+# LLaMA-Factory 0.9.3 to 0.9.5, extras/misc.py (is_env_enabled) and its callers.
 _ON = frozenset(("1", "true", "y"))
 
 
@@ -143,10 +148,11 @@ _SWITCHES = frozenset(
 )
 
 
-def switches_are_spelled_as_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A switch of LLaMA-Factory is on with 1, true or y.
+def invalid_trainer_switch_value(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A switch of LLaMA-Factory is turned on with 1, true or y.
 
-    Any other word is off, without a message: `is_env_enabled` (LLaMA-Factory 0.9.3 to 0.9.5, extras/misc.py).
+    LLaMA-Factory reads any other value as off, without a message.
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, extras/misc.py (is_env_enabled).
 
     Wrong: env.DISABLE_VERSION_CHECK=on
     Right: env.DISABLE_VERSION_CHECK=1
@@ -156,11 +162,12 @@ def switches_are_spelled_as_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
             yield Finding(path, f"is '{value[:20]}', which LLaMA-Factory reads as off", "write 1, true or y")
 
 
-def trainer_starts_one_way(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """LLaMA-Factory is started as ftc's launchers start it.
+def conflicting_launch_mode(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory is started in the mode that ftc configures.
 
-    USE_V1 switches to another program, which takes another YAML (LLaMA-Factory 0.9.4, cli.py), and USE_RAY makes each
-    process of torchrun a driver of Ray of its own (train/tuner.py).
+    USE_V1 starts another program, which takes another YAML, and USE_RAY turns each process of torchrun into a separate
+    Ray driver.
+    Source: LLaMA-Factory 0.9.4, cli.py and train/tuner.py.
 
     Wrong: env.USE_V1=1
     Right: env.USE_V1=0
@@ -170,8 +177,8 @@ def trainer_starts_one_way(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     other = ("USE_V1",) if isinstance(spec.launcher, LlamafactoryCli) else ("USE_V1", "USE_RAY")
     for path, name, value in variables(spec):
         if name in other and value.lower() in _ON:
-            help_ = "leave it out, or run a program of your own (launcher=command)"
-            yield Finding(path, "starts another program than the one that the files are made for", help_)
+            help_ = "leave it out, or run your own program (launcher=command)"
+            yield Finding(path, "starts a different program from the one that ftc writes the files for", help_)
 
 
 _SHELLS = frozenset(("sh", "bash", "dash", "zsh", "ksh", "ash"))
@@ -183,29 +190,34 @@ _OPERATORS = frozenset(("&&", "||", "|", ";", "&", ">", ">>", "<", "<<", "2>", "
 _VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*|\{[A-Za-z_]\w*\}|\([A-Za-z_]\w*\))")
 
 
-def lists_are_no_shell(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A command is a list of words, which no shell reads.
+def shell_syntax_in_argument_list(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A command is a list of words, and no shell interprets it.
 
-    A program with blanks in its name is not found, `&&` and `>` are arguments, and `$NAME` and `$(NAME)` arrive as they
-    stand: ftc keeps Kubernetes from expanding them.
+    A program with blanks in its name is not found, `&&` and `>` are passed as arguments, and `$NAME` and `$(NAME)` are
+    passed literally: ftc keeps Kubernetes from expanding them.
+    Source: Kubernetes, Define a Command and Arguments for a Container.
 
     Wrong: 'setup=[["pip install tensorboard"]]'
     Right: 'setup=[[pip,install,tensorboard]]'
     """
-    through_shell = any(_calls_shell(words) for path, words in commands(spec) if path[0] == "launcher")
+    launcher_is_shell = any(_calls_shell(words) for path, words in commands(spec) if path[0] == "launcher")
     for path, words in commands(spec):
-        if _calls_shell(words) or (path[0] == "launcher" and through_shell):
+        if _calls_shell(words) or (path[0] == "launcher" and launcher_is_shell):
             continue
         if path[-1] != "args" and len(words[0].split()) > 1:
-            yield Finding((*path, 0), "is looked for as one program, blanks and all", "write a list: [python,train.py]")
+            yield Finding(
+                (*path, 0), "names a single program with blanks in its name", "write a list: [python,train.py]"
+            )
         for index, word in enumerate(words):
             if word in _OPERATORS:
-                yield Finding((*path, index), f"'{word}' is an argument here: no shell reads it", _ASK_SHELL)
+                yield Finding(
+                    (*path, index), f"'{word}' is passed as an argument: no shell interprets it", _START_SHELL
+                )
             elif expanded := _VARIABLE.search(word):
-                yield Finding((*path, index), f"'{expanded[0]}' arrives as it stands: no shell reads it", _ASK_SHELL)
+                yield Finding((*path, index), f"'{expanded[0]}' is passed literally: no shell expands it", _START_SHELL)
 
 
-_ASK_SHELL = "call one: [bash,-c,'…']"
+_START_SHELL = "start a shell: [bash,-c,'…']"
 
 
 def _calls_shell(words: Sequence[str]) -> bool:
@@ -215,11 +227,11 @@ def _calls_shell(words: Sequence[str]) -> bool:
 # Rules on manifests.
 
 
-def options_are_known(step: Step) -> Iterator[Finding]:
-    """An option of torchrun or accelerate is one that it has.
+def unknown_launcher_option(step: Step) -> Iterator[Finding]:
+    """Options of torchrun and accelerate exist.
 
-    torchrun stops with: unrecognized arguments; a beginning that only one option has stands for that option. accelerate
-    takes the next word for the program.
+    torchrun stops with `unrecognized arguments`, but accepts an unambiguous prefix of an option. accelerate takes the
+    next word for the program.
     Source: PyTorch, torch/distributed/run.py; Python, argparse (allow_abbrev); accelerate, commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC896-processes-misspelt.yaml
@@ -227,12 +239,12 @@ def options_are_known(step: Step) -> Iterator[Finding]:
     """
     for launch in step.launches:
         known = _OPTIONS.get(launch.tool, ())
-        whole = launch.tool == "accelerate"
+        takes_prefixes = launch.tool != "accelerate"
         for name, word in launch.options.items():
-            begun = any(one == name or (one.startswith(name) and not whole) for one in known)
-            near = [] if begun or len(name) <= 1 else get_close_matches(name, known, n=1)
+            accepted = any(one == name or (one.startswith(name) and takes_prefixes) for one in known)
+            near = [] if accepted or len(name) <= 1 else get_close_matches(name, known, n=1)
             if near:
-                message = f"{launch.tool} has no option --{name}"
+                message = f"--{name} is not an option of {launch.tool}"
                 yield Finding(spot_of(step, word), message, f"did you mean '--{near[0]}'?")
 
 
@@ -272,10 +284,10 @@ _ACCELERATE = (
 _OPTIONS = {"torchrun": _TORCHRUN, "accelerate": _ACCELERATE}
 
 
-def programs_are_spelt_right(step: Step) -> Iterator[Finding]:
-    """A launcher is called by its name, and its subcommand and module too.
+def misspelled_launcher(step: Step) -> Iterator[Finding]:
+    """The names of launchers, of their subcommands and of their modules are spelled correctly.
 
-    The shell says: command not found; LLaMA-Factory: Unknown command; Python: No module named.
+    Otherwise the shell reports `command not found`, LLaMA-Factory `Unknown command`, and Python `No module named`.
     Source: the console scripts of torch, accelerate, deepspeed and llamafactory; LLaMA-Factory, launcher.py.
 
     Wrong: tests/corpus/bad/FTC828-launcher-misspelt.yaml
@@ -283,25 +295,29 @@ def programs_are_spelt_right(step: Step) -> Iterator[Finding]:
     """
     first = next(iter(step.container.command), "")
     if " " in first and "/" not in first.partition(" ")[2]:
-        help_ = f"write a word an item: [{', '.join(first.split())}]"
-        yield Finding(step.at("command", 0), f"there is no program {on_a_line(first)}", help_, severity=Severity.ERROR)
-    own = {name.rpartition("/")[2] for name in step.script.functions}
+        help_ = f"write one word per item: [{', '.join(first.split())}]"
+        yield Finding(step.at("command", 0), f"{on_a_line(first)} is not a program", help_, severity=Severity.ERROR)
+    functions = {name.rpartition("/")[2] for name in step.script.functions}
     for command in map(unwrapped, step.script.commands):
-        for word, known in _spelt(command):
+        for word, known in _names(command):
             text = step.value(word) or ""
-            near = _meant(text, known) if text not in own and "/" not in text else ""
+            near = _intended(text, known) if text not in functions and "/" not in text else ""
             if near:
-                yield Finding(spot_of(step, word), f"there is no '{text}'", f"did you mean '{near}'?")
+                yield Finding(
+                    spot_of(step, word),
+                    f"'{text}' is not a known program, subcommand or module",
+                    f"did you mean '{near}'?",
+                )
 
 
 @lru_cache(maxsize=4096)
-def _meant(text: str, known: tuple[str, ...]) -> str:
-    """The one of these that a word is nearly, where it is none of them."""
+def _intended(text: str, known: tuple[str, ...]) -> str:
+    """The known name that a word nearly matches; empty if it is a known name itself."""
     return "" if text in known else next(iter(get_close_matches(text, known, n=1, cutoff=_NEAR)), "")
 
 
-def _spelt(command: ShellCommand) -> Iterator[tuple[Word, tuple[str, ...]]]:
-    """The words that name something of a launcher's, each with the names that there are."""
+def _names(command: ShellCommand) -> Iterator[tuple[Word, tuple[str, ...]]]:
+    """The words that name a program, a subcommand or a module, each with the known names."""
     if command.words:
         yield command.words[0], _PROGRAMS
     words = command.arguments
@@ -334,10 +350,10 @@ _MODULES = (
 )
 
 
-def switches_are_on(step: Step) -> Iterator[Finding]:
-    """A switch of LLaMA-Factory is written 1, true or y.
+def invalid_force_torchrun_value(step: Step) -> Iterator[Finding]:
+    """FORCE_TORCHRUN is turned on with 1, true or y.
 
-    It takes any other word for off: FORCE_TORCHRUN=yes starts no torchrun.
+    LLaMA-Factory reads any other value as off: FORCE_TORCHRUN=yes does not start torchrun.
     Source: LLaMA-Factory, extras/misc.py (is_env_enabled).
 
     Wrong: tests/corpus/bad/FTC845-yes-is-no.yaml
@@ -352,20 +368,29 @@ def switches_are_on(step: Step) -> Iterator[Finding]:
         if text is not None and text.lower() in ("yes", "on", "t", "enable", "enabled"):
             index = variable.index if variable is not None else None
             place = spot_of(step, word) if word is not None else step.at("env", index or 0)
-            yield Finding(place, f"llamafactory-cli takes FORCE_TORCHRUN={text} for off", "write FORCE_TORCHRUN=1")
+            yield Finding(place, f"llamafactory-cli reads FORCE_TORCHRUN={text} as off", "write FORCE_TORCHRUN=1")
 
 
 RULES = (
-    Rule("FTC101", "trainer-needs-model-dataset-and-method", trainer_is_complete, JobSpec, needed=True),
-    Rule("FTC102", "command-with-trainer-settings", command_stands_alone, JobSpec),
+    Rule(
+        "FTC101", "trainer-needs-model-dataset-and-method", trainer_needs_model_dataset_and_method, JobSpec, needed=True
+    ),
+    Rule("FTC102", "command-with-trainer-settings", command_with_trainer_settings, JobSpec),
     Rule("FTC103", "fsdp-needs-accelerate", fsdp_needs_accelerate, JobSpec, needed=True),
-    Rule("FTC104", "sharding-needs-several-processes", sharding_needs_peers, JobSpec),
-    Rule("FTC107", "no-trainer-yaml-for-command", trainer_has_yaml, JobSpec, target="llamafactory", needed=True),
-    Rule("FTC507", "script-target-needs-one-node", script_runs_one_node, JobSpec, target="script", needed=True),
-    Rule("FTC134", "invalid-trainer-switch-value", switches_are_spelled_as_read, JobSpec, Severity.WARNING),
-    Rule("FTC135", "conflicting-launch-mode", trainer_starts_one_way, JobSpec),
-    Rule("FTC136", "shell-syntax-in-argument-list", lists_are_no_shell, JobSpec, Severity.WARNING),
-    Rule("FTC828", "misspelled-launcher", programs_are_spelt_right, Step, Severity.WARNING),
-    Rule("FTC896", "unknown-launcher-option", options_are_known, Step),
-    Rule("FTC845", "invalid-switch-value", switches_are_on, Step),
+    Rule("FTC104", "sharding-needs-several-processes", sharding_needs_several_processes, JobSpec),
+    Rule(
+        "FTC107",
+        "llamafactory-target-needs-trainer",
+        llamafactory_target_needs_trainer,
+        JobSpec,
+        target="llamafactory",
+        needed=True,
+    ),
+    Rule("FTC507", "script-target-needs-one-node", script_target_needs_one_node, JobSpec, target="script", needed=True),
+    Rule("FTC134", "invalid-trainer-switch-value", invalid_trainer_switch_value, JobSpec, Severity.WARNING),
+    Rule("FTC135", "conflicting-launch-mode", conflicting_launch_mode, JobSpec),
+    Rule("FTC136", "shell-syntax-in-argument-list", shell_syntax_in_argument_list, JobSpec, Severity.WARNING),
+    Rule("FTC828", "misspelled-launcher", misspelled_launcher, Step, Severity.WARNING),
+    Rule("FTC896", "unknown-launcher-option", unknown_launcher_option, Step),
+    Rule("FTC845", "invalid-force-torchrun-value", invalid_force_torchrun_value, Step),
 )

@@ -1,4 +1,4 @@
-"""Rules on the world size: how many nodes and processes a launcher is told."""
+"""Rules on the world size: the numbers of nodes and processes given to launchers."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 _ELASTIC = ("RDZV_ID", "MIN_NNODES", "MAX_NNODES", "MAX_RESTARTS")
 
 
-def world_is_of_the_spec(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The number of nodes is the spec's.
+def no_manual_world_size(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The number of nodes comes from the spec.
 
-    Variables of an elastic launch have no effect: the launchers are told the world by flags and by ftc's variables, and
-    the launch script takes the others away from llamafactory-cli.
+    Variables of an elastic launch are ignored: ftc passes the world size in options and in its own variables, and the
+    launch script unsets the others for llamafactory-cli.
+    Source: ftc, whose launch script sets the world size.
 
     Wrong: env.MAX_NNODES=4
     Right: nodes=4 min_nodes=2 restarts=3
     """
     for path, name, _value in variables(spec) if spec.trains else ():
         if name in _ELASTIC:
-            message = "has no effect: nodes and min_nodes say how many there are"
-            yield Finding(path, message, "set those, and restarts")
+            message = "is ignored: nodes and min_nodes set the number of nodes"
+            yield Finding(path, message, "set these and restarts instead")
 
 
 # Rules on manifests.
@@ -51,10 +52,11 @@ NODES = {"torchrun": ("nnodes",), "accelerate": ("num_machines",), "deepspeed": 
 _PROCESSES = {"torchrun": ("nproc_per_node",), "deepspeed": ("num_gpus", "num_accelerators")}
 
 
-def all_nodes_take_part(run: Run) -> Iterator[Finding]:
-    """The launcher is told as many nodes as the job has pods.
+def node_count_differs_from_job(run: Run) -> Iterator[Finding]:
+    """The number of nodes given to the launcher is the number of pods of the job.
 
-    With more it waits for pods that do not exist until the rendezvous times out; with fewer the rest is left over.
+    If it is larger, the launcher waits for missing pods until the rendezvous times out; if it is smaller, some pods are
+    left out.
     Source: torchrun, --nnodes; accelerate, --num_machines; LLaMA-Factory, launcher.py (NNODES).
 
     Wrong: tests/corpus/bad/FTC840-three-nodes-of-two.yaml
@@ -62,14 +64,14 @@ def all_nodes_take_part(run: Run) -> Iterator[Finding]:
     """
     possible = worlds(run)
     for step, launch in run.launches if possible else ():
-        for word, low, high in _told_nodes(step, launch):
+        for word, low, high in _node_counts(step, launch):
             if not any(low <= world <= high for world in possible or ()):
-                said = str(low) if low == high else f"{low} to {high}"
-                message = f"{launch.tool} is told {said} nodes, and the job has {run.job.total} pods"
+                expected = str(low) if low == high else f"{low} to {high}"
+                message = f"{launch.tool} expects {expected} nodes, but the job has {run.job.total} pods"
                 yield Finding(spot_of(step, word), message, f"write {run.job.total}, or change the replicas")
 
 
-def _told_nodes(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
+def _node_counts(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
     word = launch.option(*NODES.get(launch.tool, ()))
     text = step.value(word) if word is not None else None
     if word is not None and text is not None:
@@ -79,10 +81,10 @@ def _told_nodes(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
             yield word, first, last
 
 
-def devices_are_used(step: Step) -> Iterator[Finding]:
-    """There are as many processes in a pod as it has devices.
+def process_count_differs_from_devices(step: Step) -> Iterator[Finding]:
+    """A pod runs one process per device.
 
-    With more a process finds no device (invalid device ordinal), with fewer some stand idle.
+    With more processes one fails with `invalid device ordinal`; with fewer some devices are idle.
     Source: torchrun, --nproc_per_node; LLaMA-Factory, launcher.py (NPROC_PER_NODE).
 
     Wrong: tests/corpus/bad/FTC841-eight-processes-four-devices.yaml
@@ -93,8 +95,8 @@ def devices_are_used(step: Step) -> Iterator[Finding]:
         word = launch.option(*_PROCESSES.get(launch.tool, ()))
         processes = number_in(step.value(word)) if word is not None else None
         if word is not None and processes is not None and processes != devices:
-            yield _unequal(spot_of(step, word), processes, devices or 0)
-        yield from _idle(step, launch)
+            yield _mismatch(spot_of(step, word), processes, devices or 0)
+        yield from _idle_devices(step, launch)
         nodes = launch.option("num_machines")
         total = launch.option("num_processes")
         count = number_in(step.value(total)) if total is not None and launch.tool == "accelerate" else None
@@ -102,33 +104,33 @@ def devices_are_used(step: Step) -> Iterator[Finding]:
         alone = total is None or count is None or not machines or (nodes is None and "config_file" in launch.options)
         right = (machines or 0) * (devices or 0)
         if total is not None and not alone and count != right:
-            message = f"{count} processes on {machines} nodes, and each has {devices} devices"
+            message = f"{count} processes on {machines} nodes with {devices} devices each"
             yield Finding(spot_of(step, total), message, f"num_processes counts all nodes: {right}")
 
 
-def _idle(step: Step, launch: Launch) -> Iterator[Finding]:
-    """Torchrun starts one process where nothing is said of their number."""
-    said = launch.partly or "nproc_per_node" in launch.options or is_given(step, launch, "PET_NPROC_PER_NODE")
-    if launch.tool == "torchrun" and not said and (step.devices or 0) >= MANY:
-        message = f"torchrun starts one process, and the container has {step.devices} devices"
+def _idle_devices(step: Step, launch: Launch) -> Iterator[Finding]:
+    """Torchrun starts one process by default."""
+    set_elsewhere = launch.partly or "nproc_per_node" in launch.options or is_set(step, launch, "PET_NPROC_PER_NODE")
+    if launch.tool == "torchrun" and not set_elsewhere and (step.devices or 0) >= MANY:
+        message = f"torchrun starts one process, but the container has {step.devices} devices"
         help_ = f"add --nproc_per_node={step.devices}"
         yield Finding(spot_of(step, launch.command.words[0]), message, help_, severity=Severity.WARNING)
 
 
-def _unequal(spot: Spot, processes: int, devices: int) -> Finding:
+def _mismatch(spot: Spot, processes: int, devices: int) -> Finding:
     severity = Severity.ERROR if processes > devices else Severity.WARNING
-    message = f"{processes} processes for {devices} devices of the container"
+    message = f"{processes} processes, but the container has {devices} devices"
     return Finding(spot, message, f"write {devices}, or change the limit", severity=severity)
 
 
 _CLI = ("NNODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
-def launchers_know_of_the_others(run: Run) -> Iterator[Finding]:
-    """A launcher in several pods is told that there are others, who they are and where they meet.
+def launcher_needs_rendezvous(run: Run) -> Iterator[Finding]:
+    """A launcher that runs in several pods knows the number of nodes, its rank and the master address.
 
     torchrun without --nnodes, accelerate without --num_machines and llamafactory-cli without FORCE_TORCHRUN or NNODES
-    train alone in each pod, and end without an error. Without MASTER_PORT each node takes a port of its own choice.
+    train separately in each pod, and end without an error. Without MASTER_PORT each node chooses a different port.
     Source: LLaMA-Factory, launcher.py; torchrun's defaults; accelerate, commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC844-each-trains-alone.yaml
@@ -143,8 +145,12 @@ def launchers_know_of_the_others(run: Run) -> Iterator[Finding]:
         missing = _missing(step, launch)
         if missing:
             message = f"{launch.tool} runs in {run.job.total} pods without {' and '.join(missing)}"
-            kept = [name for name in missing if any(one.name == name for one in step.script.assignments)]
-            help_ = f"the script sets it for itself: export {' '.join(kept)}" if kept else _complete(run.job, launch)
+            unexported = [name for name in missing if any(one.name == name for one in step.script.assignments)]
+            help_ = (
+                f"the script sets it without export: export {' '.join(unexported)}"
+                if unexported
+                else _complete(run.job, launch)
+            )
             yield Finding(spot_of(step, launch.command.words[0]), message, help_)
 
 
@@ -153,9 +159,9 @@ def _missing(step: Step, launch: Launch) -> list[str]:
     if launch.tool == "llamafactory":
         return _missing_variables(step, launch)
     if launch.tool == "torchrun":
-        if "nnodes" not in options and not is_given(step, launch, "PET_NNODES"):
+        if "nnodes" not in options and not is_set(step, launch, "PET_NNODES"):
             return ["--nnodes"]
-        alone = "rdzv_endpoint" not in options and not is_given(step, launch, "PET_NODE_RANK")
+        alone = "rdzv_endpoint" not in options and not is_set(step, launch, "PET_NODE_RANK")
         return [f"--{name}" for name in ("node_rank", "master_addr") if name not in options] if alone else []
     if launch.tool == "accelerate" and "config_file" not in options:
         return [f"--{name}" for name in ("num_machines", "machine_rank", "main_process_ip") if name not in options]
@@ -163,14 +169,14 @@ def _missing(step: Step, launch: Launch) -> list[str]:
 
 
 def _missing_variables(step: Step, launch: Launch) -> list[str]:
-    elastic = is_given(step, launch, "RDZV_ID")
-    missing = [name for name in _CLI if not is_given(step, launch, name) and not (elastic and name == "NODE_RANK")]
-    forced = step.devices != 1 or is_given(step, launch, "FORCE_TORCHRUN")
+    elastic = is_set(step, launch, "RDZV_ID")
+    missing = [name for name in _CLI if not is_set(step, launch, name) and not (elastic and name == "NODE_RANK")]
+    forced = step.devices != 1 or is_set(step, launch, "FORCE_TORCHRUN")
     return missing if "NNODES" in missing or forced else ["FORCE_TORCHRUN=1", *missing]
 
 
-def is_given(step: Step, launch: Launch, name: str) -> bool:
-    """Whether a launcher finds a variable: from its command, its container or its script."""
+def is_set(step: Step, launch: Launch, name: str) -> bool:
+    """Whether a variable reaches a launcher: from its command, its container or its script."""
     own = any(setting.name == name for setting in launch.command.settings)
     return own or name in step.environment or step.script.exports(name)
 
@@ -185,10 +191,10 @@ def _complete(job: Job, launch: Launch) -> str:
     return f"add --num_machines {job.total} --machine_rank {index} --main_process_ip … --main_process_port 29500"
 
 
-def variables_count_right(run: Run) -> Iterator[Finding]:
-    """Variables that count nodes and processes count those that there are.
+def world_size_variable_differs_from_job(run: Run) -> Iterator[Finding]:
+    """Variables that count nodes and processes match the job.
 
-    A launcher, or the program itself, waits for as many.
+    The launcher, or the program itself, waits for that number.
     Source: LLaMA-Factory, launcher.py; torch.distributed, env://.
 
     Wrong: tests/corpus/bad/FTC846-world-of-sixteen.yaml
@@ -199,7 +205,7 @@ def variables_count_right(run: Run) -> Iterator[Finding]:
         if step.init or run.job.kind is Kind.POD or not total:
             continue
         pods = worlds(run) or {total}
-        for name, place, number in _counted(step):
+        for name, place, number in _counts(step):
             devices = step.devices
             right = {
                 "NNODES": pods,
@@ -207,15 +213,15 @@ def variables_count_right(run: Run) -> Iterator[Finding]:
                 "WORLD_SIZE": {*pods, *(count * (devices or 0) for count in pods)} if devices else {number},
             }[name]
             if number not in right:
-                have = f"{devices} devices a pod" if name == "NPROC_PER_NODE" else f"{total} pods"
+                have = f"{devices} devices per pod" if name == "NPROC_PER_NODE" else f"{total} pods"
                 have += f" of {devices} devices" if name == "WORLD_SIZE" else ""
                 most = max(one or 0 for one in right)
                 severity = Severity.WARNING if name == "NPROC_PER_NODE" and number < most else None
-                yield Finding(place, f"{name} is {number}, and the job has {have}", f"write {most}", severity=severity)
+                yield Finding(place, f"{name} is {number}, but the job has {have}", f"write {most}", severity=severity)
 
 
-def _counted(step: Step) -> Iterator[tuple[str, Spot, int]]:
-    """Where a script or the container's own variables give these a number."""
+def _counts(step: Step) -> Iterator[tuple[str, Spot, int]]:
+    """The numbers that a script or the container gives these variables."""
     names = ("NNODES", "NPROC_PER_NODE", "WORLD_SIZE")
     for name in names:
         given = step.environment.get(name)
@@ -229,10 +235,10 @@ def _counted(step: Step) -> Iterator[tuple[str, Spot, int]]:
             yield assignment.name, step.program.at(assignment.start), number
 
 
-def mpi_starts_all(run: Run) -> Iterator[Finding]:
-    """Mpirun starts a process on each worker, or on each device of the workers.
+def mpi_process_count_differs_from_job(run: Run) -> Iterator[Finding]:
+    """Mpirun starts one process per worker, or one per device of the workers.
 
-    With more than there are slots it does not start at all; with fewer the rest is left over.
+    With more processes than slots it does not start; with fewer some workers are left out.
     Source: Open MPI, mpirun -np; Volcano, plugin mpi (MPI_HOST lists the workers).
 
     Wrong: tests/corpus/bad/FTC847-more-than-workers.yaml
@@ -251,15 +257,15 @@ def mpi_starts_all(run: Run) -> Iterator[Finding]:
         if word is None or count is None or not pods:
             continue
         if count not in {pods * number for number in {1, *devices}}:
-            message = f"mpirun starts {count} processes, and the job has {pods} workers"
+            message = f"mpirun starts {count} processes, but the job has {pods} workers"
             yield Finding(spot_of(step, word), message, f"write -np {pods * max(devices, default=1)}")
 
 
-def accelerate_starts_all(run: Run) -> Iterator[Finding]:
-    """A configuration of accelerate is for the nodes and devices of the job.
+def accelerate_config_differs_from_job(run: Run) -> Iterator[Finding]:
+    """The configuration of accelerate matches the nodes and devices of the job.
 
-    Without a distributed_type it starts one process; a rank or a number of nodes in the file is the same in every pod.
-    An option of the command counts before the file.
+    Without a distributed_type it starts one process. A rank or a number of nodes in the file is the same in every pod.
+    Options of the command override the file.
     Source: accelerate, commands/launch.py and commands/config/config_args.py.
 
     Wrong: tests/corpus/bad/FTC839-one-process.yaml
@@ -279,19 +285,21 @@ def _world(run: Run, step: Step, launch: Launch, file: Held) -> Iterator[Finding
     several = (possible is not None and min(possible) >= MANY) or (devices or 0) >= MANY
     kinds = {"multi_gpu", "use_deepspeed", "use_fsdp", "use_megatron_lm"} & launch.options.keys()
     if several and file.value("distributed_type") in ("NO", False) and not kinds:
-        message = "distributed_type NO starts one process in each pod"
-        yield Finding(file.at("distributed_type"), message, "write distributed_type: MULTI_GPU, or that of the devices")
+        message = "distributed_type NO starts only one process in each pod"
+        yield Finding(
+            file.at("distributed_type"), message, "write distributed_type: MULTI_GPU, or the type of the devices"
+        )
     if file.value("use_cpu") is True and devices:
-        message = f"use_cpu is true, and the container has {devices} devices"
+        message = f"use_cpu is true, but the container has {devices} devices"
         yield Finding(file.at("use_cpu"), message, "write use_cpu: false", severity=Severity.WARNING)
-    nodes, machines = _number(step, launch, file, "num_machines")
+    nodes, machines = _number_in_file(step, launch, file, "num_machines")
     if possible and machines is not None and machines not in possible and nodes is not None:
-        message = f"num_machines is {machines}, and the job has {run.job.total} pods"
+        message = f"num_machines is {machines}, but the job has {run.job.total} pods"
         yield Finding(nodes, message, f"write {run.job.total}")
-    place, processes = _number(step, launch, file, "num_processes")
+    place, processes = _number_in_file(step, launch, file, "num_processes")
     right = (machines if machines is not None else 1) * (devices or 0)
     if place is not None and processes is not None and right and processes != right:
-        message = f"num_processes is {processes}, on {machines or 1} nodes of {devices} devices"
+        message = f"num_processes is {processes} on {machines or 1} nodes with {devices} devices each"
         yield Finding(place, message, f"num_processes counts all nodes: {right}")
     yield from _ranks(run, step, launch, file)
 
@@ -302,18 +310,18 @@ def _ranks(run: Run, step: Step, launch: Launch, file: Held) -> Iterator[Finding
         return
     rank = file.value("machine_rank") if "machine_rank" not in launch.options else None
     if isinstance(rank, int) and (step.pod.replicas or 0) >= MANY:
-        message = f"{step.pod.replicas} pods are rank {rank}"
-        yield Finding(file.at("machine_rank"), message, "give --machine_rank on the command line, from the index")
-    told = ("num_machines", "machine_rank", "main_process_ip")
-    missing = [name for name in told if name not in launch.options and name not in file.data]
+        message = f"{step.pod.replicas} pods have rank {rank}"
+        yield Finding(file.at("machine_rank"), message, "set --machine_rank on the command line, from the index")
+    required = ("num_machines", "machine_rank", "main_process_ip")
+    missing = [name for name in required if name not in launch.options and name not in file.data]
     if missing and not launch.partly:
-        message = f"accelerate runs in {run.job.total} pods without {' and '.join(missing)}, here or in its file"
+        message = f"accelerate runs in {run.job.total} pods without {' and '.join(missing)} in the command or its file"
         options = " ".join(f"--{name} …" for name in missing)
         yield Finding(spot_of(step, launch.command.words[0]), message, f"add {options}")
 
 
-def _number(step: Step, launch: Launch, file: Held, name: str) -> tuple[Spot | None, int | None]:
-    """A number of the file, with its place, or the one that an option gives instead, which another rule judges."""
+def _number_in_file(step: Step, launch: Launch, file: Held, name: str) -> tuple[Spot | None, int | None]:
+    """A number in the file and its place; without a place if an option overrides it, which another rule checks."""
     word = launch.option(name)
     if word is not None:
         return None, number_in(step.value(word))
@@ -322,11 +330,11 @@ def _number(step: Step, launch: Launch, file: Held, name: str) -> tuple[Spot | N
 
 
 RULES = (
-    Rule("FTC133", "no-manual-world-size", world_is_of_the_spec, JobSpec, Severity.NOTE),
-    Rule("FTC840", "node-count-differs-from-job", all_nodes_take_part, Run),
-    Rule("FTC841", "process-count-differs-from-devices", devices_are_used, Step),
-    Rule("FTC844", "launcher-needs-rendezvous", launchers_know_of_the_others, Run),
-    Rule("FTC846", "world-size-variable-differs-from-job", variables_count_right, Run),
-    Rule("FTC847", "mpi-process-count-differs-from-job", mpi_starts_all, Run),
-    Rule("FTC839", "accelerate-config-differs-from-job", accelerate_starts_all, Run),
+    Rule("FTC133", "no-manual-world-size", no_manual_world_size, JobSpec, Severity.NOTE),
+    Rule("FTC840", "node-count-differs-from-job", node_count_differs_from_job, Run),
+    Rule("FTC841", "process-count-differs-from-devices", process_count_differs_from_devices, Step),
+    Rule("FTC844", "launcher-needs-rendezvous", launcher_needs_rendezvous, Run),
+    Rule("FTC846", "world-size-variable-differs-from-job", world_size_variable_differs_from_job, Run),
+    Rule("FTC847", "mpi-process-count-differs-from-job", mpi_process_count_differs_from_job, Run),
+    Rule("FTC839", "accelerate-config-differs-from-job", accelerate_config_differs_from_job, Run),
 )

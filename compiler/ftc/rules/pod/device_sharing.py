@@ -1,4 +1,4 @@
-"""Rules on how devices are counted, shared, partitioned and scheduled."""
+"""Rules on device counts, shares and partitions, and on the schedulers that allocate devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.accelerators import Kind as Device
 from ftc.accelerators import kinds, shares
 from ftc.diagnostics.model import Severity
-from ftc.manifests.amounts import asked
+from ftc.manifests.amounts import requested_devices
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY
@@ -25,24 +25,26 @@ if TYPE_CHECKING:
 
 
 def count_can_be_scheduled(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The devices of a node are a number that its scheduler or device plugin takes.
+    """The scheduler or device plugin accepts the number of devices per node.
 
-    Schedulers of some vendors keep a pod within a ring or a module of chips: any other number stays pending, or the
-    device plugin refuses it (Ascend/mind-cluster, affinity scheduling; Project-HAMi/HAMi, pkg/device).
+    Some vendors' schedulers place a pod only within a ring or a module of chips. With any other number the pod stays
+    pending, or the device plugin rejects it.
+    Source: Ascend/mind-cluster, affinity scheduling; Project-HAMi/HAMi, pkg/device.
 
     Wrong: hardware=ascend-910a-mindcluster devices=3
     Right: hardware=ascend-910a-mindcluster devices=4
     """
     device = spec.hardware.device
     if device is not None and device.counts and spec.devices not in device.counts:
-        message = f"{spec.devices} of {device.resource} cannot be scheduled on a node"
+        message = f"{spec.devices} of {device.resource} cannot be scheduled on one node"
         yield Finding(("devices",), message, f"{_numbers(device.counts)}; or set hardware.device.counts")
 
 
 def count_can_be_distributed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The devices of each node of several are a number that a distributed job may take.
+    """A job of several nodes requests a number of devices per node that can be distributed.
 
-    On nodes of chips in pairs a job of several nodes takes whole pairs (Ascend/mind-cluster, affinity scheduling).
+    If chips come in pairs, a job of several nodes takes whole pairs.
+    Source: Ascend/mind-cluster, affinity scheduling.
 
     Wrong: hardware=ascend-910c-mindcluster nodes=2 devices=1
     Right: hardware=ascend-910c-mindcluster nodes=2 devices=16
@@ -51,7 +53,7 @@ def count_can_be_distributed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.nodes == 1 or device is None or not device.counts_across_nodes:
         return
     if spec.devices not in device.counts_across_nodes and (not device.counts or spec.devices in device.counts):
-        message = f"{spec.devices} of {device.resource} a node cannot be scheduled for {spec.nodes} nodes"
+        message = f"{spec.devices} of {device.resource} per node cannot be scheduled on {spec.nodes} nodes"
         yield Finding(("devices",), message, f"{_numbers(device.counts_across_nodes)} in a job of several nodes")
 
 
@@ -62,8 +64,9 @@ def _numbers(counts: tuple[int, ...]) -> str:
 def share_fits_in_the_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A share of a device is not larger than the device.
 
-    Shares count a device, not all together: per cent go to 100, and memory to that of one device. More is denied by
-    the webhook, or no node has it (Project-HAMi/HAMi, pkg/scheduler/webhook.go and pkg/device).
+    A share applies to each device: a percentage goes up to 100, and memory up to the memory of one device. HAMi's
+    webhook rejects a larger share, or no node can provide it.
+    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go and pkg/device.
 
     Wrong: hardware=nvidia-hami hardware.device.slices.cores.quantity=200
     Right: hardware=nvidia-hami hardware.device.slices.cores.quantity=100
@@ -73,14 +76,14 @@ def share_fits_in_the_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         if share.max is not None and share.quantity > share.max:
             message = f"{share.quantity} of {share.resource} is more than one device has"
             path = ("hardware", "device", "slices", name, "quantity")
-            yield Finding(path, message, f"use {share.max} at most; it is counted for each device")
+            yield Finding(path, message, f"use at most {share.max}; a share applies to each device")
 
 
 def partition_exists(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A partition is one of those that the device can be cut into, with the memory of that one.
+    """The device supports the partition and has its memory.
 
-    A resource that no node offers keeps the pod pending (NVIDIA/k8s-device-plugin, README; Ascend/mind-cluster,
-    constants.go).
+    If no node offers the resource, the pod stays pending.
+    Source: NVIDIA/k8s-device-plugin, README; Ascend/mind-cluster, constants.go.
 
     Wrong: hardware=a100-80gb-mig hardware.device.resource=nvidia.com/mig-1g.5gb
     Right: hardware=a100-80gb-mig hardware.device.resource=nvidia.com/mig-1g.10gb hardware.device.memory_mib=10240
@@ -90,33 +93,35 @@ def partition_exists(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     known = {profile.resource: profile.memory_mib for profile in device.profiles}
     if device.resource not in known:
-        message = f"the device has no partition {device.resource}"
-        yield Finding(("hardware", "device", "resource"), message, f"it has {', '.join(known)}")
+        message = f"the device does not support the partition {device.resource}"
+        yield Finding(("hardware", "device", "resource"), message, f"it supports {', '.join(known)}")
     elif device.memory_mib != known[device.resource]:
         message = f"{device.resource} does not have {device.memory_mib} MiB"
         yield Finding(("hardware", "device", "memory_mib"), message, f"set it to {known[device.resource]}")
 
 
-def volcano_hands_out(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Devices that Volcano's scheduler hands out need its pods to be scheduled by Volcano.
+def volcano_devices_need_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Devices that the Volcano scheduler allocates need pods that Volcano schedules.
 
-    Another scheduler knows no node that has them, or leaves out the annotation that says which were chosen
-    (volcano-sh/volcano, docs/user-guide; Ascend/mind-cluster: delete it without ascend-volcano-plugin).
+    Another scheduler does not find a node for them, or does not write the annotation that names the chosen devices.
+    Remove `hardware.device.allocator` if ascend-volcano-plugin is not installed.
+    Source: volcano-sh/volcano, docs/user-guide; Ascend/mind-cluster.
 
     Wrong: hardware=volcano-vgpu
     Right: hardware=volcano-vgpu cluster.gang_jobs=true
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "volcano" and not spec.cluster.gang_jobs:
-        message = f"Volcano's scheduler hands {device.resource} out, and a batch Job goes to that of Kubernetes"
+        message = f"the Volcano scheduler allocates {device.resource}, but a batch Job uses the Kubernetes scheduler"
         yield Finding(("hardware", "device", "allocator"), message, "use -t volcano, or set cluster.gang_jobs=true")
 
 
-def hami_sees_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A pod with HAMi's devices is neither privileged nor bound to a node.
+def hami_admits_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A pod with devices of HAMi is neither privileged nor bound to a node.
 
-    HAMi's webhook denies it: a privileged container sees all devices of the node, and a pod with a node name passes the
-    scheduler by (Project-HAMi/HAMi, pkg/scheduler/webhook.go).
+    HAMi's webhook rejects such a pod: a privileged container sees all devices of the node, and `nodeName` bypasses the
+    scheduler.
+    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
 
     Wrong: hardware=nvidia-hami pod.spec.nodeName=gpu-1
     Right: hardware=nvidia-hami 'pod.spec.nodeSelector={gpu: "on"}'
@@ -126,18 +131,18 @@ def hami_sees_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     for path, pod in pods(spec):
         if "nodeName" in pod:
-            yield Finding((*path, "nodeName"), "HAMi denies a pod that is bound to a node", "use nodeSelector")
+            yield Finding((*path, "nodeName"), "HAMi rejects a pod that is bound to a node", "use nodeSelector")
         for container in pod.get("containers", []):
             if container["name"] == NAME and container.get("securityContext", {}).get("privileged") is True:
-                message = "HAMi denies a privileged container that has its devices"
-                yield Finding((*path, "containers"), message, "add the capabilities that it needs instead")
+                message = "HAMi rejects a privileged container with its devices"
+                yield Finding((*path, "containers"), message, "add only the capabilities that it needs")
 
 
-def downloads_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What only downloads asks for no device.
+def downloads_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """An init container that downloads does not request devices.
 
-    An init container holds what it asks for while it runs, and a device is not shared with the container after it;
-    with some plugins the pod is never scheduled (Project-HAMi/website, DCU).
+    An init container holds its devices while it runs, and with some device plugins such a pod is never scheduled.
+    Source: Project-HAMi/website, DCU.
 
     Wrong: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {nvidia.com/gpu: "1"}}}]'
     Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
@@ -146,38 +151,42 @@ def downloads_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, pod in pods(spec):
         for container in pod.get("initContainers", []):
             if ours & container.get("resources", {}).get("limits", {}).keys():
-                message = f"{container['name']} asks for a device, and holds it before the training"
-                yield Finding((*path, "initContainers"), message, "leave the device out")
+                message = f"{container['name']} requests a device and holds it before the training starts"
+                yield Finding((*path, "initContainers"), message, "remove the device")
 
 
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What HAMi hands out is placed by a scheduler that knows it.
+    """The HAMi scheduler places pods with devices of HAMi.
 
-    HAMi's webhook leaves pods of another scheduler alone, and upstream Volcano knows no node with its slices: the pods
-    may stay pending. Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
+    HAMi's webhook ignores pods of another scheduler, and upstream Volcano cannot place HAMi's slices: the pods may stay
+    pending.
+    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
 
     Wrong: hardware=alauda-vgpu
     Right: hardware=alauda-vgpu cluster.hami_with_volcano=true
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "hami" and not spec.cluster.hami_with_volcano:
-        message = f"HAMi hands {device.resource} out, and the job's scheduler is Volcano: its pods may stay pending"
-        others = "or use -t job" if device.sharing == "whole" else "use -t job, or choose whole devices"
-        help_ = f"set cluster.hami_with_volcano=true if the platform wired the two, {others}"
+        message = f"HAMi allocates {device.resource}, but the job uses the Volcano scheduler: its pods may stay pending"
+        others = "or use -t job" if device.sharing == "whole" else "use -t job, or use whole devices"
+        help_ = f"set cluster.hami_with_volcano=true if your platform integrates the two, {others}"
         yield Finding(("hardware", "device", "resource"), message, help_)
 
 
-def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Processes that talk to each other have whole devices.
+def distributed_processes_have_whole_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Distributed training uses whole devices.
 
-    Two slices may lie on one card, and NCCL refuses two ranks on a device (`Duplicate GPU detected`).
+    Two slices may be on the same card, and NCCL rejects two ranks on one device (`Duplicate GPU detected`).
+    Source: NCCL, init.cc.
 
     Wrong: hardware=alauda-vgpu devices=2
     Right: hardware=nvidia devices=2
     """
     device = spec.hardware.device
     if device is not None and device.sharing != "whole" and spec.processes > 1:
-        message = f"{spec.processes} processes on slices of {device.resource}: two of one card cannot talk"
+        message = (
+            f"{spec.processes} processes use slices of {device.resource}, and two slices of one card cannot communicate"
+        )
         related = (("nodes",), ("hardware", "device", "sharing"))
         yield Finding(("devices",), message, "use whole devices for more than one process", related)
 
@@ -185,14 +194,14 @@ def slices_do_not_talk(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 # Rules on manifests.
 
 
-_OURS = {"app.kubernetes.io/managed-by": "ftc"}
+_MADE_BY_FTC = {"app.kubernetes.io/managed-by": "ftc"}
 
 
-def slices_are_scheduled(step: Step) -> Iterator[Finding]:
-    """A share of a device is asked of the scheduler that hands it out.
+def shares_use_their_scheduler(step: Step) -> Iterator[Finding]:
+    """A pod that requests a share of a device uses the scheduler that allocates it.
 
-    HAMi's webhook leaves pods alone that name another scheduler, and Volcano knows no node with HAMi's names, unless a
-    platform has wired the two; Volcano's own shares are known to Volcano only.
+    HAMi's webhook ignores pods that name another scheduler, and Volcano cannot place HAMi's resources unless the
+    platform integrates the two. Only Volcano places Volcano's own shares.
     Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go; Volcano, plugin deviceshare.
 
     Wrong: tests/corpus/bad/FTC864-share-of-another-scheduler.yaml
@@ -200,20 +209,20 @@ def slices_are_scheduled(step: Step) -> Iterator[Finding]:
     """
     job = step.pod.job
     limits = step.container.resources.limits
-    # Who hands the shares out, hands out the devices: their name may be that of whole ones, too.
-    devices = asked(step.container)
+    # The scheduler that allocates the shares also allocates the devices, whose name may be that of whole devices.
+    devices = requested_devices(step.container)
     decisive = [name for name in limits if devices and _is_share_of(name, devices)] or list(limits)
     allocators = {kind.allocator for name in decisive for kind in _kinds(name)}
     scheduler = step.pod.spec.scheduler_name or (job.volcano.scheduler_name if job.volcano else "")
-    ours = _OURS.items() <= job.metadata.labels.items()
+    ours = _MADE_BY_FTC.items() <= job.metadata.labels.items()
     name = next((name for name in limits if {kind.allocator for kind in _kinds(name)} & allocators), "")
     if allocators == {"hami"} and job.kind is Kind.VOLCANO and scheduler in ("", "volcano") and not ours:
-        message = f"HAMi hands {name} out, and the job's scheduler is Volcano: the pods may stay pending"
-        help_ = "ask the platform whether it wired the two, or take whole devices"
+        message = f"HAMi allocates {name}, but the job uses the Volcano scheduler: its pods may stay pending"
+        help_ = "check that your platform integrates the two, or use whole devices"
         yield Finding(step.at("resources", "limits", name), message, help_, severity=Severity.WARNING)
     elif allocators == {"volcano"} and job.kind is not Kind.VOLCANO and scheduler in ("", "default-scheduler"):
-        message = f"{name} is known to Volcano's scheduler only"
-        yield Finding(step.at("resources", "limits", name), message, "write schedulerName: volcano")
+        message = f"only the Volcano scheduler allocates {name}"
+        yield Finding(step.at("resources", "limits", name), message, "set schedulerName: volcano")
 
 
 def _is_share_of(name: str, devices: list[str]) -> bool:
@@ -224,10 +233,10 @@ def _kinds(name: str) -> tuple[Device, ...]:
     return shares()[name] if name in shares() else (kinds()[name],) if name in kinds() else ()
 
 
-def slices_do_not_talk_in_manifests(run: Run) -> Iterator[Finding]:
-    """Processes that talk to each other have whole devices.
+def distributed_processes_have_whole_devices_in_manifests(run: Run) -> Iterator[Finding]:
+    """Distributed training uses whole devices.
 
-    Two shares may lie on one device, and the collective library refuses two ranks on it (Duplicate GPU detected).
+    Two shares may be on the same device, and NCCL rejects two ranks on one device (`Duplicate GPU detected`).
     Source: NCCL, init.cc.
 
     Wrong: tests/corpus/bad/FTC865-two-shares.yaml
@@ -235,11 +244,13 @@ def slices_do_not_talk_in_manifests(run: Run) -> Iterator[Finding]:
     """
     for step, _ in run.launches:
         names = [name for name in step.container.resources.limits if name in shares()]
-        names += [name for name in asked(step.container) if kinds()[name].sharing in ("partition", "replica")]
+        names += [
+            name for name in requested_devices(step.container) if kinds()[name].sharing in ("partition", "replica")
+        ]
         processes = (step.devices or 1) * (run.job.total or 1)
         if names and processes >= MANY:
-            message = f"{processes} processes on shares of devices: two on one device cannot talk to each other"
-            yield Finding(step.at("resources", "limits", names[0]), message, "take whole devices")
+            message = f"{processes} processes use shares of devices, and two shares of one device cannot communicate"
+            yield Finding(step.at("resources", "limits", names[0]), message, "use whole devices")
 
 
 RULES = (
@@ -247,11 +258,23 @@ RULES = (
     Rule("FTC309", "device-count-not-distributable", count_can_be_distributed, JobSpec),
     Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
-    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_hands_out, JobSpec, target="job"),
-    Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_sees_the_pod, JobSpec),
-    Rule("FTC314", "download-requests-devices", downloads_hold_no_device, JobSpec, Severity.WARNING),
+    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target="job"),
+    Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_admits_the_pod, JobSpec),
+    Rule("FTC314", "download-requests-devices", downloads_request_no_device, JobSpec, Severity.WARNING),
     Rule("FTC303", "hami-needs-its-scheduler", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),
-    Rule("FTC304", "device-share-in-distributed-training", slices_do_not_talk, JobSpec, Severity.WARNING),
-    Rule("FTC864", "device-share-needs-its-scheduler", slices_are_scheduled, Step),
-    Rule("FTC865", "device-share-between-peers", slices_do_not_talk_in_manifests, Run, Severity.WARNING),
+    Rule(
+        "FTC304",
+        "device-share-in-distributed-training",
+        distributed_processes_have_whole_devices,
+        JobSpec,
+        Severity.WARNING,
+    ),
+    Rule("FTC864", "device-share-needs-its-scheduler", shares_use_their_scheduler, Step),
+    Rule(
+        "FTC865",
+        "device-share-in-distributed-job",
+        distributed_processes_have_whole_devices_in_manifests,
+        Run,
+        Severity.WARNING,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Rules on the devices that a container asks for."""
+"""Rules on the devices that a container requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftc.accelerators import clashing, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.manifests.amounts import amount, asked
+from ftc.manifests.amounts import amount, requested_devices
 from ftc.manifests.steps import Step
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container asks for devices in the words of one device plugin.
+def one_device_plugin(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container requests devices of one device plugin.
 
-    Those of two are two sets of devices, and no node has both: the pod stays pending for ever. Those beside
-    hardware=cpu are held, and LLaMA-Factory is told to use none. Source: the names of conf/hardware; Alauda, Build of
-    HAMi: not together with whole devices; Volcano issue 3624.
+    No node offers the devices of two plugins, so the pod stays pending forever. With hardware=cpu, LLaMA-Factory does
+    not use the devices that the pod holds.
+    Source: the resource names in conf/hardware; Alauda, Build of HAMi; Volcano issue 3624.
 
     Wrong: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
     Right: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
@@ -43,24 +43,27 @@ def devices_are_of_one_kind(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if device is None and spec.trains:
         for (_, name), path in added.items():
             if name in kinds():
-                yield Finding(path, f"asks for {name}, and the training is told to use no device", _CHOOSE)
+                yield Finding(path, f"requests {name}, but the training runs on the CPU", _CHOOSE)
     slices = ours - {device.resource} if device else set()
     body = with_fragments(run)["spec"]
     for container in (*body["containers"], *body.get("initContainers", [])):
         limits = [name for name in container.get("resources", {}).get("limits", {}) if name not in slices]
         for name, first in clashing(limits, device.resource if device else ""):
             path = added.get((container["name"], name), ("pod",))
-            yield Finding(path, f"asks for {name}, and {first} is of another device plugin", "keep one: hardware=…")
+            yield Finding(
+                path, f"requests {name}, but {first} belongs to another device plugin", "keep one: hardware=…"
+            )
 
 
-_CHOOSE = "choose the hardware that it is of: hardware=…"
+_CHOOSE = "choose the matching hardware: hardware=…"
 
 
-def device_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The resource of a device is spelt as its plugin spells it.
+def device_resource_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The name of a device resource is spelled correctly.
 
-    No node has a misspelt one, and the pod stays pending for ever (`Insufficient nvidia.com/gpus`). Source: the names
-    of conf/hardware; those that differ from them in digits or dots may be other devices.
+    If no node offers the resource, the pod stays pending forever (`Insufficient nvidia.com/gpus`). A name that differs
+    from a known one only in digits or dots may be another device and is not reported.
+    Source: the resource names in conf/hardware.
 
     Wrong: hardware.device.resource=nvidia.com/gpus
     Right: hardware.device.resource=nvidia.com/gpu.shared
@@ -73,12 +76,12 @@ def device_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         named += [((*place, "slices", key, "resource"), share.resource) for key, share in device.slices.items()]
     for path, name in named:
         if known := meant(name):
-            message = f"{name} is no resource that ftc knows: the pod would stay pending for ever"
+            message = f"{name} is an unknown resource; the pod may stay pending forever"
             yield Finding(path, message, f"did you mean '{known}'?")
 
 
 def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
-    """The extended resources of the fragments, by container and name, and where each is asked for."""
+    """The extended resources that fragments add, by container and name, with their place."""
     return {
         (container["name"], name): (*where, "resources", field, name)
         for where, container in containers(spec)
@@ -89,25 +92,27 @@ def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
 
 
 def node_has_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A pod asks for no more devices than a node has.
+    """A pod requests at most as many devices as a node has.
 
-    A pod runs on one node: one that asks for more stays pending for ever (`Insufficient …`). hardware.device.per_node
-    is what the nodes have.
+    A pod runs on one node. If it requests more devices than a node has (`hardware.device.per_node`), it stays pending
+    forever (`Insufficient …`).
+    Source: Kubernetes, pkg/scheduler (noderesources).
 
     Wrong: devices=16
     Right: nodes=2 devices=8
     """
     device = spec.hardware.device
     if device is not None and device.per_node is not None and spec.devices > device.per_node:
-        message = f"asks for {spec.devices}, and a node has {device.per_node}"
-        help_ = f"use nodes=… with devices={device.per_node} at most"
+        message = f"requests {spec.devices}, but a node has {device.per_node}"
+        help_ = f"use nodes=… with devices={device.per_node} or fewer"
         yield Finding(("devices",), message, help_, (("hardware", "device", "per_node"),))
 
 
-def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Each resource of a device has its own name.
+def device_resource_names_differ(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The resources of a device have different names.
 
-    A resource stands once in a container's limits: of two quantities under one name, one would be lost.
+    A container's limits are a map: of two quantities under one name, one would be lost.
+    Source: ftc, which writes each resource of the device into the limits.
 
     Wrong: hardware=alauda-vgpu hardware.device.resource=nvidia.com/gpumem
     Right: hardware=alauda-vgpu hardware.device.resource=nvidia.com/gpu
@@ -118,17 +123,18 @@ def slices_are_other_resources(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     taken = {device.resource}
     for name, share in device.slices.items():
         if share.resource in taken:
-            message = f"{share.resource} is counted already"
+            message = f"{share.resource} is a duplicate"
             path = ("hardware", "device", "slices", name, "resource")
-            yield Finding(path, message, "name another resource", (("hardware", "device", "resource"),))
+            yield Finding(path, message, "use another resource", (("hardware", "device", "resource"),))
         taken.add(share.resource)
 
 
-def extended_resources_are_whole(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A device is counted in whole numbers, under its full name, and limited.
+def extended_resources_are_valid(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """An extended resource has a full name, a whole number and a limit.
 
-    The API server says `must be an integer`, `Limit must be set for non overcommitable resources`, and `must be a
-    standard resource type or fully qualified` (pkg/apis/core/validation).
+    The API server rejects anything else: `must be an integer`, `Limit must be set for non overcommitable resources`,
+    `must be a standard resource type or fully qualified`.
+    Source: Kubernetes, pkg/apis/core/validation.
 
     Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 500m}}}]}}'
     Right: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
@@ -149,10 +155,14 @@ _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
 
 def _problem(name: str, value: str | float) -> str:
     if "/" not in name:
-        return "" if _STANDARD.fullmatch(name) else "is not a resource of Kubernetes; the name of a device has a domain"
+        return (
+            ""
+            if _STANDARD.fullmatch(name)
+            else "is not a Kubernetes resource; the name of a device resource has a domain"
+        )
     if not _EXTENDED.fullmatch(name):
-        return "is not the name of a device resource, such as example.com/gpu, outside the domains of Kubernetes"
-    return f"is {value}, and a device is counted in whole numbers" if quantity(value) % 1 else ""
+        return "is not a valid device resource, such as example.com/gpu, outside the domains of Kubernetes"
+    return f"is {value}, but devices are requested in whole numbers" if quantity(value) % 1 else ""
 
 
 def _without_limit(path: KeyPath, name: str, limits: Json) -> str:
@@ -160,17 +170,18 @@ def _without_limit(path: KeyPath, name: str, limits: Json) -> str:
 
 
 def _limits(run: RunPlan) -> dict[str, Json]:
-    """The limits of each container of the pod that comes out."""
+    """The limits of each container in the merged pod."""
     body = with_fragments(run)["spec"]
     found = [container for field in ("initContainers", "containers") for container in body.get(field, [])]
     return {container["name"]: container.get("resources", {}).get("limits", {}) for container in found}
 
 
-def helpers_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Only the training has devices.
+def helpers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only the training container requests devices.
 
-    A device belongs to one container: what a helper beside the training holds is idle, and the pod needs that many more
-    on its node.
+    Containers do not share devices. A device that a helper container holds is idle, and the pod needs more devices on
+    its node.
+    Source: Kubernetes, Schedule GPUs.
 
     Wrong: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {nvidia.com/gpu: 1}}}]}}'
     Right: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {memory: 1Gi}}}]}}'
@@ -178,22 +189,22 @@ def helpers_hold_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     names = spec.hardware.resources
     for path, container, resources in resource_lists(spec):
         for name in [name for name in resources if name in names and path[-4] == "containers" and container != NAME]:
-            message = f"{container} holds {resources[name]} of {name} and trains nothing"
-            yield Finding((*path, name), message, "leave it out")
+            message = f"{container} requests {resources[name]} of {name} but does not train"
+            yield Finding((*path, name), message, "remove it")
 
 
 # Rules on manifests.
 
 
 def is_extended(name: str) -> bool:
-    """Whether the name is that of an extended resource."""
+    """Whether a name is that of an extended resource."""
     return "/" in name and not name.partition("/")[0].endswith("kubernetes.io")
 
 
 def devices_are_whole(step: Step) -> Iterator[Finding]:
-    """Devices are asked for in a whole number, as a limit; a request beside it is the same.
+    """Devices are requested as a whole number, and the request equals the limit.
 
-    The API server refuses anything else: Limit must be set for non overcommitable resources; must be an integer.
+    The API server rejects anything else: `Limit must be set for non overcommitable resources`, `must be an integer`.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
     Wrong: tests/corpus/bad/FTC861-half-a-device.yaml
@@ -205,54 +216,59 @@ def devices_are_whole(step: Step) -> Iterator[Finding]:
         field = "limits" if name in limits else "requests"
         number = limit if limit is not None else request
         if number is not None and number != number.to_integral_value():
-            message = f"{(limits | requests)[name]} of {name} is no whole number"
+            message = f"{(limits | requests)[name]} of {name} is not a whole number"
             yield Finding(
-                step.at("resources", field, name), message, "ask for whole devices, or for a share by its own name"
+                step.at("resources", field, name),
+                message,
+                "request whole devices, or a share under its own resource name",
             )
         elif name not in limits:
-            yield Finding(step.at("resources", "requests", name), f"{name} has no limit", "write it under limits")
+            yield Finding(
+                step.at("resources", "requests", name), f"{name} is requested without a limit", "set it under limits"
+            )
         elif request is not None and limit is not None and request != limit:
-            message = f"{requests[name]} of {name} are requested, and the limit is {limits[name]}"
-            yield Finding(step.at("resources", "requests", name), message, "make them equal, or leave the request out")
+            message = f"the request for {name} is {requests[name]}, but the limit is {limits[name]}"
+            yield Finding(step.at("resources", "requests", name), message, "make them equal, or remove the request")
 
 
-def helpers_hold_no_device_in_manifests(step: Step) -> Iterator[Finding]:
-    """An init container asks for no device.
+def init_containers_request_no_device(step: Step) -> Iterator[Finding]:
+    """An init container does not request devices.
 
-    It holds the devices while it downloads; some device plugins never place such a pod.
-    Source: Kubernetes, init containers (the pod gets the larger of both); Project-HAMi/HAMi, hygon.
+    It holds the devices while it downloads, and with some device plugins such a pod is never scheduled.
+    Source: Kubernetes, Init Containers (the pod gets the larger of both requests); Project-HAMi/HAMi, hygon.
 
     Wrong: tests/corpus/bad/FTC862-download-with-a-device.yaml
     Right: tests/corpus/good/FTC862-download-without.yaml
     """
     if step.init and step.container.restart_policy != "Always":
-        for name in asked(step.container):
+        for name in requested_devices(step.container):
             field = "limits" if name in step.container.resources.limits else "requests"
-            message = f"init container '{step.container.name}' asks for {name}"
-            yield Finding(step.at("resources", field, name), message, "leave it out")
+            message = f"init container '{step.container.name}' requests {name}"
+            yield Finding(step.at("resources", field, name), message, "remove it")
 
 
-def devices_are_of_one_kind_in_manifests(step: Step) -> Iterator[Finding]:
-    """A container asks for devices in the words of one device plugin.
+def one_device_plugin_in_manifests(step: Step) -> Iterator[Finding]:
+    """A container requests devices of one device plugin.
 
-    Those of two are two sets of devices, from two schedulers that know nothing of each other.
-    Source: the names of conf/hardware; Alauda, Build of HAMi: not together with whole devices; Volcano issue 3624.
+    Two plugins allocate two separate sets of devices, and no node offers both.
+    Source: the resource names in conf/hardware; Alauda, Build of HAMi; Volcano issue 3624.
 
-    Wrong: tests/corpus/bad/FTC863-two-vocabularies.yaml
+    Wrong: tests/corpus/bad/FTC863-two-device-plugins.yaml
     Right: tests/corpus/good/FTC863-device-and-its-shares.yaml
     """
     resources = step.container.resources
     for name, first in clashing({**resources.requests, **resources.limits}):
-        message = f"{name} and {first} are of different device plugins"
+        message = f"{name} and {first} belong to different device plugins"
         place = step.at("resources", "limits" if name in resources.limits else "requests", name)
         yield Finding(place, message, "keep one")
 
 
-def devices_are_known(step: Step) -> Iterator[Finding]:
-    """The resource of a device is spelt as its plugin spells it.
+def device_resources_are_known(step: Step) -> Iterator[Finding]:
+    """The name of a device resource is spelled correctly.
 
-    No node has a misspelt one, and the pod stays pending for ever (`Insufficient nvidia.com/gpus`). Source: the names
-    of conf/hardware; those that differ from them in digits or dots may be other devices.
+    If no node offers the resource, the pod stays pending forever (`Insufficient nvidia.com/gpus`). A name that differs
+    from a known one only in digits or dots may be another device and is not reported.
+    Source: the resource names in conf/hardware.
 
     Wrong: tests/corpus/bad/FTC895-gpus.yaml
     Right: tests/corpus/good/FTC895-another-profile.yaml
@@ -260,20 +276,20 @@ def devices_are_known(step: Step) -> Iterator[Finding]:
     resources = step.container.resources
     for name in {**resources.requests, **resources.limits}:
         if known := meant(name):
-            message = f"{name} is no resource that ftc knows: the pod would stay pending for ever"
+            message = f"{name} is an unknown resource; the pod may stay pending forever"
             place = step.at("resources", "limits" if name in resources.limits else "requests", name)
             yield Finding(place, message, f"did you mean '{known}'?")
 
 
 RULES = (
-    Rule("FTC341", "mixed-device-resources", devices_are_of_one_kind, JobSpec),
-    Rule("FTC342", "unknown-device-resource", device_is_known, JobSpec, Severity.WARNING),
+    Rule("FTC341", "mixed-device-resources", one_device_plugin, JobSpec),
+    Rule("FTC342", "unknown-device-resource", device_resource_is_known, JobSpec, Severity.WARNING),
     Rule("FTC301", "devices-exceed-node", node_has_devices, JobSpec),
-    Rule("FTC307", "duplicate-device-resource-name", slices_are_other_resources, JobSpec, needed=True),
-    Rule("FTC532", "invalid-extended-resource", extended_resources_are_whole, JobSpec),
-    Rule("FTC533", "helper-container-requests-devices", helpers_hold_no_device, JobSpec, Severity.WARNING),
-    Rule("FTC861", "fractional-or-unlimited-devices", devices_are_whole, Step),
-    Rule("FTC862", "init-container-requests-devices", helpers_hold_no_device_in_manifests, Step, Severity.WARNING),
-    Rule("FTC863", "mixed-device-plugins", devices_are_of_one_kind_in_manifests, Step),
-    Rule("FTC895", "misspelled-device-resource", devices_are_known, Step, Severity.WARNING),
+    Rule("FTC307", "duplicate-device-resource", device_resource_names_differ, JobSpec, needed=True),
+    Rule("FTC532", "invalid-extended-resource", extended_resources_are_valid, JobSpec),
+    Rule("FTC533", "helper-container-requests-devices", helpers_request_no_device, JobSpec, Severity.WARNING),
+    Rule("FTC861", "invalid-device-quantity", devices_are_whole, Step),
+    Rule("FTC862", "init-container-requests-devices", init_containers_request_no_device, Step, Severity.WARNING),
+    Rule("FTC863", "mixed-device-plugins", one_device_plugin_in_manifests, Step),
+    Rule("FTC895", "misspelled-device-resource", device_resources_are_known, Step, Severity.WARNING),
 )

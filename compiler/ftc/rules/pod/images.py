@@ -40,11 +40,12 @@ def _images(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
             yield (*path, "image"), container["image"]
 
 
-def image_has_an_address(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """An image is named as registries name it.
+def image_reference_is_valid(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """An image reference is valid.
 
-    The API server takes any text; the kubelet says `InvalidImageName`, and the pod waits with its devices for ever
-    (distribution/reference, reference.go).
+    The API server accepts any text, but the kubelet reports `InvalidImageName`, and the pod waits forever with its
+    devices.
+    Source: distribution/reference, reference.go.
 
     Wrong: image=https://registry.example.com/team/image:1.0
     Right: image=registry.example.com/team/image:1.0
@@ -52,40 +53,42 @@ def image_has_an_address(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, image in _images(spec):
         if not _REFERENCE.fullmatch(image):
             help_ = "write registry.example.com/team/image:1.0"
-            help_ = "leave the scheme out" if "://" in image else help_
+            help_ = "remove the scheme" if "://" in image else help_
             help_ = "write the repository in lower case" if _REFERENCE.fullmatch(image.lower()) else help_
-            yield Finding(path, f"'{image}' is no address of an image", help_)
+            yield Finding(path, f"'{image}' is not a valid image reference", help_)
 
 
-def moves(image: str) -> bool:
-    """Whether the address names what may be another image tomorrow."""
+def is_mutable(image: str) -> bool:
+    """Whether the reference can point to another image later: the tag is `latest` or missing."""
     found = _REFERENCE.fullmatch(image)
     return found is not None and not found["digest"] and found["tag"] in (None, ":latest")
 
 
 def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """An image that you choose has a tag of its own, or a digest.
+    """An image has a fixed tag or a digest.
 
-    `latest`, and no tag, is another image tomorrow: the nodes of a job and its restarts can hold different trainers,
-    and the versions that arguments were checked against are no longer those of the image.
+    `latest`, or a reference without a tag, may point to another image later. The nodes of a job and its restarts can
+    then run different trainers, in other versions than those that ftc checked the arguments against.
+    Source: Kubernetes, Images.
 
     Wrong: image=registry.example.com/team/image:latest
     Right: image=registry.example.com/team/image:1.0
     """
     for path, image in _images(spec):
-        if image != spec.hardware.image and moves(image):
-            yield Finding(path, f"'{image}' is another image tomorrow", "name a tag that stays, or a digest")
+        if image != spec.hardware.image and is_mutable(image):
+            yield Finding(path, f"'{image}' has a mutable tag", "use a fixed tag or a digest")
 
 
-# The image that LLaMA-Factory publishes, or a mirror of it, is tagged with the release.
+# LLaMA-Factory tags its published image, and its mirrors, with the release.
 _PUBLISHED = re.compile(r"(?:.*/)?hiyouga/llamafactory:v?(?P<version>[0-9]+(?:\.[0-9]+)+)(?:[-@].*)?")
 
 
-def image_holds_the_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """`trainer.llamafactory` is the release in the image.
+def image_has_the_trainer_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """`trainer.llamafactory` matches the release in the image.
 
-    Arguments, templates and versions are checked against `trainer`: those of another release may be refused by the
-    trainer, or mean something else.
+    ftc checks arguments, templates and versions against `trainer`. Another release may reject the arguments, or
+    interpret them differently.
+    Source: LLaMA-Factory, the tags of hiyouga/llamafactory on Docker Hub.
 
     Wrong: image=hiyouga/llamafactory:0.9.3
     Right: image=hiyouga/llamafactory:0.9.3 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
@@ -94,18 +97,19 @@ def image_holds_the_trainer(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if not spec.trains or published is None:
         return
     if published["version"] != spec.trainer.llamafactory:
-        message = f"is {spec.trainer.llamafactory}, and the image is of {published['version']}"
-        help_ = f"set trainer.llamafactory={published['version']} with its transformers, or another image"
+        message = f"is {spec.trainer.llamafactory}, but the image has {published['version']}"
+        help_ = f"set trainer.llamafactory={published['version']} and its transformers, or use another image"
         yield Finding(("trainer", "llamafactory"), message, help_)
 
 
 _REQUIREMENT = re.compile(r"(?P<name>llamafactory|transformers)(?:\[[^]]*\])?(?P<pin>[=<>!~].*)?", re.IGNORECASE)
 
 
-def setup_keeps_the_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The setup leaves the trainer's versions as `trainer` says.
+def setup_keeps_trainer_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The setup does not change the versions that `trainer` names.
 
-    What pip installs in the pod takes the place of what the image holds, and no check has seen it.
+    A package that pip installs in the pod replaces the one in the image, and ftc has not checked the run against it.
+    Source: ftc, which checks the arguments against `trainer`.
 
     Wrong: 'setup=[[pip,install,transformers]]'
     Right: 'setup=[[pip,install,"transformers==5.6.0"]]'
@@ -116,7 +120,7 @@ def setup_keeps_the_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             wanted = _REQUIREMENT.fullmatch(word)
             if wanted and wanted["pin"] != f"=={have[wanted['name'].lower()]}":
                 name = wanted["name"].lower()
-                message = f"may install another {name} than trainer.{name}, {have[name]}"
+                message = f"may replace {name} {have[name]}, the version in trainer.{name}"
                 yield Finding(("setup", index, place), message, f"write {name}=={have[name]}, or set trainer.{name}")
 
 
@@ -138,29 +142,31 @@ _SHOWN = 63
 _LONGEST_IMAGE = 4096
 
 
-def images_can_be_pulled(step: Step) -> Iterator[Finding]:
-    """A container has an image, and its address is one.
+def image_reference_is_valid_in_manifests(step: Step) -> Iterator[Finding]:
+    """A container has an image with a valid reference.
 
-    Without an image the API server refuses the pod; one that is not well formed stays in InvalidImageName.
-    Source: Kubernetes, pkg/apis/core/validation; distribution's reference grammar.
+    The API server rejects a pod without an image. With an invalid reference the container stays in `InvalidImageName`.
+    Source: Kubernetes, pkg/apis/core/validation; distribution/reference, reference.go.
 
-    Wrong: tests/corpus/bad/FTC824-image-to-fill-in.yaml
+    Wrong: tests/corpus/bad/FTC824-image-placeholder.yaml
     Right: tests/corpus/good/FTC824-image-by-digest.yaml
     """
     image = step.container.image
     if not image:
         if step.pod.raw(step.field, step.index, "image") in (None, ""):
             place = step.at("image") if step.pod.has(step.field, step.index, "image") else step.at()
-            yield Finding(place, f"container '{step.container.name}' has no image")
+            yield Finding(place, f"container '{step.container.name}' does not have an image")
     elif "$" not in image and (len(image) > _LONGEST_IMAGE or not _IMAGE.fullmatch(image)):
         shown = image if len(image) <= _SHOWN else f"{image[:_SHOWN]}…"
-        yield Finding(step.at("image"), f"'{shown}' is no address of an image", "registry.example.com/team/image:1.0")
+        yield Finding(
+            step.at("image"), f"'{shown}' is not a valid image reference", "write registry.example.com/team/image:1.0"
+        )
 
 
 RULES = (
-    Rule("FTC541", "invalid-image-reference", image_has_an_address, JobSpec),
+    Rule("FTC541", "invalid-image-reference", image_reference_is_valid, JobSpec),
     Rule("FTC542", "mutable-image-tag", image_is_pinned, JobSpec, Severity.WARNING),
-    Rule("FTC543", "trainer-version-differs-from-image", image_holds_the_trainer, JobSpec, Severity.WARNING),
-    Rule("FTC544", "setup-changes-trainer-versions", setup_keeps_the_versions, JobSpec, Severity.WARNING),
-    Rule("FTC824", "image-cannot-be-pulled", images_can_be_pulled, Step),
+    Rule("FTC543", "trainer-version-differs-from-image", image_has_the_trainer_version, JobSpec, Severity.WARNING),
+    Rule("FTC544", "setup-changes-trainer-versions", setup_keeps_trainer_versions, JobSpec, Severity.WARNING),
+    Rule("FTC824", "missing-or-invalid-image", image_reference_is_valid_in_manifests, Step),
 )

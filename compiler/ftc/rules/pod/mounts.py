@@ -1,4 +1,4 @@
-"""Rules on mounts: each is of a volume of the pod, at a path that hides nothing."""
+"""Rules on mounts: they name volumes of the pod and do not hide files of the image."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-# What an image has its programs and libraries in; a volume there hides them.
-_PROGRAMS = frozenset(
+# Directories with the image's programs and libraries; a volume mounted there hides them.
+_IMAGE_DIRECTORIES = frozenset(
     (
         *("/bin", "/sbin", "/lib", "/lib64", "/etc", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64"),
         *("/usr/local", "/usr/local/bin", "/usr/local/lib"),
@@ -36,38 +36,40 @@ _PROGRAMS = frozenset(
 )
 
 
-def image_stays_visible(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A volume is mounted beside the image's programs, not over them.
+def mount_does_not_hide_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A volume is not mounted over the image's programs.
 
-    A mount hides what the image has in that directory: bash, python3 and their libraries are gone, and the container
-    ends with `no such file or directory`.
+    A mount hides the files of the image in that directory. Without bash, python3 and their libraries the container
+    fails with `no such file or directory`.
+    Source: Kubernetes, Volumes.
 
     Wrong: storage.workspace.mount_path=/usr/local
     Right: storage.workspace.mount_path=/usr/local/work
     """
     mounts: list[tuple[KeyPath, str]] = [((*k, "mount_path"), volume.mount_path) for k, volume in volumes(spec).items()]
     for path, name, mount in _mounts(spec):
-        mounts += [(path, mount["mountPath"])] if name in _ours(run) and "subPath" not in mount else []
+        mounts += [(path, mount["mountPath"])] if name in _step_names(run) and "subPath" not in mount else []
     for path, directory in mounts:
-        if str(PurePosixPath(directory)) in _PROGRAMS:
-            yield Finding(path, f"a volume at {directory} hides the image's own files", "mount it elsewhere")
+        if str(PurePosixPath(directory)) in _IMAGE_DIRECTORIES:
+            yield Finding(path, f"a volume mounted at {directory} hides files of the image", "mount it elsewhere")
 
 
-def _ours(run: RunPlan) -> set[str]:
+def _step_names(run: RunPlan) -> set[str]:
     return {step.name for step in run.steps}
 
 
 def _mounts(spec: JobSpec) -> Iterator[tuple[KeyPath, str, dict[str, str]]]:
-    """The fragments' mounts: where each stands, the container's name and the mount."""
+    """The mounts in the fragments, each with its place and its container's name."""
     for path, container in containers(spec):
         for index, mount in enumerate(container.get("volumeMounts", [])):
             yield (*path, "volumeMounts", index), container["name"], mount
 
 
 def mounted_volumes_exist(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """What a fragment mounts is a volume of the pod.
+    """A fragment mounts only volumes that the pod has.
 
-    Volcano's webhook refuses the job: `volumeMounts[…].name: Not found`.
+    Volcano's webhook rejects the job: `volumeMounts[…].name: Not found`.
+    Source: Volcano, validate/admit_job.go; Kubernetes, pkg/apis/core/validation (ValidateVolumeMounts).
 
     Wrong: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: data, mountPath: /data}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: workspace, mountPath: /data}]}]}}'
@@ -76,45 +78,47 @@ def mounted_volumes_exist(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     for path, _name, mount in _mounts(spec):
         if mount["name"] not in known:
             help_ = did_you_mean(mount["name"], known) or "add it to spec.volumes"
-            yield Finding(path, f"the pod has no volume '{mount['name']}'", help_)
+            yield Finding(path, f"the pod does not have a volume '{mount['name']}'", help_)
 
 
-def own_places_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment leaves ftc's own volumes and their places alone.
+def no_reserved_volume(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A fragment does not replace the volumes of ftc or mount over them.
 
-    The scripts are read from there and the results written there: another volume in their place holds neither, and in a
-    job of several pods Volcano mounts the host list at /etc/volcano itself (pkg/controllers/job/plugins/svc).
+    The run reads its scripts from these volumes and writes its results to them. In a job of several pods Volcano also
+    mounts the host list at /etc/volcano.
+    Source: ftc, for its own volumes; Volcano, pkg/controllers/job/plugins/svc, for /etc/volcano.
 
     Wrong: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /workspace}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /work}]}]}}'
     """
-    places = _places(spec)
+    places = _reserved_paths(spec)
     for path, name, mount in _mounts(spec):
         owner = places.get(str(PurePosixPath(mount["mountPath"])))
-        if name in _ours(run) and owner not in (None, mount["name"]):
-            yield Finding(path, f"{mount['mountPath']} is the place of the volume '{owner}'", "mount it elsewhere")
+        if name in _step_names(run) and owner not in (None, mount["name"]):
+            yield Finding(path, f"{mount['mountPath']} is reserved for {owner}", "mount it elsewhere")
     files = {v["name"] for v in run.template["spec"]["volumes"]} & {"ftc", "ca", security.VOLUME, LOCK_VOLUME}
     for place, pod in pods(spec):
         for index, volume in enumerate(pod.get("volumes", [])):
             if volume["name"] in files:
-                message = f"'{volume['name']}' is a volume of ftc's own"
+                message = f"'{volume['name']}' is a volume of ftc"
                 yield Finding((*place, "volumes", index), message, "choose another name")
 
 
-def _places(spec: JobSpec) -> dict[str, str]:
-    """Where ftc and Volcano mount, and the volume that lies there."""
+def _reserved_paths(spec: JobSpec) -> dict[str, str]:
+    """The mount paths of ftc and Volcano, each with what is mounted there."""
     found = {FILES: "ftc", **{volume.mount_path: name for name, volume in mounted(spec.storage)}}
     found |= {CERTIFICATES: "ca"} if spec.cluster.ca_bundle else {}
     found |= {security.HOME: security.VOLUME} if security.user(spec.cluster) else {}
     found |= {LOCK: LOCK_VOLUME} if publishes(spec) else {}
-    found |= {"/etc/volcano": "of Volcano's host list"} if spec.nodes > 1 else {}
+    found |= {"/etc/volcano": "the host list of Volcano"} if spec.nodes > 1 else {}
     return {str(PurePosixPath(path)): name for path, name in found.items()}
 
 
-def toolkit_is_not_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """No volume covers the toolkit of the image.
+def mount_does_not_hide_toolkit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A volume does not hide the toolkit of the image.
 
-    A mount over the directory that holds the vendor's environment script hides the script and the libraries.
+    A mount over the directory of the vendor's environment script hides the script and the libraries.
+    Source: the vendors' images, whose environment scripts are in conf/hardware.
 
     Wrong: hardware=ascend storage.workspace.mount_path=/usr/local/Ascend
     Right: hardware=ascend storage.workspace.mount_path=/workspace
@@ -123,7 +127,7 @@ def toolkit_is_not_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     for place in mounts:
         hidden = [s for s in spec.hardware.environment_scripts if s.startswith(f"{place.rstrip('/')}/")]
         if hidden:
-            message = f"{hidden[0]} lies below {place}, where a volume is mounted over the image"
+            message = f"{hidden[0]} is hidden by the volume mounted at {place}"
             yield Finding(("hardware", "environment_scripts"), message, "mount the volume elsewhere")
 
 
@@ -131,23 +135,23 @@ def toolkit_is_not_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def mounts_name_volumes(step: Step) -> Iterator[Finding]:
-    """A container mounts volumes that its pod has.
+    """A container mounts only volumes that its pod has.
 
-    The API server refuses the pod (volumeMounts.name: Not found), and Volcano's webhook the job.
+    The API server rejects the pod (`volumeMounts.name: Not found`), and Volcano's webhook rejects the job.
     Source: Kubernetes, pkg/apis/core/validation (ValidateVolumeMounts).
 
-    Wrong: tests/corpus/bad/FTC850-no-such-volume.yaml
+    Wrong: tests/corpus/bad/FTC850-unknown-volume.yaml
     Right: tests/corpus/good/FTC850-volume-of-the-pod.yaml
     """
-    names = {volume.name for volume in step.pod.spec.volumes} | _templates(step.pod)
+    names = {volume.name for volume in step.pod.spec.volumes} | _claim_templates(step.pod)
     for index, mount in enumerate(step.container.volume_mounts):
         if mount.name and mount.name not in names:
-            message = f"the pod has no volume '{mount.name}'"
+            message = f"the pod does not have a volume '{mount.name}'"
             yield Finding(step.at("volumeMounts", index), message, did_you_mean(mount.name, names))
 
 
-def _templates(pod: Pod) -> set[str]:
-    """A StatefulSet makes volumes of its claim templates."""
+def _claim_templates(pod: Pod) -> set[str]:
+    """The volumes that a StatefulSet creates from its claim templates."""
     data = pod.job.object.document.data
     spec = data.get("spec") if isinstance(data, dict) and data.get("kind") == "StatefulSet" else {}
     claims = spec.get("volumeClaimTemplates") if isinstance(spec, dict) else []
@@ -156,18 +160,18 @@ def _templates(pod: Pod) -> set[str]:
 
 
 def volumes_are_mounted(run: Run) -> Iterator[Finding]:
-    """A volume of a pod is mounted by one of its containers, where they look for it.
+    """A container mounts each volume of its pod, at the path that its script uses.
 
-    The pod waits for it all the same; what should be on it is somewhere else.
+    The pod waits for an unmounted volume too. A script that uses another path does not find the data.
     Source: Kubernetes, pkg/kubelet/volumemanager.
 
-    Wrong: tests/corpus/bad/FTC851-volume-of-nobody.yaml
+    Wrong: tests/corpus/bad/FTC851-unmounted-volume.yaml
     Right: tests/corpus/good/FTC851-volume-of-the-init-container.yaml
     """
     for crew in run.job.crews:
         yield from _unmounted(Pod(run.job, crew))
     for step in run.steps:
-        yield from _missed(run, step)
+        yield from _misplaced(run, step)
 
 
 def _unmounted(pod: Pod) -> Iterator[Finding]:
@@ -177,31 +181,31 @@ def _unmounted(pod: Pod) -> Iterator[Finding]:
     for index, volume in enumerate(pod.spec.volumes if not devices else ()):
         if volume.name and volume.name not in used:
             message = f"no container mounts volume '{volume.name}'"
-            yield Finding(pod.at("volumes", index), message, "mount it, or drop it")
+            yield Finding(pod.at("volumes", index), message, "mount it, or remove it")
 
 
-# How alike a directory that is looked for and one that is mounted are, where one is a slip.
-_ALIKE = 0.85
+# The similarity from which a path that is used counts as a misspelling of a path that is mounted.
+_SIMILARITY = 0.85
 
 
-def _missed(run: Run, step: Step) -> Iterator[Finding]:
-    """Mounts of claims and of the node's directories that nobody looks for, where something looks nearly there."""
-    kept = {v.name for i, v in enumerate(step.pod.spec.volumes) if v.persistent_volume_claim or _is_of_host(step, i)}
+def _misplaced(run: Run, step: Step) -> Iterator[Finding]:
+    """Mounts of claims and host directories that the script does not use, if it uses a similar path."""
+    kept = {v.name for i, v in enumerate(step.pod.spec.volumes) if v.persistent_volume_claim or _is_host_path(step, i)}
     paths = _paths(run, step) if kept else set()
-    named = {path for path in paths if not any(_is_in(path, mount.mount_path) for mount in _all_mounts(step))}
+    named = {path for path in paths if not any(_is_below(path, mount.mount_path) for mount in _all_mounts(step))}
     for index, mount in enumerate(step.container.volume_mounts if named else ()):
         place = PurePosixPath(mount.mount_path)
-        idle = not any(_is_in(path, mount.mount_path) for path in paths)
+        idle = not any(_is_below(path, mount.mount_path) for path in paths)
         begun = {str(PurePosixPath(*PurePosixPath(path).parts[: len(place.parts)])) for path in named}
-        near = get_close_matches(str(place), begun, n=1, cutoff=_ALIKE)
+        near = get_close_matches(str(place), begun, n=1, cutoff=_SIMILARITY)
         if mount.name in kept and idle and near:
-            message = f"nobody looks for {mount.mount_path}, and {near[0]} lies on no volume"
+            message = f"{mount.mount_path} is not used, and {near[0]} is not on a volume"
             yield Finding(
                 step.at("volumeMounts", index), message, f"did you mean '{near[0]}'?", severity=Severity.WARNING
             )
 
 
-def _is_of_host(step: Step, index: int) -> bool:
+def _is_host_path(step: Step, index: int) -> bool:
     return any(step.pod.has("volumes", index, kind) for kind in ("hostPath", "nfs"))
 
 
@@ -210,7 +214,7 @@ def _all_mounts(step: Step) -> tuple[Mount | JobVolume, ...]:
 
 
 def _paths(run: Run, step: Step) -> set[str]:
-    """The absolute paths that a container's script and the configurations that it reads name."""
+    """The absolute paths in the script of a container and in the configurations that it reads."""
     words = [w for c in step.script.commands for w in (*c.words, *(word for _, word in c.redirects))]
     values = [step.value(word) for word in words if word.raw.lstrip("\"'")[:1] in ("/", "$")]
     values += [
@@ -219,14 +223,14 @@ def _paths(run: Run, step: Step) -> set[str]:
     return {value for value in values if value is not None and value.startswith("/")}
 
 
-def init_containers_see_it(step: Step) -> Iterator[Finding]:
-    """An init container works on volumes that it has.
+def init_containers_mount_the_volume(step: Step) -> Iterator[Finding]:
+    """An init container mounts the volumes that it writes to.
 
-    What it writes where only the other containers have a volume is gone with it. Volcano mounts a job's volumes in
-    containers only.
+    Files that it writes elsewhere are lost when it exits. Volcano does not mount the volumes of a job in init
+    containers.
     Source: Volcano 1.8 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
 
-    Wrong: tests/corpus/bad/FTC854-prepared-for-nobody.yaml
+    Wrong: tests/corpus/bad/FTC854-prepared-outside-the-volume.yaml
     Right: tests/corpus/good/FTC854-prepared-on-a-volume-of-the-pod.yaml
     """
     if not step.init or step.program is None:
@@ -241,26 +245,28 @@ def init_containers_see_it(step: Step) -> Iterator[Finding]:
             words = (*command.words, *(word for _, word in command.redirects))
             for word in words:
                 text = (step.value(word) or "") if word.raw.lstrip("\"'")[:1] in ("/", "$") else ""
-                inside = text.startswith("/") and _is_in(text, directory)
-                if inside and not any(_is_in(text, path) for path in own):
+                inside = text.startswith("/") and _is_below(text, directory)
+                if inside and not any(_is_below(text, path) for path in own):
                     of_job = owner == "the job"
-                    which = "which init containers do not get" if of_job else "and this one does not mount it"
+                    which = (
+                        "which init containers do not get" if of_job else "but this init container does not mount it"
+                    )
                     message = f"{directory} is a volume of {owner}, {which}"
-                    help_ = "mount the claim as a volume of the pod" if of_job else "mount it here, too"
+                    help_ = "mount the claim as a volume of the pod" if of_job else "mount it here too"
                     yield Finding(step.program.at(word.start), message, help_)
                     return
 
 
-def _is_in(path: str, directory: str) -> bool:
+def _is_below(path: str, directory: str) -> bool:
     return bool(directory) and PurePosixPath(path).is_relative_to(directory)
 
 
 RULES = (
-    Rule("FTC223", "mount-hides-image-files", image_stays_visible, JobSpec),
+    Rule("FTC223", "mount-hides-image-files", mount_does_not_hide_image, JobSpec),
     Rule("FTC224", "unknown-volume-in-mount", mounted_volumes_exist, JobSpec),
-    Rule("FTC225", "reserved-volume", own_places_stay, JobSpec),
-    Rule("FTC323", "mount-hides-toolkit", toolkit_is_not_hidden, JobSpec, Severity.WARNING),
+    Rule("FTC225", "reserved-volume", no_reserved_volume, JobSpec),
+    Rule("FTC323", "mount-hides-toolkit", mount_does_not_hide_toolkit, JobSpec, Severity.WARNING),
     Rule("FTC850", "mount-of-undeclared-volume", mounts_name_volumes, Step),
     Rule("FTC851", "unmounted-volume", volumes_are_mounted, Run, Severity.WARNING),
-    Rule("FTC854", "init-container-misses-volume", init_containers_see_it, Step, Severity.WARNING),
+    Rule("FTC854", "init-container-misses-volume", init_containers_mount_the_volume, Step, Severity.WARNING),
 )

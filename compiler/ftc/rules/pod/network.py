@@ -1,4 +1,4 @@
-"""Rules on the network of the pod, and on what the collective library is told about it."""
+"""Rules on the network of the pod, and on the variables with which the collective library uses it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _INTERFACE = re.compile(r"[A-Z]+_SOCKET_IFNAME")
 
 
-_OF_ONE_NODE = {"lo", "docker0"}
+_LOCAL_INTERFACES = {"lo", "docker0"}
 
 
 _ADAPTER = re.compile(r"[A-Z]+_IB_(HCA|GID_INDEX)")
@@ -39,11 +39,12 @@ _DISABLED = re.compile(r"[A-Z]+_IB_DISABLE")
 _OTHER_NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
-def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """On the network of the node the port of the rendezvous is none of the collective library's.
+def rendezvous_port_is_free(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """On the host network, the rendezvous port is outside the port range of the collective library.
 
-    HCCL listens at 32 ports from HCCL_IF_BASE_PORT on, 60000 where it is not set (hiascend.com, CANN), and the ranks
-    fail with: the port is already bound.
+    HCCL listens on 32 ports from HCCL_IF_BASE_PORT on (default 60000). If the ranges overlap, the ranks fail because
+    the port is already bound.
+    Source: hiascend.com, CANN, HCCL environment variables.
 
     Wrong: hardware=ascend network=host-ascend master_port=60001
     Right: hardware=ascend network=host-ascend master_port=29500
@@ -52,32 +53,32 @@ def ports_are_apart(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         _, value = read_variables(spec).get(limit.name, ((), str(limit.default)))
         base = int(value) if value.isdecimal() else None
         if base is not None and base <= spec.master_port < base + limit.listens:
-            message = (
-                f"{spec.master_port} is among the ports of the collective library, {base} to {base + limit.listens - 1}"
-            )
-            yield Finding(("master_port",), message, f"choose another, or set env.{limit.name}")
+            ports = f"{base} to {base + limit.listens - 1}"
+            message = f"{spec.master_port} is in the port range of the collective library, {ports}"
+            yield Finding(("master_port",), message, f"use another port, or set env.{limit.name}")
 
 
-def interface_leaves_the_node(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Nodes talk to each other over an interface that leaves the node.
+def interface_reaches_other_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Nodes communicate over an interface that reaches other nodes.
 
-    Over lo or docker0 a rank reaches itself only, and the others wait until they time out (NCCL documentation,
-    NCCL_SOCKET_IFNAME: `lo` and `docker*` are the last that NCCL takes by itself).
+    Over lo or docker0 a rank reaches only itself, and the others time out. NCCL itself uses `lo` and `docker*` only as
+    a last resort.
+    Source: NCCL documentation, NCCL_SOCKET_IFNAME.
 
     Wrong: nodes=2 env.NCCL_SOCKET_IFNAME=lo
     Right: nodes=2 env.NCCL_SOCKET_IFNAME=eth0
     """
     for name, (path, value) in read_variables(spec).items() if spec.nodes > 1 else ():
         names = [part.partition(":")[0] for part in value.removeprefix("=").split(",")]
-        if _INTERFACE.fullmatch(name) and {*names} <= _OF_ONE_NODE:
-            yield Finding(path, f"{value} does not leave the node, and the job has {spec.nodes} nodes", "leave it out")
+        if _INTERFACE.fullmatch(name) and {*names} <= _LOCAL_INTERFACES:
+            yield Finding(path, f"{value} does not reach other nodes, but the job has {spec.nodes} nodes", "remove it")
 
 
-def adapter_is_given(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """An adapter that NCCL is told to use is one that the pod has.
+def adapter_needs_rdma_device(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A pod that selects an RDMA adapter for NCCL requests an RDMA device.
 
-    In a pod without an RDMA device NCCL finds no adapter and goes over sockets, at a fraction of the speed (NCCL
-    documentation, NCCL_IB_HCA; Mellanox/k8s-rdma-shared-dev-plugin).
+    Without an RDMA device NCCL does not find the adapter and uses sockets, at a fraction of the speed.
+    Source: NCCL documentation, NCCL_IB_HCA; Mellanox/k8s-rdma-shared-dev-plugin.
 
     Wrong: nodes=2 env.NCCL_IB_HCA=mlx5_0
     Right: nodes=2 network=rdma env.NCCL_IB_HCA=mlx5_0
@@ -86,14 +87,16 @@ def adapter_is_given(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if spec.nodes == 1 or not given or _has_adapters(spec, run):
         return
     for path, value in given:
-        yield Finding(path, f"is {value}, and the pod asks for no RDMA device", "use network=rdma or network=roce")
+        yield Finding(
+            path, f"is {value}, but the pod does not request an RDMA device", "use network=rdma or network=roce"
+        )
 
 
-def adapter_is_used(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """An RDMA device that the pod asks for is one that NCCL may use.
+def rdma_device_is_used(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """NCCL uses the RDMA device that the pod requests.
 
-    With NCCL_IB_DISABLE=1 it goes over sockets, and the adapter is held for nothing (NCCL documentation,
-    NCCL_IB_DISABLE; Mellanox/k8s-rdma-shared-dev-plugin, resources rdma/…).
+    With NCCL_IB_DISABLE=1 NCCL uses sockets, and the adapter is idle.
+    Source: NCCL documentation, NCCL_IB_DISABLE; Mellanox/k8s-rdma-shared-dev-plugin, resources rdma/….
 
     Wrong: network.resource=rdma/hca_shared_devices_a env.NCCL_IB_DISABLE=1
     Right: network=rdma network.resource=rdma/hca_shared_devices_a
@@ -101,13 +104,11 @@ def adapter_is_used(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     held = next((name for name in _limits(run) if name.startswith("rdma/")), "")
     for name, (path, value) in read_variables(spec).items() if held else ():
         if _DISABLED.fullmatch(name) and value == "1" and name not in spec.network.env:
-            yield Finding(
-                path, f"is 1, and the pod asks for {held}", "leave it out, or ask for no adapter: network=pod"
-            )
+            yield Finding(path, f"is 1, but the pod requests {held}", "remove it, or use network=pod")
 
 
 def _has_adapters(spec: JobSpec, run: RunPlan) -> bool:
-    """Through a resource, whatever it is called, the node's network, its devices, or a second network."""
+    """Whether the pod has an RDMA adapter: from any resource, the host network, host devices or a second network."""
     pod = _pod(run)
     device = spec.hardware.device
     ours = {device.resource, *(share.resource for share in device.slices.values())} if device else set()
@@ -127,10 +128,11 @@ def _pod(run: RunPlan) -> Json:
     return body
 
 
-def network_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """No other group or user undoes a variable of the network.
+def network_variables_are_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Other groups and users do not override a variable of the network.
 
-    An adapter that the pod asks for and the library is told not to use costs its time in silence.
+    If the variable disables an adapter that the pod requests, the training is slower, and nothing reports it.
+    Source: ftc, whose option `network` sets these variables together with the resources.
 
     Wrong: network=rdma env.NCCL_IB_DISABLE=1
     Right: network=rdma env.NCCL_IB_HCA=mlx5
@@ -138,15 +140,15 @@ def network_stays(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, variables in (("hardware", "env"), spec.hardware.env), (("env",), spec.env):
         for name in sorted(variables.keys() & spec.network.env.keys()):
             if variables[name] != spec.network.env[name]:
-                message = f"is {variables[name]}, and the network sets it to {spec.network.env[name]}"
-                yield Finding((*path, name), message, "leave it out, or choose another network=…")
+                message = f"is {variables[name]}, but the network sets it to {spec.network.env[name]}"
+                yield Finding((*path, name), message, "remove it, or choose another network=…")
 
 
-def memory_can_be_registered(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container with an RDMA device may lock its memory.
+def rdma_has_ipc_lock(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container with an RDMA device has the capability IPC_LOCK.
 
-    The adapter reads the memory of the process, which must not move: without the capability IPC_LOCK its registration
-    fails (Mellanox/k8s-rdma-shared-dev-plugin, example/test-hca-pod.yaml).
+    The adapter reads pinned memory of the process. Without IPC_LOCK the memory cannot be registered.
+    Source: Mellanox/k8s-rdma-shared-dev-plugin, example/test-hca-pod.yaml.
 
     Wrong: network.resource=rdma/hca_shared_devices_a
     Right: network=rdma network.resource=rdma/hca_shared_devices_a
@@ -155,16 +157,16 @@ def memory_can_be_registered(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         return
     context = train(run).get("securityContext", {})
     if "IPC_LOCK" not in context.get("capabilities", {}).get("add", []) and not context.get("privileged"):
-        message = f"{spec.network.resource} is asked for without the capability IPC_LOCK"
+        message = f"{spec.network.resource} is requested without the capability IPC_LOCK"
         yield Finding(("network", "resource"), message, "use network=rdma, which adds it")
 
 
-def ports_do_not_clash(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Trainings do not meet on the network of one node, and their pods find each other there.
+def host_network_is_complete(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A pod on the host network has a host port and the DNS policy ClusterFirstWithHostNet.
 
-    With hostNetwork the port of rank 0 is the node's: another training's rank 0 may hold it. A host port tells the
-    scheduler to keep them apart, and ClusterFirstWithHostNet lets the pods find each other's names (Kubernetes, Pod:
-    hostPort, dnsPolicy).
+    With hostNetwork, rank 0 listens on a port of the node, which another training may already use. With a host port the
+    scheduler keeps the two apart. With ClusterFirstWithHostNet the pods resolve each other's names.
+    Source: Kubernetes, Pod (hostPort, dnsPolicy).
 
     Wrong: nodes=2 pod.spec.hostNetwork=true
     Right: nodes=2 network=host
@@ -176,15 +178,16 @@ def ports_do_not_clash(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     ports = {port.get("hostPort") for port in train(run).get("ports", [])}
     apart = "affinity" in body or "topologySpreadConstraints" in body or spec.master_port in ports
     if not apart or body.get("dnsPolicy") != "ClusterFirstWithHostNet":
-        message = "puts the pods on the nodes' own network, without all that keeps them apart and lets them meet"
+        message = "puts the pods on the host network without a host port or a DNS policy for it"
         yield Finding(path, message, "use network=host")
 
 
-def address_goes_with_the_network(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """On the network of the node the collective library is told the node's address, and only there.
+def host_ip_needs_host_network(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The collective library gets the node's address if, and only if, the pod is on the host network.
 
-    Without it the ranks use an address that the others do not reach; with it in a pod network too (Ascend/mind-cluster,
-    training: HCCL_IF_IP must be configured with hostNetwork, and not otherwise).
+    On the host network the ranks otherwise use an address that other nodes cannot reach. In a pod network the node's
+    address is wrong.
+    Source: Ascend/mind-cluster, training (HCCL_IF_IP requires hostNetwork).
 
     Wrong: hardware=ascend network=host
     Right: hardware=ascend network=host-ascend
@@ -195,22 +198,24 @@ def address_goes_with_the_network(spec: JobSpec, run: RunPlan) -> Iterator[Findi
     given = name in {variable["name"] for variable in train(run).get("env", [])}
     if given and not body.get("hostNetwork"):
         path = ("env", name) if name in spec.env else ("network",)
-        yield Finding(path, f"{name} is set without the network of the node", "leave it out, or use network=host-…")
+        yield Finding(
+            path, f"{name} is set, but the pod is not on the host network", "remove it, or use network=host-…"
+        )
     elif body.get("hostNetwork") and not given:
-        message = f"the pod is on the network of the node, and {name} does not say its address"
+        message = f"the pod is on the host network, but {name} does not hold the address of the node"
         yield Finding(("network",), message, f"set {name} from status.hostIP, as network=host-… does")
 
 
 # Rules on manifests.
 
 
-def pods_do_not_meet_on_a_node(run: Run) -> Iterator[Finding]:
-    """A pod on the network of its node has its ports there to itself, and finds the other pods from there.
+def host_network_is_complete_in_manifests(run: Run) -> Iterator[Finding]:
+    """A pod on the host network declares its ports and resolves the names of the other pods.
 
-    With hostNetwork the rendezvous listens at a port of the node, which another training there may have. The scheduler
-    keeps pods apart that declare one port: it is a host port then. Names of pods are looked up at the node's own DNS,
-    unless dnsPolicy is ClusterFirstWithHostNet, which Volcano's webhook sets and Kubernetes does not.
-    Source: Kubernetes, Pod: hostNetwork, containerPort, dnsPolicy; Volcano, jobs/mutate; issue 778.
+    With hostNetwork the rendezvous listens on a port of the node, which another training may already use. A declared
+    port becomes a host port, and the scheduler keeps pods with the same host port apart. The pod uses the DNS of the
+    node unless dnsPolicy is ClusterFirstWithHostNet, which Volcano's webhook sets and Kubernetes does not.
+    Source: Kubernetes, Pod (hostNetwork, containerPort, dnsPolicy); Volcano, jobs/mutate, issue 778.
 
     Wrong: tests/corpus/bad/FTC899-on-the-network-of-the-node.yaml
     Right: tests/corpus/good/FTC899-apart-on-the-network-of-the-node.yaml
@@ -220,45 +225,45 @@ def pods_do_not_meet_on_a_node(run: Run) -> Iterator[Finding]:
     for pod in {step.pod.crew.name: step.pod for step in run.steps if step.pod.crew.name in run.trains}.values():
         if pod.raw("hostNetwork") is not True:
             continue
-        if _meet_in_a_pod(run) and (pod.replicas or 0) >= MANY and not (_kept_apart(pod) or _opens_ports(run)):
-            message = "the rendezvous listens at a port of the node, which another training there may have"
-            help_ = "declare the port in the container's ports: the scheduler then keeps such pods apart"
+        if _rendezvous_in_a_pod(run) and (pod.replicas or 0) >= MANY and not (_kept_apart(pod) or _opens_ports(run)):
+            message = "the rendezvous listens on a port of the node, which another training may already use"
+            help_ = "declare the port in the container's ports, so that the scheduler keeps such pods apart"
             yield Finding(pod.at("hostNetwork"), message, help_)
         if run.job.batch is not None and pod.raw("dnsPolicy") != "ClusterFirstWithHostNet":
-            message = "the names of the pods are not found from the network of the node"
-            yield Finding(pod.at("hostNetwork"), message, "write dnsPolicy: ClusterFirstWithHostNet")
+            message = "the pod cannot resolve the names of the other pods on the host network"
+            yield Finding(pod.at("hostNetwork"), message, "set dnsPolicy: ClusterFirstWithHostNet")
 
 
-# Devices that few nodes have more of.
-_OF_A_NODE = 8
+# Few nodes have more devices.
+_WHOLE_NODE = 8
 
 
 def _kept_apart(pod: Pod) -> bool:
     containers = pod.spec.containers
     taken = any(port.container_port for container in containers for port in container.ports)
-    whole = any((count(container) or 0) >= _OF_A_NODE for container in containers)
+    whole = any((count(container) or 0) >= _WHOLE_NODE for container in containers)
     return taken or whole or pod.has("affinity") or pod.has("topologySpreadConstraints")
 
 
-def _meet_in_a_pod(run: Run) -> bool:
-    """Whether the rendezvous is one of the pods, and not a store of somebody else's."""
+def _rendezvous_in_a_pod(run: Run) -> bool:
+    """Whether the rendezvous is in one of the pods, not in an external store."""
     backends = [launch.option("rdzv_backend") for _, launch in run.launches]
     return not all(backend is not None and backend.literal.startswith("etcd") for backend in backends)
 
 
 def _opens_ports(run: Run) -> bool:
-    """Whether a plugin of Volcano declares the port of the rendezvous in each container."""
+    """Whether a Volcano plugin declares the rendezvous port in each container."""
     return bool(run.job.plugins.keys() & {"pytorch", "tensorflow", "mpi"})
 
 
 RULES = (
-    Rule("FTC344", "rendezvous-port-in-collective-range", ports_are_apart, JobSpec, Severity.WARNING),
-    Rule("FTC345", "node-local-network-interface", interface_leaves_the_node, JobSpec, Severity.WARNING),
-    Rule("FTC346", "rdma-adapter-without-rdma-device", adapter_is_given, JobSpec, Severity.WARNING),
-    Rule("FTC347", "rdma-device-not-used", adapter_is_used, JobSpec, Severity.WARNING),
-    Rule("FTC319", "network-variable-overridden", network_stays, JobSpec, Severity.WARNING),
-    Rule("FTC320", "rdma-needs-ipc-lock", memory_can_be_registered, JobSpec, Severity.WARNING),
-    Rule("FTC321", "host-network-conflict", ports_do_not_clash, JobSpec, Severity.WARNING),
-    Rule("FTC322", "host-ip-and-host-network-go-together", address_goes_with_the_network, JobSpec),
-    Rule("FTC899", "host-network-pods-collide", pods_do_not_meet_on_a_node, Run, Severity.WARNING),
+    Rule("FTC344", "rendezvous-port-in-collective-range", rendezvous_port_is_free, JobSpec, Severity.WARNING),
+    Rule("FTC345", "node-local-network-interface", interface_reaches_other_nodes, JobSpec, Severity.WARNING),
+    Rule("FTC346", "rdma-adapter-without-rdma-device", adapter_needs_rdma_device, JobSpec, Severity.WARNING),
+    Rule("FTC347", "rdma-device-not-used", rdma_device_is_used, JobSpec, Severity.WARNING),
+    Rule("FTC319", "network-variable-overridden", network_variables_are_kept, JobSpec, Severity.WARNING),
+    Rule("FTC320", "rdma-needs-ipc-lock", rdma_has_ipc_lock, JobSpec, Severity.WARNING),
+    Rule("FTC321", "host-network-conflict", host_network_is_complete, JobSpec, Severity.WARNING),
+    Rule("FTC322", "host-ip-network-mismatch", host_ip_needs_host_network, JobSpec),
+    Rule("FTC899", "host-network-pods-collide", host_network_is_complete_in_manifests, Run, Severity.WARNING),
 )

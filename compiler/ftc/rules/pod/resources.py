@@ -37,11 +37,12 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A request is no more than its limit, and the devices are as many as `devices` says.
+def request_does_not_exceed_limit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Requests do not exceed limits, and the device limit equals `devices`.
 
-    The API server refuses a request above its limit, and a device's request that is not its limit (Kubernetes,
-    pkg/apis/core/validation). The launcher starts `devices` processes, whatever the limit says.
+    The API server rejects a request above its limit, and a device request that differs from its limit. The launcher
+    starts `devices` processes, whatever the limit is.
+    Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
     Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 16Gi}}}]}}'
     Right: 'pod={spec: {containers: [{name: train, resources: {limits: {memory: 16Gi}, requests: {memory: 16Gi}}}]}}'
@@ -53,15 +54,15 @@ def requests_fit_limits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         for name in sorted(requests.keys() & limits.keys()):
             request, limit = quantity(requests[name]), quantity(limits[name])
             if request > limit or (request != limit and "/" in name):
-                message = f"{container['name']} requests {requests[name]} of {name}, and its limit is {limits[name]}"
-                yield Finding((*_changed(spec, container["name"]), field), message, "give both")
+                message = f"{container['name']} requests {requests[name]} of {name}, but its limit is {limits[name]}"
+                yield Finding((*_last_change(spec, container["name"]), field), message, "set both")
         device = spec.hardware.device
         if container["name"] == NAME and device and quantity(limits[device.resource]) != spec.devices:
-            message = f"the limit of {device.resource} is {limits[device.resource]}, and devices is {spec.devices}"
-            yield Finding((*_changed(spec, NAME), field), message, "set devices instead", (("devices",),))
+            message = f"the limit of {device.resource} is {limits[device.resource]}, but devices is {spec.devices}"
+            yield Finding((*_last_change(spec, NAME), field), message, "set devices instead", (("devices",),))
 
 
-def _changed(spec: JobSpec, name: str) -> tuple[str, ...]:
+def _last_change(spec: JobSpec, name: str) -> tuple[str, ...]:
     """The pod of the last fragment that changes a container."""
     changes = [
         path for path, pod in pods(spec) if any(container["name"] == name for _, container in named_containers(pod))
@@ -76,10 +77,11 @@ _BYTES = ("memory", "ephemeral-storage")
 
 
 def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A size has the unit that was meant.
+    """A size has a unit.
 
-    Without one it is in bytes, and `m` is a thousandth: `500m` is half a byte. No volume and no container does with
-    less than a MiB.
+    A size without a unit is in bytes, and `m` means a thousandth: `500m` is half a byte. Volumes and containers need at
+    least 1 MiB.
+    Source: Kubernetes, Quantity.
 
     Wrong: storage=per-pod storage.workspace.size=5000m
     Right: storage=per-pod storage.workspace.size=5000Mi
@@ -87,8 +89,8 @@ def sizes_have_a_unit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, size in _sizes(spec):
         if quantity(size) < SMALLEST:
             number = re.match(r"[0-9.]+", str(size))
-            meant = f"write {number[0]}Mi or {number[0]}Gi" if number else "write a size with its unit, 10Gi"
-            yield Finding(path, f"{size} is {quantity(size).normalize():f} bytes", meant)
+            help_ = f"write {number[0]}Mi or {number[0]}Gi" if number else "write a size with a unit, such as 10Gi"
+            yield Finding(path, f"{size} is {quantity(size).normalize():f} bytes", help_)
 
 
 def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
@@ -99,7 +101,7 @@ def _sizes(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for path, pod in pods(spec):
         for index, given in enumerate(pod.get("volumes", [])):
             for keys in _SIZES:
-                if (size := _in(given, keys)) is not None:
+                if (size := _nested(given, keys)) is not None:
                     yield (*path, "volumes", index, *keys), size
     for place, _container, resources in resource_lists(spec):
         yield from (((*place, name), resources[name]) for name in _BYTES if name in resources)
@@ -111,33 +113,35 @@ _SIZES = (
 )
 
 
-def _in(value: Any, keys: tuple[str, ...]) -> Any:
+def _nested(value: Any, keys: tuple[str, ...]) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def shm_fits_in_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Shared memory leaves room for the processes.
+    """Shared memory is smaller than the memory limit.
 
-    Pages of an emptyDir of medium Memory count against the container's limit (Kubernetes, volumes: emptyDir), so a run
-    that fills it is killed (OOMKilled).
+    Files in an emptyDir with `medium: Memory` count towards the container's memory limit. If they fill it, the
+    container is killed (OOMKilled).
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: hardware.shm_gib_per_device=64
     Right: hardware.shm_gib_per_device=32
     """
     hardware = spec.hardware
     if hardware.shm_gib_per_device >= hardware.memory_gib_per_device:
-        message = f"{hardware.shm_gib_per_device} GiB leave nothing of {hardware.memory_gib_per_device} GiB of memory"
+        message = f"{hardware.shm_gib_per_device} GiB use all of the {hardware.memory_gib_per_device} GiB of memory"
         memory = ("hardware", "memory_gib_per_device")
         yield Finding(("hardware", "shm_gib_per_device"), message, "raise hardware.memory_gib_per_device", (memory,))
 
 
-def workers_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Workers are no more than the processors of the pod.
+def workers_fit_cpus(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The number of workers does not exceed the CPUs of the pod.
 
-    One process a node tokenises with `preprocessing_num_workers`; each process of the training has
-    `dataloader_num_workers` of its own. Beyond the limit they take turns, and the device waits.
+    One process per node tokenizes with `preprocessing_num_workers`, and every training process starts
+    `dataloader_num_workers`. If workers share CPUs, the device waits for data.
+    Source: LLaMA-Factory, data/loader.py; PyTorch, torch.utils.data.
 
     Wrong: train.dataloader_num_workers=12
     Right: train.dataloader_num_workers=4
@@ -150,14 +154,15 @@ def workers_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         if isinstance(workers, int) and workers * processes > have:
             each = f" in each of {processes} processes" if processes > 1 else ""
             help_ = f"set train.{name}={max(int(have) // processes, 1)}, or raise hardware.cpu_per_device"
-            yield Finding(set_at(spec, name), f"{workers} workers{each} share {have.normalize():f} processors", help_)
+            yield Finding(set_at(spec, name), f"{workers} workers{each} share {have.normalize():f} CPUs", help_)
 
 
-def threads_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The threads of all processes are no more than the processors of the pod.
+def threads_fit_cpus(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The number of threads in all processes does not exceed the CPUs of the pod.
 
-    OMP_NUM_THREADS holds for each process of a pod; ftc sets it to the processors divided by the processes where it is
-    not set, because threads beyond the limit make a training many times slower.
+    OMP_NUM_THREADS applies to each process of a pod. If it is not set, ftc divides the CPUs by the number of processes,
+    because excess threads make a training many times slower.
+    Source: OpenMP, OMP_NUM_THREADS; PyTorch, torchrun.
 
     Wrong: devices=8 env.OMP_NUM_THREADS=32
     Right: devices=8 env.OMP_NUM_THREADS=8
@@ -165,15 +170,16 @@ def threads_have_processors(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     have = limit(run, "cpu")
     for path, name, value in variables(spec):
         if name == "OMP_NUM_THREADS" and value.isdecimal() and int(value) * spec.devices > have:
-            message = f"{value} threads in each of {spec.devices} processes share {have.normalize():f} processors"
-            yield Finding(path, message, "leave it out: ftc divides the processors among the processes")
+            message = f"{value} threads in each of {spec.devices} processes share {have.normalize():f} CPUs"
+            yield Finding(path, message, "remove it: ftc divides the CPUs among the processes")
 
 
 def memory_volumes_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Volumes in memory leave room in the container's limit.
+    """Volumes in memory are smaller than the container's memory limit.
 
-    What is written to an emptyDir of `medium: Memory` counts against the memory of the container (Kubernetes,
-    "emptyDir"): a volume as large as the limit lets the kernel kill the training.
+    Files in an emptyDir with `medium: Memory` count towards the container's memory limit. If they reach it, the kernel
+    kills the training.
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 64Gi}}]}}'
     Right: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 32Gi}}]}}'
@@ -183,9 +189,9 @@ def memory_volumes_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     sizes = [volume["emptyDir"].get("sizeLimit", 0) for volume in volumes if _in_memory(volume)]
     used, have = sum(map(quantity, sizes)), limit(run, "memory")
     if used >= have and not any(shm_fits_in_memory(spec, run)):
-        message = f"volumes in memory may take {_gib(used)} GiB of the container's {_gib(have)} GiB"
+        message = f"volumes in memory may use {_gib(used)} GiB of the container's {_gib(have)} GiB"
         path = memory_limit_at(spec) or set_by(spec, "spec", "volumes")
-        yield Finding(path, message, "make them smaller, or raise the limit of memory")
+        yield Finding(path, message, "make them smaller, or raise the memory limit")
 
 
 def _in_memory(volume: dict[str, Any]) -> bool:
@@ -200,10 +206,12 @@ _ENOUGH_GIB = 4
 
 
 def processes_have_shared_memory(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The shared memory is more than the 64 MiB that a container has by itself.
+    """A pod with several processes has more than the default 64 MiB of shared memory.
 
-    Processes of one node exchange gradients through it where the devices cannot reach each other, and workers hand
-    batches over: `Bus error`, or `Error while creating shared memory segment` (LLaMA-Factory issues 7233, 7315, 9506).
+    Processes of one node exchange gradients through shared memory if the devices cannot reach each other, and data
+    loader workers pass batches through it. If it is too small, they fail with `Bus error` or `Error while creating
+    shared memory segment`.
+    Source: LLaMA-Factory issues 7233, 7315, 9506.
 
     Wrong: devices=2 hardware.shm_gib_per_device=0
     Right: devices=2 hardware.shm_gib_per_device=8
@@ -216,11 +224,13 @@ def processes_have_shared_memory(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     if body.get("hostIPC") is True or not spec.trains:
         return
     if volume is None and (several or chosen(spec).get("dataloader_num_workers")):
-        yield Finding(path, "0 leaves 64 MiB of /dev/shm for the processes of a pod", "give 1 GiB or more a device")
+        yield Finding(path, "0 leaves the processes of a pod 64 MiB of /dev/shm", "set at least 1 GiB per device")
     elif volume is not None and several and _in_memory(volume) and "sizeLimit" in volume["emptyDir"]:
         size = quantity(volume["emptyDir"]["sizeLimit"])
         if size < _ENOUGH_GIB * 2**30:
-            message = f"{_gib(size)} GiB of /dev/shm for {spec.devices} processes: {_ENOUGH_GIB} GiB are the least"
+            message = (
+                f"{_gib(size)} GiB of /dev/shm is less than the {_ENOUGH_GIB} GiB that {spec.devices} processes need"
+            )
             yield Finding(path, message, "raise it")
 
 
@@ -230,14 +240,14 @@ def processes_have_shared_memory(spec: JobSpec, run: RunPlan) -> Iterator[Findin
 _SIZES_IN_MANIFESTS = ("memory", "ephemeral-storage")
 
 
-_LEAST = 1 << 16  # bytes
+_SMALLEST_IN_MANIFESTS = 1 << 16  # bytes
 
 
-def requests_fit_limits_in_manifests(step: Step) -> Iterator[Finding]:
-    """A request is no larger than its limit, and neither is negative, or in a unit that was not meant.
+def request_does_not_exceed_limit_in_manifests(step: Step) -> Iterator[Finding]:
+    """A request does not exceed its limit, and quantities are positive and have a unit.
 
-    The API server refuses the pod, and Volcano's webhook the job: must be less than or equal to … limit. A size without
-    a unit is in bytes, and `m` is a thousandth: no container starts within `512m`, half a byte.
+    The API server rejects the pod (`must be less than or equal to … limit`), and Volcano's webhook rejects the job. A
+    size without a unit is in bytes, and `m` means a thousandth: a container cannot start with `512m`, half a byte.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
     Wrong: tests/corpus/bad/FTC860-request-over-limit.yaml
@@ -247,32 +257,32 @@ def requests_fit_limits_in_manifests(step: Step) -> Iterator[Finding]:
     for name, value in requests.items():
         request, limit = amount(value), amount(limits.get(name))
         if request is not None and limit is not None and request > limit and not is_extended(name):
-            message = f"{value} of {name} are requested, and the limit is {limits[name]}"
+            message = f"the request for {name} is {value}, but the limit is {limits[name]}"
             yield Finding(step.at("resources", "requests", name), message, "raise the limit")
     for field, amounts in (("limits", limits), ("requests", requests)):
         for name, value in amounts.items():
             number = amount(value)
             if number is not None and number < 0:
-                yield Finding(step.at("resources", field, name), f"{value} of {name} are less than none")
-            elif number is not None and name in _SIZES_IN_MANIFESTS and 0 < number < _LEAST:
+                yield Finding(step.at("resources", field, name), f"{value} of {name} is negative")
+            elif number is not None and name in _SIZES_IN_MANIFESTS and 0 < number < _SMALLEST_IN_MANIFESTS:
                 unit = "thousandths of a byte" if str(value).endswith("m") else "bytes"
                 help_ = f"write {str(value).rstrip('m')}Mi or {str(value).rstrip('m')}Gi"
-                yield Finding(step.at("resources", field, name), f"{value} of {name} are {unit}", help_)
+                yield Finding(step.at("resources", field, name), f"{value} of {name} is in {unit}", help_)
 
 
-_SHARED = "/dev/shm"  # noqa: S108 - the path
+_SHM = "/dev/shm"  # noqa: S108 - the path
 
 
-# Below this NCCL and data loaders of two processes fail: the default is 64 MiB, and a GiB is the least that is told.
-_LEAST_SHM = 2**30
+# The default of 64 MiB is too little for NCCL and data loaders; reports of working setups start at 1 GiB.
+_SMALLEST_SHM = 2**30
 
 
-def shared_memory_suffices(step: Step) -> Iterator[Finding]:
-    """Processes that share memory have some, and it leaves the container the rest.
+def shared_memory_is_sufficient(step: Step) -> Iterator[Finding]:
+    """Several processes in a pod have enough shared memory, and it is smaller than the memory limit.
 
-    Without a volume /dev/shm has 64 MiB: NCCL and data loaders end with a bus error. A directory in memory counts
-    against the container's limit: one that fills it has the container killed.
-    Source: Kubernetes, emptyDir.medium; LLaMA-Factory issues 7315, 7233, 9506.
+    Without a volume /dev/shm has 64 MiB, and NCCL and data loaders fail with a bus error. Files in memory count towards
+    the container's memory limit: if they fill it, the container is killed.
+    Source: Kubernetes, Volumes (emptyDir.medium); LLaMA-Factory issues 7315, 7233, 9506.
 
     Wrong: tests/corpus/bad/FTC858-no-shared-memory.yaml
     Right: tests/corpus/good/FTC858-shared-memory.yaml
@@ -285,26 +295,28 @@ def shared_memory_suffices(step: Step) -> Iterator[Finding]:
         size = amount(directory.size_limit) if directory is not None and directory.medium == "Memory" else None
         if directory is not None and size is not None and memory is not None and size >= memory:
             limit = step.container.resources.limits["memory"]
-            message = f"{directory.size_limit} of memory for {mount.mount_path} leave nothing of the limit, {limit}"
+            message = f"{mount.mount_path} may use {directory.size_limit} of memory, and the limit is {limit}"
             yield Finding(step.at("volumeMounts", index), message, "raise the memory limit")
-        if size is not None and mount.mount_path == _SHARED and several and size < _LEAST_SHM:
-            message = f"{step.devices} processes share {directory.size_limit if directory else 0} of memory"
-            yield Finding(step.at("volumeMounts", index), message, "give it some GiB: 8Gi", severity=Severity.WARNING)
-    shared = any(f"/{mount.mount_path.strip('/')}" == _SHARED for mount in step.container.volume_mounts)
+        if size is not None and mount.mount_path == _SHM and several and size < _SMALLEST_SHM:
+            message = f"{step.devices} processes share only {directory.size_limit if directory else 0} of memory"
+            yield Finding(
+                step.at("volumeMounts", index), message, "set several GiB, such as 8Gi", severity=Severity.WARNING
+            )
+    shared = any(f"/{mount.mount_path.strip('/')}" == _SHM for mount in step.container.volume_mounts)
     if several and not shared and not step.pod.spec.host_ipc:
-        message = f"{step.devices} processes share /dev/shm, which has 64 MiB"
-        help_ = "mount an emptyDir of medium Memory there, of some GiB"
+        message = f"{step.devices} processes share only the default 64 MiB of /dev/shm"
+        help_ = "mount an emptyDir with medium: Memory and several GiB there"
         yield Finding(step.at(), message, help_, severity=Severity.WARNING)
 
 
 RULES = (
-    Rule("FTC510", "request-differs-from-limit", requests_fit_limits, JobSpec),
+    Rule("FTC510", "resources-contradict-devices-or-limits", request_does_not_exceed_limit, JobSpec),
     Rule("FTC531", "quantity-without-unit", sizes_have_a_unit, JobSpec),
     Rule("FTC302", "shared-memory-exceeds-limit", shm_fits_in_memory, JobSpec),
-    Rule("FTC631", "workers-exceed-cpus", workers_have_processors, JobSpec, Severity.WARNING),
-    Rule("FTC632", "threads-exceed-cpus", threads_have_processors, JobSpec, Severity.WARNING),
+    Rule("FTC631", "workers-exceed-cpus", workers_fit_cpus, JobSpec, Severity.WARNING),
+    Rule("FTC632", "threads-exceed-cpus", threads_fit_cpus, JobSpec, Severity.WARNING),
     Rule("FTC633", "memory-volumes-exceed-limit", memory_volumes_fit, JobSpec),
-    Rule("FTC634", "default-shared-memory-too-small", processes_have_shared_memory, JobSpec, Severity.WARNING),
-    Rule("FTC860", "request-exceeds-limit", requests_fit_limits_in_manifests, Step),
-    Rule("FTC858", "shared-memory-too-small", shared_memory_suffices, Step),
+    Rule("FTC634", "processes-need-shared-memory", processes_have_shared_memory, JobSpec, Severity.WARNING),
+    Rule("FTC860", "request-exceeds-limit", request_does_not_exceed_limit_in_manifests, Step),
+    Rule("FTC858", "shared-memory-too-small", shared_memory_is_sufficient, Step),
 )

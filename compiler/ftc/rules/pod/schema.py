@@ -6,11 +6,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftc.constraints import FIELDS
+from ftc.diagnostics.many import and_others, first_keys
 from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
-from ftc.manifests.objects import UNSEEN, Mismatch, Object
-from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
+from ftc.manifests.objects import UNVALIDATED, Mismatch, Object
+from ftc.output_schemas import FIELDS, kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -29,9 +29,10 @@ _SIZE = re.compile(r"([0-9.]+)\s*([KMGTP])i?b?", re.IGNORECASE)
 
 
 def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The versions of the cluster are ones that ftc has schemas for.
+    """The versions of the cluster have schemas in ftc.
 
-    They choose the schemas that fragments and manifests are held against.
+    The versions select the schemas that fragments and manifests are validated against.
+    Source: ftc, which packages one schema for each version.
 
     Wrong: cluster.kubernetes=1.20
     Right: cluster.kubernetes=1.31
@@ -41,15 +42,16 @@ def versions_are_supported(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         have = getattr(spec.cluster, name)
         if have not in versions:
             span = f"{versions[0]} to {versions[-1]}"
-            help_ = f"ftc knows {span}: take the nearest that is not newer than yours"
-            yield Finding(("cluster", name), f"{have} is not known", help_)
+            help_ = f"ftc supports {span}: use the nearest version that is not newer than yours"
+            yield Finding(("cluster", name), f"{have} is not supported", help_)
 
 
-def fragments_are_pods(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment is a piece of a PodTemplate.
+def fragments_match_pod_template(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A fragment is a valid part of a PodTemplate.
 
-    The API server drops or refuses what it does not know: a misspelt nodeSelector is no selector. It refuses names,
-    fields, paths and counts that are none (Kubernetes, pkg/apis/core/validation).
+    The API server drops or rejects unknown fields: a misspelled nodeSelector does not select anything. It rejects
+    invalid names, fields, paths and counts.
+    Source: Kubernetes, pkg/apis/core/validation.
 
     Wrong: 'pod={spec: {nodeSelecto: {disk: ssd}}}'
     Right: 'pod={spec: {nodeSelector: {disk: ssd}}}'
@@ -67,73 +69,80 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
     schema: Any = error.schema
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
-        for key in [key for key in error.instance if key not in known]:  # type: ignore[union-attr] # a mapping
+        reported, others = first_keys(key for key in error.instance if key not in known)  # type: ignore[union-attr] # a mapping
+        for key in reported:
             help_ = did_you_mean(key, known)
-            yield Finding((*inner, key), "is no field of a PodTemplate there", help_, at_key=True)
+            yield Finding((*inner, key), "is not a field of a PodTemplate here", help_, at_key=True)
+        if others:
+            yield Finding((*inner, others[0]), and_others(others), at_key=True)
     elif error.validator == "pattern" and "[KMGTPE]i" in str(error.validator_value):
         sized = _SIZE.fullmatch(str(error.instance))
-        help_ = f"did you mean '{sized[1]}{sized[2].upper()}i'?" if sized else "write a size as 10Gi, a share as 500m"
-        yield Finding(inner, "is no quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
+        help_ = (
+            f"did you mean '{sized[1]}{sized[2].upper()}i'?"
+            if sized
+            else "write a size like 10Gi, a fraction like 500m"
+        )
+        yield Finding(inner, "is not a quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
     elif error.validator == "pattern" and "description" in schema:
-        yield Finding(inner, "is nothing that the API server takes there", schema["description"])
+        yield Finding(inner, "is not a value that the API server accepts here", schema["description"])
     else:
-        yield Finding(inner, f"does not fit a PodTemplate: {_misfit(error)}", "see `kubectl explain pod`")
+        yield Finding(inner, f"does not match a PodTemplate: {_schema_message(error)}", "see `kubectl explain pod`")
 
 
-def _misfit(error: ValidationError) -> str:
-    """What the schema says, without the value, which may be long or a secret."""
+def _schema_message(error: ValidationError) -> str:
+    """The message of the schema without the value, which may be long or a secret."""
     wanted: Any = error.validator_value
     if error.validator == "type":
         return f"must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
     return error.message.replace(repr(error.instance), "it")[:200]
 
 
-def containers_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container of a fragment is one of ftc's, or brings its own image.
+def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A container in a fragment changes a container of ftc or has an image.
 
-    A fragment changes a container by its name, among the containers or among the init containers. One with another name
-    is a new container, which the API server refuses without an image (`image: Required value`).
+    A fragment changes a container by its name, among the containers or the init containers. Any other name adds a
+    container, which the API server rejects without an image (`image: Required value`).
+    Source: Kubernetes, pkg/apis/core/validation (validateContainers).
 
     Wrong: 'pod={spec: {containers: [{name: sidecar, command: [tail]}]}}'
     Right: 'pod={spec: {containers: [{name: sidecar, command: [tail], image: busybox}]}}'
     """
     body = run.template["spec"]
-    ours = {field: {container["name"] for container in body.get(field, [])} for field in _OTHER}
+    ours = {field: {container["name"] for container in body.get(field, [])} for field in _OTHER_FIELD}
     for path, container in containers(spec):
         field, name = str(path[-2]), container["name"]
-        if name in ours[_OTHER[field]]:
-            message = f"'{name}' is ftc's own, and is in {_OTHER[field]}"
-            yield Finding(path, message, f"move it to {_OTHER[field]}, or choose another name")
+        if name in ours[_OTHER_FIELD[field]]:
+            message = f"'{name}' is a container of ftc in {_OTHER_FIELD[field]}"
+            yield Finding(path, message, f"move it to {_OTHER_FIELD[field]}, or choose another name")
         elif name not in ours[field] and "image" not in container:
-            message = f"the pod has no container '{name}', and a new one needs an image"
+            message = f"the pod does not have a container '{name}', and a new container needs an image"
             yield Finding(path, message, f"containers of ftc: {', '.join(sorted(ours[field])) or 'none'}")
 
 
-_OTHER = {"initContainers": "containers", "containers": "initContainers"}
+_OTHER_FIELD = {"initContainers": "containers", "containers": "initContainers"}
 
 
 # Rules on manifests.
 
 
-def no_unknown_key(manifest: Object) -> Iterator[Finding]:
-    """An object has no key that its kind does not have.
+def no_unknown_field(manifest: Object) -> Iterator[Finding]:
+    """An object has only fields that its kind defines.
 
-    kubectl refuses it; a client that does not validate (Python's, GitOps with validation off) has it dropped without a
-    word, so that a misspelt `replicas` makes no pods.
-    Source: Volcano's resource definition and Kubernetes' OpenAPI documents, which are closed.
+    kubectl rejects an unknown field. With a client that does not validate (Python's, GitOps with validation off) the
+    API server drops it silently: a misspelled `replicas` does not create pods.
+    Source: Volcano's resource definitions; Kubernetes' OpenAPI documents.
 
-    Wrong: tests/corpus/bad/FTC801-misspelt-key.yaml
+    Wrong: tests/corpus/bad/FTC801-misspelled-key.yaml
     Right: tests/corpus/good/FTC801-annotation-of-any-name.yaml
     """
-    for mismatch in _of(manifest, "additionalProperties"):
+    for mismatch in _mismatches(manifest, "additionalProperties"):
         known = list(mismatch.schema.get("properties", {}))
-        for key in [key for key in mismatch.instance if key not in known][:_MOST_KEYS]:
-            message = f"'{key}' is no key of {_owner(mismatch, manifest)}"
+        reported, others = first_keys(key for key in mismatch.instance if key not in known)
+        for key in reported:
+            message = f"'{key}' is not a field of {_owner(mismatch, manifest)}"
             yield Finding(manifest.at(*mismatch.path, key), message, did_you_mean(key, known))
-
-
-# Who has more of them has taken one object for another.
-_MOST_KEYS = 20
+        if others:
+            yield Finding(manifest.at(*mismatch.path, others[0]), f"'{others[0]}' {and_others(others)}")
 
 
 def _owner(mismatch: Mismatch, manifest: Object) -> str:
@@ -142,72 +151,72 @@ def _owner(mismatch: Mismatch, manifest: Object) -> str:
     return f"{item}`{names[-1]}`" if names else f"a {manifest.kind}"
 
 
-def nothing_is_missing(manifest: Object) -> Iterator[Finding]:
-    """An object has the keys that its kind needs.
+def no_missing_field(manifest: Object) -> Iterator[Finding]:
+    """An object has the fields that its kind requires.
 
-    The API server refuses the object without them.
-    Source: Volcano's resource definition and Kubernetes' OpenAPI documents (`required`).
+    The API server rejects an object without them.
+    Source: Volcano's resource definitions; Kubernetes' OpenAPI documents (`required`).
 
     Wrong: tests/corpus/bad/FTC802-container-without-name.yaml
     Right: tests/corpus/good/FTC802-no-optional-key.yaml
     """
-    for mismatch in _of(manifest, "required"):
+    for mismatch in _mismatches(manifest, "required"):
         for key in [key for key in mismatch.wanted if key not in mismatch.instance]:
-            message = f"{_owner(mismatch, manifest)} needs the key '{key}'"
+            message = f"{_owner(mismatch, manifest)} needs the field '{key}'"
             yield Finding(manifest.at(*mismatch.path, key), message, nearest(key, mismatch.instance))
 
 
-def values_fit(manifest: Object) -> Iterator[Finding]:
-    """A value is of the type and the words that its key takes.
+def field_values_are_valid(manifest: Object) -> Iterator[Finding]:
+    """A field has a valid type and value.
 
-    The API server refuses another one. A plain `8` or `true` in YAML is no text: environment variables, annotations and
-    arguments want quotes.
-    Source: Volcano's resource definition and Kubernetes' validation of quantities, names and closed lists of words.
+    The API server rejects any other value. In YAML a plain `8` or `true` is not a string: quote it in environment
+    variables, annotations and arguments.
+    Source: Volcano's resource definitions; Kubernetes, validation of quantities, names and enumerations.
 
-    Wrong: tests/corpus/bad/FTC803-number-for-a-text.yaml
+    Wrong: tests/corpus/bad/FTC803-number-for-a-string.yaml
     Right: tests/corpus/good/FTC803-quoted-number.yaml
     """
     for mismatch in manifest.mismatches:
         if mismatch.validator not in ("additionalProperties", "required"):
-            severity = Severity.NOTE if mismatch.validator == UNSEEN else None
+            severity = Severity.NOTE if mismatch.validator == UNVALIDATED else None
             yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch), severity=severity)
 
 
-def _of(manifest: Object, validator: str) -> list[Mismatch]:
+def _mismatches(manifest: Object, validator: str) -> list[Mismatch]:
     return [mismatch for mismatch in manifest.mismatches if mismatch.validator == validator]
 
 
 def _message(mismatch: Mismatch) -> str:
     shown, wanted = on_a_line(mismatch.instance), mismatch.wanted
     if mismatch.validator == "type":
-        return f"is {shown}, and must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
+        return f"is {shown}, but must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
     if mismatch.validator == "enum":
-        return f"is {shown}, and must be one of {', '.join(str(choice) for choice in wanted if choice != '')}"
+        return f"is {shown}, but must be one of {', '.join(str(choice) for choice in wanted if choice != '')}"
     if mismatch.validator == "maxLength" and wanted == 0:
-        return f"is {shown}, and must be empty"
+        return f"is {shown}, but must be empty"
     if mismatch.validator == "maxLength":
-        return f"is {len(mismatch.instance)} characters long, and {wanted} are allowed"
+        return f"has {len(mismatch.instance)} characters, but at most {wanted} are allowed"
     texts = {
-        "const": f"is {shown}, and must be {wanted}",
-        "minimum": f"is {shown}, and must be at least {wanted}",
-        "maximum": f"is {shown}, and must be at most {wanted}",
+        "const": f"is {shown}, but must be {wanted}",
+        "minimum": f"is {shown}, but must be at least {wanted}",
+        "maximum": f"is {shown}, but must be at most {wanted}",
         "minItems": "must not be empty",
         "maxItems": f"has more than {wanted} entries",
-        UNSEEN: f"has more than {wanted} entries, and lint looks no further into the object",
+        UNVALIDATED: f"has more than {wanted} entries; lint does not read the rest of the object",
         "minLength": "must not be empty",
-        "pattern": f"is {shown}, which is not well formed{_form(mismatch)}",
+        "pattern": f"is {shown}, which is malformed{_format(mismatch)}",
     }
-    return texts.get(mismatch.validator, f"{shown} does not fit: {mismatch.message[:100]}")
+    return texts.get(mismatch.validator, f"{shown} is invalid: {mismatch.message[:100]}")
 
 
-def _form(mismatch: Mismatch) -> str:
-    """What is meant by well formed, by a mark of the pattern."""
+def _format(mismatch: Mismatch) -> str:
+    """The expected format, by a part of the pattern that identifies it."""
     pattern = str(mismatch.wanted)
     if "[KMGTPE]i" in pattern:
         return ": a quantity is a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti"
     if "(ns|us|ms|s|m|h)" in pattern:
         return ": a duration is like 1h30m"
-    for mark, form in _FORMS:
+    for mark, form in _FORMATS:
         if mark in pattern:
             return f": {form}"
     if "[-a-z0-9]*[a-z0-9]" in pattern:
@@ -215,18 +224,18 @@ def _form(mismatch: Mismatch) -> str:
     return ""
 
 
-_FORMS = (
-    ("podIPs", "a field is metadata.name, status.podIP and the like"),
+_FORMATS = (
+    ("podIPs", "a field is metadata.name, status.podIP or similar"),
     ("hugepages-", "a resource is cpu, memory, ephemeral-storage, hugepages-… or domain/name"),
     ("[/$]", "a directory begins with '/'"),
-    ("(/|$)", "a path has no '..' there"),
+    ("(/|$)", "a path must not contain '..' here"),
 )
 
 
 def _help(mismatch: Mismatch) -> str:
     instance, wanted = mismatch.instance, mismatch.wanted
     if isinstance(instance, float) and "resources" in mismatch.path and "/" in str(mismatch.path[-1]):
-        return "ask for whole devices, or for a share by its own name"
+        return "request whole devices, or a share under its own resource name"
     if mismatch.validator == "type" and "string" in wanted and isinstance(instance, bool | int | float):
         return f'write it in quotes: "{json.dumps(instance)}"'
     if mismatch.validator == "type" and isinstance(instance, str) and _wants_number(mismatch):
@@ -234,13 +243,13 @@ def _help(mismatch: Mismatch) -> str:
     if mismatch.validator in ("enum", "const"):
         return nearest(str(instance), [str(word) for word in (wanted if mismatch.validator == "enum" else [wanted])])
     if mismatch.validator == "pattern" and isinstance(instance, str):
-        return nearest(instance, _well_formed(instance, str(wanted)))
+        return nearest(instance, _corrections(instance, str(wanted)))
     mode = mismatch.validator == "maximum" and mismatch.path[-1] in ("mode", "defaultMode")
     return f"a mode is octal: 0{instance}" if mode else ""
 
 
-def _well_formed(text: str, pattern: str) -> tuple[str, ...]:
-    """What may have been meant instead of a text that a pattern does not take."""
+def _corrections(text: str, pattern: str) -> tuple[str, ...]:
+    """Corrections of a text that does not match a pattern."""
     if "[KMGTPE]i" in pattern:
         return (re.sub(r"(?i)([kmgtpe])(i?)b$", lambda m: f"{m[1].upper()}{m[2]}", text),)
     return FIELDS if "podIPs" in pattern else ()
@@ -252,11 +261,11 @@ def _wants_number(mismatch: Mismatch) -> bool:
 
 OF_FRAGMENTS = (
     Rule("FTC505", "unsupported-cluster-version", versions_are_supported, JobSpec, needed=True),
-    Rule("FTC506", "invalid-pod-fragment", fragments_are_pods, JobSpec, needed=True),
+    Rule("FTC506", "invalid-pod-fragment", fragments_match_pod_template, JobSpec, needed=True),
 )
-OF_CONTAINERS = (Rule("FTC502", "container-needs-image", containers_fit, JobSpec, needed=True),)
+OF_CONTAINERS = (Rule("FTC502", "container-needs-image", new_container_has_an_image, JobSpec, needed=True),)
 RULES = (
-    Rule("FTC801", "unknown-field", no_unknown_key, Object),
-    Rule("FTC802", "missing-field", nothing_is_missing, Object),
-    Rule("FTC803", "invalid-field-value", values_fit, Object),
+    Rule("FTC801", "unknown-field", no_unknown_field, Object),
+    Rule("FTC802", "missing-field", no_missing_field, Object),
+    Rule("FTC803", "invalid-field-value", field_values_are_valid, Object),
 )

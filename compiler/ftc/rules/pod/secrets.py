@@ -29,21 +29,24 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-_BY_REFERENCE = "keep it in a Secret: sources and publish have credentials or token, a variable valueFrom.secretKeyRef"
+_BY_REFERENCE = (
+    "store it in a Secret: use token or credentials of a source or of publish, or valueFrom.secretKeyRef of a variable"
+)
 
 
-def secrets_are_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A secret is named, never written out.
+def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A secret is referenced, not written out.
 
-    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and an argument stands in the
-    process list. The shapes are those that the issuers of tokens document, and passwords in URLs.
+    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and arguments appear in the
+    process list. ftc recognizes documented token formats and passwords in URLs.
+    Source: the token issuers' documentation of their prefixes.
 
     Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     Right: model.source.token.secret=hub
     """
     for path, text in _texts(msgspec.to_builtins(spec), ()):
         if kind := kind_of_secret(text):
-            yield Finding(path, f"holds {kind}, and everybody who sees the job can read it", _BY_REFERENCE)
+            yield Finding(path, f"contains {kind}, which everyone who sees the job can read", _BY_REFERENCE)
 
 
 def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -57,21 +60,24 @@ def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
         yield path, value
 
 
-def secret_names_hold_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What is called a token, a password or a key is not given as it is.
+def secret_variable_is_a_reference(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A variable or argument named like a token, password or key does not hold a literal value.
 
-    Its value has no known shape, so it may be harmless; if it is a secret, everybody who sees the job can read it.
-    A switch, a number, a path, `<…>` and `$(NAME)` are none.
+    The value does not have a known token format, so it may be harmless. If it is a secret, everyone who sees the job
+    can read it. Switches, numbers, paths, `<…>` and `$(NAME)` are not reported.
+    Source: Kubernetes, Good practices for Kubernetes Secrets.
 
     Wrong: env.WANDB_API_KEY=0123456789abcdef
     Right: env.WANDB_MODE=offline
     """
-    for path, name, value in _named(spec):
+    for path, name, value in _named_values(spec):
         if names_a_secret(name) and name not in OURS and could_be_a_secret(value) and not kind_of_secret(value):
-            yield Finding(path, f"gives {name} a literal value, which everybody who sees the job reads", _BY_REFERENCE)
+            yield Finding(
+                path, f"sets {name} to a literal value, which everyone who sees the job can read", _BY_REFERENCE
+            )
 
 
-def _named(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
+def _named_values(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
     yield from variables(spec)
     for path, arguments in groups(spec):
         yield from (((*path, name), name, text) for name, text in arguments.items() if isinstance(text, str))
@@ -83,7 +89,7 @@ def _named(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
 
 
 def _flags(path: KeyPath, words: Sequence[str]) -> Iterator[tuple[KeyPath, str, str]]:
-    """`--token=value` and `--token value`; a variable before a program, `TOKEN=value`, is the same."""
+    """The values of `--token=value`, `--token value`, and `TOKEN=value` before a program."""
     for index, word in enumerate(words):
         name, equals, value = word.partition("=")
         if equals:
@@ -92,42 +98,44 @@ def _flags(path: KeyPath, words: Sequence[str]) -> Iterator[tuple[KeyPath, str, 
             yield (*path, index), word, words[index + 1]
 
 
-_TRUST = "name the authority's certificates instead: cluster.ca_bundle.config_map=…"
+_TRUST = "set the certificates of the authority instead: cluster.ca_bundle.config_map=…"
 
 
-def nothing_turns_verification_off(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Certificates are verified by every tool of the run, not only by ftc's own.
+def no_disabled_tls_verification(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Every tool of the run verifies certificates.
 
-    Without it anyone on the way reads the tokens and changes what is installed and trained on (git-config
-    http.sslVerify, curl --insecure, pip --trusted-host).
+    Without verification an attacker on the network can read the tokens and change packages and training data.
+    Source: git-config, http.sslVerify; curl, --insecure; pip, --trusted-host.
 
     Wrong: env.GIT_SSL_NO_VERIFY=true
     Right: cluster.ca_bundle.config_map=company-ca
     """
     for path, name, value in variables(spec):
         if name in UNVERIFIED and UNVERIFIED[name].fullmatch(value):
-            yield Finding(path, f"{name} turns the verification of certificates off", _TRUST)
+            yield Finding(path, f"{name} disables certificate verification", _TRUST)
     for path, words in commands(spec):
         tools = {word.rpartition("/")[2] for word in words}
         for index, word in enumerate(words):
             for tool in sorted(tools & SWITCHES.keys()):
                 if SWITCHES[tool].fullmatch(word):
-                    yield Finding((*path, index), f"{tool} does not verify certificates with it", _TRUST)
+                    yield Finding((*path, index), f"disables certificate verification in {tool}", _TRUST)
 
 
-_INSIDE = re.compile(r"http://(?:[^/:]+\.svc(?:\.[^/:]+)?|localhost|127\.[0-9.]+)(?=[:/]|$)")
+_IN_CLUSTER = re.compile(r"http://(?:[^/:]+\.svc(?:\.[^/:]+)?|localhost|127\.[0-9.]+)(?=[:/]|$)")
 
 
-def tokens_travel_encrypted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A token goes over https, or inside the cluster.
+def no_token_over_plain_http(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A token is sent over https or inside the cluster.
 
-    Over plain http everyone on the way reads it: git and the hubs' clients send it with each request.
+    git and the clients of the hubs send the token with each request. Over plain http everyone on the network can read
+    it.
+    Source: git, gitcredentials(7); RFC 7617, section 4; RFC 6750, section 5.3.
 
     Wrong: source@model.source=git model.source.url=http://git.example.com/m cluster=alauda
     Right: source@model.source=git model.source.url=https://git.example.com/m cluster=alauda
     """
     for path, url in _with_token(spec):
-        if url is not None and url.lower().startswith("http://") and not _INSIDE.match(url.lower()):
+        if url is not None and url.lower().startswith("http://") and not _IN_CLUSTER.match(url.lower()):
             yield Finding(path, "sends the token of the Secret over plain http", "use https://")
 
 
@@ -145,12 +153,12 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
             yield ("publish", "endpoint"), endpoint
 
 
-def publishing_is_out_of_sight(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The container that publishes has processes that the training does not see.
+def publishing_processes_are_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The training cannot see the processes of the container that publishes.
 
-    Its variables hold the credentials, and the training runs code that comes with models and packages. With
-    `shareProcessNamespace` or `hostPID` that code finds them in /proc (Kubernetes, "Share Process Namespace between
-    Containers in a Pod").
+    The variables of that container hold the credentials, and the training runs code from models and packages. With
+    `shareProcessNamespace` or `hostPID` this code can read them in /proc.
+    Source: Kubernetes, Share Process Namespace between Containers in a Pod.
 
     Wrong: publish=git publish.url=https://git.example.com/o pod.spec.shareProcessNamespace=true
     Right: publish=git publish.url=https://git.example.com/o
@@ -160,14 +168,15 @@ def publishing_is_out_of_sight(spec: JobSpec, run: RunPlan) -> Iterator[Finding]
     for path, pod in pods(spec):
         for field in ("shareProcessNamespace", "hostPID"):
             if pod.get(field):
-                message = "lets the training read the credentials of publishing"
-                yield Finding((*path, field), message, "leave it out, or set publish=none")
+                message = "lets the training read the credentials for publishing"
+                yield Finding((*path, field), message, "remove it, or set publish=none")
 
 
 def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Certificates are verified.
+    """Sources and publishing verify certificates.
 
-    Without verification anyone on the way reads the token and changes the files.
+    Without verification an attacker on the network can read the token and change the files.
+    Source: git-config, http.sslVerify; Python, ssl.
 
     Wrong: source@model.source=git model.source.url=https://git.example.com/m model.source.tls_verify=false
     Right: source@model.source=git model.source.url=https://git.example.com/m cluster.ca_bundle.config_map=our-ca
@@ -182,20 +191,20 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 # Rules on manifests.
 
 
-_BY_REFERENCE_IN_MANIFESTS = "keep it in a Secret, and name that: valueFrom.secretKeyRef"
+_BY_REFERENCE_IN_MANIFESTS = "store it in a Secret and reference it: valueFrom.secretKeyRef"
 
 
 _LONGEST = 256_000
 
 
-def secrets_are_references_in_manifests(manifest: Object) -> Iterator[Finding]:
-    """A secret is named, never written out.
+def no_inline_secret_in_manifests(manifest: Object) -> Iterator[Finding]:
+    """A secret is referenced, not written out.
 
-    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`. The shapes are those that the
-    issuers of tokens document, and passwords in URLs.
-    Source: the issuers' documents on the prefixes of their tokens.
+    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`. ftc recognizes documented token
+    formats and passwords in URLs.
+    Source: the token issuers' documentation of their prefixes.
 
-    Wrong: tests/corpus/bad/FTC890-token-written-out.yaml
+    Wrong: tests/corpus/bad/FTC890-literal-token.yaml
     Right: tests/corpus/good/FTC890-token-from-a-secret.yaml
     """
     for path, value in _texts_in_manifests(manifest.data, ()):
@@ -203,7 +212,7 @@ def secrets_are_references_in_manifests(manifest: Object) -> Iterator[Finding]:
         for line in value[:_LONGEST].split("\n"):
             if kind := kind_of_secret(line):
                 text = Text(manifest.document, (*manifest.path, *path), value)
-                message = f"holds {kind}, and everybody who sees the job can read it"
+                message = f"contains {kind}, which everyone who sees the job can read"
                 yield Finding(text.at(offset + len(line) - len(line.lstrip())), message, _BY_REFERENCE_IN_MANIFESTS)
             offset += len(line) + 1
 
@@ -219,24 +228,26 @@ def _texts_in_manifests(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, st
         yield path, value
 
 
-def secret_names_hold_references_in_manifests(step: Step) -> Iterator[Finding]:
-    """What is called a token, a password or a key is not given as it is.
+def secret_variable_is_a_reference_in_manifests(step: Step) -> Iterator[Finding]:
+    """A variable or argument named like a token, password or key does not hold a literal value.
 
-    Its value has no known shape, so it may be harmless; if it is a secret, everybody who sees the job can read it.
-    A switch, a number, a path, `<…>` and `$(NAME)` are none.
-    Source: Kubernetes, Secrets: good practices.
+    The value does not have a known token format, so it may be harmless. If it is a secret, everyone who sees the job
+    can read it. Switches, numbers, paths, `<…>` and `$(NAME)` are not reported.
+    Source: Kubernetes, Good practices for Kubernetes Secrets.
 
-    Wrong: tests/corpus/bad/FTC891-password-written-out.yaml
+    Wrong: tests/corpus/bad/FTC891-literal-password.yaml
     Right: tests/corpus/good/FTC891-path-of-a-token.yaml
     """
-    for place, name, value in _named_in_manifests(step):
+    for place, name, value in _named_values_in_manifests(step):
         if names_a_secret(name) and could_be_a_secret(value) and not kind_of_secret(value):
             yield Finding(
-                place, f"{name} has a literal value, which everybody who sees the job reads", _BY_REFERENCE_IN_MANIFESTS
+                place,
+                f"{name} has a literal value, which everyone who sees the job can read",
+                _BY_REFERENCE_IN_MANIFESTS,
             )
 
 
-def _named_in_manifests(step: Step) -> Iterator[tuple[Spot, str, str]]:
+def _named_values_in_manifests(step: Step) -> Iterator[tuple[Spot, str, str]]:
     for index, variable in enumerate(step.container.env):
         yield step.at("env", index), variable.name, variable.value or ""
     program = step.program
@@ -255,11 +266,11 @@ def _named_in_manifests(step: Step) -> Iterator[tuple[Spot, str, str]]:
                 yield program.at(word.start), name, following.text or ""
 
 
-def urls_hold_no_secret(step: Step) -> Iterator[Finding]:
-    """A script puts no token into a URL.
+def no_token_in_url(step: Step) -> Iterator[Finding]:
+    """A script does not put a token into a URL.
 
-    git writes it into .git/config, on the shared volume too; it stands in the process list, in error messages, and with
-    `set -x` in the log.
+    git stores the URL in .git/config, even on a shared volume. The token also appears in the process list, in error
+    messages and, with `set -x`, in the log.
     Source: git, gitcredentials(7).
 
     Wrong: tests/corpus/bad/FTC892-token-in-a-clone.yaml
@@ -268,19 +279,19 @@ def urls_hold_no_secret(step: Step) -> Iterator[Finding]:
     program = step.program
     if program is None:
         return
-    secret = _secret(step)
+    secret = _secret_variables(step)
     words = [word for command in program.script.commands for word in command.words]
     words += [one.value for one in program.script.assignments if one.value is not None]
     for word in words:
         user = re.search(r"://([^/\s]*)@", word.raw)
         if user is not None and set(re.findall(r"[A-Za-z_]\w*", user[1])) & secret:
-            message = "puts a token into a URL, which git keeps and prints"
-            help_ = "give git a credential helper that reads the variable"
+            message = "puts a token into a URL, which git stores and prints"
+            help_ = "use a git credential helper that reads the variable"
             yield Finding(program.at(word.start), message, help_)
 
 
-def _secret(step: Step) -> set[str]:
-    """The variables that hold a secret: from a Secret, by their name, or made from such ones."""
+def _secret_variables(step: Step) -> set[str]:
+    """The variables that hold a secret: from a Secret, by their name, or derived from such variables."""
     found = {name for name, variable in step.environment.variables.items() if variable.secret}
     found = {name for name in found if not name.endswith(("USER", "USERNAME", "LOGIN"))}
     if step.program is None:
@@ -292,10 +303,10 @@ def _secret(step: Step) -> set[str]:
     return found
 
 
-def secrets_are_not_traced(step: Step) -> Iterator[Finding]:
-    """A script that uses a secret does not print its commands.
+def no_tracing_of_secrets(step: Step) -> Iterator[Finding]:
+    """A script that uses a secret does not trace its commands.
 
-    `set -x` writes every command with the values of its variables into the pod's log.
+    `set -x` writes every command, with the values of its variables, into the log of the pod.
     Source: bash, set -x.
 
     Wrong: tests/corpus/bad/FTC893-token-in-the-log.yaml
@@ -304,7 +315,7 @@ def secrets_are_not_traced(step: Step) -> Iterator[Finding]:
     program = step.program
     if program is None or program.text is None:
         return
-    secret = _secret(step)
+    secret = _secret_variables(step)
     used = [read.start for read in program.script.reads if read.name in secret and not read.tested]
     start = 0 if "x" in program.options else None
     for command in program.script.named("set"):
@@ -313,27 +324,27 @@ def secrets_are_not_traced(step: Step) -> Iterator[Finding]:
             start = command.start
     if start is not None and any(use > start for use in used):
         name = next(read.name for read in program.script.reads if read.start > start and read.name in secret)
-        message = f"prints every command into the log, with the value of {name}"
-        yield Finding(program.at(start), message, "leave -x out")
+        message = f"writes every command to the log, with the value of {name}"
+        yield Finding(program.at(start), message, "remove -x")
 
 
 _OFF_WORDS = ("false", "0", "no", "off")
 
 
 def certificates_are_verified(step: Step) -> Iterator[Finding]:
-    """Certificates are verified by every tool of a script.
+    """Every tool of a script verifies certificates.
 
-    Without it anyone on the way reads the tokens, and changes what is installed and trained on.
+    Without verification an attacker on the network can read the tokens and change packages and training data.
     Source: git-config, http.sslVerify; curl, --insecure; pip, --trusted-host.
 
     Wrong: tests/corpus/bad/FTC894-certificates-ignored.yaml
-    Right: tests/corpus/good/FTC894-authority-of-ones-own.yaml
+    Right: tests/corpus/good/FTC894-private-authority.yaml
     """
-    help_ = "give the tool the authority's certificates: GIT_SSL_CAINFO, SSL_CERT_FILE, REQUESTS_CA_BUNDLE"
+    help_ = "set the certificates of the authority: GIT_SSL_CAINFO, SSL_CERT_FILE, REQUESTS_CA_BUNDLE"
     for index, variable in enumerate(step.container.env):
         pattern = UNVERIFIED.get(variable.name)
         if pattern is not None and variable.value_from is None and pattern.fullmatch(variable.value or ""):
-            message = f"{variable.name} turns the verification of certificates off"
+            message = f"{variable.name} disables certificate verification"
             yield Finding(step.at("env", index), message, help_)
     program = step.program
     if program is None:
@@ -342,17 +353,17 @@ def certificates_are_verified(step: Step) -> Iterator[Finding]:
     for one in (*program.script.assignments, *settings):
         pattern = UNVERIFIED.get(one.name)
         if pattern is not None and one.value is not None and pattern.fullmatch(one.value.text or ""):
-            message = f"{one.name} turns the verification of certificates off"
+            message = f"{one.name} disables certificate verification"
             yield Finding(program.at(one.start), message, help_)
     for command in program.script.commands:
-        word = _switch(command.name.rstrip("3"), command.words)
+        word = _disabling_word(command.name.rstrip("3"), command.words)
         if word is not None:
-            message = f"{command.name} does not verify certificates with {word.raw}"
+            message = f"{word.raw} disables certificate verification in {command.name}"
             yield Finding(program.at(word.start), message, help_)
 
 
-def _switch(tool: str, words: tuple[Word, ...]) -> Word | None:
-    """The word that turns it off; `git config http.sslVerify false` takes two."""
+def _disabling_word(tool: str, words: tuple[Word, ...]) -> Word | None:
+    """The word that disables verification; `git config http.sslVerify false` takes two."""
     texts = [word.text or "" for word in words]
     for index, text in enumerate(texts):
         if tool in SWITCHES and SWITCHES[tool].fullmatch(text):
@@ -364,15 +375,15 @@ def _switch(tool: str, words: tuple[Word, ...]) -> Word | None:
 
 
 RULES = (
-    Rule("FTC601", "no-inline-secret", secrets_are_references, JobSpec),
-    Rule("FTC602", "secret-variable-needs-reference", secret_names_hold_references, JobSpec, Severity.WARNING),
-    Rule("FTC603", "no-disabled-tls-verification", nothing_turns_verification_off, JobSpec, Severity.WARNING),
-    Rule("FTC604", "no-token-over-plain-http", tokens_travel_encrypted, JobSpec, Severity.WARNING),
-    Rule("FTC605", "no-shared-process-namespace-for-publishing", publishing_is_out_of_sight, JobSpec),
-    Rule("FTC208", "no-insecure-transport", transport_is_verified, JobSpec, Severity.WARNING),
-    Rule("FTC890", "inline-secret-in-manifest", secrets_are_references_in_manifests, Object),
-    Rule("FTC891", "plain-value-of-secret-variable", secret_names_hold_references_in_manifests, Step, Severity.WARNING),
-    Rule("FTC892", "no-token-in-url", urls_hold_no_secret, Step, Severity.WARNING),
-    Rule("FTC893", "no-tracing-of-secrets", secrets_are_not_traced, Step, Severity.WARNING),
+    Rule("FTC601", "no-inline-secret", no_inline_secret, JobSpec),
+    Rule("FTC602", "secret-variable-needs-reference", secret_variable_is_a_reference, JobSpec, Severity.WARNING),
+    Rule("FTC603", "no-disabled-tls-verification", no_disabled_tls_verification, JobSpec, Severity.WARNING),
+    Rule("FTC604", "no-token-over-plain-http", no_token_over_plain_http, JobSpec, Severity.WARNING),
+    Rule("FTC605", "no-shared-process-namespace-for-publishing", publishing_processes_are_hidden, JobSpec),
+    Rule("FTC208", "unverified-certificates", transport_is_verified, JobSpec, Severity.WARNING),
+    Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
+    Rule("FTC891", "literal-secret-variable", secret_variable_is_a_reference_in_manifests, Step, Severity.WARNING),
+    Rule("FTC892", "no-token-in-url", no_token_in_url, Step, Severity.WARNING),
+    Rule("FTC893", "no-tracing-of-secrets", no_tracing_of_secrets, Step, Severity.WARNING),
     Rule("FTC894", "tls-verification-disabled-in-script", certificates_are_verified, Step, Severity.WARNING),
 )

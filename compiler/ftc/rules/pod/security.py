@@ -1,4 +1,4 @@
-"""Rules on what the pod may do on its node, by the Pod Security Standards of Kubernetes."""
+"""Rules on the privileges of the pod, by the Pod Security Standards of Kubernetes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Level: TypeAlias = Literal["baseline", "restricted"]
 
 
 class Breach(NamedTuple):
-    """A field that a level forbids: the way to it in the pod, and what it does."""
+    """A field that a level forbids: its path in the pod, and its effect."""
 
     path: KeyPath
     level: Level
@@ -62,10 +62,10 @@ _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 
 
 def breaches(pod: Json) -> Iterator[Breach]:
-    """What a pod, or a fragment of one, has that a level forbids."""
+    """The fields of a pod, or of a fragment, that a level forbids."""
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get(field):
-            yield Breach((field,), "baseline", "shares a namespace of the node")
+            yield Breach((field,), "baseline", "shares a namespace of the host")
     for index, volume in enumerate(pod.get("volumes", [])):
         for kind in sorted(volume.keys() - {"name"} - _VOLUMES):
             yield _of_volume(("volumes", index, kind), kind)
@@ -82,24 +82,24 @@ def breaches(pod: Json) -> Iterator[Breach]:
 
 def _of_volume(path: KeyPath, kind: str) -> Breach:
     if kind == "hostPath":
-        return Breach(path, "baseline", "mounts a directory of the node")
-    return Breach(path, "restricted", f"is a volume of the kind {kind}, not a claim")
+        return Breach(path, "baseline", "mounts a directory of the host")
+    return Breach(path, "restricted", f"is a volume of type {kind}")
 
 
 def _of_container(path: KeyPath, container: Json) -> Iterator[Breach]:
     for index, port in enumerate(container.get("ports", [])):
         if port.get("hostPort"):
-            message = f"takes port {port['hostPort']} of the node"
+            message = f"uses host port {port['hostPort']}"
             yield Breach((*path, "ports", index), "baseline", message)
     yield from _of_handlers(path, container)
     context, place = container.get("securityContext", {}), (*path, "securityContext")
     yield from _of_context(place, context)
     if context.get("privileged"):
-        yield Breach((*place, "privileged"), "baseline", "has all rights on the node")
+        yield Breach((*place, "privileged"), "baseline", "is privileged")
     if context.get("procMount", "Default") != "Default":
-        yield Breach((*place, "procMount"), "baseline", "shows the container all of /proc")
+        yield Breach((*place, "procMount"), "baseline", "unmasks /proc")
     if context.get("allowPrivilegeEscalation"):
-        yield Breach((*place, "allowPrivilegeEscalation"), "restricted", "lets a program become root")
+        yield Breach((*place, "allowPrivilegeEscalation"), "restricted", "allows privilege escalation")
     for index, name in enumerate(context.get("capabilities", {}).get("add", [])):
         if name != "NET_BIND_SERVICE":
             level: Level = "restricted" if name in _CAPABILITIES else "baseline"
@@ -107,26 +107,26 @@ def _of_container(path: KeyPath, container: Json) -> Iterator[Breach]:
 
 
 def _of_handlers(path: KeyPath, container: Json) -> Iterator[Breach]:
-    """The hosts that probes and hooks name; the standard forbids them from Kubernetes 1.34 on."""
+    """The hosts in probes and hooks; the standard forbids them since Kubernetes 1.34."""
     for name in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
         given = container.get(name, {})
         handlers = [given.get("postStart", {}), given.get("preStop", {})] if name == "lifecycle" else [given]
         hosts = [handler.get(way, {}).get("host") for handler in handlers for way in ("httpGet", "tcpSocket")]
         if any(hosts):
-            yield Breach((*path, name), "baseline", "names a host for the kubelet to connect to")
+            yield Breach((*path, name), "baseline", "makes the kubelet connect to another host")
 
 
 def _of_context(place: KeyPath, context: Json) -> Iterator[Breach]:
-    """What the pod's security context and a container's have in common."""
+    """The fields that the security contexts of a pod and of a container share."""
     if context.get("seccompProfile", {}).get("type") == "Unconfined":
         yield Breach((*place, "seccompProfile"), "baseline", "allows every system call")
     if context.get("appArmorProfile", {}).get("type") == "Unconfined":
-        yield Breach((*place, "appArmorProfile"), "baseline", "turns AppArmor off")
+        yield Breach((*place, "appArmorProfile"), "baseline", "disables AppArmor")
     selinux = context.get("seLinuxOptions", {})
     if selinux.get("type", "") not in _SELINUX or selinux.get("user") or selinux.get("role"):
-        yield Breach((*place, "seLinuxOptions"), "baseline", "chooses another SELinux context than that of containers")
+        yield Breach((*place, "seLinuxOptions"), "baseline", "sets an SELinux context that is not for containers")
     if context.get("windowsOptions", {}).get("hostProcess"):
-        yield Breach((*place, "windowsOptions"), "baseline", "makes the container a process of the node")
+        yield Breach((*place, "windowsOptions"), "baseline", "makes the container a host process")
     if context.get("runAsNonRoot") is False:
         yield Breach((*place, "runAsNonRoot"), "restricted", "lets the container run as root")
     if context.get("runAsUser") == 0:
@@ -134,35 +134,37 @@ def _of_context(place: KeyPath, context: Json) -> Iterator[Breach]:
 
 
 def pod_is_restricted(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """With cluster.security=restricted, the pod has nothing that this Pod Security Standard forbids.
+    """With cluster.security=restricted, the pod meets the restricted Pod Security Standard.
 
-    A namespace that enforces the standard refuses to create the pods, and the job waits without any. Some hardware
-    needs more rights than that: a directory of the node, IPC_LOCK for RDMA, SYS_NICE for Gaudi.
+    A namespace that enforces the standard rejects the pods, and the job waits without pods. Some hardware needs more
+    privileges: a host directory, IPC_LOCK for RDMA, SYS_NICE for Gaudi.
+    Source: Kubernetes, Pod Security Standards; staging/src/k8s.io/pod-security-admission/policy.
 
     Wrong: cluster.security=restricted network=host
     Right: cluster.security=restricted network=pod
     """
     if spec.cluster.security == "restricted":
         for path, breach in _found(spec, run, ("baseline", "restricted")):
-            help_ = "leave it out, or run in a namespace that allows it with cluster.security=baseline"
-            message = f"{breach.message}, which the Pod Security Standard restricted forbids"
+            help_ = "remove it, or set cluster.security=baseline for a namespace that allows it"
+            message = f"{breach.message}, which the restricted Pod Security Standard forbids"
             yield Finding(path, message, help_, (("cluster", "security"),))
 
 
-def namespace_allows_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The pod has nothing that the Pod Security Standard baseline forbids.
+def pod_meets_baseline(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The pod meets the baseline Pod Security Standard.
 
-    A namespace that enforces the standard refuses to create the pods, and the job waits without any. This is a note,
-    because some hardware and networks need it; the administrator then labels the namespace
+    A namespace that enforces the standard rejects the pods, and the job waits without pods. This is a note, because
+    some hardware and networks need such privileges. The administrator then labels the namespace
     `pod-security.kubernetes.io/enforce: privileged`.
+    Source: Kubernetes, Pod Security Standards; staging/src/k8s.io/pod-security-admission/policy.
 
     Wrong: network=host
     Right: network=pod
     """
     if spec.cluster.security == "baseline":
         for path, breach in _found(spec, run, ("baseline",)):
-            message = f"{breach.message}, which the Pod Security Standard baseline forbids"
-            yield Finding(path, message, "run in a namespace that enforces privileged")
+            message = f"{breach.message}, which the baseline Pod Security Standard forbids"
+            yield Finding(path, message, "use a namespace that enforces privileged")
 
 
 def _found(spec: JobSpec, run: RunPlan, levels: tuple[Level, ...]) -> Iterator[tuple[KeyPath, Breach]]:
@@ -172,11 +174,11 @@ def _found(spec: JobSpec, run: RunPlan, levels: tuple[Level, ...]) -> Iterator[t
             yield _origin(spec, _identity(body, breach.path)), breach
     for path, given in metadata(spec, "annotations"):
         for name in [name for name, value in given.items() if name.startswith(_APPARMOR) and value == "unconfined"]:
-            yield (*path, name), Breach((), "baseline", "turns AppArmor off")
+            yield (*path, name), Breach((), "baseline", "disables AppArmor")
 
 
 def _origin(spec: JobSpec, identity: tuple[str, ...]) -> KeyPath:
-    """The fragment that a field comes from, the last of several, or the volume of the storage."""
+    """The last fragment that sets a field, or the volume of the storage."""
     for place, pod in reversed(pods(spec)):
         for breach in breaches(pod):
             if _identity(pod, breach.path) == identity:
@@ -188,7 +190,7 @@ def _origin(spec: JobSpec, identity: tuple[str, ...]) -> KeyPath:
 
 
 def _identity(pod: Json, path: KeyPath) -> tuple[str, ...]:
-    """A path with the names of containers, volumes and ports: a fragment has them at other places of its lists."""
+    """A path with the names of containers, volumes and ports, whose indices differ between fragments."""
     value: Any = pod
     names: list[str] = []
     for key in path:
@@ -200,5 +202,5 @@ def _identity(pod: Json, path: KeyPath) -> tuple[str, ...]:
 
 RULES = (
     Rule("FTC545", "violates-restricted-pod-security", pod_is_restricted, JobSpec),
-    Rule("FTC546", "violates-baseline-pod-security", namespace_allows_the_pod, JobSpec, Severity.NOTE),
+    Rule("FTC546", "violates-baseline-pod-security", pod_meets_baseline, JobSpec, Severity.NOTE),
 )

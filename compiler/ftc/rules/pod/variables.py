@@ -1,4 +1,4 @@
-"""Rules on the variables of a container: their names, their length, and who sets them."""
+"""Rules on the variables of a container: their names, their length, and what sets them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment leaves the variables of ftc alone.
+def no_reserved_variable(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A fragment does not override the variables of ftc.
 
-    A fragment's variables come last, over those that ftc sets for each pod (rank, address, directories). Those that
-    bash reads at its start change what the scripts do.
+    The variables of a fragment override those that ftc sets for each pod, such as rank, address and directories.
+    Variables that bash reads at startup change the behavior of the scripts.
+    Source: ftc, whose scripts read these variables; bash, Bash Variables.
 
     Wrong: 'pod={spec: {containers: [{name: train, env: [{name: NNODES, value: "3"}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}'
@@ -36,49 +37,49 @@ def variables_stay(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         for field, container in named_containers(pod):
             for name in sorted({variable["name"] for variable in container.get("env", [])}):
                 if (message := objection(name)) and container["name"] in ours:
-                    yield Finding((*path, field), f"{name} {message}", "leave it out")
+                    yield Finding((*path, field), f"{name} {message}", "remove it")
 
 
 # Rules on manifests.
 
 
-def variables_are_given_once(step: Step) -> Iterator[Finding]:
-    """A container gives a variable once.
+def no_duplicate_variable(step: Step) -> Iterator[Finding]:
+    """A container sets each variable only once.
 
-    The API server takes two of a name, and the last counts.
+    The API server accepts duplicates, and the last one takes effect.
     Source: Kubernetes, pkg/kubelet (makeEnvironmentVariables).
 
-    Wrong: tests/corpus/bad/FTC821-variable-twice.yaml
+    Wrong: tests/corpus/bad/FTC821-duplicate-variable.yaml
     Right: tests/corpus/good/FTC821-variable-in-two-containers.yaml
     """
     entries: list[tuple[KeyPath, str]] = [(("env", i), variable.name) for i, variable in enumerate(step.container.env)]
     for place, name, first in duplicates(entries):
-        message = f"{name} is given already, and the last one counts"
+        message = f"{name} is a duplicate, and only the last value takes effect"
         yield Finding(step.at(*place), message, "keep one of the two", related=(step.at(*first),))
 
 
-def variables_can_be_read(step: Step) -> Iterator[Finding]:
-    """A variable has a name that a program can read.
+def variable_name_is_valid(step: Step) -> Iterator[Finding]:
+    """A variable has a name that a shell can read.
 
-    A shell passes over one with other characters than letters, digits and '_'; older clusters refuse some of them. A
-    name in small letters with '-' or '.' is a program's own.
-    Source: Kubernetes, relaxed environment variable validation (1.32); bash, names.
+    A shell ignores names with characters other than letters, digits and '_'; older clusters reject some of them. A
+    lower-case name with '-' or '.' is not reported, because some programs use such names.
+    Source: Kubernetes, relaxed environment variable validation (1.32); bash, Definitions (name).
 
     Wrong: tests/corpus/bad/FTC827-variable-with-a-blank.yaml
     Right: tests/corpus/good/FTC827-variable-with-digits.yaml
     """
     for index, variable in enumerate(step.container.env):
         if variable.name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[a-z][a-z0-9.-]*", variable.name):
-            message = f"no shell reads a variable called '{variable.name}'"
-            yield Finding(step.at("env", index), message, "use letters, digits and '_', not a digit first")
+            message = f"a shell cannot read the variable '{variable.name}'"
+            yield Finding(step.at("env", index), message, "use letters, digits and '_', and do not begin with a digit")
 
 
-def own_values_count(step: Step) -> Iterator[Finding]:
-    """A variable of a container is what it says.
+def variable_is_not_overwritten(step: Step) -> Iterator[Finding]:
+    """A Volcano plugin does not overwrite a variable of the container.
 
-    Plugins add theirs behind the container's own, and the last of a name counts. So `$(VC_WORKER_HOSTS)` in a value
-    stands before its variable, and stays as it is, letter by letter.
-    Source: Volcano, pkg/controllers/job/plugins; Kubernetes, dependent environment variables.
+    Plugins append their variables, and the last value takes effect. `$(VC_WORKER_HOSTS)` in a value therefore precedes
+    the definition and is not expanded.
+    Source: Volcano, pkg/controllers/job/plugins; Kubernetes, Define Dependent Environment Variables.
 
     Wrong: tests/corpus/bad/FTC835-variable-of-a-variable.yaml
     Right: tests/corpus/good/FTC835-variable-in-the-script.yaml
@@ -86,25 +87,25 @@ def own_values_count(step: Step) -> Iterator[Finding]:
     added = {variable.name: variable.plugin for variable in plugin_variables(step.pod, init=step.init)}
     for index, variable in enumerate(step.container.env):
         if variable.name in added:
-            message = f"plugin {added[variable.name]} sets {variable.name}, and its value counts"
-            yield Finding(step.at("env", index), message, "leave it out", severity=Severity.WARNING)
+            message = f"plugin {added[variable.name]} overwrites {variable.name}"
+            yield Finding(step.at("env", index), message, "remove it", severity=Severity.WARNING)
         for name in re.findall(r"\$\(([A-Za-z_]\w*)\)", variable.value or ""):
             if name in added:
-                message = f"$({name}) is not expanded here: plugin {added[name]} sets {name} behind it"
+                message = f"$({name}) is not expanded here, because plugin {added[name]} defines {name} later"
                 yield Finding(step.at("env", index), message, f"use ${name} in the script")
 
 
-# MAX_ARG_STRLEN, 32 pages of 4 KiB; it counts a variable's name, the `=` and the NUL at the end.
+# MAX_ARG_STRLEN, 32 pages of 4 KiB, which includes a variable's name, the `=` and the final NUL.
 MAX_STRING = 131_072
 
 
-def no_string_is_longer_than_linux_takes(step: Step) -> Iterator[Finding]:
-    """A variable or an argument of a container has less than 131072 bytes.
+def no_string_exceeds_kernel_limit(step: Step) -> Iterator[Finding]:
+    """A variable or argument of a container is shorter than 131072 bytes.
 
-    Linux starts no program with a longer one, on nodes with pages of 4 KiB: the container ends at once with "argument
-    list too long". It is counted as Kubernetes expands it, with the variables that `$(NAME)` puts in; one that is made
-    of others several times doubles and doubles again. A longer text belongs into a file, from a ConfigMap say.
-    Source: Linux, include/uapi/linux/binfmts.h, MAX_ARG_STRLEN; execve(2).
+    On nodes with 4 KiB pages Linux does not start a program with a longer string: the container fails with "argument
+    list too long". ftc measures the text as Kubernetes expands it: variables that repeat other variables through
+    `$(NAME)` grow exponentially.
+    Source: Linux, include/uapi/linux/binfmts.h (MAX_ARG_STRLEN); execve(2).
 
     Wrong: tests/corpus/bad/FTC017-variable-that-doubles.yaml
     Right: tests/corpus/good/FTC017-variable-of-another.yaml
@@ -113,26 +114,29 @@ def no_string_is_longer_than_linux_takes(step: Step) -> Iterator[Finding]:
     for one in found.values():
         size = len(one.name) + one.size + 2
         if size > MAX_STRING and one.index is not None:
-            yield Finding(step.at("env", one.index, "value"), *_said(f"the variable {one.name}", size))
+            yield Finding(step.at("env", one.index, "value"), *_too_long(f"the variable {one.name}", size))
     for field, words in (("command", step.container.command), ("args", step.container.args)):
         for index, word in enumerate(words):
             size = size_of(word, found) + 1
             if size > MAX_STRING:
-                yield Finding(step.at(field, index), *_said("the argument", size))
+                yield Finding(step.at(field, index), *_too_long("the argument", size))
 
 
-def _said(what: str, size: int) -> tuple[str, str]:
+def _too_long(what: str, size: int) -> tuple[str, str]:
     count = f"{size} bytes" if size < _MANY else "billions of bytes"
-    return f"{what} has {count}, and Linux takes {MAX_STRING}", "put the text into a file, from a ConfigMap say"
+    return (
+        f"{what} has {count}, but Linux accepts at most {MAX_STRING}",
+        "put the text into a file, such as one from a ConfigMap",
+    )
 
 
 _MANY = 10**9
 
 
 RULES = (
-    Rule("FTC511", "reserved-variable-in-fragment", variables_stay, JobSpec, needed=True),
-    Rule("FTC821", "duplicate-variable", variables_are_given_once, Step, Severity.WARNING),
-    Rule("FTC827", "invalid-variable-name", variables_can_be_read, Step, Severity.WARNING),
-    Rule("FTC835", "variable-overwritten-by-plugin", own_values_count, Step),
-    Rule("FTC017", "argument-exceeds-kernel-limit", no_string_is_longer_than_linux_takes, Step, Severity.WARNING),
+    Rule("FTC511", "reserved-variable-in-fragment", no_reserved_variable, JobSpec, needed=True),
+    Rule("FTC821", "duplicate-variable", no_duplicate_variable, Step, Severity.WARNING),
+    Rule("FTC827", "invalid-variable-name", variable_name_is_valid, Step, Severity.WARNING),
+    Rule("FTC835", "variable-overwritten-by-plugin", variable_is_not_overwritten, Step),
+    Rule("FTC017", "argument-exceeds-kernel-limit", no_string_exceeds_kernel_limit, Step, Severity.WARNING),
 )

@@ -1,4 +1,4 @@
-"""Rules on claims and other volumes: who can mount them, what is on them, and how long they last."""
+"""Rules on claims and other volumes: their access modes, contents and lifetime."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The result is not deleted with the job.
 
-    Volcano deletes a job `ttl_seconds_after_finished` after its end, and with it the claim that was made for it
-    (pkg/controllers/garbagecollector; the claim's owner is the job).
+    Volcano deletes a job `ttl_seconds_after_finished` after it ends. The claim that Volcano created for the job is
+    deleted too, because the job owns it.
+    Source: Volcano, pkg/controllers/garbagecollector.
 
     Wrong: storage=job-lifetime ttl_seconds_after_finished=86400
     Right: storage=job-lifetime ttl_seconds_after_finished=86400 publish=git publish.url=https://git.example.com/m
@@ -39,37 +40,38 @@ def result_outlives_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     seconds = spec.ttl_seconds_after_finished
     trains = spec.trains and isinstance(spec.publish, KeepOnVolume)
     if trains and seconds is not None and isinstance(spec.storage.workspace, JobClaim):
-        message = f"deletes the trained model {seconds} seconds after the end: its claim goes with the job"
-        yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use a claim that exists")
+        message = f"deletes the trained model {seconds} seconds after the job ends, because the job owns the claim"
+        yield Finding(("ttl_seconds_after_finished",), message, "add publish=git (or s3), or use an existing claim")
 
 
-def claim_is_made_once(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A job that is applied again keeps its claim.
+def claim_is_created_once(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A job keeps its claim when it is applied again.
 
-    Volcano writes the name of the claim that it makes into the job. A second `kubectl apply` of the manifest removes
-    that name, and Volcano makes another, empty claim (pkg/controllers/job/job_controller_actions.go). The webhook
-    refuses a manifest that has a claim and a name for it.
+    Volcano writes the name of the claim that it creates into the job. A second `kubectl apply` of the manifest removes
+    the name, and Volcano creates another, empty claim. The webhook rejects a manifest with both a claim and its name.
+    Source: Volcano, pkg/controllers/job/job_controller_actions.go.
 
     Wrong: naming=fixed storage=job-lifetime
     Right: naming=fixed storage=existing-claim
     """
     if run.job_claim and not run.generate_name:
-        message = "is a claim that Volcano makes, and it makes another, empty one when the job is applied again"
-        help_ = "use a claim that exists (storage=existing-claim), or naming=generate"
+        message = "is a claim that Volcano creates, and it creates another, empty claim when the job is applied again"
+        help_ = "use an existing claim (storage=existing-claim), or naming=generate"
         yield Finding(("storage", "workspace"), message, help_, (("naming",),))
 
 
-def claim_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A claim that is made for the job is larger than what must be free on it.
+def claim_has_minimum_free_space(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A claim that is created for the job is larger than the required free space.
 
-    A run that finds less than `storage.min_free_gib` on its workspace ends in its first second.
+    A run that finds less than `storage.min_free_gib` on its workspace stops immediately.
+    Source: ftc, whose script checks the free space first.
 
     Wrong: storage=job-lifetime storage.workspace.size=5Gi storage.min_free_gib=10
     Right: storage=job-lifetime storage.workspace.size=50Gi storage.min_free_gib=10
     """
     workspace = spec.storage.workspace
     if isinstance(workspace, JobClaim) and quantity(workspace.size) < spec.storage.min_free_gib * 2**30:
-        message = f"{workspace.size} is less than the {spec.storage.min_free_gib} GiB that must be free"
+        message = f"{workspace.size} is less than the required free space of {spec.storage.min_free_gib} GiB"
         yield Finding(("storage", "workspace", "size"), message, "raise it, or lower storage.min_free_gib")
 
 
@@ -82,12 +84,12 @@ _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 _HOSTNAME = "kubernetes.io/hostname"
 
 
-def claims_reach_all_pods(run: Run) -> Iterator[Finding]:
+def claim_attaches_to_all_nodes(run: Run) -> Iterator[Finding]:
     """A claim that several pods mount can be attached to several nodes.
 
-    A ReadWriteOnce volume attaches to one: a pod on another node waits for it for ever (Multi-Attach error), or stays
-    pending where the storage is of one node.
-    Source: Kubernetes, access modes; pkg/volume; LLaMA-Factory issues on output_dir that is not shared, 2398, 2400.
+    A ReadWriteOnce volume attaches to one node. A pod on another node waits for it forever (`Multi-Attach error`), or
+    stays pending if the storage is local to a node.
+    Source: Kubernetes, Persistent Volumes (access modes), pkg/volume; LLaMA-Factory issues 2398, 2400.
 
     Wrong: tests/corpus/bad/FTC852-one-node-claim-on-two-nodes.yaml
     Right: tests/corpus/good/FTC852-shared-claim-on-two-nodes.yaml
@@ -97,10 +99,10 @@ def claims_reach_all_pods(run: Run) -> Iterator[Finding]:
     for index, volume in enumerate(job.job_volumes):
         if volume.volume_claim is not None and _is_of_one_node(volume.volume_claim):
             place = job.at("spec", "volumes", index, "volumeClaim", "accessModes")
-            yield from _too_few(run, total, volume.volume_claim, Finding(place, "the claim of the job"))
+            yield from _with_access_problem(run, total, volume.volume_claim, Finding(place, "the claim of the job"))
         elif volume.volume_claim_name:
             place = job.at("spec", "volumes", index, "volumeClaimName")
-            yield from _named(run, place, volume.volume_claim_name, total)
+            yield from _of_named_claim(run, place, volume.volume_claim_name, total)
     pods: dict[str, int] = {}
     for crew in job.crews:
         for name in {
@@ -112,33 +114,33 @@ def claims_reach_all_pods(run: Run) -> Iterator[Finding]:
             if of_pod.persistent_volume_claim is not None:
                 name = of_pod.persistent_volume_claim.claim_name
                 place = job.at(*crew.path, "spec", "volumes", index, "persistentVolumeClaim", "claimName")
-                yield from _named(run, place, name, pods[name])
+                yield from _of_named_claim(run, place, name, pods[name])
 
 
-def _named(run: Run, place: Spot, name: str, pods: int) -> Iterator[Finding]:
+def _of_named_claim(run: Run, place: Spot, name: str, pods: int) -> Iterator[Finding]:
     found = run.job.scene.claim(run.job.find(name))
     if found is not None and _is_of_one_node(found[1].spec):
         related = found[0].at("spec", "accessModes")
-        yield from _too_few(run, pods, found[1].spec, Finding(place, f"claim '{name}'", related=(related,)))
+        yield from _with_access_problem(run, pods, found[1].spec, Finding(place, f"claim '{name}'", related=(related,)))
 
 
 def _is_of_one_node(claim: ClaimSpec) -> bool:
     return bool(claim.access_modes) and all(mode in _ONE_NODE for mode in claim.access_modes)
 
 
-def _too_few(run: Run, pods: int, claim: ClaimSpec, found: Finding) -> Iterator[Finding]:
-    """The finding, with what is wrong with the claim that it names."""
+def _with_access_problem(run: Run, pods: int, claim: ClaimSpec, found: Finding) -> Iterator[Finding]:
+    """The finding, with the problem of the claim that it names."""
     mode = claim.access_modes[0]
-    help_ = "ask for ReadWriteMany, of a storage class that has it"
-    if pods >= MANY and not all(_stays(crew.template.spec) for crew in run.job.crews):
-        message = f"{found.message} is {mode}, for one node, and {pods} pods mount it"
+    help_ = "request ReadWriteMany from a storage class that supports it"
+    if pods >= MANY and not all(_is_on_one_node(crew.template.spec) for crew in run.job.crews):
+        message = f"{found.message} is {mode}, for one node, but {pods} pods mount it"
         yield msgspec.structs.replace(found, message=message, help=help_)
     elif pods == 1 and run.spreads:
-        message = f"{found.message} is {mode}, for one node, and the script is written for several pods"
+        message = f"{found.message} is {mode}, for one node, but the script expects several pods"
         yield msgspec.structs.replace(found, message=message, help=help_, severity=Severity.NOTE)
 
 
-def _stays(spec: PodSpec) -> bool:
+def _is_on_one_node(spec: PodSpec) -> bool:
     """Whether all pods are bound to one node."""
     affinity = spec.affinity.get("podAffinity")
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") if isinstance(affinity, dict) else None
@@ -148,13 +150,14 @@ def _stays(spec: PodSpec) -> bool:
     return together or bool(spec.node_name) or _HOSTNAME in spec.node_selector
 
 
-def job_volumes_are_whole(job: Job) -> Iterator[Finding]:
-    """A volume of a VolcanoJob names a claim, or says what claim to make, and each claim once.
+def job_volumes_are_valid(job: Job) -> Iterator[Finding]:
+    """A volume of a VolcanoJob either names a claim or defines one, and each claim occurs once.
 
-    The webhook refuses both and neither; of two entries for one claim Volcano mounts the first only, and says nothing.
+    The webhook rejects a volume with both or neither. Of two entries for one claim, Volcano silently mounts only the
+    first.
     Source: Volcano, validate/admit_job.go; pkg/controllers/job/job_controller_util.go (createJobPod).
 
-    Wrong: tests/corpus/bad/FTC853-claim-named-and-made.yaml
+    Wrong: tests/corpus/bad/FTC853-claim-name-and-claim.yaml
     Right: tests/corpus/good/FTC853-two-claims.yaml
     """
     first: dict[str, KeyPath] = {}
@@ -162,40 +165,42 @@ def job_volumes_are_whole(job: Job) -> Iterator[Finding]:
         path: KeyPath = ("spec", "volumes", index)
         named, made = job.object.has(*path, "volumeClaimName"), job.object.has(*path, "volumeClaim")
         if named == made:
-            message = "names a claim and says what claim to make" if named else "has neither a claim's name nor a claim"
-            yield Finding(job.at(*path), f"the volume {message}", "give volumeClaimName or volumeClaim")
+            message = (
+                "has both volumeClaimName and volumeClaim" if named else "has neither volumeClaimName nor volumeClaim"
+            )
+            yield Finding(job.at(*path), f"the volume {message}", "set one of the two")
         name = volume.volume_claim_name
         if name and name in first:
-            message = f"claim '{name}' is mounted already, and a second mount is skipped without a word"
-            yield Finding(job.at(*path), message, "mount it in the pod's own volumes", related=(job.at(*first[name]),))
+            message = f"claim '{name}' is mounted already, and Volcano silently skips the second mount"
+            yield Finding(job.at(*path), message, "mount it as a volume of the pod", related=(job.at(*first[name]),))
         first.setdefault(name, path)
 
 
 def volumes_have_one_source(pod: Pod) -> Iterator[Finding]:
-    """A volume comes from one place.
+    """A volume has one source.
 
-    The API server refuses the pod: may not specify more than 1 volume type.
+    The API server rejects the pod: `may not specify more than 1 volume type`.
     Source: Kubernetes, pkg/apis/core/validation (validateVolumeSource).
 
     Wrong: tests/corpus/bad/FTC855-two-sources.yaml
-    Right: tests/corpus/good/FTC855-source-that-is-empty.yaml
+    Right: tests/corpus/good/FTC855-empty-source.yaml
     """
     for index, volume in enumerate(pod.spec.volumes):
         raw = pod.raw("volumes", index)
         sources = sorted(raw.keys() - {"name"}) if isinstance(raw, dict) else []
         if len(sources) >= MANY:
-            message = f"volume '{volume.name}' is {' and '.join(sources)}"
-            yield Finding(pod.at("volumes", index), message, "make it two volumes")
+            message = f"volume '{volume.name}' has several sources: {', '.join(sources)}"
+            yield Finding(pod.at("volumes", index), message, "split it into two volumes")
 
 
-def files_are_there(step: Step) -> Iterator[Finding]:
-    """A key of a ConfigMap that a pod uses is one of its keys.
+def config_map_has_the_key(step: Step) -> Iterator[Finding]:
+    """A ConfigMap has the keys that a pod uses.
 
-    The pod stays in ContainerCreating (references non-existent config key), or its container in
+    Otherwise the pod stays in ContainerCreating (`references non-existent config key`), or its container in
     CreateContainerConfigError.
     Source: Kubernetes, pkg/volume/configmap; pkg/kubelet (makeEnvironmentVariables).
 
-    Wrong: tests/corpus/bad/FTC856-no-such-key.yaml
+    Wrong: tests/corpus/bad/FTC856-unknown-key.yaml
     Right: tests/corpus/good/FTC856-key-of-the-config-map.yaml
     """
     scene, find = step.pod.job.scene, step.pod.job.find
@@ -203,7 +208,7 @@ def files_are_there(step: Step) -> Iterator[Finding]:
         ref = variable.value_from.config_map_key_ref if variable.value_from else None
         found = scene.config_map(find(ref.name)) if ref is not None else None
         if ref is not None and found is not None and ref.key not in found[1].data:
-            message = f"ConfigMap '{ref.name}' has no key '{ref.key}'"
+            message = f"ConfigMap '{ref.name}' does not have a key '{ref.key}'"
             yield Finding(step.at("env", index), message, did_you_mean(ref.key, found[1].data))
     for index, mount in enumerate(step.container.volume_mounts):
         volume = next((v for v in step.pod.spec.volumes if v.name == mount.name), None)
@@ -212,30 +217,31 @@ def files_are_there(step: Step) -> Iterator[Finding]:
         if source is None or found is None or source.optional:
             continue
         keys = {item.path: item.key for item in source.items} or {key: key for key in found[1].data}
-        wanted = [key for key in keys.values() if key not in found[1].data and not _binary(found[0].data, key)]
-        wanted += [mount.sub_path] if mount.sub_path and mount.sub_path.split("/")[0] not in _tops(keys) else []
+        wanted = [key for key in keys.values() if key not in found[1].data and not _is_binary(found[0].data, key)]
+        wanted += [mount.sub_path] if mount.sub_path and mount.sub_path.split("/")[0] not in _first_parts(keys) else []
         for key in wanted:
-            message = f"ConfigMap '{source.name}' has no key '{key}'"
+            message = f"ConfigMap '{source.name}' does not have a key '{key}'"
             yield Finding(step.at("volumeMounts", index), message, did_you_mean(key, found[1].data))
 
 
-def _tops(paths: dict[str, str]) -> set[str]:
+def _first_parts(paths: dict[str, str]) -> set[str]:
     return {path.split("/")[0] for path in paths}
 
 
-def _binary(data: object, key: str) -> bool:
+def _is_binary(data: object, key: str) -> bool:
     binary = data.get("binaryData") if isinstance(data, dict) else None
     return isinstance(binary, dict) and key in binary
 
 
-def names_are_spelt_right(job: Job) -> Iterator[Finding]:
-    """A claim or a ConfigMap that a pod names is called so.
+def references_are_spelled_correctly(job: Job) -> Iterator[Finding]:
+    """The name of a claim or ConfigMap is spelled correctly.
 
-    The pod waits for one of that name for ever (persistentvolumeclaim not found). Said where the input has one of
-    another namespace, or one that is called nearly so, and that nobody names; any other may be on the cluster.
+    A pod waits forever for a name that does not exist (`persistentvolumeclaim not found`). The rule reports a name only
+    if the input has the object in another namespace, or an unreferenced object with a similar name; others may exist on
+    the cluster.
     Source: Kubernetes, pkg/scheduler (volumebinding); pkg/volume/configmap.
 
-    Wrong: tests/corpus/bad/FTC859-claim-misspelt.yaml
+    Wrong: tests/corpus/bad/FTC859-misspelled-claim.yaml
     Right: tests/corpus/good/FTC859-claim-of-the-cluster.yaml
     """
     scene = job.scene
@@ -244,20 +250,20 @@ def names_are_spelt_right(job: Job) -> Iterator[Finding]:
         if job.find(name) not in here:
             space, _ = job.find(name)
             for other_space in sorted({one for one, other in here if other == name}):
-                message = f"{kind} '{name}' is of namespace '{other_space}', and the job of '{space}'"
-                yield Finding(job.at(*path), message, "put both into one namespace")
+                message = f"{kind} '{name}' is in namespace '{other_space}', but the job is in '{space}'"
+                yield Finding(job.at(*path), message, "put both into the same namespace")
             free = [other for space, other in here if job.find(other) == (space, other)]
             help_ = nearest(name, [other for other in free if job.find(other) not in scene.mounted])
             if help_:
-                yield Finding(job.at(*path), f"no {kind} here is called '{name}'", help_)
+                yield Finding(job.at(*path), f"the {kind} '{name}' is not in these files", help_)
 
 
 def result_outlives_the_job_in_manifests(run: Run) -> Iterator[Finding]:
-    """What is trained stays when the job is deleted.
+    """The result is not deleted with the job.
 
-    A claim that is made for the job goes with it, by hand or by ttlSecondsAfterFinished; its name is new each time, so
-    that no other job finds the checkpoints. What lies on no volume goes with the container.
-    Source: Volcano, job_controller_actions.go (createJobIOIfNotExist: the claim belongs to the job).
+    The job owns a claim that Volcano creates for it, and the claim is deleted with the job. Its name is new each time,
+    so another job does not find the checkpoints. Files outside volumes are lost with the container.
+    Source: Volcano, job_controller_actions.go (createJobIOIfNotExist).
 
     Wrong: tests/corpus/bad/FTC857-model-on-the-claim-of-the-job.yaml
     Right: tests/corpus/good/FTC857-model-on-a-named-claim.yaml
@@ -269,17 +275,17 @@ def result_outlives_the_job_in_manifests(run: Run) -> Iterator[Finding]:
         path = file_named(config, output)
         for index, volume in enumerate(run.job.job_volumes):
             if volume.volume_claim is not None and path.startswith(f"{volume.mount_path.rstrip('/')}/"):
-                message = f"{output} lies on a claim that is deleted with the job"
+                message = f"{output} is on a claim that is deleted with the job"
                 place = run.job.at("spec", "volumes", index, "volumeClaim")
-                help_ = "name a claim that exists: volumeClaimName"
+                help_ = "use an existing claim: volumeClaimName"
                 yield Finding(place, message, help_, related=(config.at("output_dir"),))
         if _is_lost(config.step, path, config.runs.start):
-            message = f"{output} lies on no volume, and is gone with the container"
-            yield Finding(config.at("output_dir"), message, "write to a directory of a claim")
+            message = f"{output} is not on a volume and is lost with the container"
+            yield Finding(config.at("output_dir"), message, "write to a directory on a claim")
 
 
 def _is_lost(step: Step, path: str, start: int) -> bool:
-    """Whether a directory is the container's own, while others are not, and no later command may save it."""
+    """Whether a directory is not on a volume, while others are, and no later command can save it."""
     claims = {volume.name for volume in step.pod.spec.volumes if volume.persistent_volume_claim is not None}
     mounts = step.container.volume_mounts
     kept = bool(step.pod.job.job_volumes) or any(mount.name in claims for mount in mounts)
@@ -291,13 +297,13 @@ def _is_lost(step: Step, path: str, start: int) -> bool:
 
 
 RULES = (
-    Rule("FTC586", "reapplied-job-loses-claim", claim_is_made_once, JobSpec, target="volcano"),
+    Rule("FTC586", "reapplied-job-loses-claim", claim_is_created_once, JobSpec, target="volcano"),
     Rule("FTC221", "result-deleted-with-job", result_outlives_the_job, JobSpec, Severity.WARNING),
-    Rule("FTC222", "claim-smaller-than-required-free-space", claim_has_room, JobSpec),
-    Rule("FTC852", "claim-cannot-attach-to-several-nodes", claims_reach_all_pods, Run),
-    Rule("FTC853", "invalid-job-volume", job_volumes_are_whole, Job),
+    Rule("FTC222", "claim-smaller-than-required-free-space", claim_has_minimum_free_space, JobSpec),
+    Rule("FTC852", "claim-cannot-attach-to-several-nodes", claim_attaches_to_all_nodes, Run),
+    Rule("FTC853", "invalid-job-volume", job_volumes_are_valid, Job),
     Rule("FTC855", "volume-with-several-sources", volumes_have_one_source, Pod),
-    Rule("FTC856", "missing-config-map-key", files_are_there, Step),
-    Rule("FTC859", "misspelled-reference", names_are_spelt_right, Job, Severity.WARNING),
+    Rule("FTC856", "missing-config-map-key", config_map_has_the_key, Step),
+    Rule("FTC859", "misspelled-reference", references_are_spelled_correctly, Job, Severity.WARNING),
     Rule("FTC857", "result-lost-with-job", result_outlives_the_job_in_manifests, Run, Severity.NOTE),
 )

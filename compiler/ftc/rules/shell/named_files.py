@@ -1,4 +1,4 @@
-"""Rules on files that are named: somebody has made them."""
+"""Rules on the files that scripts and configurations name: they exist."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.manifests.configs import Config, file_named, of_trainer
-from ftc.manifests.files import There, meant_by, resolved, there
+from ftc.manifests.files import Existence, existence, resolved, similar_file
 from ftc.manifests.program import script_file
 from ftc.manifests.steps import Run, Step, spot_of
 from ftc.rules.rule import Finding, Rule
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
 
 
-def named_files_are_there(run: Run) -> Iterator[Finding]:
-    """The files that the trainer's YAML names are made before the trainer starts.
+def training_config_files_exist(run: Run) -> Iterator[Finding]:
+    """The files that the trainer's YAML names exist before the trainer starts.
 
-    A relative name is looked for in the directory that the trainer runs in. Said only where nothing but the script
-    could have made the file.
-    Source: LLaMA-Factory, transformers (deepspeed); FileNotFoundError, in the branch that needs it only.
+    A relative name is resolved in the working directory of the trainer. The rule reports a file only if nothing but the
+    script could have created it.
+    Source: LLaMA-Factory and transformers (deepspeed), which read the file only in the branch that needs it.
 
-    Wrong: tests/corpus/bad/FTC875-deepspeed-from-nowhere.yaml
+    Wrong: tests/corpus/bad/FTC875-missing-deepspeed-config.yaml
     Right: tests/corpus/good/FTC875-deepspeed-written.yaml
     """
     for config in of_trainer(run):
@@ -45,17 +45,17 @@ def _absent(config: Config, name: str, place: Spot) -> Iterator[Finding]:
     if run is None or step is None or runs is None:
         return
     path = file_named(config, name)
-    if there(run, step, path, runs.start) is There.ABSENT:
-        meant = meant_by(step, path)
-        help_ = f"did you mean '{meant}'?" if meant else "write it, or give its content inline"
-        yield Finding(place, f"nobody makes {name}", help_)
+    if existence(run, step, path, runs.start) is Existence.ABSENT:
+        similar = similar_file(step, path)
+        help_ = f"did you mean '{similar}'?" if similar else "create it, or write its content inline"
+        yield Finding(place, f"nothing creates {name}", help_)
 
 
-def named_configs_are_there(run: Run) -> Iterator[Finding]:
-    """A script that a container runs, and a configuration that a launcher is given, are there.
+def scripts_and_configs_exist(run: Run) -> Iterator[Finding]:
+    """The script that a container runs and the configuration that a launcher reads exist.
 
-    The shell says: No such file or directory. Said only where nothing but the script, or a ConfigMap of the input,
-    could hold the file, or where one of nearly that name is made for nobody.
+    The shell fails with `No such file or directory`. The rule reports a file only if nothing but the script or a
+    ConfigMap of the input could provide it, or if a similar, unused name is provided.
     Source: LLaMA-Factory, hparams/parser.py; accelerate, commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC878-config-of-another-name.yaml
@@ -68,17 +68,17 @@ def named_configs_are_there(run: Run) -> Iterator[Finding]:
         if script is not None:
             field, index, path = script
             if "\n" in path.strip() or (" " in path and "/" not in path.split()[0]):
-                yield Finding(step.at(field, index), "the shell takes this for the name of a file", "add -c before it")
+                yield Finding(step.at(field, index), "the shell reads this as a file name", "add -c before it")
             places.append((step.at(field, index), path, 0))
         for place, path, start in places:
-            if there(run, step, path, start) is There.ABSENT:
-                meant = meant_by(step, path)
-                help_ = f"did you mean '{meant}'?" if meant else "write it, or mount it"
-                yield Finding(place, f"nobody makes {path}", help_)
+            if existence(run, step, path, start) is Existence.ABSENT:
+                similar = similar_file(step, path)
+                help_ = f"did you mean '{similar}'?" if similar else "create it, or mount it"
+                yield Finding(place, f"nothing creates {path}", help_)
 
 
 def _configs(step: Step) -> Iterator[tuple[Word, int]]:
-    """The files of YAML that launchers and LLaMA-Factory are given, each with the place of its command."""
+    """The YAML files that launchers and LLaMA-Factory read, each with the place of its command."""
     for launch in step.launches:
         word = launch.option("config_file")
         if word is not None:
@@ -94,6 +94,6 @@ def _is_yaml(word: Word) -> bool:
 
 
 RULES = (
-    Rule("FTC875", "missing-file-in-training-config", named_files_are_there, Run),
-    Rule("FTC878", "missing-script-or-config", named_configs_are_there, Run),
+    Rule("FTC875", "missing-file-in-training-config", training_config_files_exist, Run),
+    Rule("FTC878", "missing-script-or-config", scripts_and_configs_exist, Run),
 )

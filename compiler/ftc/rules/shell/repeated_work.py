@@ -1,4 +1,4 @@
-"""Rules on what one pod must do for all: fetch into a shared directory, merge, push."""
+"""Rules on work that one pod does for all: download into a shared directory, merge, push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HUBS = ("huggingface-cli", "hf", "modelscope")
 
 
 def _words(command: Command) -> list[str]:
-    """The words of a command without options and what `git -c` takes."""
+    """The words of a command without options and arguments of `git -c`."""
     texts = [word.text if word.text is not None else word.raw for word in command.arguments]
     kept, skip = [], False
     for text in texts:
@@ -52,8 +52,8 @@ def _commands(run: Run) -> Iterator[tuple[Step, Command]]:
             yield step, command
 
 
-def _many(run: Run, step: Step, command: Command) -> Severity | None:
-    """How bad it is that every pod of a template runs a command: not at all for one pod, or behind a question."""
+def _severity(run: Run, step: Step, command: Command) -> Severity | None:
+    """The severity if every pod of a template runs a command; None for one pod, or behind a condition."""
     if step.on_one_pod(command):
         return None
     if (step.pod.replicas or 0) >= MANY:
@@ -66,7 +66,7 @@ def _how_many(step: Step, severity: Severity) -> str:
 
 
 def _target(step: Step, command: Command) -> str:
-    """The directory that a fetch writes into or beside."""
+    """The directory that a download writes into or next to."""
     words = command.arguments
     where = directory_at(step, command.start)
     option = next((i for i, word in enumerate(words) if word.text in ("--local-dir", "--cache-dir")), None)
@@ -78,7 +78,7 @@ def _target(step: Step, command: Command) -> str:
 
 
 def _is_shared(step: Step, path: str) -> bool:
-    """Whether a directory lies on a claim, which all pods see."""
+    """Whether a directory is on a claim, which all pods share."""
     mount = mount_of(step, path) if path.startswith("/") else None
     volume = next((v for v in step.pod.spec.volumes if mount is not None and v.name == mount.name), None)
     if volume is not None:
@@ -87,34 +87,34 @@ def _is_shared(step: Step, path: str) -> bool:
     return mount is None and any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in of_job if one)
 
 
-def one_pod_fetches(run: Run) -> Iterator[Finding]:
-    """On a volume that pods share, one of them downloads.
+def one_pod_downloads(run: Run) -> Iterator[Finding]:
+    """One pod downloads to a volume that pods share.
 
-    Several clones or downloads into one directory overwrite and delete each other's files; who comes second takes half
-    of a clone for the whole.
+    Several clones or downloads into one directory overwrite and delete each other's files. The second pod may also find
+    an incomplete clone and use it.
     Source: git, clone; huggingface_hub, --local-dir.
 
-    Wrong: tests/corpus/bad/FTC886-two-clones-in-one-place.yaml
+    Wrong: tests/corpus/bad/FTC886-two-clones-in-one-directory.yaml
     Right: tests/corpus/good/FTC886-clone-of-rank-0.yaml
     """
     for step, command in _commands(run):
         if not _is_fetch(command) or not _is_shared(step, _target(step, command)):
             continue
-        severity = _many(run, step, command)
+        severity = _severity(run, step, command)
         if severity is not None and step.program is not None:
-            message = f"{_how_many(step, severity)} downloads into one directory of a shared volume"
-            help_ = "download in a Job of its own, or on rank 0 while the others wait for a marker"
+            message = f"{_how_many(step, severity)} downloads to the same directory of a shared volume"
+            help_ = "download in a separate Job, or on rank 0 while the others wait for a marker file"
             yield Finding(step.program.at(command.start), message, help_, severity=severity)
 
 
-def directories_are_whole(run: Run) -> Iterator[Finding]:
-    """A directory that is there is not taken for a whole download.
+def no_partial_download(run: Run) -> Iterator[Finding]:
+    """A script does not take an existing directory for a complete download.
 
-    A clone that was cut off leaves its directory, on a claim for good: every later pod skips the download and fails, or
-    trains on a part.
-    Source: git, clone (it cleans up after a failure of its own, not after a kill).
+    An interrupted clone leaves its directory, which persists on a claim. Every later pod skips the download and fails,
+    or trains on incomplete data.
+    Source: git, clone (it cleans up after an error, not after a kill).
 
-    Wrong: tests/corpus/bad/FTC887-half-a-clone.yaml
+    Wrong: tests/corpus/bad/FTC887-partial-clone.yaml
     Right: tests/corpus/good/FTC887-clone-and-rename.yaml
     """
     for step, command in _commands(run):
@@ -124,19 +124,19 @@ def directories_are_whole(run: Run) -> Iterator[Finding]:
         removed = [
             word.raw for one in program.script.named("rm") if one.start < command.start for word in one.arguments
         ]
-        asked = set(removed) & {f"${{{name}}}" for name in command.context.guards}
+        tested = set(removed) & {f"${{{name}}}" for name in command.context.guards}
         moved = any(one.start > command.start for one in program.script.named("mv"))
-        if _is_shared(step, _target(step, command)) and not asked and not moved:
-            message = "a download that was cut off leaves a directory, and the next pod takes it for the whole"
-            help_ = "download beside it, and rename when it is whole"
+        if _is_shared(step, _target(step, command)) and not tested and not moved:
+            message = "an interrupted download leaves a directory, which the next pod takes for a complete one"
+            help_ = "download to a temporary directory and rename it when the download is complete"
             yield Finding(program.at(command.start), message, help_)
 
 
-def one_pod_finishes(run: Run) -> Iterator[Finding]:
-    """Merging and publishing are done once, on rank 0.
+def one_rank_merges_and_pushes(run: Run) -> Iterator[Finding]:
+    """Only rank 0 merges and publishes.
 
-    Only rank 0 has written the adapter: on another node's own directory the merge finds none and fails a training that
-    was good; in a shared one all write the same files, and push one branch after the other.
+    Only rank 0 has written the adapter. On another node's local directory the merge does not find it and fails a
+    successful training; on a shared one all nodes write the same files and push to the same branch.
     Source: LLaMA-Factory, train/tuner.py; transformers (save_on_each_node).
 
     Wrong: tests/corpus/bad/FTC888-all-merge-and-push.yaml
@@ -144,17 +144,17 @@ def one_pod_finishes(run: Run) -> Iterator[Finding]:
     """
     for step, command in _commands(run):
         merges = _is_merge(command)
-        severity = _many(run, step, command) if merges or _is_push(command) else None
+        severity = _severity(run, step, command) if merges or _is_push(command) else None
         if severity is not None and step.program is not None:
             message = f"{_how_many(step, severity)} {'merges the adapter' if merges else 'pushes the result'}"
-            help_ = 'end the others before: [ "$NODE_RANK" = 0 ] || exit 0'
+            help_ = 'exit the others first: [ "$NODE_RANK" = 0 ] || exit 0'
             yield Finding(step.program.at(command.start), message, help_, severity=severity)
 
 
-def trainings_outlive_a_push(run: Run) -> Iterator[Finding]:
-    """A push that fails does not fail the training.
+def failed_push_keeps_training(run: Run) -> Iterator[Finding]:
+    """A failed push does not fail the training.
 
-    In one script with `set -e` it ends the pod, and a restart trains anew before it pushes again.
+    In one script with `set -e` it fails the pod, and a restart repeats the training before it pushes again.
     Source: bash, set -e.
 
     Wrong: tests/corpus/bad/FTC889-push-after-training.yaml
@@ -167,14 +167,14 @@ def trainings_outlive_a_push(run: Run) -> Iterator[Finding]:
             continue
         for command in program.script.commands:
             if command.start > first and _is_push(command) and not command.context.handled:
-                message = "when the push fails, the pod fails, after a training that was good"
-                help_ = "push in a Job of its own, or skip the training when its result is there"
+                message = "if the push fails, the pod fails after a successful training"
+                help_ = "push in a separate Job, or skip the training if its result exists"
                 yield Finding(program.at(command.start), message, help_)
 
 
 RULES = (
-    Rule("FTC886", "download-race-on-shared-volume", one_pod_fetches, Run, Severity.WARNING),
-    Rule("FTC887", "incomplete-download-taken-for-complete", directories_are_whole, Run, Severity.WARNING),
-    Rule("FTC888", "merge-or-push-on-every-rank", one_pod_finishes, Run, Severity.WARNING),
-    Rule("FTC889", "failed-push-fails-training", trainings_outlive_a_push, Run, Severity.NOTE),
+    Rule("FTC886", "download-race-on-shared-volume", one_pod_downloads, Run, Severity.WARNING),
+    Rule("FTC887", "partial-download-reused", no_partial_download, Run, Severity.WARNING),
+    Rule("FTC888", "merge-or-push-on-every-rank", one_rank_merges_and_pushes, Run, Severity.WARNING),
+    Rule("FTC889", "failed-push-fails-training", failed_push_keeps_training, Run, Severity.NOTE),
 )

@@ -1,4 +1,4 @@
-"""Rules on shell scripts: the shell can read them, and somebody sees that they failed."""
+"""Rules on shell scripts: the shell can parse them, and their failures are reported."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
     from ftc.manifests.shell.script import Command
 
 
-def scripts_are_read(step: Step) -> Iterator[Finding]:
-    """The shell can read the script to its end.
+def script_has_valid_syntax(step: Step) -> Iterator[Finding]:
+    """The shell can parse the whole script.
 
-    What is not closed is a syntax error, which the shell finds when it gets there, after hours maybe. A backslash goes
-    on with the next line only at the very end of its own, and a comment in between ends the command: the options below
-    are commands that there are not.
-    Source: bash, as tree-sitter's grammar has it; bash, comments and quoting.
+    An unclosed quote or block is a syntax error that the shell finds only when it gets there, maybe after hours. A
+    backslash continues a line only as its last character, and a comment in between ends the command: the options below
+    it are run as commands.
+    Source: bash, Comments and Quoting; tree-sitter's grammar of bash.
 
     Wrong: tests/corpus/bad/FTC882-if-without-fi.yaml
     Right: tests/corpus/good/FTC882-all-closed.yaml
     """
     program = step.program
     if program is not None and program.script.mistake is not None and program.shell in ("bash", "sh", "dash", "ash"):
-        message = "the shell cannot read the script from here on: something is not closed, or misplaced"
+        message = "the shell cannot parse the script from here on: something is unclosed or misplaced"
         yield Finding(program.at(program.script.mistake), message, "look for an open quote, if, do, or bracket")
-    elif program is not None and program.shell and program.script.strays:
-        start, name = program.script.strays[0]
-        message = f"the option {name} begins a command of its own: the line before it has ended"
-        help_ = "end that line with \\, nothing behind it, and no comment in between"
+    elif program is not None and program.shell and program.script.stray_options:
+        start, name = program.script.stray_options[0]
+        message = f"the option {name} is run as a command, because the line before it has ended"
+        help_ = "end that line with \\ as its last character, without a comment in between"
         yield Finding(program.at(start), message, help_)
 
 
 _TRAINS = ("torchrun", "accelerate", "deepspeed", "mpirun", "llamafactory-cli", "lmf", "python", "python3")
 
 
-def failures_are_seen(step: Step) -> Iterator[Finding]:
-    """A training that fails fails its pod.
+def training_failure_fails_pod(step: Step) -> Iterator[Finding]:
+    """A failed training fails its pod.
 
-    Without `set -e` the script goes on after it, and the pod ends as its last command does: a failed training counts as
-    completed, and no policy restarts it. A pod that is no job's may wait for ever after it.
-    Source: bash, set -e; Volcano, PodFailed acts on the exit code of the first container.
+    Without `set -e` the script continues, and the exit code of the pod is that of the last command: a failed training
+    counts as completed, and no policy restarts it. A script that then waits never ends its pod.
+    Source: bash, set -e; Volcano, PodFailed (the exit code of the first container).
 
     Wrong: tests/corpus/bad/FTC883-training-then-echo.yaml
     Right: tests/corpus/good/FTC883-training-last.yaml
     """
     program = step.program
-    if program is None or program.text is None or step.init or stops(program) or _looks(program):
+    if program is None or program.text is None or step.init or stops(program) or _checks_exit_code(program):
         return
     for command in program.script.commands:
         if not _is_training(step, command) or command.context.handled or command.context.pipe:
@@ -60,10 +60,12 @@ def failures_are_seen(step: Step) -> Iterator[Finding]:
         if not command.context.plain:
             continue
         after = [c for c in program.script.commands if c.start > command.start and not c.context.substituted]
-        if step.pod.job.kind is Kind.POD and after and _waits_for_ever(after[-1]):
+        if step.pod.job.kind is Kind.POD and after and _waits_forever(after[-1]):
             return
         if after and all(one.name not in ("exit", "wait") for one in after[:1]):
-            message = f"when {command.name} fails, the script goes on, and the pod ends as {after[-1].name} does"
+            message = (
+                f"if {command.name} fails, the script continues, and the pod has the exit code of {after[-1].name}"
+            )
             yield Finding(program.at(command.start), message, "begin the script with set -e")
             return
 
@@ -79,21 +81,21 @@ def _is_program(word: str) -> bool:
     return word.endswith(".py") or word == "export"
 
 
-def _waits_for_ever(command: Command) -> bool:
+def _waits_forever(command: Command) -> bool:
     words = {word.text for word in command.arguments}
     return bool(words & {"sleep": {"inf", "infinity"}, "tail": {"-f"}}.get(command.name, set()))
 
 
-def _looks(program: Program) -> bool:
-    """Whether the script asks how a command has ended."""
+def _checks_exit_code(program: Program) -> bool:
+    """Whether the script checks the exit code of a command."""
     value = program.script.value
     return "$?" in value or "PIPESTATUS" in value or any(program.script.named("trap"))
 
 
-def pipes_keep_the_failure(step: Step) -> Iterator[Finding]:
-    """A training whose output goes through a pipe fails the pipe.
+def pipe_reports_failure(step: Step) -> Iterator[Finding]:
+    """A failed training fails the pipe that its output goes through.
 
-    A pipe ends as its last command does, and tee succeeds: the failure is lost, with `set -e` too.
+    The exit code of a pipe is that of its last command, and tee succeeds: the failure is lost, even with `set -e`.
     Source: bash, pipefail.
 
     Wrong: tests/corpus/bad/FTC884-failure-lost-in-tee.yaml
@@ -107,18 +109,18 @@ def pipes_keep_the_failure(step: Step) -> Iterator[Finding]:
         return
     for command in program.script.commands:
         if command.context.pipe and _is_training(step, command) and not command.context.substituted:
-            message = f"the pipe ends as its last command does, so that a failure of {command.name} is lost"
+            message = f"a failure of {command.name} is lost, because the pipe has the exit code of its last command"
             help_ = "add set -o pipefail" if program.shell == "bash" else "use bash, with set -o pipefail"
             yield Finding(program.at(command.start), message, help_)
 
 
-def numbers_are_there(step: Step) -> Iterator[Finding]:
-    """A variable that is compared as a number has one.
+def numeric_test_has_a_number(step: Step) -> Iterator[Finding]:
+    """A variable in a numeric comparison is set.
 
-    `[ "" -gt 1 ]` says integer expression expected and counts as false: the branch is taken by accident.
+    `[ "" -gt 1 ]` prints `integer expression expected` and is false: the script takes a branch by accident.
     Source: bash, test.
 
-    Wrong: tests/corpus/bad/FTC885-compared-with-nothing.yaml
+    Wrong: tests/corpus/bad/FTC885-compared-while-unset.yaml
     Right: tests/corpus/good/FTC885-compared-with-a-default.yaml
     """
     program = step.program
@@ -129,15 +131,15 @@ def numbers_are_there(step: Step) -> Iterator[Finding]:
         if not read.compared or read.tolerant or read.name in step.environment or not read.name.isidentifier():
             continue
         given = [one for one in script.assignments if one.name == read.name and one.start < read.start]
-        sure = any(one.context.surely_before(read.context) for one in given)
+        sure = any(one.context.always_runs_before(read.context) for one in given)
         if given and not sure:
-            message = f"{read.name} is set in one branch only, and compared as a number here"
+            message = f"{read.name} is compared as a number, but is set in only one branch"
             yield Finding(program.at(read.start), message, f"write ${{{read.name}:-1}}")
 
 
 RULES = (
-    Rule("FTC882", "shell-syntax-error", scripts_are_read, Step),
-    Rule("FTC883", "training-failure-ignored", failures_are_seen, Step, Severity.WARNING),
-    Rule("FTC884", "pipe-hides-failure", pipes_keep_the_failure, Step, Severity.WARNING),
-    Rule("FTC885", "unset-variable-in-numeric-test", numbers_are_there, Step, Severity.WARNING),
+    Rule("FTC882", "shell-syntax-error", script_has_valid_syntax, Step),
+    Rule("FTC883", "training-failure-ignored", training_failure_fails_pod, Step, Severity.WARNING),
+    Rule("FTC884", "pipe-hides-failure", pipe_reports_failure, Step, Severity.WARNING),
+    Rule("FTC885", "unset-variable-in-numeric-test", numeric_test_has_a_number, Step, Severity.WARNING),
 )

@@ -1,4 +1,4 @@
-"""Rules on the memory of a device and its host: whether what is trained fits."""
+"""Rules on memory: whether the training fits into the device and the host."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.estimate.facts import read
-from ftc.estimate.files import fetched
-from ftc.estimate.floor import is_shared, least
-from ftc.estimate.host import MERGING, Need, needs
-from ftc.estimate.memory import Memory, estimate, weights_alone
+from ftc.estimate.host import MERGING, Need, fetched, needs
+from ftc.estimate.memory import Memory, estimate, is_shared, least, weights_alone
 from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
-from ftc.estimate.training import Training
+from ftc.estimate.sizes import Training
 from ftc.plan.storage import downloads_in_memory
 from ftc.rules.given import limit, memory_limit_at
 from ftc.rules.rule import Finding, Rule
@@ -24,24 +22,21 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 _MIB = 1 << 20
-
-
 _GIB = 1 << 30
-
-
 _MEMORY = ("hardware", "device", "memory_mib")
 
 
 RELATED: tuple[KeyPath, ...] = (("model", "architecture", "parameters"),)
 
 
-def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The weights that a device holds fit into its memory.
+def weights_exceed_device_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The weights fit into the memory of the device.
 
-    They are loaded before the first step, so the run ends with `CUDA out of memory` (or the like) after the pods have
-    started and the model was fetched. Trained weights count 4 bytes each, frozen ones 2, as LLaMA-Factory casts them
-    (model/adapter.py); what ZeRO-3 and FSDP shard counts a part. Where the estimate does not cover the method, all
-    count as frozen.
+    They are loaded before the first step, so the run would end with `CUDA out of memory` (or similar) after the pods
+    have started and the model is downloaded. Trained weights take 4 bytes per parameter, frozen ones 2, as
+    LLaMA-Factory casts them; ZeRO-3 and FSDP shard them. If the estimate does not cover the method, all weights count
+    as frozen.
+    Source: LLaMA-Factory, model/adapter.py.
 
     Wrong: hardware=h800 model=qwen3-8b method=full-sft hardware.device.memory_mib=24576
     Right: hardware=h800 model=qwen3-8b hardware.device.memory_mib=24576 train.cutoff_len=512
@@ -52,17 +47,17 @@ def weights_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     have = device.memory_mib * _MIB
     weights = least(spec) if training is None else weights_alone(training)
     if weights > have:
-        message = f"the weights alone take {gib(weights)} of each device's {gib(have)}"
+        message = f"the weights alone need {gib(weights)}, but each device has {gib(have)}"
         help_ = _more(spec) if training is None or room is None else _help(training, room)
         yield Finding(_MEMORY, message, help_, RELATED)
 
 
-def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What a step needs fits into a device's memory, with room for an error of the estimate.
+def training_exceeds_device_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A training step fits into the memory of the device, with a margin for errors of the estimate.
 
-    A run that needs more ends with `CUDA out of memory` in its first steps, or in a later one with a longer batch. The
-    estimate takes every sequence to be as long as cutoff_len; it was within 15 % of what LLaMA-Factory 0.9.5 used on
-    H200 with LoRA and full tuning, DDP, ZeRO-2 and ZeRO-3. `ftc plan` prints its terms.
+    A run that needs more ends with `CUDA out of memory` in its first steps, or later with a longer batch. The estimate
+    assumes that every sequence has cutoff_len tokens. `ftc plan` prints its terms.
+    Source: measured on H200 with LLaMA-Factory 0.9.5, LoRA and full tuning, DDP, ZeRO-2 and ZeRO-3: within 15 %.
 
     Wrong: hardware=h800 model=qwen3-8b hardware.device.memory_mib=24576
     Right: hardware=h800 model=qwen3-8b
@@ -72,16 +67,17 @@ def training_fits(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     memory = estimate(training)
     if weights_alone(training) <= room.memory and not fits(training, room.memory):
-        message = f"a step needs about {gib(memory.total)} of each device's {gib(room.memory)}{_left(memory, room)}"
+        message = f"a step needs about {gib(memory.total)}, and each device has {gib(room.memory)}{_left(memory, room)}"
         yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(training, room), RELATED)
 
 
-def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The container has memory for what the run keeps on the host.
+def host_memory_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The memory of the container suffices for the data that the run keeps on the host.
 
-    An engine that offloads keeps 16 bytes a trained parameter there with AdamW, and 2 more a parameter where those go
-    too (DeepSpeed, runtime/zero/stage3.py, estimate_zero3_model_states_mem_needs); a merge on the CPU loads all
-    weights, when the training is done. A container that takes more than its limit is killed (`OOMKilled`).
+    An engine that offloads keeps 16 bytes per trained parameter on the host with AdamW, and 2 more per parameter if it
+    offloads the parameters too. A merge on the CPU loads all weights after the training. A container that exceeds its
+    limit is killed (`OOMKilled`).
+    Source: DeepSpeed, runtime/zero/stage3.py (estimate_zero3_model_states_mem_needs).
 
     Wrong: hardware=rtx-4090 model=qwen3-32b method=qlora-sft
     Right: hardware=rtx-4090 model=qwen3-32b method=qlora-sft hardware.memory_gib_per_device=80
@@ -96,17 +92,17 @@ def host_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     path = fragment or ("hardware", "memory_gib_per_device")
     key = f"hardware.memory_gib_per_device={math.ceil(enough / spec.devices)}"
     help_ = f"set {math.ceil(enough) + staged}Gi" if fragment else f"set {key}"
-    message = f"the container has {gib(room)} of memory and needs about {gib(need.size)} {need.purpose}"
+    message = f"the container has {gib(room)} of memory, but needs about {gib(need.size)} {need.purpose}"
     yield Finding(path, message, help_ + _instead(need), RELATED)
 
 
 def _instead(need: Need) -> str:
-    return ", or keep the adapter as it is: method.merge=null" if need.purpose == MERGING else ""
+    return ", or do not merge the adapter: method.merge=null" if need.purpose == MERGING else ""
 
 
 def _more(spec: JobSpec) -> str:
     other = "choose a device with more memory or a smaller model"
-    return f"{other}, or {'more devices' if is_shared(spec) else 'share the weights: devices=… engine=deepspeed-z3'}"
+    return f"{other}, or {'more devices' if is_shared(spec) else 'shard the weights: devices=… engine=deepspeed-z3'}"
 
 
 def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
@@ -124,18 +120,19 @@ def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
 
 
 def gib(size: int) -> str:
-    """Bytes as people compare them."""
+    """A size in bytes as text."""
     return f"{size / _GIB:.1f} GiB"
 
 
 def _left(memory: Memory, room: Room) -> str:
     if memory.total > room.memory:
         return ""
-    return f", which leaves {gib(room.memory - memory.total)}, and the estimate is within {100 * (MARGIN - 1):.0f} %"
+    left, margin = gib(room.memory - memory.total), f"{100 * (MARGIN - 1):.0f} %"
+    return f", which leaves only {left}, and the estimate may be off by {margin}"
 
 
 def _terms(memory: Memory) -> str:
-    """The terms, the largest first; what is too small to matter is left out."""
+    """The terms, largest first, without those that are too small to matter."""
     found = {name: getattr(memory, name) for name in memory.__struct_fields__}
     shown = sorted(found.items(), key=lambda item: -item[1])
     return ", ".join(f"{name} {size / _GIB:.1f}" for name, size in shown if size * 50 > memory.total)
@@ -146,12 +143,12 @@ def _help(training: Training, room: Room) -> str:
     if change is None and estimate(training).total <= room.memory:
         return "it may fit: try some steps, or choose a device with more memory or a smaller model"
     if change is None:
-        return "nothing that ftc knows makes it fit: choose a device with more memory or a smaller model"
-    return f"{' '.join(change.overrides)} makes it about {gib(estimate(change.training).total)}"
+        return "choose a device with more memory or a smaller model: no other setting makes it fit"
+    return f"{' '.join(change.overrides)} reduces it to about {gib(estimate(change.training).total)}"
 
 
 RULES = (
-    Rule("FTC701", "weights-exceed-device-memory", weights_fit, JobSpec),
-    Rule("FTC702", "training-exceeds-device-memory", training_fits, JobSpec, Severity.WARNING),
-    Rule("FTC703", "host-memory-too-small", host_has_room, JobSpec, Severity.WARNING),
+    Rule("FTC701", "weights-exceed-device-memory", weights_exceed_device_memory, JobSpec),
+    Rule("FTC702", "training-exceeds-device-memory", training_exceeds_device_memory, JobSpec, Severity.WARNING),
+    Rule("FTC703", "host-memory-too-small", host_memory_too_small, JobSpec, Severity.WARNING),
 )

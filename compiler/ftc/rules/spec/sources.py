@@ -1,4 +1,4 @@
-"""Rules on sources that the trainer downloads by itself, and on what the buckets and hubs of a run are called."""
+"""Rules on sources that the trainer downloads itself, on the names of buckets, and on where results go."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
-def _asked(spec: JobSpec) -> dict[str, FromHub]:
-    """The sources that the trainer downloads by itself."""
+def _from_hub(spec: JobSpec) -> dict[str, FromHub]:
+    """The sources that the trainer downloads itself."""
     return {name: source for name, source in spec.sources.items() if isinstance(source, FromHub)}
 
 
 _STAGE = "stage it: source@{}.source=huggingface"
 
 
-def trainer_downloads_by_itself(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What is not staged is downloaded by LLaMA-Factory.
+def unstaged_source_missing_from_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Only LLaMA-Factory downloads a source that is not staged.
 
-    With huggingface-direct no step brings the files to the pod: a program of your own would find no MODEL_DIR, and
-    there is nothing that `storage.model_in_memory_gib` could copy.
+    With huggingface-direct the files are not in the pod when the program starts: your own program would not find
+    MODEL_DIR, and `storage.model_in_memory_gib` could not copy the model.
+    Source: ftc, which fetches only staged sources.
 
     Wrong: model=qwen3-8b source@model.source=huggingface-direct storage.model_in_memory_gib=20
     Right: model=qwen3-8b source@model.source=huggingface storage.model_in_memory_gib=20
     """
-    asked = _asked(spec)
-    for name in asked:
+    direct = _from_hub(spec)
+    for name in direct:
         if not spec.trains:
-            message = "is left to LLaMA-Factory to download, and launcher=command runs another program"
+            message = "is downloaded only by LLaMA-Factory, but launcher=command runs another program"
             yield Finding((name, "source"), message, _STAGE.format(name), (("launcher", "kind"),))
-    if "model" in asked and spec.storage.model_in_memory_gib:
-        message = "is downloaded by the trainer, so there is nothing to copy into memory before"
+    if "model" in direct and spec.storage.model_in_memory_gib:
+        message = "is downloaded by the trainer, so it cannot be copied into memory first"
         yield Finding(("model", "source"), message, _STAGE.format("model"), (("storage", "model_in_memory_gib"),))
 
 
@@ -48,11 +49,12 @@ def trainer_downloads_by_itself(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _FILES = frozenset((".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt"))
 
 
-def hub_dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A dataset that the trainer downloads is described here, as a repository of its main branch.
+def hub_dataset_not_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A dataset that the trainer downloads is described in the spec, as a repository at its main branch.
 
-    LLaMA-Factory hands the repository to `datasets.load_dataset`, by subset, split and folder: it names no file in it
-    and no revision (0.9.3 to 0.9.5, data/loader.py), and finds no dataset_info.json that is in the repository.
+    LLaMA-Factory passes the repository to `datasets.load_dataset` with subset, split and folder, but without a file or
+    a revision, and does not read a dataset_info.json of the repository.
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py.
 
     Wrong: source@dataset.source=huggingface-direct dataset.source.revision=v2
     Right: source@dataset.source=huggingface dataset.source.revision=v2
@@ -62,34 +64,35 @@ def hub_dataset_is_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     stage = _STAGE.format("dataset")
     if dataset.info is None:
-        message = "is null, and the trainer reads no dataset_info.json of a repository that it downloads itself"
-        yield Finding(("dataset", "info"), message, f"describe the dataset here, or {stage}")
+        message = "is null, but the trainer does not read the dataset_info.json of a repository that it downloads"
+        yield Finding(("dataset", "info"), message, f"describe the dataset in dataset.info, or {stage}")
     for name, entry in (dataset.info or {}).items():
         if PurePosixPath(str(entry.get("file_name", ""))).suffix in _FILES:
-            message = "names a file, and the trainer takes a whole repository, or a folder, subset and split of it"
-            help_ = f"name a folder, or '.' for all of it, or {stage}"
+            message = "names a file, but the trainer loads a whole repository, or a folder, subset and split of it"
+            help_ = f"name a folder, or '.' for the whole repository, or {stage}"
             yield Finding(("dataset", "info", name, "file_name"), message, help_, (("dataset", "source", "kind"),))
     if dataset.source.revision != "main":
-        message = f"{dataset.source.revision} is not what the trainer downloads: it names no revision of a dataset"
+        message = f"{dataset.source.revision} is ignored: the trainer downloads the main branch of a dataset"
         yield Finding(("dataset", "source", "revision"), message, stage)
 
 
-def one_hub_is_asked(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def several_hubs_or_tokens(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Model and dataset are downloaded from one hub with one token.
 
     The trainer is one process, and its client reads one HF_ENDPOINT and one HF_TOKEN for both.
+    Source: huggingface_hub, Environment variables.
 
     Wrong: source@model.source=huggingface-direct source@dataset.source=huggingface-direct
            dataset.source.endpoint=https://mirror.example.com
     Right: source@model.source=huggingface-direct source@dataset.source=huggingface-direct
            cluster.hub_endpoint=https://mirror.example.com
     """
-    asked = list(_asked(spec).values())
-    if len(asked) > 1:
-        tokens = {source.token for source in asked} - {None}
-        for field, differs in (("endpoint", asked[0].endpoint != asked[1].endpoint), ("token", len(tokens) > 1)):
+    direct = list(_from_hub(spec).values())
+    if len(direct) > 1:
+        tokens = {source.token for source in direct} - {None}
+        for field, differs in (("endpoint", direct[0].endpoint != direct[1].endpoint), ("token", len(tokens) > 1)):
             if differs:
-                message = "differs from that of the model, and the trainer reads one for both"
+                message = "differs from that of the model, but the trainer reads only one for both"
                 help_ = f"set the same for both, or {_STAGE.format('dataset')}"
                 yield Finding(("dataset", "source", field), message, help_)
 
@@ -104,29 +107,30 @@ _OTHER_HUB = ("USE_MODELSCOPE_HUB", "USE_OPENMIND_HUB")
 _TRUE = {**dict.fromkeys(_OFFLINE, ("1", "ON", "YES", "TRUE")), **dict.fromkeys(_OTHER_HUB, ("1", "TRUE", "Y"))}
 
 
-def hub_can_be_asked(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """No variable keeps the trainer from the hub that it is to ask.
+def hub_disabled_by_variable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Variables do not keep the trainer from its hub.
 
-    Offline its client looks into its cache only, which is empty (`LocalEntryNotFoundError`); with USE_MODELSCOPE_HUB
-    LLaMA-Factory asks another hub, where the names mean something else or nothing (extras/misc.py).
+    Offline its client reads only its cache, which is empty (`LocalEntryNotFoundError`). With USE_MODELSCOPE_HUB
+    LLaMA-Factory uses another hub, where the same name may be missing or mean something else.
+    Source: huggingface_hub, Environment variables; LLaMA-Factory, extras/misc.py.
 
     Wrong: source@model.source=huggingface-direct env.HF_HUB_OFFLINE=1
     Right: source@model.source=huggingface env.HF_HUB_OFFLINE=1
     """
-    asked = _asked(spec)
-    for path, name, value in variables(spec) if asked else ():
+    direct = _from_hub(spec)
+    for path, name, value in variables(spec) if direct else ():
         if value.upper() in _TRUE.get(name, ()):
-            owner = next(iter(asked))
-            message = f"keeps the trainer from the hub, where it is to download the {owner}"
+            owner = next(iter(direct))
+            message = f"keeps the trainer from downloading the {owner} from the hub"
             help_ = f"leave it out, or {_STAGE.format(owner)}"
             yield Finding(path, message, help_, ((owner, "source", "kind"),))
 
 
-def buckets_fit_certificates(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A bucket that stands before the server's name has no dot in its own.
+def bucket_name_breaks_certificate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A bucket that is part of the host name does not contain a dot.
 
-    A certificate for `*.s3.example.com` is good for one label before it: the client ends with a certificate error
-    (Amazon S3, bucket naming rules; RFC 6125).
+    A certificate for `*.s3.example.com` covers only one label, so the client fails with a certificate error.
+    Source: Amazon S3, bucket naming rules; RFC 6125.
 
     Wrong: source@model.source=s3 model.source.bucket=team.models model.source.addressing=virtual
     Right: source@model.source=s3 model.source.bucket=team.models model.source.addressing=path
@@ -136,14 +140,15 @@ def buckets_fit_certificates(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         if not isinstance(place, S3 | S3Push) or place.addressing == "path" or "." not in place.bucket:
             continue
         if place.endpoint.startswith("https:"):
-            message = f"'{place.bucket}' has a dot, and no certificate of the server is good for {place.bucket}.…"
+            message = f"'{place.bucket}' contains a dot, so the server's certificate does not cover {place.bucket}.…"
             yield Finding((*path, "bucket"), message, "use addressing=path", ((*path, "addressing"),))
 
 
-def result_has_a_place_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The result does not come among the files that runs begin with.
+def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The result is not written among the files of a source.
 
-    The next run that fetches the source would get this one's result with it.
+    The next run that fetches the source would also get this result.
+    Source: ftc, which fetches the whole repository or prefix.
 
     Wrong: publish=huggingface publish.repository=Qwen/Qwen3-0.6B publish.token.secret=hub
     Right: publish=huggingface publish.repository=team/qwen3-0.6b-tuned publish.token.secret=hub
@@ -161,15 +166,15 @@ def result_has_a_place_of_its_own(spec: JobSpec, _: RunPlan) -> Iterator[Finding
             case _:
                 continue
         if same:
-            message = f"is where the {name} comes from: the next run that fetches it gets this result with it"
+            message = f"is part of the source of the {name}: the next run that fetches it also gets this result"
             yield Finding(path, message, "choose another one", ((name, "source"),))
 
 
 RULES = (
-    Rule("FTC251", "unstaged-model-not-downloaded", trainer_downloads_by_itself, JobSpec, needed=True),
-    Rule("FTC252", "hub-dataset-not-described", hub_dataset_is_described, JobSpec, needed=True),
-    Rule("FTC253", "several-hubs-or-tokens", one_hub_is_asked, JobSpec, needed=True),
-    Rule("FTC254", "hub-disabled-by-variable", hub_can_be_asked, JobSpec),
-    Rule("FTC255", "bucket-name-breaks-certificate", buckets_fit_certificates, JobSpec, Severity.WARNING),
-    Rule("FTC256", "output-overlaps-input", result_has_a_place_of_its_own, JobSpec, Severity.WARNING),
+    Rule("FTC251", "unstaged-source-missing-from-pod", unstaged_source_missing_from_pod, JobSpec, needed=True),
+    Rule("FTC252", "hub-dataset-not-described", hub_dataset_not_described, JobSpec, needed=True),
+    Rule("FTC253", "several-hubs-or-tokens", several_hubs_or_tokens, JobSpec, needed=True),
+    Rule("FTC254", "hub-disabled-by-variable", hub_disabled_by_variable, JobSpec),
+    Rule("FTC255", "bucket-name-breaks-certificate", bucket_name_breaks_certificate, JobSpec, Severity.WARNING),
+    Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
 )

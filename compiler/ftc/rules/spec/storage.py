@@ -1,4 +1,4 @@
-"""Rules on the storage of a run: who reads and writes it, its kind, and its size."""
+"""Rules on the storage of a run: access by several nodes, mount paths, lifetime and size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.estimate import files
+from ftc.estimate import host
 from ftc.plan import security
 from ftc.plan.pod import FILES
 from ftc.plan.quantity import quantity
@@ -27,45 +27,45 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 _WORKSPACE = ("storage", "workspace")
-
-
 _SHARED = "use storage=shared with a ReadWriteMany claim"
 
 
-def nodes_share_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Several nodes that train share the workspace.
+def nodes_need_shared_workspace(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Nodes that train together share the workspace.
 
-    Only rank 0 writes weights, and a restart looks for the checkpoint on every node. Source: LLaMA-Factory 0.9.5 with
-    two nodes says `Can't find a valid checkpoint` on all but the first.
+    Only rank 0 writes weights, but after a restart every node looks for the checkpoint: `Can't find a valid checkpoint`
+    on all but the first.
+    Source: measured with LLaMA-Factory 0.9.5 on two nodes.
 
     Wrong: nodes=2 storage=existing-claim
     Right: nodes=2 storage=shared
     """
     if spec.nodes > 1 and spec.trains and not is_shared(spec.storage.workspace):
         kind = volume_in_words(spec.storage.workspace)
-        message = f"{spec.nodes} nodes train into one directory, and {kind} is not shared between nodes"
+        message = f"{spec.nodes} nodes need one workspace, but {kind} is not shared between nodes"
         related = (("nodes",), (*_WORKSPACE, "access_mode"))
         yield Finding(_WORKSPACE, message, f"{_SHARED}, or nodes=1", related)
 
 
-def claims_reach_all_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A claim that several nodes mount is one that several nodes can mount.
+def claim_needs_multi_node_access(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Several nodes can mount each claim of the job.
 
-    A ReadWriteOnce volume attaches to one node: the pods on the others wait for it for ever (Kubernetes, persistent
-    volumes: access modes; the event is `Multi-Attach error for volume`).
+    A ReadWriteOnce volume attaches to one node. The pods on the other nodes wait for it forever, with the event
+    `Multi-Attach error for volume`.
+    Source: Kubernetes, Persistent Volumes (Access Modes).
 
     Wrong: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=existing-claim
     Right: launcher=command 'launcher.command=[python,train.py]' nodes=2 storage=shared
     """
     for key, volume in volumes(spec).items() if spec.nodes > 1 else ():
-        told = key == _WORKSPACE and spec.trains  # the rule above says it
-        if isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not told:
-            message = f"{volume_in_words(volume)} attaches to one node, and the job has {spec.nodes}"
+        reported = key == _WORKSPACE and spec.trains  # by the rule above
+        if isinstance(volume, Claim | JobClaim) and not is_shared(volume) and not reported:
+            message = f"{volume_in_words(volume)} attaches to one node, but the job has {spec.nodes}"
             yield Finding(key, message, f"{_SHARED}, or nodes=1", (("nodes",), (*key, "access_mode")))
 
 
 def volume_in_words(volume: object) -> str:
-    """A volume as messages name it."""
+    """The name of a volume in messages."""
     match volume:
         case Claim():
             return f"the {volume.access_mode} claim '{volume.claim}'"
@@ -76,11 +76,12 @@ def volume_in_words(volume: object) -> str:
     return "a directory of each pod"
 
 
-def cache_is_reachable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The cache lies where init containers see it.
+def cache_unreachable_for_init_containers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The cache is on a volume that init containers can see.
 
-    They fill it before the training starts. Volcano mounts a job's own claims in containers only
-    (pkg/controllers/job/job_controller_util.go), and what lies outside the workspace is on no volume at all.
+    They fill it before the training starts. Volcano mounts the claims that it creates for a job in containers only, and
+    a directory outside the workspace is not on a volume.
+    Source: Volcano, pkg/controllers/job/job_controller_util.go.
 
     Wrong: storage.cache.path=/models
     Right: storage.cache.path=/workspace/models
@@ -88,8 +89,8 @@ def cache_is_reachable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if isinstance(spec.storage.cache, InWorkspace):
         workspace = spec.storage.workspace
         if isinstance(workspace, JobClaim):
-            message = "lies on a claim that is made for the job, which init containers do not see"
-            yield Finding(("storage", "cache"), message, "give the cache a claim of its own (kind: claim)")
+            message = "is on a claim that is created for the job, which init containers cannot mount"
+            yield Finding(("storage", "cache"), message, "use a separate claim for the cache (kind: claim)")
         elif not _inside(spec.storage.cache.path, workspace.mount_path):
             message = f"{spec.storage.cache.path} is not inside the workspace, {workspace.mount_path}"
             help_ = f"name a directory below {workspace.mount_path}"
@@ -103,11 +104,12 @@ def _inside(path: str, directory: str) -> bool:
 _TAKEN = (FILES, "/dev", "/proc", "/sys")
 
 
-def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """One directory holds one volume.
+def overlapping_mount_paths(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Each directory holds at most one volume.
 
-    The API server refuses two mounts of one path (`mountPath: must be unique`). A volume over a directory of the pod or
-    of ftc hides what is there.
+    The API server refuses two mounts with the same path (`mountPath: must be unique`). A volume over a directory of the
+    pod or of ftc hides its content.
+    Source: Kubernetes, pkg/apis/core/validation.
 
     Wrong: storage=job-lifetime storage.cache.mount_path=/workspace
     Right: storage=job-lifetime storage.cache.mount_path=/models
@@ -119,16 +121,17 @@ def mounts_do_not_clash(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         owner = taken.get(path) or next((f"{place} of the pod" for place in places if _inside(path, place)), None)
         if owner is not None:
             other = (("storage", "workspace", "mount_path"),) if owner == "the workspace" else ()
-            message = f"{path} is taken by {owner}"
-            yield Finding((*key, "mount_path"), message, "mount it elsewhere", other)
+            message = f"{path} is already used by {owner}"
+            yield Finding((*key, "mount_path"), message, "choose another mount_path", other)
         taken[path] = f"the {'.'.join(key[1:])}"
 
 
-def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What a run reads from a volume is there before the job starts.
+def read_path_on_empty_volume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Paths that a run reads exist before the job starts.
 
-    A claim that is made with the job (storage=job-lifetime) is empty, and so is a directory of the pod's own; a
-    container of your own may fill the latter.
+    A claim that is created with the job (storage=job-lifetime) is empty, and so is a directory of the pod. Your own
+    init container may fill the latter.
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: storage=job-lifetime source@model.source=path model.source.path=/workspace/models/mine
     Right: storage=job-lifetime source@model.source=path model.source.path=/cache/models/mine
@@ -139,11 +142,15 @@ def paths_are_mounted(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     for key, path in _read_paths(spec):
         if _inside(path, workspace.mount_path):
-            made = "a claim that is made for the job" if isinstance(workspace, JobClaim) else volume_in_words(workspace)
+            owner = (
+                "a claim that is created for the job" if isinstance(workspace, JobClaim) else volume_in_words(workspace)
+            )
             places = [] if isinstance(spec.storage.cache, InWorkspace) else [cache_directory(spec.storage)]
             places += [volume.mount_path for volume in spec.storage.more.values()]
-            named = f"name a path on {' or '.join(places)}, or in the image" if places else "name a path in the image"
-            yield Finding(key, f"{path} lies on {made}, so it is empty", named, (("storage", "workspace", "kind"),))
+            help_ = f"name a path on {' or '.join(places)}, or in the image" if places else "name a path in the image"
+            yield Finding(
+                key, f"{path} is on {owner}, so it does not exist", help_, (("storage", "workspace", "kind"),)
+            )
 
 
 def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
@@ -155,56 +162,59 @@ def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
         yield ("method", "quantize", "dataset"), quantization.dataset
 
 
-def dataset_cache_is_written_once(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The nodes of a run do not all write the same tokenised files.
+def dataset_cache_write_race(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Several nodes do not write the same tokenized files.
 
-    With `overwrite_cache` every node writes them again while others read them. Source: LLaMA-Factory 0.9.5,
-    data/loader.py; hiyouga/LLaMA-Factory issues 8169, 9091.
+    With `overwrite_cache` every node writes them again while others read them.
+    Source: LLaMA-Factory 0.9.5, data/loader.py; issues 8169 and 9091.
 
     Wrong: nodes=2 train.overwrite_cache=true
     Right: nodes=2
     """
     several = spec.nodes > 1 and is_shared(spec.storage.workspace)
     if several and chosen(spec).get("overwrite_cache") is True and spec.trains:
-        message = f"true makes {spec.nodes} nodes write the same files of a shared directory"
-        help_ = "leave it out: the run's own cache is always fresh"
+        message = f"true makes {spec.nodes} nodes write the same files in a shared directory"
+        help_ = "leave it out: each run has a new cache"
         yield Finding(set_at(spec, "overwrite_cache"), message, help_, (("nodes",),))
 
 
-def result_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def result_lost_with_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The trained model outlives the pod.
 
-    A directory of the pod's own (emptyDir) is deleted with the pod, and nothing was pushed.
+    A directory of the pod (emptyDir) is deleted with the pod, and the run does not publish the model.
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: storage=per-pod
     Right: storage=per-pod publish=git publish.url=https://git.example.com/team/model
     """
     lost = spec.trains and isinstance(spec.publish, KeepOnVolume)
     if lost and isinstance(spec.storage.workspace, PerPod | PerPodClaim):
-        message = "is a directory of the pod's own: the trained model is gone when the pod is deleted"
+        message = "is deleted with the pod, and the trained model with it"
         yield Finding(("storage", "workspace"), message, "add publish=git (or s3), or use storage=shared")
 
 
-def claim_has_a_size(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A claim that is to be made has a size.
+def claim_needs_size(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A claim that ftc creates has a size.
 
-    The API server refuses one that requests no storage (Kubernetes, PersistentVolumeClaim: spec.resources).
+    The API server refuses a claim that does not request storage.
+    Source: Kubernetes, PersistentVolumeClaim (spec.resources).
 
     Wrong: storage.workspace.size=null
     Right: storage.workspace.size=200Gi
     """
     if not run.claims:
-        message = "names no claim that exists: there is none to make"
+        message = "does not name an existing claim, so there is nothing to create"
         yield Finding(("storage",), message, "leave -t storage out, or use storage=shared")
     for path, volume in volumes(spec).items():
         if isinstance(volume, Claim) and volume.size is None:
-            yield Finding((*path, "size"), f"the claim '{volume.claim}' has none", "set it: 100Gi")
+            yield Finding((*path, "size"), f"the claim '{volume.claim}' needs a size", "set one, such as 100Gi")
 
 
-def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Runs can write to the workspace, and downloads to the cache.
+def read_only_workspace_or_cache(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The workspace is writable, and so is the cache if the run downloads.
 
     On a read-only mount the first step ends with `Read-only file system`.
+    Source: Kubernetes, Volumes (Read-only mounts).
 
     Wrong: storage.workspace.read_only=true
     Right: storage.workspace.read_only=false
@@ -212,74 +222,77 @@ def written_volumes_can_be_written(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     fetches = any(not isinstance(source, OnVolume) for source in spec.sources.values())
     written = {("storage", "workspace")} | ({("storage", "cache")} if fetches else set())
     for path, volume in volumes(spec).items():
-        shut = isinstance(volume, Claim | Nfs | NodeDirectory) and volume.read_only
-        shut = shut or (isinstance(volume, Claim) and volume.access_mode == "ReadOnlyMany")
-        if shut and path in written:
+        read_only = isinstance(volume, Claim | Nfs | NodeDirectory) and volume.read_only
+        read_only = read_only or (isinstance(volume, Claim) and volume.access_mode == "ReadOnlyMany")
+        if read_only and path in written:
             yield Finding(
-                path, "is read-only, and the run writes to it", "set read_only=false, or choose another volume"
+                path, "is read-only, but the run writes to it", "set read_only=false, or choose another volume"
             )
 
 
-def copy_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The copy of the model in memory has room for its weights.
+def memory_too_small_for_model_copy(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The in-memory copy of the model is large enough for its weights.
 
-    `storage.model_in_memory_gib` is added to /dev/shm and to the memory of the container, so that each node's
-    processes load the weights from memory. A copy that is larger than that ends the run before the training starts.
+    `storage.model_in_memory_gib` is added to /dev/shm and to the memory of the container, so that the processes of a
+    node load the weights from memory. A model that is larger ends the run before the training starts.
+    Source: ftc, whose init container copies the model to /dev/shm.
 
     Wrong: model=qwen3-8b storage.model_in_memory_gib=8
     Right: model=qwen3-8b storage.model_in_memory_gib=18
     """
     path, gib = ("storage", "model_in_memory_gib"), spec.storage.model_in_memory_gib
     if gib and spec.model is None:
-        yield Finding(path, "there is no model to copy", "choose one (model=…), or set 0")
+        yield Finding(path, "needs a model to copy, but model is missing", "choose one (model=…), or set 0")
     elif gib and spec.model is not None and spec.model.architecture is not None:
         need = 2 * spec.model.architecture.parameters / 2**30
         if gib < need:
-            message = f"{gib} GiB for a model whose weights take {need:.1f} GiB in 16 bits"
-            help_ = f"set {math.ceil(need + 1)}, or less for weights that are quantized"
+            message = f"is {gib} GiB, but the weights need {need:.1f} GiB in 16 bits"
+            help_ = f"set {math.ceil(need + 1)}, or less for quantized weights"
             yield Finding(path, message, help_, (("model", "architecture", "parameters"),))
 
 
 _GIB = 1 << 30
 
 
-def cache_has_room(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A volume that is made for the run is larger than the weights that are downloaded to it.
+def cache_volume_too_small(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A cache volume that the run creates is larger than the downloaded weights.
 
     The download ends with `No space left on device`, or the kubelet evicts the pod (`Usage of EmptyDir volume … exceeds
-    the limit`). The weights count 2 bytes a parameter.
+    the limit`). The weights count 2 bytes per parameter.
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: storage=in-memory model=qwen3-14b
     Right: storage=in-memory model=qwen3-4b
     """
-    size, weights = _size(cache_volume(spec.storage)), files.fetched(spec)
+    size, weights = _size(cache_volume(spec.storage)), host.fetched(spec)
     if size is not None and weights > size:
         owner = "workspace" if isinstance(spec.storage.cache, InWorkspace) else "cache"
-        message = f"{gib(size)} hold less than the {gib(weights)} of weights that are downloaded"
-        yield Finding(("storage", owner, "size"), message, _help(owner, weights + files.written(spec)), RELATED)
+        message = f"is {gib(size)}, but the downloaded weights need {gib(weights)}"
+        yield Finding(("storage", owner, "size"), message, _help(owner, weights + host.written(spec)), RELATED)
 
 
-def workspace_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A workspace that is made for the run holds what the run leaves there, beside what it downloads.
+def workspace_volume_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A workspace that the run creates has room for its results and downloads.
 
-    A merge writes all weights once more, when the training is done, and so does each tuning of all weights. It ends
-    with `No space left on device`. Checkpoints on the way are not counted.
+    A merge writes all weights again after the training, and so does full tuning. It ends with `No space left on
+    device`. Intermediate checkpoints are not counted.
+    Source: LLaMA-Factory, train/tuner.py (export_model).
 
     Wrong: storage=in-memory model=qwen3-4b storage.workspace.size=12Gi
     Right: storage=in-memory model=qwen3-4b storage.workspace.size=20Gi
     """
-    beside = files.fetched(spec) if isinstance(spec.storage.cache, InWorkspace) else 0
-    size, written = _size(spec.storage.workspace), files.written(spec)
-    if size is not None and written and beside + written > size and not any(cache_has_room(spec, run)):
-        parts = f"{gib(written)} of results" + (f" and {gib(beside)} of weights" if beside else "")
-        help_ = _help("workspace", beside + written)
-        yield Finding(("storage", "workspace", "size"), f"{gib(size)} hold less than {parts}", help_, RELATED)
+    downloads = host.fetched(spec) if isinstance(spec.storage.cache, InWorkspace) else 0
+    size, written = _size(spec.storage.workspace), host.written(spec)
+    if size is not None and written and downloads + written > size and not any(cache_volume_too_small(spec, run)):
+        parts = f"{gib(written)} for results" + (f" and {gib(downloads)} for weights" if downloads else "")
+        help_ = _help("workspace", downloads + written)
+        yield Finding(("storage", "workspace", "size"), f"is {gib(size)}, but the run needs {parts}", help_, RELATED)
 
 
 def _size(volume: Volume) -> int | None:
-    """The size of a volume that the run makes; of one that exists nobody knows what is free.
+    """The size of a volume that the run creates; the free space of an existing one is unknown.
 
-    A size without its unit is another rule's.
+    Another rule checks for a size without a unit.
     """
     if not isinstance(volume, JobClaim | PerPod | PerPodClaim):
         return None
@@ -292,16 +305,16 @@ def _help(owner: str, size: int) -> str:
 
 
 RULES = (
-    Rule("FTC201", "nodes-need-shared-workspace", nodes_share_workspace, JobSpec),
-    Rule("FTC202", "claim-needs-multi-node-access", claims_reach_all_nodes, JobSpec),
-    Rule("FTC203", "cache-unreachable-for-init-containers", cache_is_reachable, JobSpec),
-    Rule("FTC204", "overlapping-mount-paths", mounts_do_not_clash, JobSpec),
-    Rule("FTC205", "read-path-on-empty-volume", paths_are_mounted, JobSpec),
-    Rule("FTC206", "dataset-cache-write-race", dataset_cache_is_written_once, JobSpec),
-    Rule("FTC209", "result-lost-with-pod", result_is_kept, JobSpec, Severity.WARNING),
-    Rule("FTC241", "claim-needs-size", claim_has_a_size, JobSpec, target="storage", needed=True),
-    Rule("FTC242", "read-only-workspace-or-cache", written_volumes_can_be_written, JobSpec),
-    Rule("FTC243", "memory-too-small-for-model-copy", copy_has_room, JobSpec, Severity.WARNING),
-    Rule("FTC226", "cache-volume-too-small", cache_has_room, JobSpec),
-    Rule("FTC227", "workspace-volume-too-small", workspace_has_room, JobSpec, Severity.WARNING),
+    Rule("FTC201", "nodes-need-shared-workspace", nodes_need_shared_workspace, JobSpec),
+    Rule("FTC202", "claim-needs-multi-node-access", claim_needs_multi_node_access, JobSpec),
+    Rule("FTC203", "cache-unreachable-for-init-containers", cache_unreachable_for_init_containers, JobSpec),
+    Rule("FTC204", "overlapping-mount-paths", overlapping_mount_paths, JobSpec),
+    Rule("FTC205", "read-path-on-empty-volume", read_path_on_empty_volume, JobSpec),
+    Rule("FTC206", "dataset-cache-write-race", dataset_cache_write_race, JobSpec),
+    Rule("FTC209", "result-lost-with-pod", result_lost_with_pod, JobSpec, Severity.WARNING),
+    Rule("FTC241", "claim-needs-size", claim_needs_size, JobSpec, target="storage", needed=True),
+    Rule("FTC242", "read-only-workspace-or-cache", read_only_workspace_or_cache, JobSpec),
+    Rule("FTC243", "memory-too-small-for-model-copy", memory_too_small_for_model_copy, JobSpec, Severity.WARNING),
+    Rule("FTC226", "cache-volume-too-small", cache_volume_too_small, JobSpec),
+    Rule("FTC227", "workspace-volume-too-small", workspace_volume_too_small, JobSpec, Severity.WARNING),
 )

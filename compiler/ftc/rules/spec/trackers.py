@@ -1,4 +1,4 @@
-"""Rules on the trackers that a run reports to."""
+"""Rules on experiment trackers."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
-def cloud_has_a_key(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A tracker in the cloud has the key of an account.
+def tracker_needs_api_key(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A tracker in the cloud has an API key.
 
-    Its client would ask for one at a terminal, and a pod has none: `api_key not configured (no-tty)` (wandb), after
-    the model is loaded.
+    Without a key its client asks for one on a terminal, which a pod does not have: `api_key not configured (no-tty)`,
+    after the model is loaded.
+    Source: wandb, sdk/wandb_login.py.
 
     Wrong: tracking=wandb
     Right: tracking=wandb tracking.wandb.token.secret=wandb
     """
     wandb, swanlab = spec.tracking.wandb, spec.tracking.swanlab
-    given = set(_variables(spec))
+    given = set(_variable_names(spec))
     if wandb and wandb.mode == "online" and wandb.token is None and "WANDB_API_KEY" not in given:
         help_ = "set tracking.wandb.token.secret=…, or tracking.wandb.mode=offline"
-        yield Finding(("tracking", "wandb"), "has no key of an account", help_)
+        yield Finding(("tracking", "wandb"), "needs an API key", help_)
     if swanlab and swanlab.mode == "cloud" and swanlab.token is None and "SWANLAB_API_KEY" not in given:
         help_ = "set tracking.swanlab.token.secret=…, or tracking.swanlab.mode=local"
-        yield Finding(("tracking", "swanlab"), "has no key of an account", help_)
+        yield Finding(("tracking", "swanlab"), "needs an API key", help_)
 
 
-def _variables(spec: JobSpec) -> Iterator[str]:
-    """The names that users give themselves, with a value or a reference."""
+def _variable_names(spec: JobSpec) -> Iterator[str]:
+    """The names of the variables that users set, with a value or a reference."""
     for _, given in environments(spec):
         yield from given
     for _, container in containers(spec):
         yield from (variable["name"] for variable in container.get("env", []))
 
 
-RULES = (Rule("FTC471", "tracker-needs-api-key", cloud_has_a_key, JobSpec, Severity.WARNING),)
+RULES = (Rule("FTC471", "tracker-needs-api-key", tracker_needs_api_key, JobSpec, Severity.WARNING),)

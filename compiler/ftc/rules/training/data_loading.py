@@ -1,4 +1,4 @@
-"""Rules on how the data is read: streamed, mixed, masked, packed, looked at."""
+"""Rules on reading the data: streaming, interleaving, loss masks, packing, pixels and tokens."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def streams_have_an_end(run: Training) -> Iterator[Finding]:
-    """Streaming has a number of steps, data loader workers, and a number of rows to evaluate on.
+def streaming_needs_max_steps(run: Training) -> Iterator[Finding]:
+    """Streaming is used with a number of steps, data loader workers, and a number of rows to evaluate on.
 
-    The length of a stream is not known: LLaMA-Factory stops at once without `max_steps`, with `max_samples` or with a
-    share as `val_size` (hparams/data_args.py, parser.py). A file is streamed in as many parts as the data loader has
-    workers, so that without workers it is empty: `StopIteration` (data/loader.py; seen with 0.9.3 and 0.9.5). From a
-    hub it is streamed by one process: `num_proc is not implemented` (datasets).
+    The length of a stream is unknown: LLaMA-Factory stops at once without `max_steps`, with `max_samples` or with a
+    share as `val_size`. A file is split into one stream per data loader worker, so without workers it is empty:
+    `StopIteration` (with 0.9.3 and 0.9.5). One process reads the stream from a hub: `num_proc is not implemented`.
+    Source: LLaMA-Factory, hparams/data_args.py, hparams/parser.py and data/loader.py; datasets.
 
     Wrong: train.streaming=true
     Right: train.streaming=true train.max_steps=1000 train.dataloader_num_workers=4
@@ -27,33 +27,33 @@ def streams_have_an_end(run: Training) -> Iterator[Finding]:
         return
     at = ("streaming",)
     if run.number("max_steps") <= 0:
-        yield Finding(at, "needs max_steps, because a stream has no length", {"max_steps": ANY})
+        yield Finding(at, "needs max_steps, because the length of a stream is unknown", {"max_steps": ANY})
     if run.value("max_samples") is not None:
         yield Finding(("max_samples",), "does not work with streaming", "leave it out, and set max_steps")
     if 0 < run.number("val_size") < 1:
-        yield Finding(("val_size",), "must be a number of rows with streaming", "set 1000, for example")
+        yield Finding(("val_size",), "must be a number of rows with streaming", "set a number such as 1000")
     if run.value("tokenized_path") is not None:
         yield Finding(("tokenized_path",), "does not work with streaming", "leave it out")
     if run.value("dataloader_num_workers") == 0 and not _remote(run):
-        message = "reads nothing of a file without data loader workers"
+        message = "reads no rows from a file without data loader workers"
         yield Finding(at, message, {"dataloader_num_workers": 4}, run.along("dataloader_num_workers"))
     if _remote(run) and run.value("preprocessing_num_workers") is not None:
         message = "does not work with a stream from a hub"
-        yield Finding(("preprocessing_num_workers",), message, "leave it empty: null")
+        yield Finding(("preprocessing_num_workers",), message, "set null")
 
 
 def _remote(run: Training) -> bool:
-    """Whether some data comes from a hub when it is read, not from a file."""
+    """Whether some data is read from a hub, not from a file."""
     return any(
         "hf_hub_url" in run.info.get(name, {}) or "ms_hub_url" in run.info.get(name, {}) for name in run.datasets
     )
 
 
-def probabilities_have_datasets(run: Training) -> Iterator[Finding]:
-    """Each dataset that is interleaved has a probability.
+def invalid_interleave_probabilities(run: Training) -> Iterator[Finding]:
+    """Each interleaved dataset has a probability.
 
-    LLaMA-Factory stops at once if nothing is interleaved, or if the lists differ in length
-    (hparams/data_args.py).
+    LLaMA-Factory stops at once if the datasets are not interleaved, or if the lists differ in length.
+    Source: LLaMA-Factory, hparams/data_args.py.
 
     Wrong: 'train.interleave_probs=[0.7,0.3]' train.mix_strategy=interleave_under
     Right: 'train.interleave_probs=[0.7,0.3]' train.mix_strategy=interleave_under dataset.info=null
@@ -77,12 +77,12 @@ def probabilities_have_datasets(run: Training) -> Iterator[Finding]:
 _NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e-?[0-9]+)?")
 
 
-def masks_agree(run: Training) -> Iterator[Finding]:
+def conflicting_loss_masks(run: Training) -> Iterator[Finding]:
     """Only one of mask_history and train_on_prompt is on.
 
-    LLaMA-Factory stops at once with both switches (hparams/data_args.py), and with the tokenizer loaded where a
-    template ends its turns by the text that follows: `Current template does not support train_on_prompt`
-    (data/template.py).
+    LLaMA-Factory stops at once if both are on. With a template that marks the end of a turn by the text that follows,
+    it stops after it has loaded the tokenizer: `Current template does not support train_on_prompt`.
+    Source: LLaMA-Factory, hparams/data_args.py and data/template.py.
 
     Wrong: train.mask_history=true train.train_on_prompt=true
     Right: train.mask_history=true
@@ -97,11 +97,12 @@ def masks_agree(run: Training) -> Iterator[Finding]:
         yield Finding(("train_on_prompt",), message, "leave it out", (("template",),))
 
 
-def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
+def neat_packing_needs_batch_size_1(run: Training) -> Iterator[Finding]:
     """Neat packing with FlashAttention 2 has a batch size of 1.
 
-    LLaMA-Factory 0.9.5 says in the first step: `bsz should be 1 for neat packing` (data/collator.py). A packed row
-    holds `cutoff_len` tokens, so that a larger batch is a longer row.
+    LLaMA-Factory 0.9.5 stops in the first step: `bsz should be 1 for neat packing`. A packed row holds `cutoff_len`
+    tokens, so a longer row replaces a larger batch.
+    Source: LLaMA-Factory 0.9.5, data/collator.py.
 
     Wrong: train.neat_packing=true train.flash_attn=fa2
     Right: train.neat_packing=true train.flash_attn=fa2 train.per_device_train_batch_size=1
@@ -114,10 +115,11 @@ def packed_rows_come_alone(run: Training) -> Iterator[Finding]:
         yield Finding(("per_device_train_batch_size",), message, help_, run.along("neat_packing", "flash_attn"))
 
 
-def pixels_have_a_range(run: Training) -> Iterator[Finding]:
-    """The maximum of pixels is not below the minimum.
+def invalid_pixel_range(run: Training) -> Iterator[Finding]:
+    """The maximum number of pixels is not below the minimum.
 
-    LLaMA-Factory stops at once: `image_max_pixels cannot be smaller than image_min_pixels` (hparams/model_args.py).
+    LLaMA-Factory stops at once: `image_max_pixels cannot be smaller than image_min_pixels`.
+    Source: LLaMA-Factory, hparams/model_args.py.
 
     Wrong: train.image_max_pixels=1000
     Right: train.image_max_pixels=1000 train.image_min_pixels=100
@@ -130,11 +132,11 @@ def pixels_have_a_range(run: Training) -> Iterator[Finding]:
             yield Finding((name,), message, f"set {medium}_max_pixels to {medium}_min_pixels or more")
 
 
-def special_tokens_are_split(run: Training) -> Iterator[Finding]:
-    """Special tokens are split by a tokenizer that supports it.
+def split_special_tokens_unsupported(run: Training) -> Iterator[Finding]:
+    """Special tokens are split only by a tokenizer that supports it.
 
-    LLaMA-Factory 0.9.3 stops at once: `split_special_tokens is only supported for slow tokenizers`
-    (hparams/model_args.py).
+    LLaMA-Factory 0.9.3 stops at once: `split_special_tokens is only supported for slow tokenizers`.
+    Source: LLaMA-Factory 0.9.3, hparams/model_args.py.
 
     Wrong: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 train.split_special_tokens=true
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 train.split_special_tokens=true
@@ -147,10 +149,10 @@ def special_tokens_are_split(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC458", "streaming-needs-max-steps", streams_have_an_end, Training),
-    Rule("FTC459", "interleaving-needs-probabilities", probabilities_have_datasets, Training),
-    Rule("FTC460", "conflicting-loss-masks", masks_agree, Training),
-    Rule("FTC461", "neat-packing-needs-batch-size-1", packed_rows_come_alone, Training),
-    Rule("FTC462", "invalid-pixel-range", pixels_have_a_range, Training),
-    Rule("FTC429", "split-special-tokens-unsupported", special_tokens_are_split, Training),
+    Rule("FTC458", "streaming-needs-max-steps", streaming_needs_max_steps, Training),
+    Rule("FTC459", "invalid-interleave-probabilities", invalid_interleave_probabilities, Training),
+    Rule("FTC460", "conflicting-loss-masks", conflicting_loss_masks, Training),
+    Rule("FTC461", "neat-packing-needs-batch-size-1", neat_packing_needs_batch_size_1, Training),
+    Rule("FTC462", "invalid-pixel-range", invalid_pixel_range, Training),
+    Rule("FTC429", "split-special-tokens-unsupported", split_special_tokens_unsupported, Training),
 )

@@ -1,4 +1,4 @@
-"""Rules on dataset_info.json: what it says, what the stage needs of it, and the template."""
+"""Rules on dataset_info.json: its entries, the stage that uses them, and the template."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from ftc.spec.base import Json
 
-# LLaMA-Factory, data/parser.py: 0.9.3 and 0.9.5 alike.
+# LLaMA-Factory, data/parser.py, in 0.9.3 and 0.9.5.
 _ORIGINS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name")
 
 
-_ELSEWHERE = tuple(origin for origin in _ORIGINS if origin != "file_name")
+_REMOTE = tuple(origin for origin in _ORIGINS if origin != "file_name")
 
 
 _COLUMNS = (
@@ -36,43 +36,45 @@ _KEYS = (*_ORIGINS, "formatting", "ranking", "subset", "split", "folder", "num_s
 _MAPPINGS = ("columns", "tags")
 
 
-# What people name that is not a file of rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
-_NO_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
+# Common files that do not hold rows; the trainer reads arrow, csv, json, jsonl, parquet and txt.
+_WITHOUT_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".xls", ".xlsx", ".tsv", ".md", ".pdf")
 
 
 def entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
-    """The described datasets that are read, for training or evaluation, each with its key."""
+    """The descriptions of the datasets that are read for training or evaluation, each with its key."""
     for name in dict.fromkeys((*run.datasets, *run.evaluated)):
         if name in run.info:
             yield name, ("dataset_info", name), run.info[name]
 
 
 def mapping(entry: Json, key: str) -> Json | None:
-    """The columns or tags of an entry, if it names any; it then has no others."""
+    """The columns or tags of an entry; the defaults apply only if it names none."""
     value = entry.get(key)
     return value if isinstance(value, dict) else None
 
 
-def dataset_is_described(run: Training) -> Iterator[Finding]:
+def dataset_not_described(run: Training) -> Iterator[Finding]:
     """Each training dataset is described in dataset_info.json.
 
-    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+    Otherwise LLaMA-Factory says `Undefined dataset … in dataset_info.json`.
+    Source: LLaMA-Factory, data/parser.py.
 
     Wrong: 'dataset.names=[alpacca]'
     Right: 'dataset.names=[alpaca]'
     """
     for name, entry in run.info.items():
         for key in [key for key in PLACES if not isinstance(entry.get(key, ""), str)]:
-            yield Finding(("dataset_info", name, key), "must be a text", "name a place in the source")
+            yield Finding(("dataset_info", name, key), "must be a string", "name a path in the source")
     for name in [name for name in run.datasets if name not in run.info]:
         message = f"'{name}' is not described in dataset_info.json"
         yield Finding(("dataset",), message, did_you_mean(name, run.info), (("dataset_info",),))
 
 
-def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
+def evaluation_dataset_not_described(run: Training) -> Iterator[Finding]:
     """Each evaluation dataset is described in dataset_info.json.
 
-    Otherwise LLaMA-Factory says: Undefined dataset … in dataset_info.json (data/parser.py).
+    Otherwise LLaMA-Factory says `Undefined dataset … in dataset_info.json`.
+    Source: LLaMA-Factory, data/parser.py.
 
     Wrong: train.eval_dataset=alpaca_test
     Right: train.eval_dataset=alpaca
@@ -82,11 +84,12 @@ def evaluation_data_is_described(run: Training) -> Iterator[Finding]:
         yield Finding(("eval_dataset",), message, did_you_mean(name, run.info))
 
 
-def entries_are_well_formed(run: Training) -> Iterator[Finding]:
+def malformed_dataset_entry(run: Training) -> Iterator[Finding]:
     """An entry of dataset_info.json names a file, a known format, and values of the right type.
 
-    Otherwise LLaMA-Factory says `Dataset converter … not found` or KeyError: 'file_name', with the tokenizer loaded
-    (data/parser.py, data/converter.py); `openai` is a format from 0.9.4 on.
+    Otherwise LLaMA-Factory says `Dataset converter … not found` or `KeyError: 'file_name'` after it has loaded the
+    tokenizer. It supports the format `openai` from 0.9.4 on.
+    Source: LLaMA-Factory, data/parser.py and data/converter.py.
 
     Wrong: 'dataset.info.alpaca.formatting=sharegtp'
     Right: 'dataset.info.alpaca.formatting=sharegpt'
@@ -94,25 +97,26 @@ def entries_are_well_formed(run: Training) -> Iterator[Finding]:
     for _, at, entry in entries(run):
         formatting = entry.get("formatting", "alpaca")
         if formatting not in run.data["formats"]:
-            message = f"llamafactory {run.release} has no format '{formatting}'"
+            message = f"format '{formatting}' does not exist in llamafactory {run.release}"
             yield Finding((*at, "formatting"), message, did_you_mean(str(formatting), run.data["formats"]))
         if not entry.keys() & set(_ORIGINS):
             help_ = "set file_name to a file, or script_url to a repository"
             yield Finding(at, "does not say where the data is", help_)
         name = entry.get("file_name")
-        if isinstance(name, str) and name.lower().endswith(_NO_ROWS):
-            message = "is not a file of rows: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
-            yield Finding((*at, "file_name"), message, "unpack or convert it, and name the result")
+        if isinstance(name, str) and name.lower().endswith(_WITHOUT_ROWS):
+            message = "cannot be read: LLaMA-Factory reads json, jsonl, csv, parquet, arrow and txt"
+            yield Finding((*at, "file_name"), message, "unpack or convert it, and name the resulting file")
         if not isinstance(entry.get("ranking", False), bool):
             yield Finding((*at, "ranking"), "must be true or false", "write true for pairs of answers")
         for key in [key for key in _MAPPINGS if key in entry and mapping(entry, key) is None]:
             yield Finding((*at, key), "must be a mapping", f"name the {key} of the file")
 
 
-def entries_have_known_keys(run: Training) -> Iterator[Finding]:
+def unknown_dataset_entry_key(run: Training) -> Iterator[Finding]:
     """An entry of dataset_info.json has only keys that LLaMA-Factory reads.
 
-    It ignores other keys silently (data/parser.py), so that a misspelt column stays without a name.
+    It ignores other keys silently, so a misspelled column is not used.
+    Source: LLaMA-Factory, data/parser.py.
 
     Wrong: 'dataset.info.alpaca.columns={promt: question, response: answer}'
     Right: 'dataset.info.alpaca.columns={prompt: question, response: answer}'
@@ -135,49 +139,52 @@ _OF_REPOSITORIES = ("subset", "folder")
 _REPOSITORY = "name the directory of a repository with script_url instead of file_name"
 
 
-def _files(run: Training) -> Iterator[tuple[KeyPath, Json]]:
+def _of_files(run: Training) -> Iterator[tuple[KeyPath, Json]]:
     """The entries whose rows come from a file, or from the files of a directory."""
     for _, at, entry in entries(run):
-        if "file_name" in entry and entry.keys().isdisjoint(_ELSEWHERE):
+        if "file_name" in entry and entry.keys().isdisjoint(_REMOTE):
             yield at, entry
 
 
-def split_is_of_a_repository(run: Training) -> Iterator[Finding]:
-    """A split other than train is named for a repository, not for a file.
+def split_needs_hub_dataset(run: Training) -> Iterator[Finding]:
+    """A split other than train is used with a repository, not with a file.
 
-    For `file_name` LLaMA-Factory puts every row in the split `train`, of which a part can be taken (`train[:1000]`);
-    another fails after the tokenizer is loaded: `Unknown split "test"` (data/loader.py; datasets 3.6 and 4.0).
+    For `file_name` LLaMA-Factory puts every row into the split `train`, which can be sliced (`train[:1000]`). Another
+    split fails after the tokenizer is loaded: `Unknown split "test"`.
+    Source: LLaMA-Factory, data/loader.py; datasets 3.6 and 4.0.
 
     Wrong: 'dataset.info.alpaca={file_name: data, split: test}'
     Right: 'dataset.info.alpaca={script_url: ., split: test}'
     """
-    for at, entry in _files(run):
+    for at, entry in _of_files(run):
         split = entry.get("split", "train")
         if not str(split).startswith("train"):
-            yield Finding((*at, "split"), f"a file has no split '{split}', only train", _REPOSITORY)
+            yield Finding((*at, "split"), f"a file has only the split train, not '{split}'", _REPOSITORY)
 
 
-def parts_are_of_a_repository(run: Training) -> Iterator[Finding]:
-    """A subset or a folder is named for a repository, not for a file.
+def subset_needs_hub_dataset(run: Training) -> Iterator[Finding]:
+    """A subset or a folder is used with a repository, not with a file.
 
-    For `file_name` LLaMA-Factory passes over both and trains on all rows of the file (data/loader.py).
+    For `file_name` LLaMA-Factory ignores both and trains on all rows of the file.
+    Source: LLaMA-Factory, data/loader.py.
 
     Wrong: 'dataset.info.alpaca={file_name: data, subset: en}'
     Right: 'dataset.info.alpaca={script_url: ., subset: en}'
     """
-    for at, entry in _files(run):
+    for at, entry in _of_files(run):
         for key in [key for key in _OF_REPOSITORIES if entry.get(key) is not None]:
-            yield Finding((*at, key), "has no effect on a file", _REPOSITORY)
+            yield Finding((*at, key), "is ignored for a file", _REPOSITORY)
 
 
 _OF_PAIRS = ("rm", "dpo")
 
 
-def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
-    """Reward models and DPO are trained on pairs of answers, and no other stage is.
+def preference_data_needs_preference_stage(run: Training) -> Iterator[Finding]:
+    """Reward models and DPO are trained on pairs of answers, other stages are not.
 
-    LLaMA-Factory says, with the tokenizer loaded: `The dataset is not applicable in the current training stage`
-    (data/loader.py).
+    Otherwise LLaMA-Factory says `The dataset is not applicable in the current training stage` after it has loaded the
+    tokenizer.
+    Source: LLaMA-Factory, data/loader.py.
 
     Wrong: method.stage=dpo
     Right: method.stage=dpo 'dataset.info.alpaca={file_name: a, ranking: true,
@@ -186,7 +193,7 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
     for name, at, entry in entries(run):
         ranking = entry.get("ranking", False)
         if ranking is False and run.stage in _OF_PAIRS:
-            message = f"'{name}' has no pairs of answers, but stage {run.stage} needs them"
+            message = f"'{name}' does not have pairs of answers, but stage {run.stage} needs them"
             other = "set ranking: true with columns chosen and rejected, or another dataset or stage"
             yield Finding((*at, "ranking"), message, other, (("stage",),))
         elif ranking is True and run.stage not in _OF_PAIRS:
@@ -195,39 +202,41 @@ def ranking_fits_the_stage(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "ranking"), message, help_, (("stage",),))
 
 
-def columns_are_named(run: Training) -> Iterator[Finding]:
+def missing_dataset_columns(run: Training) -> Iterator[Finding]:
     """An entry names the columns that its format and the stage need.
 
-    If an entry has `columns`, LLaMA-Factory's defaults for the others are gone (data/parser.py):
-    it fails with KeyError: None, or drops every row: `Cannot find valid samples`.
+    If an entry has `columns`, LLaMA-Factory's defaults do not apply: it fails with `KeyError: None`, or drops every row
+    with `Cannot find valid samples`.
+    Source: LLaMA-Factory, data/parser.py.
 
     Wrong: 'dataset.info.alpaca.columns={system: system}'
     Right: 'dataset.info.alpaca.columns={prompt: instruction, response: output, system: system}'
     """
     for name, at, entry in entries(run):
         columns = mapping(entry, "columns")
-        missing = [column for column in _needed(run, entry) if not (columns or {}).get(column)]
+        missing = [column for column in _required(run, entry) if not (columns or {}).get(column)]
         if missing:
-            message = f"'{name}' names no column for {' and '.join(missing)}"
+            message = f"'{name}' does not name a column for {' and '.join(missing)}"
             yield Finding((*at, "columns"), message, f"add {', '.join(f'{column}: …' for column in missing)}")
 
 
-def _needed(run: Training, entry: Json) -> list[str]:
-    """The columns without which no row is left; an alpaca file has defaults if `columns` is missing."""
-    talks = entry.get("formatting", "alpaca") != "alpaca"
+def _required(run: Training, entry: Json) -> list[str]:
+    """The columns that each row needs; an alpaca file without `columns` has defaults."""
+    conversations = entry.get("formatting", "alpaca") != "alpaca"
     pairs = ["chosen", "rejected"] if run.stage in _OF_PAIRS and entry.get("ranking") is True else []
     needed = [*pairs, *(["kto_tag"] if run.stage == "kto" else [])]
     if mapping(entry, "columns") is None:
         return needed
-    own = {"sft": ["response"], "kto": ["response"], "pt": ["prompt"], "ppo": ["prompt"]}
-    return [*(["messages"] if talks else own.get(run.stage, [])), *needed]
+    by_stage = {"sft": ["response"], "kto": ["response"], "pt": ["prompt"], "ppo": ["prompt"]}
+    return [*(["messages"] if conversations else by_stage.get(run.stage, [])), *needed]
 
 
-def tags_are_named(run: Training) -> Iterator[Finding]:
+def missing_conversation_tags(run: Training) -> Iterator[Finding]:
     """An entry with conversations names the tags of its messages.
 
-    If an entry has `tags`, LLaMA-Factory's defaults for the others are gone (data/parser.py): it
-    fails with KeyError: None, or drops every conversation: `Cannot find valid samples`.
+    If an entry has `tags`, LLaMA-Factory's defaults do not apply: it fails with `KeyError: None`, or drops every
+    conversation with `Cannot find valid samples`.
+    Source: LLaMA-Factory, data/parser.py.
 
     Wrong: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content}}'
     Right: 'dataset.info.alpaca={file_name: a, formatting: sharegpt, tags: {role_tag: role, content_tag: content,
@@ -246,11 +255,12 @@ def tags_are_named(run: Training) -> Iterator[Finding]:
 _MEDIA = ("images", "videos", "audios")
 
 
-def media_have_a_template(run: Training) -> Iterator[Finding]:
-    """Images, videos and sound are used with a template that supports them.
+def media_need_multimodal_template(run: Training) -> Iterator[Finding]:
+    """Images, videos and audio are used with a template that supports them.
 
-    LLaMA-Factory says while it tokenises: `This model does not support image input. Please check whether the correct
-    template is used` (data/mm_plugin.py).
+    LLaMA-Factory stops while it tokenizes: `This model does not support image input. Please check whether the correct
+    template is used`.
+    Source: LLaMA-Factory, data/mm_plugin.py.
 
     Wrong: dataset=covla-qa-zh model=qwen3-8b
     Right: dataset=covla-qa-zh model=qwen2.5-vl-7b-instruct
@@ -261,23 +271,24 @@ def media_have_a_template(run: Training) -> Iterator[Finding]:
         columns = mapping(entry, "columns") or {}
         for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in run.template["media"]]:
             message = f"'{name}' has {medium}, but template {run.value('template')} does not support them"
-            able = _similar(run.value("template"), medium, run.data["templates"])
-            help_ = f"use a model with a template that does, such as {able}"
+            supporting = _similar(run.value("template"), medium, run.data["templates"])
+            help_ = f"use a model with a template that does, such as {supporting}"
             yield Finding((*at, "columns", medium), message, help_, (("template",),))
 
 
 def _similar(template: str, medium: str, templates: dict[str, Any]) -> str:
     """The nearest templates that support a medium."""
-    able = [name for name, facts in templates.items() if medium in facts["media"]]
-    family = [name for name in able if name.startswith(template.rstrip("_0123456789"))]
-    return ", ".join((family or able)[:3])
+    supporting = [name for name, facts in templates.items() if medium in facts["media"]]
+    family = [name for name in supporting if name.startswith(template.rstrip("_0123456789"))]
+    return ", ".join((family or supporting)[:3])
 
 
-def template_is_of_the_model(run: Training) -> Iterator[Finding]:
+def template_of_another_model(run: Training) -> Iterator[Finding]:
     """The template is the one that the model was trained with.
 
-    LLaMA-Factory never compares the two: another template trains with other turn markers and another system prompt than
-    the model knows, and is written into the result (data/template.py; models by template: extras/constants.py).
+    LLaMA-Factory does not compare them: another template trains with turn markers and a system prompt that the model
+    has not seen, and is saved with the result.
+    Source: LLaMA-Factory, data/template.py and extras/constants.py.
 
     Wrong: model=qwen3-8b model.template=llama3
     Right: model=qwen3-8b model.template=qwen3
@@ -293,15 +304,15 @@ def template_is_of_the_model(run: Training) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC406", "dataset-not-described", dataset_is_described, Training),
-    Rule("FTC450", "evaluation-dataset-not-described", evaluation_data_is_described, Training),
-    Rule("FTC451", "malformed-dataset-entry", entries_are_well_formed, Training),
-    Rule("FTC452", "unknown-dataset-entry-key", entries_have_known_keys, Training, Severity.WARNING),
-    Rule("FTC453", "preference-data-needs-preference-stage", ranking_fits_the_stage, Training),
-    Rule("FTC454", "missing-dataset-columns", columns_are_named, Training),
-    Rule("FTC455", "missing-conversation-tags", tags_are_named, Training),
-    Rule("FTC470", "split-needs-hub-dataset", split_is_of_a_repository, Training),
-    Rule("FTC472", "subset-needs-hub-dataset", parts_are_of_a_repository, Training, Severity.WARNING),
-    Rule("FTC456", "media-need-multimodal-template", media_have_a_template, Training),
-    Rule("FTC457", "template-of-another-model", template_is_of_the_model, Training, Severity.WARNING),
+    Rule("FTC406", "dataset-not-described", dataset_not_described, Training),
+    Rule("FTC450", "evaluation-dataset-not-described", evaluation_dataset_not_described, Training),
+    Rule("FTC451", "malformed-dataset-entry", malformed_dataset_entry, Training),
+    Rule("FTC452", "unknown-dataset-entry-key", unknown_dataset_entry_key, Training, Severity.WARNING),
+    Rule("FTC453", "preference-data-needs-preference-stage", preference_data_needs_preference_stage, Training),
+    Rule("FTC454", "missing-dataset-columns", missing_dataset_columns, Training),
+    Rule("FTC455", "missing-conversation-tags", missing_conversation_tags, Training),
+    Rule("FTC470", "split-needs-hub-dataset", split_needs_hub_dataset, Training),
+    Rule("FTC472", "subset-needs-hub-dataset", subset_needs_hub_dataset, Training, Severity.WARNING),
+    Rule("FTC456", "media-need-multimodal-template", media_need_multimodal_template, Training),
+    Rule("FTC457", "template-of-another-model", template_of_another_model, Training, Severity.WARNING),
 )

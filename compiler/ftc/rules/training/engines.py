@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _NOT_UNDER_ZERO_3 = {
-    "predict_with_generate": "needs whole weights, but ZeRO-3 shards them",
-    "pissa_init": "needs whole weights, but ZeRO-3 shards them",
+    "predict_with_generate": "needs unsharded weights, but ZeRO-3 shards them",
+    "pissa_init": "needs unsharded weights, but ZeRO-3 shards them",
     "pure_bf16": "keeps no weights in fp32, but ZeRO-3 needs them",
     "use_unsloth": "patches whole layers, but ZeRO-3 shards them",
     "use_kt": "keeps the experts on the CPU, but ZeRO-3 shards them",
@@ -25,11 +25,12 @@ _NOT_UNDER_ZERO_3 = {
 }
 
 
-def zero3_shards_what_it_can(run: Training) -> Iterator[Finding]:
-    """Under ZeRO-3 nothing needs whole weights.
+def zero3_unsupported_feature(run: Training) -> Iterator[Finding]:
+    """Features that need unsharded weights are not used under ZeRO-3.
 
-    LLaMA-Factory stops at once: `… is incompatible with DeepSpeed ZeRO-3` (hparams/parser.py), transformers after the
-    model is loaded for `auto_find_batch_size` (trainer.py).
+    LLaMA-Factory stops at once: `… is incompatible with DeepSpeed ZeRO-3`. With `auto_find_batch_size` transformers
+    stops after the model is loaded.
+    Source: LLaMA-Factory, hparams/parser.py; transformers, trainer.py.
 
     Wrong: engine=deepspeed-z3 devices=8 train.pure_bf16=true
     Right: engine=deepspeed-z2 devices=8 train.pure_bf16=true
@@ -39,11 +40,11 @@ def zero3_shards_what_it_can(run: Training) -> Iterator[Finding]:
             yield Finding((name,), reason, ({"zero_stage": 2}, {"deepspeed": None}), (("deepspeed",),))
 
 
-def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
+def quantized_weights_trained_or_sharded(run: Training) -> Iterator[Finding]:
     """Quantized weights are not trained, resized or spread over devices.
 
-    LLaMA-Factory stops at once: `Quantization is only compatible with the LoRA or OFT method` (hparams/parser.py;
-    0.9.3: LoRA).
+    LLaMA-Factory stops at once: `Quantization is only compatible with the LoRA or OFT method` (0.9.3: LoRA).
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: method=full-sft train.quantization_bit=4
     Right: method=lora-sft train.quantization_bit=4
@@ -63,12 +64,12 @@ def quantized_weights_are_left_alone(run: Training) -> Iterator[Finding]:
 _BITS: dict[str, tuple[int, ...]] = {"bnb": (4, 8), "hqq": (1, 2, 3, 4, 5, 6, 8), "eetq": (8,)}
 
 
-def bits_fit_the_method(run: Training) -> Iterator[Finding]:
-    """Weights are quantized to a number of bits that the method and the engine support.
+def unsupported_quantization_bits(run: Training) -> Iterator[Finding]:
+    """The quantization method and the engine support the number of bits.
 
-    LLaMA-Factory finds out when it loads the model (model/model_utils/quantization.py): bitsandbytes has 4 and 8 bits
-    and shards 4, HQQ and EETQ cannot be sharded. A reference or reward model has 4 or 8 bits
-    (hparams/finetuning_args.py).
+    LLaMA-Factory fails when it loads the model: bitsandbytes supports 4 and 8 bits, of which 4 can be sharded; HQQ and
+    EETQ cannot be sharded. A reference or reward model has 4 or 8 bits.
+    Source: LLaMA-Factory, model/model_utils/quantization.py and hparams/finetuning_args.py.
 
     Wrong: train.quantization_bit=6
     Right: train.quantization_bit=6 train.quantization_method=hqq
@@ -87,27 +88,29 @@ def bits_fit_the_method(run: Training) -> Iterator[Finding]:
             yield Finding(("quantization_bit",), message, help_, (("deepspeed",),))
 
 
-def quantization_happens(run: Training) -> Iterator[Finding]:
+def quantization_method_needs_quantized_model(run: Training) -> Iterator[Finding]:
     """The quantization method can quantize weights while it loads them.
 
-    For `gptq`, `awq` and the like the model comes quantized; with `quantization_bit` LLaMA-Factory loads whole weights
-    and says nothing (model/model_utils/quantization.py, configure_quantization).
+    With `gptq`, `awq` and the like the model is already quantized; with `quantization_bit` LLaMA-Factory silently loads
+    unquantized weights.
+    Source: LLaMA-Factory, model/model_utils/quantization.py (configure_quantization).
 
     Wrong: train.quantization_bit=4 train.quantization_method=gptq
     Right: train.quantization_bit=4 train.quantization_method=bnb
     """
     method = run.value("quantization_method")
     if run.quantized and isinstance(method, str) and method not in _BITS:
-        message = f"{method} does not quantize weights while it loads them, so that they stay as they are"
+        message = f"{method} does not quantize weights while it loads them, so they stay unquantized"
         help_ = "use bnb, hqq or eetq; for a model that is quantized already, leave quantization_bit out"
         yield Finding(("quantization_method",), message, help_)
 
 
-def deepspeed_agrees(run: Training) -> Iterator[Finding]:
+def deepspeed_contradicts_arguments(run: Training) -> Iterator[Finding]:
     """The configuration of DeepSpeed agrees with the training arguments.
 
     transformers compares the two after the model is loaded: `Please correct the following DeepSpeed config values that
-    mismatch TrainingArguments values` (integrations/deepspeed.py).
+    mismatch TrainingArguments values`.
+    Source: transformers, integrations/deepspeed.py.
 
     Wrong: engine=deepspeed-z2 devices=2 engine.config.gradient_accumulation_steps=4
     Right: engine=deepspeed-z2 devices=2 train.gradient_accumulation_steps=4
@@ -115,22 +118,23 @@ def deepspeed_agrees(run: Training) -> Iterator[Finding]:
     if run.zero is None or run.on("auto_find_batch_size"):
         return
     for path, (name, argument) in _COUNTERPARTS.items():
-        stated = _at(run.zero, path)
-        if stated in (None, "auto"):
+        configured = _setting(run.zero, path)
+        if configured in (None, "auto"):
             continue
         value = argument(run)
-        if isinstance(stated, str) or stated != value:
-            shown = f'the text "{stated}"' if isinstance(stated, str) else stated
-            message = f"DeepSpeed's is {shown}, and the training's {name} is {value}"
+        if isinstance(configured, str) or configured != value:
+            shown = f'the string "{configured}"' if isinstance(configured, str) else configured
+            message = f"is {shown}, but {name} of the training is {value}"
             help_ = f"leave it out: it follows from {name}"
             yield Finding(("deepspeed", *path), message, help_, run.along(name))
 
 
-def offload_has_a_part(run: Training) -> Iterator[Finding]:
+def optimizer_offload_needs_zero(run: Training) -> Iterator[Finding]:
     """The optimizer is offloaded only if ZeRO shards it.
 
-    Stage 0 shards nothing; transformers and DeepSpeed keep the optimizer of stage 2, and the parameters of stage 3, on
-    the host (transformers, integrations/deepspeed.py, is_offload), and only those.
+    Stage 0 does not shard. transformers and DeepSpeed offload only the optimizer from stage 2 on, and the parameters in
+    stage 3.
+    Source: transformers, integrations/deepspeed.py (is_offload).
 
     Wrong: engine=deepspeed-z0 engine.offload=true devices=2
     Right: engine=deepspeed-z2 engine.offload=true devices=2
@@ -138,7 +142,7 @@ def offload_has_a_part(run: Training) -> Iterator[Finding]:
     settings = run.zero.get("zero_optimization") if run.zero is not None else None
     offloads = isinstance(settings, Fields) and settings.get("stage") == 0 and "offload_optimizer" in settings
     if offloads:
-        message = "ZeRO stage 0 shards nothing, so that nothing is offloaded"
+        message = "ZeRO stage 0 does not shard the optimizer, so it is not offloaded"
         where = ("deepspeed", "zero_optimization", "offload_optimizer")
         yield Finding(where, message, {"zero_stage": 2}, (("deepspeed",),))
 
@@ -147,7 +151,7 @@ def _batch(run: Training) -> float:
     return run.number("per_device_train_batch_size") * run.number("gradient_accumulation_steps") * run.world
 
 
-# Keys of DeepSpeed's configuration, each with the argument that it must agree with.
+# Keys of the DeepSpeed configuration, each with the argument that it must match.
 _COUNTERPARTS: dict[tuple[str, ...], tuple[str, Callable[[Training], object]]] = {
     ("train_micro_batch_size_per_gpu",): (
         "per_device_train_batch_size",
@@ -164,20 +168,20 @@ _COUNTERPARTS: dict[tuple[str, ...], tuple[str, Callable[[Training], object]]] =
 }
 
 
-def _at(config: Fields, path: tuple[str, ...]) -> object:
+def _setting(config: Fields, path: tuple[str, ...]) -> object:
     value: object = config
     for key in path:
         value = value.get(key) if isinstance(value, Fields) else None
     return value
 
 
-def stage_0_steps_are_whole(run: Training) -> Iterator[Finding]:
-    """DeepSpeed's stage 0 does not train in bf16.
+def zero_stage_0_with_bf16(run: Training) -> Iterator[Finding]:
+    """DeepSpeed's stage 0 is not used with bf16.
 
-    It takes its optimizer for fp16, which divides the gradients by a loss scale of 65536 that bf16 never multiplied
-    them with: AdamW's epsilon swallows most of what is left, and the loss falls slowly (DeepSpeed 0.16.9 and 0.18.4,
-    runtime/engine.py, `_configure_fp16_optimizer`). DDP keeps as much on each device. With
-    `engine.config.fp16.loss_scale=1` the steps are whole after the first few.
+    It uses its fp16 optimizer, which divides the gradients by a loss scale of 65536, although bf16 never multiplies by
+    it: most of the result is lost against AdamW's epsilon, and the loss falls slowly. DDP needs the same memory on each
+    device. With `engine.config.fp16.loss_scale=1` the updates are correct after the first few steps.
+    Source: DeepSpeed 0.16.9 and 0.18.4, runtime/engine.py (_configure_fp16_optimizer).
 
     Wrong: engine=deepspeed-z0 devices=2
     Right: engine=deepspeed-z2 devices=2
@@ -191,28 +195,30 @@ def stage_0_steps_are_whole(run: Training) -> Iterator[Finding]:
         yield Finding(where, message, ({"deepspeed": None}, {"zero_stage": 2}), run.along("bf16"))
 
 
-def fsdp1_shards_one_type(run: Training) -> Iterator[Finding]:
+def fsdp1_with_quantized_weights(run: Training) -> Iterator[Finding]:
     """Quantized weights are sharded by FSDP2, not by FSDP1.
 
     FSDP1 flattens all weights of a layer into one: `Must flatten tensors with uniform dtype but got torch.bfloat16 and
-    torch.float32`, with pure_bf16 and without (seen with PyTorch 2.11, LLaMA-Factory 0.9.5).
+    torch.float32`, with and without pure_bf16.
+    Source: measured with PyTorch 2.11 and LLaMA-Factory 0.9.5.
 
     Wrong: method=qlora-sft engine=fsdp launcher=accelerate devices=2
     Right: method=qlora-sft engine=fsdp2 launcher=accelerate devices=2
     """
     if run.quantized and run.zero is None and run.fsdp == 1:
-        message = "FSDP1 cannot shard quantized weights with those of the adapter"
+        message = "FSDP1 cannot shard quantized weights together with those of an adapter"
         where = ("accelerate", "fsdp_config", "fsdp_version")
         yield Finding(where, message, "use FSDP2 or DeepSpeed ZeRO-3", run.along("quantization_bit"))
 
 
-def checkpoints_are_not_reentrant(run: Training) -> Iterator[Finding]:
-    """A reward model or OFT over DDP computes activations again without reentrant checkpoints.
+def ddp_with_reentrant_checkpointing(run: Training) -> Iterator[Finding]:
+    """Under DDP, a reward model or OFT does not use reentrant gradient checkpointing.
 
-    DDP looks for unused parameters there, and ftc turns reentrant checkpoints off: with them the first backward pass
-    ends with `Expected to mark a variable ready only once`. Without the search a reward model whose weights are all
-    tuned fails in its second step: `Expected to have finished reduction in the prior iteration` (its language head has
-    no part in the reward).
+    There DDP searches for unused parameters, and ftc turns reentrant checkpointing off: with it the first backward pass
+    ends with `Expected to mark a variable ready only once`. Without the search, full tuning of a reward model fails in
+    its second step with `Expected to have finished reduction in the prior iteration`, because the reward does not use
+    the language head.
+    Source: measured with two processes and LLaMA-Factory 0.9.5.
 
     Wrong: method=oft-sft devices=2 train.use_reentrant_gc=true
     Right: method=oft-sft devices=2
@@ -222,10 +228,10 @@ def checkpoints_are_not_reentrant(run: Training) -> Iterator[Finding]:
         return
     searches = run.value("ddp_find_unused_parameters") is not False
     if searches and run.on("use_reentrant_gc") and not run.on("disable_gradient_checkpointing"):
-        message = "fails in the first backward pass: DDP looks for unused parameters here"
+        message = "fails in the first backward pass, because DDP searches for unused parameters"
         yield Finding(("use_reentrant_gc",), message, {"use_reentrant_gc": False})
     if not searches and run.stage == "rm" and run.tuning == "full":
-        message = "fails in the second step: a reward model does not use its language head"
+        message = "fails in the second step, because a reward model does not use its language head"
         yield Finding(("ddp_find_unused_parameters",), message, "leave it out")
 
 
@@ -273,29 +279,30 @@ _ZERO = (
 _STAGES = (0, 1, 2, 3)
 
 
-def deepspeed_knows_its_settings(file: DeepSpeedFile) -> Iterator[Finding]:
-    """A configuration of DeepSpeed has settings that DeepSpeed knows, and a stage of ZeRO.
+def unknown_deepspeed_setting(file: DeepSpeedFile) -> Iterator[Finding]:
+    """A configuration of DeepSpeed has known settings and a valid ZeRO stage.
 
-    Source: DeepSpeed, runtime/config.py and runtime/zero/config.py, which takes no other keys.
+    DeepSpeed refuses unknown keys of zero_optimization, and ignores other unknown keys.
+    Source: DeepSpeed, runtime/config.py and runtime/zero/config.py.
 
     Wrong: tests/corpus/bad/FTC829-no-such-stage.yaml
     Right: tests/corpus/good/FTC829-auto.yaml
     """
     if file.problem:
         yield Finding((), f"DeepSpeed cannot read it: {file.problem}")
-    yield from _unknown(file.given, (), _SECTIONS, "DeepSpeed has no setting")
+    yield from _unknown(file.given, (), _SECTIONS, "DeepSpeed")
     zero = file.given.get("zero_optimization")
     if isinstance(zero, Fields):
-        yield from _unknown(zero, ("zero_optimization",), _ZERO, "DeepSpeed has no setting")
+        yield from _unknown(zero, ("zero_optimization",), _ZERO, "DeepSpeed")
         stage = zero.get("stage", 0)
         if stage not in _STAGES:
-            yield Finding(("zero_optimization", "stage"), f"ZeRO has no stage {stage}", "use 0, 1, 2 or 3")
+            yield Finding(("zero_optimization", "stage"), f"ZeRO stage {stage} does not exist", "use 0, 1, 2 or 3")
 
 
-def _unknown(given: Fields, path: tuple[str, ...], known: tuple[str, ...], message: str) -> Iterator[Finding]:
+def _unknown(given: Fields, path: tuple[str, ...], known: tuple[str, ...], program: str) -> Iterator[Finding]:
     for key in [key for key in given.written() if key not in known]:
         if near := nearest(key, known):
-            yield Finding((*path, key), f"{message} '{key}'", near)
+            yield Finding((*path, key), f"'{key}' is not a setting of {program}", near)
 
 
 _ACCELERATE = (
@@ -321,37 +328,44 @@ _TYPES = re.compile("NO|MULTI_[A-Z]+|DEEPSPEED|FSDP|TP|XLA|MEGATRON_LM")
 _PRECISIONS = ("no", "fp16", "bf16", "fp8")
 
 
-def accelerate_knows_its_keys(file: AccelerateFile) -> Iterator[Finding]:
-    """A configuration of accelerate has keys and values that accelerate knows.
+def unknown_accelerate_setting(file: AccelerateFile) -> Iterator[Finding]:
+    """A configuration of accelerate has known keys and values.
 
-    Source: accelerate, commands/config/config_args.py, which refuses other keys.
+    accelerate refuses unknown keys.
+    Source: accelerate, commands/config/config_args.py.
 
     Wrong: tests/corpus/bad/FTC900-precision-misspelt.yaml
     Right: tests/corpus/good/FTC900-fsdp.yaml
     """
-    yield from _unknown(file.given, (), _ACCELERATE, "accelerate's configuration has no key")
+    yield from _unknown(file.given, (), _ACCELERATE, "accelerate")
     kind = file.given.get("distributed_type") if file.given.tells("distributed_type") else None
     if isinstance(kind, str) and not _TYPES.fullmatch(kind):
         near = nearest(kind, ("MULTI_GPU", "DEEPSPEED", "FSDP"))
-        yield Finding(("distributed_type",), f"accelerate has no distributed_type '{kind}'", near)
+        yield Finding(("distributed_type",), f"accelerate does not support distributed_type '{kind}'", near)
     precision = file.given.get("mixed_precision")
     if isinstance(precision, str) and precision not in _PRECISIONS:
-        message = f"accelerate has no mixed_precision '{precision}'"
+        message = f"accelerate does not support mixed_precision '{precision}'"
         yield Finding(("mixed_precision",), message, f"use one of {', '.join(_PRECISIONS)}")
 
 
 OF_FILES = (
-    Rule("FTC829", "unknown-deepspeed-setting", deepspeed_knows_its_settings, DeepSpeedFile),
-    Rule("FTC900", "unknown-accelerate-setting", accelerate_knows_its_keys, AccelerateFile),
+    Rule("FTC829", "unknown-deepspeed-setting", unknown_deepspeed_setting, DeepSpeedFile),
+    Rule("FTC900", "unknown-accelerate-setting", unknown_accelerate_setting, AccelerateFile),
 )
 RULES = (
-    Rule("FTC436", "zero3-unsupported-feature", zero3_shards_what_it_can, Training),
-    Rule("FTC437", "quantized-weights-trained-or-sharded", quantized_weights_are_left_alone, Training),
-    Rule("FTC438", "unsupported-quantization-bits", bits_fit_the_method, Training),
-    Rule("FTC439", "quantization-method-needs-quantized-model", quantization_happens, Training, Severity.WARNING),
-    Rule("FTC440", "deepspeed-contradicts-arguments", deepspeed_agrees, Training),
-    Rule("FTC469", "optimizer-offload-needs-zero", offload_has_a_part, Training),
-    Rule("FTC474", "zero-stage-0-with-bf16", stage_0_steps_are_whole, Training),
-    Rule("FTC475", "fsdp1-with-quantized-weights", fsdp1_shards_one_type, Training),
-    Rule("FTC476", "ddp-with-reentrant-checkpointing", checkpoints_are_not_reentrant, Training),
+    Rule("FTC436", "zero3-unsupported-feature", zero3_unsupported_feature, Training),
+    Rule("FTC437", "quantized-weights-trained-or-sharded", quantized_weights_trained_or_sharded, Training),
+    Rule("FTC438", "unsupported-quantization-bits", unsupported_quantization_bits, Training),
+    Rule(
+        "FTC439",
+        "quantization-method-needs-quantized-model",
+        quantization_method_needs_quantized_model,
+        Training,
+        Severity.WARNING,
+    ),
+    Rule("FTC440", "deepspeed-contradicts-arguments", deepspeed_contradicts_arguments, Training),
+    Rule("FTC469", "optimizer-offload-needs-zero", optimizer_offload_needs_zero, Training),
+    Rule("FTC474", "zero-stage-0-with-bf16", zero_stage_0_with_bf16, Training),
+    Rule("FTC475", "fsdp1-with-quantized-weights", fsdp1_with_quantized_weights, Training),
+    Rule("FTC476", "ddp-with-reentrant-checkpointing", ddp_with_reentrant_checkpointing, Training),
 )

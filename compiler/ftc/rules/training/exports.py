@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
-def merge_needs_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def merge_needs_lora_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Only a LoRA adapter is merged.
 
-    LLaMA-Factory's export says: Adapter is only valid for the LoRA method (hparams/parser.py). The job would train to
-    the end and fail then.
+    The export would fail after the training: `Adapter is only valid for the LoRA method`.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: method=full-sft 'method.merge={export_size: 4}'
     Right: method=full-sft
     """
     if spec.method is not None and spec.method.merge is not None and spec.method.finetuning_type != "lora":
-        message = f"only a LoRA adapter can be merged, and finetuning_type is {spec.method.finetuning_type}"
+        message = f"only a LoRA adapter can be merged, but finetuning_type is {spec.method.finetuning_type}"
         yield Finding(("method", "merge"), message, "set method.merge=null", (("method", "finetuning_type"),))
 
 
-def whole_weights_are_quantized(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What is exported in fewer bits are whole weights.
+def quantized_export_needs_whole_weights(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A quantized export needs a complete model, not an adapter.
 
-    LLaMA-Factory's export says: Please merge adapters before quantizing the model (train/tuner.py, export_model).
+    LLaMA-Factory's export stops: `Please merge adapters before quantizing the model`.
+    Source: LLaMA-Factory, train/tuner.py (export_model).
 
     Wrong: method.merge=null 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
     Right: 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
@@ -43,18 +44,19 @@ def whole_weights_are_quantized(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     if method.finetuning_type in ("lora", "oft"):
         message = "an adapter cannot be quantized"
-        help_ = "leave it out, or merge before: method.merge={…}"
+        help_ = "leave it out, or merge first: method.merge={…}"
         yield Finding(("method", "quantize"), message, help_, (("method", "merge"),))
 
 
-_FILES_OF_TEXTS = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
+_FILE_TYPES = (".arrow", ".csv", ".json", ".jsonl", ".parquet", ".txt")
 
 
-def calibration_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The texts to calibrate with are a file that LLaMA-Factory reads, or a dataset of the hub.
+def unreadable_calibration_data(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The calibration data is a file that LLaMA-Factory reads, or a dataset of the hub.
 
-    A name that is no file there is taken for a dataset of the hub, and a file of another kind is not read: the export
-    fails when the training is done (model/model_utils/quantization.py, FILEEXT2TYPE).
+    If the file does not exist, LLaMA-Factory takes the name for a dataset of the hub; it does not read other file
+    types. The export would fail after the training.
+    Source: LLaMA-Factory, model/model_utils/quantization.py (FILEEXT2TYPE).
 
     Wrong: 'method.quantize={bits: 4, dataset: texts.jsonl}'
     Right: 'method.quantize={bits: 4, dataset: /workspace/texts.jsonl}'
@@ -62,25 +64,25 @@ def calibration_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if spec.method is None or spec.method.quantize is None:
         return
     name = spec.method.quantize.dataset
-    known = name.endswith(_FILES_OF_TEXTS)
+    known = name.endswith(_FILE_TYPES)
     message = ""
     if name.startswith("/") and not known:
-        message = f"{name} is of no kind that LLaMA-Factory reads"
+        message = f"LLaMA-Factory does not read the file type of {name}"
     elif known and not name.startswith("/"):
-        message = f"{name} is looked for in the run's directory, where nobody puts it"
+        message = f"{name} is a relative path, and the file does not exist in the run's directory"
     if message:
-        help_ = f"give the whole path of a file in {', '.join(_FILES_OF_TEXTS)}, or a dataset of the hub"
+        help_ = f"use the absolute path of a file in {', '.join(_FILE_TYPES)}, or a dataset of the hub"
         yield Finding(("method", "quantize", "dataset"), message, help_)
 
 
 # Rules on manifests.
 
 
-def export_is_of_the_training(run: Run) -> Iterator[Finding]:
-    """What is exported is what was trained: the same template and base model, and the adapter's own directory.
+def export_differs_from_training(run: Run) -> Iterator[Finding]:
+    """An export uses the template, the base model and the adapter of the training.
 
-    The export asks nothing: with another template the model answers in the wrong form, with another base the adapter
-    does not fit, or spoils it.
+    The export does not check them: with another template the model answers in the wrong format, and with another base
+    model the adapter does not load, or harms the model.
     Source: LLaMA-Factory, hparams/model_args.py and train/tuner.py (export_model).
 
     Wrong: tests/corpus/bad/FTC819-another-template.yaml
@@ -94,19 +96,19 @@ def export_is_of_the_training(run: Run) -> Iterator[Finding]:
             continue
         output = file_named(training, str(training.value("output_dir")))
         if not f"{file_named(export, adapter)}/".startswith(f"{output.rstrip('/')}/"):
-            message = f"the adapter of {adapter} is exported, and {output} is trained"
+            message = f"exports the adapter in {adapter}, but the training writes to {output}"
             related = (training.at("output_dir"),)
             yield Finding(export.at("adapter_name_or_path"), message, related=related)
         for name in ("template", "model_name_or_path"):
             one, other = training.value(name), export.value(name)
             if isinstance(one, str) and isinstance(other, str) and one != other:
-                message = f"{name} is {other}, and the training's is {one}"
+                message = f"{name} is {other}, but the training uses {one}"
                 yield Finding(export.at(name), message, f"write {one}", related=(training.at(name),))
 
 
 RULES = (
-    Rule("FTC105", "merge-needs-lora-adapter", merge_needs_adapter, JobSpec),
-    Rule("FTC108", "quantized-export-needs-whole-weights", whole_weights_are_quantized, JobSpec),
-    Rule("FTC109", "unreadable-calibration-data", calibration_is_read, JobSpec),
-    Rule("FTC819", "export-differs-from-training", export_is_of_the_training, Run, Severity.WARNING),
+    Rule("FTC105", "merge-needs-lora-adapter", merge_needs_lora_adapter, JobSpec),
+    Rule("FTC108", "quantized-export-needs-whole-weights", quantized_export_needs_whole_weights, JobSpec),
+    Rule("FTC109", "unreadable-calibration-data", unreadable_calibration_data, JobSpec),
+    Rule("FTC819", "export-differs-from-training", export_differs_from_training, Run, Severity.WARNING),
 )

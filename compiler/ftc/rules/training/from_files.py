@@ -1,4 +1,4 @@
-"""The subjects of rules/training in the files of a trainer, and the files that these name."""
+"""The training subjects in LLaMA-Factory files, and the files that these name."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")
-"""What ftc adds to the name of a directory that it downloads to."""
+"""The suffix that ftc adds to the name of a download directory."""
 
 
 @cache
 def named_by(path: str) -> str:
-    """The id of the model that a directory is named after; what is not a directory is its own id."""
+    """The id of the model that a directory is named after; other names are ids already."""
     if not path.startswith(("/", "./", "../", "~")):
         return path
     name = path.rstrip("/").rpartition("/")[2]
@@ -48,7 +48,7 @@ def _letters(name: str) -> str:
 
 @cache
 def context_length(model: str) -> int | None:
-    """The longest text that a model was made for; None if conf/model does not know the model."""
+    """The context length of a model; None if conf/model does not have the model."""
     for file in sorted((directory("conf") / "model").glob("*.yaml")):
         if f"id: {model}\n" in file.read_text(encoding="utf-8"):
             document, _ = read(file, file.name)
@@ -59,7 +59,7 @@ def context_length(model: str) -> int | None:
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A subject, and the files that its places are in: its own, and those that it names by the argument for each."""
+    """A subject, its own file, and the files that it names, by argument."""
 
     subject: object
     own: Held
@@ -67,25 +67,25 @@ class Read(msgspec.Struct, frozen=True):
     inside: KeyPath = ()
     """Where the subject is in its own file."""
     spot: Spot | None = None
-    """The one place of a file that cannot be read."""
+    """The place of a syntax error, if the file cannot be read."""
 
     def file(self, where: KeyPath) -> tuple[Held, KeyPath]:
-        """The file of a place, and the keys in it."""
+        """The file that contains a place, and the keys in it."""
         other = self.named.get(str(where[0])) if where else None
         return (other, where[1:]) if other is not None and where[1:] else (self.own, (*self.inside, *where))
 
     def at(self, where: KeyPath) -> Spot:
-        """The place in the input; the beginning of a file that does not have the key."""
+        """The place in the input; the start of the file if it does not have the key."""
         file, path = self.file(where)
         return self.spot or file.at(*path)
 
     def path(self, where: KeyPath) -> KeyPath:
-        """The keys that lead there, through the text that holds the file."""
+        """The key path, including that of the text that contains the file."""
         file, path = self.file(where)
         return (*file.text.path, *path) if file.text is not None else path
 
     def has(self, where: KeyPath) -> bool:
-        """Whether the input has the place."""
+        """Whether the place exists in the input."""
         file, path = self.file(where)
         return bool(path) and file.document.depth(path) > 0
 
@@ -107,13 +107,13 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held | None]) -> Iterator[Read]:
-    """The subject of a file of LLaMA-Factory, with the files that it names."""
+def of_config(config: Config, requested: Trainer | None, find: Callable[[str], Held | None]) -> Iterator[Read]:
+    """The subject of a LLaMA-Factory file, with the files that it names."""
     environment = _environment(config)
     if config.problems or _on(environment, "USE_V1"):
         return
     named = _named(config, find)
-    versions, assumed = _versions(config, asked)
+    versions, assumed = _versions(config, requested)
     given = _given(config)
     own = tuple(name for name in given.written() if not (name.startswith("export_") or name == _EPOCHS))
     common: dict[str, Any] = {
@@ -136,7 +136,7 @@ def of_config(config: Config, asked: Trainer | None, find: Callable[[str], Held 
         yield Read(DeepSpeedFile(fields(inline, config.is_filled_in)), own_file, inside=("deepspeed",))
 
 
-# ftc itself and many templates write it into each file, with max_steps or without.
+# ftc and many templates write it into each file, with or without max_steps.
 _EPOCHS = "num_train_epochs"
 
 
@@ -159,7 +159,7 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
 
 
 def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:
-    """The version of FSDP and the number of processes, as the launcher and its file say them."""
+    """The version of FSDP and the number of processes, from the launcher and its file."""
     if config.value("fsdp"):
         return {"fsdp": 1}
     if config.runs is not None and config.runs.name != "accelerate":
@@ -174,7 +174,7 @@ def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:
 
 
 def _of_accelerate(config: Config) -> Held | None:
-    """The file of accelerate that starts the training, unless options of its command count before the file."""
+    """The accelerate file of the command that starts the training, unless options override the file."""
     if config.runs is None or config.step is None:
         return None
     start = config.runs.start
@@ -188,7 +188,7 @@ def _of_accelerate(config: Config) -> Held | None:
 
 
 def _entries(info: Json, is_unknown: Callable[[str], bool]) -> Fields:
-    """The descriptions of datasets; one that is not a mapping is not known."""
+    """The dataset descriptions; those that are not a mapping are unknown."""
     known = fields({name: entry for name, entry in info.items() if isinstance(entry, dict)}, is_unknown)
     known.hidden = known.hidden | frozenset(name for name, entry in info.items() if not isinstance(entry, dict))
     return known
@@ -198,13 +198,13 @@ _ONLY_TRAINED = ("dataset", "eval_dataset", "do_train", "do_eval", "do_predict",
 
 
 def _trains(data: Json) -> bool:
-    """Whether a file is for `train`: chat and api take a part of its arguments."""
+    """Whether a file is for `train`; chat and api accept only some of its arguments."""
     about = release.arguments(release.pairs()[-1])
     return bool(data.keys() & {*_ONLY_TRAINED, *(set(about["train"]) - set(about["export"]))})
 
 
 def _given(config: Config) -> Fields:
-    """The arguments of a file; those that the command or the script adds are not known."""
+    """The arguments of a file; those that the command or the script adds are unknown."""
     given = fields(config.data, config.is_filled_in)
     words = _after_file(config.runs.arguments) if config.runs is not None else ()
     texts = [line.text.value if line.text is not None else None for line in config.more]
@@ -221,7 +221,7 @@ def _given(config: Config) -> Fields:
 
 
 def _after_file(words: Sequence[Word]) -> Sequence[Word]:
-    """The words that change the file of a command; those before it are the launcher's."""
+    """The words after the file, which override it; those before it belong to the launcher."""
     files = [index for index, word in enumerate(words) if (word.text or "").endswith((".yaml", ".yml", ".json"))]
     return words[files[-1] + 1 :] if files else words
 
@@ -233,7 +233,7 @@ _LINE = re.compile(r"^\s*([A-Za-z_]\w*)\s*:", re.MULTILINE)
 
 
 def _environment(config: Config) -> Fields:
-    """The variables of the command that reads a file."""
+    """The environment of the command that reads a file."""
     step = config.step
     if step is None:
         return Fields()
@@ -250,17 +250,17 @@ def _on(environment: Fields, name: str) -> bool:
     return environment.tells(name) and str(environment.get(name, "")).lower() in ("1", "true", "y")
 
 
-def _versions(config: Config, asked: Trainer | None) -> tuple[Trainer, bool]:
-    """The versions that the user or the image says, and whether they are only assumed.
+def _versions(config: Config, requested: Trainer | None) -> tuple[Trainer, bool]:
+    """The versions from the user or the image, and whether they are assumed.
 
-    A release between two that are known is judged by the newest; of an older or a newer one nothing is known.
+    A release between known ones is checked with the newest pair; older and newer releases are unknown.
     """
     said = release_of(config.step) if config.step is not None else ""
     known = [pair.partition("+")[::2] for pair in release.pairs()]
     inside = not said or _numbers(known[0][0]) <= _numbers(said) <= _numbers(known[-1][0])
     exact = next((Trainer(*versions) for versions in known if versions[0] == said), None)
-    if asked is not None or exact is not None:
-        return asked or exact or Trainer("", ""), False
+    if requested is not None or exact is not None:
+        return requested or exact or Trainer("", ""), False
     return (Trainer(*known[-1]), True) if inside else (Trainer(said, ""), False)
 
 
@@ -268,7 +268,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-# Arguments of Ray, which the example of LLaMA-Factory 0.9.3 has; 0.9.5 has the first two.
+# Arguments of Ray in the example of LLaMA-Factory 0.9.3; 0.9.5 has only the first two.
 _OF_RAY = {"ray_num_workers", "ray_init_kwargs", "ray_run_name", "ray_storage_path", "resources_per_worker"}
 
 
@@ -279,7 +279,7 @@ _OF_MCORE = {
 }
 
 
-# What Megatron's trainer (USE_MCA) reads as LLaMA-Factory's own does; its other arguments are those of mcore_adapter.
+# Megatron's trainer (USE_MCA) reads these like LLaMA-Factory's own; its other arguments belong to mcore_adapter.
 _SHARED_WITH_MCORE = (
     *("model_name_or_path", "template", "stage", "dataset", "dataset_dir", "eval_dataset", "val_size", "streaming"),
     *("max_samples", "mix_strategy", "interleave_probs", "train_on_prompt", "mask_history", "cutoff_len"),
@@ -293,7 +293,7 @@ def _of_mcore(given: Fields) -> Fields:
 
 
 def _named(config: Config, find: Callable[[str], Held | None]) -> dict[str, Held]:
-    """The files that a file names, if the input has them."""
+    """The files that a file names, if the input contains them."""
     directory = config.value("dataset_dir") if "dataset_dir" in config.data else "data"
     names = {"deepspeed": config.value("deepspeed")}
     if isinstance(directory, str) and "dataset" in config.data:

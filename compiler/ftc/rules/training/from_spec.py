@@ -1,4 +1,4 @@
-"""The subjects of a spec, and its words for places and remedies."""
+"""The training subjects of a spec, and places and remedies in terms of its keys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from ftc.rules.rule import ANY
 from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
-from ftc.spec.launcher import Torchrun
-from ftc.spec.method import DeepSpeed, Fsdp
+from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
 from ftc.trainer import deepspeed
 from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec, Tuned
 
-# Where the spec says what LLaMA-Factory reads elsewhere.
+# The keys of the spec that set arguments of LLaMA-Factory.
 _PLACES: dict[str, KeyPath] = {
     **{name: tuple(path.split(".")) for name, path in OWNED.items()},
     "model_name_or_path": ("model", "id"),
@@ -40,7 +39,7 @@ _OF_ENGINE: dict[KeyPath, KeyPath] = {
 
 
 def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
-    """The training of a spec, its exports and its DeepSpeed; none for a command, or if a group is missing."""
+    """The training, the exports and the DeepSpeed file of a spec; empty for a command or if a group is missing."""
     tuned = spec.tuned
     if not spec.trains or tuned is None:
         return
@@ -102,12 +101,12 @@ def _environment(spec: JobSpec) -> Fields:
 
 
 def _given(data: Json) -> Fields:
-    """A spec gives all of its values."""
+    """Fields without unknown values: a spec has all of its values."""
     return fields(data, lambda _: False)
 
 
 def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> KeyPath:
-    """The key of the spec that a place of the subject comes from."""
+    """The key of the spec that sets a place of the subject."""
     if isinstance(subject, DeepSpeedFile):
         return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
@@ -121,7 +120,7 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), ("train",))
 
 
-# What a user changes by choosing an option of a group.
+# Remedies that select an option of a group.
 _OPTIONS = {
     ("deepspeed", None): "engine=ddp",
     ("finetuning_type", "lora"): "method=lora-sft",

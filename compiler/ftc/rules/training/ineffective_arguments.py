@@ -1,4 +1,4 @@
-"""A rule on arguments that LLaMA-Factory takes and does not read in this training."""
+"""A rule on arguments that LLaMA-Factory accepts but does not read in this training."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ftc.rules.training.subject import Training
 Condition: TypeAlias = Callable[["Training"], bool]
 
 
-class _Read(msgspec.Struct, frozen=True):
-    """Arguments, when they are read, and how to say so; a name that ends in `_` stands for all that begin with it."""
+class _Scope(msgspec.Struct, frozen=True):
+    """Arguments, the condition under which they are read, and its text; a name ending in `_` is a prefix."""
 
     names: tuple[str, ...]
     condition: Condition
@@ -58,7 +58,7 @@ def _logs_to_directory(run: Training) -> bool:
     return run.facts.reads_logging_dir
 
 
-def _reasons(run: Training) -> bool:
+def _has_reasoning_template(run: Training) -> bool:
     return bool(run.template.get("reasoning"))
 
 
@@ -66,7 +66,7 @@ def _under_ray(run: Training) -> bool:
     return run.ray
 
 
-def _judged(run: Training) -> bool:
+def _compares_checkpoints(run: Training) -> bool:
     by_metric = run.on("load_best_model_at_end") or run.value("save_strategy") == "best"
     stops = run.value("early_stopping_steps") is not None
     return by_metric or stops or run.value("lr_scheduler_type") in ("reduce_lr_on_plateau", "greedy")
@@ -80,63 +80,74 @@ def _generates(run: Training) -> bool:
     return run.stage == "ppo" or run.on("predict_with_generate")
 
 
-# Where LLaMA-Factory 0.9.3 and 0.9.5 read an argument; transformers' Trainer for the steps and the metric.
+# The code that reads an argument is LLaMA-Factory 0.9.3 and 0.9.5, or for steps and metrics transformers' Trainer.
 TABLE = (
-    _Read(("lora_rank", "lora_alpha", "lora_dropout"), _tuning("lora"), "under LoRA"),
-    _Read(("lora_target", "additional_target"), _tuning("lora", "oft"), "under LoRA and OFT"),
-    _Read(("oft_rank", "oft_block_size", "module_dropout"), _tuning("oft"), "under OFT"),
-    _Read(("oft_target",), _never, "nowhere: OFT reads lora_target"),
-    _Read(("freeze_trainable_layers",), _some_layers, "if only some layers are trained"),
-    _Read(("freeze_trainable_modules", "freeze_extra_modules"), _tuning("freeze"), "if only some layers are trained"),
-    _Read(("pissa_iter", "pissa_convert"), _on("pissa_init"), "with pissa_init"),
-    _Read(("loraplus_lr_embedding",), _on("loraplus_lr_ratio"), "with loraplus_lr_ratio"),
-    _Read(("galore_",), _on("use_galore"), "with use_galore"),
-    _Read(("apollo_",), _on("use_apollo"), "with use_apollo"),
-    _Read(("badam_",), _on("use_badam"), "with use_badam"),
-    _Read(("swanlab_",), _by_swanlab, "with use_swanlab"),
-    _Read(("pref_loss", "pref_bco_weight", "simpo_gamma", "dpo_label_smoothing", "ld_alpha"), _stage("dpo"), "by DPO"),
-    _Read(("pref_beta", "pref_ftx"), _stage("dpo", "kto"), "by DPO and KTO"),
-    _Read(("kto_",), _stage("kto"), "by KTO"),
-    _Read(("ppo_", "reward_model", "reward_model_"), _stage("ppo"), "by PPO"),
-    _Read(("ref_model", "ref_model_"), _reference, "with a reference model"),
-    _Read(("use_dft_loss", "use_asft_loss", "use_eaft_loss", "use_hyper_parallel"), _stage("sft"), "in stage sft"),
-    _Read(("asft_alpha",), _on("use_asft_loss"), "with use_asft_loss"),
-    _Read(("eaft_alpha",), _on("use_eaft_loss"), "with use_eaft_loss"),
-    _Read(("packing",), _stage("sft", "pt"), "in the stages sft and pt"),
-    _Read(("buffer_size",), _on("streaming"), "with streaming"),
-    _Read(
+    _Scope(("lora_rank", "lora_alpha", "lora_dropout"), _tuning("lora"), "only under LoRA"),
+    _Scope(("lora_target", "additional_target"), _tuning("lora", "oft"), "only under LoRA and OFT"),
+    _Scope(("oft_rank", "oft_block_size", "module_dropout"), _tuning("oft"), "only under OFT"),
+    _Scope(("oft_target",), _never, "nowhere: OFT reads lora_target"),
+    _Scope(("freeze_trainable_layers",), _some_layers, "only if a part of the layers is trained"),
+    _Scope(
+        ("freeze_trainable_modules", "freeze_extra_modules"),
+        _tuning("freeze"),
+        "only if a part of the layers is trained",
+    ),
+    _Scope(("pissa_iter", "pissa_convert"), _on("pissa_init"), "only with pissa_init"),
+    _Scope(("loraplus_lr_embedding",), _on("loraplus_lr_ratio"), "only with loraplus_lr_ratio"),
+    _Scope(("galore_",), _on("use_galore"), "only with use_galore"),
+    _Scope(("apollo_",), _on("use_apollo"), "only with use_apollo"),
+    _Scope(("badam_",), _on("use_badam"), "only with use_badam"),
+    _Scope(("swanlab_",), _by_swanlab, "only with use_swanlab"),
+    _Scope(
+        ("pref_loss", "pref_bco_weight", "simpo_gamma", "dpo_label_smoothing", "ld_alpha"), _stage("dpo"), "only by DPO"
+    ),
+    _Scope(("pref_beta", "pref_ftx"), _stage("dpo", "kto"), "only by DPO and KTO"),
+    _Scope(("kto_",), _stage("kto"), "only by KTO"),
+    _Scope(("ppo_", "reward_model", "reward_model_"), _stage("ppo"), "only by PPO"),
+    _Scope(("ref_model", "ref_model_"), _reference, "only with a reference model"),
+    _Scope(
+        ("use_dft_loss", "use_asft_loss", "use_eaft_loss", "use_hyper_parallel"), _stage("sft"), "only in stage sft"
+    ),
+    _Scope(("asft_alpha",), _on("use_asft_loss"), "only with use_asft_loss"),
+    _Scope(("eaft_alpha",), _on("use_eaft_loss"), "only with use_eaft_loss"),
+    _Scope(("packing",), _stage("sft", "pt"), "only in the stages sft and pt"),
+    _Scope(("buffer_size",), _on("streaming"), "only with streaming"),
+    _Scope(
         ("quantization_method", "quantization_type", "double_quantization"),
         _on("quantization_bit"),
-        "with quantization_bit",
+        "only with quantization_bit",
     ),
-    _Read(("eval_steps",), _is("eval_strategy", "steps"), "with eval_strategy=steps"),
-    _Read(("save_steps",), _is("save_strategy", "steps"), "with save_strategy=steps"),
-    _Read(
+    _Scope(("eval_steps",), _is("eval_strategy", "steps"), "only with eval_strategy=steps"),
+    _Scope(("save_steps",), _is("save_strategy", "steps"), "only with save_strategy=steps"),
+    _Scope(
         ("logging_dir",),
         _logs_to_directory,
-        "by transformers 4; 5 reads the variable TENSORBOARD_LOGGING_DIR",
+        "only by transformers 4; transformers 5 reads the variable TENSORBOARD_LOGGING_DIR",
     ),
-    _Read(("logging_steps",), _is("logging_strategy", "steps"), "with logging_strategy=steps"),
-    _Read(
+    _Scope(("logging_steps",), _is("logging_strategy", "steps"), "only with logging_strategy=steps"),
+    _Scope(
         ("compute_accuracy", "per_device_eval_batch_size", "eval_on_each_dataset"),
         _evaluates,
-        "in evaluations",
+        "only in evaluations",
     ),
-    _Read(("metric_for_best_model", "greater_is_better"), _judged, "if checkpoints are compared"),
-    _Read(("max_new_tokens", "temperature", "top_p", "top_k", "do_sample"), _generates, "if texts are generated"),
-    _Read(("enable_thinking", "preserve_thinking"), _reasons, "with templates of reasoning models"),
-    _Read(("fp8_backend", "fp8_enable_fsdp_float8_all_gather"), _on("fp8"), "with fp8"),
-    _Read(("export_",), _never, "by an export"),
-    _Read(("vllm_", "sglang_"), _never, "by inference, not by a training"),
-    _Read(("ray_", "master_addr", "master_port"), _under_ray, "under Ray"),
+    _Scope(("metric_for_best_model", "greater_is_better"), _compares_checkpoints, "only if checkpoints are compared"),
+    _Scope(("max_new_tokens", "temperature", "top_p", "top_k", "do_sample"), _generates, "only if texts are generated"),
+    _Scope(
+        ("enable_thinking", "preserve_thinking"), _has_reasoning_template, "only with templates of reasoning models"
+    ),
+    _Scope(("fp8_backend", "fp8_enable_fsdp_float8_all_gather"), _on("fp8"), "only with fp8"),
+    _Scope(("export_",), _never, "only by an export"),
+    _Scope(("vllm_", "sglang_"), _never, "only by inference, not by a training"),
+    _Scope(("ray_", "master_addr", "master_port"), _under_ray, "only under Ray"),
 )
 
 
-def arguments_are_read(run: Training) -> Iterator[Finding]:
-    """An argument that the user gives has an effect.
+def ineffective_argument(run: Training) -> Iterator[Finding]:
+    """An argument that the user sets has an effect.
 
-    LLaMA-Factory takes every argument in every training, and ignores silently those that this one does not read. What
-    a group gives for other trainings is not judged.
+    LLaMA-Factory accepts every argument in every training and silently ignores those that this training does not read.
+    Arguments from a config group are not checked, because the group also serves other trainings.
+    Source: LLaMA-Factory 0.9.3 and 0.9.5; transformers, trainer.py.
 
     Wrong: train.enable_thinking=false model.template=qwen
     Right: train.enable_thinking=false model.template=qwen3
@@ -145,16 +156,16 @@ def arguments_are_read(run: Training) -> Iterator[Finding]:
         found = _row(name)
         if found is None or found.condition(run) or value == run.schema(name).get("default"):
             continue
-        yield Finding((name,), f"has no effect: it is read {found.when}", "leave it out")
+        yield Finding((name,), f"is ignored: it is read {found.when}", "leave it out")
     if {"max_steps", "num_train_epochs"} <= set(run.own) and run.number("max_steps") > 0:
-        message = "has no effect: max_steps is given too"
+        message = "is ignored: max_steps is also set"
         yield Finding(("num_train_epochs",), message, "leave out one of the two")
 
 
-def _row(name: str) -> _Read | None:
+def _row(name: str) -> _Scope | None:
     exact = {entry: row for row in TABLE for entry in row.names}
     begins = (row for row in TABLE for entry in row.names if entry.endswith("_") and name.startswith(entry))
     return exact.get(name) or next(begins, None)
 
 
-RULES = (Rule("FTC463", "ineffective-argument", arguments_are_read, Training, Severity.WARNING),)
+RULES = (Rule("FTC463", "ineffective-argument", ineffective_argument, Training, Severity.WARNING),)

@@ -1,4 +1,4 @@
-"""Every subject of rules/training in an input: in files, ConfigMaps, annotations and scripts."""
+"""All training subjects in an input: in files, ConfigMaps, annotations and scripts."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
-class Beside:
+class OtherFiles:
     """The other files of the input, which a training file may name."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
-        """Files of one mapping; of two with one name neither is meant."""
+        """Keep files that hold a mapping; two with the same name are ambiguous."""
         self._files: dict[str, Document | None] = {}
         for document in documents:
             if isinstance(document.data, dict):
-                again = document.source in self._files
-                self._files[document.source] = None if again else document
+                duplicate = document.source in self._files
+                self._files[document.source] = None if duplicate else document
 
     def find(self, source: str, name: str) -> Held | None:
-        """The file that a file at `source` names: from its directory, by the end of its path, or next to it."""
-        own = dirname(source)
+        """The file that a file at `source` names: relative to it, by the end of its path, or next to it."""
+        here = dirname(source)
         ends = [path for path in self._files if f"/{path}".endswith(f"/{normpath(name)}")]
-        near = join_path(own, name.rpartition("/")[2]) if name.startswith("/") else ""
-        for path in (normpath(join_path(own, name)), *(ends if len(ends) == 1 else ()), near):
+        near = join_path(here, name.rpartition("/")[2]) if name.startswith("/") else ""
+        for path in (normpath(join_path(here, name)), *(ends if len(ends) == 1 else ()), near):
             document = self._files.get(path)
             if document is not None:
                 return Held(document, document.data)
@@ -54,21 +54,21 @@ class Beside:
 
 
 class Input(msgspec.Struct, frozen=True):
-    """What the subjects of one file need of the whole input: its other files, and the texts that a pod reads."""
+    """The context of one file: the other files of the input, the texts that pods read, and the requested versions."""
 
-    others: Beside
+    others: OtherFiles
     mounted: frozenset[tuple[str, KeyPath]]
-    asked: Trainer | None
+    requested: Trainer | None
 
     def of_documents(self, documents: Iterable[Document], files: Iterable[Config]) -> Iterator[Read]:
-        """The subjects that are a file."""
+        """The subjects that are files."""
         for document in documents:
             yield from of_engine(Held(document, document.data))
         for config in files:
-            yield from of_config(config, self.asked, partial(self.others.find, config.document.source))
+            yield from of_config(config, self.requested, partial(self.others.find, config.document.source))
 
     def of_maps(self, objects: Iterable[Object]) -> Iterator[Read]:
-        """The subjects in ConfigMaps, without the training files that a pod of the input reads."""
+        """The subjects in ConfigMaps, except training files that a pod of the input reads."""
         for one in objects:
             if not isinstance(one.content, ConfigMap):
                 continue
@@ -78,7 +78,7 @@ class Input(msgspec.Struct, frozen=True):
             yield from engine_files(texts.values())
             for config in configs.of_config_maps([one]):
                 if config.text is not None and _place(config.text) not in self.mounted:
-                    yield from of_config(config, self.asked, partial(_in_map, texts))
+                    yield from of_config(config, self.requested, partial(_in_map, texts))
 
     def of_run(self, run: Run) -> Iterator[Read]:
         """The subjects that the pods of a job read or write."""
@@ -86,7 +86,7 @@ class Input(msgspec.Struct, frozen=True):
             _place(config.text): config for config in (*configs.of_run(run), *configs.of_trainer(run)) if config.text
         }
         for config in found.values():
-            yield from of_config(config, self.asked, lambda _: None)
+            yield from of_config(config, self.requested, lambda _: None)
         yield from engine_files(one.text for step in run.steps for one in written(step) if one.text is not None)
         for crew in run.job.crews:
             path = (*run.job.object.path, *crew.path, "metadata", "annotations")
@@ -104,13 +104,13 @@ def mounted(runs: Iterable[Run]) -> frozenset[tuple[str, KeyPath]]:
 
 
 def _in_map(texts: dict[str, Text], name: str) -> Held | None:
-    """What a file in a ConfigMap can name: the other keys of the map, by the name of the file."""
+    """The key of a ConfigMap that one of its files names."""
     text = texts.get(name.rpartition("/")[2])
     return held(text)[0] if text is not None else None
 
 
 def engine_files(texts: Iterable[Text]) -> Iterator[Read]:
-    """The files of DeepSpeed and accelerate among texts, also one that cannot be read."""
+    """The files of DeepSpeed and accelerate among texts, including unreadable ones."""
     for text in texts:
         if not _LOOKS_LIKE_ENGINE.search(text.value):
             continue
@@ -132,7 +132,7 @@ _OF_ACCELERATE = {"compute_environment", "num_processes", "num_machines", "mixed
 
 
 def of_engine(file: Held) -> Iterator[Read]:
-    """The subject of a file, if it is one of DeepSpeed or accelerate."""
+    """The subject of a file of DeepSpeed or accelerate."""
     data = file.data
     if not isinstance(data, dict) or "kind" in data:
         return
@@ -143,7 +143,7 @@ def of_engine(file: Held) -> Iterator[Read]:
         yield Read(AccelerateFile(given), file)
 
 
-# Two of these make a file one of LLaMA-Factory's second program, which has other arguments.
+# Two of these identify a file of LLaMA-Factory v1, a separate program with other arguments.
 _OF_V1 = {
     *("train_dataset", "eval_dataset", "dist_config", "peft_config", "kernel_config", "quant_config", "init_config"),
     *("model_class", "micro_batch_size", "global_batch_size", "sample_backend", "cutoff_len"),

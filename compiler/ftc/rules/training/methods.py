@@ -1,4 +1,4 @@
-"""Rules on the stage and the tuning type with their arguments."""
+"""Rules on the stage and the tuning type, and on their arguments."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def arguments_of_sft(run: Training) -> Iterator[Finding]:
+def sft_argument_in_other_stage(run: Training) -> Iterator[Finding]:
     """Arguments of supervised fine-tuning are set in stage sft only.
 
-    LLaMA-Factory stops at once: `… cannot be set as True except SFT` (hparams/parser.py).
+    LLaMA-Factory stops at once: `… cannot be set as True except SFT`.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: method.stage=pt train.mask_history=true
     Right: method.stage=sft train.mask_history=true
@@ -26,12 +27,12 @@ def arguments_of_sft(run: Training) -> Iterator[Finding]:
         yield Finding((name,), message, help_, (("stage",),))
 
 
-def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
+def ppo_needs_reward_model(run: Training) -> Iterator[Finding]:
     """PPO has a reward model that it can use.
 
-    LLaMA-Factory stops at once without one, and with a LoRA reward model next to a policy that is not LoRA
-    (hparams/finetuning_args.py). A reward server without a URL fails after the policy is loaded
-    (train/trainer_utils.py).
+    LLaMA-Factory stops at once without one, or if a LoRA reward model is used with a policy that is not LoRA. A reward
+    server without a URL fails after the policy is loaded.
+    Source: LLaMA-Factory, hparams/finetuning_args.py and train/trainer_utils.py.
 
     Wrong: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo train.reward_model=/models/reward
@@ -49,22 +50,23 @@ def ppo_has_a_reward(run: Training) -> Iterator[Finding]:
         yield Finding(
             ("reward_model",),
             "is not a URL, but reward_model_type is api",
-            "give the URL of the reward server: http://…",
+            "set the URL of the reward server: http://…",
         )
 
 
-_NO_EVALUATION = ("eval_dataset", "val_size")
+_EVALUATION_DATA = ("eval_dataset", "val_size")
 
 
 _REFUSED_BY_PPO = ("shift_attn", "load_best_model_at_end")
 
 
-def ppo_can_run(run: Training) -> Iterator[Finding]:
+def ppo_unsupported_feature(run: Training) -> Iterator[Finding]:
     """PPO is used only with features that its trainer supports.
 
-    It logs to few trackers, does not evaluate, and does not support shifted attention: LLaMA-Factory stops at once
-    (hparams/parser.py), or after the models are loaded (train/ppo/trainer.py: `PPOTrainer does not support eval dataset
-    yet`). From 0.9.4 on its PPO asks for another trl than the release itself.
+    It logs to few trackers, does not evaluate, and does not support shifted attention: LLaMA-Factory stops at once, or
+    after the models are loaded (`PPOTrainer does not support eval dataset yet`). From 0.9.4 on, PPO needs another trl
+    than the release itself.
+    Source: LLaMA-Factory, hparams/parser.py and train/ppo/trainer.py.
 
     Wrong: method.stage=ppo train.reward_model=/models/reward
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1 method.stage=ppo train.reward_model=/models/reward
@@ -72,25 +74,26 @@ def ppo_can_run(run: Training) -> Iterator[Finding]:
     if run.stage != "ppo":
         return
     if run.facts.ppo_needs_another_trl and not run.variable("DISABLE_VERSION_CHECK"):
-        needed = f"trl {run.facts.ppo_needs_another_trl} at most, and this release refuses to start with it"
+        needed = f"trl {run.facts.ppo_needs_another_trl} or older, but this release refuses to start with it"
         message = f"PPO of llamafactory {run.release} needs {needed}"
         severity = Severity.WARNING if run.assumed else None
-        help_ = "use llamafactory 0.9.3 and an image that has it"
+        help_ = "use llamafactory 0.9.3 and an image with that release"
         yield Finding(("stage",), message, help_, severity=severity)
     if "mlflow" in run.listed("report_to"):
         yield Finding(("report_to", "mlflow"), "PPO cannot log to MLflow", "report to TensorBoard or not at all")
     for name in [name for name in _REFUSED_BY_PPO if run.on(name)]:
         yield Finding((name,), "is not supported by PPO", "leave it out")
-    for name in [name for name in _NO_EVALUATION if run.value(name)]:
-        yield Finding((name,), "is data to evaluate on, but PPO does not evaluate", "leave it out")
+    for name in [name for name in _EVALUATION_DATA if run.value(name)]:
+        yield Finding((name,), "is evaluation data, but PPO does not evaluate", "leave it out")
     if run.on("use_unsloth") and run.value("reward_model_type") == "lora":
         yield Finding(("use_unsloth",), "cannot load a LoRA reward model", {"reward_model_type": "full"})
 
 
-def variants_of_lora(run: Training) -> Iterator[Finding]:
-    """Variants of LoRA are used with LoRA, and LLaMA Pro not with full tuning.
+def lora_variant_needs_lora(run: Training) -> Iterator[Finding]:
+    """Variants of LoRA are used only with LoRA, and LLaMA Pro is not used with full tuning.
 
-    LLaMA-Factory stops at once: `… is only valid for LoRA training` (hparams/finetuning_args.py).
+    LLaMA-Factory stops at once: `… is only valid for LoRA training`.
+    Source: LLaMA-Factory, hparams/finetuning_args.py.
 
     Wrong: method=full-sft train.use_dora=true
     Right: method=lora-sft train.use_dora=true
@@ -111,11 +114,12 @@ def variants_of_lora(run: Training) -> Iterator[Finding]:
         yield Finding(("use_llama_pro",), message, ({"finetuning_type": "freeze"}, "leave it out"))
 
 
-def pissa_has_a_base(run: Training) -> Iterator[Finding]:
-    """PiSSA starts from weights that are not quantized, and that nothing else refers to.
+def pissa_needs_unquantized_base(run: Training) -> Iterator[Finding]:
+    """PiSSA starts from weights that are not quantized and not used as a reference model.
 
-    It takes part of the base model away, so LLaMA-Factory refuses it where a reference model is the base model without
-    its adapter, and where the weights are sharded or quantized (hparams/finetuning_args.py, parser.py).
+    It changes the weights of the base model. LLaMA-Factory therefore refuses it if the base model without its adapter
+    is the reference model, and if the weights are sharded or quantized.
+    Source: LLaMA-Factory, hparams/finetuning_args.py and hparams/parser.py.
 
     Wrong: method.stage=kto dataset.info=null train.pissa_init=true
     Right: method.stage=sft train.pissa_init=true
@@ -124,16 +128,17 @@ def pissa_has_a_base(run: Training) -> Iterator[Finding]:
         return
     referring = run.stage == "dpo" and run.value("pref_loss") not in ("orpo", "simpo")
     if run.stage in ("ppo", "kto") or referring:
-        message = f"changes the weights that stage {run.stage} compares with"
+        message = f"changes the weights that stage {run.stage} uses as reference"
         yield Finding(("pissa_init",), message, "leave it out")
     if run.value("quantization_bit") is not None:
         yield Finding(("pissa_init",), "does not work with quantized weights", {"quantization_bit": None})
 
 
-def loss_of_preferences(run: Training) -> Iterator[Finding]:
+def label_smoothing_needs_sigmoid_loss(run: Training) -> Iterator[Finding]:
     """Label smoothing of DPO is used with the sigmoid loss.
 
-    LLaMA-Factory stops at once: `dpo_label_smoothing` is only valid for the sigmoid loss (hparams/finetuning_args.py).
+    LLaMA-Factory stops at once: `dpo_label_smoothing is only valid for sigmoid loss function`.
+    Source: LLaMA-Factory, hparams/finetuning_args.py.
 
     Wrong: method.stage=dpo dataset.info=null train.dpo_label_smoothing=0.1 train.pref_loss=ipo
     Right: method.stage=dpo dataset.info=null train.dpo_label_smoothing=0.1
@@ -144,26 +149,28 @@ def loss_of_preferences(run: Training) -> Iterator[Finding]:
         yield Finding(at, message, "leave out one of the two", run.along("pref_loss"))
 
 
-def anchored_loss_has_a_reference(run: Training) -> Iterator[Finding]:
+def asft_needs_reference_model(run: Training) -> Iterator[Finding]:
     """The ASFT loss has a reference model.
 
-    With LoRA and without `ref_model` LLaMA-Factory creates no reference model, but calls one in the first step:
-    `TypeError: 'NoneType' object is not callable` (train/trainer_utils.py, create_ref_model; seen with 0.9.5).
+    With LoRA and without `ref_model` LLaMA-Factory does not create a reference model, but calls one in the first step:
+    `TypeError: 'NoneType' object is not callable`.
+    Source: LLaMA-Factory, train/trainer_utils.py (create_ref_model); measured with 0.9.5.
 
     Wrong: train.use_asft_loss=true
     Right: train.use_asft_loss=true train.ref_model=/models/base
     """
-    wanted = run.stage == "sft" and run.on("use_asft_loss") and run.tuning == "lora"
-    if wanted and run.value("ref_model") is None:
+    missing = run.stage == "sft" and run.on("use_asft_loss") and run.tuning == "lora"
+    if missing and run.value("ref_model") is None:
         help_ = ({"ref_model": ANY}, {"finetuning_type": "full"})
-        yield Finding(("use_asft_loss",), "has no reference model under LoRA", help_)
+        yield Finding(("use_asft_loss",), "needs a reference model under LoRA", help_)
 
 
-def oft_has_one_size(run: Training) -> Iterator[Finding]:
+def oft_rank_and_block_size(run: Training) -> Iterator[Finding]:
     """OFT has a rank or a block size, but not both.
 
-    One follows from the other, so peft stops after the model is loaded: `You can only specify either r or
-    oft_block_size`. LLaMA-Factory's own defaults are rank 0 and blocks of 32.
+    Each determines the other, so peft stops after the model is loaded: `You can only specify either r or
+    oft_block_size`. LLaMA-Factory's defaults are rank 0 and block size 32.
+    Source: peft, tuners/oft; LLaMA-Factory, hparams/finetuning_args.py.
 
     Wrong: method=oft-sft train.oft_rank=8
     Right: method=oft-sft train.oft_rank=8 train.oft_block_size=0
@@ -173,17 +180,18 @@ def oft_has_one_size(run: Training) -> Iterator[Finding]:
     rank, size = run.number("oft_rank"), run.number("oft_block_size")
     if rank and size:
         at = ("oft_rank",) if run.gives("oft_rank") else ("oft_block_size",)
-        message = f"oft_rank is {rank} and oft_block_size is {size}, but each follows from the other"
+        message = f"oft_rank is {rank} and oft_block_size is {size}, but each determines the other"
         yield Finding(at, message, ({"oft_block_size": 0}, {"oft_rank": 0}))
     if not rank and not size:
         message = "oft_rank and oft_block_size are both 0"
         yield Finding(("oft_block_size",), message, {"oft_block_size": 32})
 
 
-def backend_trains(run: Training) -> Iterator[Finding]:
+def unsupported_training_backend(run: Training) -> Iterator[Finding]:
     """The training runs on transformers.
 
-    vLLM and SGLang only serve: LLaMA-Factory stops a training with another `infer_backend` (hparams/parser.py).
+    vLLM and SGLang only serve models, and LLaMA-Factory stops a training with another `infer_backend`.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: train.infer_backend=vllm
     Right: train.infer_backend=huggingface
@@ -193,11 +201,12 @@ def backend_trains(run: Training) -> Iterator[Finding]:
         yield Finding(("infer_backend",), f"{backend} cannot train", "leave it out")
 
 
-def merge_takes_whole_weights(run: Export) -> Iterator[Finding]:
+def merge_needs_unquantized_weights(run: Export) -> Iterator[Finding]:
     """An adapter is merged into weights that are not quantized.
 
-    After the training LLaMA-Factory says `Cannot merge adapters to a quantized model` or `Please merge adapters before
-    quantizing the model` (train/tuner.py, export_model).
+    After the training LLaMA-Factory stops with `Cannot merge adapters to a quantized model` or `Please merge adapters
+    before quantizing the model`.
+    Source: LLaMA-Factory, train/tuner.py (export_model).
 
     Wrong: train.quantization_bit=4 method.merge.quantization_bit=4
     Right: train.quantization_bit=4
@@ -209,14 +218,14 @@ def merge_takes_whole_weights(run: Export) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC420", "sft-argument-in-other-stage", arguments_of_sft, Training),
-    Rule("FTC421", "ppo-needs-reward-model", ppo_has_a_reward, Training),
-    Rule("FTC422", "ppo-unsupported-feature", ppo_can_run, Training),
-    Rule("FTC423", "lora-variant-needs-lora", variants_of_lora, Training),
-    Rule("FTC424", "pissa-needs-unquantized-base", pissa_has_a_base, Training),
-    Rule("FTC425", "label-smoothing-needs-sigmoid-loss", loss_of_preferences, Training),
-    Rule("FTC426", "asft-needs-reference-model", anchored_loss_has_a_reference, Training),
-    Rule("FTC427", "oft-rank-and-block-size", oft_has_one_size, Training),
-    Rule("FTC428", "unsupported-training-backend", backend_trains, Training),
-    Rule("FTC468", "merge-needs-unquantized-weights", merge_takes_whole_weights, Export),
+    Rule("FTC420", "sft-argument-in-other-stage", sft_argument_in_other_stage, Training),
+    Rule("FTC421", "ppo-needs-reward-model", ppo_needs_reward_model, Training),
+    Rule("FTC422", "ppo-unsupported-feature", ppo_unsupported_feature, Training),
+    Rule("FTC423", "lora-variant-needs-lora", lora_variant_needs_lora, Training),
+    Rule("FTC424", "pissa-needs-unquantized-base", pissa_needs_unquantized_base, Training),
+    Rule("FTC425", "label-smoothing-needs-sigmoid-loss", label_smoothing_needs_sigmoid_loss, Training),
+    Rule("FTC426", "asft-needs-reference-model", asft_needs_reference_model, Training),
+    Rule("FTC427", "oft-rank-and-block-size", oft_rank_and_block_size, Training),
+    Rule("FTC428", "unsupported-training-backend", unsupported_training_backend, Training),
+    Rule("FTC468", "merge-needs-unquantized-weights", merge_needs_unquantized_weights, Export),
 )

@@ -1,4 +1,4 @@
-"""Rules on the versions of LLaMA-Factory and transformers, and on arguments that ftc derives."""
+"""Rules on the versions of LLaMA-Factory and transformers, and on reserved arguments."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
-def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The image's transformers is one that its LLaMA-Factory takes.
+def incompatible_trainer_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """LLaMA-Factory in the image supports the version of transformers.
 
-    LLaMA-Factory refuses to start with another (extras/misc.py, check_dependencies).
+    Otherwise LLaMA-Factory refuses to start.
+    Source: LLaMA-Factory, extras/misc.py (check_dependencies).
 
     Wrong: trainer.llamafactory=0.9.3
     Right: trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
@@ -37,7 +38,7 @@ def versions_fit(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         but = f", not {', '.join(accepted['not'])}" if accepted["not"] else ""
         span = f"{accepted['min']} to {accepted['max']}{but}"
         message = f"llamafactory {spec.trainer.llamafactory} refuses transformers {have}"
-        yield Finding(("trainer", "transformers"), message, f"it takes {span}", (("trainer", "llamafactory"),))
+        yield Finding(("trainer", "transformers"), message, f"use {span}", (("trainer", "llamafactory"),))
 
 
 def _version(text: str) -> tuple[int, ...]:
@@ -45,28 +46,31 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in digits[:3])
 
 
-def versions_are_known(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The arguments of the image's LLaMA-Factory are known here.
+def unknown_trainer_version(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The arguments of the LLaMA-Factory release in the image are known to ftc.
 
-    Arguments and templates differ between releases, so those of an unknown pair go unchecked: a typo in `train` costs
-    the time until the trainer reads it.
+    Arguments and templates differ between releases, so those of an unknown pair are not checked: a typo in `train` is
+    found only when the trainer reads it.
+    Source: ftc, schemas/llamafactory.
 
     Wrong: trainer.transformers=5.5.0
     Right: trainer.transformers=5.6.0
     """
     trainer = spec.trainer
-    if not spec.trains or release.pair(trainer) is not None or any(versions_fit(spec, run)):
+    if not spec.trains or release.pair(trainer) is not None or any(incompatible_trainer_versions(spec, run)):
         return
     have = f"llamafactory {trainer.llamafactory} with transformers {trainer.transformers}"
-    message = f"the arguments of {have} are not known here and go unchecked"
+    message = f"the arguments of {have} are unknown and not checked"
     known = ", ".join(pair.replace("+", " with transformers ") for pair in release.pairs())
     yield Finding(("trainer",), message, f"known: {known}")
 
 
-def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """What ftc derives from other keys is not set beside them.
+def reserved_argument(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Arguments that ftc derives from other keys are not set directly.
 
-    ftc writes these arguments itself; a second value would be lost, or would send the output where no later step looks.
+    ftc writes these arguments itself. A second value would be lost, or would move the output to a directory that later
+    steps do not read.
+    Source: ftc, compiler/ftc/trainer/arguments.py.
 
     Wrong: train.output_dir=/workspace/out
     Right: storage.workspace.mount_path=/workspace
@@ -78,7 +82,7 @@ def owned_by_ftc(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """The maps of arguments of the exports, each with its key path."""
+    """The arguments of the exports, each with their key path."""
     method = spec.method
     if method is not None and method.merge is not None:
         yield ("method", "merge"), method.merge
@@ -86,26 +90,26 @@ def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
         yield ("method", "quantize", "arguments"), method.quantize.arguments
 
 
-def no_references(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    r"""Arguments of LLaMA-Factory hold no `${`.
+def no_references_in_arguments(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    r"""Arguments of LLaMA-Factory do not contain `${`.
 
-    From 0.9.4 on it reads its YAML with OmegaConf, which takes `${` for the start of a reference and fails.
+    From 0.9.4 on LLaMA-Factory reads its YAML with OmegaConf, which takes `${` for the start of a reference and fails.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: 'train.run_name=\${USER}'
     Right: train.run_name=mine
     """
     for path, arguments in groups(spec):
         for name in [name for name, value in arguments.items() if "${" in json.dumps(value, default=str)]:
-            yield Finding(
-                (*path, name), "has ${ in it, which LLaMA-Factory takes for a reference", "write it otherwise"
-            )
+            yield Finding((*path, name), "contains ${, which LLaMA-Factory takes for a reference", "remove the ${")
 
 
-def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The image's transformers has the code of the model.
+def model_unsupported_by_transformers(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The version of transformers in the image supports the model.
 
-    An older one says, with the weights already downloaded: `The checkpoint you are trying to load has model type … but
-    Transformers does not recognize this architecture` (models/auto/configuration_auto.py).
+    An older version stops after the weights are downloaded: `The checkpoint you are trying to load has model type … but
+    Transformers does not recognize this architecture`.
+    Source: transformers, models/auto/configuration_auto.py.
 
     Wrong: model=glm-4-9b-0414 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     Right: model=glm-4-9b-0414 trainer.llamafactory=0.9.5 trainer.transformers=5.6.0
@@ -114,15 +118,15 @@ def model_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     if model is None or model.transformers is None or not spec.trains:
         return
     if _version(have) < _version(model.transformers):
-        message = f"transformers {have} does not know {model.id}"
-        help_ = f"it is there from {model.transformers} on: set trainer.transformers and the image that holds it"
+        message = f"transformers {have} does not support {model.id}"
+        help_ = f"set trainer.transformers to {model.transformers} or later, and image to one that contains it"
         yield Finding(("trainer", "transformers"), message, help_, (("model", "transformers"),))
 
 
 RULES = (
-    Rule("FTC401", "incompatible-trainer-versions", versions_fit, JobSpec),
-    Rule("FTC402", "unknown-trainer-version", versions_are_known, JobSpec, Severity.WARNING),
-    Rule("FTC403", "reserved-argument", owned_by_ftc, JobSpec, needed=True),
-    Rule("FTC407", "no-references-in-arguments", no_references, JobSpec),
-    Rule("FTC408", "model-unsupported-by-transformers", model_is_known, JobSpec),
+    Rule("FTC401", "incompatible-trainer-versions", incompatible_trainer_versions, JobSpec),
+    Rule("FTC402", "unknown-trainer-version", unknown_trainer_version, JobSpec, Severity.WARNING),
+    Rule("FTC403", "reserved-argument", reserved_argument, JobSpec, needed=True),
+    Rule("FTC407", "no-references-in-arguments", no_references_in_arguments, JobSpec),
+    Rule("FTC408", "model-unsupported-by-transformers", model_unsupported_by_transformers, JobSpec),
 )

@@ -1,4 +1,4 @@
-"""Rules on checkpoints: what a restart resumes from, and what a new run begins with."""
+"""Rules on checkpoints, restarts and resuming."""
 
 from __future__ import annotations
 
@@ -20,66 +20,69 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
-def new_runs_start_anew(run: Training) -> Iterator[Finding]:
+def new_run_resumes_own_checkpoint(run: Training) -> Iterator[Finding]:
     """A new run does not resume from its own checkpoint.
 
-    `resume_from_checkpoint: true` takes the last checkpoint of the output directory, and each run has a directory of
-    its own: `No valid checkpoint found in output directory` (transformers, trainer.py), with the model loaded. Restarts
-    resume without it (LLaMA-Factory, hparams/parser.py).
+    `resume_from_checkpoint: true` uses the last checkpoint of the output directory, but each run has a new directory:
+    `No valid checkpoint found in output directory`, after the model is loaded. Restarts resume without it.
+    Source: transformers, trainer.py; LLaMA-Factory, hparams/parser.py.
 
     Wrong: train.resume_from_checkpoint=true
     Right: restarts=3
     """
     if run.value("resume_from_checkpoint") is True and run.new_directory:
-        message = "true resumes from a checkpoint of this run, which has none when it starts"
-        help_ = "leave it out: restarts resume by themselves; for another run's checkpoint, name its directory"
+        message = "true resumes from a checkpoint of this run, but a new run does not have one"
+        help_ = "leave it out: restarts resume without it; for another run's checkpoint, name its directory"
         yield Finding(("resume_from_checkpoint",), message, help_)
 
 
-def stages_resume(run: Training) -> Iterator[Finding]:
+def stage_cannot_resume(run: Training) -> Iterator[Finding]:
     """Restarts are used with stages that can resume.
 
-    Of reward models and PPO LLaMA-Factory resumes nothing but adapters (hparams/parser.py), and PPO writes checkpoints
-    without the state that resuming needs (train/ppo/trainer.py): a restart trains from the start.
+    For reward models and PPO LLaMA-Factory resumes only adapters, and PPO writes checkpoints without the state that
+    resuming needs: a restart trains from the start.
+    Source: LLaMA-Factory, hparams/parser.py and train/ppo/trainer.py.
 
     Wrong: method.stage=rm dataset.info=null method.finetuning_type=full method.merge=null restarts=3
     Right: method.stage=rm dataset.info=null restarts=3
     """
     starts_over = run.stage == "ppo" or (run.stage == "rm" and run.tuning in ("full", "freeze"))
     if starts_over and run.restarts:
-        message = f"each of {run.restarts} starts over: stage {run.stage} does not resume with {run.tuning} tuning"
+        reason = f"stage {run.stage} cannot resume with {run.tuning} tuning"
+        message = f"each of {run.restarts} restarts trains from the start: {reason}"
         yield Finding(("restarts",), message, {"restarts": 0})
 
 
-def checkpoint_at_a_signal_is_whole(run: Training) -> Iterator[Finding]:
-    """A checkpoint at a signal is one that rank 0 can write alone.
+def incomplete_checkpoint_on_signal(run: Training) -> Iterator[Finding]:
+    """A checkpoint on a signal is used only if rank 0 can write it alone.
 
-    With `enable_jit_checkpoint` each process saves at the step where the signal finds it (transformers,
-    trainer_jit_checkpoint.py). Engines that shard the model or its optimizer save together: processes at different
-    steps wait for each other until they are killed, or save what does not belong together. For reward models and PPO
-    the checkpoint lacks what LLaMA-Factory's callbacks add to it (train/callbacks.py).
+    With `enable_jit_checkpoint` each process saves at the step in which it receives the signal. Engines that shard the
+    model or its optimizer save together: processes at different steps wait for each other until they are killed, or
+    save inconsistent parts. For reward models and PPO the checkpoint lacks the files that LLaMA-Factory's callbacks
+    add.
+    Source: transformers, trainer_jit_checkpoint.py; LLaMA-Factory, train/callbacks.py.
 
     Wrong: train.enable_jit_checkpoint=true engine=deepspeed-z3 devices=2
     Right: train.enable_jit_checkpoint=true engine=ddp devices=2
     """
     if not run.on("enable_jit_checkpoint"):
         return
-    where, help_ = ("enable_jit_checkpoint",), "leave it out: ftc sets it where it is safe"
+    where, help_ = ("enable_jit_checkpoint",), "leave it out: ftc sets it if it is safe"
     if run.stage in ("rm", "ppo"):
         yield Finding(where, f"the checkpoint lacks the value head of stage {run.stage}", help_, (("stage",),))
     elif not run.plain and run.world > 1:
-        message = f"{run.world} processes save parts of one checkpoint, and get the signal at different steps"
+        message = f"{run.world} processes save parts of one checkpoint, but receive the signal at different steps"
         yield Finding(where, message, help_, (("deepspeed",),))
 
 
 # Rules on a spec.
 
 
-def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def restart_does_not_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A job that restarts resumes from its checkpoint.
 
-    With `overwrite_output_dir` a restart ignores the checkpoints (LLaMA-Factory, hparams/parser.py) and trains from the
-    start.
+    With `overwrite_output_dir` a restart ignores the checkpoints and trains from the start.
+    Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: restarts=2 train.overwrite_output_dir=true
     Right: restarts=2
@@ -90,69 +93,72 @@ def restarts_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(set_at(spec, "overwrite_output_dir"), message, help_, (("restarts",),))
 
 
-def restarts_find_checkpoints(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def checkpoints_lost_on_restart(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A job that restarts finds its checkpoints.
 
-    A restart makes new pods, and directories of the pod's own (emptyDir) are empty in them: each begins anew.
+    A restart creates new pods, in which a directory of the pod (emptyDir) is empty: each restart trains from the start.
+    Source: Kubernetes, Volumes (emptyDir).
 
     Wrong: storage=per-pod restarts=2
     Right: storage=shared restarts=2
     """
     if spec.restarts and isinstance(spec.storage.workspace, PerPod | PerPodClaim | NodeDirectory):
-        message = (
-            f"{spec.restarts} restarts begin anew each time: the workspace is {volume_in_words(spec.storage.workspace)}"
-        )
+        where = volume_in_words(spec.storage.workspace)
+        message = f"each of {spec.restarts} restarts trains from the start: the workspace is {where}"
         yield Finding(("restarts",), message, "use storage=shared", (("storage", "workspace", "kind"),))
 
 
-def restarts_go_on(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A restart finds a whole checkpoint of its own run.
+def restart_needs_resumable_checkpoint(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A restart finds a complete checkpoint of the same run.
 
-    Without checkpoints it begins anew; without the optimizer's state it goes on as another training, and under
-    DeepSpeed ends with `Can't find a valid checkpoint` (LLaMA-Factory issue 5497); a checkpoint that is named is taken
-    again each time (hparams/parser.py).
+    Without checkpoints it trains from the start. Without the state of the optimizer it continues as a different
+    training, and fails under DeepSpeed with `Can't find a valid checkpoint`. An explicitly named checkpoint is used
+    again in each restart.
+    Source: LLaMA-Factory, hparams/parser.py; issue 5497.
 
     Wrong: restarts=2 train.save_only_model=true
     Right: restarts=2 train.save_total_limit=2
     """
     arguments = chosen(spec) if spec.restarts and spec.trains else {}
     reasons = {
-        "save_strategy": ("no", "keeps nothing for the restarts to go on from"),
-        "save_only_model": (True, "leaves out what the restarts need to go on"),
+        "save_strategy": ("no", "saves no checkpoint for the restarts to resume from"),
+        "save_only_model": (True, "leaves out the state that restarts need to resume"),
     }
     for name, (value, reason) in reasons.items():
         if arguments.get(name) == value:
             yield Finding(set_at(spec, name), reason, "leave it out, or set restarts=0")
     if arguments.get("resume_from_checkpoint") not in (None, False, True):
-        message = "makes each restart go back to this checkpoint"
+        message = "makes each restart resume from this checkpoint"
         yield Finding(set_at(spec, "resume_from_checkpoint"), message, "leave it out, or set restarts=0")
 
 
 # Rules on manifests.
 
 
-def restarts_go_on_in_manifests(config: Config) -> Iterator[Finding]:
-    """A pod that starts again goes on with the last checkpoint.
+def restart_ignores_checkpoints(config: Config) -> Iterator[Finding]:
+    """A recreated pod resumes from the last checkpoint.
 
-    With `overwrite_output_dir` it begins at the first step. A deleted pod is made again whatever the policies say.
+    With `overwrite_output_dir` it starts at the first step. A deleted pod is recreated whatever the policies say.
     Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: tests/corpus/bad/FTC876-from-the-start.yaml
     Right: tests/corpus/good/FTC876-from-the-checkpoint.yaml
     """
     job = config.run.job if config.run is not None else None
-    again = job is not None and (job.kind is Kind.VOLCANO or (job.batch is not None and job.batch.backoff_limit != 0))
-    if again and config.value("overwrite_output_dir") is True and not config.exports:
-        message = "a pod that starts again trains from the first step, whatever checkpoints there are"
+    restarts = job is not None and (
+        job.kind is Kind.VOLCANO or (job.batch is not None and job.batch.backoff_limit != 0)
+    )
+    if restarts and config.value("overwrite_output_dir") is True and not config.exports:
+        message = "a recreated pod ignores the checkpoints and trains from the first step"
         yield Finding(config.at("overwrite_output_dir"), message, "write overwrite_output_dir: false")
 
 
 RULES = (
-    Rule("FTC143", "incomplete-checkpoint-on-signal", checkpoint_at_a_signal_is_whole, Training, Severity.WARNING),
-    Rule("FTC448", "new-run-resumes-own-checkpoint", new_runs_start_anew, Training),
-    Rule("FTC449", "stage-cannot-resume", stages_resume, Training, Severity.WARNING),
-    Rule("FTC207", "restart-does-not-resume", restarts_resume, JobSpec),
-    Rule("FTC210", "checkpoints-lost-on-restart", restarts_find_checkpoints, JobSpec, Severity.WARNING),
-    Rule("FTC137", "restart-needs-resumable-checkpoint", restarts_go_on, JobSpec, Severity.WARNING),
-    Rule("FTC876", "restart-needs-resume", restarts_go_on_in_manifests, Config, Severity.WARNING),
+    Rule("FTC143", "incomplete-checkpoint-on-signal", incomplete_checkpoint_on_signal, Training, Severity.WARNING),
+    Rule("FTC448", "new-run-resumes-own-checkpoint", new_run_resumes_own_checkpoint, Training),
+    Rule("FTC449", "stage-cannot-resume", stage_cannot_resume, Training, Severity.WARNING),
+    Rule("FTC207", "restart-does-not-resume", restart_does_not_resume, JobSpec),
+    Rule("FTC210", "checkpoints-lost-on-restart", checkpoints_lost_on_restart, JobSpec, Severity.WARNING),
+    Rule("FTC137", "restart-needs-resumable-checkpoint", restart_needs_resumable_checkpoint, JobSpec, Severity.WARNING),
+    Rule("FTC876", "restart-ignores-checkpoints", restart_ignores_checkpoints, Config, Severity.WARNING),
 )

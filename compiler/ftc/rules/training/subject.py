@@ -1,7 +1,7 @@
-"""What the rules of this folder judge: a training, an export or an inference of LLaMA-Factory.
+"""The subjects of this folder: a training, an export or an inference of LLaMA-Factory.
 
-A subject is made from a spec (from_spec.py) or from the files that LLaMA-Factory reads (lint/trainings.py). A value
-that they do not give raises Unknown, and the rule that asked for it finds nothing. Places are key paths: the name of an
+A subject comes from a spec (from_spec.py) or from the files that LLaMA-Factory reads (from_files.py). A value that they
+do not contain raises Unknown, and the rule that reads it reports nothing. Places are key paths: the name of an
 argument, or `dataset_info` and `deepspeed` followed by the keys of these files.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftc.trainer.release import Facts
 
 _ON = ("1", "true", "y")
-"""What LLaMA-Factory reads as on (extras/misc.py, is_env_enabled)."""
+"""The values that turn a switch of LLaMA-Factory on (extras/misc.py, is_env_enabled)."""
 
 
 ZERO_3 = 3
@@ -33,9 +33,9 @@ _Value = TypeVar("_Value")
 
 
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
-    """The arguments of one call of LLaMA-Factory: those that are given, of which `own` are the user's.
+    """The given arguments of one LLaMA-Factory command; the user set those in `own`.
 
-    `versions` are those that will run it; they are `assumed` if nothing says so.
+    `versions` are the versions that run it; `assumed` says that they are a guess.
     """
 
     takes: ClassVar[str] = "export"
@@ -48,7 +48,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     environment: Fields = Fields()
 
     def value(self, name: str) -> Any:
-        """The given value of an argument, or its default. A value of a wrong type is not known: it has its own rule."""
+        """The value of an argument, or its default; Unknown if it has the wrong type, which another rule reports."""
         about = self.schema(name)
         if name not in self.given:
             return about.get("default")
@@ -62,16 +62,16 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
         return self.value(name) is True
 
     def number(self, name: str) -> float:
-        """A number; 0 for any other value, which another rule judges."""
+        """A number; 0 for any other value, which another rule reports."""
         value = self.value(name)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
     def known(self, names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-        """These arguments with their values, without those that the text does not give."""
+        """The arguments among these whose values are known."""
         yield from ((name, self.value(name)) for name in names if self.given.tells(name))
 
     def listed(self, name: str) -> list[str]:
-        """The names in a list, which may be a text with commas."""
+        """The names in a list, which may be a comma-separated string."""
         given = self.value(name)
         names = given.split(",") if isinstance(given, str) else given if isinstance(given, list | tuple) else []
         return [name.strip() for name in names if isinstance(name, str)]
@@ -81,16 +81,16 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
         return name in self.given
 
     def along(self, *names: str) -> tuple[KeyPath, ...]:
-        """The places of those arguments that are given; the others have a part in a finding by their default."""
+        """The places of the given arguments among these; the others contribute by their defaults."""
         return tuple((name,) for name in names if name in self.given)
 
     def variable(self, name: str) -> bool:
-        """Whether a variable of LLaMA-Factory's is on."""
+        """Whether a variable turns a switch of LLaMA-Factory on."""
         return str(self.environment.get(name, "")).lower() in _ON
 
     @property
     def pair(self) -> str:
-        """The pair of versions whose facts hold."""
+        """The pair of versions whose facts apply."""
         pair = release.pair(self.versions)
         if pair is None:
             raise Unknown
@@ -103,17 +103,17 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def facts(self) -> Facts:
-        """What the release can do and gets wrong."""
+        """The capabilities and defects of the release."""
         return release.facts(self.pair)
 
     def schema(self, name: str) -> Json:
-        """What the release says of an argument."""
+        """The schema of an argument in the release."""
         about: Json = release.arguments(self.pair)["arguments"].get(name, {})
         return about
 
     @property
     def data(self) -> Json:
-        """The templates, the models that they belong to, and the formats of datasets of the release."""
+        """The templates of the release, the models that use them, and its dataset formats."""
         pair = release.known(self.release)
         if pair is None:
             raise Unknown
@@ -121,25 +121,25 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def template(self) -> Json:
-        """What the release says of the template; nothing of one that it does not have."""
+        """The release's facts about the template; empty for an unknown template."""
         about: Json = self.data["templates"].get(str(self.value("template")), {})
         return about
 
 
 class Export(Arguments, frozen=True, kw_only=True):
-    """An export: an adapter that is merged into its base model, or a model in fewer bits."""
+    """An export: an adapter that is merged into its base model, or a quantized model."""
 
     command: ClassVar[str] = "export"
 
 
 class Training(Arguments, frozen=True, kw_only=True):
-    """A training. A field that is None is not known."""
+    """A training; None means unknown."""
 
     takes: ClassVar[str] = "train"
     command: ClassVar[str] = "train"
     dataset_info: Fields | None = None
     deepspeed: Fields | None = None
-    """The configuration of DeepSpeed, inline or in the file that is named."""
+    """The configuration of DeepSpeed, inline or from its file."""
     fsdp: int | None = None
     """The version of FSDP; 0 without FSDP."""
     processes: int | None = None
@@ -155,16 +155,16 @@ class Training(Arguments, frozen=True, kw_only=True):
 
     @property
     def stage(self) -> str:
-        """What the model learns from."""
+        """The stage of the training."""
         return self._choice("stage")
 
     @property
     def tuning(self) -> str:
-        """Which weights are tuned."""
+        """The tuning type, which selects the trained weights."""
         return self._choice("finetuning_type")
 
     def _choice(self, name: str) -> str:
-        """One of the values that an argument has; another one is misspelt, and nothing follows from it."""
+        """A valid choice of an argument; Unknown for any other value, which another rule reports."""
         value = self.value(name)
         if value not in self.schema(name)["enum"]:
             raise Unknown
@@ -172,7 +172,7 @@ class Training(Arguments, frozen=True, kw_only=True):
 
     @property
     def world(self) -> int:
-        """How many processes train together."""
+        """The number of processes that train together."""
         return _known(self.processes)
 
     @property
@@ -195,24 +195,24 @@ class Training(Arguments, frozen=True, kw_only=True):
 
     @property
     def sharded(self) -> str:
-        """The engine that shards the parameters; empty if each process has them all."""
+        """The engine that shards the parameters; empty if each process holds all of them."""
         if self.zero3:
             return "DeepSpeed ZeRO-3"
         return "FSDP" if self.zero is None and _known(self.fsdp) else ""
 
     @property
     def plain(self) -> bool:
-        """Whether each process has all weights and all of the optimizer (DistributedDataParallel, or one process)."""
+        """Whether each process holds all weights and the whole optimizer (DistributedDataParallel, or one process)."""
         return self.zero is None and not _known(self.fsdp)
 
     @property
     def context(self) -> int:
-        """The longest text that the model was made for."""
+        """The context length of the model."""
         return _known(self.context_length)
 
     @property
     def distributed(self) -> bool:
-        """Whether processes train together; DeepSpeed has a process group of one process too."""
+        """Whether torch.distributed is used; DeepSpeed uses it even with one process."""
         return self.zero is not None or bool(_known(self.process_group))
 
     @property

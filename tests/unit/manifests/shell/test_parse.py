@@ -1,4 +1,4 @@
-"""What a shell script says, as far as rules ask."""
+"""The parts of a shell script that rules need."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_a_variable_is_known_by_name_operator_and_default() -> None:
     assert (read.expansion.operator, read.expansion.default, read.tolerant) == (":-", "1", True)
 
 
-def test_what_a_substitution_gives_is_not_known() -> None:
+def test_the_output_of_a_substitution_is_unknown() -> None:
     assert command("run $(date)", "run").arguments[0].with_values({}) is None
 
 
-def test_variables_before_a_command_are_its_own() -> None:
+def test_variables_before_a_command_apply_only_to_it() -> None:
     one = command("A=1 B=$C run x", "run")
     assert [(s.name, s.value and s.value.text) for s in one.settings] == [("A", "1"), ("B", None)]
     assert script("A=1 run x").assignments == ()
@@ -58,7 +58,7 @@ def test_other_ways_to_set_a_variable(text: str, name: str) -> None:
     assert name in [assignment.name for assignment in script(text).assignments]
 
 
-def test_a_here_document_goes_where_the_command_writes() -> None:
+def test_a_here_document_has_the_file_of_its_command() -> None:
     one = command("cat > f.yaml <<EOF\na: ${B}\nEOF\n", "cat")
     assert one.heredoc is not None
     assert (one.heredoc.value, one.heredoc.plain) == ("a: ${B}\n", False)
@@ -78,30 +78,30 @@ def test_a_condition_guards_both_of_its_branches() -> None:
     assert "RANK" not in guards["d"]
 
 
-def test_who_has_left_does_not_come_to_the_rest() -> None:
+def test_an_exit_guards_the_rest_of_the_script() -> None:
     for text in ('[ "$RANK" = 0 ] || exit 0\npush', 'if [ "$RANK" != 0 ]; then exit; fi\npush'):
         assert "RANK" in command(text, "push").context.guards
 
 
-def test_a_function_is_guarded_where_each_call_is() -> None:
+def test_a_function_is_guarded_if_each_call_is() -> None:
     text = "p() { push; }\n[ $RANK = 0 ] && p\n"
     assert "RANK" in command(text, "push").context.guards
     assert "RANK" not in command(text + "p\n", "push").context.guards
 
 
-def test_whose_failure_is_looked_at() -> None:
+def test_commands_with_a_handled_failure() -> None:
     text = "a || b\nif c; then d; fi\n! e\nf && g\nh\ni | j\n"
     handled = {one.name: one.context.handled for one in script(text).commands}
     assert handled == {name: name in "acef" for name in "abcdefghij"}
     assert [one.name for one in script(text).commands if one.context.pipe] == ["i"]
 
 
-def test_an_assignment_in_a_branch_is_not_surely_before_what_follows() -> None:
+def test_an_assignment_in_a_branch_may_not_have_run() -> None:
     found = script("if x; then A=1; echo $A; fi; echo $A")
     (assigned,) = found.assignments
     inside, after = found.reads
-    assert assigned.context.surely_before(inside.context)
-    assert not assigned.context.surely_before(after.context)
+    assert assigned.context.always_runs_before(inside.context)
+    assert not assigned.context.always_runs_before(after.context)
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_an_assignment_in_a_branch_is_not_surely_before_what_follows() -> None:
         ("((A > 1))", False),
     ],
 )
-def test_a_test_whether_there_is_something(text: str, tested: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_test_for_a_set_variable(text: str, tested: bool) -> None:  # noqa: FBT001 - a table's column
     (read,) = script(text).reads
     assert read.tested is tested
 
 
 @pytest.mark.parametrize("text", ["if true; then a", "echo 'open", "for x in; do", "a ) b", "case x in"])
-def test_what_bash_would_not_read_is_a_mistake(text: str) -> None:
+def test_invalid_syntax_is_a_mistake(text: str) -> None:
     assert script(text).mistake is not None
 
 
@@ -130,7 +130,7 @@ def test_what_bash_would_not_read_is_a_mistake(text: str) -> None:
     "text",
     ["[[ -f x && -n $y ]]", "a=(1 2); echo ${a[@]}", "((i++))", "case $x in a|b) c;; esac", "f() { :; }; f", "a <<<b"],
 )
-def test_what_bash_reads_is_no_mistake(text: str) -> None:
+def test_valid_syntax_is_not_a_mistake(text: str) -> None:
     assert script(text).mistake is None
 
 

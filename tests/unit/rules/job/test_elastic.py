@@ -1,4 +1,4 @@
-"""An elastic training can lose nodes, take others in, and go on."""
+"""An elastic training can lose and add nodes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_cannot_be_elastic_is_told(pair: Pair) -> None:
+def test_a_training_that_cannot_be_elastic_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_can_is_let_through(pair: Pair) -> None:
+def test_an_elastic_training_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_a_node_that_holds_the_first_pods_is_enough() -> None:
+def test_a_pinned_node_needs_room_only_for_min_nodes() -> None:
     pinned = ("devices=4", "pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}")
     per_node = "hardware=h800"
     assert "FTC231" in {d.code for d in found("nodes=4", per_node, *pinned)}

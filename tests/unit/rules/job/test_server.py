@@ -1,4 +1,4 @@
-"""What the cluster changes is said, and only where it changes something."""
+"""Settings that the cluster overwrites are reported."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_the_cluster_changes_is_told(pair: Pair) -> None:
+def test_an_overwritten_setting_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_it_leaves_is_not(pair: Pair) -> None:
+def test_a_setting_that_is_kept_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_a_note_refuses_nothing() -> None:
+def test_a_note_does_not_fail_the_compile() -> None:
     said = ftc("compile", "pod.metadata.name=train")
     assert said.exit_code == 0
     assert "note[FTC641 metadata-overwritten-by-volcano]" in said.stderr

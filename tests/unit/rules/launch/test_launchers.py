@@ -1,4 +1,4 @@
-"""What is started is what was meant, the first time and after a restart."""
+"""Launchers start the intended program, the first time and after a restart."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_starts_otherwise_than_it_reads_is_told(pair: Pair) -> None:
+def test_a_misleading_launcher_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_starts_as_it_reads_is_let_through(pair: Pair) -> None:
+def test_a_valid_launcher_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_a_switch_that_the_launch_takes_away_is_no_error() -> None:
+def test_a_switch_that_the_launch_script_unsets_is_not_an_error() -> None:
     assert [d.code for d in found("env.USE_RAY=1")] == []

@@ -1,4 +1,4 @@
-"""Variables that bash reads at its start are refused wherever a user can set them: they change what scripts do."""
+"""Variables that bash reads at startup are refused wherever users can set them, because they change scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from unit.compiling import found
 
-# What bash does with each, seen in a program: the variable, its value, and what it prints instead of `a b`.
+# The effect of each variable on a program: its name, its value, and the output instead of `a b`.
 SEEN = {
     "SHELLOPTS": "xtrace",
     "BASH_ENV": "/dev/fd/0",
@@ -22,7 +22,7 @@ PROGRAM = 'cd -- etc; printf "%s\\n" "a b"; ((SECONDS < 50)) || echo late'
 
 
 def said(**environment: str) -> str:
-    """What the program writes, to both streams."""
+    """The output of the program on both streams."""
     variables = {"PATH": os.environ["PATH"], **environment}
     done = subprocess.run(
         ["bash", "-c", PROGRAM], env=variables, cwd="/", input="echo first", capture_output=True, text=True, check=True
@@ -31,7 +31,7 @@ def said(**environment: str) -> str:
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_bash_runs_a_script_in_another_way_with_it(name: str) -> None:
+def test_the_variable_changes_the_behaviour_of_bash(name: str) -> None:
     assert said() == "a b\n"
     assert said(**{name: SEEN[name]}) != "a b\n"
 
@@ -52,7 +52,7 @@ def test_it_is_refused_in_a_fragment_for_a_container_of_ftc(name: str, container
     assert "FTC511" in {each.code for each in found(*git, pod)}
 
 
-def test_other_variables_and_other_containers_are_the_users() -> None:
+def test_other_variables_and_other_containers_are_not_reported() -> None:
     own = "pod={spec: {initContainers: [{name: own, image: 'a:1', env: [{name: BASH_ENV, value: x}]}]}}"
     reported = {each.code for each in found("env.LD_PRELOAD=/lib/libtcmalloc.so", own)}
     assert not reported & {"FTC001", "FTC106", "FTC511"}

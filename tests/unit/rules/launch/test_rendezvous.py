@@ -1,4 +1,4 @@
-"""The nodes of a job find each other, whatever a fragment says of the network."""
+"""The nodes of a job find each other, whatever the network settings in fragments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unit.compiling import found
 from unit.rules.pairs import Pair, pages, passes, refuses
 
 
-def beside(port: str, field: str = "containers", more: str = "") -> str:
+def sidecar(port: str, field: str = "containers", more: str = "") -> str:
     return f"'pod={{spec: {{{field}: [{{name: a, image: \"a:1\", ports: [{{containerPort: {port}}}]{more}}}]}}}}'"
 
 
@@ -22,17 +22,17 @@ PAIRS = (
     ),
     Pair(
         "FTC132",
-        f"devices=2 {beside('29500')}",
-        f"devices=2 {beside('29500')} master_port=29501",
+        f"devices=2 {sidecar('29500')}",
+        f"devices=2 {sidecar('29500')} master_port=29501",
         "pod.spec.containers.0.ports.0",
     ),
     Pair(
         "FTC132",
-        f"nodes=2 {beside('29500', 'initContainers', ', restartPolicy: Always')}",
-        f"nodes=2 {beside('29500', 'initContainers')}",
+        f"nodes=2 {sidecar('29500', 'initContainers', ', restartPolicy: Always')}",
+        f"nodes=2 {sidecar('29500', 'initContainers')}",
         "pod.spec.initContainers.0.ports.0",
     ),
-    Pair("FTC132", f"engine=deepspeed-z2 {beside('29500')}", beside("29500"), "pod.spec.containers.0.ports.0"),
+    Pair("FTC132", f"engine=deepspeed-z2 {sidecar('29500')}", sidecar("29500"), "pod.spec.containers.0.ports.0"),
     Pair(
         "FTC133",
         "'pod={spec: {containers: [{name: train, env: [{name: RDZV_ID, value: a}]}]}}'",
@@ -44,15 +44,15 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_keeps_the_nodes_apart_is_told(pair: Pair) -> None:
+def test_a_setting_that_breaks_the_rendezvous_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_does_not_is_let_through(pair: Pair) -> None:
+def test_a_harmless_setting_passes(pair: Pair) -> None:
     passes(pair)
 
 
 @pytest.mark.parametrize("port", ["8888", "29500"])
-def test_the_usual_ports_are_no_mistake(port: str) -> None:
+def test_the_usual_ports_pass(port: str) -> None:
     assert [d.code for d in found("nodes=2", f"master_port={port}")] == []

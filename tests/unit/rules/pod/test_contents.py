@@ -1,4 +1,4 @@
-"""What the API server and Volcano's webhook would refuse is refused before."""
+"""ftc rejects the fragments that the API server or Volcano's webhook would reject."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 
 
 def pod(body: str) -> str:
-    """A fragment as one types it."""
+    """A fragment as typed on the command line."""
     return f"'pod={{spec: {{{body}}}}}'"
 
 
@@ -88,15 +88,15 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_the_server_refuses_is_told_here(pair: Pair) -> None:
+def test_an_invalid_fragment_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_it_takes_is_let_through(pair: Pair) -> None:
+def test_a_valid_fragment_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_the_same_name_in_two_fragments_is_a_change_of_one_piece() -> None:
+def test_an_entry_of_two_fragments_is_merged() -> None:
     one = "pod={spec: {volumes: [{name: a, emptyDir: {}}]}}"
     assert [d.code for d in found(f"cluster.{one}", one)] == []

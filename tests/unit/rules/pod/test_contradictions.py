@@ -1,4 +1,4 @@
-"""A fragment whose pieces do not go together is refused before the API server does it."""
+"""ftc rejects fragments with contradictory settings."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ PAIRS = (
 
 
 @pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
-def test_what_is_wrong_is_refused_at_its_key(pair: Pair) -> None:
+def test_a_contradiction_is_reported_at_its_key(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
-def test_the_nearest_that_is_right_passes(pair: Pair) -> None:
+def test_consistent_settings_pass(pair: Pair) -> None:
     passes(pair)

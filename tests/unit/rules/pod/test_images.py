@@ -1,4 +1,4 @@
-"""Images have an address, a tag that stays, and the trainer that the spec names."""
+"""Images have a valid reference, a fixed tag, and the trainer that the spec names."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_an_image_that_is_not_what_it_should_be_is_told(pair: Pair) -> None:
+def test_a_bad_image_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_an_image_that_is_what_it_should_be_is_let_through(pair: Pair) -> None:
+def test_a_good_image_passes(pair: Pair) -> None:
     passes(pair)
 
 
@@ -54,5 +54,5 @@ def test_an_image_that_is_what_it_should_be_is_let_through(pair: Pair) -> None:
         f"a/b@sha256:{'a' * 64}",
     ],
 )
-def test_addresses_of_real_images_are_well_formed(image: str) -> None:
+def test_real_image_references_are_valid(image: str) -> None:
     assert [d.code for d in found(f"image='{image}'") if d.code.startswith("FTC54")] == []

@@ -1,4 +1,4 @@
-"""The pods of a gang can all be placed."""
+"""All pods of a gang can be scheduled."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_pods_that_can_never_start_are_told(pair: Pair) -> None:
+def test_an_unschedulable_gang_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_pods_that_fit_are_let_through(pair: Pair) -> None:
+def test_a_schedulable_gang_passes(pair: Pair) -> None:
     passes(pair)

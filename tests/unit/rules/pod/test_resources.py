@@ -1,4 +1,4 @@
-"""Quantities are what was meant, and devices go where the training is."""
+"""Quantities have a unit, and the training container has the devices."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_quantity_that_means_something_else_is_told(pair: Pair) -> None:
+def test_a_wrong_quantity_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_quantity_that_means_what_it_says_is_let_through(pair: Pair) -> None:
+def test_a_right_quantity_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_a_limit_alone_is_legal() -> None:
+def test_a_limit_without_a_request_passes() -> None:
     assert [d.code for d in found(resources("limits: {example.com/a: 1}").strip("'"))] == []

@@ -1,4 +1,4 @@
-"""No secret stands in a spec, and no message repeats one."""
+"""A spec does not contain secrets, and messages do not repeat them."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_secret_in_a_spec_is_told_where_it_stands(pair: Pair) -> None:
+def test_a_secret_in_a_spec_is_reported_at_its_key(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_only_looks_like_one_is_let_through(pair: Pair) -> None:
+def test_a_similar_value_passes(pair: Pair) -> None:
     passes(pair)
 
 
@@ -116,7 +116,7 @@ def test_what_only_looks_like_one_is_let_through(pair: Pair) -> None:
         "annotations.revision=8f3b1c2d4e5f60718293a4b5c6d7e8f901234567",
     ],
 )
-def test_names_and_values_that_only_resemble_a_secret_stay_silent(override: str) -> None:
+def test_names_and_values_that_resemble_a_secret_pass(override: str) -> None:
     assert [d for d in found(override) if d.code.startswith("FTC60")] == []
 
 
@@ -139,5 +139,5 @@ def test_no_message_repeats_a_secret(secret: str, overrides: tuple[str, ...]) ->
     assert "***" in said
 
 
-def test_a_secret_of_ours_is_told_once() -> None:
+def test_a_reserved_secret_variable_is_reported_once() -> None:
     assert [d.code for d in found("env.GIT_TOKEN=abcd1234")] == ["FTC106"]

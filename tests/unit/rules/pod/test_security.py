@@ -1,4 +1,4 @@
-"""What a Pod Security Standard forbids is found at the fragment or the volume that it comes from."""
+"""Violations of a Pod Security Standard are reported at the fragment or volume that causes them."""
 
 from __future__ import annotations
 
@@ -75,23 +75,23 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_the_standard_forbids_is_found_where_it_comes_from(pair: Pair) -> None:
+def test_a_violation_is_reported_at_its_origin(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_what_it_allows_is_not(pair: Pair) -> None:
+def test_an_allowed_setting_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_what_a_network_needs_is_a_note_under_baseline() -> None:
+def test_a_privilege_for_the_network_is_a_note_under_baseline() -> None:
     said = ftc("compile", "network=rdma")
     assert said.exit_code == 0
     assert "note[FTC546 violates-baseline-pod-security]" in said.stderr
 
 
 @pytest.mark.parametrize(("target", "noted"), [("volcano", True), ("job", True), ("image", False), ("storage", False)])
-def test_a_note_is_for_those_who_compile_a_manifest(target: str, noted: bool) -> None:  # noqa: FBT001
+def test_only_targets_with_a_pod_get_the_note(target: str, noted: bool) -> None:  # noqa: FBT001
     said = ftc("compile", "-t", target, "network=rdma")
     assert said.exit_code == 0
     assert ("note[FTC546 violates-baseline-pod-security]" in said.stderr) == noted

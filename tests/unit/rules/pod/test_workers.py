@@ -1,4 +1,4 @@
-"""The processes of a pod have the processors and the shared memory that they need."""
+"""The processes of a pod have enough CPUs and shared memory."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_processes_that_have_too_little_are_told(pair: Pair) -> None:
+def test_too_few_resources_are_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_processes_that_have_enough_are_let_through(pair: Pair) -> None:
+def test_enough_resources_pass(pair: Pair) -> None:
     passes(pair)
 
 
 @pytest.mark.parametrize("option", sorted(file.stem for file in (ROOT / "conf" / "hardware").glob("*.yaml")))
-def test_no_hardware_is_shipped_with_too_few_processors(option: str) -> None:
+def test_shipped_hardware_has_enough_cpus(option: str) -> None:
     assert [d.message for d in found(f"hardware={option}") if d.code.startswith("FTC63")] == []

@@ -1,4 +1,4 @@
-"""An image can be built for a trainer, on a base, with pins, under a name of its own."""
+"""An image is built for a trainer, on a base image, with pins, under its own name."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_an_image_that_cannot_be_built_or_run_is_told(pair: Pair) -> None:
+def test_an_image_that_cannot_be_built_or_run_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_an_image_that_can_be_built_is_let_through(pair: Pair) -> None:
+def test_an_image_that_can_be_built_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_the_pairs_that_can_be_built_are_named() -> None:
+def test_the_help_lists_the_pinned_pairs() -> None:
     said = ftc("compile", "-t", "image", "trainer.transformers=5.2.0").stderr
     assert "0.9.3 with transformers 4.51.1, 0.9.5 with transformers 5.6.0" in said.rpartition("help: use one of")[2]
 
 
-def test_an_image_of_others_is_a_warning_and_the_dockerfile_is_printed() -> None:
+def test_the_default_image_is_a_warning_and_the_dockerfile_is_printed() -> None:
     said = ftc("compile", "-t", "image")
     assert said.exit_code == 0
     assert "warning[FTC413 built-image-not-used]" in said.stderr
@@ -57,7 +57,7 @@ def test_an_image_of_others_is_a_warning_and_the_dockerfile_is_printed() -> None
 
 
 @pytest.mark.parametrize("code", ["FTC410", "FTC411", "FTC412"])
-def test_what_an_image_is_made_of_cannot_be_silenced(code: str) -> None:
+def test_required_rules_on_images_cannot_be_suppressed(code: str) -> None:
     wrong = next(pair.wrong for pair in PAIRS if pair.code == code).split()
     assert any(f"error[{code} " in line for line in errors("-t", "image", *wrong))
     said = ftc("compile", "-t", "image", f"--ignore={code}", *wrong)
@@ -66,10 +66,10 @@ def test_what_an_image_is_made_of_cannot_be_silenced(code: str) -> None:
 
 
 @pytest.mark.parametrize("optim", ["paged_adamw_8bit", "adamw_8bit", "adamw_bnb_8bit", "paged_lion_32bit"])
-def test_an_optimizer_of_bitsandbytes_brings_its_pins(optim: str) -> None:
+def test_an_optimizer_of_bitsandbytes_adds_its_pins(optim: str) -> None:
     assert "\n    bitsandbytes==" in ftc("compile", "-t", "image", f"train.optim={optim}", OURS).stdout
 
 
 @pytest.mark.parametrize("wrong", ["hardware.build=null", "trainer.transformers=5.2.0"])
-def test_other_targets_do_not_care(wrong: str) -> None:
+def test_other_targets_do_not_apply_the_rules(wrong: str) -> None:
     assert not [d for d in found(wrong) if d.code.startswith("FTC41")]

@@ -1,4 +1,4 @@
-"""Volumes that are made for a run hold the weights and the results."""
+"""Volumes that a run creates are large enough for weights and results."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_volume_without_room_is_told(pair: Pair) -> None:
+def test_a_small_volume_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_volume_with_room_is_let_through(pair: Pair) -> None:
+def test_a_large_volume_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_what_the_help_says_is_enough() -> None:
+def test_the_suggested_size_suffices() -> None:
     overrides = (*LARGE.split(), *OWN.split())
     (diagnostic,) = [d for d in found(*overrides) if d.code in ("FTC226", "FTC227")]
     enough = diagnostic.help.removeprefix("set ").removesuffix(" or more")
@@ -61,5 +61,5 @@ def test_what_the_help_says_is_enough() -> None:
         ),
     ],
 )
-def test_weights_that_are_not_known_or_not_downloaded_are_not_counted(overrides: tuple[str, ...]) -> None:
+def test_unknown_or_local_weights_are_not_counted(overrides: tuple[str, ...]) -> None:
     assert not {"FTC226", "FTC227"} & {d.code for d in found(*overrides)}

@@ -1,4 +1,4 @@
-"""A source reaches the trainer, and a result lands where nobody fetches it by mistake."""
+"""Sources reach the trainer, and results do not mix with sources."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_source_that_cannot_reach_the_trainer_is_told(pair: Pair) -> None:
+def test_a_source_that_cannot_reach_the_trainer_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_one_that_does_is_let_through(pair: Pair) -> None:
+def test_a_source_that_reaches_the_trainer_passes(pair: Pair) -> None:
     passes(pair)
 
 
@@ -84,7 +84,7 @@ def test_one_that_does_is_let_through(pair: Pair) -> None:
         ("model.source.endpoint=https://s3.example.com/models", "model.source.endpoint"),
     ],
 )
-def test_a_bucket_is_named_as_servers_of_s3_name_it(override: str, key: str) -> None:
+def test_a_bucket_name_follows_the_rules_of_s3(override: str, key: str) -> None:
     told = found("source@model.source=s3", "model.source.bucket=models", override)
     assert {".".join(map(str, diagnostic.path)) for diagnostic in told} == {key}
 
@@ -92,10 +92,10 @@ def test_a_bucket_is_named_as_servers_of_s3_name_it(override: str, key: str) -> 
 @pytest.mark.parametrize(
     "repository", ["'a b/c'", "../etc", "'$(id)'", "a/b/c", "'--help'", "https://hub.example.com/a"]
 )
-def test_a_repository_that_no_hub_can_have_is_refused(repository: str) -> None:
+def test_an_invalid_repository_name_is_refused(repository: str) -> None:
     told = found(*TO_HUB.split()[:2], f"publish.repository={repository}")
     assert {diagnostic.path for diagnostic in told} == {("publish", "repository")}
 
 
-def test_a_prefix_may_have_any_letters() -> None:
+def test_a_prefix_may_contain_any_characters() -> None:
     assert found("source@model.source=s3", "model.source.bucket=models", "model.source.prefix='模型/a b $(id)'") == ()

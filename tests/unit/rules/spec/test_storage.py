@@ -1,4 +1,4 @@
-"""Rules on what volumes are made of, and the volumes of each kind in the pod."""
+"""Rules on volumes, and the volumes of each kind in the pod."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ RULES = {rule.code: rule for rule in OF_SPECS}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_tells_the_wrong_from_the_right(pair: tuple[str, tuple[str, ...], tuple[str, ...], str]) -> None:
+def test_a_rule_reports_the_wrong_and_not_the_right_configuration(
+    pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
+) -> None:
     code, wrong, right, key = pair
     targets = (RULES[code].target or "volcano",)
     told = [d for d in found(*wrong, targets=targets) if d.code == code]
@@ -100,7 +102,7 @@ def test_several_claims_are_mounted_where_sources_can_name_them() -> None:
         assert {"name": "more-models", "mountPath": "/models", "readOnly": True} in container["volumeMounts"]
 
 
-def test_the_claims_of_a_run_are_made_on_request() -> None:
+def test_the_claims_of_a_run_are_created_on_request() -> None:
     said = ftc("compile", "-t", "storage", "storage=several-claims", "cluster.shared_storage_class=nfs", "namespace=a")
     made = {claim["metadata"]["name"]: claim for claim in yaml.safe_load_all(said.stdout)}
     assert made.keys() == {"workspace", "models", "datasets"}
@@ -112,19 +114,19 @@ def test_the_claims_of_a_run_are_made_on_request() -> None:
     }
 
 
-def test_a_claim_for_one_node_among_the_others_keeps_several_nodes_out() -> None:
+def test_one_claim_for_one_node_is_refused_with_several_nodes() -> None:
     more = "storage.more.models={kind: claim, claim: m, mount_path: /m, access_mode: ReadWriteOnce}"
     (told,) = [d for d in found(more, "nodes=2") if d.severity is Severity.ERROR]
     assert told.code == "FTC202"
     assert told.path == ("storage", "more", "models")
 
 
-def test_two_volumes_in_one_place_are_told_of_the_others_too() -> None:
+def test_volumes_at_one_path_are_all_reported() -> None:
     more = "storage.more.models={kind: nfs, server: a, path: /b, mount_path: /workspace}"
     assert [d.code for d in found(more) if d.severity is Severity.ERROR] == ["FTC204"]
 
 
-# /proc, /sys and /dev are mounts that the runtime makes in each container (OCI runtime-spec, config-linux.md, "Default
+# The runtime mounts /proc, /sys and /dev in each container (OCI runtime-spec, config-linux.md, "Default
 # Filesystems"); a volume over them, or below them, hides the files of the kernel or of the device plugin.
 @pytest.mark.parametrize("place", ["/proc", "/proc/sys", "/sys", "/sys/fs/cgroup", "/dev", "/dev/shm", "/etc/ftc"])  # noqa: S108 - a path in a container
 @pytest.mark.parametrize("key", ["workspace", "cache"])
@@ -135,5 +137,5 @@ def test_a_volume_does_not_hide_a_directory_of_the_pod(place: str, key: str) -> 
 
 
 @pytest.mark.parametrize("place", ["/process", "/system", "/devices", "/etc/ftc-data", "/data/proc"])
-def test_a_volume_is_mounted_at_a_path_that_only_begins_alike(place: str) -> None:
+def test_a_path_with_the_same_prefix_is_not_a_conflict(place: str) -> None:
     assert "FTC204" not in {d.code for d in found("storage=job-lifetime", f"storage.cache.mount_path={place}")}

@@ -1,4 +1,4 @@
-"""Rules on the trackers that a run reports to."""
+"""Rules on experiment trackers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ALL = (*PAIRS, *pages(PAIRS))
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_tracker_without_a_key_is_told(pair: Pair) -> None:
+def test_a_tracker_without_a_key_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_tracker_with_a_key_or_without_a_cloud_is_let_through(pair: Pair) -> None:
+def test_a_tracker_with_a_key_or_offline_passes(pair: Pair) -> None:
     passes(pair)

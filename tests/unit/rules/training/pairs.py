@@ -1,4 +1,4 @@
-"""What LLaMA-Factory refuses, fails at or skips, each with the nearest that it does; by when it says so."""
+"""Arguments that LLaMA-Factory refuses, fails at or ignores, each with the nearest valid one, by time of failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
 PPO = f"{OLD} method.stage=ppo train.reward_model=/models/reward"
 DPO = "method.stage=dpo dataset.info=null"
 FULL = "method=full-sft"
-OF_ONES_OWN = "model=custom model.id=a/b model.template=qwen3"
+CUSTOM_MODEL = "model=custom model.id=a/b model.template=qwen3"
 LONG = "model=qwen3-8b train.cutoff_len"
 EVALUATED = "train.eval_strategy=steps train.val_size=0.1"
 GALORE = f"{FULL} train.use_galore=true train.optim=adamw_torch"
@@ -17,7 +17,7 @@ SHARDED = "launcher=accelerate devices=2"
 QLORA = ("method=qlora-sft", "method=qlora-dpo dataset=dpo-mix-en", "method=oft-sft train.quantization_bit=4")
 REWARD = "method=full-rm dataset=dpo-mix-en"
 SEEKING = (f"{REWARD} devices=2", f"{REWARD} launcher=torchrun", "method=oft-sft nodes=2")
-# What DeepSpeed's stage 0 trains wrongly, and what it trains as it should.
+# DeepSpeed stage 0 updates these incorrectly, or correctly.
 STAGE_0 = (
     ("devices=2", "devices=2 train.bf16=false train.fp16=true"),
     ("devices=2 train.learning_rate=1e-5", "devices=2 train.bf16=false"),
@@ -541,7 +541,7 @@ LATER = (
     Pair("FTC468", "method.merge.export_quantization_bit=4", "", "method.merge.export_quantization_bit"),
 )
 
-# The trainer says nothing, and does something else than was meant.
+# The trainer does something unintended, without a message.
 SILENT = (
     Pair("FTC433", f"{GALORE} train.use_muon=true", f"{FULL} train.use_muon=true", "train.use_muon"),
     Pair(
@@ -599,7 +599,7 @@ SILENT = (
     Pair("FTC463", "'train.master_port=\"1\"'", "master_port=1025", "train.master_port"),
     Pair("FTC463", "train.max_steps=9 train.num_train_epochs=1.0", "train.max_steps=9", "train.num_train_epochs"),
     Pair("FTC463", "train.galore_rank=64", f"{GALORE} train.galore_rank=64", "train.galore_rank"),
-    # config.json of Qwen3-8B says 40960 positions.
+    # The config.json of Qwen3-8B has 40960 positions.
     Pair("FTC473", f"{LONG}=40961", f"{LONG}=40960", "train.cutoff_len"),
     Pair("FTC473", f"{LONG}=65536", f"{LONG}=65536 train.rope_scaling=dynamic", "train.cutoff_len"),
     Pair(
@@ -612,7 +612,7 @@ SILENT = (
     Pair("FTC466", "train.num_train_epochs=0.0", "train.num_train_epochs=0.0 train.max_steps=5", "train.num_train"),
 )
 
-# Arguments, templates and names of datasets; the tests of the schemas hold these against the trainer.
+# Arguments, templates and names of datasets; the tests of the schemas compare them with the trainer.
 OF_SCHEMAS = (
     Pair("FTC305", "train.fp16=true", "train.fp16=true train.bf16=false", "train.fp16"),
     Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=fa2", "train.flash_attn"),

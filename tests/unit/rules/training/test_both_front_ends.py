@@ -1,4 +1,4 @@
-"""What compile says of a spec, lint says of the files that the spec becomes: the same rule, in the same words.
+"""Lint reports the files that compile writes with the rules and messages of compile.
 
 Each rule's wrong example is compiled, and its train.yaml, merge.yaml and dataset_info.json are linted as a user would
 have them next to each other.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 RULES = tuple(rule for rule in ON_TRAININGS if rule not in OF_FILES)
-# The files alone do not say it; the number may only fall.
+# The files do not contain the facts; this list may only shrink.
 NOT_IN_THE_FILES = {
     "FTC143": "how many processes train is the launcher's",
     "FTC435": "how many processes train is the launcher's",
@@ -35,7 +35,7 @@ NOT_IN_THE_FILES = {
     "FTC448": "that each run has a new directory is ftc's own promise",
     "FTC449": "restarts are the job's",
 }
-# So that train.yaml names the model by its id, as most users write it.
+# train.yaml then names the model by its id, as most users write it.
 BY_ID = "source@model.source=huggingface-direct"
 
 
@@ -68,14 +68,14 @@ def examples(rule: Rule) -> tuple[str, str]:
 
 @cache
 def found(code: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """What compile and lint say of a rule's wrong example, in this rule's name."""
+    """The findings of compile and lint for a rule's wrong example."""
     rule = next(rule for rule in RULES if rule.code == code)
     spec, told, files = compiled(by_id(examples(rule)[0]))
     return {(d.code, d.message) for d in told if d.code == code}, {one for one in linted(spec, files) if one[0] == code}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
-def test_lint_finds_the_wrong_example_in_the_same_words(rule: Rule) -> None:
+def test_lint_reports_the_wrong_example_with_the_same_message(rule: Rule) -> None:
     by_compile, by_lint = found(rule.code)
     assert by_compile
     assert by_lint == (set() if rule.code in NOT_IN_THE_FILES else by_compile)

@@ -1,4 +1,4 @@
-"""Arguments of LLaMA-Factory that exclude each other, in its YAML; each with what is nearly the same and right."""
+"""Mutually exclusive arguments in LLaMA-Factory's YAML, each with the nearest valid file."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ PAIRS = [
 @pytest.mark.parametrize(
     ("code", "base", "wrong", "right", "key"), PAIRS, ids=[pair[2].replace("\n", ", ") for pair in PAIRS]
 )
-def test_what_excludes_another_is_said_at_its_key(code: str, base: str, wrong: str, right: str, key: str) -> None:
+def test_an_exclusive_argument_is_reported_at_its_key(code: str, base: str, wrong: str, right: str, key: str) -> None:
     found = [d for d in judged(f"{base}{wrong}\n") if d.code == code]
     assert key in [d.path[0] for d in found]
     assert code not in codes(f"{base}{right}\n")
@@ -124,6 +124,6 @@ spec:
         "tail -n1 /data/more >>/tmp/a.yaml; llamafactory-cli train /tmp/a.yaml",
     ],
 )
-def test_what_the_command_line_or_a_later_line_gives_is_not_missing(rest: str) -> None:
+def test_an_argument_from_the_command_line_or_a_later_line_is_not_missing(rest: str) -> None:
     assert codes(POD % rest) == set()
     assert codes(POD % "llamafactory-cli train /tmp/a.yaml") == {"FTC901"}

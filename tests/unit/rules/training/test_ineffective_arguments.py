@@ -1,4 +1,4 @@
-"""The table of arguments that a training does not read, row by row, as LLaMA-Factory and transformers read them."""
+"""The table of ineffective arguments, row by row, against the code of LLaMA-Factory and transformers."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ ROWS = (
 
 
 def unread(text: str, versions: Versions = NEW) -> set[object]:
-    """The arguments that lint calls ineffective in a training."""
+    """The arguments that lint reports as ineffective."""
     found = lint([("train.yaml", f"{BASE}{text}\n".encode())], versions)
     return {d.path[-1] for d in found if d.code == "FTC463"}
 
 
 @pytest.mark.parametrize(("argument", "without", "reading"), ROWS, ids=[f"{row[0]}, {row[2]}" for row in ROWS])
-def test_an_argument_is_read_where_its_row_says(argument: str, without: str, reading: str) -> None:
+def test_an_argument_is_read_under_the_condition_of_its_row(argument: str, without: str, reading: str) -> None:
     name = argument.partition(":")[0]
     assert name in unread(f"{argument}\n{without}")
     if reading:
@@ -111,11 +111,11 @@ def test_the_directory_of_tensorboard_is_an_argument_of_transformers_4() -> None
     assert unread("logging_dir: a", OLD) == set()
 
 
-# A file for Ray is told by these arguments, and what a file gives for an export is not judged.
+# Arguments of Ray identify a file for Ray, and arguments of an export are not checked.
 ELSEWHERE = {"ray_", "export_"}
 
 
-def test_every_row_is_tried() -> None:
+def test_every_row_is_tested() -> None:
     tried = {row[0].partition(":")[0] for row in ROWS}
     for entry in {name for row in TABLE for name in row.names} - ELSEWHERE:
         assert any(name == entry or (entry.endswith("_") and name.startswith(entry)) for name in tried), entry

@@ -1,4 +1,4 @@
-"""What LLaMA-Factory would refuse hours later, or do otherwise than was meant, is told before."""
+"""Compile reports trainings that LLaMA-Factory would refuse later, or run differently than intended."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ ALL = [*PAIRS, *pages(PAIRS)]
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_training_that_goes_wrong_is_told(pair: Pair) -> None:
+def test_a_wrong_training_is_reported(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_training_that_goes_right_is_let_through(pair: Pair) -> None:
+def test_a_valid_training_passes(pair: Pair) -> None:
     passes(pair)
 
 
-def test_what_the_trainer_fails_at_is_an_error_and_what_it_does_otherwise_a_warning() -> None:
+def test_failures_are_errors_and_unintended_results_are_warnings() -> None:
     severity = {rule.code: rule.severity for rule in RULES}
     assert {severity[pair.code] for pair in (*AT_ONCE, *LATER)} == {Severity.ERROR}
     assert {severity[pair.code] for pair in SILENT} == {Severity.WARNING}
@@ -43,21 +43,21 @@ def test_every_rule_on_a_training_has_a_pair() -> None:
     assert {pair.code for pair in PAIRS} == {rule.code for rule in RULES}
 
 
-def test_a_program_of_the_users_is_not_judged() -> None:
+def test_a_program_of_the_user_is_not_checked() -> None:
     told = found(*COMMAND, "model=qwen3-8b", "model.template=llama3", "dataset=covla-qa-zh")
     assert {d.code for d in told} & {rule.code for rule in RULES} == set()
 
 
-def test_a_release_that_is_not_known_is_not_judged() -> None:
+def test_an_unknown_release_is_not_checked() -> None:
     told = found("trainer.llamafactory=0.9.99", "train.streaming=true", "train.early_stopping_steps=3")
     assert [d.code for d in told if d.code.startswith("FTC4")] == ["FTC402"]
 
 
-def test_a_dataset_that_nobody_reads_is_not_judged() -> None:
+def test_an_unused_dataset_is_not_checked() -> None:
     assert found("+dataset.info.other={formatting: unheard}") == ()
 
 
-def test_the_arguments_of_the_table_are_those_of_a_release() -> None:
+def test_the_arguments_of_the_table_exist_in_a_release() -> None:
     known = set[str]()
     for file in (ROOT / "schemas" / "llamafactory").glob("*[0-9].json"):
         known |= json.loads(file.read_text(encoding="utf-8"))["arguments"].keys()
@@ -65,18 +65,18 @@ def test_the_arguments_of_the_table_are_those_of_a_release() -> None:
         assert any(one.startswith(name) if name.endswith("_") else one == name for one in known), name
 
 
-def test_a_group_that_other_trainings_share_is_not_called_unread() -> None:
+def test_arguments_of_a_shared_group_are_not_reported_as_ineffective() -> None:
     assert found("method=full-sft") == ()
 
 
-# Values of the wrong type are another rule's; none of these may fail over them.
+# Another rule reports values of the wrong type; these rules must not crash on them.
 WRONG: tuple[object, ...] = ([], {"a": "b"}, None, True, -1, 0, 1.5, math.inf, math.nan, "text", [1, {"a": "b"}])
 JUDGED = sorted(release.arguments(release.pairs()[-1])["train"])
 MUCH = ("engine=deepspeed-z3", "devices=2", "dataset=covla-qa-zh", "model=qwen2.5-vl-7b-instruct")
 
 
 @pytest.mark.parametrize("value", WRONG, ids=json.dumps)
-def test_no_value_of_an_argument_is_a_bug(value: object) -> None:
+def test_odd_values_of_arguments_do_not_crash(value: object) -> None:
     on: dict[str, object] = dict.fromkeys(("streaming", "load_best_model_at_end", "do_eval", "use_galore"), True)
     on["quantization_bit"] = 4
     state = compiled(*MUCH)
@@ -107,7 +107,7 @@ ENTRIES = [
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=json.dumps)
 @pytest.mark.parametrize("stage", ["pt", "sft", "rm", "ppo", "dpo", "kto"])
-def test_no_description_of_a_dataset_is_a_bug(entry: object, stage: str) -> None:
+def test_odd_dataset_descriptions_do_not_crash(entry: object, stage: str) -> None:
     told = found(f"method.stage={stage}", f"dataset.info.alpaca={json.dumps(entry)}")
     assert any(d.severity is Severity.ERROR for d in told)
 
@@ -124,7 +124,7 @@ SEEN = (
  user_tag: user, assistant_tag: assistant}}"
 )
 NO_MERGE = "method.merge=null"
-# What LLaMA-Factory 0.9.5 ships as examples (examples/train_*, examples/extras), each by what it is about.
+# The examples of LLaMA-Factory 0.9.5 (examples/train_*, examples/extras), by subject.
 EXAMPLES = {
     "lora dpo": f"method.stage=dpo train.pref_beta=0.1 train.pref_loss=sigmoid dataset.info.alpaca='{PAIRWISE}'",
     "lora kto": f"method.stage=kto train.pref_beta=0.1 dataset.info.alpaca='{LIKED}'",
@@ -153,18 +153,18 @@ EXAMPLES = {
     "galore": f"{FULL} train.use_galore=true train.galore_layerwise=true train.gradient_accumulation_steps=1",
     "apollo": f"{FULL} train.use_apollo=true train.apollo_layerwise=true train.gradient_accumulation_steps=1",
 }
-# Its default optimizer is none that they know: they fail as they are shipped, with transformers 5.
+# These fail as shipped, because they do not support the default optimizer of transformers 5.
 FAILING = {"galore", "apollo"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_what_the_trainer_ships_as_an_example_is_let_through(name: str) -> None:
+def test_an_example_of_the_trainer_passes(name: str) -> None:
     small = ("hardware.device.memory_mib=null",)
     told = {d.code for d in found(*small, *shlex.split(f"{SHARED} {EXAMPLES[name]}"))} & {rule.code for rule in RULES}
     assert told == ({"FTC432"} if name in FAILING else set())
 
 
 @pytest.mark.parametrize("name", sorted(FAILING))
-def test_an_example_that_fails_is_let_through_with_what_it_lacks(name: str) -> None:
+def test_a_failing_example_passes_once_it_is_fixed(name: str) -> None:
     told = found(*shlex.split(f"{SHARED} {EXAMPLES[name]} train.optim=adamw_torch"))
     assert {d.code for d in told} & {rule.code for rule in RULES} == set()
