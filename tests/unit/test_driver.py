@@ -113,3 +113,13 @@ def test_a_target_without_a_pod_has_no_findings_on_one() -> None:
         found = compile_job(Request(overrides, targets=(target,)))
         assert found.pods == {}
         assert [d for d in found.diagnostics if d.path[:1] == ("pod",)] == [], target
+
+
+def test_a_target_that_runs_the_steps_without_a_pod_keeps_the_rules_on_what_it_runs() -> None:
+    found = compile_job(Request(("env.HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzabcdefgh",), targets=("script",)))
+    assert "FTC601" in {d.code for d in found.diagnostics}
+
+
+def test_the_reference_of_an_image_is_checked_for_the_target_that_builds_it() -> None:
+    found = compile_job(Request(("image=https://registry.example.com/a:1",), targets=("image",)))
+    assert "FTC541" in {d.code for d in found.diagnostics}

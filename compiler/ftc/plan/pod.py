@@ -89,8 +89,13 @@ def train_container(**fields: list[Json]) -> Json:
 
 def with_fragments(run: RunPlan) -> Json:
     """The template with the fragments of cluster, hardware and user; for a bound run, also those of its target."""
-    template: Json = (run.pod if isinstance(run, BoundRun) else _complete(run, [])).content
+    template: Json = recorded(run).content
     return template
+
+
+def recorded(run: RunPlan) -> Merged:
+    """The same template, with the record of what set each field."""
+    return run.pod if isinstance(run, BoundRun) else _complete(run, [])
 
 
 def _complete(run: RunPlan, added: list[Fragment]) -> Merged:

@@ -77,6 +77,8 @@ _FILES = (
 TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
 POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
 """The targets whose objects run the job; applying two of them runs it twice."""
+RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
+"""The targets that run the steps, in a pod or on this machine."""
 
 
 def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:
