@@ -9,7 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.amounts import amount
 from ftc.manifests.steps import Step
 from ftc.manifests.subjects import MANY
-from ftc.plan.pod import SHM, with_fragments
+from ftc.plan.pod import SHM, recorded, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.rules.given import (
@@ -18,7 +18,6 @@ from ftc.rules.given import (
     named_containers,
     pods,
     resource_lists,
-    set_by,
     train,
     variables,
     volumes,
@@ -185,13 +184,16 @@ def memory_volumes_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 32Gi}}]}}'
     """
     mounted = {mount["name"] for mount in train(run)["volumeMounts"]}
-    volumes = [volume for volume in with_fragments(run)["spec"]["volumes"] if volume["name"] in mounted]
-    sizes = [volume["emptyDir"].get("sizeLimit", 0) for volume in volumes if _in_memory(volume)]
-    used, have = sum(map(quantity, sizes)), limit(run, "memory")
+    volumes = recorded(run).at(("spec", "volumes"))
+    found = [volumes.at((i,)) for i, one in enumerate(volumes.content) if one["name"] in mounted and _in_memory(one)]
+    sizes = [volume.at(("emptyDir", "sizeLimit")) for volume in found]
+    used, have = sum(quantity(size.content or 0) for size in sizes), limit(run, "memory")
     if used >= have and not any(shm_fits_in_memory(spec, run)):
         message = f"volumes in memory may use {_gib(used)} GiB of the container's {_gib(have)} GiB"
-        path = memory_limit_at(spec) or set_by(spec, "spec", "volumes")
-        yield Finding(path, message, "make them smaller, or raise the memory limit")
+        given = [size.record.source.key for size in sizes if size.record.source.key]
+        yield Finding(
+            memory_limit_at(run) or (*given, ("pod",))[0], message, "make them smaller, or raise the memory limit"
+        )
 
 
 def _in_memory(volume: dict[str, Any]) -> bool:
