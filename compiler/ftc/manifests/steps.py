@@ -251,3 +251,12 @@ def given_once(step: Step, launch: Launch, name: str) -> Word | None:
     script = step.script.assignments
     given = [one for one in launch.command.settings if one.name == name] or [one for one in script if one.name == name]
     return given[-1].value if len(given) == 1 else None
+
+
+def named_variables(step: Step) -> Iterator[tuple[str, Spot]]:
+    """The variables that the container, its script or a command of the script sets, each with its place."""
+    for index, variable in enumerate(step.container.env):
+        yield variable.name, step.at("env", index)
+    settings = [one for command in step.script.commands for one in command.settings]
+    if step.program is not None:
+        yield from ((one.name, step.program.at(one.start)) for one in (*step.script.assignments, *settings))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.rules.aliases import ALIASES
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
-from ftc.rules.launch import launchers, rank_variables, rendezvous, timeouts, world_size
+from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
     contents,
     device_sharing,
@@ -27,6 +27,7 @@ from ftc.rules.shell import named_files, repeated_work, scripts
 from ftc.rules.spec import image, memory, sources, storage, trackers
 from ftc.rules.training import (
     arguments,
+    checkpoints,
     chip,
     data_loading,
     datasets,
@@ -54,6 +55,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "training": (
         *arguments.OF_FILES,
         *arguments.RULES,
+        *checkpoints.RULES,
         *chip.RULES,
         *data_loading.RULES,
         *datasets.RULES,
@@ -96,6 +98,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *queues.RULES,
     ),
     "launch": (
+        *commands.RULES,
         *launchers.RULES,
         *rank_variables.RULES,
         *rendezvous.RULES,

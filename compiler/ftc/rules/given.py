@@ -52,6 +52,12 @@ def variables(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
                 yield (*where, "env", index), variable["name"], variable.get("value", "")
 
 
+def variable_names(spec: JobSpec) -> set[str]:
+    """The names of the variables that users set, with a value or a reference."""
+    own = {name for _, given in environments(spec) for name in given}
+    return own | {variable["name"] for _, one in containers(spec) for variable in one.get("env", [])}
+
+
 def environments(spec: JobSpec) -> list[tuple[Path, Mapping[str, str]]]:
     """The maps of variables, in increasing precedence."""
     groups = {"cluster": spec.cluster.env, "hardware": spec.hardware.env, "network": spec.network.env}

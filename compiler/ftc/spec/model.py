@@ -51,12 +51,14 @@ class Model(Spec, frozen=True):
     """A base model; `template` is LLaMA-Factory's name of its chat template.
 
     Without `architecture` there is no estimate of its memory. `transformers` is the first release that supports the
-    model, null if all known releases support it or the model's repository has its own code.
+    model, null if all known releases support it or the model's repository has its own code. `gated` says that the hub
+    lets only accounts download it that have accepted its license.
     """
 
     id: Text
     template: Text
     source: Source
+    gated: bool = False
     arguments: Json = {}
     architecture: Architecture | None = None
     transformers: Version | None = None

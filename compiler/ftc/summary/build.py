@@ -10,6 +10,7 @@ import msgspec
 from ftc.estimate.facts import Unknown, read
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
+from ftc.plan import staging
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
@@ -49,6 +50,7 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         run_directory=directory,
         volumes=files.volumes(spec.storage),
         fetches=files.fetched(spec, run),
+        environment=_environment(spec, run, directory),
         stages=_stages(spec, run, directory),
         seconds=cluster.seconds(spec, pod),
         restarts=run.restarts,
@@ -83,6 +85,23 @@ def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
         rank_0=target.rank_0,
         port=spec.master_port,
     )
+
+
+def _environment(spec: JobSpec, run: RunPlan, directory: str) -> dict[str, str]:
+    """The variables that ftc sets for a user's program."""
+    if spec.trains:
+        return {}
+    topology = _topology(spec, run)
+    ranks = f"0 to {spec.nodes - 1}, the index of the pod" if spec.nodes > 1 else "0"
+    return {
+        "NNODES": str(spec.nodes),
+        "NODE_RANK": ranks,
+        "NPROC_PER_NODE": str(spec.devices),
+        "MASTER_ADDR": topology.master,
+        "MASTER_PORT": str(topology.port),
+        "RUN_DIR": directory,
+        **{f"{fetched.name.upper()}_DIR": staging.directory(spec, fetched) for fetched in run.fetches},
+    }
 
 
 def _engine(engine: Engine) -> str:

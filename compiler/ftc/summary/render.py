@@ -36,6 +36,7 @@ def render(summary: Summary) -> str:
         ("storage", _storage(summary)),
         ("fetches", _fetches(summary)),
         ("steps", _stages(summary)),
+        ("variables", _table(summary.environment.items())),
         ("waits", _waits(summary)),
         ("restarts", [summary.on_failure]),
         ("defaults", _table((default.field, default.value) for default in summary.defaults)),

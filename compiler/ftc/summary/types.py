@@ -137,6 +137,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     run_directory: str
     volumes: tuple[Volume, ...]
     fetches: tuple[Fetched, ...]
+    environment: dict[str, str]
     stages: tuple[Stage, ...]
     seconds: dict[str, int]
     restarts: int

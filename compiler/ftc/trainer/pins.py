@@ -63,8 +63,8 @@ def _lines(pair: str, name: str) -> tuple[str, ...]:
 
 def extras(spec: JobSpec) -> tuple[str, ...]:
     """The extra packages that engine, tracking, storage and arguments require; without them the run fails."""
-    found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *_of_arguments(spec))
-    return tuple(sorted(found))
+    found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *(extra for _, extra in of_arguments(spec)))
+    return tuple(sorted(set(found)))
 
 
 # The modules of a run's extras. TensorBoard is not listed, because another package can replace it.
@@ -77,13 +77,33 @@ _MODULES = {
     "swanlab": ("swanlab",),
     "wandb": ("wandb",),
 }
+# The module of each package without pins.
+_UNPINNED_MODULES = {
+    "adam-mini": "adam_mini",
+    "apex": "apex",
+    "apollo-torch": "apollo_torch",
+    "badam": "badam",
+    "eetq": "eetq",
+    "galore-torch": "galore_torch",
+    "grokadamw": "grokadamw",
+    "hqq": "hqq",
+    "kt-kernel": "kt_kernel",
+    "liger-kernel": "liger_kernel",
+    "lomo-optim": "lomo_optim",
+    "mixture-of-depth": "MoD",
+    "schedulefree": "schedulefree",
+    "torch-optimi": "optimi",
+    "torchao": "torchao",
+    "unsloth": "unsloth",
+}
 
 
 def modules(spec: JobSpec) -> tuple[str, ...]:
     """The modules that the run imports in addition to the trainer's; some only after hours."""
     quantizing = spec.method is not None and spec.method.quantize is not None
     found = [name for extra in extras(spec) for name in _MODULES.get(extra, ())]
-    return (*found, *(("optimum", "gptqmodel") if quantizing else ()))
+    unpinned_ = (_UNPINNED_MODULES[package] for package in unpinned(spec).values())
+    return (*found, *unpinned_, *(("optimum", "gptqmodel") if quantizing else ()))
 
 
 def _of_engine(spec: JobSpec) -> tuple[str, ...]:
@@ -102,12 +122,18 @@ def _of_storage(spec: JobSpec) -> tuple[str, ...]:
     return ("s3",) if any(isinstance(place, S3 | S3Push) for place in places) else ()
 
 
-def _of_arguments(spec: JobSpec) -> tuple[str, ...]:
-    """Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py (`_check_extra_dependencies`), model/model_utils."""
+def of_arguments(spec: JobSpec) -> tuple[tuple[str, str], ...]:
+    """The arguments that require an extra package, each with the extra.
+
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py (`_check_extra_dependencies`), model/model_utils.
+    """
     arguments = chosen(spec)
-    bitsandbytes = _quantization(arguments) == "bnb" or bool(_BITSANDBYTES.fullmatch(str(arguments.get("optim"))))
-    wanted = {"bitsandbytes": bitsandbytes, "metrics": arguments.get("predict_with_generate") is True}
-    return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+    wanted = {
+        ("quantization_bit", "bitsandbytes"): _quantization(arguments) == "bnb",
+        ("optim", "bitsandbytes"): bool(_BITSANDBYTES.fullmatch(str(arguments.get("optim")))),
+        ("predict_with_generate", "metrics"): arguments.get("predict_with_generate") is True,
+    }
+    return tuple(pair for pair, is_wanted in wanted.items() if is_wanted)
 
 
 def unpinned(spec: JobSpec) -> dict[str, str]:

@@ -24,8 +24,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The capabilities and bugs of a pair of LLaMA-Factory and transformers, beyond its arguments and templates.
 
     Every pair states every fact. Sources: LLaMA-Factory model/model_utils/attention.py, data/collator.py,
-    hparams/model_args.py, hparams/parser.py, extras/misc.py against train/ppo/trainer.py; transformers
-    training_args.py.
+    hparams/model_args.py, hparams/parser.py, extras/misc.py against train/ppo/trainer.py, docker/*/Dockerfile;
+    transformers training_args.py.
     """
 
     has_flash_attention_3: bool
@@ -44,6 +44,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether `warmup_ratio` overrides `warmup_steps` and means steps above 1; otherwise it yields and is at most 1."""
     reads_yaml_with_omegaconf: bool
     """Whether `${` in a value is a reference; otherwise it is text."""
+    image_packages: tuple[str, ...]
+    """The optional packages in any published image of the release; `metrics` are those that score predictions."""
     retired_arguments: tuple[str, ...]
     """Arguments that this release rejects, of earlier releases without a schema here."""
 

@@ -23,6 +23,9 @@ def asked_for(*overrides: str) -> list[str]:
         ((QUANTIZED,), ["optimum", "gptqmodel"]),
         (("publish=s3", "publish.bucket=out", "publish.credentials.secret=s"), ["minio"]),
         (("tracking=tensorboard",), []),
+        (("train.enable_liger_kernel=true",), ["liger_kernel"]),
+        (("train.use_unsloth=true", "train.optim=schedule_free_sgd"), ["unsloth", "schedulefree"]),
+        (("train.quantization_bit=4", "train.optim=paged_adamw_8bit"), ["bitsandbytes"]),
     ],
 )
 def test_the_image_has_what_the_run_imports(overrides: tuple[str, ...], modules: list[str]) -> None:

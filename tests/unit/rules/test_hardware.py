@@ -93,6 +93,28 @@ PAIRS = (
         ("hardware=ascend", "env.HCCL_SOCKET_IFNAME=eth0"),
         "env.NCCL_IB_HCA",
     ),
+    ("FTC315", ("env.NCCL_SOCKET_IFNANE=eth0",), ("env.NCCL_SOCKET_IFNAME=eth0",), "env.NCCL_SOCKET_IFNANE"),
+    ("FTC315", ("env.TORCH_CUDA_ALLOC_CONF=a:b",), ("env.PYTORCH_CUDA_ALLOC_CONF=a:b",), "env.TORCH_CUDA_ALLOC_CONF"),
+    ("FTC315", ("cluster.env.HF_HUB_OFLINE=0",), ("cluster.env.HF_HUB_OFFLINE=0",), "cluster.env.HF_HUB_OFLINE"),
+    (
+        "FTC315",
+        ("hardware=ascend", "env.HCCL_CONECT_TIMEOUT=1200"),
+        ("hardware=ascend", "env.HCCL_CONNECT_TIMEOUT=1200"),
+        "env.HCCL_CONECT_TIMEOUT",
+    ),
+    (
+        "FTC315",
+        ("pod={spec: {containers: [{name: train, env: [{name: NCLL_DEBUG, value: INFO}]}]}}",),
+        ("pod={spec: {containers: [{name: train, env: [{name: NCCL_DEBUG, value: INFO}]}]}}",),
+        "pod.spec.containers",
+    ),
+    ("FTC348", ("env.HF_ENDPOINT=hf-mirror.com",), ("env.HF_ENDPOINT=HTTPS://hf-mirror.com",), "env.HF_ENDPOINT"),
+    (
+        "FTC348",
+        ("cluster.env.WANDB_BASE_URL=wandb:8080",),
+        ("cluster.env.WANDB_BASE_URL=http://wandb:8080",),
+        "cluster",
+    ),
     ("FTC315", ("env.HCCL_BUFFSIZE=200",), ("env.NCCL_BUFFSIZE=200",), "env.HCCL_BUFFSIZE"),
     (
         "FTC315",

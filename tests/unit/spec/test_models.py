@@ -60,6 +60,13 @@ def test_a_model_that_transformers_4_51_1_has_no_code_for_says_which_release_has
     assert document("spec.yaml", f"model={name}")["model"]["transformers"] == expected
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_the_models_whose_license_the_hub_asks_for_are_gated(name: str) -> None:
+    owner = document("spec.yaml", f"model={name}")["model"]["id"].partition("/")[0]
+    families = ("meta-llama", "mistralai")
+    assert document("spec.yaml", f"model={name}")["model"]["gated"] is (owner in families or name.startswith("gemma-"))
+
+
 def test_there_are_small_ones_and_large_ones_of_every_family() -> None:
     families = ("qwen2.5-", "qwen2.5-vl", "qwen3-", "qwen3-vl", "llama-3", "deepseek-r1-distill", "glm-4", "gemma-3")
     for family in (*families, "internlm", "internvl", "mistral", "phi-4"):

@@ -27,6 +27,7 @@ OLD = {
     "reads_logging_dir": True,
     "warmup_ratio_replaces_steps": False,
     "reads_yaml_with_omegaconf": False,
+    "image_packages": ("deepspeed", "liger-kernel", "metrics"),
 }
 NEW = {
     "has_flash_attention_3": False,
@@ -37,6 +38,7 @@ NEW = {
     "reads_logging_dir": False,
     "warmup_ratio_replaces_steps": True,
     "reads_yaml_with_omegaconf": True,
+    "image_packages": ("deepspeed", "metrics"),
 }
 
 

@@ -12,7 +12,7 @@ from ftc.manifests.steps import Step
 from ftc.plan.pod import with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
-from ftc.rules.given import containers, resource_lists
+from ftc.rules.given import containers, pods, resource_lists
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.base import EXTENDED_RESOURCE, Json
 from ftc.spec.job import JobSpec
@@ -193,6 +193,30 @@ def helpers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding((*path, name), message, "remove it")
 
 
+_RANK_TABLE = "rings-config-"  # Ascend/mind-cluster: the ConfigMap that Ascend Operator writes for a job
+
+
+def rank_table_of_another_job(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The rank table is that of this job.
+
+    Ascend Operator writes the table into the ConfigMap `rings-config-<job>`. If the pod mounts that of another name, it
+    waits in ContainerCreating, or trains with the addresses of another job.
+    Source: Ascend/mind-cluster, documentation of Ascend Operator.
+
+    Wrong: hardware=ascend-910b-rank-table
+    Right: hardware=ascend-910b-rank-table naming=fixed name=run
+    """
+    for path, pod in pods(spec):
+        for index, volume in enumerate(pod.get("volumes", [])):
+            table = (volume.get("configMap") or {}).get("name", "")
+            job = str(table).removeprefix(_RANK_TABLE)
+            if str(table).startswith(_RANK_TABLE) and (spec.naming != "fixed" or job != run.object_name):
+                name = run.object_name if spec.naming == "fixed" else "generated"
+                message = f"is {table}, the rank table of the job '{job}', but the name of this job is {name}"
+                help_ = f"set naming=fixed name={job}, or put the fixed name of your job behind {_RANK_TABLE}"
+                yield Finding((*path, "volumes", index), message, help_, (("naming",), ("name",)))
+
+
 # Rules on manifests.
 
 
@@ -282,6 +306,7 @@ def device_resources_are_known(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
+    Rule("FTC350", "rank-table-of-another-job", rank_table_of_another_job, JobSpec, Severity.WARNING),
     Rule("FTC341", "mixed-device-resources", one_device_plugin, JobSpec),
     Rule("FTC342", "unknown-device-resource", device_resource_is_known, JobSpec, Severity.WARNING),
     Rule("FTC301", "devices-exceed-node", node_has_devices, JobSpec),

@@ -83,6 +83,12 @@ def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _PUBLISHED = re.compile(r"(?:.*/)?hiyouga/llamafactory:v?(?P<version>[0-9]+(?:\.[0-9]+)+)(?:[-@].*)?")
 
 
+def published_release(image: str) -> str | None:
+    """The release of LLaMA-Factory in its published image; None for any other image."""
+    published = _PUBLISHED.fullmatch(image)
+    return published["version"] if published else None
+
+
 def image_has_the_trainer_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """`trainer.llamafactory` matches the release in the image.
 
@@ -93,12 +99,12 @@ def image_has_the_trainer_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     Wrong: image=hiyouga/llamafactory:0.9.3
     Right: image=hiyouga/llamafactory:0.9.3 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
-    published = _PUBLISHED.fullmatch(spec.image)
+    published = published_release(spec.image)
     if not spec.trains or published is None:
         return
-    if published["version"] != spec.trainer.llamafactory:
-        message = f"is {spec.trainer.llamafactory}, but the image has {published['version']}"
-        help_ = f"set trainer.llamafactory={published['version']} and its transformers, or use another image"
+    if published != spec.trainer.llamafactory:
+        message = f"is {spec.trainer.llamafactory}, but the image has {published}"
+        help_ = f"set trainer.llamafactory={published} and its transformers, or use another image"
         yield Finding(("trainer", "llamafactory"), message, help_)
 
 

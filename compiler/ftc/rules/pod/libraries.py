@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ftc.accelerators import VISIBLE, Libraries, Limit, libraries
 from ftc.diagnostics.model import Severity
 from ftc.manifests.amounts import requested_devices
-from ftc.manifests.steps import Step
-from ftc.rules.given import read_variables
+from ftc.manifests.steps import Step, named_variables
+from ftc.rules.given import read_variables, variables
+from ftc.rules.pod.spelling import misspelled
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.spec.method import LlamafactoryCli
@@ -27,15 +28,15 @@ _ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"  # PyTorch's name, on every chip with its
 
 def _user_variables(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], str]]:
     """The users' variables and where each is set; those of hardware and network are not among them."""
-    for path, variables in (("cluster", "env"), spec.cluster.env), (("env",), spec.env):
-        yield from (((*path, name), value) for name, value in variables.items())
+    for path, given in (("cluster", "env"), spec.cluster.env), (("env",), spec.env):
+        yield from (((*path, name), value) for name, value in given.items())
 
 
 def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The libraries of the hardware read the variable.
 
-    A variable for another vendor's libraries is ignored, and the intended setting is missing.
-    Source: the documentation of NCCL, HCCL and PyTorch's allocators.
+    A variable for another vendor's libraries, or a misspelled one, is ignored, and the intended setting is missing.
+    Source: the documentation of NCCL, HCCL, PyTorch and huggingface_hub; ftc, schemas/variables.json.
 
     Wrong: hardware=ascend env.NCCL_IB_HCA=mlx5_0
     Right: hardware=ascend env.GLOO_SOCKET_IFNAME=eth0
@@ -44,6 +45,9 @@ def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         if path[-1].startswith(spec.hardware.ignored_env):
             message = f"is ignored on {spec.hardware.vendor} devices"
             yield Finding(path, message, f"see the variables of {spec.hardware.collective}")
+    for where, name, _value in variables(spec):
+        if (wrong := misspelled(name)) and not name.startswith(spec.hardware.ignored_env):
+            yield Finding(where, f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?")
 
 
 def variable_is_in_range(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -130,13 +134,16 @@ def allocator_settings_are_consistent(spec: JobSpec, _: RunPlan) -> Iterator[Fin
 def library_variables_take_effect(step: Step) -> Iterator[Finding]:
     """The variables and volumes of a container suit the libraries of its devices.
 
-    Variables for another vendor's libraries are ignored. Numbers out of range stop the training or are ignored. The
-    device plugin sets the visible devices. A volume over the toolkit's directory hides the toolkit.
+    Variables for another vendor's libraries and misspelled ones are ignored. Numbers out of range stop the training or
+    are ignored. The device plugin sets the visible devices. A volume over the toolkit's directory hides the toolkit.
     Source: the vendors' documentation of NCCL, HCCL and torch_npu.
 
     Wrong: tests/corpus/bad/FTC898-variable-of-another-vendor.yaml
     Right: tests/corpus/good/FTC898-variables-of-the-vendor.yaml
     """
+    for name, place in named_variables(step):
+        if wrong := misspelled(name):
+            yield Finding(place, f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?")
     names = requested_devices(step.container)
     known = libraries(names[0]) if len(names) == 1 else None
     if known is None:

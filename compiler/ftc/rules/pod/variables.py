@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.environment import plugin_variables, size_of
-from ftc.manifests.steps import Step
+from ftc.manifests.steps import Step, spot_of
 from ftc.plan.environment import objection
-from ftc.rules.given import named_containers, pods
+from ftc.rules.given import named_containers, pods, variables
 from ftc.rules.pod.contents import duplicates
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -40,7 +40,54 @@ def no_reserved_variable(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
                     yield Finding((*path, field), f"{name} {message}", "remove it")
 
 
+# Their clients use the text as it is: requests refuses an address without a scheme.
+_ADDRESSES = ("HF_ENDPOINT", "WANDB_BASE_URL")
+
+
+def hub_address_needs_scheme(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The address of a hub or a tracker begins with https://.
+
+    The client uses it as it is: `MissingSchema: Invalid URL 'hf-mirror.com/api/models/…': No scheme supplied`, after
+    the pod has started.
+    Source: huggingface_hub, constants.py (HF_ENDPOINT); requests, models.py; wandb, sdk/wandb_settings.py.
+
+    Wrong: env.HF_ENDPOINT=hf-mirror.com
+    Right: env.HF_ENDPOINT=https://hf-mirror.com
+    """
+    for path, name, value in variables(spec):
+        if name in _ADDRESSES and _lacks_scheme(value):
+            yield Finding(path, f"{value} does not begin with https://", f"write https://{value}")
+
+
+def _lacks_scheme(value: str | None) -> bool:
+    return bool(value) and "$" not in str(value) and not re.match(r"https?://", str(value), re.IGNORECASE)
+
+
 # Rules on manifests.
+
+
+def hub_address_without_scheme(step: Step) -> Iterator[Finding]:
+    """The address of a hub or a tracker in a container or its script begins with https://.
+
+    The client uses it as it is: `MissingSchema: Invalid URL 'hf-mirror.com/api/models/…': No scheme supplied`.
+    Source: huggingface_hub, constants.py (HF_ENDPOINT); requests, models.py; wandb, sdk/wandb_settings.py.
+
+    Wrong: tests/corpus/bad/FTC902-mirror-without-https.yaml
+    Right: tests/corpus/good/FTC902-mirror-with-https.yaml
+    """
+    for name in _ADDRESSES:
+        given = step.environment.get(name)
+        if given is not None and given.index is not None and _lacks_scheme(given.value):
+            yield Finding(step.at("env", given.index), *_without_scheme(name, given.value or ""))
+    settings = [one for command in step.script.commands for one in command.settings]
+    for one in (*step.script.assignments, *settings):
+        value = step.value(one.value) if one.name in _ADDRESSES and one.value is not None else None
+        if one.value is not None and value is not None and _lacks_scheme(value):
+            yield Finding(spot_of(step, one.value), *_without_scheme(one.name, value))
+
+
+def _without_scheme(name: str, value: str) -> tuple[str, str]:
+    return f"{name} is {value}, which does not begin with https://", f"write https://{value}"
 
 
 def no_duplicate_variable(step: Step) -> Iterator[Finding]:
@@ -134,6 +181,8 @@ _MANY = 10**9
 
 
 RULES = (
+    Rule("FTC348", "hub-address-needs-scheme", hub_address_needs_scheme, JobSpec),
+    Rule("FTC902", "hub-address-without-scheme", hub_address_without_scheme, Step),
     Rule("FTC511", "reserved-variable-in-fragment", no_reserved_variable, JobSpec, needed=True),
     Rule("FTC821", "duplicate-variable", no_duplicate_variable, Step, Severity.WARNING),
     Rule("FTC827", "invalid-variable-name", variable_name_is_valid, Step, Severity.WARNING),

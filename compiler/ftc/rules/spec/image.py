@@ -1,15 +1,18 @@
-"""Rules on the image that is built for a run."""
+"""Rules on the packages of an image, and on the image that is built for a run."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.rules.pod.images import is_mutable
+from ftc.rules.given import containers
+from ftc.rules.pod.images import is_mutable, published_release
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.trainer import pins
+from ftc.trainer import pins, release
 from ftc.trainer.arguments import set_at
+from ftc.trainer.packages import required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,6 +121,61 @@ def base_image_needs_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("hardware", "build", "base"), f"{build.base} is a mutable tag", help_)
 
 
+def package_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The image contains the packages that the run imports.
+
+    The published images of LLaMA-Factory have few optional packages. Without one of them the run ends in its first
+    step, after it has waited for its devices: `Python's wandb is missing in this image`. ftc does not know what your
+    own image contains.
+    Source: LLaMA-Factory, docker/docker-cuda/Dockerfile and docker/docker-npu/Dockerfile; hparams/parser.py.
+
+    Wrong: tracking=wandb tracking.wandb.token.secret=wandb
+    Right: tracking=wandb tracking.wandb.token.secret=wandb 'setup=[[pip,install,wandb]]'
+    """
+    held = _packages_of(spec)
+    if held is None:
+        return
+    for package in required(spec):
+        if package.name in held or (package.trains and _may_install(spec, package.name)):
+            continue
+        ways = [_BUILD if package.pinned else f"use your own image that contains {package.name}"]
+        ways += [f"install it in each pod: 'setup=[[pip,install,{package.name}]]'"] if package.trains else []
+        message = f"needs {package.name}, which {spec.image} does not contain"
+        yield Finding(package.key, message, ", or ".join(ways), (("image",),))
+
+
+_BUILD = "build an image that contains it (ftc compile -t image image=registry.example.com/team/llamafactory:…)"
+
+
+def _packages_of(spec: JobSpec) -> tuple[str, ...] | None:
+    """The optional packages in the image; None if the image is unknown, or a fragment replaces it."""
+    published = published_release(spec.image)
+    pair = release.known(published) if published is not None else None
+    ours = ("train", "publish", "fetch-model", "fetch-dataset")
+    replaced = any("image" in container for _, container in containers(spec) if container["name"] in ours)
+    return None if pair is None or replaced else release.facts(pair).image_packages
+
+
+def _may_install(spec: JobSpec, package: str) -> bool:
+    """Whether a setup command installs a package: it names the package, or ftc does not know what it does."""
+    return any(_names(words, package) or not _installs_named(words) for words in spec.setup)
+
+
+def _installs_named(words: tuple[str, ...]) -> bool:
+    """Whether a command installs only packages that it names."""
+    after = words[words.index("install") + 1 :] if "install" in words else ()
+    return bool(after) and not any(word in _FILES or "/" in word for word in after)
+
+
+_FILES = ("-r", "--requirement", "-e", "--editable")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _names(words: tuple[str, ...], package: str) -> bool:
+    found = [match[0] for word in words if (match := _NAME.match(word))]
+    return package in [re.sub(r"[-_.]+", "-", name).lower() for name in found]
+
+
 RULES = (
     Rule("FTC410", "image-target-needs-trainer", image_target_needs_trainer, JobSpec, target="image", needed=True),
     Rule("FTC411", "hardware-needs-base-image", hardware_needs_base_image, JobSpec, target="image", needed=True),
@@ -125,4 +183,5 @@ RULES = (
     Rule("FTC413", "built-image-not-used", built_image_not_used, JobSpec, Severity.WARNING, target="image"),
     Rule("FTC414", "package-without-pin", package_without_pin, JobSpec, target="image"),
     Rule("FTC415", "base-image-needs-version", base_image_needs_version, JobSpec, Severity.WARNING, target="image"),
+    Rule("FTC416", "package-missing-from-image", package_missing_from_image, JobSpec, Severity.WARNING),
 )

@@ -6,10 +6,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.rules.given import variables
+from ftc.plan.publish import NAME as PUBLISH
+from ftc.rules.given import containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.spec.source import S3, FromHub, HubPush, HuggingFace, S3Push
+from ftc.spec.source import S3, FromHub, GitPush, HubPush, HuggingFace, S3Push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,6 +171,46 @@ def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(path, message, "choose another one", ((name, "source"),))
 
 
+def gated_model_without_token(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A gated model is downloaded with a token.
+
+    The hub answers `401 Client Error … Access to model … is restricted` until the account of the token has accepted the
+    license of the model on its page.
+    Source: Hugging Face Hub, Gated models.
+
+    Wrong: model=llama-3.1-8b-instruct
+    Right: model=llama-3.1-8b-instruct model.source.token.secret=hub
+    """
+    model = spec.model
+    if model is None or not model.gated or not isinstance(model.source, HuggingFace | FromHub):
+        return
+    without = model.source.token is None and "HF_TOKEN" not in variable_names(spec)
+    if without and model.source.repository == model.id:
+        message = f"{model.id} is gated, and there is no token to download it with"
+        help_ = "accept its license on the hub, store a token in a Secret, and set model.source.token.secret=<Secret>"
+        yield Finding(("model", "source"), message, help_, (("model", "gated"),))
+
+
+def git_push_without_credentials(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A push over https has credentials.
+
+    git asks for a user name on a terminal, which a pod does not have: after the training the push ends with `could not
+    read Username … terminal prompts disabled`. A fragment may give the container `publish` other credentials.
+    Source: git, gitcredentials(7).
+
+    Wrong: publish=git publish.url=https://git.example.com/team/model
+    Right: publish=git publish.url=https://git.example.com/team/model publish.credentials.secret=git
+    """
+    push = spec.publish
+    if not isinstance(push, GitPush) or run.publish_step is None or push.credentials is not None:
+        return
+    helped = any(container["name"] == PUBLISH for _, container in containers(spec))
+    if push.url.lower().startswith("https://") and not helped:
+        message = f"pushes to {push.url} without credentials"
+        help_ = "store a user name and a token in a Secret, and set publish.credentials.secret=<Secret>"
+        yield Finding(("publish", "credentials"), message, help_, (("publish", "url"),))
+
+
 RULES = (
     Rule("FTC251", "unstaged-source-missing-from-pod", unstaged_source_missing_from_pod, JobSpec, needed=True),
     Rule("FTC252", "hub-dataset-not-described", hub_dataset_not_described, JobSpec, needed=True),
@@ -177,4 +218,6 @@ RULES = (
     Rule("FTC254", "hub-disabled-by-variable", hub_disabled_by_variable, JobSpec),
     Rule("FTC255", "bucket-name-breaks-certificate", bucket_name_breaks_certificate, JobSpec, Severity.WARNING),
     Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
+    Rule("FTC258", "gated-model-without-token", gated_model_without_token, JobSpec, Severity.WARNING),
+    Rule("FTC260", "git-push-without-credentials", git_push_without_credentials, JobSpec, Severity.WARNING),
 )

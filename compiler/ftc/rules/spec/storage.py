@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from ftc.plan import security
 from ftc.plan.pod import FILES
 from ftc.plan.quantity import quantity
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
-from ftc.rules.given import fragments, volumes
+from ftc.rules.given import containers, fragments, volumes
 from ftc.rules.pod.resources import SMALLEST
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.spec.memory import RELATED, gib
@@ -160,6 +161,45 @@ def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     quantization = spec.method.quantize if spec.method is not None else None
     if quantization is not None and quantization.dataset.startswith("/"):
         yield ("method", "quantize", "dataset"), quantization.dataset
+
+
+def read_path_outside_volumes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """Paths that a run reads are on a volume of the pod.
+
+    Any other path is one of the image: if the image does not have it, the first step of the pod ends with `… does not
+    exist`. The cause is usually a volume that is missing in storage.more, or a different mount path.
+    Source: ftc, which mounts only the volumes of storage and of the fragments.
+
+    Wrong: source@dataset.source=path dataset.source.path=/data/alpaca
+    Right: source@dataset.source=path dataset.source.path=/workspace/data/alpaca
+    """
+    mounts = [volume.mount_path for volume in volumes(spec).values()]
+    mounts += [mount["mountPath"] for _, one in containers(spec) for mount in one.get("volumeMounts", [])]
+    for key, path in _read_paths(spec):
+        if not any(_inside(path, mount) for mount in mounts):
+            message = f"{path} is not on a volume of the pod ({', '.join(dict.fromkeys(mounts))}), only in the image"
+            yield Finding(
+                key, message, "mount its volume (storage.more, as storage=several-claims does), or correct the path"
+            )
+
+
+_PLACEHOLDER = re.compile(r"(?:[^/]+\.)?example\.(?:com|org|net)\.?", re.IGNORECASE)
+
+
+def placeholder_server(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The NFS server exists.
+
+    Only you know its name, so the option has a placeholder. The pod waits in ContainerCreating with the event
+    `FailedMount`, and holds its devices.
+    Source: ftc, conf/storage (server); RFC 2606, reserved names.
+
+    Wrong: storage=nfs
+    Right: storage=nfs storage.workspace.server=10.0.0.5 storage.workspace.path=/exports/team
+    """
+    for key, volume in volumes(spec).items():
+        if isinstance(volume, Nfs) and _PLACEHOLDER.fullmatch(volume.server):
+            message = f"{volume.server} is a placeholder for your own server"
+            yield Finding((*key, "server"), message, f"set {'.'.join(key)}.server=… and {'.'.join(key)}.path=…")
 
 
 def dataset_cache_write_race(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -310,6 +350,8 @@ RULES = (
     Rule("FTC203", "cache-unreachable-for-init-containers", cache_unreachable_for_init_containers, JobSpec),
     Rule("FTC204", "overlapping-mount-paths", overlapping_mount_paths, JobSpec),
     Rule("FTC205", "read-path-on-empty-volume", read_path_on_empty_volume, JobSpec),
+    Rule("FTC228", "read-path-outside-volumes", read_path_outside_volumes, JobSpec, Severity.WARNING),
+    Rule("FTC230", "placeholder-server", placeholder_server, JobSpec, Severity.WARNING),
     Rule("FTC206", "dataset-cache-write-race", dataset_cache_write_race, JobSpec),
     Rule("FTC209", "result-lost-with-pod", result_lost_with_pod, JobSpec, Severity.WARNING),
     Rule("FTC241", "claim-needs-size", claim_needs_size, JobSpec, target="storage", needed=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.rules.given import containers, environments
+from ftc.rules.given import variable_names
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -26,21 +26,13 @@ def tracker_needs_api_key(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: tracking=wandb tracking.wandb.token.secret=wandb
     """
     wandb, swanlab = spec.tracking.wandb, spec.tracking.swanlab
-    given = set(_variable_names(spec))
+    given = variable_names(spec)
     if wandb and wandb.mode == "online" and wandb.token is None and "WANDB_API_KEY" not in given:
         help_ = "set tracking.wandb.token.secret=…, or tracking.wandb.mode=offline"
         yield Finding(("tracking", "wandb"), "needs an API key", help_)
     if swanlab and swanlab.mode == "cloud" and swanlab.token is None and "SWANLAB_API_KEY" not in given:
         help_ = "set tracking.swanlab.token.secret=…, or tracking.swanlab.mode=local"
         yield Finding(("tracking", "swanlab"), "needs an API key", help_)
-
-
-def _variable_names(spec: JobSpec) -> Iterator[str]:
-    """The names of the variables that users set, with a value or a reference."""
-    for _, given in environments(spec):
-        yield from given
-    for _, container in containers(spec):
-        yield from (variable["name"] for variable in container.get("env", []))
 
 
 RULES = (Rule("FTC471", "tracker-needs-api-key", tracker_needs_api_key, JobSpec, Severity.WARNING),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Training
 
@@ -132,6 +133,44 @@ def invalid_pixel_range(run: Training) -> Iterator[Finding]:
             yield Finding((name,), message, f"set {medium}_max_pixels to {medium}_min_pixels or more")
 
 
+# Pixels on each side of a token: the patches of the vision tower, merged two by two (preprocessor_config.json).
+_SIDES = {
+    **dict.fromkeys(("qwen2_vl", "qwen2_omni", "mimo_vl", "keye_vl", "glm4v", "glm4_5v"), 28),
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_nothink", "qwen3_omni", "qwen3_omni_nothink"), 32),
+    **dict.fromkeys(("qwen3_5", "qwen3_5_nothink", "qwen3_6"), 32),
+}
+
+
+def image_tokens_exceed_cutoff(run: Training) -> Iterator[Finding]:
+    """The tokens of an image fit into the sequence.
+
+    LLaMA-Factory scales an image down to `image_max_pixels` and cuts the sequence after `cutoff_len` tokens. If the cut
+    is within an image, the step fails: `Image features and image tokens do not match`. Smaller images may fit.
+    Source: LLaMA-Factory, data/mm_plugin.py and data/processor/supervised.py; issues 5968, 6559 and 6844.
+
+    Wrong: model=qwen2.5-vl-7b-instruct dataset=llava-1k-en train.cutoff_len=512
+    Right: model=qwen2.5-vl-7b-instruct dataset=llava-1k-en train.cutoff_len=2048
+    """
+    side = _SIDES.get(str(run.value("template")))
+    if side is None or not _reads_images(run):
+        return
+    pixels, room = int(run.number("image_max_pixels")), int(run.number("cutoff_len"))
+    tokens = pixels // side**2
+    if 0 < room <= tokens:
+        size = f"an image of image_max_pixels={pixels} has {tokens} tokens ({side} x {side} pixels each)"
+        message = f"{size}, and cutoff_len={room} cuts through them"
+        where = ("cutoff_len",) if run.gives("cutoff_len") else ("image_max_pixels",)
+        longer, smaller = {"cutoff_len": tokens + 512}, {"image_max_pixels": room // 2 * side**2}
+        yield Finding(where, message, (longer, smaller), run.along("image_max_pixels"))
+
+
+def _reads_images(run: Training) -> bool:
+    """Whether the datasets have images; without their descriptions, whether the file limits the pixels of images."""
+    if run.dataset_info is None:
+        return run.gives("image_max_pixels")
+    return any((run.info.get(name, {}).get("columns") or {}).get("images") for name in run.datasets)
+
+
 def split_special_tokens_unsupported(run: Training) -> Iterator[Finding]:
     """Special tokens are split only by a tokenizer that supports it.
 
@@ -154,5 +193,6 @@ RULES = (
     Rule("FTC460", "conflicting-loss-masks", conflicting_loss_masks, Training),
     Rule("FTC461", "neat-packing-needs-batch-size-1", neat_packing_needs_batch_size_1, Training),
     Rule("FTC462", "invalid-pixel-range", invalid_pixel_range, Training),
+    Rule("FTC478", "image-tokens-exceed-cutoff", image_tokens_exceed_cutoff, Training, Severity.WARNING),
     Rule("FTC429", "split-special-tokens-unsupported", split_special_tokens_unsupported, Training),
 )

@@ -176,6 +176,32 @@ def subset_needs_hub_dataset(run: Training) -> Iterator[Finding]:
             yield Finding((*at, key), "is ignored for a file", _REPOSITORY)
 
 
+_OF_TEXT = "text"  # datasets, packaged_modules/text
+
+
+def text_file_without_columns(run: Training) -> Iterator[Finding]:
+    """A .txt file has one column, `text`.
+
+    datasets reads it line by line, whatever it contains, so JSON in it has no columns: `KeyError: 'instruction'` while
+    LLaMA-Factory tokenizes.
+    Source: LLaMA-Factory, extras/constants.py (FILEEXT2TYPE); datasets, packaged_modules/text/text.py.
+
+    Wrong: 'dataset.info.alpaca={file_name: a.txt, columns: {prompt: instruction, response: output}}'
+    Right: 'dataset.info.alpaca={file_name: a.jsonl, columns: {prompt: instruction, response: output}}'
+    """
+    for at, entry in _of_files(run):
+        if not str(entry.get("file_name")).lower().endswith(".txt"):
+            continue
+        conversations = entry.get("formatting", "alpaca") != "alpaca"
+        default = {"messages": "conversations"} if conversations else {"prompt": "instruction"}
+        named = [str(column) for column in (mapping(entry, "columns") or default).values() if column is not None]
+        other = [column for column in named if column != _OF_TEXT]
+        if other:
+            message = f"a .txt file has only the column text, not {' and '.join(other)}"
+            help_ = "name JSON lines .jsonl, and JSON .json; for pretraining on text set columns: {prompt: text}"
+            yield Finding((*at, "columns" if "columns" in entry else "file_name"), message, help_)
+
+
 _OF_PAIRS = ("rm", "dpo")
 
 
@@ -311,6 +337,7 @@ RULES = (
     Rule("FTC453", "preference-data-needs-preference-stage", preference_data_needs_preference_stage, Training),
     Rule("FTC454", "missing-dataset-columns", missing_dataset_columns, Training),
     Rule("FTC455", "missing-conversation-tags", missing_conversation_tags, Training),
+    Rule("FTC484", "text-file-without-columns", text_file_without_columns, Training),
     Rule("FTC470", "split-needs-hub-dataset", split_needs_hub_dataset, Training),
     Rule("FTC472", "subset-needs-hub-dataset", subset_needs_hub_dataset, Training, Severity.WARNING),
     Rule("FTC456", "media-need-multimodal-template", media_need_multimodal_template, Training),

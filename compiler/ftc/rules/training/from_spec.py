@@ -92,7 +92,8 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
 
 def _export(spec: JobSpec, given: Json) -> Export:
     kept = {name: value for name, value in given.items() if name not in OWNED or name == "adapter_name_or_path"}
-    named = {"model_name_or_path": ANY, "export_dir": ANY}
+    merged = spec.model.id if spec.model is not None and "adapter_name_or_path" in given else ANY
+    named = {"model_name_or_path": merged, "export_dir": ANY}
     return Export(given=_given({**named, **kept}), own=tuple(kept), versions=spec.trainer)
 
 
@@ -110,6 +111,8 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     if isinstance(subject, DeepSpeedFile):
         return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
+    if isinstance(subject, Export) and where == ("model_name_or_path",):
+        return _PLACES["model_name_or_path"]
     if isinstance(subject, Export):
         group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
         return ("method", *group, *where)

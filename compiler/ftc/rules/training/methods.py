@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
+from ftc.rules.training.checkpoints import quantized
 from ftc.rules.training.subject import Export, Training
 from ftc.trainer.scopes import OF_LORA, OF_SFT
 
@@ -215,6 +216,11 @@ def merge_needs_unquantized_weights(run: Export) -> Iterator[Finding]:
         if run.value(name) is not None and run.value("adapter_name_or_path") is not None:
             message = "an adapter cannot be merged into quantized weights"
             yield Finding((name,), message, "leave it out, and quantize the merged model in another export")
+    model = run.value("model_name_or_path") if run.given.tells("model_name_or_path") else None
+    if isinstance(model, str) and quantized(model) and run.value("adapter_name_or_path") is not None:
+        message = f"an adapter cannot be merged into the quantized weights of {model}"
+        help_ = ("merge it into the model that is not quantized", "keep the adapter (method.merge=null)")
+        yield Finding(("model_name_or_path",), message, help_)
 
 
 RULES = (

@@ -75,6 +75,25 @@ def incomplete_checkpoint_on_signal(run: Training) -> Iterator[Finding]:
         yield Finding(where, message, help_, (("deepspeed",),))
 
 
+def resume_needs_state_of_deepspeed(run: Training) -> Iterator[Finding]:
+    """A training under DeepSpeed does not resume from a checkpoint of the model only.
+
+    With `save_only_model` a checkpoint has no `global_step…` directory, and DeepSpeed stops after the model is loaded:
+    `Can't find a valid checkpoint`. A checkpoint from before the setting was changed has one.
+    Source: transformers, integrations/deepspeed.py (deepspeed_load_checkpoint); LLaMA-Factory, issue 5497.
+
+    Wrong: engine=deepspeed-z2 devices=2 train.save_only_model=true train.resume_from_checkpoint=/workspace/a/output
+    Right: engine=deepspeed-z2 devices=2 train.resume_from_checkpoint=/workspace/a/output
+    """
+    source = run.value("resume_from_checkpoint")
+    if run.zero is None or not run.on("save_only_model") or source in (None, False):
+        return
+    if source is not True or not run.new_directory:
+        message = "leaves out the state that DeepSpeed needs to resume from a checkpoint"
+        help_ = ({"save_only_model": False}, {"resume_from_checkpoint": None})
+        yield Finding(("save_only_model",), message, help_, (("resume_from_checkpoint",), ("deepspeed",)))
+
+
 # Rules on a spec.
 
 
@@ -157,6 +176,7 @@ RULES = (
     Rule("FTC143", "incomplete-checkpoint-on-signal", incomplete_checkpoint_on_signal, Training, Severity.WARNING),
     Rule("FTC448", "new-run-resumes-own-checkpoint", new_run_resumes_own_checkpoint, Training),
     Rule("FTC449", "stage-cannot-resume", stage_cannot_resume, Training, Severity.WARNING),
+    Rule("FTC482", "resume-needs-state-of-deepspeed", resume_needs_state_of_deepspeed, Training, Severity.WARNING),
     Rule("FTC207", "restart-does-not-resume", restart_does_not_resume, JobSpec),
     Rule("FTC210", "checkpoints-lost-on-restart", checkpoints_lost_on_restart, JobSpec, Severity.WARNING),
     Rule("FTC137", "restart-needs-resumable-checkpoint", restart_needs_resumable_checkpoint, JobSpec, Severity.WARNING),

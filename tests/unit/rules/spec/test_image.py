@@ -9,6 +9,8 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 
 OURS = "image=registry.example.com/team/llamafactory:1.0"
 OLD = "trainer.llamafactory=0.9.3"
+KEY = "tracking.wandb.token.secret=wandb"
+S3 = "publish=s3 publish.bucket=out publish.credentials.secret=s3"
 PAIRS = (
     Pair("FTC410", f"launcher=command launcher.command=[a] {OURS}", f"launcher=accelerate {OURS}", "launcher"),
     Pair("FTC411", f"hardware.build=null {OURS}", f"hardware=ascend {OURS}", "hardware.build"),
@@ -30,6 +32,55 @@ PAIRS = (
         "train.quantization_method",
     ),
     Pair("FTC415", f"hardware.build.base=a.example.com/b {OURS}", f"hardware=amd {OURS}", "hardware.build.base"),
+    Pair("FTC416", f"tracking=wandb {KEY}", f"tracking=wandb {KEY} {OURS}", "tracking.wandb"),
+    Pair(
+        "FTC416",
+        "tracking=swanlab tracking.swanlab.mode=local",
+        "tracking=swanlab tracking.swanlab.mode=local 'setup=[[uv,pip,install,--system,\"SwanLab>=0.6\"]]'",
+        "tracking.swanlab",
+    ),
+    Pair(
+        "FTC416",
+        "tracking=mlflow tracking.mlflow.uri=https://mlflow.example.com 'setup=[[pip,install,wandb]]'",
+        "tracking=mlflow tracking.mlflow.uri=https://mlflow.example.com 'setup=[[pip,install,-r,/workspace/r.txt]]'",
+        "tracking.mlflow",
+    ),
+    Pair(
+        "FTC416",
+        "model=qwen3-8b method=qlora-sft hardware=h100",
+        "model=qwen3-8b method=qlora-sft hardware=h100 'setup=[[bash,/workspace/install.sh]]'",
+        "method.arguments.quantization_bit",
+    ),
+    Pair("FTC416", "train.optim=adamw_8bit", "train.optim=adamw_torch", "train.optim"),
+    Pair(
+        "FTC416",
+        "train.enable_liger_kernel=true",
+        "train.enable_liger_kernel=true 'setup=[[pip,install,\"liger_kernel==0.6.4\"]]'",
+        "train.enable_liger_kernel",
+    ),
+    Pair("FTC416", "train.use_unsloth=true", f"train.use_unsloth=true {OURS}", "train.use_unsloth"),
+    Pair("FTC416", "train.use_kt=true", f"train.use_kt=true {OURS}", "train.use_kt"),
+    Pair("FTC416", "env.USE_MCA=1", "env.USE_MCA=0", "env.USE_MCA"),
+    Pair("FTC416", "cluster.env.USE_KT=true", "cluster.env.USE_KT=false", "cluster.env.USE_KT"),
+    Pair("FTC416", f"{S3} 'setup=[[pip,install,minio]]'", f"{S3} {OURS}", "publish"),
+    Pair(
+        "FTC416",
+        "source@model.source=s3 model.source.bucket=models",
+        f"source@model.source=s3 model.source.bucket=models {OURS}",
+        "model.source",
+    ),
+    Pair(
+        "FTC416",
+        "'method.quantize={bits: 4, dataset: allenai/c4}'",
+        f"'method.quantize={{bits: 4, dataset: allenai/c4}}' {OURS}",
+        "method.quantize",
+    ),
+    Pair(
+        "FTC416",
+        "train.optim=adamw_8bit image=mirror.example.com/hiyouga/llamafactory:0.9.5",
+        "train.optim=adamw_8bit 'pod={spec: {containers: [{name: train, image: \"a/b:1\"}]}}'",
+        "train.optim",
+    ),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
 
@@ -47,6 +98,31 @@ def test_an_image_that_can_be_built_passes(pair: Pair) -> None:
 def test_the_help_lists_the_pinned_pairs() -> None:
     said = ftc("compile", "-t", "image", "trainer.transformers=5.2.0").stderr
     assert "0.9.3 with transformers 4.51.1, 0.9.5 with transformers 5.6.0" in said.rpartition("help: use one of")[2]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("engine=deepspeed-z2", "devices=2"),
+        ("train.predict_with_generate=true", "train.val_size=0.1"),
+        ("train.enable_liger_kernel=true", f"{OLD}", "trainer.transformers=4.51.1", "image=hiyouga/llamafactory:0.9.3"),
+        ("env.USE_MCA=1", f"{OLD}", "trainer.transformers=4.51.1", "image=hiyouga/llamafactory:0.9.3"),
+        ("launcher=command", "launcher.command=[python,a.py]", "env.USE_KT=1"),
+    ],
+    ids=str,
+)
+def test_the_published_image_contains_what_its_dockerfile_installs(overrides: tuple[str, ...]) -> None:
+    assert "FTC416" not in {diagnostic.code for diagnostic in found(*overrides)}
+
+
+def test_the_help_says_how_to_get_a_package() -> None:
+    said = ftc("compile", "tracking=wandb", "tracking.wandb.token.secret=wandb").stderr
+    assert "ftc compile -t image" in said
+    assert "'setup=[[pip,install,wandb]]'" in said
+    unpinned = ftc("compile", "train.use_unsloth=true").stderr
+    assert "use your own image that contains unsloth" in unpinned
+    assert "-t image" not in unpinned
 
 
 def test_the_default_image_is_a_warning_and_the_dockerfile_is_printed() -> None:

@@ -14,6 +14,7 @@ CUSTOM = f"dataset=custom dataset.id=team/data dataset.names=[a] {DATA}"
 S3 = "source@model.source=s3 model.source.bucket=models"
 TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
+TO_GIT = "publish=git publish.url"
 PAIRS = (
     Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
     Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
@@ -53,6 +54,32 @@ PAIRS = (
         f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen/tuned",
         f"{S3} model.source.prefix=qwen {TO_S3} publish.prefix=qwen-tuned",
         "publish.prefix",
+    ),
+    Pair(
+        "FTC260", f"{TO_GIT}=https://git.example.com/a", f"{TO_GIT}=ssh://git@git.example.com/a", "publish.credentials"
+    ),
+    Pair(
+        "FTC260",
+        f"{TO_GIT}=https://git.example.com/b publish.tls_verify=true",
+        f"{TO_GIT}=https://git.example.com/a cluster.git_credentials.secret=git",
+        "publish.credentials",
+    ),
+    Pair("FTC258", "model=gemma-3-4b-it", "model=gemma-3-4b-it model.source.repository=team/gemma", "model.source"),
+    Pair("FTC258", f"model=llama-3.2-1b-instruct {DIRECT}", "model=phi-4", "model.source"),
+    Pair(
+        "FTC258",
+        "model=llama-3.3-70b-instruct cluster.hub_endpoint=https://hf-mirror.com devices=8 engine=deepspeed-z3",
+        "model=llama-3.3-70b-instruct devices=8 engine=deepspeed-z3 source@model.source=path"
+        " model.source.path=/mnt/llama storage=shared"
+        " 'storage.more={mnt: {kind: claim, mount_path: /mnt, claim: mnt, access_mode: ReadOnlyMany}}'",
+        "model.source",
+    ),
+    Pair(
+        "FTC258",
+        "model=mistral-7b-instruct-v0.3 env.HF_HUB_DOWNLOAD_TIMEOUT=60",
+        "model=mistral-7b-instruct-v0.3 'pod={spec: {initContainers: [{name: fetch-model, env: [{name: HF_TOKEN,"
+        " valueFrom: {secretKeyRef: {name: hub, key: token}}}]}]}}'",
+        "model.source",
     ),
     Pair("FTC256", f"{S3} {TO_S3}", f"{S3} {TO_S3} publish.endpoint=https://s3.example.com", "publish.prefix"),
 )
@@ -98,4 +125,5 @@ def test_an_invalid_repository_name_is_refused(repository: str) -> None:
 
 
 def test_a_prefix_may_contain_any_characters() -> None:
-    assert found("source@model.source=s3", "model.source.bucket=models", "model.source.prefix='模型/a b $(id)'") == ()
+    found_ = found("source@model.source=s3", "model.source.bucket=models", "model.source.prefix='模型/a b $(id)'")
+    assert [diagnostic.code for diagnostic in found_] == ["FTC416"]  # the S3 client

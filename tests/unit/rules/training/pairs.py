@@ -15,6 +15,8 @@ GALORE = f"{FULL} train.use_galore=true train.optim=adamw_torch"
 ZERO_3 = "engine=deepspeed-z3 devices=2"
 SHARDED = "launcher=accelerate devices=2"
 QLORA = ("method=qlora-sft", "method=qlora-dpo dataset=dpo-mix-en", "method=oft-sft train.quantization_bit=4")
+GPTQ = "model=custom model.id=Qwen/Qwen2.5-32B-Instruct-GPTQ-Int4 model.template=qwen"
+IMAGES = "model=qwen2.5-vl-7b-instruct dataset=llava-1k-en"
 REWARD = "method=full-rm dataset=dpo-mix-en"
 SEEKING = (f"{REWARD} devices=2", f"{REWARD} launcher=torchrun", "method=oft-sft nodes=2")
 # DeepSpeed stage 0 updates these incorrectly, or correctly.
@@ -27,6 +29,10 @@ STAGE_0 = (
 
 def _entry(text: str) -> str:
     return f"'dataset.info.alpaca={{file_name: a.json, {text}}}'"
+
+
+def _text(text: str) -> str:
+    return _entry(text).replace("a.json", "a.TXT")
 
 
 # The trainer's parser refuses these at once: hparams/parser.py, hparams/*_args.py, transformers' training_args.py.
@@ -258,6 +264,28 @@ AT_ONCE = (
 
 # The trainer fails at these later: with the tokenizer, the model or the data, or in the first step.
 LATER = (
+    Pair("FTC480", f"{GPTQ} method.merge=null {ZERO_3}", f"{GPTQ} method.merge=null devices=2", "model.id"),
+    Pair(
+        "FTC480",
+        "model=custom model.template=llama3 model.id=unsloth/llama-3-8b-bnb-4bit method.merge=null"
+        f" engine=fsdp2 {SHARDED}",
+        f"model=custom model.template=llama3 model.id=unsloth/llama-3-8b method.merge=null engine=fsdp2 {SHARDED}",
+        "model.id",
+    ),
+    Pair(
+        "FTC480",
+        f"{OLD} model=custom model.id=Qwen/Qwen3-8B-FP8 model.template=qwen3 {ZERO_3}",
+        f"model=custom model.id=Qwen/Qwen3-8B-FP8 model.template=qwen3 {ZERO_3}",
+        "model.id",
+    ),
+    Pair("FTC468", GPTQ, f"{GPTQ} method.merge=null", "model.id"),
+    Pair(
+        "FTC484",
+        _text("columns: {prompt: instruction, response: output}"),
+        _entry("columns: {prompt: instruction, response: output}"),
+        "dataset.info.alpaca.columns",
+    ),
+    Pair("FTC484", _text("ranking: false"), f"method.stage=pt {_text('columns: {prompt: text}')}", "dataset.info"),
     Pair(
         "FTC421",
         f"{PPO} train.reward_model_type=api",
@@ -543,6 +571,26 @@ LATER = (
 
 # The trainer does something unintended, without a message.
 SILENT = (
+    Pair("FTC478", f"{IMAGES} train.cutoff_len=752", f"{IMAGES} train.cutoff_len=753", "train.cutoff_len"),
+    Pair(
+        "FTC478",
+        f"{IMAGES} train.image_max_pixels=1605632",
+        f"{IMAGES} train.image_max_pixels=1605632 dataset=alpaca",
+        "method.arguments.cutoff_len",
+    ),
+    # Qwen3-VL has patches of 16 x 16 pixels: 589824 / 32 / 32 is 576.
+    Pair(
+        "FTC478",
+        "model=qwen3-vl-8b-instruct dataset=llava-1k-en train.cutoff_len=576",
+        "model=qwen3-vl-8b-instruct dataset=llava-1k-en train.cutoff_len=577",
+        "train.cutoff_len",
+    ),
+    Pair(
+        "FTC482",
+        f"{ZERO_3} train.save_only_model=true train.resume_from_checkpoint=/workspace/a/output/checkpoint-5",
+        "devices=2 train.save_only_model=true train.resume_from_checkpoint=/workspace/a/output/checkpoint-5",
+        "train.save_only_model",
+    ),
     Pair("FTC433", f"{GALORE} train.use_muon=true", f"{FULL} train.use_muon=true", "train.use_muon"),
     Pair(
         "FTC433",
