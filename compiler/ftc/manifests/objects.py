@@ -140,13 +140,20 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
 
 
 def typed(data: Any, inner: KeyPath) -> Any:
-    """The typed part of an object; a job that another object creates gets its group, namespace and name."""
+    """The typed part of an object.
+
+    A job or pod that another object creates gets its namespace, and a job its group and name.
+    """
     part = written(data, inner)
-    if inner != _IN_CRON:
+    if not inner:
         return part
     named = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
-    made = {"generateName": f"{named.get('name', 'job')}-"} | {k: v for k, v in named.items() if k == "namespace"}
-    own = part["metadata"] if isinstance(part.get("metadata"), dict) else {}
+    made = {key: value for key, value in named.items() if key == "namespace"}
+    own = part.get("metadata", {})
+    if inner != _IN_CRON:
+        return {**part, "metadata": {**own, **made}} if isinstance(own, dict) else part
+    made["generateName"] = f"{named.get('name', 'job')}-"
+    own = own if isinstance(own, dict) else {}
     return {**part, "apiVersion": data["apiVersion"], "kind": "Job", "metadata": {**made, **own}}
 
 
@@ -228,7 +235,16 @@ def _validated(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismat
     longest = _too_long(fit, ())
     if longest is not None:
         mismatches.append(Mismatch(longest, UNVALIDATED, MAX_ENTRIES, {}, None, ""))
-    return tuple(mismatches), _converted(fit, _TYPES[kind]) if longest is None else None
+    return tuple(mismatches), _converted(_with_integers(fit), _TYPES[kind]) if longest is None else None
+
+
+def _with_integers(node: Any) -> Any:
+    """The data with 2 for 2.0: clients send the JSON of both as 2."""
+    if isinstance(node, dict):
+        return {key: _with_integers(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_integers(item) for item in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _too_long(node: Any, path: KeyPath) -> KeyPath | None:

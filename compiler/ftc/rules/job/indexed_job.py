@@ -136,7 +136,7 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     """The pods of a distributed Job have an index.
 
     The pods of a NonIndexed Job do not have ranks or stable names. Only an Indexed Job sets JOB_COMPLETION_INDEX, and
-    it requires `completions`.
+    with `parallelism` it requires `completions`. A rendezvous endpoint outside of the Job assigns ranks itself.
     Source: Kubernetes, Jobs (completionMode).
 
     Wrong: tests/corpus/bad/FTC867-no-index.yaml
@@ -145,11 +145,14 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     job, batch = run.job, run.job.batch
     if batch is None:
         return
-    if run.trains and job.several and batch.completion_mode == "NonIndexed":
+    ranked = any(launch.tool in TOGETHER and not launch.meets for _, launch in run.launches)
+    if ranked and job.several and batch.completion_mode == "NonIndexed":
         place = job.at("spec", "completionMode") if job.object.has("spec", "completionMode") else job.at("spec")
         message = f"{job.total} pods train together, but they do not have an index"
         yield Finding(place, message, "set completionMode: Indexed")
-    if batch.completion_mode == "Indexed" and not job.object.has("spec", "completions"):
+    # Kubernetes sets both to 1 if both are missing.
+    counted = job.object.has("spec", "completions") or not job.object.has("spec", "parallelism")
+    if batch.completion_mode == "Indexed" and not counted:
         help_ = f"set completions: {job.total or 1}"
         yield Finding(job.at("spec", "completionMode"), "an Indexed Job requires completions", help_)
 

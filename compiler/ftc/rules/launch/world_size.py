@@ -67,8 +67,10 @@ def node_count_differs_from_job(run: Run) -> Iterator[Finding]:
         for word, low, high in _node_counts(step, launch):
             if not any(low <= world <= high for world in possible or ()):
                 expected = str(low) if low == high else f"{low} to {high}"
-                message = f"{launch.tool} expects {expected} nodes, but the job has {run.job.total} pods"
-                yield Finding(spot_of(step, word), message, f"write {run.job.total}, or change the replicas")
+                most, total = max(possible or ()), run.job.total
+                pods = f"the job has {total} pods" if most == total else f"only {most} of the {total} pods run it"
+                message = f"{launch.tool} expects {expected} nodes, but {pods}"
+                yield Finding(spot_of(step, word), message, f"write {most}, or change the replicas")
 
 
 def _node_counts(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
@@ -213,11 +215,15 @@ def world_size_variable_differs_from_job(run: Run) -> Iterator[Finding]:
                 "WORLD_SIZE": {*pods, *(count * (devices or 0) for count in pods)} if devices else {number},
             }[name]
             if number not in right:
-                have = f"{devices} devices per pod" if name == "NPROC_PER_NODE" else f"{total} pods"
+                have = f"{devices} devices per pod" if name == "NPROC_PER_NODE" else _in_words(pods, total)
                 have += f" of {devices} devices" if name == "WORLD_SIZE" else ""
                 most = max(one or 0 for one in right)
                 severity = Severity.WARNING if name == "NPROC_PER_NODE" and number < most else None
                 yield Finding(place, f"{name} is {number}, but the job has {have}", f"write {most}", severity=severity)
+
+
+def _in_words(pods: set[int], total: int) -> str:
+    return f"{total} pods" if total in pods else f"{max(pods)} of {total} pods in the training"
 
 
 def _counts(step: Step) -> Iterator[tuple[str, Spot, int]]:
