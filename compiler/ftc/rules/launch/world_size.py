@@ -131,9 +131,11 @@ _CLI = ("NNODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 def launcher_needs_rendezvous(run: Run) -> Iterator[Finding]:
     """A launcher that runs in several pods knows the number of nodes, its rank and the master address.
 
-    torchrun without --nnodes, accelerate without --num_machines and llamafactory-cli without FORCE_TORCHRUN or NNODES
-    train separately in each pod, and end without an error. Without MASTER_PORT each node chooses a different port.
-    Source: LLaMA-Factory, launcher.py; torchrun's defaults; accelerate, commands/launch.py.
+    torchrun without --nnodes, accelerate without --num_machines, deepspeed without a hostfile and llamafactory-cli
+    without FORCE_TORCHRUN or NNODES train separately in each pod, and end without an error. torchrun --standalone
+    replaces the given address with localhost. Without MASTER_PORT each node chooses a different port.
+    Source: LLaMA-Factory, launcher.py; torch/distributed/run.py; DeepSpeed, launcher/runner.py; accelerate,
+    commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC844-each-trains-alone.yaml
     Right: tests/corpus/good/FTC844-all-four-variables.yaml
@@ -145,7 +147,12 @@ def launcher_needs_rendezvous(run: Run) -> Iterator[Finding]:
         if launch.partly or (step.program is not None and step.program.opaque) or not step.environment.complete:
             continue
         missing = _missing(step, launch)
-        if missing:
+        nodes = launch.option("nnodes")
+        if "standalone" in launch.options and (nodes is None or step.value(nodes) != "1"):
+            message = f"--standalone starts a separate rendezvous on localhost in each of {run.job.total} pods"
+            place = spot_of(step, launch.command.words[0])
+            yield Finding(place, message, f"remove --standalone, and {_complete(run.job, launch)}")
+        elif missing:
             message = f"{launch.tool} runs in {run.job.total} pods without {' and '.join(missing)}"
             unexported = [name for name in missing if any(one.name == name for one in step.script.assignments)]
             help_ = (
@@ -165,6 +172,9 @@ def _missing(step: Step, launch: Launch) -> list[str]:
             return ["--nnodes"]
         alone = "rdzv_endpoint" not in options and not is_set(step, launch, "PET_NODE_RANK")
         return [f"--{name}" for name in ("node_rank", "master_addr") if name not in options] if alone else []
+    if launch.tool == "deepspeed":
+        reads_hosts = {"hostfile", "H"} & options.keys() or "hostfile" in step.script.value
+        return [] if reads_hosts else [f"--{name}" for name in ("no_ssh", "node_rank") if name not in options]
     if launch.tool == "accelerate" and "config_file" not in options:
         return [f"--{name}" for name in ("num_machines", "machine_rank", "main_process_ip") if name not in options]
     return []
@@ -188,8 +198,11 @@ def _complete(job: Job, launch: Launch) -> str:
     if launch.tool == "llamafactory":
         values = f"NNODES={job.total} NODE_RANK={index} MASTER_ADDR=… MASTER_PORT=29500"
         return f"set FORCE_TORCHRUN=1 {values}"
+    nodes = f"--nnodes={job.total} --node_rank={index} --master_addr=… --master_port=29500"
+    if launch.tool == "deepspeed":
+        return f"use torchrun {nodes}, which starts DeepSpeed too"
     if launch.tool == "torchrun":
-        return f"add --nnodes={job.total} --node_rank={index} --master_addr=… --master_port=29500"
+        return f"add {nodes}"
     return f"add --num_machines {job.total} --machine_rank {index} --main_process_ip … --main_process_port 29500"
 
 
