@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from ftc.manifests import schemas
-from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Service, Template, VolcanoJob
+from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Queue, Service, Template, VolcanoJob
 from ftc.manifests.text import Spot
 from ftc.source import Document
 from ftc.spec.job import Trainer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNVALIDATED = "unseen"
 
 
-Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template
+Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Queue | Template
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SERVICE = "Service"
     CLAIM = "PersistentVolumeClaim"
     CONFIG_MAP = "ConfigMap"
+    QUEUE = "Queue"
     POD = "Pod"
 
 
@@ -132,6 +133,8 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
     if (group, kind) == _CRON and written(data, (*_IN_CRON, "spec", "tasks")) is not None:
         return Kind.VOLCANO, _IN_CRON
+    if group.startswith("scheduling.volcano.sh/") and kind == Kind.QUEUE:
+        return Kind.QUEUE, ()
     found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
     path = _TEMPLATES.get(kind)
     if found is None and path is not None and _is_template(written(data, path)):
@@ -196,6 +199,7 @@ _TYPES: dict[Kind, type[Typed]] = {
     Kind.SERVICE: Service,
     Kind.CLAIM: Claim,
     Kind.CONFIG_MAP: ConfigMap,
+    Kind.QUEUE: Queue,
     Kind.POD: Template,
 }
 
@@ -267,6 +271,8 @@ def _validator(kind: Kind, versions: Versions) -> Validator:
             return schemas.kubernetes(f"io.k8s.api.core.v1.{kind.value}", versions.kubernetes)
         case Kind.CONFIG_MAP:
             return schemas.config_map(versions.kubernetes)
+        case Kind.QUEUE:
+            return schemas.queue()
         case Kind.POD:
             return schemas.pod_template(versions.kubernetes)
 

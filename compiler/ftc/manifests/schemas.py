@@ -117,6 +117,14 @@ def config_map(minor: str) -> Validator:
 
 
 @cache
+def queue() -> Validator:
+    """The part of a queue of Volcano that rules read."""
+    amounts = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+    spec = {"type": "object", "properties": {"capability": amounts}}
+    return _validator({"type": "object", "properties": {"spec": spec}}, {})
+
+
+@cache
 def pod_template(minor: str) -> Validator:
     """The schema of the pod template of any other object."""
     defs = kubernetes_definitions(minor)

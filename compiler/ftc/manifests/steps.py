@@ -60,6 +60,12 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
         """The trainings that it starts."""
         return tuple(launches(self.program.script)) if self.program else ()
 
+    @cached_property
+    def trainings(self) -> tuple[Command, ...]:
+        """The commands that start a launcher, or a Python script that is named after a training."""
+        starts = {launch.command.start for launch in self.launches}
+        return tuple(one for one in self.script.commands if one.start in starts or _is_named_training(one))
+
     @property
     def unseen(self) -> bool:
         """Whether its program is unknown: the image defines it, or a script that is not in the input."""
@@ -189,6 +195,13 @@ _IDLE = frozenset(
         *("set", "export", "cd", "exit", "test", "[", "[[", "trap", "wait", "read", "ulimit", "mkdir", "touch", ":"),
     )
 )
+
+
+_TRAINING = re.compile(r"(?:train|tune|sft|dpo|grpo|ppo)[\w-]*\.py$")
+
+
+def _is_named_training(command: Command) -> bool:
+    return command.name.startswith("python") and any(_TRAINING.search(word.raw) for word in command.arguments)
 
 
 def _is_idle(command: Command) -> bool:

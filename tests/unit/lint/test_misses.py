@@ -179,3 +179,69 @@ def test_workers_of_the_data_loader_need_shared_memory(script: str) -> None:
     for number in ("8", "4"):
         one = one.replace(f"workers {number}", "workers 0").replace(f"workers={number}", "workers=0")
     assert "FTC858" not in codes(one)
+
+
+CLONE = "GIT_LFS_SKIP_SMUDGE=1 git clone https://git.example.com/m/qwen"
+
+
+@pytest.mark.parametrize(
+    ("clone", "model", "expected"),
+    [
+        (f"{CLONE} /m/qwen", "/m/qwen", True),
+        (f"cd /m\n{CLONE}", "/m/qwen", True),
+        (f"{CLONE} /m/qwen --depth 1", "/m/qwen/", True),
+        ("export GIT_LFS_SKIP_SMUDGE=1\ngit clone https://git.example.com/m/qwen.git /m/qwen", "/m/qwen", True),
+        (f"{CLONE} /m/qwen", "/other", False),
+        (f"{CLONE} /m/qwen\ncd /m/qwen && git lfs pull", "/m/qwen", False),
+        (f"{CLONE} /m/qwen\nhf download a/b --local-dir /m/qwen", "/m/qwen", False),
+        ("git clone https://git.example.com/m/qwen /m/qwen", "/m/qwen", False),
+    ],
+)
+def test_pointers_of_lfs_are_not_weights(clone: str, model: str, *, expected: bool) -> None:
+    script = f"set -e\n{clone}\npython train.py --model {model}"
+    assert ("FTC711" in codes(gang(script, replicas=1, gpus=1))) is expected
+
+
+@pytest.mark.parametrize(
+    ("resource", "script", "expected"),
+    [
+        ("huawei.com/Ascend310P", "python train.py", True),
+        ("huawei.com/ascend-310", "torchrun --nproc_per_node=8 a.py", True),
+        ("huawei.com/Ascend310P", "python serve.py", False),
+        ("huawei.com/Ascend910", "python train.py", False),
+    ],
+)
+def test_a_chip_for_inference_does_not_train(resource: str, script: str, *, expected: bool) -> None:
+    text = gang(f"set -e\n{script}", replicas=1).replace("nvidia.com/gpu", resource)
+    assert ("FTC713" in codes(text)) is expected
+
+
+QUEUE = """
+apiVersion: scheduling.volcano.sh/v1beta1
+kind: Queue
+metadata: {name: %s}
+spec: {weight: 1, capability: {cpu: 100, nvidia.com/gpu: %s}}
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "least", "expected"),
+    [
+        ("default", "8", 2, True),
+        ("default", '"15"', 2, True),
+        ("default", "16", 2, False),
+        ("other", "8", 2, False),
+        ("default", "8", 1, False),
+    ],
+)
+def test_a_gang_fits_into_its_queue(name: str, capability: str, least: int, *, expected: bool) -> None:
+    text = gang(f"set -e\n{RUN}").replace("  plugins", f"  minAvailable: {least}\n  plugins")
+    assert ("FTC715" in codes(QUEUE % (name, capability) + text)) is expected
+
+
+@pytest.mark.parametrize("length", [60_000, 70_000])
+def test_a_script_that_is_not_read_is_reported(length: int) -> None:
+    script = f"set -e\necho {'a' * length}\ntorchrun --standalone --nproc_per_node=4 a.py"
+    found = codes(gang(script, replicas=1))
+    assert found == (["FTC717"] if length > 64_000 else ["FTC841"])

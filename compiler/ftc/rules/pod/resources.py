@@ -294,15 +294,14 @@ def shared_memory_is_sufficient(run: Run) -> Iterator[Finding]:
 
 
 _WORKERS = re.compile(r"-*(?:dataloader[_-])?num[_-]workers(?:=(\d+))?")
-_NAMED_TRAINING = re.compile(r"train|tune|sft|dpo")
 
 
 def _workers(run: Run, step: Step) -> int:
     """The workers of the data loader in each training process, from options or the training's configuration."""
     counts = [config.value("dataloader_num_workers") for config in of_trainer(run) if config.step is step]
-    for command in step.script.commands:
+    for command in step.trainings:
         words = command.arguments
-        if command.start in {one.command.start for one in step.launches} or _NAMED_TRAINING.search(command.raw):
+        if words:
             for word, after in zip_longest(words, words[1:]):
                 option = _WORKERS.fullmatch(step.value(word) or "")
                 if option is not None:

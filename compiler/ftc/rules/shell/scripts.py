@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.manifests.mounts import mounted_text
 from ftc.manifests.objects import Kind
-from ftc.manifests.program import Program, stops
+from ftc.manifests.program import Program, stops, unread_script
 from ftc.manifests.steps import Step
 from ftc.rules.rule import Finding, Rule
 
@@ -75,15 +75,12 @@ def training_failure_fails_pod(step: Step) -> Iterator[Finding]:
 
 # Commands that end with 0 whatever happened before them.
 _SUCCEED = ("echo", "true", ":", "printf", "sleep", "date", "logger", "cat")
-_NAMED_TRAINING = re.compile(r"train|tune|sft|dpo|grpo|ppo")
 
 
 def _replaced_exit_codes(step: Step, program: Program) -> Iterator[Finding]:
     """Trainings followed by `||` and a command that succeeds."""
-    for command in program.script.commands:
-        started = command.start in {launch.command.start for launch in step.launches}
-        named = _is_training(step, command) and any(_NAMED_TRAINING.search(word.raw) for word in command.arguments)
-        if (started or named) and command.context.handled and command.context.plain:
+    for command in step.trainings:
+        if command.context.handled and command.context.plain:
             handler = _handler(program, command)
             if handler and handler[-1].name in _SUCCEED:
                 last = handler[-1].name
@@ -172,7 +169,24 @@ def numeric_test_has_a_number(step: Step) -> Iterator[Finding]:
             yield Finding(program.at(read.start), message, f"write ${{{read.name}:-1}}")
 
 
+def script_is_read(step: Step) -> Iterator[Finding]:
+    """Lint reads the script of a container.
+
+    A script of more than 64000 characters, or with thousands of commands, is not parsed, so that no rule on launchers,
+    variables or files applies to it.
+    Source: ftc, which limits the time for a script.
+
+    Wrong: tests/corpus/bad/FTC717-long-script.yaml
+    Right: tests/corpus/good/FTC717-long-script-in-the-image.yaml
+    """
+    text = unread_script(step.container, step.at, lambda path: mounted_text(step.pod, step.container, path))
+    if text is not None:
+        message = "the script is too large to be read, so lint does not check what it does"
+        yield Finding(text.at(), message, "move data out of the script, into files")
+
+
 RULES = (
+    Rule("FTC717", "script-not-read", script_is_read, Step, Severity.NOTE),
     Rule("FTC882", "shell-syntax-error", script_has_valid_syntax, Step),
     Rule("FTC883", "training-failure-ignored", training_failure_fails_pod, Step, Severity.WARNING),
     Rule("FTC884", "pipe-hides-failure", pipe_reports_failure, Step, Severity.WARNING),
