@@ -40,13 +40,13 @@ def main() -> None:
     print(f"{len(OF_SPECS)} rules, CPU a spec (reach: {LIMIT_MS} ms)")
     for overrides in SPECS:
         state = State(Request(overrides))
-        for step in PASSES[:4]:
+        for step in PASSES[:6]:
             state = step(state)
         spec, run, composed = state.spec, state.run, state.composed
         if spec is None or run is None or composed is None:
             raise SystemExit(f"{overrides} does not compile")
         floor = milliseconds(partial(plan, spec))
-        rules = milliseconds(partial(check, spec, run, composed.position, ("volcano",)))
+        rules = milliseconds(partial(check, spec, run, state.pods, composed.position, ("volcano",)))
         print(f"  {rules:6.2f} ms  {rules / floor:5.1f} x its plan ({floor:.2f} ms)  ftc compile {' '.join(overrides)}")
 
 

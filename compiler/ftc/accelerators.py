@@ -72,6 +72,13 @@ def _devices(device: _Data) -> list[Kind]:
 
 
 @cache
+def inference_only() -> tuple[str, ...]:
+    """Patterns, in lower case, of the resources of chips on which LLaMA-Factory does not train."""
+    lines = (directory("conf") / "hardware" / "inference-only.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+@cache
 def shares() -> dict[str, tuple[Kind, ...]]:
     """The resources that give the size of a slice of a device, with the devices that they may belong to."""
     found: dict[str, tuple[Kind, ...]] = {}

@@ -16,13 +16,13 @@ from ftc.output.artifact import Artifact
 from ftc.output.write import marked
 from ftc.plan import files
 from ftc.plan.build import plan
-from ftc.plan.types import RunPlan
+from ftc.plan.types import BoundRun, RunPlan
 from ftc.resources import directory
-from ftc.rules.check import check
+from ftc.rules.check import check, fragments
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
 from ftc.spec.schema import keeps_text, settle_kinds
-from ftc.targets import RUNS, TARGETS, outputs
+from ftc.targets import POD_TARGETS, TARGETS, bound, outputs
 from ftc.validate import validate
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """The results of the passes so far; `outputs` holds the text of each target.
+    """The results of the passes so far; `outputs` holds the text of each target, `pods` the bound run of each.
 
     A given `conf` is used as it is, and must be that of the request's `config_dirs`.
     """
@@ -61,6 +61,7 @@ class State(msgspec.Struct, frozen=True):
     composed: Composed | None = None
     spec: JobSpec | None = None
     run: RunPlan | None = None
+    pods: dict[str, BoundRun] = {}
     outputs: dict[str, str] = {}
 
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -77,7 +78,7 @@ class State(msgspec.Struct, frozen=True):
 
         Claims alone get one too: that of another compile into the same directory would name files that are gone.
         """
-        runs = [name for name in RUNS if name in self.outputs][:1]
+        runs = [name for name in POD_TARGETS if name in self.outputs][:1]
         claims = [name for name in ("storage",) if name in self.outputs]
         manifests = [str(TARGETS[name].file) for name in (*claims, *runs)]
         fixed = self.run is not None and not self.run.generate_name
@@ -136,20 +137,32 @@ def _plan(state: State) -> State:
     return _replace(state, run=plan(state.spec)) if state.spec else state
 
 
+def _fragments(state: State) -> State:
+    if state.spec is None or state.run is None or state.composed is None:
+        return state
+    found = fragments(state.spec, state.run, state.composed.position)
+    ignored = ignores(state.spec, state.composed.position, state.request.ignore) if found else ()
+    return _replace(state, diagnostics=state.diagnostics + silenced(found, ignored, state.request.targets))
+
+
 def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
-    request = state.request
-    found = check(state.spec, state.run, state.composed.position, request.targets)
-    ignored = ignores(state.spec, state.composed.position, request.ignore)
-    left = silenced(found, ignored, request.targets) if ignored else found
-    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
+    position = state.composed.position
+    found = check(state.spec, state.run, state.pods, position, state.request.targets)
+    ignored = ignores(state.spec, position, state.request.ignore)
+    left = silenced(found, ignored, state.request.targets) if ignored else found
+    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if state.request.strict else left))
+
+
+def _bind(state: State) -> State:
+    return _replace(state, pods=bound(state.run, state.request.targets)) if state.run else state
 
 
 def _emit(state: State) -> State:
     if state.spec is None or state.run is None:
         return state
-    return _replace(state, outputs=outputs(state.spec, state.run, state.request.targets))
+    return _replace(state, outputs=outputs(state.spec, state.run, state.request.targets, state.pods))
 
 
 def _verify(state: State) -> State:
@@ -163,7 +176,7 @@ def _replace(state: State, **changes: Any) -> State:
     return msgspec.structs.replace(state, **changes)
 
 
-PASSES = (_compose, _validate, _convert, _plan, _check, _emit, _verify)
+PASSES = (_compose, _validate, _convert, _plan, _fragments, _bind, _check, _emit, _verify)
 _DESPITE_ERRORS = (_compose, _validate)
 
 
@@ -179,6 +192,6 @@ def compile_job(request: Request, conf: Conf | None = None) -> State:
         state = step(state)
     place = {text: index for index, text in enumerate(request.overrides)}
     ordered = sorted(state.diagnostics, key=lambda d: place.get(d.position.source, -1) if d.position else -1)
-    if has_errors(ordered) or not set(RUNS) & set(request.targets):  # notes are about a manifest
+    if has_errors(ordered) or not state.pods:  # notes are about a manifest
         ordered = [d for d in ordered if d.severity is not Severity.NOTE]
     return _replace(state, diagnostics=tuple(ordered))

@@ -75,7 +75,8 @@ def test_an_evicted_run_resumes_from_a_checkpoint_that_was_written_after_the_sig
     resumes = f"Resuming training from output/checkpoint-{saved[1]}"
     wait_until(lambda: len(job.attempts[0]) == 2 and resumes in job.attempts[0][1].log())
     job.wait(0)
-    assert "is incomplete" not in job.attempts[0][1].log()
+    # The signal reaches the processes at different steps: another one may have begun a later checkpoint.
+    assert f"checkpoint-{saved[1]} is incomplete" not in job.attempts[0][1].log()
     assert job.failures == 0
 
 

@@ -105,7 +105,11 @@ def test_one_node_trains_merges_and_pushes_a_model_that_a_fresh_clone_can_read(
     assert json.loads((clone / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]
 
 
-@pytest.mark.parametrize("launcher", ["llamafactory-cli", "torchrun", "accelerate"])
+# The next test trains with accelerate too, on as many nodes.
+ACCELERATE = pytest.param("accelerate", marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("launcher", ["llamafactory-cli", "torchrun", ACCELERATE])
 def test_two_nodes_train_as_one_world_by_each_launcher(
     sources: tuple[str, ...], cluster: Cluster, launcher: str
 ) -> None:
@@ -297,6 +301,7 @@ def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace
     assert not (run_directory(cluster, job) / "train.done").exists()
 
 
+@pytest.mark.slow
 def test_a_node_that_comes_later_joins_an_elastic_training(sources: tuple[str, ...], cluster: Cluster) -> None:
     # As in test_batch_job.py: torch cannot load an optimizer that several processes saved on a CPU.
     resumable = ("train.max_steps=14", "train.save_steps=3", "train.save_only_model=true")

@@ -8,15 +8,22 @@ import msgspec
 import pytest
 
 from ftc import driver
+from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
 from ftc.output.verify import BugError
+from ftc.plan.pod import with_fragments
+from ftc.rules import check
+from ftc.rules.rule import Finding, Rule
+from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
 from unit.compiling import ROOT, compiled, conf
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ftc.compose import Conf
+    from ftc.plan.types import RunPlan
 
 
 def test_a_manifest_that_its_schema_refuses_never_reaches_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +80,46 @@ def test_a_file_that_is_wrong_is_told_by_each_compile_that_reads_it(tmp_path: Pa
     told = [driver.compile_job(driver.Request((), (tmp_path,), "run"), read).diagnostics for _ in range(2)]
     assert told[0] == told[1]
     assert told[0][0].code == "FTC006"
+
+
+def test_a_finding_of_several_targets_is_reported_once() -> None:
+    overrides = ("pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /workspace}]}]}}",)
+    one = compile_job(Request(overrides, targets=("volcano",))).diagnostics
+    both = compile_job(Request(overrides, targets=("volcano", "job"))).diagnostics
+    assert one
+    told = [(d.code, d.path, d.message) for d in both]
+    assert len(told) == len(set(told))
+    assert {(d.code, d.path, d.message) for d in one} <= set(told)
+
+
+def test_a_finding_that_only_some_targets_have_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_master(_: object, run: RunPlan) -> Iterator[Finding]:
+        env = with_fragments(run)["spec"]["containers"][0]["env"]
+        if any(variable["name"] == "MASTER_ADDR" for variable in env):
+            yield Finding(("nodes",), "the target sets MASTER_ADDR")
+
+    rule = Rule("FTC999", "rule-of-a-test", on_master, JobSpec, Severity.WARNING)
+    monkeypatch.setattr(check, "ON_SPECS", (rule,))
+    monkeypatch.setattr(check, "ON_PODS", (rule,))
+    both = compile_job(Request(("nodes=2",), targets=("volcano", "job"))).diagnostics
+    assert [d.message for d in both if d.code == "FTC999"] == ["the target sets MASTER_ADDR (target job)"]
+    alone = compile_job(Request(("nodes=2",), targets=("job",))).diagnostics
+    assert [d.message for d in alone if d.code == "FTC999"] == ["the target sets MASTER_ADDR"]
+
+
+def test_a_target_without_a_pod_has_no_findings_on_one() -> None:
+    overrides = ("pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /workspace}]}]}}",)
+    for target in ("image", "storage", "llamafactory"):
+        found = compile_job(Request(overrides, targets=(target,)))
+        assert found.pods == {}
+        assert [d for d in found.diagnostics if d.path[:1] == ("pod",)] == [], target
+
+
+def test_a_target_that_runs_the_steps_without_a_pod_keeps_the_rules_on_what_it_runs() -> None:
+    found = compile_job(Request(("env.HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyzabcdefgh",), targets=("script",)))
+    assert "FTC601" in {d.code for d in found.diagnostics}
+
+
+def test_the_reference_of_an_image_is_checked_for_the_target_that_builds_it() -> None:
+    found = compile_job(Request(("image=https://registry.example.com/a:1",), targets=("image",)))
+    assert "FTC541" in {d.code for d in found.diagnostics}

@@ -13,7 +13,7 @@ from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
-from ftc.explain.influence import influences
+from ftc.explain.influence import influences, sources
 from ftc.explain.origins import Origin, leaves, origins, plain
 from ftc.explain.paths import Found, Missing, find, parse, written
 from ftc.explain.shown import shown
@@ -56,8 +56,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Explain the origin of a value.
 
     For a KEY of the spec: the file or override that set it, marked with >, and those that it overrides; then the keys
-    that it refers to. For a PATH or a LINE of the output of `ftc compile -t TARGET`: the keys of the spec that change
-    it, found by changing each one. There may be more: a fragment (pod) can set any path of the pod.
+    that it refers to. For a PATH or a LINE of the output of `ftc compile -t TARGET`: the keys of the fragments (pod)
+    that set it, or if ftc set it, the keys of the spec that change it, found by changing each one. There may be more.
 
     \b
       ftc explain hardware.memory_gib_per_device hardware=h800
@@ -120,7 +120,7 @@ def _elsewhere(data: Any, name: str, there: Missing) -> str:
 def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> None:
     document, path = asked
     run = plan(spec)
-    text = TARGETS[name].emit(run)
+    text = TARGETS[name].text(run)
     found = documents(text, run)
     if document and document not in found:
         refuse(f"unknown document '{document}' of -t {name}; {did_you_mean(document, found)}")
@@ -128,9 +128,16 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
     number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
     _print_place(place, found)
-    moving = influences(spec, TARGETS[name], place)
-    say("changed by at least these:" if moving else "no single key of the spec changes it")
     data = plain(spec)
+    setters = sources(TARGETS[name], run, place)
+    keys = [source.key for source in setters if source.key is not None]
+    if keys:
+        say("set by:")
+    for origin in origins(composed, data, keys):
+        _print(origin)
+    moving = influences(spec, TARGETS[name], place, setters)
+    if moving or not keys:
+        say("changed by at least these:" if moving else "no single key of the spec changes it")
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     for origin in origins(composed, data, there):
         _print(origin)

@@ -14,6 +14,7 @@ from ftc.diagnostics.printable import as_json as as_json_text
 from ftc.driver import Request, compile_job
 from ftc.summary.build import summary
 from ftc.summary.render import render
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @configuration
+@click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
 @click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
 @reporting
-def command(
-    overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str, reporting: Reporting, *, as_json: bool
+def command(  # noqa: PLR0913 - click hands over each option
+    *,
+    overrides: tuple[str, ...],
+    config_dirs: tuple[Path, ...],
+    config_name: str,
+    target: str,
+    reporting: Reporting,
+    as_json: bool,
 ) -> None:
     """Print one screen to read before submitting: the nodes, their resources, and the files of the run.
 
@@ -34,11 +42,12 @@ def command(
       ftc plan model=qwen3-8b hardware=h800 devices=8
       ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
     """
-    state = compile_job(Request(overrides, config_dirs, config_name, ("volcano",), reporting.ignore, reporting.strict))
+    state = compile_job(Request(overrides, config_dirs, config_name, (target,), reporting.ignore, reporting.strict))
     report(state.diagnostics, reporting)
-    if has_errors(state.diagnostics) or state.spec is None or state.run is None:
+    if has_errors(state.diagnostics) or state.spec is None or target not in state.pods:
         sys.exit(1)
-    found = summary(state.spec, state.run)
+    run = state.pods[target]
+    found = summary(state.spec, run, POD_TARGETS[target].summary(run))
     if as_json:
         click.echo(as_json_text(msgspec.to_builtins(found)))
     else:

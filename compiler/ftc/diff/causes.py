@@ -17,7 +17,7 @@ from ftc.explain.variations import changed, variations
 from ftc.output.reading import documents
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
-from ftc.targets import TARGETS, outputs
+from ftc.targets import TARGETS, bound, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,8 @@ def _meet(one: Address, other: Address) -> bool:
 def emitted(spec: JobSpec, targets: tuple[str, ...]) -> dict[str, str]:
     """Compile a spec to files, by name. Nothing is checked, so the spec must have compiled before."""
     run = plan(spec)
-    made = outputs(spec, run, [name for name in TARGETS if name in targets])
+    pods = bound(run, targets)
+    made = outputs(spec, run, [name for name in TARGETS if name in targets], pods)
     state = State(Request(targets=targets), spec=spec, run=run, outputs=made)
     return {artifact.name: artifact.text for artifact in state.artifacts()}
 
@@ -81,10 +82,10 @@ def effects(before: JobSpec, after: JobSpec, targets: tuple[str, ...]) -> list[E
 
 
 def all_effects(spec: JobSpec, targets: tuple[str, ...]) -> list[Effect]:
-    """The effect of each key of a spec, found by giving it another value."""
+    """The effect of each key of a spec, found by giving it another value; the merge knows those of the fragments."""
     data, files = plain(spec), emitted(spec, targets)
     found: dict[tuple[KeyPath, bool], set[tuple[str, Address]]] = {}
-    for variation in variations(data, ""):
+    for variation in (one for one in variations(data, "") if "pod" not in one.path[:2]):
         is_open = variation.any_key or _at(data, variation.path) in _NOTHING
         key = variation.path[:-1] if variation.any_key else variation.path
         other = emitted(msgspec.convert(changed(data, variation), JobSpec), targets)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc import __version__
-from ftc.diff import causes
+from ftc.diff import causes, fragments
 from ftc.diff.changes import Change, differences
 from ftc.diff.objects import Thing, things
 from ftc.diff.pairing import Pair, pairs
@@ -101,8 +101,11 @@ def _compare(name: str, before: Run | None, after: Run | None) -> Difference | N
 
 def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Explained]:
     old, new = before.state(), after.state()
+    given = _given(found, old, new)
     effects: list[causes.Effect] = []
-    if old and new and old.spec and new.spec:
+    if all(keys.all for keys in given):
+        pass
+    elif old and new and old.spec and new.spec:
         both = tuple(target for target in after.targets if target in before.targets)
         effects = causes.effects(old.spec, new.spec, both)
     elif new and new.spec:
@@ -110,7 +113,20 @@ def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> lis
     known = [(effect, _cause(effect.key, old, new)) for effect in effects]
     if before.kept and old:
         known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
-    return [Explained(pair.label, change, _near(known, pair.after.kind, change)) for pair, change in found]
+    explained = []
+    for (pair, change), keys in zip(found, given, strict=True):
+        near = () if keys.all else _near(known, pair.after.kind, change)
+        found_causes = dict.fromkeys((*(_cause(key, old, new) for key in keys.found), *near))
+        explained.append(Explained(pair.label, change, tuple(found_causes)))
+    return explained
+
+
+def _given(found: list[tuple[Pair, Change]], old: State | None, new: State | None) -> list[fragments.Keys]:
+    """The keys of the fragments that caused each change of a pod."""
+    if new is None or new.spec is None:
+        return [fragments.Keys()] * len(found)
+    before, after = fragments.Side(old) if old and old.spec else None, fragments.Side(new)
+    return [fragments.keys(before, after, pair.after.kind, change.address) for pair, change in found]
 
 
 def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -> tuple[Cause, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain, islice
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.many import MOST_KEYS
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
+from ftc.lint.unfinished import is_patch, patches, template_place
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
 from ftc.manifests.objects import Object, Versions, objects
 from ftc.manifests.steps import Run, steps
@@ -33,10 +35,6 @@ __all__ = ["Versions", "lint"]
 # More findings of one rule in one place, or in one file, would not help the user.
 _MAX_IN_ONE_PLACE = MOST_KEYS + 1
 _MAX_IN_ONE_FILE = 1_000
-# A placeholder for a YAML value or line in a template of Helm or Jinja.
-_TEMPLATE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?[\"']?(?:\{\{|\{%)", re.MULTILINE)
-# Helm's syntax only: other programs have braces in texts too.
-_HELM = re.compile(rb"\{\{-?\s*(?:\.[A-Z]|\$\.|include |template |toYaml |range |if |with )")
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -64,6 +62,7 @@ def lint(
     `unnamed` are files from a directory on the command line, which may be unrelated.
     """
     read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_relevant(name, raw)]
+    read = _without_patches(read)
     around = scene(manifest for file in read for manifest in file.objects)
     runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
     others = OtherFiles(document for file in read for document in file.documents)
@@ -96,20 +95,42 @@ def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
 def _read(name: str, raw: bytes, versions: Versions) -> _File:
     # YAML does not accept tabs where JSON does; a blank keeps every position.
     found, problems = documents(raw.replace(b"\t", b" ") if name.endswith(".json") else raw, name)
-    template = _TEMPLATE.search(raw)
     manifests = tuple(manifest for document in found for manifest in objects(document, versions))
-    if template and (problems or (manifests and _HELM.search(raw))):
-        place = Position(name, raw.count(b"\n", 0, template.end()) + 1, 1)
-        problem = _note(
-            place, "is a template, which lint does not check", "render it first: helm template … | ftc lint -"
-        )
-        return _File(name, (), (), (), (problem,))
+    place, renders = template_place(raw, manifests, broken=bool(problems))
+    if place is not None:
+        place = msgspec.structs.replace(place, source=name)
+        note = _note(place, "is a template, which lint does not check", f"render it first: {renders} | ftc lint -")
+        return _File(name, (), (), (), (note,))
     second = [document for document in found if isinstance(document.data, dict) and is_of_v1(document.data)]
     notes = tuple(
         _note(document.position(()), "is a configuration of LLaMA-Factory v1 (USE_V1), which lint does not check")
         for document in second
     )
-    return _File(name, manifests, found, tuple(of_documents(found)), (*problems, *notes))
+    configs = tuple(of_documents(found))
+    if not (manifests or configs or notes):
+        problems = tuple(one for one in problems if not _is_readable(one, found))
+    return _File(name, manifests, found, configs, (*problems, *notes))
+
+
+def _is_readable(problem: Diagnostic, found: Iterable[Document]) -> bool:
+    """Whether a problem is with the keys of a document, which another program may accept."""
+    roots = [document.root for document in found if document.root is not None]
+    line = problem.position.line - 1 if problem.position else 0
+    return any(root.start_mark.line <= line <= root.end_mark.line for root in roots)
+
+
+def _without_patches(read: list[_File]) -> list[_File]:
+    """The files, with a note in place of each patch of kustomize: a patch is not a whole object."""
+    named = patches(document for file in read for document in file.documents)
+    return [_patch(file, named.get(normpath(file.name))) for file in read]
+
+
+def _patch(file: _File, directory: str | None) -> _File:
+    if not file.objects or (directory is None and not any(is_patch(one.data) for one in file.documents)):
+        return file
+    help_ = f"lint the result: kustomize build {directory or '…'} | ftc lint -"
+    note = _note(Position(file.name, 1, 1), "is a patch of kustomize, which lint does not check", help_)
+    return _File(file.name, (), (), (), (note,))
 
 
 def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:

@@ -274,6 +274,19 @@ class Claim(Manifest, frozen=True):
     spec: ClaimSpec = ClaimSpec()
 
 
+class QueueSpec(Manifest, frozen=True):
+    """The spec of a queue of Volcano."""
+
+    capability: dict[str, str | int | float] = {}
+
+
+class Queue(Manifest, frozen=True):
+    """A queue of Volcano."""
+
+    metadata: Metadata = Metadata()
+    spec: QueueSpec = QueueSpec()
+
+
 class ConfigMap(Manifest, frozen=True):
     """A ConfigMap."""
 

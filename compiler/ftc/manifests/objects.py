@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from ftc.manifests import schemas
-from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Service, Template, VolcanoJob
+from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Queue, Service, Template, VolcanoJob
 from ftc.manifests.text import Spot
 from ftc.source import Document
 from ftc.spec.job import Trainer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNVALIDATED = "unseen"
 
 
-Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Template
+Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Queue | Template
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Kind(StrEnum):
     SERVICE = "Service"
     CLAIM = "PersistentVolumeClaim"
     CONFIG_MAP = "ConfigMap"
+    QUEUE = "Queue"
     POD = "Pod"
 
 
@@ -132,6 +133,8 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
     if (group, kind) == _CRON and written(data, (*_IN_CRON, "spec", "tasks")) is not None:
         return Kind.VOLCANO, _IN_CRON
+    if group.startswith("scheduling.volcano.sh/") and kind == Kind.QUEUE:
+        return Kind.QUEUE, ()
     found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
     path = _TEMPLATES.get(kind)
     if found is None and path is not None and _is_template(written(data, path)):
@@ -140,13 +143,20 @@ def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
 
 
 def typed(data: Any, inner: KeyPath) -> Any:
-    """The typed part of an object; a job that another object creates gets its group, namespace and name."""
+    """The typed part of an object.
+
+    A job or pod that another object creates gets its namespace, and a job its group and name.
+    """
     part = written(data, inner)
-    if inner != _IN_CRON:
+    if not inner:
         return part
     named = data["metadata"] if isinstance(data.get("metadata"), dict) else {}
-    made = {"generateName": f"{named.get('name', 'job')}-"} | {k: v for k, v in named.items() if k == "namespace"}
-    own = part["metadata"] if isinstance(part.get("metadata"), dict) else {}
+    made = {key: value for key, value in named.items() if key == "namespace"}
+    own = part.get("metadata", {})
+    if inner != _IN_CRON:
+        return {**part, "metadata": {**own, **made}} if isinstance(own, dict) else part
+    made["generateName"] = f"{named.get('name', 'job')}-"
+    own = own if isinstance(own, dict) else {}
     return {**part, "apiVersion": data["apiVersion"], "kind": "Job", "metadata": {**made, **own}}
 
 
@@ -189,6 +199,7 @@ _TYPES: dict[Kind, type[Typed]] = {
     Kind.SERVICE: Service,
     Kind.CLAIM: Claim,
     Kind.CONFIG_MAP: ConfigMap,
+    Kind.QUEUE: Queue,
     Kind.POD: Template,
 }
 
@@ -228,7 +239,16 @@ def _validated(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismat
     longest = _too_long(fit, ())
     if longest is not None:
         mismatches.append(Mismatch(longest, UNVALIDATED, MAX_ENTRIES, {}, None, ""))
-    return tuple(mismatches), _converted(fit, _TYPES[kind]) if longest is None else None
+    return tuple(mismatches), _converted(_with_integers(fit), _TYPES[kind]) if longest is None else None
+
+
+def _with_integers(node: Any) -> Any:
+    """The data with 2 for 2.0: clients send the JSON of both as 2."""
+    if isinstance(node, dict):
+        return {key: _with_integers(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_with_integers(item) for item in node]
+    return int(node) if isinstance(node, float) and node.is_integer() else node
 
 
 def _too_long(node: Any, path: KeyPath) -> KeyPath | None:
@@ -251,6 +271,8 @@ def _validator(kind: Kind, versions: Versions) -> Validator:
             return schemas.kubernetes(f"io.k8s.api.core.v1.{kind.value}", versions.kubernetes)
         case Kind.CONFIG_MAP:
             return schemas.config_map(versions.kubernetes)
+        case Kind.QUEUE:
+            return schemas.queue()
         case Kind.POD:
             return schemas.pod_template(versions.kubernetes)
 

@@ -73,11 +73,7 @@ def program(container: Container, spot: Callable[..., Spot], files: Callable[[st
     words = [*container.command, *container.args]
     if not container.command:
         return None
-    spots = tuple(
-        spot(field, index)
-        for field, items in (("command", container.command), ("args", container.args))
-        for index in range(len(items))
-    )
+    spots = _spots(container, spot)
     start = _unwrapped(words)
     if start < len(words) and PurePosixPath(words[start]).name in _SHELLS:
         return _shell(words, start, spots, files)
@@ -95,14 +91,38 @@ def _unwrapped(words: list[str]) -> int:
     return index
 
 
-def _shell(
+def unread_script(container: Container, spot: Callable[..., Spot], files: Callable[[str], Text | None]) -> Text | None:
+    """The script of a container's shell, if it is too large to be parsed."""
+    words = [*container.command, *container.args]
+    start = _unwrapped(words) if container.command else len(words)
+    if start >= len(words) or PurePosixPath(words[start]).name not in _SHELLS:
+        return None
+    text = _script_text(words, start, _spots(container, spot), files)
+    return text if text is not None and parse(text.value) is None else None
+
+
+def _spots(container: Container, spot: Callable[..., Spot]) -> tuple[Spot, ...]:
+    """The places of the words of a container's command."""
+    fields = (("command", container.command), ("args", container.args))
+    return tuple(spot(field, index) for field, items in fields for index in range(len(items)))
+
+
+def _script_text(
     words: list[str], start: int, spots: tuple[Spot, ...], files: Callable[[str], Text | None]
-) -> Program | None:
+) -> Text | None:
+    """The script that a shell runs: inline, or a file of the input."""
     options, index = _options(words, start)
     if index >= len(words):
         return None
+    return Text(spots[index].document, spots[index].path, words[index]) if "c" in options else files(words[index])
+
+
+def _shell(
+    words: list[str], start: int, spots: tuple[Spot, ...], files: Callable[[str], Text | None]
+) -> Program | None:
+    options, _ = _options(words, start)
     inline = "c" in options
-    text = Text(spots[index].document, spots[index].path, words[index]) if inline else files(words[index])
+    text = _script_text(words, start, spots, files)
     script = parse(text.value) if text is not None else None
     if script is None:
         return None

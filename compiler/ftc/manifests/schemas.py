@@ -46,19 +46,6 @@ _CONFIG_MAP: Json = {
 
 
 @cache
-def _of_yaml() -> type[Validator]:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 0.1 s, which compile does not need
-    from jsonschema.validators import extend  # noqa: PLC0415 - the same
-
-    # 1.0 is not an integer, as in Go.
-    checker = Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    validator: type[Validator] = extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call] # untyped there
-    return validator
-
-
-@cache
 def volcano(volcano: str, kubernetes: str) -> Validator:
     """The schema of a VolcanoJob; rules check policies and plugins."""
     strict: Any = volcano_job(volcano, kubernetes).schema
@@ -66,7 +53,11 @@ def volcano(volcano: str, kubernetes: str) -> Validator:
     spec = strict["properties"]["spec"]
     spec = {
         **spec,
-        "properties": {**spec["properties"], "plugins": {"type": "object", "additionalProperties": _TEXTS}},
+        "properties": {
+            **spec["properties"],
+            "plugins": {"type": "object", "additionalProperties": _TEXTS},
+            "queue": LABEL,  # an empty name means the default queue
+        },
     }
     defs["policy"] = _policy(defs["policy"])
     defs["task"] = {**defs["task"], "required": ["template"]}
@@ -126,6 +117,14 @@ def config_map(minor: str) -> Validator:
 
 
 @cache
+def queue() -> Validator:
+    """The part of a queue of Volcano that rules read."""
+    amounts = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+    spec = {"type": "object", "properties": {"capability": amounts}}
+    return _validator({"type": "object", "properties": {"spec": spec}}, {})
+
+
+@cache
 def pod_template(minor: str) -> Validator:
     """The schema of the pod template of any other object."""
     defs = kubernetes_definitions(minor)
@@ -151,9 +150,10 @@ def _metadata(schema: Json, name: Json = _TEXT) -> Json:
 
 
 def _validator(schema: Json, definitions: Json) -> Validator:
-    known: dict[str, Any] = {}
-    validator: Validator = _of_yaml()(_resolved({k: v for k, v in schema.items() if k != "$defs"}, definitions, known))
-    return validator
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 0.1 s, which compile does not need
+
+    inner = {key: value for key, value in schema.items() if key != "$defs"}
+    return Draft202012Validator(_resolved(inner, definitions, {}))
 
 
 def _resolved(node: Any, definitions: Json, known: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from ftc.manifests.launch import Launch, launches
 from ftc.manifests.manifest import Container, Mount
 from ftc.manifests.mounts import mounted_text
 from ftc.manifests.objects import Kind
-from ftc.manifests.program import Program, constants, program
+from ftc.manifests.program import Program, constants, program, unwrapped
 from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
 from ftc.manifests.subjects import Job, Pod
 
@@ -60,10 +60,29 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
         """The trainings that it starts."""
         return tuple(launches(self.program.script)) if self.program else ()
 
+    @cached_property
+    def trainings(self) -> tuple[Command, ...]:
+        """The commands that start a launcher, or a Python script that is named after a training."""
+        starts = {launch.command.start for launch in self.launches}
+        return tuple(one for one in self.script.commands if one.start in starts or _is_named_training(one))
+
     @property
     def unseen(self) -> bool:
         """Whether its program is unknown: the image defines it, or a script that is not in the input."""
         return self.program is None or self.program.opaque
+
+    @property
+    def may_launch(self) -> bool:
+        """Whether a script or program that is not in the input may start a launcher."""
+        words = [unwrapped(command).words[:2] for command in self.script.commands]
+        return self.unseen or any(_FILE.search(word.text or "") for some in words for word in some)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the whole program is known and does not train: it prints, checks a device or waits."""
+        if self.program is None or self.unseen or self.launches:
+            return False
+        return all(_is_idle(unwrapped(command)) for command in self.program.script.commands)
 
     @cached_property
     def ranks(self) -> frozenset[str]:
@@ -136,10 +155,12 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
     def apart(self) -> bool:
         """Whether the pods work independently, as far as is known.
 
-        They do if the job starts with one pod, its launchers do not search for others, and the pods do not get each
-        other's names, or request no devices and do not read the names.
+        They do if no pod trains. They also do if the job starts with one pod, its launchers do not search for others,
+        and the pods do not get each other's names, or request no devices and do not read the names.
         """
         volcano, plugins = self.job.volcano, self.job.plugins.keys()
+        if self.steps and all(step.idle for step in self.steps):
+            return True
         if volcano is None or volcano.min_available != 1 or self.launches or self.spreads:
             return False
         reads = any("/etc/volcano/" in step.script.value for step in self.steps)
@@ -166,6 +187,30 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
         )
 
 
+# Commands that neither train nor talk to other pods; the tools of vendors end with -smi.
+_IDLE = frozenset(
+    (
+        *("sleep", "echo", "printf", "true", "false", "cat", "tail", "head", "grep", "awk", "date", "hostname", "ls"),
+        *("env", "printenv", "whoami", "id", "df", "free", "uname", "nproc", "lscpu", "lspci", "ip", "wc", "tee"),
+        *("set", "export", "cd", "exit", "test", "[", "[[", "trap", "wait", "read", "ulimit", "mkdir", "touch", ":"),
+    )
+)
+
+
+_TRAINING = re.compile(r"(?:train|tune|sft|dpo|grpo|ppo)[\w-]*\.py$")
+
+
+def _is_named_training(command: Command) -> bool:
+    return command.name.startswith("python") and any(_TRAINING.search(word.raw) for word in command.arguments)
+
+
+def _is_idle(command: Command) -> bool:
+    code = command.arguments[1] if len(command.arguments) > 1 else None
+    if command.name in ("python", "python3") and code is not None and command.arguments[0].text == "-c":
+        return not re.search(r"distributed|deepspeed|accelerate|MASTER_|RANK|runpy", code.raw)
+    return command.name in _IDLE or command.name.endswith("-smi") or not command.words
+
+
 # Variables and a command that identify a pod.
 _RANKS = (
     *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
@@ -186,6 +231,10 @@ DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
 
 
 _POD_FIELD = re.compile(r"^metadata\.name$|index")
+
+
+# A command or its first argument that is a script.
+_FILE = re.compile(r"\.(?:sh|bash|py)$")
 
 
 _NAMES = re.compile(r"[A-Za-z_]\w*")
@@ -228,7 +277,9 @@ def worlds(run: Run) -> set[int] | None:
     if run.job.kind is Kind.POD:
         return None
     counts = {crew.name: crew.replicas for crew in run.job.crews}
-    unseen = {step.pod.crew.name for step in run.steps if step.unseen and not step.init} - run.trains
+    seen = {step.pod.crew.name for step in run.steps if not step.init and not step.may_launch}
+    unseen = {step.pod.crew.name for step in run.steps if step.may_launch and not step.init}
+    unseen = (unseen | (counts.keys() - seen)) - run.trains
     if None in counts.values() or not run.trains or len(counts) < len(run.job.crews):
         return None
     sure = sum(counts[name] or 0 for name in run.trains)

@@ -14,6 +14,7 @@ from ftc.manifests.manifest import (
     JobVolume,
     Metadata,
     PodSpec,
+    Queue,
     Service,
     Task,
     Template,
@@ -45,6 +46,7 @@ class Scene(msgspec.Struct, frozen=True):
     services: dict[Key, list[tuple[Object, Service]]] = {}
     claims: dict[Key, list[tuple[Object, Claim]]] = {}
     config_maps: dict[Key, list[tuple[Object, ConfigMap]]] = {}
+    queues: dict[str, list[tuple[Object, Queue]]] = {}
     mounted: frozenset[Key] = frozenset()
     """The claims and ConfigMaps that pods use as volumes."""
 
@@ -55,6 +57,10 @@ class Scene(msgspec.Struct, frozen=True):
     def claim(self, key: Key) -> tuple[Object, Claim] | None:
         """The claim with a name."""
         return _only(self.claims.get(key))
+
+    def queue(self, name: str) -> tuple[Object, Queue] | None:
+        """The queue with a name; queues have no namespace."""
+        return _only(self.queues.get(name))
 
     def config_map(self, key: Key) -> tuple[Object, ConfigMap] | None:
         """The ConfigMap with a name."""
@@ -185,13 +191,17 @@ class Pod(msgspec.Struct, frozen=True):
 def scene(objects: Iterable[Object]) -> Scene:
     """The objects that others refer to."""
     every = tuple(objects)
-    found = Scene({}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes))
+    found = Scene(
+        {}, {}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes)
+    )
     for manifest in every:
         match manifest.content:
             case Service(metadata=metadata) as content:
                 found.services.setdefault(_key(metadata), []).append((manifest, content))
             case Claim(metadata=metadata) as content:
                 found.claims.setdefault(_key(metadata), []).append((manifest, content))
+            case Queue(metadata=metadata) as content:
+                found.queues.setdefault(metadata.name, []).append((manifest, content))
             case ConfigMap(metadata=metadata) as content:
                 found.config_maps.setdefault(_key(metadata), []).append((manifest, content))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import dotted
@@ -27,6 +28,33 @@ def batch(text: str, cluster: Cluster) -> None:
     """Raise BugError if a document is not a valid Kubernetes object for the cluster's version."""
     for manifest in documents(text):
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
+
+
+def arguments(text: str, _cluster: Cluster) -> None:
+    """Raise BugError if a document is not a mapping; the rules check LLaMA-Factory's arguments."""
+    for document in documents(text):
+        if not isinstance(document, dict):
+            raise BugError(f"a file of arguments is a {type(document).__name__} instead of a mapping")
+
+
+def dockerfile(text: str, _cluster: Cluster) -> None:
+    """Raise BugError if an instruction is not one that ftc writes, or the first is not FROM."""
+    lines = re.sub(r"\\\n", " ", re.sub(r"(?m)^#.*\n", "", text)).splitlines()
+    words = [line.split(" ")[0] for line in lines if line]
+    if words[:1] != ["FROM"] or not {*words} <= _INSTRUCTIONS:
+        raise BugError(f"the Dockerfile has the instructions {' '.join(dict.fromkeys(words))}")
+
+
+_INSTRUCTIONS = {"FROM", "ARG", "RUN", "ENV"}
+
+
+def script(text: str, _cluster: Cluster) -> None:
+    """Raise BugError if the script is truncated: its last line calls the function that the other lines define."""
+    lines = text.splitlines()
+    ends = [found[1] for line in lines if (found := re.fullmatch(r"  cat >\S+ <<'(.*)'", line))]
+    cut = [end for end in ends if end not in lines]
+    if cut or lines[:1] != ["#!/usr/bin/env bash"] or lines[-1] != 'main "$@"':
+        raise BugError(f"the script is truncated: {', '.join(cut) or 'its first or last line'} is missing")
 
 
 def _hold(kind: str, manifest: Any, schema: Schema) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan import fetch, files, image, names, needs, pod, publish, security, storage, train
+from ftc.plan.merge import Fragment
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
 
@@ -51,7 +52,12 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         scripts=scripts,
         template=pod.template(spec, steps, (*compiled, *scripts), labels),
         rights=security.of_containers(spec.cluster),
-        fragments=(spec.cluster.pod, spec.hardware.pod, spec.network.pod, spec.pod),
+        fragments=(
+            Fragment("cluster.pod", spec.cluster.pod, ("cluster", "pod")),
+            Fragment("hardware.pod", spec.hardware.pod, ("hardware", "pod")),
+            Fragment("network.pod", spec.network.pod, ("network", "pod")),
+            Fragment("pod", spec.pod, ("pod",)),
+        ),
         job_claim=workspace if isinstance(workspace, JobClaim) else None,
         recipe=image.recipe(spec),
         claims=tuple(storage.claims(spec.storage).values()),

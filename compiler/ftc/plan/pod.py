@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from ftc.plan import publish, security, storage, train
 from ftc.plan.escape import literal
-from ftc.plan.merge import merge
+from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
 from ftc.plan.storage import WORKSPACE
-from ftc.plan.types import File, FromSecret, Places, RunPlan, Step
+from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Step
 from ftc.resources import script
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ FILES = "/etc/ftc"
 CERTIFICATES = "/etc/ftc-ca"
 LOCK = "/run/ftc-lock"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
+PLAN = "plan"
+"""The fragment that all others are merged into."""
 # The prefix of annotations that carry files.
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
@@ -63,13 +66,14 @@ def carry(files: tuple[File, ...]) -> Json:
     }
 
 
-def bind(run: RunPlan, rendezvous: str, own: Json) -> Json:
-    """The template with a target's rendezvous and its `own` fragment, then the users' fragments.
+def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
+    """The run with a target's rendezvous and its `own` fragment, then the users' fragments.
 
     `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
-    bound = merge(run.template, carry((File("rendezvous.sh", script(rendezvous)),)))
-    return with_fragments(run, merge(bound, own))
+    added = [Fragment(target, part) for part in (carry((File("rendezvous.sh", script(rendezvous)),)), own)]
+    fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
+    return BoundRun(**fields, target=target, pod=_complete(run, added))
 
 
 def main_containers(run: RunPlan, **fields: list[Json]) -> Json:
@@ -83,14 +87,28 @@ def train_container(**fields: list[Json]) -> Json:
     return {"spec": {"containers": [{"name": train.NAME, **fields}]}}
 
 
-def with_fragments(run: RunPlan, template: Json | None = None) -> Json:
-    """The template with the fragments of cluster, hardware and user; a later one takes precedence."""
-    bound = template or run.template
-    for fragment in run.fragments:
-        bound = merge(bound, fragment)
-    body = bound["spec"]
-    kept = {f: [_accepted(_secured(c, run.rights)) for c in body[f]] for f in _CONTAINERS if f in body}
-    return {**bound, "spec": {**body, **kept}}
+def with_fragments(run: RunPlan) -> Json:
+    """The template with the fragments of cluster, hardware and user; for a bound run, also those of its target."""
+    template: Json = recorded(run).content
+    return template
+
+
+def recorded(run: RunPlan) -> Merged:
+    """The same template, with the record of what set each field."""
+    return run.pod if isinstance(run, BoundRun) else _complete(run, [])
+
+
+def _complete(run: RunPlan, added: list[Fragment]) -> Merged:
+    """The template with all fragments; a later one takes precedence."""
+    parts = [whole(fragment) for fragment in (Fragment(PLAN, run.template), *added, *run.fragments)]
+    bound = reduce(laid_over, parts)
+    body = bound.at(("spec",))
+    for field in _CONTAINERS:
+        if field in body.content:
+            kept = [_accepted(_secured(body.at((field, i)), run.rights)) for i in range(len(body.content[field]))]
+            records = Record(body.record.at((field,)).source, {i: one.record for i, one in enumerate(kept)})
+            body = body.replaced(field, [one.content for one in kept], records)
+    return bound.replaced("spec", *body)
 
 
 _CONTAINERS = ("initContainers", "containers")
@@ -101,16 +119,17 @@ def containers(pod: Json) -> list[Json]:
     return [container for field in _CONTAINERS for container in pod.get(field, [])]
 
 
-def _secured(container: Json, rights: Json) -> Json:
+def _secured(container: Merged, rights: Json) -> Merged:
     """A container with the cluster's security context; this includes containers that a fragment adds."""
     if not rights:
         return container
-    return {**container, "securityContext": merge(rights, container.get("securityContext", {}))}
+    own, given = container.at((_CONTEXT,)), whole(Fragment(PLAN, rights))
+    return container.replaced(_CONTEXT, *(laid_over(given, own) if own.content is not None else given))
 
 
-def _accepted(container: Json) -> Json:
+def _accepted(container: Merged) -> Merged:
     """A container without contradictions, and with quantities as strings, as typed clients require."""
-    return _escalating(_with_quantities(container))
+    return _escalating(Merged(_with_quantities(container.content), container.record))
 
 
 def _with_quantities(container: Json) -> Json:
@@ -123,14 +142,20 @@ def _with_quantities(container: Json) -> Json:
     return {**container, "resources": {**resources, **texts}} if texts else container
 
 
-def _escalating(container: Json) -> Json:
+def _escalating(container: Merged) -> Merged:
     """The API server rejects allowPrivilegeEscalation=false for a container that is privileged or has SYS_ADMIN."""
-    context = container.get("securityContext", {})
-    added = context.get("capabilities", {}).get("add", [])
-    if context.get("privileged") is True or {"SYS_ADMIN", "CAP_SYS_ADMIN"} & set(added):
-        kept = {key: value for key, value in context.items() if key != "allowPrivilegeEscalation"}
-        return {**container, "securityContext": kept}
-    return container
+    context = container.at((_CONTEXT,))
+    added = context.at(("capabilities", "add"))
+    privileged = context.at(("privileged",))
+    granted = [added.at((i,)) for i, name in enumerate(added.content or []) if name in _SYS_ADMIN]
+    reasons = [*([privileged] if privileged.content is True else []), *granted]
+    if not reasons or "allowPrivilegeEscalation" not in context.content:
+        return container
+    return container.replaced(_CONTEXT, *context.without("allowPrivilegeEscalation", reasons[0].record))
+
+
+_CONTEXT = "securityContext"
+_SYS_ADMIN = ("SYS_ADMIN", "CAP_SYS_ADMIN")
 
 
 def _fetch_container(spec: JobSpec, step: Step) -> Json:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from ftc.plan.merge import Fragment, Merged
 from ftc.spec.base import Json
 from ftc.spec.source import Staged
 from ftc.spec.storage import Claim, JobClaim
@@ -114,7 +115,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     scripts: tuple[File, ...]
     template: Json
     rights: Json
-    fragments: tuple[Json, ...]
+    fragments: tuple[Fragment, ...]
     job_claim: JobClaim | None
     recipe: Recipe | None
     claims: tuple[Claim, ...]
@@ -128,3 +129,10 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     def steps(self) -> tuple[Step, ...]:
         """All steps in order; each is a container with the step's name."""
         return (*self.fetch_steps, self.train_step, *((self.publish_step,) if self.publish_step else ()))
+
+
+class BoundRun(RunPlan, frozen=True, kw_only=True):
+    """A run with the complete `pod` template that a target emits, and the record of what set each field."""
+
+    target: str
+    pod: Merged

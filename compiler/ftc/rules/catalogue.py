@@ -44,8 +44,11 @@ from ftc.rules.training import (
 from ftc.rules.training.engines import AccelerateFile, DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.spec.job import JobSpec
+from ftc.targets import RUNNING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ftc.rules.rule import Rule
 
 GROUPS: dict[str, tuple[Rule, ...]] = {
@@ -123,6 +126,8 @@ STAGES = (schema.OF_FRAGMENTS, schema.OF_CONTAINERS)
 FIRST = tuple(rule for rules in STAGES for rule in rules)
 
 ON_SPECS = tuple(rule for rule in RULES if rule.subject is JobSpec)
+ON_PODS = tuple(rule for rule in ON_SPECS if rule in (*GROUPS["pod"], *GROUPS["job"]) and rule is not images.REFERENCE)
+"""The rules on the pod and the job of a spec; they do not apply to targets that run nothing."""
 ON_TRAININGS = tuple(
     rule for rule in RULES if rule.subject in (Arguments, Training, Export, DeepSpeedFile, AccelerateFile)
 )
@@ -134,6 +139,14 @@ OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_TRAININGS) if rule not in OF_F
 """The rules that compile applies."""
 OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
 """The rules that lint applies."""
+
+
+def applies(rule: Rule, targets: Collection[str]) -> bool:
+    """Whether a rule applies to these targets; without targets, every rule without a target applies."""
+    if rule.target is not None:
+        return rule.target in targets
+    return rule not in ON_PODS or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
+
 
 NAMES = {rule.name: rule.code for rule in RULES}
 

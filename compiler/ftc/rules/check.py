@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
-from ftc.rules.catalogue import ON_SPECS, ON_TRAININGS, STAGES
+from ftc.rules.catalogue import FIRST, ON_PODS, ON_SPECS, ON_TRAININGS, STAGES, applies
 from ftc.rules.engine import first, in_words, judge
 from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ftc.diagnostics.model import Severity
-    from ftc.plan.types import RunPlan
+    from ftc.plan.types import BoundRun, RunPlan
     from ftc.rules.rule import Rule
     from ftc.spec.job import JobSpec
 
@@ -23,13 +25,43 @@ Positions: TypeAlias = Callable[[KeyPath], Position | None]
 """Returns the position that set a key of the spec."""
 
 
-def check(spec: JobSpec, run: RunPlan, position: Positions, targets: Collection[str]) -> tuple[Diagnostic, ...]:
-    """The findings for the requested targets."""
+def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnostic, ...]:
+    """The findings on the shape of the users' fragments; with any, the fragments are not merged."""
     for shapes in STAGES:
         if found := tuple(_found(shapes, spec, run, position)):
             return found
-    rules = [rule for rule in ON_SPECS if rule.target in (None, *targets)]
-    return (*_found(rules, spec, run, position), *_of_trainings(spec, position))
+    return ()
+
+
+def check(
+    spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions, targets: Collection[str]
+) -> tuple[Diagnostic, ...]:
+    """The findings for the requested targets; rules on pods and jobs judge the pod of each target."""
+    rules = [rule for rule in ON_SPECS if applies(rule, targets) and rule not in FIRST]
+    found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
+    return (*found, *_of_trainings(spec, position))
+
+
+def _once(
+    rule: Rule, spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions
+) -> Iterator[Diagnostic]:
+    """The findings of a rule, each once; a finding that not all targets have names those that have it."""
+    if rule.target is not None:
+        pods = {name: bound for name, bound in pods.items() if name == rule.target}
+    if rule not in ON_PODS or not pods:
+        yield from _found([rule], spec, run, position)
+        return
+    having: dict[Any, list[str]] = {}
+    merged: dict[Any, Diagnostic] = {}
+    for target, bound in pods.items():
+        for one in _found([rule], spec, bound, position):
+            key = (one.path, one.message, one.help)
+            having.setdefault(key, []).append(target)
+            merged.setdefault(key, one)
+    for key, names in having.items():
+        differs = len(names) < len(pods)
+        message = f"{merged[key].message} (target {', '.join(names)})" if differs else merged[key].message
+        yield msgspec.structs.replace(merged[key], message=message)
 
 
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from ftc.plan.pod import with_fragments
+from ftc.plan.pod import recorded
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.spec.method import Command
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ftc.diagnostics.model import KeyPath
+    from ftc.plan.merge import Merged
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
@@ -102,21 +103,20 @@ def commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
         yield ("launcher", "args"), spec.launcher.args
 
 
-def set_by(spec: JobSpec, *keys: str) -> KeyPath:
-    """The key in the fragment that sets it last and so takes precedence."""
-    found = [(*path, *keys) for path, fragment in fragments(spec) if _has(fragment, keys)]
-    return found[-1] if found else ("pod",)
-
-
-def _has(value: object, keys: Path) -> bool:
-    return not keys or (isinstance(value, dict) and keys[0] in value and _has(value[keys[0]], keys[1:]))
+def set_by(run: RunPlan, *path: str) -> KeyPath:
+    """The key that set a field of the pod; `pod` if ftc set it."""
+    return recorded(run).record.at(path).source.key or ("pod",)
 
 
 def train(run: RunPlan) -> Json:
     """The container that trains, with the changes of the fragments."""
-    body = with_fragments(run)["spec"]
-    found: Json = next(container for container in body["containers"] if container["name"] == NAME)
+    found: Json = _train(run).content
     return found
+
+
+def _train(run: RunPlan) -> Merged:
+    containers = recorded(run).at(("spec", "containers"))
+    return next(containers.at((i,)) for i, one in enumerate(containers.content) if one["name"] == NAME)
 
 
 def limit(run: RunPlan, name: str) -> Decimal:
@@ -124,14 +124,9 @@ def limit(run: RunPlan, name: str) -> Decimal:
     return quantity(train(run)["resources"]["limits"][name])
 
 
-def memory_limit_at(spec: JobSpec) -> KeyPath:
+def memory_limit_at(run: RunPlan) -> KeyPath:
     """The key of the memory limit in a fragment; empty without one."""
-    found = [
-        (*path, "resources", "limits", "memory")
-        for path, container in containers(spec)
-        if container["name"] == NAME and "memory" in container.get("resources", {}).get("limits", {})
-    ]
-    return found[-1] if found else ()
+    return _train(run).record.at(("resources", "limits", "memory")).source.key or ()
 
 
 def resource_lists(spec: JobSpec) -> Iterator[tuple[KeyPath, str, Json]]:

@@ -9,7 +9,7 @@ import msgspec
 from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, nearest
-from ftc.rules.catalogue import FIRST, OF_FILES, OF_SPECS, meant
+from ftc.rules.catalogue import FIRST, OF_FILES, OF_SPECS, applies, meant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -72,7 +72,7 @@ def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[st
         wrong = problem(one.code)
         if wrong:
             yield _at(one, NO_RULE, wrong, advice(one.code))
-        elif not found & {*meant(one.code), *_FIRST} and _rules(one.code)[0].target in (None, *targets):
+        elif not found & {*meant(one.code), *_FIRST} and applies(_rules(one.code)[0], targets):
             unused = _at(one, SILENCES_NOTHING, f"{one.code} does not match a finding", "leave it out")
             yield msgspec.structs.replace(unused, severity=Severity.WARNING)
 

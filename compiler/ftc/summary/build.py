@@ -16,7 +16,7 @@ from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import cluster, files, tracking
-from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, Stage, Summary, Topology
+from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Stage, Summary, Topology
 from ftc.trainer.arguments import OUTPUT, chosen
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MIB = 1 << 20
 _PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
 
 
-def summary(spec: JobSpec, run: RunPlan) -> Summary:
+def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
     """Summarize a run; never fails on a validated spec."""
     directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{run.object_name}"
     pod = with_fragments(run)["spec"]
@@ -39,7 +39,7 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         queue=run.queue,
         what=_what(spec),
         versions=msgspec.to_builtins(spec.trainer) if spec.trains else {},
-        topology=_topology(spec, run),
+        topology=_topology(spec, run, target),
         batch=_batch(spec),
         memory=_memory(spec),
         host=_host(spec),
@@ -54,7 +54,8 @@ def summary(spec: JobSpec, run: RunPlan) -> Summary:
         stages=_stages(spec, run, directory),
         seconds=cluster.seconds(spec, pod),
         restarts=run.restarts,
-        defaults=cluster.defaults(run, pod),
+        on_failure=target.on_failure,
+        defaults=target.defaults,
         secrets=cluster.secrets(pod),
         metrics=tracking.places(spec, directory),
     )
@@ -70,7 +71,7 @@ def _what(spec: JobSpec) -> str:
     return f"{how} of {model.id} (template {model.template}) on {', '.join(dataset.names)}"
 
 
-def _topology(spec: JobSpec, run: RunPlan) -> Topology:
+def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
     several = spec.nodes > 1
     return Topology(
         nodes=spec.nodes,
@@ -80,7 +81,8 @@ def _topology(spec: JobSpec, run: RunPlan) -> Topology:
         resource=spec.hardware.device.resource if spec.hardware.device else None,
         launcher=kind(spec.launcher),
         engine=_engine(spec.engine),
-        master=f"{run.object_name}-worker-0.{run.object_name}" if several else "127.0.0.1",
+        master=target.master if several else "127.0.0.1",
+        rank_0=target.rank_0,
         port=spec.master_port,
     )
 

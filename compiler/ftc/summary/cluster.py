@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan.pod import containers
-from ftc.summary.types import Default, Secret
+from ftc.summary.types import Secret
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
 
@@ -31,27 +30,6 @@ def seconds(spec: JobSpec, pod: Json) -> dict[str, int]:
         "kept": spec.ttl_seconds_after_finished,
     }
     return {what: value for what, value in waits.items() if type(value) is int}
-
-
-def defaults(run: RunPlan, pod: Json) -> tuple[Default, ...]:
-    """The defaults that Volcano's webhook and the API server set in the VolcanoJob.
-
-    Source: Volcano, pkg/webhooks/admission/jobs/mutate/mutate_job.go; Kubernetes, pkg/apis/core/v1/defaults.go.
-    """
-    return tuple(_defaults(run, pod))
-
-
-def _defaults(run: RunPlan, pod: Json) -> Iterator[Default]:
-    if run.ttl_seconds_after_finished is None:
-        yield Default("ttlSecondsAfterFinished", "never: the job is kept until it is deleted")
-    if run.namespace is None:
-        yield Default("metadata.namespace", "the submitter's current namespace")
-    if run.priority_class is None and "priorityClassName" not in pod:
-        yield Default("priorityClassName", "the cluster's default")
-    if run.job_claim is not None and run.job_claim.storage_class is None:
-        yield Default("volumes[0].volumeClaim.storageClassName", "the cluster's default")
-    if "terminationGracePeriodSeconds" not in pod:
-        yield Default("template.spec.terminationGracePeriodSeconds", "30")
 
 
 def secrets(pod: Json) -> tuple[Secret, ...]:

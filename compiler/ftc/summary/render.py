@@ -38,7 +38,7 @@ def render(summary: Summary) -> str:
         ("steps", _stages(summary)),
         ("variables", _table(summary.environment.items())),
         ("waits", _waits(summary)),
-        ("restarts", _restarts(summary)),
+        ("restarts", [summary.on_failure]),
         ("defaults", _table((default.field, default.value) for default in summary.defaults)),
         ("secrets", _secrets(summary)),
         ("metrics", list(summary.metrics)),
@@ -91,7 +91,7 @@ def _topology(summary: Summary) -> Iterator[str]:
         least = _counted(topology.min_nodes, "node", "nodes")
         whole = topology.min_nodes == topology.nodes
         together = "all nodes start together" if whole else f"starts with {least}, others join later"
-        yield f"{together}; rendezvous at worker-0, port {topology.port}"
+        yield f"{together}; rendezvous at {topology.rank_0}, port {topology.port}"
 
 
 def _counted(number: int, one: str, more: str) -> str:
@@ -180,16 +180,6 @@ def _stages(summary: Summary) -> list[str]:
 def _waits(summary: Summary) -> list[str]:
     waits = [f"{value} s {_WAITS[what]}" for what, value in summary.seconds.items()]
     return [_listed(waits)] if waits else []
-
-
-def _restarts(summary: Summary) -> Iterator[str]:
-    times = "once" if summary.restarts == 1 else f"{summary.restarts} times"
-    if summary.restarts and summary.topology.min_nodes < summary.topology.nodes:
-        yield f"{times}: if a node is lost, the others continue from the last checkpoint, and its pod is recreated"
-    elif summary.restarts:
-        yield f"{times}: if a pod fails or is evicted, all pods restart and continue from the last checkpoint"
-    else:
-        yield "never: a pod that fails or is evicted ends the job"
 
 
 def _secrets(summary: Summary) -> list[str]:

@@ -16,6 +16,7 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
     launcher: str
     engine: str
     master: str
+    rank_0: str
     port: int
 
 
@@ -105,6 +106,15 @@ class Default(msgspec.Struct, frozen=True):
     value: str
 
 
+class OfTarget(msgspec.Struct, frozen=True):
+    """The part that depends on the target: the address of rank 0, the effect of a failure, the server's defaults."""
+
+    master: str
+    rank_0: str
+    on_failure: str
+    defaults: tuple[Default, ...]
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run; `name` ends in `xxxxx` if the cluster chooses the suffix. Times are in seconds.
 
@@ -131,6 +141,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
     seconds: dict[str, int]
     restarts: int
+    on_failure: str
     defaults: tuple[Default, ...]
     secrets: tuple[Secret, ...]
     metrics: tuple[str, ...]

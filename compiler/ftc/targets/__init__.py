@@ -2,73 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.plan.types import Places, RunPlan
-from ftc.spec.cluster import Cluster
 from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
+from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.job import JobSpec
 
-
-def _as_it_is(_text: str, _cluster: Cluster) -> None:
-    """Emitted as is; the rules on arguments check LLaMA-Factory's YAML."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """How a plan is emitted.
-
-    `file` is the artifact's name, None if the plan's files are the artifact. `places` are set if the steps do not run
-    in the pod. A target that is `on_request` is emitted only if a `-t` names it.
-    """
-
-    name: str
-    help: str
-    emit: Callable[[RunPlan], str]
-    verify: Callable[[str, Cluster], None] = _as_it_is
-    file: str | None = None
-    places: Places | None = None
-    on_request: bool = False
-
-
-TARGETS = {
-    target.name: target
-    for target in (
-        Target("volcano", "a VolcanoJob for kubectl create", volcano_job.emit, verify.volcano, "volcano.yaml"),
-        Target(
-            "job",
-            "a batch/v1 Job, with its Service for several nodes",
-            batch_job.emit,
-            verify.batch,
-            "job.yaml",
-            on_request=True,
-        ),
-        Target(
-            "storage", "the claims that the run expects", claims.emit, verify.batch, "storage.yaml", on_request=True
-        ),
-        Target("llamafactory", "train.yaml and merge.yaml, as the pod has them", llamafactory.emit, on_request=True),
-        Target("image", "a Dockerfile for the trainer's image", image.emit, file="Dockerfile", on_request=True),
-        Target(
-            "script",
-            "a bash script that runs on this machine",
-            local_script.emit,
-            file="run.sh",
-            places=local_script.HERE,
-            on_request=True,
-        ),
-    )
-}
-RUNS = ("volcano", "job")
+_WITH_POD = (
+    PodTarget(
+        name=volcano_job.NAME,
+        help="a VolcanoJob for kubectl create",
+        bind=volcano_job.bind,
+        emit=volcano_job.emit,
+        verify=verify.volcano,
+        summary=volcano_job.summary,
+        file="volcano.yaml",
+        kind="Job.batch.volcano.sh",
+        path=("spec", "tasks", 0, "template"),
+    ),
+    PodTarget(
+        name=batch_job.NAME,
+        help="a batch/v1 Job, with its Service for several nodes",
+        bind=batch_job.bind,
+        emit=batch_job.emit,
+        verify=verify.batch,
+        summary=batch_job.summary,
+        file="job.yaml",
+        kind="Job.batch",
+        path=("spec", "template"),
+        on_request=True,
+    ),
+)
+_FILES = (
+    FileTarget(
+        name="storage",
+        help="the claims that the run expects",
+        emit=claims.emit,
+        verify=verify.batch,
+        file="storage.yaml",
+        on_request=True,
+    ),
+    FileTarget(
+        name="llamafactory",
+        help="train.yaml and merge.yaml, as the pod has them",
+        emit=llamafactory.emit,
+        verify=verify.arguments,
+        on_request=True,
+    ),
+    FileTarget(
+        name="image",
+        help="a Dockerfile for the trainer's image",
+        emit=image.emit,
+        verify=verify.dockerfile,
+        file="Dockerfile",
+        on_request=True,
+    ),
+    FileTarget(
+        name="script",
+        help="a bash script that runs on this machine",
+        emit=local_script.emit,
+        verify=verify.script,
+        file="run.sh",
+        places=local_script.HERE,
+        on_request=True,
+    ),
+)
+TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
+POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
 """The targets whose objects run the job; applying two of them runs it twice."""
+RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
+"""The targets that run the steps, in a pod or on this machine."""
 
 
-def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str]) -> dict[str, str]:
+def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:
+    """The run bound to each of these targets that has a pod."""
+    return {name: POD_TARGETS[name].bind(run) for name in names if name in POD_TARGETS}
+
+
+def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str], pods: Mapping[str, BoundRun]) -> dict[str, str]:
     """The artifacts of these targets; a target with its own places gets its own plan."""
     chosen = {name: TARGETS[name] for name in names}
-    return {name: one.emit(plan(spec, one.places) if one.places else run) for name, one in chosen.items()}
+    return {
+        name: one.text(plan(spec, one.places) if one.places else pods.get(name, run)) for name, one in chosen.items()
+    }

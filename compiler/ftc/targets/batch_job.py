@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan import pod, publish
 from ftc.plan.merge import merge
 from ftc.plan.objects import lifetime, metadata
-from ftc.plan.pod import bind, main_containers, train_container
-from ftc.plan.publish import NAME
+from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
+from ftc.summary.types import Default, OfTarget
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
-    from ftc.plan.types import RunPlan
+    from collections.abc import Iterator
+
+    from ftc.plan.types import BoundRun, RunPlan
     from ftc.spec.base import Json
     from ftc.spec.storage import JobClaim
 
+NAME = "job"
 # The Job controller sets both on every pod (Kubernetes ≥1.27, pkg/controller/job/job_controller.go).
 _JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
 _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
@@ -23,17 +27,25 @@ _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
 _TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
 
 
-def emit(run: RunPlan) -> str:
+def bind(run: RunPlan) -> BoundRun:
+    """The run with the pod of a Job."""
+    rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
+    own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
+    own = merge(own, train_container(env=_master(run)))
+    return pod.bind(run, NAME, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
+
+
+def emit(run: BoundRun) -> str:
     """The manifest: the Service, if any, comes before the Job whose pods need it to find each other."""
     return "---\n".join(dump(document) for document in manifests(run))
 
 
-def manifests(run: RunPlan) -> list[Json]:
+def manifests(run: BoundRun) -> list[Json]:
     """The objects in the order in which to create them."""
     return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
 
 
-def _job(run: RunPlan) -> Json:
+def _job(run: BoundRun) -> Json:
     """The Job; each failed pod counts against `backoffLimit`, and one incident may fail all nodes.
 
     A pod is replaced only after it has ended, so that two pods never write as the same rank. A pod that the cluster
@@ -51,9 +63,44 @@ def _job(run: RunPlan) -> Json:
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [_TAKEN_AWAY]}]},
             **lifetime(run),
-            "template": _template(run),
+            "template": run.pod.content,
         },
     }
+
+
+def summary(run: BoundRun) -> OfTarget:
+    """The summary's part that depends on the target."""
+    name = _fixed_name(run) or run.object_name
+    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)))
+
+
+def _on_failure(run: RunPlan) -> str:
+    """The Job controller replaces one pod (pkg/controller/job); the peers that lose it fail, and each counts."""
+    limit = f"backoffLimit {run.restarts * run.nodes}"
+    if not run.restarts:
+        return f"never ({limit}): a pod that fails ends the Job; an evicted one is replaced"
+    counted = (
+        f"{run.restarts} for each of {run.nodes} nodes, since peers of a failed pod fail too" if run.nodes > 1 else ""
+    )
+    each = f"{limit} ({counted})" if counted else limit
+    return f"{each}: a failed pod is replaced and continues from the last checkpoint; an evicted one does not count"
+
+
+def _defaults(run: BoundRun) -> Iterator[Default]:
+    """The defaults that the API server sets in the Job (Kubernetes, pkg/apis/batch/v1 and core/v1, defaults.go)."""
+    body = run.pod.content["spec"]
+    if run.nodes == 1:
+        yield Default("completionMode", "NonIndexed, with one completion")
+    if run.ttl_seconds_after_finished is None:
+        yield Default("ttlSecondsAfterFinished", "never: the Job is kept until it is deleted")
+    if run.namespace is None:
+        yield Default("metadata.namespace", "the submitter's current namespace")
+    if "priorityClassName" not in body:
+        yield Default("template.spec.priorityClassName", "the cluster's default")
+    if run.job_claim is not None and run.job_claim.storage_class is None:
+        yield Default("ephemeral.volumeClaimTemplate.spec.storageClassName", "the cluster's default")
+    if "terminationGracePeriodSeconds" not in body:
+        yield Default("template.spec.terminationGracePeriodSeconds", "30")
 
 
 def _indexed(run: RunPlan) -> Json:
@@ -101,13 +148,6 @@ def _partial(run: RunPlan) -> Json:
     return {"annotations": {f"kueue.x-k8s.io/{name}": value for name, value in names.items()}}
 
 
-def _template(run: RunPlan) -> Json:
-    rendezvous = "rendezvous_job.sh" if run.nodes > 1 else "rendezvous_single.sh"
-    own = merge(main_containers(run, env=_name_variables(run)), {"spec": _pod(run), **_queue(run)})
-    own = merge(own, train_container(env=_master(run)))
-    return bind(run, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
-
-
 def _name_variables(run: RunPlan) -> list[Json]:
     """JOB_NAME: the next Job may reuse a fixed name, so the Job's UID is appended."""
     name = _fixed_name(run)
@@ -145,7 +185,7 @@ def _own_claim(run: RunPlan, claim: JobClaim) -> Json:
     spec = claim_spec(claim.access_mode, claim.storage_class, claim.size)
     volume = {"name": WORKSPACE, "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}
     mount = {"name": WORKSPACE, "mountPath": claim.mount_path}
-    read_only = {"name": NAME, "volumeMounts": [{**mount, "readOnly": True}]}
+    read_only = {"name": publish.NAME, "volumeMounts": [{**mount, "readOnly": True}]}
     publishing: Json = {"spec": {"containers": [read_only]}} if run.publish_step else {}
     mounts = merge(train_container(volumeMounts=[mount]), publishing)
     return merge(mounts, {"spec": {"volumes": [volume]}})

@@ -51,6 +51,24 @@ def test_a_path_is_explained_by_the_keys_that_change_it() -> None:
     ]
 
 
+def test_a_field_that_a_fragment_set_names_the_line_of_its_key(tmp_path: Path) -> None:
+    text = "defaults: [nvidia, _self_]\npod:\n  spec:\n    containers:\n    - name: train\n      tty: true\n"
+    directory = conf(tmp_path, {"hardware/mine": text})
+    arguments = ("--config-dir", directory, "hardware=mine")
+    expected = [
+        "set by:",
+        "hardware.pod.spec.containers[0].tty: true",
+        f"> {directory}/hardware/mine.yaml:6:7: true",
+    ]
+    assert lines("spec.tasks[0].template.spec.containers[train].tty", *arguments)[1:] == expected
+    assert lines("-t", "job", "spec.template.spec.containers[train].tty", *arguments)[1:] == expected
+
+
+def test_a_field_that_a_target_set_because_of_a_fragment_names_its_key() -> None:
+    said = lines("spec.tasks[0].template.spec.dnsPolicy", "pod={spec: {hostNetwork: true}}")
+    assert said[1:3] == ["set by:", "pod.spec.hostNetwork: true"]
+
+
 def test_a_key_that_is_not_set_but_would_change_it_is_named() -> None:
     said = lines("-t", "llamafactory", "learning_rate")
     assert said[0] == "train.yaml:learning_rate: 1.0e-4"

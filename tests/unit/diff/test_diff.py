@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.diff import render_markdown
+from ftc.diff import causes, render_markdown
 from ftc.diff.changes import Change, Kind
 from ftc.diff.objects import things
 from ftc.diff.pairing import pairs
@@ -141,6 +141,53 @@ def test_a_handwritten_manifest() -> None:
     assert "image" in {cause["key"] for cause in image["causes"]}
     assert f"{CONTAINER}.resources.limits.memory" not in found  # 192Gi
     assert f'{CONTAINER}.resources.limits["nvidia.com/gpu"]' not in found
+
+
+def fragment(image: str) -> str:
+    return f"pod={{spec: {{nodeSelector: {{disk: ssd}}, containers: [{{name: train, image: '{image}'}}]}}}}"
+
+
+@pytest.mark.parametrize("target", ["volcano", "job"])
+def test_a_change_by_a_fragment_has_only_its_key_as_the_cause(target: str) -> None:
+    prefix = "spec.tasks[worker].template" if target == "volcano" else "spec.template"
+    image = f"{prefix}.spec.containers[train].image"
+    key = "pod.spec.containers[0].image"
+    for sides in (["--", fragment("a:1")], [fragment("a:1"), "--"], [fragment("a:1"), "--", fragment("b:1")]):
+        found = by_path(changes(*sides, "-t", target))
+        assert [cause["key"] for cause in found[image]["causes"]] == [key], sides
+
+
+def test_a_removed_right_names_the_fragment_that_removed_it() -> None:
+    given = "pod={spec: {containers: [{name: train, securityContext: {privileged: true}}]}}"
+    found = by_path(changes("--", given))
+    gone = found[f"{CONTAINER}.securityContext.allowPrivilegeEscalation"]
+    assert (gone["kind"], [cause["key"] for cause in gone["causes"]]) == (
+        "removed",
+        ["pod.spec.containers[0].securityContext.privileged"],
+    )
+
+
+def test_changes_by_fragments_alone_need_no_other_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(*_: object) -> None:
+        pytest.fail("a spec was changed to see its effect")
+
+    monkeypatch.setattr(causes, "effects", tried)
+    found = changes("--", "pod={spec: {nodeSelector: {disk: ssd}}}")
+    assert all(change["causes"] for change in found)
+
+
+def test_a_fragment_of_the_conf_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "hardware").mkdir(parents=True)
+    text = "defaults: [nvidia, _self_]\npod:\n  spec:\n    nodeSelector:\n      disk: {disk}\n"
+    for disk in ("ssd", "nvme"):
+        (tmp_path / "mine" / "hardware" / f"{disk}.yaml").write_text(text.format(disk=disk))
+    found = by_path(changes("hardware=ssd", "--", "hardware=nvme", "--config-dir", "mine"))
+    (cause,) = found["spec.tasks[worker].template.spec.nodeSelector.disk"]["causes"]
+    assert cause == {
+        "key": "hardware.pod.spec.nodeSelector.disk",
+        "before": "mine/hardware/ssd.yaml:5",
+        "after": "mine/hardware/nvme.yaml:5",
+    }
 
 
 def test_an_added_object_names_few_keys_with_the_nearest_first() -> None:

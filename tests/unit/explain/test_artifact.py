@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def read(spec: JobSpec | None, target: str) -> tuple[str, Documents]:
     assert spec is not None
     run = plan(spec)
-    text = TARGETS[target].emit(run)
+    text = TARGETS[target].text(run)
     return text, documents(text, run)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import documents, place_of
-from ftc.explain.influence import influences
+from ftc.explain.influence import influences, sources
 from ftc.explain.origins import plain
 from ftc.explain.paths import parse, written
 from ftc.explain.variations import changed, variations
@@ -36,12 +36,15 @@ def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
     assert spec is not None
     run = plan(spec)
     document, _, inner = path.rpartition(":")
-    read = documents(TARGETS[target].emit(run), run)
+    read = documents(TARGETS[target].text(run), run)
     asked = parse(inner)
     assert asked is not None
     place = place_of({document: read[document]} if document else read, asked)
     assert place is not None
-    return {written(one.path) + ("[*]" if one.any_key else "") for one in influences(spec, TARGETS[target], place)}
+    setters = sources(TARGETS[target], run, place)
+    moved = influences(spec, TARGETS[target], place, setters)
+    set_by = {written(source.key) for source in setters if source.key is not None}
+    return set_by | {written(one.path) + ("[*]" if one.any_key else "") for one in moved}
 
 
 def test_the_limits_of_the_devices() -> None:
@@ -111,10 +114,22 @@ def test_the_place_of_a_model() -> None:
 def test_a_part_of_a_users_fragment() -> None:
     fragment = "pod={spec: {nodeSelector: {disk: ssd}, tolerations: [{key: a, operator: Exists}]}}"
     assert moving(f"{POD}.nodeSelector.disk", fragment) == {"pod.spec.nodeSelector.disk"}
-    assert moving(f"{POD}.tolerations[0].key", fragment) == {
-        "pod.spec.tolerations[0].key",
-        "pod.spec.tolerations[0].operator",
+    assert moving(f"{POD}.tolerations[0].key", fragment) == {"pod.spec.tolerations[0].key"}
+
+
+def test_a_collection_of_several_fragments() -> None:
+    fragments = ("cluster.pod={spec: {nodeSelector: {a: x, b: x}}}", "pod={spec: {nodeSelector: {b: y}}}")
+    assert moving(f"{POD}.nodeSelector", *fragments) == {
+        "cluster.pod.spec.nodeSelector.a",
+        "pod.spec.nodeSelector.b",
     }
+
+
+def test_a_mapping_that_ftc_and_a_fragment_set() -> None:
+    fragment = "pod={spec: {containers: [{name: train, resources: {limits: {memory: 500Gi}}}]}}"
+    keys = moving(f"{TRAIN}.resources.limits", fragment)
+    assert {"pod.spec.containers[0].resources.limits.memory", "hardware.cpu_per_device", "devices"} <= keys
+    assert "hardware.memory_gib_per_device" not in keys
 
 
 def test_the_size_of_a_batch_job() -> None:
@@ -181,8 +196,8 @@ def test_influences_are_found_within_three_seconds(target: str) -> None:
     spec = scenario("alauda-zero3-4nodes").spec
     assert spec is not None
     run = plan(spec)
-    place = place_of(documents(TARGETS[target].emit(run), run), ("metadata", "labels"))
+    place = place_of(documents(TARGETS[target].text(run), run), ("metadata", "labels"))
     assert place is not None
     start = time.process_time()
-    influences(spec, TARGETS[target], place)
+    influences(spec, TARGETS[target], place, sources(TARGETS[target], run, place))
     assert time.process_time() - start < 3

@@ -458,3 +458,78 @@ def test_tasks_with_the_same_name_are_not_counted() -> None:
 def test_memory_without_a_unit_is_reported(memory: str, help_: str) -> None:
     job = WITHOUT_A_SHELL.replace("memory: 64Gi", f'memory: "{memory}"')
     assert [d.help for d in judged(job) if d.code == "FTC860"] == ([help_] if help_ else [])
+
+
+TEMPLATED = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sft}
+spec:
+  parallelism: 1
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: train
+        image: registry.example.com/train:1.0
+        command: [bash, -c, 'docker ps --format "{{.ID}}"; echo ${HOME}']
+        resources:
+          limits: {memory: 8Gi}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "program"),
+    [
+        ("8Gi", "{{ .Values.memory }}", "helm template"),
+        ("8Gi", '"{{ .Values.memory }}"', "helm template"),
+        ("train:1.0", "'{{ $.Values.image }}'", "helm template"),
+        ("{name: sft}", "{name: '{{ name }}'}", "helm template"),
+        ("echo ${HOME}", "echo {{ .Release.Name }}", "helm template"),
+        ("{memory: 8Gi}", "\n            memory: ${MEMORY}", "envsubst"),
+        ("8Gi", '"${MEMORY}"', "envsubst"),
+        ("8Gi", "$MEMORY", "envsubst"),
+        ("parallelism: 1", "parallelism: ${NODES:-2}", "envsubst"),
+        ("{name: sft}", '{name: "sft-${USER}"}', "envsubst"),
+    ],
+)
+def test_a_placeholder_makes_a_manifest_a_template(old: str, new: str, program: str) -> None:
+    assert judged(TEMPLATED) == ()
+    (found,) = judged(TEMPLATED.replace(old, new))
+    assert (found.code, found.severity) == ("FTC002", Severity.NOTE)
+    assert program in found.help
+
+
+PATCH = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sft}
+spec:
+  template:
+    spec:
+      containers: [{name: train, resources: {limits: {nvidia.com/gpu: 8}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    "entry", ["patches: [{path: gpu.yaml}]", "patchesStrategicMerge: [gpu.yaml]", "patches: [{path: ../prod/gpu.yaml}]"]
+)
+def test_a_patch_of_kustomize_is_not_judged(entry: str) -> None:
+    files = {"prod/kustomization.yaml": f"resources: [../job.yaml]\n{entry}\n", "prod/gpu.yaml": PATCH}
+    texts = [(name, text.encode()) for name, text in {**files, "job.yaml": TEMPLATED}.items()]
+    (found,) = lint(texts, NEWEST, {"prod/kustomization.yaml"})
+    assert (found.position and found.position.source, found.severity) == ("prod/gpu.yaml", Severity.NOTE)
+    assert found.help == "lint the result: kustomize build prod | ftc lint -"
+    assert {d.code for d in lint(texts[1:], NEWEST)} == {"FTC824", "FTC866"}, "without the kustomization"
+
+
+def test_a_directive_makes_a_file_a_patch() -> None:
+    (found,) = judged(PATCH.replace("{name: train, ", "{name: train, $patch: delete, "))
+    assert found.severity is Severity.NOTE
+
+
+def test_the_keys_of_other_programs_are_not_judged() -> None:
+    rules = "- match: {name: layers}\n  replace: {kwargs: {transfer_map: {10: 'cuda:1'}}}\n"
+    (found,) = judged(rules)
+    assert found.severity is Severity.NOTE
+    assert "FTC002" in {d.code for d in judged(TEMPLATED + "  10: a\n") if d.severity is Severity.ERROR}

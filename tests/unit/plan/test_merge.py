@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.plan.merge import MERGE_KEYS, merge
+from ftc.plan.merge import MERGE_KEYS, Fragment, Merged, laid_over, merge, whole
 from unit.compiling import COMMAND, ROOT, pod, template, trainer, variables
 
 if TYPE_CHECKING:
@@ -186,3 +187,56 @@ def test_a_fragment_can_change_the_training_container() -> None:
 def test_what_a_device_and_a_network_need_of_the_kernel_adds_up() -> None:
     context = trainer("hardware=gaudi2", *COMMAND, "network=rdma")["securityContext"]
     assert context["capabilities"]["add"] == ["SYS_NICE", "IPC_LOCK"]
+
+
+def recorded(*contents: Any) -> Merged:
+    """Fragments a, b, c, … merged in order, each at the key of its name."""
+    parts = [whole(Fragment(name, content, (name,))) for name, content in zip("abcd", contents, strict=False)]
+    return reduce(laid_over, parts)
+
+
+def setter(merged: Merged, *path: str | int) -> Any:
+    return merged.record.at(path).source.key
+
+
+def test_the_record_names_the_last_fragment_that_set_a_field() -> None:
+    merged = recorded({"x": {"y": 1, "z": 1}, "w": 1}, {"x": {"y": 2}}, {"x": {"y": 3, "new": {"deep": 3}}})
+    assert merged.content == {"x": {"y": 3, "z": 1, "new": {"deep": 3}}, "w": 1}
+    assert setter(merged, "x", "y") == ("c", "x", "y")
+    assert setter(merged, "x", "z") == ("a", "x", "z")
+    assert setter(merged, "x", "new", "deep") == ("c", "x", "new", "deep")
+    assert setter(merged, "w") == ("a", "w")
+
+
+def test_the_record_of_an_item_has_its_place_in_its_own_fragment() -> None:
+    first = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}]}
+    merged = recorded(first, {"env": [{"name": "C", "value": "2"}, {"name": "B", "value": "2"}]})
+    assert [one["name"] for one in merged.content["env"]] == ["A", "B", "C"]
+    assert setter(merged, "env", 0, "value") == ("a", "env", 0, "value")
+    assert setter(merged, "env", 1, "value") == ("b", "env", 1, "value")
+    assert setter(merged, "env", 2, "value") == ("b", "env", 0, "value")
+
+
+def test_what_a_fragment_replaces_whole_keeps_no_record_of_what_was_there() -> None:
+    merged = recorded({"x": {"command": ["a"]}}, {"x": {"command": ["b", "c"]}})
+    assert setter(merged, "x", "command", 0) == ("b", "x", "command", 0)
+    assert [source.fragment for source in merged.at(("x", "command")).sources()] == ["b"]
+
+
+def test_a_set_of_two_fragments_has_the_items_of_both() -> None:
+    merged = recorded({"c": {"add": ["A", "B"]}}, {"c": {"add": ["B", "C"]}})
+    assert merged.content == {"c": {"add": ["A", "B", "C"]}}
+    assert setter(merged, "c", "add", 1) == ("a", "c", "add", 1)
+    assert setter(merged, "c", "add", 2) == ("b", "c", "add", 1)
+
+
+def test_the_record_of_a_replaced_source_names_the_new_source() -> None:
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    merged = recorded({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "A", "valueFrom": secret}]})
+    assert merged.content == {"env": [{"name": "A", "valueFrom": secret}]}
+    assert setter(merged, "env", 0, "value") == ("b", "env", 0, "valueFrom")
+
+
+def test_a_mapping_has_the_sources_of_its_fields() -> None:
+    merged = recorded({"s": {"a": 1, "b": 1}}, {"s": {"b": 2}}, {"other": 1})
+    assert [source.key for source in merged.at(("s",)).sources()] == [("a", "s", "a"), ("b", "s", "b")]

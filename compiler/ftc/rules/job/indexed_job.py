@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.manifests.objects import Kind
-from ftc.manifests.steps import TOGETHER, Run
+from ftc.manifests.steps import TOGETHER, Run, spot_of
 from ftc.rules.given import host_names
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -136,7 +137,7 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     """The pods of a distributed Job have an index.
 
     The pods of a NonIndexed Job do not have ranks or stable names. Only an Indexed Job sets JOB_COMPLETION_INDEX, and
-    it requires `completions`.
+    with `parallelism` it requires `completions`. A rendezvous endpoint outside of the Job assigns ranks itself.
     Source: Kubernetes, Jobs (completionMode).
 
     Wrong: tests/corpus/bad/FTC867-no-index.yaml
@@ -145,11 +146,14 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     job, batch = run.job, run.job.batch
     if batch is None:
         return
-    if run.trains and job.several and batch.completion_mode == "NonIndexed":
+    ranked = any(launch.tool in TOGETHER and not launch.meets for _, launch in run.launches)
+    if ranked and job.several and batch.completion_mode == "NonIndexed":
         place = job.at("spec", "completionMode") if job.object.has("spec", "completionMode") else job.at("spec")
         message = f"{job.total} pods train together, but they do not have an index"
         yield Finding(place, message, "set completionMode: Indexed")
-    if batch.completion_mode == "Indexed" and not job.object.has("spec", "completions"):
+    # Kubernetes sets both to 1 if both are missing.
+    counted = job.object.has("spec", "completions") or not job.object.has("spec", "parallelism")
+    if batch.completion_mode == "Indexed" and not counted:
         help_ = f"set completions: {job.total or 1}"
         yield Finding(job.at("spec", "completionMode"), "an Indexed Job requires completions", help_)
 
@@ -197,6 +201,7 @@ def pods_have_dns_names(run: Run) -> Iterator[Finding]:
             did_you_mean("", names),
         )
         return
+    yield from _unresolved_addresses(run, subdomain)
     found = job.scene.service(job.find(subdomain))
     if subdomain and job.scene.services and job.find(subdomain) not in job.scene.services:
         known = [name for _, name in job.scene.services]
@@ -215,6 +220,27 @@ def pods_have_dns_names(run: Run) -> Iterator[Finding]:
             yield Finding(
                 where, "the Service is not headless, so the names of its pods do not resolve", "set clusterIP: None"
             )
+
+
+def _unresolved_addresses(run: Run, subdomain: str) -> Iterator[Finding]:
+    """Variables that hold the name of a pod of the Job without the domain in which it resolves."""
+    job, name = run.job, run.job.metadata.name
+    pod = re.compile(rf"(?:tcp://)?{re.escape(name)}-[0-9]+(?P<domain>\.[\w.-]+)?(?::[0-9]+)?")
+    for step in run.steps if name and job.several else ():
+        given = [
+            (one.value, step.at("env", one.index))
+            for one in step.environment.variables.values()
+            if one.index is not None
+        ]
+        given += [(step.value(one.value), spot_of(step, one.value)) for one in step.script.assignments if one.value]
+        for value, place in given:
+            address = pod.fullmatch(value or "")
+            if address is not None and not subdomain:
+                message = f"{value} does not resolve: it is a pod of this Job, which has no subdomain"
+                help_ = "set subdomain in the pod and add a headless Service with that name"
+                yield Finding(place, message, help_)
+            elif address is not None and address["domain"] is None:
+                yield Finding(place, f"{value} does not resolve without the Service", f"write {name}-0.{subdomain}")
 
 
 def _unmatched_label(job: Job, service: Service) -> str:

@@ -123,6 +123,10 @@ _LIMIT = 63
 _GENERATED = 5
 
 
+# The feature gate RelaxedServiceNameValidation is on from this version of Kubernetes on.
+_DIGIT_FIRST = (1, 36)
+
+
 def task_names_are_unique(job: Job) -> Iterator[Finding]:
     """The tasks of a job have unique names, and its volumes have unique mount paths.
 
@@ -148,10 +152,10 @@ def task_names_are_unique(job: Job) -> Iterator[Finding]:
 def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
     """The name of a job is valid for its Service and its pods.
 
-    Volcano's svc plugin creates a Service with the name of the job, which begins with a letter and has at most 63
-    characters, without dots. Pods and their hosts are named `<job>-<task>-<index>`. If a name is too long, the job
-    stays pending (PluginError).
-    Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721.
+    Volcano's svc plugin creates a Service with the name of the job, which has at most 63 characters, without dots, and
+    before Kubernetes 1.36 begins with a letter. Pods and their hosts are named `<job>-<task>-<index>`. If a name is too
+    long, the job stays pending (PluginError).
+    Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721; Kubernetes, RelaxedServiceNameValidation.
 
     Wrong: tests/corpus/bad/FTC822-name-with-a-dot.yaml
     Right: tests/corpus/good/FTC822-name-of-sixty-three.yaml
@@ -166,9 +170,11 @@ def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
     place = job.at("metadata", "name" if name else "generateName")
     given = name or prefix.rstrip("-.") or "x"
     label = "svc" in job.plugins or job.batch is not None
-    form = r"[a-z]([-a-z0-9]*[a-z0-9])?" if "svc" in job.plugins else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+    letter_first = tuple(map(int, job.object.versions.kubernetes.split("."))) < _DIGIT_FIRST
+    begins = "[a-z]" if letter_first else "[a-z0-9]"
+    form = rf"{begins}([-a-z0-9]*[a-z0-9])?" if "svc" in job.plugins else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
     if not re.fullmatch(form, given):
-        first = ", beginning with a letter" if "svc" in job.plugins else ""
+        first = ", beginning with a letter" if "svc" in job.plugins and letter_first else ""
         yield Finding(
             place, f"'{name or prefix}' is not a valid name", f"use lower-case letters, digits and '-'{first}"
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.manifests.amounts import amount
 from ftc.manifests.subjects import Job
 from ftc.rules.given import metadata, pods
 from ftc.rules.rule import Finding, Rule
@@ -141,7 +143,42 @@ def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
         )
 
 
+def gang_fits_into_queue(job: Job) -> Iterator[Finding]:
+    """The pods that start together fit into the queue of the job.
+
+    Volcano does not start a gang that exceeds the `capability` of its queue: the job stays pending, and no node that is
+    added helps. The rule reads queues of the input.
+    Source: Volcano, pkg/scheduler/plugins/proportion and capacity (JobEnqueueableFn).
+
+    Wrong: tests/corpus/bad/FTC715-gang-of-sixteen-devices.yaml
+    Right: tests/corpus/good/FTC715-gang-of-eight-devices.yaml
+    """
+    found = job.scene.queue(job.volcano.queue or "default") if job.volcano is not None else None
+    if found is None or job.volcano is None or job.total is None:
+        return
+    least = job.volcano.min_available or job.total
+    manifest, queue = found
+    for name, given in queue.spec.capability.items():
+        have, need = amount(given), _needed(job, name, least)
+        if have is not None and need > have:
+            message = f"{least} pods start together with {need.normalize():f} of {name}, but the queue has {given}"
+            place = job.at("spec", "queue") if job.object.has("spec", "queue") else job.at("spec")
+            help_ = "use another queue, raise its capability, or start fewer pods"
+            yield Finding(place, message, help_, related=(manifest.at("spec", "capability", name),))
+
+
+def _needed(job: Job, name: str, pods: int) -> Decimal:
+    """The least amount of a resource that a number of the job's pods requests."""
+    each: list[Decimal] = []
+    for crew in job.crews:
+        resources = [container.resources for container in crew.template.spec.containers]
+        asked = [amount(one.requests.get(name, one.limits.get(name))) or Decimal(0) for one in resources]
+        each += [sum(asked, Decimal(0))] * min(crew.replicas or 0, pods)
+    return sum(sorted(each)[:pods], Decimal(0))
+
+
 RULES = (
+    Rule("FTC715", "gang-exceeds-queue", gang_fits_into_queue, Job),
     Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target="job"),
     Rule(
         "FTC582",

@@ -40,7 +40,7 @@ def pods_need_cluster_dns(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     if spec.nodes > 1 and with_fragments(run)["spec"].get("dnsPolicy") == "Default":
         message = f"the name server of the node cannot resolve the {spec.nodes} pods"
-        yield Finding(set_by(spec, "spec", "dnsPolicy"), message, "leave it out", (("nodes",),))
+        yield Finding(set_by(run, "spec", "dnsPolicy"), message, "leave it out", (("nodes",),))
 
 
 def rendezvous_port_in_use(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -41,7 +41,7 @@ def deadline_shorter_than_downloads(spec: JobSpec, run: RunPlan) -> Iterator[Fin
     if deadline is not None and deadline <= limit and _downloads(run):
         message = f"kills the pod after {deadline} seconds, but one download may take {limit}"
         help_ = "raise it by the duration of the training, or lower cluster.fetch_timeout_seconds"
-        yield Finding(set_by(spec, "spec", "activeDeadlineSeconds"), message, help_)
+        yield Finding(set_by(run, "spec", "activeDeadlineSeconds"), message, help_)
 
 
 def rendezvous_timeout_shorter_than_downloads(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:

@@ -67,8 +67,10 @@ def node_count_differs_from_job(run: Run) -> Iterator[Finding]:
         for word, low, high in _node_counts(step, launch):
             if not any(low <= world <= high for world in possible or ()):
                 expected = str(low) if low == high else f"{low} to {high}"
-                message = f"{launch.tool} expects {expected} nodes, but the job has {run.job.total} pods"
-                yield Finding(spot_of(step, word), message, f"write {run.job.total}, or change the replicas")
+                most, total = max(possible or ()), run.job.total
+                pods = f"the job has {total} pods" if most == total else f"only {most} of the {total} pods run it"
+                message = f"{launch.tool} expects {expected} nodes, but {pods}"
+                yield Finding(spot_of(step, word), message, f"write {most}, or change the replicas")
 
 
 def _node_counts(step: Step, launch: Launch) -> Iterator[tuple[Word, int, int]]:
@@ -129,9 +131,11 @@ _CLI = ("NNODES", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
 def launcher_needs_rendezvous(run: Run) -> Iterator[Finding]:
     """A launcher that runs in several pods knows the number of nodes, its rank and the master address.
 
-    torchrun without --nnodes, accelerate without --num_machines and llamafactory-cli without FORCE_TORCHRUN or NNODES
-    train separately in each pod, and end without an error. Without MASTER_PORT each node chooses a different port.
-    Source: LLaMA-Factory, launcher.py; torchrun's defaults; accelerate, commands/launch.py.
+    torchrun without --nnodes, accelerate without --num_machines, deepspeed without a hostfile and llamafactory-cli
+    without FORCE_TORCHRUN or NNODES train separately in each pod, and end without an error. torchrun --standalone
+    replaces the given address with localhost. Without MASTER_PORT each node chooses a different port.
+    Source: LLaMA-Factory, launcher.py; torch/distributed/run.py; DeepSpeed, launcher/runner.py; accelerate,
+    commands/launch.py.
 
     Wrong: tests/corpus/bad/FTC844-each-trains-alone.yaml
     Right: tests/corpus/good/FTC844-all-four-variables.yaml
@@ -143,7 +147,12 @@ def launcher_needs_rendezvous(run: Run) -> Iterator[Finding]:
         if launch.partly or (step.program is not None and step.program.opaque) or not step.environment.complete:
             continue
         missing = _missing(step, launch)
-        if missing:
+        nodes = launch.option("nnodes")
+        if "standalone" in launch.options and (nodes is None or step.value(nodes) != "1"):
+            message = f"--standalone starts a separate rendezvous on localhost in each of {run.job.total} pods"
+            place = spot_of(step, launch.command.words[0])
+            yield Finding(place, message, f"remove --standalone, and {_complete(run.job, launch)}")
+        elif missing:
             message = f"{launch.tool} runs in {run.job.total} pods without {' and '.join(missing)}"
             unexported = [name for name in missing if any(one.name == name for one in step.script.assignments)]
             help_ = (
@@ -163,6 +172,9 @@ def _missing(step: Step, launch: Launch) -> list[str]:
             return ["--nnodes"]
         alone = "rdzv_endpoint" not in options and not is_set(step, launch, "PET_NODE_RANK")
         return [f"--{name}" for name in ("node_rank", "master_addr") if name not in options] if alone else []
+    if launch.tool == "deepspeed":
+        reads_hosts = {"hostfile", "H"} & options.keys() or "hostfile" in step.script.value
+        return [] if reads_hosts else [f"--{name}" for name in ("no_ssh", "node_rank") if name not in options]
     if launch.tool == "accelerate" and "config_file" not in options:
         return [f"--{name}" for name in ("num_machines", "machine_rank", "main_process_ip") if name not in options]
     return []
@@ -186,8 +198,11 @@ def _complete(job: Job, launch: Launch) -> str:
     if launch.tool == "llamafactory":
         values = f"NNODES={job.total} NODE_RANK={index} MASTER_ADDR=… MASTER_PORT=29500"
         return f"set FORCE_TORCHRUN=1 {values}"
+    nodes = f"--nnodes={job.total} --node_rank={index} --master_addr=… --master_port=29500"
+    if launch.tool == "deepspeed":
+        return f"use torchrun {nodes}, which starts DeepSpeed too"
     if launch.tool == "torchrun":
-        return f"add --nnodes={job.total} --node_rank={index} --master_addr=… --master_port=29500"
+        return f"add {nodes}"
     return f"add --num_machines {job.total} --machine_rank {index} --main_process_ip … --main_process_port 29500"
 
 
@@ -213,11 +228,15 @@ def world_size_variable_differs_from_job(run: Run) -> Iterator[Finding]:
                 "WORLD_SIZE": {*pods, *(count * (devices or 0) for count in pods)} if devices else {number},
             }[name]
             if number not in right:
-                have = f"{devices} devices per pod" if name == "NPROC_PER_NODE" else f"{total} pods"
+                have = f"{devices} devices per pod" if name == "NPROC_PER_NODE" else _in_words(pods, total)
                 have += f" of {devices} devices" if name == "WORLD_SIZE" else ""
                 most = max(one or 0 for one in right)
                 severity = Severity.WARNING if name == "NPROC_PER_NODE" and number < most else None
                 yield Finding(place, f"{name} is {number}, but the job has {have}", f"write {most}", severity=severity)
+
+
+def _in_words(pods: set[int], total: int) -> str:
+    return f"{total} pods" if total in pods else f"{max(pods)} of {total} pods in the training"
 
 
 def _counts(step: Step) -> Iterator[tuple[str, Spot, int]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ftc.accelerators import clashing, kinds, meant
+from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.amounts import amount, requested_devices
 from ftc.manifests.steps import Step
@@ -305,8 +306,27 @@ def device_resources_are_known(step: Step) -> Iterator[Finding]:
             yield Finding(place, message, f"did you mean '{known}'?")
 
 
+def training_on_inference_chip(step: Step) -> Iterator[Finding]:
+    """A training does not run on a chip for inference.
+
+    Such a chip has no bf16, and LLaMA-Factory supports the training chips of the vendor only: the run stops at its
+    first operator. A resource name that training chips share is not reported.
+    Source: conf/hardware/inference-only.txt; LLaMA-Factory issues 7522, 10418.
+
+    Wrong: tests/corpus/bad/FTC713-sft-on-310p.yaml
+    Right: tests/corpus/good/FTC713-serving-on-310p.yaml
+    """
+    limits = {**step.container.resources.requests, **step.container.resources.limits}
+    for name in limits if step.trainings and not step.init else ():
+        if any(fnmatchcase(name.lower(), pattern) for pattern in inference_only()):
+            field = "limits" if name in step.container.resources.limits else "requests"
+            message = f"{name} is a chip for inference, on which LLaMA-Factory does not train"
+            yield Finding(step.at("resources", field, name), message, "request a chip for training")
+
+
 RULES = (
     Rule("FTC350", "rank-table-of-another-job", rank_table_of_another_job, JobSpec, Severity.WARNING),
+    Rule("FTC713", "training-on-inference-chip", training_on_inference_chip, Step),
     Rule("FTC341", "mixed-device-resources", one_device_plugin, JobSpec),
     Rule("FTC342", "unknown-device-resource", device_resource_is_known, JobSpec, Severity.WARNING),
     Rule("FTC301", "devices-exceed-node", node_has_devices, JobSpec),

@@ -169,8 +169,9 @@ def image_reference_is_valid_in_manifests(step: Step) -> Iterator[Finding]:
         )
 
 
+REFERENCE = Rule("FTC541", "invalid-image-reference", image_reference_is_valid, JobSpec)
 RULES = (
-    Rule("FTC541", "invalid-image-reference", image_reference_is_valid, JobSpec),
+    REFERENCE,
     Rule("FTC542", "mutable-image-tag", image_is_pinned, JobSpec, Severity.WARNING),
     Rule("FTC543", "trainer-version-differs-from-image", image_has_the_trainer_version, JobSpec, Severity.WARNING),
     Rule("FTC544", "setup-changes-trainer-versions", setup_keeps_trainer_versions, JobSpec, Severity.WARNING),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -162,7 +163,8 @@ def _claim_templates(pod: Pod) -> set[str]:
 def volumes_are_mounted(run: Run) -> Iterator[Finding]:
     """A container mounts each volume of its pod, at the path that its script uses.
 
-    The pod waits for an unmounted volume too. A script that uses another path does not find the data.
+    The pod waits for an unmounted volume too. A script that uses another path does not find the data. A container that
+    a webhook adds may mount any volume.
     Source: Kubernetes, pkg/kubelet/volumemanager.
 
     Wrong: tests/corpus/bad/FTC851-unmounted-volume.yaml
@@ -174,12 +176,24 @@ def volumes_are_mounted(run: Run) -> Iterator[Finding]:
         yield from _misplaced(run, step)
 
 
+# Labels and annotations by which webhooks add a container, which may mount any volume of the pod.
+_INJECTS = re.compile(r"inject|sidecar|^gke-[a-z]+/volumes$|^dapr\.io/enabled$")
+# GKE's sidecar mounts the volumes with these names.
+_OF_SIDECARS = ("gke-gcsfuse-", "gke-parallelstore-")
+
+
+def _marks(pod: Pod) -> list[tuple[str, str]]:
+    metadata = pod.crew.template.metadata
+    return [*metadata.annotations.items(), *metadata.labels.items(), *pod.job.metadata.annotations.items()]
+
+
 def _unmounted(pod: Pod) -> Iterator[Finding]:
     containers = (*pod.spec.init_containers, *pod.spec.containers)
     used = {mount.name for container in containers for mount in container.volume_mounts}
     devices = any(pod.has("containers", index, "volumeDevices") for index in range(len(pod.spec.containers)))
-    for index, volume in enumerate(pod.spec.volumes if not devices else ()):
-        if volume.name and volume.name not in used:
+    injected = any(_INJECTS.search(key) and value != "false" for key, value in _marks(pod))
+    for index, volume in enumerate(pod.spec.volumes if not devices and not injected else ()):
+        if volume.name and volume.name not in used and not volume.name.startswith(_OF_SIDECARS):
             message = f"no container mounts volume '{volume.name}'"
             yield Finding(pod.at("volumes", index), message, "mount it, or remove it")
 

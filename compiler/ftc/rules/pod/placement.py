@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 _HOSTNAME = "kubernetes.io/hostname"
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_TERMS = ("spec", "affinity", "nodeAffinity", _REQUIRED, "nodeSelectorTerms")
 
 
 def pinned_node_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -31,7 +33,7 @@ def pinned_node_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     body = with_fragments(run)["spec"]
     device = spec.hardware.device
-    for path, host in _pins(spec, body) if spec.nodes > 1 else ():
+    for path, host in _pins(run, body) if spec.nodes > 1 else ():
         if any(term.get("topologyKey") == _HOSTNAME for term in _required(body, "podAntiAffinity") or []):
             message = f"all {spec.nodes} pods are pinned to {host}, but an anti-affinity separates them"
             yield Finding(path, message, "remove one of the two")
@@ -40,22 +42,22 @@ def pinned_node_has_room(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             yield Finding(path, message, "remove it, or select a label that several nodes have")
 
 
-def _pins(spec: JobSpec, body: Json) -> Iterator[tuple[KeyPath, str]]:
+def _pins(run: RunPlan, body: Json) -> Iterator[tuple[KeyPath, str]]:
     """The single node that a selector or a required affinity names."""
     if host := body.get("nodeSelector", {}).get(_HOSTNAME):
-        yield set_by(spec, "spec", "nodeSelector", _HOSTNAME), host
-    terms = (_required(body, "nodeAffinity") or {}).get("nodeSelectorTerms", [])
+        yield set_by(run, "spec", "nodeSelector", _HOSTNAME), host
+    terms = (_required(body, "nodeAffinity") or {}).get(_TERMS[-1], [])
     if len(terms) == 1:  # if there are several terms, any of them may match
         for wanted in terms[0].get("matchExpressions", []):
             if wanted["key"] == _HOSTNAME and wanted["operator"] == "In" and len(set(wanted.get("values", []))) == 1:
-                yield set_by(spec, "spec", "affinity"), wanted["values"][0]
+                yield set_by(run, *_TERMS), wanted["values"][0]
 
 
 def _required(body: Json, kind: str) -> Any:
-    return body.get("affinity", {}).get(kind, {}).get("requiredDuringSchedulingIgnoredDuringExecution")
+    return body.get("affinity", {}).get(kind, {}).get(_REQUIRED)
 
 
-def no_manual_node_name(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def no_manual_node_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The scheduler chooses the nodes.
 
     `nodeName` bypasses the scheduler: the devices are not counted, the pods are not gang-scheduled, and a full node
@@ -65,7 +67,7 @@ def no_manual_node_name(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: pod.spec.nodeName=node-1
     Right: 'pod={spec: {nodeSelector: {kubernetes.io/hostname: node-1}}}'
     """
-    path, device = set_by(spec, "spec", "nodeName"), spec.hardware.device
+    path, device = set_by(run, "spec", "nodeName"), spec.hardware.device
     denied = device is not None and device.allocator == "hami"  # FTC313 reports it
     if path[-1] == "nodeName" and not denied:
         yield Finding(path, "bypasses the scheduler, which counts devices and schedules the gang", "use nodeSelector")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.amounts import amount
-from ftc.manifests.steps import Step
+from ftc.manifests.configs import of_trainer
+from ftc.manifests.steps import Run, Step, number_in
 from ftc.manifests.subjects import MANY
-from ftc.plan.pod import SHM, with_fragments
+from ftc.plan.pod import SHM, recorded, with_fragments
 from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.rules.given import (
@@ -18,7 +20,6 @@ from ftc.rules.given import (
     named_containers,
     pods,
     resource_lists,
-    set_by,
     train,
     variables,
     volumes,
@@ -185,13 +186,16 @@ def memory_volumes_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: 'pod={spec: {volumes: [{name: shm, emptyDir: {sizeLimit: 32Gi}}]}}'
     """
     mounted = {mount["name"] for mount in train(run)["volumeMounts"]}
-    volumes = [volume for volume in with_fragments(run)["spec"]["volumes"] if volume["name"] in mounted]
-    sizes = [volume["emptyDir"].get("sizeLimit", 0) for volume in volumes if _in_memory(volume)]
-    used, have = sum(map(quantity, sizes)), limit(run, "memory")
+    volumes = recorded(run).at(("spec", "volumes"))
+    found = [volumes.at((i,)) for i, one in enumerate(volumes.content) if one["name"] in mounted and _in_memory(one)]
+    sizes = [volume.at(("emptyDir", "sizeLimit")) for volume in found]
+    used, have = sum(quantity(size.content or 0) for size in sizes), limit(run, "memory")
     if used >= have and not any(shm_fits_in_memory(spec, run)):
         message = f"volumes in memory may use {_gib(used)} GiB of the container's {_gib(have)} GiB"
-        path = memory_limit_at(spec) or set_by(spec, "spec", "volumes")
-        yield Finding(path, message, "make them smaller, or raise the memory limit")
+        given = [size.record.source.key for size in sizes if size.record.source.key]
+        yield Finding(
+            memory_limit_at(run) or (*given, ("pod",))[0], message, "make them smaller, or raise the memory limit"
+        )
 
 
 def _in_memory(volume: dict[str, Any]) -> bool:
@@ -277,16 +281,37 @@ _SHM = "/dev/shm"  # noqa: S108 - the path
 _SMALLEST_SHM = 2**30
 
 
-def shared_memory_is_sufficient(step: Step) -> Iterator[Finding]:
+def shared_memory_is_sufficient(run: Run) -> Iterator[Finding]:
     """Several processes in a pod have enough shared memory, and it is smaller than the memory limit.
 
-    Without a volume /dev/shm has 64 MiB, and NCCL and data loaders fail with a bus error. Files in memory count towards
-    the container's memory limit: if they fill it, the container is killed.
+    Without a volume /dev/shm has 64 MiB, and NCCL and the workers of data loaders fail with a bus error. Files in
+    memory count towards the container's memory limit: if they fill it, the container is killed.
     Source: Kubernetes, Volumes (emptyDir.medium); LLaMA-Factory issues 7315, 7233, 9506.
 
     Wrong: tests/corpus/bad/FTC858-no-shared-memory.yaml
     Right: tests/corpus/good/FTC858-shared-memory.yaml
     """
+    for step in run.steps:
+        yield from _shared_memory(step, _workers(run, step))
+
+
+_WORKERS = re.compile(r"-*(?:dataloader[_-])?num[_-]workers(?:=(\d+))?")
+
+
+def _workers(run: Run, step: Step) -> int:
+    """The workers of the data loader in each training process, from options or the training's configuration."""
+    counts = [config.value("dataloader_num_workers") for config in of_trainer(run) if config.step is step]
+    for command in step.trainings:
+        words = command.arguments
+        if words:
+            for word, after in zip_longest(words, words[1:]):
+                option = _WORKERS.fullmatch(step.value(word) or "")
+                if option is not None:
+                    counts.append(number_in(option[1] or (step.value(after) if after is not None else None)))
+    return max((count for count in counts if isinstance(count, int)), default=0)
+
+
+def _shared_memory(step: Step, workers: int) -> Iterator[Finding]:
     volumes = {volume.name: volume for volume in step.pod.spec.volumes}
     memory = amount(step.container.resources.limits.get("memory"))
     several = (step.devices or 0) >= MANY and bool(step.launches)
@@ -303,8 +328,9 @@ def shared_memory_is_sufficient(step: Step) -> Iterator[Finding]:
                 step.at("volumeMounts", index), message, "set several GiB, such as 8Gi", severity=Severity.WARNING
             )
     shared = any(f"/{mount.mount_path.strip('/')}" == _SHM for mount in step.container.volume_mounts)
-    if several and not shared and not step.pod.spec.host_ipc:
-        message = f"{step.devices} processes share only the default 64 MiB of /dev/shm"
+    if (several or workers) and not shared and not step.pod.spec.host_ipc:
+        users = f"{step.devices} processes" if several else f"{workers} workers of the data loader"
+        message = f"{users} share only the default 64 MiB of /dev/shm"
         help_ = "mount an emptyDir with medium: Memory and several GiB there"
         yield Finding(step.at(), message, help_, severity=Severity.WARNING)
 
@@ -318,5 +344,5 @@ RULES = (
     Rule("FTC633", "memory-volumes-exceed-limit", memory_volumes_fit, JobSpec),
     Rule("FTC634", "processes-need-shared-memory", processes_have_shared_memory, JobSpec, Severity.WARNING),
     Rule("FTC860", "request-exceeds-limit", request_does_not_exceed_limit_in_manifests, Step),
-    Rule("FTC858", "shared-memory-too-small", shared_memory_is_sufficient, Step),
+    Rule("FTC858", "shared-memory-too-small", shared_memory_is_sufficient, Run),
 )

@@ -164,7 +164,8 @@ def job_volumes_are_valid(job: Job) -> Iterator[Finding]:
     for index, volume in enumerate(job.job_volumes):
         path: KeyPath = ("spec", "volumes", index)
         named, made = job.object.has(*path, "volumeClaimName"), job.object.has(*path, "volumeClaim")
-        if named == made:
+        written_back = named and made and job.object.has("metadata", "uid")  # by Volcano, into a job on a cluster
+        if named == made and not written_back:
             message = (
                 "has both volumeClaimName and volumeClaim" if named else "has neither volumeClaimName nor volumeClaim"
             )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.manifests.configs import Config, file_named, of_trainer
-from ftc.manifests.files import Existence, existence, resolved, similar_file
+from ftc.manifests.files import Existence, directory_at, existence, join, resolved, similar_file
 from ftc.manifests.program import script_file
 from ftc.manifests.steps import Run, Step, spot_of
 from ftc.rules.rule import Finding, Rule
@@ -14,7 +14,7 @@ from ftc.rules.rule import Finding, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.manifests.shell.script import Word
+    from ftc.manifests.shell.script import Command, Word
     from ftc.manifests.text import Spot
 
 _APPENDED = re.compile(r"^\s*([A-Za-z_]\w*)\s*:\s*([^\s#]+)", re.MULTILINE)
@@ -93,7 +93,74 @@ def _is_yaml(word: Word) -> bool:
     return (word.text or "").endswith((".yaml", ".yml"))
 
 
+_LFS_OFF = ("1", "true", "yes", "on")
+
+
+def lfs_files_are_pulled(run: Run) -> Iterator[Finding]:
+    """The LFS files of a clone are downloaded before a training reads them.
+
+    With GIT_LFS_SKIP_SMUDGE=1 a clone has small pointer files in place of the weights, until `git lfs pull`. The
+    training fails with `HeaderTooLarge`, or reads the pointers as data.
+    Source: git-lfs, GIT_LFS_SKIP_SMUDGE; transformers, issue 27923.
+
+    Wrong: tests/corpus/bad/FTC711-clone-of-pointers.yaml
+    Right: tests/corpus/good/FTC711-clone-and-pull.yaml
+    """
+    commands = [(step, command) for step in run.steps for command in step.script.commands]
+    if any(_completes(command) for _, command in commands) or any(step.unseen for step in run.steps):
+        return
+    for step, command in commands:
+        texts = [word.text for word in command.arguments]
+        path = _cloned(step, command) if command.name == "git" and "clone" in texts else None
+        if path is not None and _skips_lfs(step, command) and _is_read(run, path):
+            message = f"the clone has pointer files only, and the training reads {path}"
+            help_ = "leave out GIT_LFS_SKIP_SMUDGE, or run git lfs pull in the clone"
+            yield Finding(spot_of(step, command.words[0]), message, help_)
+
+
+def _completes(command: Command) -> bool:
+    """Whether a command may download the files that a clone has left out."""
+    words = [word.text for word in command.arguments]
+    pulls = command.name == "git-lfs" or (command.name == "git" and "lfs" in words and {"pull", "fetch"} & {*words})
+    other = command.name in ("wget", "curl", "aria2c", "huggingface-cli", "hf", "modelscope", "cp", "mv", "rsync")
+    return bool(pulls) or other
+
+
+def _skips_lfs(step: Step, command: Command) -> bool:
+    own = [step.value(one.value) for one in command.settings if one.name == _SKIP and one.value is not None]
+    value = own[-1] if own else step.values.get(_SKIP)
+    return (value or "").lower() in _LFS_OFF
+
+
+_SKIP = "GIT_LFS_SKIP_SMUDGE"
+
+
+def _cloned(step: Step, command: Command) -> str | None:
+    """The absolute directory of a clone, if it is known."""
+    words = [word for word in command.arguments if not word.raw.startswith("-")]
+    urls = [index for index, word in enumerate(words) if re.search(r"://|^git@", word.raw)]
+    if not urls:
+        return None
+    named = words[urls[0] + 1] if urls[0] + 1 < len(words) else None
+    url = (step.value(words[urls[0]]) or "").rstrip("/")
+    path = resolved(step, named, command.start) if named is not None else None
+    if named is None and url:
+        path = join(directory_at(step, command.start), url.rpartition("/")[2].removesuffix(".git"))
+    return path if path is not None and path.startswith("/") else None
+
+
+def _is_read(run: Run, path: str) -> bool:
+    """Whether a training reads a directory, or a part of it."""
+    read = [str(config.value("model_name_or_path")) for config in of_trainer(run)]
+    for step in run.steps:
+        for command in step.trainings:
+            values = [step.value(word) or "" for word in command.arguments]
+            read += [join(directory_at(step, command.start), value.partition("=")[2] or value) for value in values]
+    return any(one == path or one.startswith(f"{path}/") for one in read)
+
+
 RULES = (
+    Rule("FTC711", "lfs-files-not-pulled", lfs_files_are_pulled, Run),
     Rule("FTC875", "missing-file-in-training-config", training_config_files_exist, Run),
     Rule("FTC878", "missing-script-or-config", scripts_and_configs_exist, Run),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.manifests.mounts import mounted_text
 from ftc.manifests.objects import Kind
-from ftc.manifests.program import Program, stops
+from ftc.manifests.program import Program, stops, unread_script
 from ftc.manifests.steps import Step
 from ftc.rules.rule import Finding, Rule
 
@@ -45,16 +46,18 @@ def training_failure_fails_pod(step: Step) -> Iterator[Finding]:
     """A failed training fails its pod.
 
     Without `set -e` the script continues, and the exit code of the pod is that of the last command: a failed training
-    counts as completed, and no policy restarts it. A script that then waits never ends its pod.
+    counts as completed, and no policy restarts it. A script that then waits never ends its pod. `|| true` and `|| echo`
+    hide the failure even with `set -e`.
     Source: bash, set -e; Volcano, PodFailed (the exit code of the first container).
 
     Wrong: tests/corpus/bad/FTC883-training-then-echo.yaml
     Right: tests/corpus/good/FTC883-training-last.yaml
     """
     program = step.program
-    if program is None or program.text is None or step.init or stops(program) or _checks_exit_code(program):
+    if program is None or program.text is None or step.init or _checks_exit_code(program):
         return
-    for command in program.script.commands:
+    yield from _replaced_exit_codes(step, program)
+    for command in program.script.commands if not stops(program) else ():
         if not _is_training(step, command) or command.context.handled or command.context.pipe:
             continue
         if not command.context.plain:
@@ -68,6 +71,35 @@ def training_failure_fails_pod(step: Step) -> Iterator[Finding]:
             )
             yield Finding(program.at(command.start), message, "begin the script with set -e")
             return
+
+
+# Commands that end with 0 whatever happened before them.
+_SUCCEED = ("echo", "true", ":", "printf", "sleep", "date", "logger", "cat")
+
+
+def _replaced_exit_codes(step: Step, program: Program) -> Iterator[Finding]:
+    """Trainings followed by `||` and a command that succeeds."""
+    for command in step.trainings:
+        if command.context.handled and command.context.plain:
+            handler = _handler(program, command)
+            if handler and handler[-1].name in _SUCCEED:
+                last = handler[-1].name
+                message = f"if {command.name} fails, {last} ends the list with 0, and the pod counts as completed"
+                help_ = f"write {command.name} … || {{ {last if last != 'true' else 'echo'} …; exit 1; }}"
+                yield Finding(program.at(command.start), message, help_)
+
+
+def _handler(program: Program, command: Command) -> list[Command]:
+    """The commands after `||` that run if a command fails; empty if they decide what the pod returns."""
+    after = [one for one in program.script.commands if one.start > command.start and not one.context.substituted]
+    first = next((one for one in after if "||" in program.script.value[command.start : one.start]), None)
+    if first is None or len([block for block in first.context.branch if block > 0]) != 1:
+        return []
+    branch = first.context.branch
+    handler = [one for one in after if one.context.branch[: len(branch)] == branch]
+    set_there = any(one.context.branch[: len(branch)] == branch for one in program.script.assignments)
+    ends = any(one.name in ("exit", "return", "kill", "false", "exec") for one in handler)
+    return [] if ends or set_there else handler
 
 
 def _is_training(step: Step, command: Command) -> bool:
@@ -137,7 +169,24 @@ def numeric_test_has_a_number(step: Step) -> Iterator[Finding]:
             yield Finding(program.at(read.start), message, f"write ${{{read.name}:-1}}")
 
 
+def script_is_read(step: Step) -> Iterator[Finding]:
+    """Lint reads the script of a container.
+
+    A script of more than 64000 characters, or with thousands of commands, is not parsed, so that no rule on launchers,
+    variables or files applies to it.
+    Source: ftc, which limits the time for a script.
+
+    Wrong: tests/corpus/bad/FTC717-long-script.yaml
+    Right: tests/corpus/good/FTC717-long-script-in-the-image.yaml
+    """
+    text = unread_script(step.container, step.at, lambda path: mounted_text(step.pod, step.container, path))
+    if text is not None:
+        message = "the script is too large to be read, so lint does not check what it does"
+        yield Finding(text.at(), message, "move data out of the script, into files")
+
+
 RULES = (
+    Rule("FTC717", "script-not-read", script_is_read, Step, Severity.NOTE),
     Rule("FTC882", "shell-syntax-error", script_has_valid_syntax, Step),
     Rule("FTC883", "training-failure-ignored", training_failure_fails_pod, Step, Severity.WARNING),
     Rule("FTC884", "pipe-hides-failure", pipe_reports_failure, Step, Severity.WARNING),

@@ -88,7 +88,7 @@ def host_memory_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     need = max(needs(spec), key=lambda need: need.size, default=None)
     if need is None or need.size <= room:
         return
-    fragment, enough = memory_limit_at(spec), (need.size * MARGIN + downloads) / _GIB
+    fragment, enough = memory_limit_at(run), (need.size * MARGIN + downloads) / _GIB
     path = fragment or ("hardware", "memory_gib_per_device")
     key = f"hardware.memory_gib_per_device={math.ceil(enough / spec.devices)}"
     help_ = f"set {math.ceil(enough) + staged}Gi" if fragment else f"set {key}"

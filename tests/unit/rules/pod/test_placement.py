@@ -47,6 +47,13 @@ PAIRS = (
         f"nodes=2 devices=8 {affinity(term('In', '[a]'), term('In', '[b]'))}",
         "pod.spec.affinity",
     ),
+    Pair(
+        "FTC231",
+        f"nodes=2 devices=8 {affinity(term('In', '[a]')).replace('pod=', 'cluster.pod=')} "
+        f"'pod={{spec: {{affinity: {{podAffinity: {{}}}}}}}}'",
+        "nodes=2 devices=8 'pod={spec: {affinity: {podAffinity: {}}}}'",
+        "cluster.pod.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+    ),
     Pair("FTC232", "cluster.pod.spec.nodeName=a", "'cluster.pod.spec.nodeSelector={a: b}'", "cluster.pod.spec.node"),
 )
 ALL = [*PAIRS, *pages(PAIRS)]

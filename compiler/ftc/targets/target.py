@@ -1,0 +1,60 @@
+"""What a target is: how a run becomes an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from ftc.diagnostics.model import KeyPath
+from ftc.plan.types import BoundRun, Places, RunPlan
+from ftc.spec.cluster import Cluster
+from ftc.summary.types import OfTarget
+
+
+class _Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of artifact.
+
+    `verify` raises BugError for a text that is not valid. `file` is the artifact's name, None if the plan's files are
+    the artifact. `places` are set if the steps do not run in the pod. A target that is `on_request` is emitted only if
+    a `-t` names it.
+    """
+
+    name: str
+    help: str
+    verify: Callable[[str, Cluster], None]
+    file: str | None = None
+    places: Places | None = None
+    on_request: bool = False
+
+
+class FileTarget(_Target, frozen=True, kw_only=True):
+    """A target without a pod."""
+
+    emit: Callable[[RunPlan], str]
+
+    def text(self, run: RunPlan) -> str:
+        """The artifact."""
+        return self.emit(run)
+
+
+class PodTarget(_Target, frozen=True, kw_only=True):
+    """A target whose object runs the pod: `bind` completes the pod, `emit` wraps the object around it.
+
+    `summary` is its part of `ftc plan -t`. `kind` is the object's resource as kubectl writes it, `path` the place of
+    the pod template in the object.
+    """
+
+    bind: Callable[[RunPlan], BoundRun]
+    emit: Callable[[BoundRun], str]
+    summary: Callable[[BoundRun], OfTarget]
+    kind: str
+    path: KeyPath
+
+    def text(self, run: RunPlan) -> str:
+        """The artifact; a run that is not bound yet is bound first."""
+        return self.emit(run if isinstance(run, BoundRun) else self.bind(run))
+
+
+Target: TypeAlias = FileTarget | PodTarget

@@ -1,0 +1,169 @@
+"""What the server and the trainers accept gives no finding, however unusual it is."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ftc.lint import Versions, lint
+from ftc.output_schemas import volcano_versions
+
+VOLCANO = volcano_versions()[-1]
+
+
+def codes(text: str, kubernetes: str = "1.36") -> list[str]:
+    return [d.code for d in lint([("job.yaml", text.encode())], Versions(kubernetes, VOLCANO))]
+
+
+def gang(*tasks: str, name: str = "sft", plugins: str = "{svc: [], env: []}", queue: str = "default") -> str:
+    head = f"apiVersion: batch.volcano.sh/v1alpha1\nkind: Job\nmetadata: {{name: {name}}}\nspec:\n"
+    head += f"  schedulerName: volcano\n  queue: {queue}\n  plugins: {plugins}\n"
+    return f"{head}  policies: [{{events: [PodFailed, PodEvicted], action: RestartJob}}]\n  tasks:\n{''.join(tasks)}"
+
+
+def task(name: str, replicas: str, container: str) -> str:
+    pod = "restartPolicy: Never, volumes: [{name: shm, emptyDir: {medium: Memory}}]"
+    mounts = "volumeMounts: [{name: shm, mountPath: /dev/shm}]"
+    made = f"{{name: a, image: 'registry.example.com/a:1', {mounts}{container}}}"
+    return f"  - {{name: {name}, replicas: {replicas}, template: {{spec: {{{pod}, containers: [{made}]}}}}}}\n"
+
+
+GPU = ", resources: {limits: {nvidia.com/gpu: 8}}"
+LAUNCH = (
+    ", command: [torchrun, --nproc_per_node=8, --nnodes=%d, --node_rank=0,"
+    " --master_addr=$(VC_MASTER_HOSTS), --master_port=29500, train.py]"
+)
+
+
+@pytest.mark.parametrize("command", ["[/opt/start.sh]", "[python, run.py]", "[bash, -c, 'sh run.sh']", ""])
+def test_workers_whose_script_is_in_the_image_may_run_the_launcher(command: str) -> None:
+    worker = f", command: {command}" if command else ""
+    text = gang(task("master", "1", LAUNCH % 4 + GPU), task("worker", "3", worker + GPU))
+    assert codes(text) == []
+    assert "FTC840" in codes(text.replace("--nnodes=4", "--nnodes=5"))
+
+
+def test_a_task_without_containers_may_run_the_launcher() -> None:
+    worker = "  - {name: worker, replicas: 3, template: {spec: {restartPolicy: Never, containers: []}}}\n"
+    assert "FTC840" not in codes(gang(task("master", "1", LAUNCH % 4 + GPU), worker))
+
+
+def test_a_wrong_number_of_nodes_is_never_the_number_that_is_suggested() -> None:
+    text = gang(task("master", "1", LAUNCH % 4 + GPU), task("other", "3", ", command: [sleep, '60']"))
+    (found,) = [d for d in lint([("a.yaml", text.encode())], Versions("1.36", VOLCANO)) if d.code == "FTC840"]
+    assert found.message == "torchrun expects 4 nodes, but only 1 of the 4 pods run it"
+    assert found.help.startswith("write 1,")
+
+
+IDLE = ["nvidia-smi && sleep 600", "sleep inf", "while true; do date; sleep 5; done", "python -c 'print(1)'"]
+
+
+@pytest.mark.parametrize("script", IDLE)
+def test_pods_that_do_not_train_need_no_host_names(script: str) -> None:
+    text = gang(task("probe", "2", f', command: [bash, -c, "{script}"]{GPU}'), plugins="{}")
+    assert codes(text) == []
+    assert "FTC832" in codes(text.replace(script, "python train.py"))
+
+
+def test_half_a_gang_that_does_not_train_is_enough() -> None:
+    text = gang(task("probe", "2", f", command: [sleep, inf]{GPU}")).replace("  queue", "  minAvailable: 1\n  queue")
+    assert codes(text) == []
+
+
+def cron(kind: str, claim_namespace: str) -> str:
+    pod = "spec: {restartPolicy: OnFailure, containers: [{name: a, image: 'a.example.com/a:1',"
+    pod += " volumeMounts: [{name: d, mountPath: /d}]}], volumes: [{name: d, configMap: {name: script}}]}"
+    inner = f"{{template: {{{pod}}}}}"
+    spec = f"{{schedule: '0 * * * *', jobTemplate: {{spec: {inner}}}}}" if kind == "CronJob" else inner
+    version = "batch/v1" if kind == "CronJob" else "apps/v1"
+    data = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: script, namespace: {claim_namespace}}}\ndata: {{a: b}}\n"
+    )
+    return f"{data}---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: c, namespace: ops}}\nspec: {spec}\n"
+
+
+@pytest.mark.parametrize("kind", ["CronJob", "Deployment"])
+def test_pods_are_in_the_namespace_of_the_object_that_creates_them(kind: str) -> None:
+    assert codes(cron(kind, "ops")) == []
+    assert codes(cron(kind, "default")) == ["FTC859"]
+
+
+def test_a_name_begins_with_a_digit_from_kubernetes_1_36_on() -> None:
+    text = gang(task("worker", "1", ""), name='"7b-sft"')
+    assert codes(text) == []
+    assert codes(text, "1.35") == ["FTC822"]
+
+
+def test_an_empty_queue_is_the_default_queue() -> None:
+    assert codes(gang(task("worker", "1", ""), queue='""')) == []
+    assert codes(gang(task("worker", "1", ""), queue="Team")) == ["FTC803"]
+
+
+def test_a_whole_number_with_a_point_is_an_integer() -> None:
+    text = gang(task("worker", "2.0", "")).replace("  queue", "  minAvailable: 2.0\n  queue")
+    assert codes(text) == []
+    assert codes(text.replace("minAvailable: 2.0", "minAvailable: 3.0")) == ["FTC805"]
+    assert codes(text.replace("replicas: 2.0", "replicas: 2.5")) == ["FTC803"]
+
+
+def test_a_running_job_has_the_name_of_the_claim_that_was_created_for_it() -> None:
+    """Volcano writes the name back, next to the claim (job_controller_actions.go, createJobIOIfNotExist)."""
+    job = yaml.safe_load(gang(task("worker", "1", "")))
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    job["spec"]["volumes"] = [{"mountPath": "/w", "volumeClaim": claim, "volumeClaimName": "sft-pvc-0123456789ab"}]
+    assert codes(yaml.safe_dump(job)) == ["FTC853"], "a new job with both is refused"
+    job["metadata"] |= {"uid": "0", "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    job["status"] = {"state": {"phase": "Running"}, "running": 1}
+    listed = {"apiVersion": "v1", "kind": "List", "items": [job], "metadata": {"resourceVersion": ""}}
+    assert codes(yaml.safe_dump(listed)) == []
+
+
+BATCH = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: ddp}
+spec:
+  completions: 2
+  parallelism: 2
+  template:
+    metadata: {}
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: a
+        image: registry.example.com/a:1
+        command: [torchrun, --nnodes=2, --nproc_per_node=1, --rdzv_backend=c10d, --rdzv_endpoint=head:29400, a.py]
+"""
+
+
+def test_a_rendezvous_outside_of_the_job_assigns_the_ranks() -> None:
+    assert codes(BATCH) == []
+    static = "--node_rank=0, --master_addr=head"
+    assert "FTC867" in codes(BATCH.replace("--rdzv_backend=c10d, --rdzv_endpoint=head:29400", static))
+
+
+def test_an_indexed_job_of_one_pod_needs_no_completions() -> None:
+    """SetDefaults_Job in Kubernetes sets both to 1 if both are missing."""
+    text = BATCH.replace("  completions: 2\n  parallelism: 2\n", "  completionMode: Indexed\n")
+    text = text.replace("--nnodes=2", "--nnodes=1")
+    assert codes(text) == []
+    assert codes(text.replace("  completionMode", "  parallelism: 1\n  completionMode")) == ["FTC867"]
+
+
+SIDECAR = "      volumes: [{name: %s, emptyDir: {}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [
+        ("gke-gcsfuse-cache", "{}"),
+        ("cache", '{annotations: {gke-gcsfuse/volumes: "true"}}'),
+        ("istio-data", '{annotations: {sidecar.istio.io/inject: "true"}}'),
+        ("secrets", '{annotations: {vault.hashicorp.com/agent-inject: "true"}}'),
+        ("fuse", '{labels: {serverless.fluid.io/inject: "true"}}'),
+    ],
+)
+def test_a_container_that_a_webhook_adds_may_mount_a_volume(name: str, metadata: str) -> None:
+    text = BATCH.replace("metadata: {}", f"metadata: {metadata}") + SIDECAR % name
+    assert codes(text) == []
+    assert codes(BATCH + SIDECAR % "data") == ["FTC851"]
