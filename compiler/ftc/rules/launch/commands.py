@@ -9,8 +9,8 @@ import msgspec
 from ftc.diagnostics.model import Severity
 from ftc.manifests.manifest import Metadata, Template, VolcanoSpec
 from ftc.manifests.objects import Kind, Object, Versions
-from ftc.manifests.steps import Run, Step, spot_of, steps
-from ftc.manifests.subjects import MANY, Crew, Job, Pod, Scene
+from ftc.manifests.steps import Run, Step, steps
+from ftc.manifests.subjects import Crew, Job, Pod, Scene
 from ftc.plan.train import NAME
 from ftc.rules.given import commands, variables
 from ftc.rules.launch import launchers, rendezvous, world_size
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.diagnostics.model import KeyPath
-    from ftc.manifests.launch import Launch
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
 
@@ -45,9 +44,8 @@ def command_launch_differs_from_job(spec: JobSpec, _: RunPlan) -> Iterator[Findi
         return
     run = _run(spec)
     reported: set[KeyPath] = set()
-    findings = (*_as_in_manifests(run), *_without_others(run))
     # One finding per word, the errors first: a missing --nnodes says enough.
-    for found in sorted(findings, key=lambda one: one.severity is not Severity.ERROR):
+    for found in sorted(_as_in_manifests(run), key=lambda one: one.severity is not Severity.ERROR):
         where = ("launcher", *found.where.path[-2:])
         if where not in reported:
             reported.add(where)
@@ -60,7 +58,7 @@ _OF_JOBS = (*world_size.RULES, *rendezvous.RULES, *launchers.RULES)
 def _as_in_manifests(run: Run) -> Iterator[Finding]:
     """The findings of the rules on manifests, with the options that a shell expands."""
     tools = {launch.tool for _, launch in run.launches}
-    options = next((_OPTIONS[tool] for tool in sorted(tools) if tool in _OPTIONS), "")
+    options = next((words for tool, words in _OPTIONS.items() if tool in tools), "")
     subjects_of: dict[type, tuple[Run | Step, ...]] = {Run: (run,), Step: run.steps}
     for rule in _OF_JOBS:
         subjects = subjects_of.get(rule.subject, ())
@@ -69,28 +67,17 @@ def _as_in_manifests(run: Run) -> Iterator[Finding]:
             yield msgspec.structs.replace(found, help=help_, severity=found.severity or rule.severity)
 
 
+_TORCHRUN = (
+    "torchrun --nnodes=$NNODES --node_rank=$NODE_RANK --nproc_per_node=$NPROC_PER_NODE --master_addr=$MASTER_ADDR "
+    "--master_port=$MASTER_PORT"
+)
 _OPTIONS = {
+    "torchrun": _TORCHRUN,
+    "deepspeed": _TORCHRUN,  # the launcher of DeepSpeed needs ssh, or a hostfile
     "accelerate": "accelerate launch --multi_gpu --num_machines $NNODES --machine_rank $NODE_RANK --num_processes "
     "$((NNODES * NPROC_PER_NODE)) --main_process_ip $MASTER_ADDR --main_process_port $MASTER_PORT",
-    "torchrun": "torchrun --nnodes=$NNODES --node_rank=$NODE_RANK --nproc_per_node=$NPROC_PER_NODE "
-    "--master_addr=$MASTER_ADDR --master_port=$MASTER_PORT",
+    "llamafactory": "FORCE_TORCHRUN=1 llamafactory-cli train",
 }
-
-
-def _without_others(run: Run) -> Iterator[Finding]:
-    """Launchers that start processes on this node only."""
-    for step, launch in run.launches if (run.job.total or 0) >= MANY else ():
-        option = launch.option("standalone")
-        reason = "--standalone makes each of them wait for the others on its own address" if option else ""
-        reason = reason or ("deepspeed without a hostfile uses one node" if _without_hostfile(launch) else "")
-        if reason:
-            message = f"{launch.tool} runs in {run.job.total} pods, but {reason}"
-            help_ = f"start a shell: [bash,-c,'{_OPTIONS['torchrun']} …']"
-            yield Finding(spot_of(step, launch.command.words[0]), message, help_, severity=Severity.ERROR)
-
-
-def _without_hostfile(launch: Launch) -> bool:
-    return launch.tool == "deepspeed" and not launch.partly and not {"hostfile", "H"} & launch.options.keys()
 
 
 def _run(spec: JobSpec) -> Run:

@@ -34,6 +34,12 @@ PAIRS = (
     Pair(
         "FTC144", words("torchrun", "--standalone", "--nnodes=2", "a.py"), words("python", "a.py"), "launcher.command"
     ),
+    Pair(
+        "FTC144",
+        f"{words('llamafactory-cli', 'train', 'a.yaml')} devices=1",
+        f"{shell('FORCE_TORCHRUN=1 llamafactory-cli train a.yaml')} devices=1",
+        "launcher.command.0",
+    ),
     Pair("FTC144", words("accelerate", "launch", "train.py"), shell(ACCELERATE), "launcher.command.0"),
     Pair("FTC144", words("deepspeed", "--num_gpus=8", "a.py"), words("bash", "/workspace/a.sh"), "launcher.command.0"),
     Pair(
