@@ -33,13 +33,14 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
     """Summarize a run; never fails on a validated spec."""
     directory = f"{spec.storage.workspace.mount_path.rstrip('/')}/{run.object_name}"
     pod = with_fragments(run)["spec"]
+    topology = _topology(spec, run, target)
     return Summary(
         name=run.object_name,
         namespace=run.namespace,
         queue=run.queue,
         what=_what(spec),
         versions=msgspec.to_builtins(spec.trainer) if spec.trains else {},
-        topology=_topology(spec, run, target),
+        topology=topology,
         batch=_batch(spec),
         memory=_memory(spec),
         host=_host(spec),
@@ -50,7 +51,7 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         run_directory=directory,
         volumes=files.volumes(spec.storage),
         fetches=files.fetched(spec, run),
-        environment=_environment(spec, run, directory),
+        environment=_environment(spec, topology, run, directory),
         stages=_stages(spec, run, directory),
         seconds=cluster.seconds(spec, pod),
         restarts=run.restarts,
@@ -87,11 +88,10 @@ def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
     )
 
 
-def _environment(spec: JobSpec, run: RunPlan, directory: str) -> dict[str, str]:
+def _environment(spec: JobSpec, topology: Topology, run: RunPlan, directory: str) -> dict[str, str]:
     """The variables that ftc sets for a user's program."""
     if spec.trains:
         return {}
-    topology = _topology(spec, run)
     ranks = f"0 to {spec.nodes - 1}, the index of the pod" if spec.nodes > 1 else "0"
     return {
         "NNODES": str(spec.nodes),
