@@ -10,5 +10,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("FTC305", "FTC420", "FTC421", "FTC422", "FTC423", "FTC425", "FTC430", "FTC437", "FTC441", "FTC443"),
         *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
     ),
+    "FTC876": ("FTC207",),
     "FTC879": ("FTC406", "FTC450"),
 }

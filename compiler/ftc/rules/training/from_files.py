@@ -12,6 +12,7 @@ from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
 from ftc.manifests.configs import Config, file_named, release_of
 from ftc.manifests.files import resolved, text_of
+from ftc.manifests.objects import Kind
 from ftc.manifests.text import Held, Spot, held
 from ftc.resources import directory
 from ftc.rules.training.engines import DeepSpeedFile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ftc.manifests.shell.script import Word
+    from ftc.manifests.subjects import Job
     from ftc.spec.base import Json
 
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")
@@ -150,12 +152,17 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         deepspeed=None if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config, named.get("accelerate")),
+        recreated=config.run is not None and _is_recreated(config.run.job),
         model=model,
         context_length=context_length(model) if model is not None else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
     )
     of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
     return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
+
+
+def _is_recreated(job: Job) -> bool:
+    return job.kind is Kind.VOLCANO or (job.batch is not None and job.batch.backoff_limit != 0)
 
 
 def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         processes=spec.processes,
         process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
         restarts=spec.restarts,
+        recreated=spec.restarts > 0,
         new_directory=True,
         model=model.id,
         context_length=model.architecture.context_length if model.architecture else None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.configs import Config
-from ftc.manifests.objects import Kind
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.spec.storage import volume_in_words
 from ftc.rules.training.subject import Training
@@ -94,22 +92,24 @@ def resume_needs_state_of_deepspeed(run: Training) -> Iterator[Finding]:
         yield Finding(("save_only_model",), message, help_, (("resume_from_checkpoint",), ("deepspeed",)))
 
 
-# Rules on a spec.
-
-
-def restart_does_not_resume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def restart_does_not_resume(run: Training) -> Iterator[Finding]:
     """A job that restarts resumes from its checkpoint.
 
-    With `overwrite_output_dir` a restart ignores the checkpoints and trains from the start.
+    With `overwrite_output_dir` a restart ignores the checkpoints and trains from the start. In a manifest this is a
+    warning: Volcano recreates a deleted pod whatever the policies say.
     Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: restarts=2 train.overwrite_output_dir=true
     Right: restarts=2
     """
-    if spec.restarts and chosen(spec).get("overwrite_output_dir") is True:
-        message = f"true makes each of {spec.restarts} restarts train from the start"
-        help_ = "leave it out, or set restarts=0"
-        yield Finding(set_at(spec, "overwrite_output_dir"), message, help_, (("restarts",),))
+    if run.recreated and run.on("overwrite_output_dir"):
+        where, related = ("overwrite_output_dir",), (("restarts",),) if run.restarts else ()
+        message = "true makes each restart train from the start"
+        severity = None if run.restarts else Severity.WARNING
+        yield Finding(where, message, {"overwrite_output_dir": False}, related, severity=severity)
+
+
+# Rules on a spec.
 
 
 def checkpoints_lost_on_restart(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -151,34 +151,12 @@ def restart_needs_resumable_checkpoint(spec: JobSpec, _: RunPlan) -> Iterator[Fi
         yield Finding(set_at(spec, "resume_from_checkpoint"), message, "leave it out, or set restarts=0")
 
 
-# Rules on manifests.
-
-
-def restart_ignores_checkpoints(config: Config) -> Iterator[Finding]:
-    """A recreated pod resumes from the last checkpoint.
-
-    With `overwrite_output_dir` it starts at the first step. A deleted pod is recreated whatever the policies say.
-    Source: LLaMA-Factory, hparams/parser.py.
-
-    Wrong: tests/corpus/bad/FTC876-from-the-start.yaml
-    Right: tests/corpus/good/FTC876-from-the-checkpoint.yaml
-    """
-    job = config.run.job if config.run is not None else None
-    restarts = job is not None and (
-        job.kind is Kind.VOLCANO or (job.batch is not None and job.batch.backoff_limit != 0)
-    )
-    if restarts and config.value("overwrite_output_dir") is True and not config.exports:
-        message = "a recreated pod ignores the checkpoints and trains from the first step"
-        yield Finding(config.at("overwrite_output_dir"), message, "write overwrite_output_dir: false")
-
-
 RULES = (
     Rule("FTC143", "incomplete-checkpoint-on-signal", incomplete_checkpoint_on_signal, Training, Severity.WARNING),
     Rule("FTC448", "new-run-resumes-own-checkpoint", new_run_resumes_own_checkpoint, Training),
     Rule("FTC449", "stage-cannot-resume", stage_cannot_resume, Training, Severity.WARNING),
     Rule("FTC482", "resume-needs-state-of-deepspeed", resume_needs_state_of_deepspeed, Training, Severity.WARNING),
-    Rule("FTC207", "restart-does-not-resume", restart_does_not_resume, JobSpec),
+    Rule("FTC207", "restart-does-not-resume", restart_does_not_resume, Training),
     Rule("FTC210", "checkpoints-lost-on-restart", checkpoints_lost_on_restart, JobSpec, Severity.WARNING),
     Rule("FTC137", "restart-needs-resumable-checkpoint", restart_needs_resumable_checkpoint, JobSpec, Severity.WARNING),
-    Rule("FTC876", "restart-ignores-checkpoints", restart_ignores_checkpoints, Config, Severity.WARNING),
 )

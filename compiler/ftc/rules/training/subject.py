@@ -146,6 +146,8 @@ class Training(Arguments, frozen=True, kw_only=True):
     process_group: bool | None = None
     """Whether torch.distributed is initialized (hparams/parser.py: ParallelMode.DISTRIBUTED)."""
     restarts: int | None = None
+    recreated: bool = False
+    """Whether the cluster recreates a pod of the job that failed or was deleted."""
     new_directory: bool | None = None
     """Whether each run has a new output directory."""
     model: str | None = None

@@ -611,6 +611,12 @@ SILENT = (
         f"{OLD} train.warmup_ratio=0.0 train.warmup_steps=10",
         "train.warmup_ratio",
     ),
+    Pair(
+        "FTC207",
+        "restarts=1 train.overwrite_output_dir=true",
+        "restarts=0 train.overwrite_output_dir=true",
+        "train.overwrite_output_dir",
+    ),
     Pair("FTC449", f"{PPO} restarts=1", PPO, "restarts"),
     Pair(
         "FTC143",
