@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
 from ftc.spec.habits import habits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEYS = {
     "learning_rate=1e-4": "train.learning_rate=…",
@@ -62,3 +67,12 @@ def test_the_grammar_of_hydra_is_not_shown(text: str) -> None:
 def test_the_suggested_quotes_work(text: str) -> None:
     help_ = said(text).partition("quote the value, ")[2].partition(", and the whole")[0]
     assert CliRunner().invoke(cli, ["compile", help_]).exit_code == 0 or "${" in text
+
+
+def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = said("method=lora-dpo")
+    assert "<ftc>/conf/method/lora-dpo.yaml:" in found
+    assert " | stage: dpo" in found, "with the line of the file"
