@@ -17,7 +17,7 @@ from ftc.output.write import marked
 from ftc.plan import files
 from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, RunPlan
-from ftc.resources import directory
+from ftc.resources import SHIPPED, directory
 from ftc.rules.check import check, fragments
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
@@ -87,17 +87,23 @@ class State(msgspec.Struct, frozen=True):
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
     """The conf directories in order of precedence, each with the name that messages use for it."""
-    return [(path, _shown(path)) for path in (*config_dirs, directory("conf"))]
+    return [*((path, _shown(path)) for path in config_dirs), (directory("conf"), _shipped_name())]
 
 
 def conf_of(config_dirs: tuple[Path, ...]) -> Conf:
     """A cache of the conf directories; the shipped conf is read once per process."""
-    return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(_shown(directory("conf")))
+    return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(_shipped_name())
 
 
 @cache
 def _shipped(shown: str) -> Conf:
     return Conf([(directory("conf"), shown)], keeps_text)
+
+
+def _shipped_name() -> str:
+    """The shipped conf as a relative path in a checkout, otherwise without the place of the installation."""
+    shown = _shown(directory("conf"))
+    return shown if not Path(shown).is_absolute() else f"{SHIPPED}conf"
 
 
 def _shown(path: Path) -> str:

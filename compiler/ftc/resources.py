@@ -20,6 +20,17 @@ def are_files() -> bool:
     return directory("conf").is_dir()
 
 
+SHIPPED = "<ftc>/"
+"""The directory of the shipped data in messages; its real path depends on the installation."""
+
+
+def located(source: str) -> Path:
+    """The file that a message names."""
+    if not source.startswith(f"{SHIPPED}conf/"):
+        return Path(source)
+    return directory("conf") / source.removeprefix(f"{SHIPPED}conf/")
+
+
 @cache
 def script(name: str) -> str:
     """The text of a script that runs in the pod."""

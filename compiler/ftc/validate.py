@@ -13,8 +13,10 @@ from ftc.diagnostics import codes
 from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
+from ftc.spec.habits import meant
 from ftc.spec.job import JobSpec
 from ftc.spec.schema import schemas_at, spec_schema
+from ftc.trainer import release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +117,7 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
         known = list(schema.get("properties", {}))
         reported, others = first_keys(key for key in instance if key not in known)
         for key in reported:
-            help_ = _other_kinds(key, path) or did_you_mean(key, known)
+            help_ = _other_kinds(key, path) or _elsewhere((*path, key), known) or did_you_mean(key, known)
             yield _diagnostic(codes.UNKNOWN_KEY, "unknown key", (*path, key), help_)
         if others:
             yield _diagnostic(codes.UNKNOWN_KEY, and_others(others), (*path, others[0]), "")
@@ -128,6 +130,15 @@ def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
         yield _diagnostic(codes.VALUE, message, path, nearest(str(instance), known))
     else:
         yield _diagnostic(codes.VALUE, _message(error), path, _help(error))
+
+
+def _elsewhere(path: KeyPath, known: list[str]) -> str:
+    """Name the key in another section that is meant, unless a key here is similar."""
+    if nearest(str(path[-1]), known):
+        return ""
+    arguments = release.arguments(release.pairs()[-1])["train"]
+    found = meant(path, frozenset(arguments))
+    return f"did you mean {' or '.join(f'{key}=…' for key in found)}?" if found else ""
 
 
 def _other_kinds(key: str, path: KeyPath) -> str:
@@ -163,7 +174,7 @@ def _help(error: ValidationError) -> str:
     if error.validator == "type" and error.instance is None:
         return f"set {dotted(tuple(error.absolute_path))}=…"
     if error.validator == "type" and error.validator_value == "object" and isinstance(error.instance, str):
-        return "set its keys one by one, or choose an option of a group: see `ftc list`"
+        return _choice(dotted(tuple(error.absolute_path)), error.instance)
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, bool):
         return "quote it: YAML 1.1 reads unquoted on, yes, off and no as true and false"
     if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
@@ -172,6 +183,13 @@ def _help(error: ValidationError) -> str:
         return f"write {dotted(tuple(error.absolute_path))}={_digits(error.instance)}"
     description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
     return description.partition("\n")[0]
+
+
+def _choice(where: str, option: str) -> str:
+    """How to choose an option for a section."""
+    if where.endswith(".source"):
+        return f"write source@{where}={option}; `ftc list source` lists the options"
+    return "set its keys one by one, or choose an option of a group: see `ftc list`"
 
 
 def _digits(value: object) -> str:

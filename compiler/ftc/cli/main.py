@@ -46,7 +46,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         document: Document = ctx.obj
         with document.complete():
-            return super().invoke(ctx)
+            return self._invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -56,6 +56,19 @@ class _Commands(click.Group):
             return None
         command: click.Command = import_module(f"ftc.cli.{cmd_name}").command
         return _with_help(command)
+
+    def _invoke(self, ctx: click.Context) -> Any:
+        """An option that is a key of the spec, `--nodes 2`, is written as an override."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            from ftc.spec.habits import as_option  # noqa: PLC0415 - for a mistake only
+
+            key = as_option(error.option_name)
+            if not key:
+                raise
+            message = f"no such option '{error.option_name}'; write it as an override: {key}=…"
+            raise click.UsageError(message, error.ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

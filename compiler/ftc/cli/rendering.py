@@ -6,7 +6,6 @@ import difflib
 import os
 import sys
 from functools import cache
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -15,9 +14,11 @@ from ftc.diagnostics import render_github, render_json, render_sarif, render_tex
 from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_text import lines_of
+from ftc.resources import located
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -65,7 +66,7 @@ def _plain(piece: str, _: str) -> str:
 def _sources(texts: Mapping[str, str]) -> render_text.Lines:
     @cache
     def lines(source: str) -> Sequence[str]:
-        return lines_of(texts[source] if source in texts else _read(Path(source)))
+        return lines_of(texts[source] if source in texts else _read(located(source)))
 
     return lines
 

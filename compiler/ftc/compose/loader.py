@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from hydra import version
@@ -68,4 +69,6 @@ def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
     help_ = f"{did_you_mean(name, known)}; pass your own conf directory with --config-dir"
+    if file := re.fullmatch(r"(?:(.*)/)?([^/]+?)(\.ya?ml)?", name) if "/" in name or "." in name else None:
+        help_ = f"-c takes the name of a config in a conf directory: --config-dir {file[1] or '.'} -c {file[2]}"
     return Diagnostic(code=CHOICE, message=message, help=help_)

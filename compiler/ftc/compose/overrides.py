@@ -110,7 +110,27 @@ def read(text: str) -> tuple[Override | None, Diagnostic | None]:
     try:
         return _parser().parse_override(text), None
     except HydraException as error:
-        return None, problem(NOT_AN_OVERRIDE, f"is not an override: {error}", text, _how_to_write(text))
+        return None, problem(
+            NOT_AN_OVERRIDE, f"is not an override: {_why(text, str(error))}", text, _how_to_write(text)
+        )
+
+
+# The parts of ANTLR's messages that name what it has found.
+_UNEXPECTED = re.compile(r"(?:mismatched|extraneous) input '(?P<input>.+?)' expecting|error at: '(?P<at>.+)'")
+
+
+def _why(text: str, error: str) -> str:
+    """The error of Hydra's parser in the words of this program."""
+    key, equals, _ = text.partition("=")
+    if not equals:
+        return "it does not have a '='"
+    if re.search(r"[^\w.@/~+-]", key.strip()):
+        return f"'{key.strip()}' is not a key"
+    found = _UNEXPECTED.search(error)
+    word = (found["input"] or found["at"] or "") if found else ""
+    if word and word != "<EOF>":
+        return f"'{word[:20]}' needs quotes around the value" if word in text else "its value needs quotes"
+    return "its value ends too early: a bracket or a quote is open" if "<EOF>" in error else "its value cannot be read"
 
 
 @cache
@@ -123,6 +143,8 @@ def _parser() -> OverridesParser:
 def _how_to_write(text: str) -> str:
     """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
+    if not equals and (file := re.fullmatch(r"(?:(.*)/)?([^/]+)\.ya?ml", text)):
+        return f"to compile a primary config of your own: --config-dir {file[1] or '.'} -c {file[2]}"
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
@@ -173,11 +195,26 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
-        help_ = did_you_mean(choice, options, _listing(group))
+        near = did_you_mean(choice, options, _listing(group))
+        help_ = "; ".join(filter(None, (near, _custom(group, choice) if "custom" in options else "")))
         return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")
     return None
+
+
+# What the option `custom` of a group requires besides an id.
+_CUSTOM = {"model": "template=…", "dataset": "names=[…]"}
+
+
+def _custom(group: str, choice: str) -> str:
+    """How to use what no option describes: a repository of a hub, or a directory."""
+    rest = f"{group}.{_CUSTOM[group]}" if group in _CUSTOM else ""
+    if choice.startswith(("/", "./")):
+        given = f"{group}.id=… source@{group}.source=path {group}.source.path={choice}"
+    else:
+        given = f"{group}.id={choice if '/' in choice else '…'}"
+    return f"for any other: {group}=custom {given} {rest}".rstrip()
 
 
 def _listing(group: str) -> str:

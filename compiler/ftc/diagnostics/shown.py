@@ -37,7 +37,8 @@ def _order(diagnostic: Diagnostic) -> tuple[int, str, int, int]:
 def _without_secrets(diagnostic: Diagnostic) -> Diagnostic:
     message = _redacted(diagnostic.message)
     if holds_a_secret(diagnostic.path):
-        message = _QUOTED.sub(_starred, message)
+        # The key itself is not a secret.
+        message = _QUOTED.sub(lambda one: one[0] if one["value"] in diagnostic.path else _starred(one), message)
     return msgspec.structs.replace(
         diagnostic,
         message=_cut(message, _LONGEST),

@@ -167,3 +167,10 @@ def test_a_container_that_a_webhook_adds_may_mount_a_volume(name: str, metadata:
     text = BATCH.replace("metadata: {}", f"metadata: {metadata}") + SIDECAR % name
     assert codes(text) == []
     assert codes(BATCH + SIDECAR % "data") == ["FTC851"]
+
+
+def test_a_setting_of_the_accelerate_that_ktransformers_requires_passes() -> None:
+    """LLaMA-Factory 0.9.5, examples/ktransformers/accelerate."""
+    text = "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nnum_processes: 2\nkt_config: {enabled: true}\n"
+    assert codes(text) == []
+    assert codes(text.replace("kt_config", "fsdp_confg")) == ["FTC900"]

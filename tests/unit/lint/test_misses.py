@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from ftc.cli.main import cli
 from ftc.lint import Versions, lint
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 
@@ -245,3 +247,11 @@ def test_a_script_that_is_not_read_is_reported(length: int) -> None:
     script = f"set -e\necho {'a' * length}\ntorchrun --standalone --nproc_per_node=4 a.py"
     found = codes(gang(script, replicas=1))
     assert found == (["FTC717"] if length > 64_000 else ["FTC841"])
+
+
+def test_the_name_of_a_key_is_not_a_secret() -> None:
+    """Only values are redacted: a message without the key would not help."""
+    text = INDEXED.replace("      containers:", "      hub_token: abcdefghij\n      containers:")
+    said = CliRunner().invoke(cli, ["lint", "-"], input=text).stdout
+    assert "'hub_token' is not a field of `spec`" in said
+    assert "abcdefghij" not in said

@@ -319,6 +319,7 @@ _ACCELERATE = (
     *("main_training_function", "enable_cpu_affinity", "fp8_config", "deepspeed_config", "parallelism_config"),
     *("megatron_lm_config", "ipex_config", "mpirun_config", "downcast_bf16", "dynamo_config", "commands"),
     *("command_file", "tpu_env", "tpu_name", "tpu_zone", "tpu_use_cluster", "tpu_use_sudo", "tpu_vm", "tpu_config"),
+    "kt_config",  # of the accelerate that KTransformers requires; LLaMA-Factory's examples have it
 )
 
 

@@ -1,0 +1,78 @@
+"""Words of other programs, and words in the wrong place, get the form that works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from ftc.cli.main import cli
+from ftc.spec.habits import habits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = {
+    "learning_rate=1e-4": "train.learning_rate=…",
+    "lora_rank=8": "train.lora_rank=…",
+    "queue=team": "cluster.queue=…",
+    "claim=ws": "storage.workspace.claim=…",
+    "gpus=4": "devices=…",
+    "lr=1e-4": "train.learning_rate=…",
+    "epochs=3": "train.num_train_epochs=…",
+    "batch_size=2": "train.per_device_train_batch_size=…",
+    "dataset.path=x": "dataset.source.path=…",
+    "--nodes 2": "nodes=…",
+    "--gpus 2": "devices=…",
+    "model.source=git": "source@model.source=git",
+    "model=my-model": "model=custom model.id=… model.template=…",
+    "model=org/my-model": "model=custom model.id=org/my-model model.template=…",
+    "model=/models/m": "source@model.source=path model.source.path=/models/m",
+    "dataset=org/data": "dataset=custom dataset.id=org/data dataset.names=[…]",
+    "conf/run.yaml": "--config-dir conf -c run",
+    "-c conf/run.yaml": "--config-dir conf -c run",
+}
+
+
+def said(words: str) -> str:
+    result = CliRunner().invoke(cli, ["compile", *words.split(" ")])
+    assert result.exit_code in {1, 2}
+    return result.stderr
+
+
+@pytest.mark.parametrize(("words", "right"), KEYS.items())
+def test_the_help_has_the_form_that_works(words: str, right: str) -> None:
+    assert right in said(words)
+
+
+@pytest.mark.parametrize("key", sorted(set(habits().values())))
+def test_a_habit_means_an_existing_key(key: str) -> None:
+    assert "FTC010" not in CliRunner().invoke(cli, ["compile", f"{key}=1"]).stderr
+
+
+def test_a_misspelled_option_is_not_a_key() -> None:
+    assert "--ignore" in said("--ignroe x")
+
+
+@pytest.mark.parametrize("text", ["env.A=a=b", "env.A=it's", "env.A=${b", "nodes", "a b=1", "labels={a: [b", "env.A={"])
+def test_the_grammar_of_hydra_is_not_shown(text: str) -> None:
+    result = CliRunner().invoke(cli, ["compile", text])
+    assert "FTC001" in result.stderr
+    for word in ("mismatched", "EQUAL", "EOF", "expecting", "token", "viable", "input"):
+        assert word not in result.stderr
+
+
+@pytest.mark.parametrize("text", ["env.A=a=b", "env.A=it's", "env.A=${b"])
+def test_the_suggested_quotes_work(text: str) -> None:
+    help_ = said(text).partition("quote the value, ")[2].partition(", and the whole")[0]
+    assert CliRunner().invoke(cli, ["compile", help_]).exit_code == 0 or "${" in text
+
+
+def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = said("method=lora-dpo")
+    assert "<ftc>/conf/method/lora-dpo.yaml:" in found
+    assert " | stage: dpo" in found, "with the line of the file"
