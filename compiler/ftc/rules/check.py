@@ -35,7 +35,7 @@ def check(spec: JobSpec, run: RunPlan, position: Positions, targets: Collection[
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:
     for rule in rules:
         for found in first(rule.check(spec, run)):
-            yield _diagnostic(rule, rule.severity, found, position)
+            yield _diagnostic(rule, found.severity or rule.severity, found, position)
 
 
 def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:

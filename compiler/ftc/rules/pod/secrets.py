@@ -14,7 +14,7 @@ from ftc.manifests.objects import Object
 from ftc.manifests.steps import Step
 from ftc.manifests.text import Spot, Text
 from ftc.plan.environment import OURS
-from ftc.rules.given import commands, containers, pods, variables
+from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.spec.source import FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope
@@ -151,25 +151,6 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
             yield ("publish", "url"), url
         case HubPush(endpoint=endpoint):
             yield ("publish", "endpoint"), endpoint
-
-
-def publishing_processes_are_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The training cannot see the processes of the container that publishes.
-
-    The variables of that container hold the credentials, and the training runs code from models and packages. With
-    `shareProcessNamespace` or `hostPID` this code can read them in /proc.
-    Source: Kubernetes, Share Process Namespace between Containers in a Pod.
-
-    Wrong: publish=git publish.url=https://git.example.com/o pod.spec.shareProcessNamespace=true
-    Right: publish=git publish.url=https://git.example.com/o
-    """
-    if run.publish_step is None:
-        return
-    for path, pod in pods(spec):
-        for field in ("shareProcessNamespace", "hostPID"):
-            if pod.get(field):
-                message = "lets the training read the credentials for publishing"
-                yield Finding((*path, field), message, "remove it, or set publish=none")
 
 
 def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -379,7 +360,6 @@ RULES = (
     Rule("FTC602", "secret-variable-needs-reference", secret_variable_is_a_reference, JobSpec, Severity.WARNING),
     Rule("FTC603", "no-disabled-tls-verification", no_disabled_tls_verification, JobSpec, Severity.WARNING),
     Rule("FTC604", "no-token-over-plain-http", no_token_over_plain_http, JobSpec, Severity.WARNING),
-    Rule("FTC605", "no-shared-process-namespace-for-publishing", publishing_processes_are_hidden, JobSpec),
     Rule("FTC208", "unverified-certificates", transport_is_verified, JobSpec, Severity.WARNING),
     Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
     Rule("FTC891", "literal-secret-variable", secret_variable_is_a_reference_in_manifests, Step, Severity.WARNING),

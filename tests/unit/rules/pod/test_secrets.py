@@ -78,15 +78,6 @@ PAIRS = (
         "cluster=alauda publish=git publish.url=http://gitlab.team-a.svc/m",
         "publish.url",
     ),
-    *(
-        Pair(
-            "FTC605",
-            f"publish=git publish.url=https://git.example.com/o pod.spec.{field}=true",
-            f"pod.spec.{field}=true",
-            f"pod.spec.{field}",
-        )
-        for field in ("shareProcessNamespace", "hostPID")
-    ),
 )
 
 
