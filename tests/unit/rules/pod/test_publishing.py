@@ -36,7 +36,12 @@ PAIRS = (
         for field in ("shareProcessNamespace", "hostPID")
     ),
     Pair("FTC605", f"{PUBLISH} {variable('robot', 'password')}", f"{PUBLISH} {variable('robot', 'other')}", "pod.spec"),
-    Pair("FTC605", f"{PUBLISH} {variable('robot', 'password')}", f"{PUBLISH} {variable('robots', 'password')}", "pod.spec"),
+    Pair(
+        "FTC605",
+        f"{PUBLISH} {variable('robot', 'password')}",
+        f"{PUBLISH} {variable('robots', 'password')}",
+        "pod.spec",
+    ),
     Pair(
         "FTC605",
         f"{PUBLISH} {container('envFrom: [{secretRef: {name: robot}}]')}",
