@@ -40,6 +40,8 @@ LAYERS = (
     ("source",),
     ("diagnostics",),
     ("output_schemas",),
+    ("constrained",),
+    ("constraints",),
     ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

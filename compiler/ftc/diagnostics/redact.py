@@ -22,8 +22,14 @@ _SHAPES = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*",
     "a password in a URL": r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"$<{*]+(?=@)",
     "a token in a URL": r"(?<=://)(?=[^/\s:@]*[0-9])[^/\s:@'\"]{20,}(?=@)",
-    "a token in a query": r"(?<=[?&])(?:access_token|private_token|token|api_?key|sig|X-Amz-Signature)=[^&\s'\"]{8,}",
-    "a token in a header": r"\b[Bb]earer\s+[A-Za-z0-9._~+/-]{16,}",
+    "a token in a query": (
+        r"(?<=[?&])(?i:(?:[a-z]+[_-])*token|password|secret|api[_-]?key)=[^&\s'\"$<{*]+"
+        r"|(?<=[?&])(?:sig|X-Amz-Signature)=[^&\s'\"]{8,}"
+    ),
+    "a token in a header": (
+        r"\b[Bb]earer\s+[A-Za-z0-9._~+/-]{16,}|\b[Bb]asic\s+(?=[A-Za-z+/]*[0-9=])[A-Za-z0-9+/]{8,}=*"
+        r"|\b(?i:(?:private|job|deploy|auth|access)-token|x-api-key):\s*[^\s'\"$<{*]+"
+    ),
 }
 _KINDS = tuple(_SHAPES)
 _SHAPE = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
@@ -38,6 +44,7 @@ _NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
 _GIVEN = re.compile(
     rf"""(  (?<![\w-]) (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s* [:=] \s* ["']?
          |  (?<![\w.-]) {_FLAG} ["']? (?:\s*[=,]\s*|\s+) ["']?
+         |  (?<![\w-]) (?:-[uU]|--(?:proxy-)?user) ["']? (?:\s*[=,]\s*|\s+) ["']? [^\s,:'"@]+:
          |  \b name ["']? : \s* ["']? (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s*,\s* ["']? value ["']? : \s* ["']?
          ) ( [^\s,}}\]"']+ )""",
     re.VERBOSE,
@@ -47,7 +54,7 @@ _HARMLESS = re.compile(
 )
 # A user before a host: in a URL, where `@` may be percent-encoded, and as ssh and git write it
 # (`user:password@host:path`), but not the digest of an image (`image:1.0@sha256:…`).
-_USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+:)")
+_USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+[:/])")
 STARS = "***"
 
 
@@ -56,6 +63,21 @@ def kind_of_secret(text: str) -> str:
     """The kind of secret in a text, by its shape, or an empty string."""
     found = _SHAPE.search(text)
     return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
+
+
+# A user in an http URL is a token, or needs a password that no one can type in a pod.
+_LOGIN = re.compile(r"(?i:\b(?:https?|socks[45][ah]?)://)[^/?#\s@'\"$<{*]+(?:@|%40)")
+# The user and password of curl.
+_CURL = re.compile(r"\bcurl\b.*?\s(?:-[uU]|--(?:proxy-)?user)[\s=]*[^\s:'\"@-][^\s:'\"@]*:[^\s'\"$<{*]+", re.DOTALL)
+# A proxy may be written without its scheme.
+_PROXY = re.compile(r"(?i:\w*_proxy)")
+
+
+def kind_of_login(text: str, name: str = "") -> str:
+    """The kind of login in what a program receives, here in the variable `name`, or an empty string."""
+    if _LOGIN.search(text) or (_PROXY.fullmatch(name) and "@" in text and not _HARMLESS.fullmatch(text)):
+        return "a user, password or token in a URL"
+    return "a password of curl" if _CURL.search(text) else ""
 
 
 def names_a_secret(name: str) -> bool:

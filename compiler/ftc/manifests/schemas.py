@@ -8,7 +8,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.output_schemas import LABEL, NAME, POD_TEMPLATE, constrained, kubernetes_definitions, volcano_job
+from ftc.constrained import constrained
+from ftc.constraints import KEY, LABEL, NAME
+from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -38,18 +40,26 @@ _CONFIG_MAP: Json = {
         "apiVersion": {"const": "v1"},
         "kind": {"const": "ConfigMap"},
         "metadata": {"$ref": f"#/$defs/{_META}"},
-        "data": {"type": "object", "additionalProperties": _TEXT},
-        "binaryData": {"type": "object", "additionalProperties": _TEXT},
+        "data": {"type": "object", "additionalProperties": _TEXT, "propertyNames": KEY},
+        "binaryData": {"type": "object", "additionalProperties": _TEXT, "propertyNames": KEY},
         "immutable": {"type": "boolean"},
     },
 }
+
+
+# FTC827 reports the names of variables with the release of the server.
+_VARIABLE = "io.k8s.api.core.v1.EnvVar"
+
+
+def _constrained(defs: Json, *, volcano: bool = False) -> Json:
+    return {**constrained(defs, volcano=volcano), _VARIABLE: defs[_VARIABLE]}
 
 
 @cache
 def volcano(volcano: str, kubernetes: str) -> Validator:
     """The schema of a VolcanoJob; rules check policies and plugins."""
     strict: Any = volcano_job(volcano, kubernetes).schema
-    defs = constrained({**strict["$defs"], _META: _metadata(strict["$defs"][_META])})
+    defs = _constrained({**strict["$defs"], _META: _metadata(strict["$defs"][_META])}, volcano=True)
     spec = strict["properties"]["spec"]
     spec = {
         **spec,
@@ -106,7 +116,7 @@ def kubernetes(definition: str, minor: str) -> Validator:
     defs = kubernetes_definitions(minor)
     name = {"PersistentVolumeClaim": NAME, "Service": LABEL}.get(definition.rpartition(".")[2], _TEXT)
     defs = {**defs, _META: _metadata(defs[_META], name), _PATTERN: {**defs[_PATTERN], "required": ["type"]}}
-    return _validator(_object(defs[definition]), constrained(defs))
+    return _validator(_object(defs[definition]), _constrained(defs))
 
 
 @cache
@@ -128,7 +138,7 @@ def queue() -> Validator:
 def pod_template(minor: str) -> Validator:
     """The schema of the pod template of any other object."""
     defs = kubernetes_definitions(minor)
-    defs = constrained({**defs, _META: _metadata(defs[_META])})
+    defs = _constrained({**defs, _META: _metadata(defs[_META])})
     return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}"}, defs)
 
 

@@ -75,15 +75,17 @@ DataKey = Annotated[
     ),
 ]
 # A user before the host would be a login; `%` and a full-width `@` could disguise one.
-_SERVER = r"([^\s/?#@%\uff20\ufe6b\uff05\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
-_REST = r"([/?#]\S*)?"
+PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_SERVER = rf"([^\s/?#@%\uff20\ufe6b\uff05\\:\[\]]+|\[[0-9A-Fa-f:.]+\])(:{PORT})?"
+# Some clients read a backslash as '/', and so see another host or path than others.
+_REST = r"([/?#][^\s\\]*)?"
 _SSH_USER = r"[a-z_][-a-z0-9_.]{0,31}"
 Url = Annotated[
     str,
     Meta(
         pattern=whole(
-            rf"(https?|git)://{_SERVER}{_REST}|ssh://({_SSH_USER}@)?{_SERVER}/\S+|{_SSH_USER}@[^\s/:@%]+:\S+"
-            r"|file:///\S+|(?!-)[^\s:@]+"
+            rf"(https?|git)://{_SERVER}{_REST}|ssh://({_SSH_USER}@)?{_SERVER}/[^\s\\]+"
+            rf"|{_SSH_USER}@[^\s/:@%\\]+:[^\s\\]+|file:///[^\s\\]+|(?!-)[^\s:@\\]+"
         ),
         description="A URL that git accepts, https://…, without a password or a token: those come from a Secret.",
     ),
@@ -92,7 +94,7 @@ Endpoint = Annotated[
     str,
     Meta(
         pattern=whole(
-            rf"https?://{_SERVER}{_REST}|(?!https?:)[a-z][a-z0-9+.-]*://[^\s/?#@%\uff20\ufe6b\uff05\\]*{_REST}",
+            rf"https?://{_SERVER}{_REST}|(?!https?:)[a-z][a-z0-9+.-]*://({_SERVER})?{_REST}",
         ),
         description="With its scheme, https://…, without a user or a token: those come from a Secret.",
     ),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ftc.spec.base import (
+    PORT,
     AbsolutePath,
     Environment,
     Json,
@@ -39,7 +40,7 @@ Pin = Annotated[
 PackageIndex = Annotated[
     str,
     Meta(
-        pattern=whole(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._:/%~-]*)?"),
+        pattern=whole(r"https?://[A-Za-z0-9][A-Za-z0-9.-]*(:" + PORT + r")?(/[A-Za-z0-9._:/%~-]*)?"),
         description="The address of a package index, without a user or a token.",
     ),
 ]

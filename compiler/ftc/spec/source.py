@@ -6,14 +6,14 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from ftc.spec.base import AbsolutePath, BasicAuth, Endpoint, KeyPair, Spec, Text, TokenRef, Url, whole
+from ftc.spec.base import PORT, AbsolutePath, BasicAuth, Endpoint, KeyPair, Spec, Text, TokenRef, Url, whole
 
 HubId = Annotated[
     str,
     Meta(
-        pattern=whole(r"[A-Za-z0-9][-A-Za-z0-9_.]*(/[A-Za-z0-9][-A-Za-z0-9_.]*)?"),
+        pattern=whole(r"[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)?"),
         max_length=192,
-        description="A repository on a hub: owner/name.",
+        description="A repository on a hub, owner/name, without the address of the hub and without a token.",
     ),
 ]
 BucketName = Annotated[
@@ -34,7 +34,7 @@ ObjectPrefix = Annotated[
 S3Endpoint = Annotated[
     str,
     Meta(
-        pattern=whole(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?/?"),
+        pattern=whole(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:" + PORT + r")?/?"),
         description="The address of the server without a path: https://s3.example.com:9000",
     ),
 ]
@@ -84,7 +84,7 @@ class Git(Spec, frozen=True, tag_field="kind", tag="git"):
 class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """A repository of the Hugging Face hub, or of a mirror that `endpoint` names."""
 
-    repository: Text
+    repository: HubId
     revision: Revision = "main"
     endpoint: Endpoint | None = None
     token: TokenRef | None = None
@@ -93,7 +93,7 @@ class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
 class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
     """A repository of ModelScope."""
 
-    repository: Text
+    repository: HubId
     revision: Revision = "master"
     endpoint: Endpoint | None = None
     token: TokenRef | None = None

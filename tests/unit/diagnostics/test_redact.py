@@ -23,6 +23,8 @@ from ftc.diagnostics.redact import kind_of_secret, redacted
         ("model.source.url='me:hunter22@example.com:m'", "model.source.url='***@example.com:m'"),
         ("https://hooks.example.com/?token=abcd12345", "https://hooks.example.com/?***"),
         ("train.hub_token=abcd1234", "train.hub_token=***"),
+        ("setup=[[curl,-u,me:hunter22,x]]", "setup=[[curl,-u,me:***,x]]"),
+        ("curl --proxy-user me:hunter22 x", "curl --proxy-user me:*** x"),
     ],
 )
 def test_a_secret_is_starred(text: str, shown: str) -> None:
@@ -41,7 +43,10 @@ def test_a_secret_is_starred(text: str, shown: str) -> None:
         "env.A=$(HF_TOKEN)",
         "train.max_new_tokens=5120",
         "image=registry.example.com:5000/team/image:1.0@sha256:aaaa",
-        "https://example.com/a?page=1",
+        "https://example.com/a?page=1&access_token=$TOKEN",
+        "curl -H 'PRIVATE-TOKEN: $TOKEN'",
+        "docker run -u 1000:1000 x",
+        "python -u train.py",
         "https://example.com/@scope/a",
         "git@example.com:team/m",
     ],
@@ -90,6 +95,13 @@ def test_a_token_is_known_by_its_shape_wherever_it_is(kind: str, token: str) -> 
             ("a token in a query", f"https://example.com/?a=1&{key}=abcd12345", "https://example.com/?a=1&***")
             for key in ("access_token", "private_token", "token", "api_key", "apikey", "sig", "X-Amz-Signature")
         ),
+        *(  # GitLab, REST API authentication: the parameter in any case; a token of any length
+            ("a token in a query", f"https://example.com/?a=1&{key}=ab1", "https://example.com/?a=1&***")
+            for key in ("access_token", "PRIVATE_TOKEN", "Private-Token", "private_token", "job_token", "password")
+        ),
+        ("a token in a header", "PRIVATE-TOKEN: ab1cd", "***"),
+        ("a token in a header", "Job-Token: ab1cd", "***"),
+        ("a token in a header", "Authorization: Basic bWU6aHVudGVyMjI=", "Authorization: ***"),
         ("a token in a header", "Authorization: Bearer abcd.efgh-1234_5678", "Authorization: ***"),
     ],
 )

@@ -226,7 +226,7 @@ PAIRS = (
         "pod.spec.topologySpreadConstraints.0.maxSkew",
     ),
     (
-        "FTC506",
+        "FTC516",
         (f"pod.spec.containers=[{{name: train, env: [{FIELD.replace('podIP', 'podIp')}]}}]",),
         (f"pod.spec.containers=[{{name: train, env: [{FIELD}]}}]",),
         "pod.spec.containers.0.env.0.valueFrom.fieldRef.fieldPath",

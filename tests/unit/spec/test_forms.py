@@ -71,6 +71,42 @@ def test_a_url_has_no_login_in_it_and_none_is_printed(key: str, others: tuple[st
         assert "TOKEN1234" not in said.stderr
 
 
+# RFC 6335: ports have 16 bits. WHATWG URL: a backslash is a path separator there, but not in RFC 3986.
+@pytest.mark.parametrize(("key", "others"), URLS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("url", ["https://h.example:65536/m", "https://h.example:99999", "https://h.example/a\\\\b"])
+def test_a_url_has_a_port_of_16_bits_and_no_backslash(key: str, others: tuple[str, ...], url: str) -> None:
+    assert f"error[FTC012 invalid-value]: {key}:" in refused(*others, f"{key}='{url}'")
+
+
+@pytest.mark.parametrize(("key", "others"), URLS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("port", [1, 443, 9999, 59999, 64999, 65535])
+def test_each_port_of_16_bits_is_taken(key: str, others: tuple[str, ...], port: int) -> None:
+    assert f"]: {key}:" not in ftc("compile", *others, f"{key}='https://h.example:{port}'").stderr
+
+
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope", "huggingface-direct"])
+@pytest.mark.parametrize(
+    "repository",
+    [
+        *("https://TOKEN1234@hub.example/a/b", "u:TOKEN1234@hub.example/a/b"),
+        *("https://hub.example/a/b?private_token=TOKEN1234", "https://hub.example/a/b", "a/b/c", "/a/b", "../b", "a b"),
+        *("hub.example/a/b", "a/b@main", "-a/b", "a/b\\\\c"),
+    ],
+)
+def test_a_repository_of_a_hub_is_an_owner_and_a_name(kind: str, repository: str) -> None:
+    said = ftc("compile", f"source@model.source={kind}", f"model.source.repository='{repository}'")
+    assert said.exit_code == 1
+    assert "error[FTC012 invalid-value]: model.source.repository:" in said.stderr
+    assert "owner/name" in said.stderr
+    assert "TOKEN1234" not in said.stderr
+
+
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+@pytest.mark.parametrize("repository", ["Qwen/Qwen3-0.6B", "gpt2", "_me/a_b.c-d", "iic/nlp_gpt3"])
+def test_the_name_of_a_repository_is_taken(kind: str, repository: str) -> None:
+    assert compiled(f"source@model.source={kind}", f"model.source.repository={repository}").spec
+
+
 @pytest.mark.parametrize(
     ("key", "others", "url"),
     [

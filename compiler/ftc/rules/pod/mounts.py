@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
@@ -13,6 +14,7 @@ from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import Pod
 from ftc.plan import security
 from ftc.plan.pod import CERTIFICATES, FILES, LOCK, LOCK_VOLUME, with_fragments
+from ftc.plan.pod import containers as every_container
 from ftc.plan.publish import publishes
 from ftc.plan.storage import mounted
 from ftc.rules.given import containers, pods, train, volumes
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from ftc.manifests.manifest import JobVolume, Mount
     from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
 
 # Rules on a spec.
 
@@ -83,26 +86,77 @@ def mounted_volumes_exist(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def no_reserved_volume(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment does not replace the volumes of ftc or mount over them.
+    """A fragment does not replace the volumes of ftc or of the storage, or mount over them.
 
-    The run reads its scripts from these volumes and writes its results to them. In a job of several pods Volcano also
-    mounts the host list at /etc/volcano.
+    The run reads its scripts and its sources from these volumes and writes its results to them. With another volume,
+    directory or access the results would be lost, or go where no later step looks. In a job of several pods Volcano
+    also mounts the host list at /etc/volcano.
     Source: ftc, for its own volumes; Volcano, pkg/controllers/job/plugins/svc, for /etc/volcano.
 
     Wrong: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /workspace}]}]}}'
     Right: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: shm, mountPath: /work}]}]}}'
     """
-    places = _reserved_paths(spec)
     for path, name, mount in _mounts(spec):
-        owner = places.get(str(PurePosixPath(mount["mountPath"])))
-        if name in _step_names(run) and owner not in (None, mount["name"]):
-            yield Finding(path, f"{mount['mountPath']} is reserved for {owner}", "mount it elsewhere")
-    files = {v["name"] for v in run.template["spec"]["volumes"]} & {"ftc", "ca", security.VOLUME, LOCK_VOLUME}
+        if name in _step_names(run) and (message := _taken(mount, name, spec, run)):
+            yield Finding(path, message, "mount it elsewhere")
+        elif message := _intrudes(mount, name, run):
+            yield Finding(path, message, "mount another volume")
+    stored = {name for name, _ in mounted(spec.storage)}
+    own = {v["name"] for v in run.template["spec"]["volumes"]} & {"ftc", "ca", security.VOLUME, LOCK_VOLUME}
     for place, pod in pods(spec):
         for index, volume in enumerate(pod.get("volumes", [])):
-            if volume["name"] in files:
-                message = f"'{volume['name']}' is a volume of ftc"
-                yield Finding((*place, "volumes", index), message, "choose another name")
+            name, where = volume["name"], (*place, "volumes", index)
+            if name in stored:
+                help_ = f"describe it in {_key(name)}, or choose another name"
+                yield Finding(where, f"'{name}' is a volume of the storage", help_)
+            elif name in own:
+                yield Finding(where, f"'{name}' is a volume of ftc", "choose another name")
+
+
+def _key(volume: str) -> str:
+    """The key of the spec that describes a volume of the storage."""
+    return f"storage.more.{volume.removeprefix('more-')}" if volume.startswith("more-") else f"storage.{volume}"
+
+
+# A mount of the same volume that changes these fields shows other files, or takes or gives the right to write.
+_MEANING = ("subPath", "subPathExpr", "readOnly")
+
+
+def _taken(mount: Json, container: str, spec: JobSpec, run: RunPlan) -> str:
+    """Why a fragment must not mount something at a path; empty if it may."""
+    place = PurePosixPath(normpath(mount["mountPath"]))
+    owner = _reserved_paths(spec).get(str(place))
+    if owner not in (None, mount["name"]):
+        return f"{place} is reserved for {owner}"
+    own = _own_mounts(run, container).get(str(place), mount)
+    changed = [key for key in _MEANING if key in mount and (mount[key] or None) != (own.get(key) or None)]
+    if changed:
+        return f"{changed[0]} changes the mount of {owner} at {place}"
+    inside = next((one for one in _private_paths(spec, run) if place.is_relative_to(one)), None)
+    if inside is not None and owner is None:
+        return f"{place} is inside {inside}, where ftc keeps its files"
+    return ""
+
+
+def _intrudes(mount: Json, container: str, run: RunPlan) -> str:
+    """Why a container must not mount a volume that only some containers share; empty if it may."""
+    names = {volume["name"] for volume in run.template["spec"]["volumes"]} & {security.VOLUME, LOCK_VOLUME}
+    own = _own_mounts(run, container).get(normpath(mount["mountPath"]), {})
+    if mount["name"] in names and own.get("name") != mount["name"]:
+        return f"'{mount['name']}' is a volume of ftc that separates the containers from each other"
+    return ""
+
+
+def _own_mounts(run: RunPlan, container: str) -> dict[str, Json]:
+    """The mounts that ftc gives to a container, by path."""
+    found = [one["volumeMounts"] for one in every_container(run.template["spec"]) if one["name"] == container]
+    return {normpath(mount["mountPath"]): mount for mounts in found for mount in mounts}
+
+
+def _private_paths(spec: JobSpec, run: RunPlan) -> list[str]:
+    """The directories that only ftc fills, and the run's directory, whose name is known if names are fixed."""
+    found = [path for path, name in _reserved_paths(spec).items() if name in ("ftc", "ca", LOCK_VOLUME)]
+    return found if run.generate_name else [*found, str(PurePosixPath(spec.storage.workspace.mount_path, run.name))]
 
 
 def _reserved_paths(spec: JobSpec) -> dict[str, str]:

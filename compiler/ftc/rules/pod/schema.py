@@ -6,12 +6,17 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from ftc.constraints import FIELDS
 from ftc.diagnostics.many import and_others, first_keys
-from ftc.diagnostics.model import Severity, did_you_mean, nearest, type_words
+from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
-from ftc.manifests.objects import UNVALIDATED, Mismatch, Object
-from ftc.output_schemas import FIELDS, kubernetes_versions, pod_fragment, volcano_versions
+from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
+from ftc.manifests.subjects import Pod
+from ftc.output_schemas import kubernetes_versions, pod_fragment, pod_template, volcano_versions
+from ftc.plan.merge import MERGE_KEYS, identity
+from ftc.plan.pod import with_fragments
 from ftc.rules.given import containers, fragments
+from ftc.rules.pod.contradictions import contradictions, port_names
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -64,8 +69,8 @@ def fragments_match_pod_template(spec: JobSpec, run: RunPlan) -> Iterator[Findin
             yield from _fragment_findings(error, path)
 
 
-def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterator[Finding]:
-    inner = (*path, *error.absolute_path)
+def _fragment_findings(error: ValidationError, path: KeyPath, *, relative: bool = True) -> Iterator[Finding]:
+    inner = (*path, *error.absolute_path) if relative else path
     schema: Any = error.schema
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
@@ -83,7 +88,7 @@ def _fragment_findings(error: ValidationError, path: tuple[str, ...]) -> Iterato
             else "write a size like 10Gi, a fraction like 500m"
         )
         yield Finding(inner, "is not a quantity: a number and one of m, k, M, G, T, Ki, Mi, Gi, Ti", help_)
-    elif error.validator == "pattern" and "description" in schema:
+    elif isinstance(schema, dict) and "description" in schema:
         yield Finding(inner, "is not a value that the API server accepts here", schema["description"])
     else:
         yield Finding(inner, f"does not match a PodTemplate: {_schema_message(error)}", "see `kubectl explain pod`")
@@ -117,6 +122,78 @@ def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]
         elif name not in ours[field] and "image" not in container:
             message = f"the pod does not have a container '{name}', and a new container needs an image"
             yield Finding(path, message, f"containers of ftc: {', '.join(sorted(ours[field])) or 'none'}")
+
+
+def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The server accepts the pod with all fragments.
+
+    A fragment has valid fields, but the pod may combine them in a way that the API server refuses: a probe of an init
+    container, a variable from two sources, an affinity without terms.
+    Source: Kubernetes, pkg/apis/core/validation.
+
+    Wrong: 'pod={spec: {dnsPolicy: None}}'
+    Right: 'pod={spec: {dnsPolicy: Default}}'
+    """
+    found = list(_refused(spec, run, webhook=False))
+    yield from found
+    pod = with_fragments(run)
+    for one in (*contradictions(pod["spec"]), *port_names(pod["spec"])) if not found else ():
+        place = _set_by(spec, pod, ("spec", *one.path))
+        if place is not None:
+            yield Finding(place, one.message, one.help)
+
+
+def webhook_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Volcano's webhook accepts the pod with all fragments.
+
+    The webhook validates pods with the code of an older Kubernetes, which refuses more than a recent server: a
+    restartPolicy of a container, a variable whose name begins with a digit.
+    Source: Volcano, pkg/webhooks/admission/jobs/validate.
+
+    Wrong: 'pod={spec: {containers: [{name: train, env: [{name: 1A, value: x}]}]}}'
+    Right: 'pod={spec: {containers: [{name: train, env: [{name: A1, value: x}]}]}}'
+    """
+    if not list(_refused(spec, run, webhook=False)):
+        yield from _refused(spec, run, webhook=True)
+
+
+def _refused(spec: JobSpec, run: RunPlan, *, webhook: bool) -> Iterator[Finding]:
+    pod = with_fragments(run)
+    schema = pod_template(spec.cluster.volcano, spec.cluster.kubernetes, webhook=webhook)
+    for error in schema.iter_errors(pod):
+        place = _set_by(spec, pod, (*error.absolute_path,))
+        if place is not None:
+            yield from _fragment_findings(error, place, relative=False)
+
+
+def _set_by(spec: JobSpec, pod: Any, path: KeyPath) -> KeyPath | None:
+    """The place in the last fragment that sets what is at a path of the pod, or else what contains it."""
+    found = [(key, _inside(fragment, pod, path)) for key, fragment in reversed(fragments(spec))]
+    key, inner = max(found, key=lambda one: len(one[1]))
+    return (*key, *inner) if inner else None
+
+
+def _inside(fragment: Any, pod: Any, path: KeyPath) -> KeyPath:
+    """The part of a path in the pod that a fragment has too; items of lists are matched as in a merge."""
+    found: list[str | int] = []
+    for step in path:
+        pod = pod[step]
+        if isinstance(fragment, dict) and step in fragment:
+            fragment = fragment[step]
+            found.append(step)
+            continue
+        keys = MERGE_KEYS.get(str(found[-1])) if found else None
+        items = fragment if isinstance(fragment, list) else []
+        same = [i for i, item in enumerate(items) if _is_same(item, pod, keys)]
+        if not same:
+            break
+        fragment = items[same[0]]
+        found.append(same[0])
+    return tuple(found)
+
+
+def _is_same(item: Any, whole: Any, keys: tuple[str, ...] | None) -> bool:
+    return identity(item, keys) == identity(whole, keys) if keys else item == whole
 
 
 _OTHER_FIELD = {"initContainers": "containers", "containers": "initContainers"}
@@ -182,6 +259,41 @@ def field_values_are_valid(manifest: Object) -> Iterator[Finding]:
             yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch), severity=severity)
 
 
+def parts_of_a_pod_agree(pod: Pod) -> Iterator[Finding]:
+    """The parts of a pod do not contradict each other.
+
+    The API server rejects a pod whose fields are valid but contradict each other: two ports with one hostPort, a sleep
+    that is longer than the time to terminate, huge pages without a limit.
+    Source: Kubernetes, pkg/apis/core/validation.
+
+    Wrong: tests/corpus/bad/FTC518-duplicate-host-port.yaml
+    Right: tests/corpus/good/FTC518-host-ports-of-two-protocols.yaml
+    """
+    if pod.job.object.mismatches:
+        return
+    for one in contradictions(pod.raw()):
+        yield Finding(pod.at(*one.path), one.message, one.help)
+
+
+def entries_are_unique(manifest: Object) -> Iterator[Finding]:
+    """The ports of a Service and the keys of a ConfigMap have unique names.
+
+    The API server rejects the object (`Duplicate value`). A key of `data` must not be in `binaryData` too.
+    Source: Kubernetes, pkg/apis/core/validation (ValidateService, ValidateConfigMap).
+
+    Wrong: tests/corpus/bad/FTC519-key-in-data-and-binary-data.yaml
+    Right: tests/corpus/good/FTC519-keys-of-their-own.yaml
+    """
+    if manifest.kind is Kind.CONFIG_MAP and not manifest.mismatches:
+        for key in (manifest.raw("data") or {}).keys() & (manifest.raw("binaryData") or {}).keys():
+            yield Finding(manifest.at("binaryData", key), f"'{key}' is also a key of data", "choose another key")
+    if manifest.kind is Kind.SERVICE and not manifest.mismatches:
+        names = [port.get("name") for port in manifest.raw("spec", "ports") or []]
+        for index, name in enumerate(names):
+            if name and name in names[:index]:
+                yield Finding(manifest.at("spec", "ports", index), f"the port '{name}' is a duplicate", "rename one")
+
+
 def _mismatches(manifest: Object, validator: str) -> list[Mismatch]:
     return [mismatch for mismatch in manifest.mismatches if mismatch.validator == validator]
 
@@ -206,6 +318,8 @@ def _message(mismatch: Mismatch) -> str:
         "minLength": "must not be empty",
         "pattern": f"is {shown}, which is malformed{_format(mismatch)}",
     }
+    if isinstance(mismatch.schema, dict) and "description" in mismatch.schema:
+        return f"is {shown}, which the API server refuses: {mismatch.schema['description']}"
     return texts.get(mismatch.validator, f"{shown} is invalid: {mismatch.message[:100]}")
 
 
@@ -265,6 +379,10 @@ OF_FRAGMENTS = (
 )
 OF_CONTAINERS = (Rule("FTC502", "container-needs-image", new_container_has_an_image, JobSpec, needed=True),)
 RULES = (
+    Rule("FTC516", "pod-refused-by-server", server_accepts_the_pod, JobSpec),
+    Rule("FTC517", "pod-refused-by-volcano", webhook_accepts_the_pod, JobSpec, target="volcano"),
+    Rule("FTC518", "contradictory-pod", parts_of_a_pod_agree, Pod),
+    Rule("FTC519", "duplicate-entry-in-object", entries_are_unique, Object),
     Rule("FTC801", "unknown-field", no_unknown_field, Object),
     Rule("FTC802", "missing-field", no_missing_field, Object),
     Rule("FTC803", "invalid-field-value", field_values_are_valid, Object),

@@ -9,12 +9,12 @@ import msgspec
 
 from ftc.certificates import SWITCHES, UNVERIFIED
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.diagnostics.redact import could_be_a_secret, kind_of_secret, names_a_secret
+from ftc.diagnostics.redact import could_be_a_secret, kind_of_login, kind_of_secret, names_a_secret
 from ftc.manifests.objects import Object
 from ftc.manifests.steps import Step
 from ftc.manifests.text import Spot, Text
 from ftc.plan.environment import OURS
-from ftc.rules.given import commands, containers, pods, variables
+from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.spec.source import FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope
@@ -38,15 +38,41 @@ def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A secret is referenced, not written out.
 
     The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and arguments appear in the
-    process list. ftc recognizes documented token formats and passwords in URLs.
-    Source: the token issuers' documentation of their prefixes.
+    process list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
+    variables and commands contain.
+    Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
 
     Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     Right: model.source.token.secret=hub
     """
-    for path, text in _texts(msgspec.to_builtins(spec), ()):
-        if kind := kind_of_secret(text):
-            yield Finding(path, f"contains {kind}, which everyone who sees the job can read", _BY_REFERENCE)
+    found = {path: kind for path, text in _texts(msgspec.to_builtins(spec), ()) if (kind := kind_of_secret(text))}
+    for path, name, text in _received(spec):
+        if path not in found and (kind := kind_of_login(text, name)):
+            found[path] = kind
+    for path, kind in found.items():
+        yield Finding(path, f"contains {kind}, which everyone who sees the job can read", _BY_REFERENCE)
+
+
+def _received(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
+    """The texts that programs of the run receive: places, names of variables, and texts."""
+    yield from variables(spec)
+    for place, words in _commands(spec):
+        for index, word in enumerate(words):
+            yield (*place, index), word.partition("=")[0], word.partition("=")[2] if _is_setting(word) else word
+        if not any(kind_of_login(word) for word in words):
+            yield place, "", " ".join(words)
+
+
+def _is_setting(word: str) -> bool:
+    return re.match(r"\w+=", word) is not None
+
+
+def _commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
+    """The argument lists of the spec and of the fragments."""
+    yield from commands(spec)
+    for place, container in containers(spec):
+        for field in ("command", "args"):
+            yield (*place, field), container.get(field, [])
 
 
 def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
@@ -81,11 +107,8 @@ def _named_values(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
     yield from variables(spec)
     for path, arguments in groups(spec):
         yield from (((*path, name), name, text) for name, text in arguments.items() if isinstance(text, str))
-    for place, words in commands(spec):
+    for place, words in _commands(spec):
         yield from _flags(place, words)
-    for place, container in containers(spec):
-        for field in ("command", "args"):
-            yield from _flags((*place, field), container.get(field, []))
 
 
 def _flags(path: KeyPath, words: Sequence[str]) -> Iterator[tuple[KeyPath, str, str]]:
@@ -151,25 +174,6 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
             yield ("publish", "url"), url
         case HubPush(endpoint=endpoint):
             yield ("publish", "endpoint"), endpoint
-
-
-def publishing_processes_are_hidden(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The training cannot see the processes of the container that publishes.
-
-    The variables of that container hold the credentials, and the training runs code from models and packages. With
-    `shareProcessNamespace` or `hostPID` this code can read them in /proc.
-    Source: Kubernetes, Share Process Namespace between Containers in a Pod.
-
-    Wrong: publish=git publish.url=https://git.example.com/o pod.spec.shareProcessNamespace=true
-    Right: publish=git publish.url=https://git.example.com/o
-    """
-    if run.publish_step is None:
-        return
-    for path, pod in pods(spec):
-        for field in ("shareProcessNamespace", "hostPID"):
-            if pod.get(field):
-                message = "lets the training read the credentials for publishing"
-                yield Finding((*path, field), message, "remove it, or set publish=none")
 
 
 def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -379,7 +383,6 @@ RULES = (
     Rule("FTC602", "secret-variable-needs-reference", secret_variable_is_a_reference, JobSpec, Severity.WARNING),
     Rule("FTC603", "no-disabled-tls-verification", no_disabled_tls_verification, JobSpec, Severity.WARNING),
     Rule("FTC604", "no-token-over-plain-http", no_token_over_plain_http, JobSpec, Severity.WARNING),
-    Rule("FTC605", "no-shared-process-namespace-for-publishing", publishing_processes_are_hidden, JobSpec),
     Rule("FTC208", "unverified-certificates", transport_is_verified, JobSpec, Severity.WARNING),
     Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
     Rule("FTC891", "literal-secret-variable", secret_variable_is_a_reference_in_manifests, Step, Severity.WARNING),

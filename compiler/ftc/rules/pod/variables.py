@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.constraints import OLD_VARIABLE, VARIABLE
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.environment import plugin_variables, size_of
+from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Step, spot_of
 from ftc.plan.environment import objection
 from ftc.rules.given import named_containers, pods, variables
@@ -93,32 +95,54 @@ def _without_scheme(name: str, value: str) -> tuple[str, str]:
 def no_duplicate_variable(step: Step) -> Iterator[Finding]:
     """A container sets each variable only once.
 
-    The API server accepts duplicates, and the last one takes effect.
-    Source: Kubernetes, pkg/kubelet (makeEnvironmentVariables).
+    The API server rejects duplicates in a VolcanoJob (`Duplicate value`), whose definition makes the name the key of
+    the list. In other objects it accepts them with a warning, and the last one takes effect.
+    Source: Volcano's resource definitions (x-kubernetes-list-map-keys); Kubernetes, pkg/kubelet
+    (makeEnvironmentVariables).
 
     Wrong: tests/corpus/bad/FTC821-duplicate-variable.yaml
     Right: tests/corpus/good/FTC821-variable-in-two-containers.yaml
     """
     entries: list[tuple[KeyPath, str]] = [(("env", i), variable.name) for i, variable in enumerate(step.container.env)]
     for place, name, first in duplicates(entries):
-        message = f"{name} is a duplicate, and only the last value takes effect"
-        yield Finding(step.at(*place), message, "keep one of the two", related=(step.at(*first),))
+        refused = step.pod.job.kind is Kind.VOLCANO
+        effect = "which the API server rejects in a VolcanoJob" if refused else "and only the last value takes effect"
+        severity = Severity.ERROR if refused else None
+        message, related = f"{name} is a duplicate, {effect}", (step.at(*first),)
+        yield Finding(step.at(*place), message, "keep one of the two", related=related, severity=severity)
 
 
 def variable_name_is_valid(step: Step) -> Iterator[Finding]:
-    """A variable has a name that a shell can read.
+    """A variable has a name that the server accepts and a shell can read.
 
-    A shell ignores names with characters other than letters, digits and '_'; older clusters reject some of them. A
-    lower-case name with '-' or '.' is not reported, because some programs use such names.
-    Source: Kubernetes, relaxed environment variable validation (1.32); bash, Definitions (name).
+    Volcano's webhook, and Kubernetes before 1.32, reject a name that begins with a digit or has characters other than
+    letters, digits, '_', '-' and '.'. Later servers reject only '=' and characters that are not printable, but a shell
+    ignores such names: that is a warning. A lower-case name with '-' or '.' is not reported, because some programs use
+    such names.
+    Source: Kubernetes, pkg/apis/core/validation (ValidateEnv) and RelaxedEnvironmentVariableValidation (1.32); Volcano,
+    pkg/webhooks/admission/jobs/validate; bash, Definitions (name).
 
     Wrong: tests/corpus/bad/FTC827-variable-with-a-blank.yaml
     Right: tests/corpus/good/FTC827-variable-with-digits.yaml
     """
     for index, variable in enumerate(step.container.env):
         if variable.name and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|[a-z][a-z0-9.-]*", variable.name):
-            message = f"a shell cannot read the variable '{variable.name}'"
-            yield Finding(step.at("env", index), message, "use letters, digits and '_', and do not begin with a digit")
+            refused = not _accepted_names(step).search(variable.name)
+            effect = "the server rejects the name" if refused else "a shell cannot read the variable"
+            help_, severity = "use letters, digits and '_', and do not begin with a digit", Severity.ERROR
+            message = f"{effect} '{variable.name}'"
+            yield Finding(step.at("env", index), message, help_, severity=severity if refused else None)
+
+
+def _accepted_names(step: Step) -> re.Pattern[str]:
+    """The names that the server of the job accepts."""
+    job = step.pod.job
+    minor = tuple(int(part) for part in job.object.versions.kubernetes.split("."))
+    old = job.kind is Kind.VOLCANO or minor < _RELAXED
+    return re.compile((OLD_VARIABLE if old else VARIABLE)["pattern"])
+
+
+_RELAXED = (1, 32)
 
 
 def variable_is_not_overwritten(step: Step) -> Iterator[Finding]:

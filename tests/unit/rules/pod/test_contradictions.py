@@ -20,9 +20,11 @@ def context(body: str) -> str:
 TRAIN = "pod.spec.containers.0"
 ON_NODE = "pod.spec.hostNetwork=true"
 PAIRS = (
+    Pair("FTC516", "'pod={spec: {dnsPolicy: None}}'", "'pod={spec: {dnsPolicy: Default}}'", "pod.spec"),
+    Pair("FTC517", train("env: [{name: 1A, value: x}]"), train("env: [{name: A1, value: x}]"), f"{TRAIN}.env.0"),
     Pair("FTC528", train("ports: [{containerPort: 0}]"), train("ports: [{containerPort: 1}]"), f"{TRAIN}.ports.0"),
     Pair(
-        "FTC528",
+        "FTC506",
         train("ports: [{containerPort: 80, hostPort: 65536}]"),
         train("ports: [{containerPort: 80, hostPort: 65535}]"),
         f"{TRAIN}.ports.0.hostPort",

@@ -36,6 +36,31 @@ PAIRS = (
         "valueFrom: {secretKeyRef: {name: hub, key: token}}}]}]}}'",
         "pod.spec.containers.0.env.0",
     ),
+    *(
+        Pair("FTC601", wrong, right, key)
+        for wrong, right, key in (
+            ("env.HTTPS_PROXY=http://ab1@proxy:3128", "env.HTTPS_PROXY=http://proxy:3128/", "env.HTTPS_PROXY"),
+            ("cluster.env.https_proxy=me:pw1@proxy:3128", "cluster.env.https_proxy=proxy:3128", "cluster.env"),
+            ("env.ALL_PROXY=socks5h://ab1@proxy", "env.ALL_PROXY=socks5h://proxy", "env.ALL_PROXY"),
+            ("env.http_proxy=http://me%3Apw1%40proxy", "env.http_proxy=http://proxy", "env.http_proxy"),
+            ("setup=[[git,clone,'https://ab1@h.example/m']]", "setup=[[git,clone,'git@h.example/m']]", "setup.0.2"),
+            ("setup=[[pip,install,'git+https://ab1@h.example/m']]", "setup=[[pip,install,'x@y']]", "setup.0.2"),
+            ("setup=[[env,'\"HTTPS_PROXY=me:pw1@p\"',x]]", "setup=[[env,'\"HTTPS_PROXY=p\"',x]]", "setup.0.1"),
+            ("setup=[[curl,-u,'me:pw1','https://h.example']]", "setup=[[curl,-u,me,'https://h.example']]", "setup.0"),
+            ("setup=[[bash,-c,\"'curl --user=me:pw1 h'\"]]", "setup=[[bash,-c,\"'curl -s h:80'\"]]", "setup.0.2"),
+            ("setup=[[curl,-H,'\"PRIVATE-TOKEN: ab1\"',h]]", "setup=[[curl,-H,'\"Accept: ab1\"',h]]", "setup.0.2"),
+            (
+                "setup=[[curl,'\"https://h.example/?Private-Token=ab1\"']]",
+                "setup=[[curl,'\"https://h.example/?Private=ab1\"']]",
+                "setup.0.1",
+            ),
+            (
+                "'pod={spec: {containers: [{name: train, env: [{name: HTTPS_PROXY, value: \"http://ab1@p\"}]}]}}'",
+                "'pod={spec: {containers: [{name: train, env: [{name: HTTPS_PROXY, value: \"http://p\"}]}]}}'",
+                "pod.spec.containers.0.env.0",
+            ),
+        )
+    ),
     Pair("FTC602", "env.WANDB_API_KEY=0123456789abcdef", "env.WANDB_PROJECT=0123456789abcdef", "env.WANDB_API_KEY"),
     Pair("FTC602", "env.MYSQL_PASSWORD=hunter22", "env.MYSQL_PASSWORD_FILE=/run/secrets/p", "env.MYSQL_PASSWORD"),
     Pair(
@@ -77,15 +102,6 @@ PAIRS = (
         "cluster=alauda publish=git publish.url=http://gitlab.example.com/m",
         "cluster=alauda publish=git publish.url=http://gitlab.team-a.svc/m",
         "publish.url",
-    ),
-    *(
-        Pair(
-            "FTC605",
-            f"publish=git publish.url=https://git.example.com/o pod.spec.{field}=true",
-            f"pod.spec.{field}=true",
-            f"pod.spec.{field}",
-        )
-        for field in ("shareProcessNamespace", "hostPID")
     ),
 )
 
@@ -130,6 +146,9 @@ def test_names_and_values_that_resemble_a_secret_pass(override: str) -> None:
         ("hunter22", ("pod={spec: {containers: [{name: train, env: [{name: DB_PASSWORD, value: hunter22}]}]}}",)),
         ("hunter22", ("env.PROXY=http://me:hunter22@proxy:3128",)),
         ("hunter22", ("env.API_KEY=hunter22", "env.NNODES=2")),
+        ("hunter22", ("env.HTTPS_PROXY=http://hunter22@proxy:3128",)),
+        ("hunter22", ("env.HTTPS_PROXY=hunter:hunter22@proxy:3128",)),
+        ("hunter22", ("setup=[[curl,-u,me:hunter22,h]]",)),
     ],
 )
 def test_no_message_repeats_a_secret(secret: str, overrides: tuple[str, ...]) -> None:

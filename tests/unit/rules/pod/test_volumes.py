@@ -9,11 +9,17 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 OWN = "storage=job-lifetime"
 MORE = "'storage.more.data={kind: claim, claim: data, mount_path: /data, access_mode: ReadOnlyMany}'"
 
+PUBLISH = "publish=git publish.url=https://git.example.com/o"
+
 
 def mount(name: str, path: str, more: str = "", container: str = "train") -> str:
-    field = "containers" if container == "train" else "initContainers"
+    field = "containers" if container in ("train", "publish") else "initContainers"
     inner = f"{{name: {container}, volumeMounts: [{{name: {name}, mountPath: {path}{more}}}]}}"
     return f"'pod={{spec: {{{field}: [{inner}]}}}}'"
+
+
+def volume(name: str) -> str:
+    return f"'{{spec: {{volumes: [{{name: {name}, emptyDir: {{}}}}]}}}}'"
 
 
 PAIRS = (
@@ -79,6 +85,48 @@ PAIRS = (
         "'pod={spec: {volumes: [{name: ftc, emptyDir: {}}]}}'",
         "'pod={spec: {volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 16Gi}}]}}'",
         "pod.spec.volumes.0",
+    ),
+    *(
+        Pair("FTC225", f"{storage} {group}={volume(name)}", f"{storage} {group}={volume('scratch')}", group)
+        for storage, name in (
+            ("storage=existing-claim", "workspace"),
+            (OWN, "workspace"),
+            (OWN, "cache"),
+            (MORE, "more-data"),
+        )
+        for group in ("pod", "cluster.pod", "hardware.pod", "network.pod")
+    ),
+    Pair("FTC225", mount("workspace", "/workspace", ", subPath: a"), mount("workspace", "/workspace"), "pod.spec"),
+    Pair("FTC225", mount("workspace", "/workspace/", ", subPathExpr: a"), mount("workspace", "/w"), "pod.spec"),
+    Pair("FTC225", mount("workspace", "/workspace", ", readOnly: true"), mount("workspace", "/workspace"), "pod.spec"),
+    Pair(
+        "FTC225",
+        mount("workspace", "/workspace", ", readOnly: true", "fetch-model"),
+        mount("workspace", "/workspace", ", readOnly: false", "fetch-model"),
+        "pod.spec",
+    ),
+    Pair("FTC225", f"{OWN} {mount('cache', '/cache', ', subPath: b')}", f"{OWN} {mount('cache', '/cache')}", "pod"),
+    Pair("FTC225", mount("shm", "/a/../etc/ftc"), mount("shm", "/a/../etc/fta"), "pod.spec.containers.0"),
+    Pair("FTC225", f"{PUBLISH} {mount('ftc-home', '/h', ', subPath: publish')}", mount("shm", "/h"), "pod.spec"),
+    Pair("FTC225", f"{PUBLISH} {mount('ftc-lock', '/l', container='fetch-model')}", mount("shm", "/l"), "pod.spec"),
+    Pair("FTC225", mount("shm", "/etc/ftc/train.sh"), mount("shm", "/etc/ftca"), "pod.spec.containers.0"),
+    Pair(
+        "FTC225",
+        f"naming=fixed name=one {mount('shm', '/workspace/one/output')}",
+        f"naming=fixed name=one {mount('shm', '/workspace/data')}",
+        "pod.spec.containers.0",
+    ),
+    Pair(
+        "FTC225",
+        f"{PUBLISH} {mount('workspace', '/workspace', ', readOnly: false', 'publish')}",
+        f"{PUBLISH} {mount('workspace', '/workspace', ', readOnly: true', 'publish')}",
+        "pod.spec.containers.0",
+    ),
+    Pair(
+        "FTC225",
+        f"{PUBLISH} {mount('shm', '/run/ftc-lock/x')}",
+        mount("shm", "/run/ftc-lock/x"),
+        "pod.spec.containers.0",
     ),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
