@@ -140,13 +140,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     warned = _warned(sides, is_base=base is not None)
     if form == "markdown":
         click.echo(_comment(found, notes, warned).encode(), nl=False)
-        sys.exit(bool(found and exit_code))
-    click.echo(_rendered(found, form).encode(), nl=False)
-    if form == "text" and not found:
-        say("ftc: nothing differs", err=True)
-    for line in notes:
-        say(f"ftc: {line}", err=True)
-    warn(warned, Reporting())
+    else:
+        click.echo(_rendered(found, form).encode(), nl=False)
+        _remark(["nothing differs", *notes] if form == "text" and not found else notes, warned)
     sys.exit(bool(found and exit_code))
 
 
@@ -236,6 +232,12 @@ def _warned(sides: _Sides, *, is_base: bool) -> dict[str, tuple[Diagnostic, ...]
         for name, run in runs.items():
             found[name] = (*found.get(name, ()), *run.warnings)
     return found
+
+
+def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+    for line in notes:
+        say(f"ftc: {line}", err=True)
+    warn(warned, Reporting())
 
 
 def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
-from ftc.rules.catalogue import ON_SPECS, ON_TRAININGS, STAGES
+from ftc.rules.catalogue import ON_ORIGINS, ON_SPECS, ON_TRAININGS, STAGES
 from ftc.rules.engine import first, in_words, judge
 from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import Severity
     from ftc.plan.types import RunPlan
+    from ftc.rules.origins import Origins
     from ftc.rules.rule import Rule
     from ftc.spec.job import JobSpec
 
@@ -23,19 +24,26 @@ Positions: TypeAlias = Callable[[KeyPath], Position | None]
 """Returns the position that set a key of the spec."""
 
 
-def check(spec: JobSpec, run: RunPlan, position: Positions, targets: Collection[str]) -> tuple[Diagnostic, ...]:
+def check(origins: Origins, run: RunPlan, targets: Collection[str]) -> tuple[Diagnostic, ...]:
     """The findings for the requested targets."""
+    spec, position = origins.spec, origins.position
     for shapes in STAGES:
         if found := tuple(_found(shapes, spec, run, position)):
             return found
     rules = [rule for rule in ON_SPECS if rule.target in (None, *targets)]
-    return (*_found(rules, spec, run, position), *_of_trainings(spec, position))
+    return (*_found(rules, spec, run, position), *_of_origins(origins, targets), *_of_trainings(spec, position))
 
 
 def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:
     for rule in rules:
         for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, rule.severity, found, position)
+
+
+def _of_origins(origins: Origins, targets: Collection[str]) -> Iterator[Diagnostic]:
+    for rule in [rule for rule in ON_ORIGINS if rule.target in (None, *targets)]:
+        for found in rule.check(origins):
+            yield _diagnostic(rule, found.severity or rule.severity, found, origins.position)
 
 
 def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:

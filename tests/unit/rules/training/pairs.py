@@ -436,7 +436,7 @@ LATER = (
     Pair(
         "FTC456",
         _entry("columns: {prompt: p, response: r, audios: a}"),
-        f"model.id=x/y model.template=qwen2_audio {_entry('columns: {prompt: p, response: r, audios: a}')}",
+        f"{CUSTOM_MODEL} model.template=qwen2_audio {_entry('columns: {prompt: p, response: r, audios: a}')}",
         "dataset.info.alpaca.columns.audios",
     ),
     Pair(
@@ -510,8 +510,8 @@ LATER = (
     ),
     Pair(
         "FTC460",
-        "model.id=THUDM/glm-4-9b-chat model.template=glm4 train.train_on_prompt=true",
-        "model.id=THUDM/glm-4-9b-chat model.template=glm4 train.mask_history=true",
+        "model=custom model.id=THUDM/glm-4-9b-chat model.template=glm4 train.train_on_prompt=true",
+        "model=custom model.id=THUDM/glm-4-9b-chat model.template=glm4 train.mask_history=true",
         "train.train_on_prompt",
     ),
     Pair(
@@ -584,7 +584,12 @@ SILENT = (
         "dataset.info.alpaca.columns.image",
     ),
     Pair("FTC457", "model.template=qwen", "model.template=qwen3_nothink", "model.template"),
-    Pair("FTC457", "model.template=default", "model.template=default model.id=Qwen/Qwen3-0.6B-Base", "model.template"),
+    Pair(
+        "FTC457",
+        "model.template=default",
+        "model.template=default model.id=Qwen/Qwen3-0.6B-Base model.architecture=null",
+        "model.template",
+    ),
     Pair("FTC463", f"{FULL} train.lora_rank=64", "train.lora_rank=64", "train.lora_rank"),
     Pair(
         "FTC463",
