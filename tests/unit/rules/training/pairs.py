@@ -620,7 +620,13 @@ SILENT = (
 # Arguments, templates and names of datasets; the tests of the schemas compare them with the trainer.
 OF_SCHEMAS = (
     Pair("FTC305", "train.fp16=true", "train.fp16=true train.bf16=false", "train.fp16"),
-    Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=fa2", "train.flash_attn"),
+    Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=sdpa", "train.flash_attn"),
+    Pair(
+        "FTC349",
+        "hardware=h100 train.flash_attn=fa2",
+        "hardware=h100 train.flash_attn=fa2 trainer.transformers=5.5.4",
+        "train.flash_attn",
+    ),
     Pair("FTC404", "train.learning_rat=1.0", "train.learning_rate=1.0", "train.learning_rat"),
     Pair("FTC404", "train.max_steps=ten", "train.max_steps=10", "train.max_steps"),
     Pair("FTC405", "model.template=qwen33", "model.template=qwen", "model.template"),
