@@ -7,7 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ftc.driver import PASSES, Request, State
+from ftc.driver import PASSES, Request, State, conf_of, origins
 from ftc.plan.build import plan
 from ftc.rules.catalogue import OF_SPECS
 from ftc.rules.check import check
@@ -46,7 +46,8 @@ def main() -> None:
         if spec is None or run is None or composed is None:
             raise SystemExit(f"{overrides} does not compile")
         floor = milliseconds(partial(plan, spec))
-        rules = milliseconds(partial(check, spec, run, state.pods, composed.position, ("volcano",)))
+        seen = origins(spec, composed, conf_of(()))
+        rules = milliseconds(partial(check, seen, run, state.pods, ("volcano",)))
         print(f"  {rules:6.2f} ms  {rules / floor:5.1f} x its plan ({floor:.2f} ms)  ftc compile {' '.join(overrides)}")
 
 

@@ -19,6 +19,7 @@ from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, RunPlan
 from ftc.resources import SHIPPED, directory
 from ftc.rules.check import check, fragments
+from ftc.rules.origins import Origins
 from ftc.rules.suppressions import ignores, silenced
 from ftc.spec.job import JobSpec
 from ftc.spec.schema import keeps_text, settle_kinds
@@ -151,14 +152,20 @@ def _fragments(state: State) -> State:
     return _replace(state, diagnostics=state.diagnostics + silenced(found, ignored, state.request.targets))
 
 
+def origins(spec: JobSpec, composed: Composed, conf: Conf) -> Origins:
+    """What the rules on origins read."""
+    return Origins(spec, composed.position, composed.rank, composed.is_of_run, lambda: conf.values("model", "id"))
+
+
 def _check(state: State) -> State:
     if state.spec is None or state.run is None or state.composed is None:
         return state
-    position = state.composed.position
-    found = check(state.spec, state.run, state.pods, position, state.request.targets)
-    ignored = ignores(state.spec, position, state.request.ignore)
-    left = silenced(found, ignored, state.request.targets) if ignored else found
-    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if state.request.strict else left))
+    request = state.request
+    conf = state.conf or conf_of(request.config_dirs)
+    found = check(origins(state.spec, state.composed, conf), state.run, state.pods, request.targets)
+    ignored = ignores(state.spec, state.composed.position, request.ignore)
+    left = silenced(found, ignored, request.targets) if ignored else found
+    return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))
 
 
 def _bind(state: State) -> State:

@@ -71,7 +71,11 @@ def test_a_model_of_the_hugging_face_hub_comes_from_the_mirror_with_the_token(cl
 @pytest.mark.parametrize("wrong", ["token", "repository", "revision"])
 def test_a_hub_that_refuses_is_one_clear_line_in_seconds(cluster: Cluster, hub: str, wrong: str) -> None:
     token = ("model.source.token.secret=hub", "model.source.token.key=token")
-    change = {"token": (), "repository": ("model.id=Qwen/None",), "revision": ("model.source.revision=v9",)}[wrong]
+    change = {
+        "token": (),
+        "repository": ("model.id=Qwen/None", "model.architecture=null"),
+        "revision": ("model.source.revision=v9",),
+    }[wrong]
     start = time.monotonic()
     known = with_token(cluster, "wrong" if wrong == "token" else hub_server.TOKEN)
     job = run(known, f"cluster.hub_endpoint={hub}", *token, *change)

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "schemas" / "llamafactory"
 REFERENCE = ROOT.parent / "shared" / "reference"
 PAIRS = ("0.9.3+4.51.1", "0.9.5+5.6.0")
+# It differs from 0.9.5+5.6.0 in three arguments of transformers.
+NEAR = "0.9.5+5.5.4"
 FILE_LIMIT = 80 * 1024  # the argument file is read at every compilation
 
 LORA_SFT = """
@@ -227,8 +229,16 @@ def test_the_file_says_what_it_is_for_and_stays_small(pair: str) -> None:
 
 def test_every_pair_has_its_files() -> None:
     assert {path.name for path in SCHEMAS.iterdir()} == {
-        f"{pair}{end}" for pair in PAIRS for end in (".json", ".templates.json", ".facts.json")
+        f"{pair}{end}" for pair in (*PAIRS, NEAR) for end in (".json", ".templates.json", ".facts.json")
     }
+
+
+def test_the_pair_of_images_differs_from_the_newest_in_arguments_that_transformers_added() -> None:
+    newest, near = read("0.9.5+5.6.0"), read(NEAR)
+    added = {"ddp_static_graph", "trackio_bucket_id", "trackio_static_space_id"}
+    assert set(newest["train"]) - set(near["train"]) == added
+    assert set(near["train"]) <= set(newest["train"])
+    assert read(NEAR, ".templates.json") == read("0.9.5+5.6.0", ".templates.json")
 
 
 def test_the_range_of_transformers_is_the_packages_own() -> None:

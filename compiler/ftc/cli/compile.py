@@ -39,8 +39,9 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "-m",
     "--matrix",
     is_flag=True,
-    help="Compile every combination of the overrides that give several values, a=1,2, each into a directory in DIR; "
-    "a refused combination does not stop the others.",
+    help="Compile every combination of the overrides that give several values, a=1,2, each into a directory in DIR, "
+    "and all manifests into DIR/manifests, for `kubectl create -f`. A refused combination does not stop the others, "
+    "but the exit code is 1.",
 )
 @reporting
 def command(  # noqa: PLR0913, PLR0917 - one parameter per option

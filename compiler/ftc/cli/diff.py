@@ -10,13 +10,14 @@ import click
 import msgspec
 
 from ftc.cli.document import current
-from ftc.cli.options import Reporting, configuration, refuse, report, say
+from ftc.cli.options import Reporting, by_finding, configuration, refuse, report, say, subject, warn
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ftc.cli.revisions import Wanted
+    from ftc.diagnostics.model import Diagnostic
     from ftc.diff.report import Difference, Run
 
     _Sides = tuple[dict[str, Run], dict[str, Run]]
@@ -88,6 +89,11 @@ class _TwoSides(click.Command):
     help="text: for people.  markdown: a comment on a pull request.  json: an array with everything.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Treat warnings of what is compiled as errors, except at the revision of --base: one makes the exit code 1.",
+)
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     overrides: tuple[str, ...],
@@ -99,6 +105,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     golden: Path,
     form: str,
     exit_code: bool,
+    strict: bool,
 ) -> None:
     """Show what changes on the cluster, and which keys of the spec cause it.
 
@@ -125,16 +132,17 @@ def command(  # noqa: PLR0913 - one parameter per option
         raise click.UsageError(
             "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
         )
-    wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden)
+    wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
     sides = _sides(overrides, wanted, base, manifest)
     found = compare(*sides)
     directories = [] if base or manifest or _BETWEEN in overrides else [Path(word) for word in overrides]
     notes = [note(sides[0], found)] if base is not None else _remarks(sides, directories, is_equal=not found)
-    click.echo(_rendered(found, form, notes).encode(), nl=False)
-    if form == "text" and not found:
-        say("ftc: nothing differs", err=True)
-    for line in notes if form != "markdown" else ():
-        say(f"ftc: {line}", err=True)
+    warned = _warned(sides, is_base=base is not None)
+    if form == "markdown":
+        click.echo(_comment(found, notes, warned).encode(), nl=False)
+    else:
+        click.echo(_rendered(found, form).encode(), nl=False)
+        _remark(["nothing differs", *notes] if form == "text" and not found else notes, warned)
     sys.exit(bool(found and exit_code))
 
 
@@ -181,9 +189,9 @@ def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
 def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
     from ftc.diagnostics.model import has_errors  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.sides import of_state  # noqa: PLC0415 - the same
-    from ftc.driver import Request, compile_job  # noqa: PLC0415 - the same
+    from ftc.driver import compile_job  # noqa: PLC0415 - the same
 
-    state = compile_job(Request(overrides, wanted.config_dirs, wanted.config_name, wanted.targets))
+    state = compile_job(wanted.request(overrides))
     if has_errors(state.diagnostics):
         report(state.diagnostics, Reporting(current().format))
         sys.exit(1)
@@ -216,14 +224,40 @@ def _at(path: Path) -> dict[str, Run]:
     return of_path(path)
 
 
-def _rendered(found: tuple[Difference, ...], form: str, notes: Sequence[str]) -> str:
+def _warned(sides: _Sides, *, is_base: bool) -> dict[str, tuple[Diagnostic, ...]]:
+    """The warnings of each run that was compiled; a revision is past, so only those of the working tree count."""
+    before, after = sides
+    found: dict[str, tuple[Diagnostic, ...]] = {}
+    for runs in (after,) if is_base else (before, after):
+        for name, run in runs.items():
+            found[name] = (*found.get(name, ()), *run.warnings)
+    return found
+
+
+def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+    for line in notes:
+        say(f"ftc: {line}", err=True)
+    warn(warned, Reporting())
+
+
+def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> str:
+    from ftc.diagnostics.model import dotted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diagnostics.redact import redacted  # noqa: PLC0415 - the same
+    from ftc.diff import render_markdown  # noqa: PLC0415 - the same
+
+    lines = [
+        redacted(f"{subject(names)}: {one.label}: {dotted(one.path)}: {one.message}")
+        for one, names in by_finding(warned).items()
+    ]
+    return render_markdown.render(found, notes, lines)
+
+
+def _rendered(found: tuple[Difference, ...], form: str) -> str:
     from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff import render_json, render_markdown, render_text  # noqa: PLC0415 - the same
+    from ftc.diff import render_json, render_text  # noqa: PLC0415 - the same
 
     if form == "json":
         return render_json.render(found)
-    if form == "markdown":
-        return render_markdown.render(found, notes)
     return render_text.render(found, _painted if has_colour(sys.stdout) else lambda text, _: text)
 
 

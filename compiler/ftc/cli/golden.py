@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import cannot_write, config_dirs, refuse, say, tell
+from ftc.cli.options import Reporting, cannot_write, config_dirs, refuse, reporting, say, tell, warn
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def _selection(function: _F) -> _F:
-    """CASE…, --dir and --config-dir."""
-    function = config_dirs(function)
+    """CASE…, --dir, --config-dir, and the options of diagnostics."""
+    function = config_dirs(reporting(function))
     function = click.option(
         "--dir",
         "golden",
@@ -69,17 +69,22 @@ def _selection(function: _F) -> _F:
 
 @command.command("check")
 @_selection
-def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> None:
+def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], reporting: Reporting) -> None:
     """Compare golden files with what their cases compile to; exit with 1 if they differ.
+
+    Differences go to stdout. The warnings of the cases, and the errors of refused ones, go to stderr.
 
     \b
       ftc golden check
       ftc golden check nightly --config-dir conf
+      ftc golden check --strict --format github
     """
-    found = _compared(cases, golden, config_dirs)
+    found = _compared(cases, golden, config_dirs, reporting)
     for finding in found.shown():
         click.echo(_shown(finding))
-    if found.findings:
+    if reporting.is_document:
+        pass  # stderr has one document
+    elif found.findings:
         click.echo(f"ftc: {_counts(found)}: read the diff, then `ftc golden update`", err=True)
     elif not found.refused:
         say(f"ftc: {golden} matches what its cases compile to ({len(found.made)} compiled)", err=True)
@@ -88,7 +93,7 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -
 
 @command.command("update")
 @_selection
-def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> None:
+def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], reporting: Reporting) -> None:
     """Write the files that differ from what the cases compile to, and list them.
 
     Read the diff before you commit it. The command refuses to run in CI ($CI is set), because no one would read it.
@@ -105,21 +110,22 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) 
         refuse("golden files are not updated in CI: run `ftc golden update` locally, read the diff, and commit it")
     try:
         with only_writer(golden):
-            found = _compared(cases, golden, config_dirs)
+            found = _compared(cases, golden, config_dirs, reporting)
             write(golden, found)
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}
     for finding in found.findings:
         say(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
-    if not found.findings and not found.refused:
+    if not found.findings and not found.refused and not reporting.is_document:
         click.echo(f"ftc: nothing differs ({len(found.made)} compiled)", err=True)
     sys.exit(bool(found.refused))
 
 
-def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...]) -> Comparison:
-    """Compare the cases; report refused ones at once."""
+def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], how: Reporting) -> Comparison:
+    """Compare the cases; report warnings, and refused cases, at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.driver import Request  # noqa: PLC0415 - the same
     from ftc.golden.case import conf_beside, misplaced, names  # noqa: PLC0415 - the same
     from ftc.golden.compare import compare  # noqa: PLC0415 - the same
 
@@ -129,8 +135,10 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
             refuse(f"case '{name}' is not in {golden}; {did_you_mean(name, known)}")
     if not known and not misplaced(golden):
         refuse(f"{golden} does not contain a case: write {golden}/<case>/case.yaml (see `ftc golden --help`)")
-    found = compare(golden, cases, config_dirs or conf_beside(golden))
-    tell(found.refused)
+    base = Request((), config_dirs or conf_beside(golden), ignore=how.ignore, strict=how.strict)
+    found = compare(golden, cases, base)
+    warn(found.warned, how)
+    tell(found.refused, how)
     return found
 
 

@@ -150,12 +150,13 @@ def _write(file: Path, text: str) -> str:
 
 def _compile(target: Path) -> None:
     """Compile the case, unless it has been compiled before."""
+    from ftc.driver import Request  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
     from ftc.golden.compare import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     golden = target / "golden"
     if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:
         return
-    found = compare(golden, [_RUN], (target / "conf",))
+    found = compare(golden, [_RUN], Request((), (target / "conf",)))
     for diagnostics in found.refused.values():
         report(diagnostics)
     update(golden, found)

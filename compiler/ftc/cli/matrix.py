@@ -1,4 +1,4 @@
-"""`ftc compile -m`: compile every combination, each into its own directory."""
+"""`ftc compile -m`: compile every combination, each into its own directory, and all manifests into one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ftc.diagnostics.redact import redacted
 from ftc.diagnostics.render_json import objects
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
 from ftc.output.write import ForeignError, Tree, only_writer
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,9 +50,7 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
     except OSError as error:
         cannot_write(root, error)
     _tell(outcomes, removed, root, reporting)
-    refused = [outcome for outcome in outcomes if not outcome.files]
-    if len(refused) == len(outcomes) or (refused and reporting.strict):
-        sys.exit(1)
+    sys.exit(not all(outcome.files for outcome in outcomes))
 
 
 def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
@@ -62,6 +61,7 @@ def _written(found: Sequence[Point], request: Request, root: Path, reporting: Re
         outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
         gone = touched - {outcome.point.directory for outcome in outcomes if outcome.files}
         removed = sum(tree.drop(directory) for directory in sorted(gone))
+        tree.finish()
         tree.file(INDEX, _index(outcomes))
     return outcomes, removed
 
@@ -77,6 +77,8 @@ def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[
             continue
         artifacts = state.artifacts()
         tree.put(point.directory, artifacts)
+        if run := next((state.outputs[name] for name in POD_TARGETS if name in state.outputs), None):
+            tree.collect(f"{point.directory}.yaml", run)
         yield Outcome(point, diagnostics, tuple(artifact.name for artifact in artifacts))
 
 

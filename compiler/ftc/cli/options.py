@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+# The primary config of the shipped conf; any other one is the user's.
+_SHIPPED = "config"
 
 
 class Reporting(NamedTuple):
@@ -36,16 +38,25 @@ class Reporting(NamedTuple):
 
 
 def configuration(function: _F) -> _F:
-    """OVERRIDE…, --config-dir and -c."""
-    function = click.option(
+    """OVERRIDE…, --config-dir and -c, for which ./conf is the conf tree unless another one is given."""
+
+    @wraps(function)
+    def command(*arguments: Any, config_dirs: tuple[Path, ...], config_name: str, **options: Any) -> Any:
+        if config_name != _SHIPPED and not config_dirs:
+            from ftc.golden.case import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
+
+            config_dirs = conf_beside(options.get("golden", Path("golden")))
+        return function(*arguments, config_dirs=config_dirs, config_name=config_name, **options)
+
+    command = click.option(
         "-c",
         "--config-name",
-        default="config",
+        default=_SHIPPED,
         metavar="NAME",
-        help="The primary config, which describes a whole run: NAME.yaml in a conf directory.",
-    )(function)
-    function = config_dirs(function)
-    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=_complete)(function)
+        help="The primary config, which describes a whole run: NAME.yaml in a conf directory, by default ./conf.",
+    )(command)
+    command = config_dirs(command)
+    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=_complete)(command)  # type: ignore[return-value] # click keeps the function's type
 
 
 def config_dirs(function: _F) -> _F:
@@ -178,19 +189,32 @@ def cannot_write(place: Path, error: OSError) -> NoReturn:
     refuse(f"cannot write to {place}: {error.strerror}{f': {error.filename}' if error.filename else ''}")
 
 
-def tell(refused: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+def tell(refused: Mapping[str, tuple[Diagnostic, ...]], how: Reporting | None = None) -> None:
+    """Report why runs are refused."""
+    _tell(refused, ("is refused", "are refused"), how or Reporting(current().format))
+
+
+def warn(warned: Mapping[str, tuple[Diagnostic, ...]], how: Reporting) -> None:
+    """Report the warnings of runs that compile."""
+    _tell(warned, ("has warnings", "have warnings"), how)
+
+
+def _tell(runs: Mapping[str, tuple[Diagnostic, ...]], verbs: tuple[str, str], how: Reporting) -> None:
     """Report each finding once, below its first run and the number of other runs."""
-    if current().collects:
-        current().add((one for found in refused.values() for one in found), {})
-        return
-    runs: dict[Diagnostic, list[str]] = {}
-    for name, diagnostics in refused.items():
-        for one in diagnostics:
-            runs.setdefault(one, []).append(name)
-    for names, found in groupby(runs, runs.__getitem__):
-        verb = "are" if len(names) > 1 else "is"
-        say(f"ftc: {subject(names)} {verb} refused:", err=True)
-        report(found)
+    alike = by_finding(runs)
+    for names, found in groupby(alike, alike.__getitem__):
+        if not how.is_document:
+            say(f"ftc: {subject(names)} {verbs[len(names) > 1]}:", err=True)
+        report(found, how)
+
+
+def by_finding(runs: Mapping[str, tuple[Diagnostic, ...]]) -> dict[Diagnostic, list[str]]:
+    """The names of the runs that have each finding."""
+    found: dict[Diagnostic, list[str]] = {}
+    for name, diagnostics in runs.items():
+        for one in dict.fromkeys(diagnostics):
+            found.setdefault(one, []).append(name)
+    return found
 
 
 def subject(names: Sequence[str]) -> str:

@@ -28,6 +28,11 @@ class Wanted(NamedTuple):
     config_name: str
     targets: tuple[str, ...]
     golden: Path
+    strict: bool
+
+    def request(self, overrides: tuple[str, ...]) -> Request:
+        """The compile of some overrides."""
+        return Request(overrides, self.config_dirs, self.config_name, self.targets, strict=self.strict)
 
 
 def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[dict[str, Run], dict[str, Run]]:
@@ -47,7 +52,8 @@ def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[di
     try:
         with checked_out(base, [wanted.golden, *dirs]) as (golden, *there):
             known = tuple(one for one in there if one.is_dir())
-            before, refused = _compiled(overrides, wanted._replace(config_dirs=known, golden=golden), is_run=is_run)
+            earlier = wanted._replace(config_dirs=known, golden=golden, strict=False)
+            before, refused = _compiled(overrides, earlier, is_run=is_run)
             if not is_run:
                 before = as_kept(golden, before, refused, f"{wanted.golden} at {base}")
     except NoRevisionError as error:
@@ -58,8 +64,8 @@ def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[di
 
 def _compiled(overrides: tuple[str, ...], wanted: Wanted, *, is_run: bool) -> tuple[dict[str, Run], _Refused]:
     if not is_run:
-        return of_cases(wanted.golden, wanted.config_dirs)
-    state = compile_job(Request(overrides, wanted.config_dirs, wanted.config_name, wanted.targets))
+        return of_cases(wanted.golden, wanted.request(()))
+    state = compile_job(wanted.request(overrides))
     return ({}, {"": state.diagnostics}) if has_errors(state.diagnostics) else ({"": of_state(state)}, {})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hydra._internal import defaults_list as hydras
+from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -71,6 +72,16 @@ class Conf:
         if key not in self._combinations:
             self._combinations[key] = self._combined(config_name, choices)
         return self._combinations[key]
+
+    def values(self, group: str, key: str) -> dict[str, Any]:
+        """The value of a key in each option of a group that has the key."""
+        found: dict[str, Any] = {}
+        for source in [one for one in self.sources if one.is_group(group)]:
+            for option in source.list(group, ObjectType.CONFIG):
+                data = source.file(f"{group}/{option}").data
+                if key in data:
+                    found.setdefault(option, data[key])
+        return found
 
     def _combined(self, config_name: str, choices: Sequence[Override]) -> Combination | None:
         repository = PlainRepository(self.sources)

@@ -93,6 +93,11 @@ class Composed(msgspec.Struct, frozen=True):
         origin = self._origin(path)
         return next((i for i, one in enumerate((*self.layers, *self.overrides)) if one is origin), -1)
 
+    def is_of_run(self, path: KeyPath) -> bool:
+        """Whether an override or a primary config sets the key at `path`, not an option of a group."""
+        origin = self._origin(path)
+        return isinstance(origin, ValueOverride) or (origin is not None and not origin.package)
+
     def _origin(self, path: KeyPath) -> Layer | ValueOverride | None:
         best: int = 0
         found: Layer | ValueOverride | None = None

@@ -30,9 +30,9 @@ _BAR = re.compile(r"(?<=\\)\|")
 _WORDS = re.compile(r"(?!.*www\.)[A-Za-z0-9 ,.;()-]*")
 
 
-def render(differences: Sequence[Difference], notes: Sequence[str] = ()) -> str:
+def render(differences: Sequence[Difference], notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> str:
     """Write the comment; if it would be too long, it says what is left out."""
-    said = _notes(notes)
+    said = _warnings(warnings) + _notes(notes)
     if not differences:
         return f"Nothing changes on the cluster.\n{said}"
     head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
@@ -49,10 +49,20 @@ def render(differences: Sequence[Difference], notes: Sequence[str] = ()) -> str:
     return text
 
 
+def _warnings(warnings: Sequence[str]) -> str:
+    shown = "".join(f"- {_plain(_shortened(one))}\n" for one in warnings[:_NOTES])
+    more = len(warnings) - _NOTES
+    rest = f"- … and {_count(more, 'more warning')}: see `ftc diff`.\n" if more > 0 else ""
+    return f"\n**{_count(len(warnings), 'warning')}**\n\n{shown}{rest}" if warnings else ""
+
+
 def _notes(notes: Sequence[str]) -> str:
     more = [f"… and {len(notes) - _NOTES} more remarks: see `ftc diff`."] if len(notes) > _NOTES else []
-    shown = [note if len(note) <= _LONGEST else f"{note[: _LONGEST - 1]}…" for note in notes[:_NOTES]]
-    return "".join(f"\n{line}\n" for line in [*map(_plain, shown), *more])
+    return "".join(f"\n{line}\n" for line in [*(_plain(_shortened(note)) for note in notes[:_NOTES]), *more])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _table(differences: Sequence[Difference]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc import __version__
+from ftc.diagnostics.model import Diagnostic
 from ftc.diff import causes, fragments
 from ftc.diff.changes import Change, differences
 from ftc.diff.objects import Thing, things
@@ -31,7 +32,7 @@ class Run(msgspec.Struct, frozen=True, dict=True):
     """One compiled run: its files and targets, and its compile, if there is one to find causes with.
 
     Files that were `kept` somewhere were compiled earlier, and this ftc may compile the same spec to other files.
-    Messages use the names of the files in `directory`.
+    Messages use the names of the files in `directory`. The `warnings` are those of the compile.
     """
 
     files: dict[str, str]
@@ -39,6 +40,7 @@ class Run(msgspec.Struct, frozen=True, dict=True):
     state: Callable[[], State | None] = lambda: None
     kept: str = ""
     directory: str = ""
+    warnings: tuple[Diagnostic, ...] = ()
 
     @cached_property
     def things(self) -> list[Thing]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc.diagnostics.model import warnings
 from ftc.diff.objects import MANIFESTS, encoded
 from ftc.diff.pairing import duplicates
 from ftc.diff.report import Run
@@ -37,16 +38,16 @@ _NOT_COMPILED = (cases.FILE, record.FILE, "index.json")
 def of_state(state: State) -> Run:
     """The run of a compile without errors."""
     files = {artifact.name: artifact.text for artifact in state.artifacts()}
-    return Run(files, state.request.targets, lambda: state)
+    return Run(files, state.request.targets, lambda: state, warnings=warnings(state.diagnostics))
 
 
-def of_cases(golden: Path, config_dirs: tuple[Path, ...]) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
+def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
     """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
     found: dict[str, Run] = {}
     refused = cases.misplaced(golden)
-    conf = conf_of(config_dirs)
+    conf = conf_of(base.config_dirs)
     for name in cases.names(golden):
-        states, wrong = cases.compiled(golden / name, config_dirs, conf)
+        states, wrong = cases.compiled(golden / name, base, conf)
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong
     return found, refused

@@ -62,11 +62,12 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     return case, *points((*case.overrides, *case.matrix), search_path(config_dirs), case.exclude)
 
 
-def compiled(
-    directory: Path, config_dirs: tuple[Path, ...], conf: Conf
-) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
-    """Compile each combination of a case, by its directory; and return the findings of refused ones, by name."""
-    case, found, problems = read(directory / FILE, config_dirs)
+def compiled(directory: Path, base: Request, conf: Conf) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
+    """Compile each combination of a case, by its directory; and return the findings of refused ones, by name.
+
+    The case adds its overrides, config and targets to the `base` request.
+    """
+    case, found, problems = read(directory / FILE, base.config_dirs)
     if case is None or problems:
         return {}, {directory.name: problems}
     made, refused = {}, {}
@@ -75,7 +76,8 @@ def compiled(
         if place.is_symlink():
             refused[str(place.relative_to(directory.parent))] = _link(place)
             continue
-        state = compile_job(Request(point.overrides, config_dirs, case.config, case.targets), conf)
+        wanted = {"overrides": point.overrides, "config_name": case.config, "targets": case.targets}
+        state = compile_job(msgspec.structs.replace(base, **wanted), conf)
         if has_errors(state.diagnostics):
             refused[str(place.relative_to(directory.parent))] = state.diagnostics
         else:

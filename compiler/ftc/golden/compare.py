@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic
-from ftc.driver import ARTIFACTS, conf_of
+from ftc.diagnostics.model import Diagnostic, warnings
+from ftc.driver import ARTIFACTS, Request, conf_of
 from ftc.golden import case as cases
 from ftc.golden import record
 from ftc.output.artifact import Artifact
@@ -40,11 +40,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All that differs in some cases, the refused ones by name, and the expected files of every directory."""
+    """All that differs in some cases, the refused ones by name, and the expected files of every directory.
+
+    The warnings are those of the combinations that compile, by name.
+    """
 
     findings: tuple[Finding, ...]
     refused: dict[str, tuple[Diagnostic, ...]]
     made: dict[Path, dict[str, str]]
+    warned: dict[str, tuple[Diagnostic, ...]]
 
     def shown(self) -> list[Finding]:
         """The findings to show: a record that differs adds nothing if its files are shown."""
@@ -52,16 +56,21 @@ class Comparison(msgspec.Struct, frozen=True):
         return [one for one in self.findings if one.file.name != record.FILE or one.file.parent not in others]
 
 
-def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) -> Comparison:
-    """Compile the chosen cases; without any, all, and find leftovers of deleted cases and misplaced ones."""
+def compare(golden: Path, chosen: Iterable[str], base: Request) -> Comparison:
+    """Compile the chosen cases; without any, all, and find leftovers of deleted cases and misplaced ones.
+
+    The `base` request has the conf directories, the suppressed rules and whether warnings are errors.
+    """
     wanted = tuple(chosen)
     findings: list[Finding] = []
     refused = {} if wanted else cases.misplaced(golden)
     everything: dict[Path, dict[str, str]] = {}
-    conf = conf_of(config_dirs)
+    warned: dict[str, tuple[Diagnostic, ...]] = {}
+    conf = conf_of(base.config_dirs)
     for name in wanted or cases.names(golden):
-        states, wrong = cases.compiled(golden / name, config_dirs, conf)
+        states, wrong = cases.compiled(golden / name, base, conf)
         made = {place: {one.name: one.text for one in state.artifacts()} for place, state in states.items()}
+        warned |= {str(place.relative_to(golden)): warnings(state.diagnostics) for place, state in states.items()}
         refused |= wrong
         everything |= made
         findings += [one for directory, files in made.items() for one in _in_directory(directory, files)]
@@ -69,7 +78,7 @@ def compare(golden: Path, chosen: Iterable[str], config_dirs: tuple[Path, ...]) 
             findings += _left_behind(golden / name, made)
     for directory in () if wanted else _without_a_case(golden):
         findings += _left_behind(directory, {})
-    return Comparison(tuple(findings), refused, everything)
+    return Comparison(tuple(findings), refused, everything, warned)
 
 
 def _in_directory(directory: Path, files: dict[str, str]) -> list[Finding]:

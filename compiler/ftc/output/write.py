@@ -135,6 +135,8 @@ def remove(place: Path) -> None:
 # the leftovers of a stopped one. kubectl ignores the suffix of the list's name.
 UNFINISHED = ".ftc-unfinished"
 _RUNS = "runs"
+MANIFESTS = "manifests"
+"""The directory of a matrix with the manifest of each combination, for `kubectl create -f`."""
 
 
 class ForeignError(Exception):
@@ -175,6 +177,7 @@ class Tree:
         touched = {name for name in (*directories, *left) if name and name[0] != "." and "/" not in name}
         for directory in sorted(touched):
             self._is_there(directory)
+        self._check(self._root / MANIFESTS, {f"{directory}.yaml" for directory in touched})
         self._work.mkdir(parents=True, exist_ok=True)
         self._clear()
         self._replace(runs, "".join(f"{directory}\n" for directory in sorted(touched)))
@@ -208,6 +211,21 @@ class Tree:
             shutil.rmtree(self._work / "old")
         return there
 
+    def collect(self, name: str, text: str) -> None:
+        """Add a manifest to those that `finish` puts into one directory."""
+        new = self._work / MANIFESTS
+        new.mkdir(exist_ok=True)
+        (new / name).write_text(text, encoding="utf-8", newline="\n")
+
+    def finish(self) -> None:
+        """Replace the directory of manifests by the collected ones."""
+        place, new = self._root / MANIFESTS, self._work / MANIFESTS
+        if place.exists():
+            place.rename(self._work / "old")
+            shutil.rmtree(self._work / "old")
+        if new.exists():
+            new.rename(place)
+
     def file(self, name: str, text: str) -> None:
         """Write a file next to the directories."""
         self._replace(self._root / name, text)
@@ -220,11 +238,14 @@ class Tree:
     def _is_there(self, directory: str) -> bool:
         """Whether a directory exists; a link, or a directory with files of others, raises ForeignError."""
         place = self._root / directory
+        return self._check(place, set(written_before(place / self._lists, self._names)))
+
+    def _check(self, place: Path, known: set[str]) -> bool:
         if place.is_symlink():
             raise ForeignError(f"{place} is a link")
         if not place.exists():
             return False
-        others = {file.name for file in place.iterdir()} - set(written_before(place / self._lists, self._names))
+        others = {file.name for file in place.iterdir()} - known
         if others:
             raise ForeignError(f"{place} has files that ftc did not write ({', '.join(sorted(others))})")
         return True

@@ -23,11 +23,12 @@ def recipe(spec: JobSpec) -> Recipe | None:
     build = spec.hardware.build
     if build is None or not spec.trains or spec.trainer.pair not in pins.pairs():
         return None
-    extras = pins.extras(spec)
+    extras, trainer = pins.extras(spec), pins.built(spec.trainer)
     return Recipe(
         image=spec.image,
-        llamafactory=spec.trainer.llamafactory,
-        transformers=spec.trainer.transformers,
+        llamafactory=trainer.llamafactory,
+        transformers=trainer.transformers,
+        is_of_trainer=trainer == spec.trainer,
         extras=extras,
         base=build.base,
         tools=(*_TOOLS, _COMPILER) if "deepspeed" in extras else _TOOLS,

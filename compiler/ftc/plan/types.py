@@ -67,7 +67,8 @@ class Step(msgspec.Struct, frozen=True):
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """The layers of an image for the run: `base`, Debian's `tools`, `torch`, pip's `packages`.
 
-    `image` is the name that the job uses; `extras` are the packages for engine, tracking, storage and arguments.
+    `image` is the name that the job uses; `extras` are the packages for engine, tracking, storage and arguments. The
+    versions are those of `trainer` if it `is_of_trainer`.
     """
 
     image: str
@@ -79,6 +80,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     torch: tuple[str, ...]
     torch_index: str | None
     packages: tuple[str, ...]
+    is_of_trainer: bool
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):

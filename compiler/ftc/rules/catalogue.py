@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.rules.aliases import ALIASES
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
+from ftc.rules.origins import Origins
 from ftc.rules.pod import (
     contents,
     device_sharing,
@@ -25,7 +26,7 @@ from ftc.rules.pod import (
     volumes,
 )
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, sources, storage, trackers
+from ftc.rules.spec import image, memory, model, sources, storage, trackers
 from ftc.rules.training import (
     arguments,
     checkpoints,
@@ -115,6 +116,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *image.RULES,
         *memory.RULES,
+        *model.RULES,
         *sources.RULES,
         *storage.RULES,
         *trackers.RULES,
@@ -130,14 +132,15 @@ FIRST = tuple(rule for rules in STAGES for rule in rules)
 ON_SPECS = tuple(rule for rule in RULES if rule.subject is JobSpec)
 ON_PODS = tuple(rule for rule in ON_SPECS if rule in (*GROUPS["pod"], *GROUPS["job"]) and rule is not images.REFERENCE)
 """The rules on the pod and the job of a spec; they do not apply to targets that run nothing."""
+ON_ORIGINS = tuple(rule for rule in RULES if rule.subject is Origins)
 ON_TRAININGS = tuple(
     rule for rule in RULES if rule.subject in (Arguments, Training, Export, DeepSpeedFile, AccelerateFile)
 )
-ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_TRAININGS))
+ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS))
 
 # A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)
-OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_TRAININGS) if rule not in OF_FILES)
+OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS) if rule not in OF_FILES)
 """The rules that compile applies."""
 OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
 """The rules that lint applies."""

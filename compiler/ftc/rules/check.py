@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
-from ftc.rules.catalogue import FIRST, ON_PODS, ON_SPECS, ON_TRAININGS, STAGES, applies
+from ftc.rules.catalogue import FIRST, ON_ORIGINS, ON_PODS, ON_SPECS, ON_TRAININGS, STAGES, applies
 from ftc.rules.engine import first, in_words, judge
 from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import Severity
     from ftc.plan.types import BoundRun, RunPlan
+    from ftc.rules.origins import Origins
     from ftc.rules.rule import Rule
     from ftc.spec.job import JobSpec
 
@@ -34,12 +35,13 @@ def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnos
 
 
 def check(
-    spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions, targets: Collection[str]
+    origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun], targets: Collection[str]
 ) -> tuple[Diagnostic, ...]:
     """The findings for the requested targets; rules on pods and jobs judge the pod of each target."""
+    spec, position = origins.spec, origins.position
     rules = [rule for rule in ON_SPECS if applies(rule, targets) and rule not in FIRST]
     found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
-    return (*found, *_of_trainings(spec, position))
+    return (*found, *_of_origins(origins, targets), *_of_trainings(spec, position))
 
 
 def _once(
@@ -68,6 +70,12 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
     for rule in rules:
         for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, found.severity or rule.severity, found, position)
+
+
+def _of_origins(origins: Origins, targets: Collection[str]) -> Iterator[Diagnostic]:
+    for rule in [rule for rule in ON_ORIGINS if applies(rule, targets)]:
+        for found in rule.check(origins):
+            yield _diagnostic(rule, found.severity or rule.severity, found, origins.position)
 
 
 def _of_trainings(spec: JobSpec, position: Positions) -> Iterator[Diagnostic]:

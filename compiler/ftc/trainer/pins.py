@@ -7,8 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.resources import directory
+from ftc.spec.job import Trainer
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import S3, S3Push
+from ftc.trainer import release
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
@@ -49,9 +51,15 @@ def pairs() -> tuple[str, ...]:
     return tuple(sorted(pair.name for pair in (directory("conf") / "pins").iterdir()))
 
 
+def built(trainer: Trainer) -> Trainer:
+    """The pair that an image is built with; another version of transformers if that of the pair has a known bug."""
+    name = release.pair(trainer)
+    return Trainer(trainer.llamafactory, release.facts(name).image_transformers) if name else trainer
+
+
 def pins(spec: JobSpec) -> tuple[str, ...]:
     """The complete pins of the trainer for this run, so that pip does not choose a version."""
-    files = [_lines(spec.trainer.pair, name) for name in ("trainer", *extras(spec))]
+    files = [_lines(built(spec.trainer).pair, name) for name in ("trainer", *extras(spec))]
     return tuple(sorted({line for lines in files for line in lines}))
 
 

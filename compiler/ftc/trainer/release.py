@@ -25,11 +25,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Every pair states every fact. Sources: LLaMA-Factory model/model_utils/attention.py, data/collator.py,
     hparams/model_args.py, hparams/parser.py, extras/misc.py against train/ppo/trainer.py, docker/*/Dockerfile;
-    transformers training_args.py.
+    transformers training_args.py, integrations/flash_attention.py.
     """
 
     has_flash_attention_3: bool
     """Whether `flash_attn: fa3` is implemented; it raises NotImplementedError otherwise."""
+    flash_attention_2_crashes: bool
+    """Whether `flash_attn: fa2` crashes: transformers 5.6.0 calls `s_aux.to` for models without attention sinks."""
+    image_transformers: str
+    """The version of transformers that an image with this release is built with."""
     neat_packing_needs_batch_size_1: bool
     """Whether neat packing with FlashAttention 2 requires batch size 1."""
     split_special_tokens_needs_slow_tokenizer: bool

@@ -27,7 +27,8 @@ REFUSING = ("storage=existing-claim", "nodes=1,2", "devices=8")
 
 
 def directories(root: Path) -> set[str]:
-    return {one.name for one in root.iterdir() if one.is_dir()}
+    """The directories of runs, and the user's."""
+    return {one.name for one in root.iterdir() if one.is_dir()} - {"manifests"}
 
 
 def contents(directory: Path) -> dict[str, str]:
@@ -57,8 +58,9 @@ def test_the_index_lists_the_combinations_in_order(tmp_path: Path) -> None:
 
 def test_a_refused_run_is_reported_and_the_others_are_written(tmp_path: Path) -> None:
     said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path))
-    assert said.exit_code == 0
+    assert said.exit_code == 1
     assert directories(tmp_path) == {"nodes=1"}
+    assert set(contents(tmp_path / "manifests")) == {"nodes=1.yaml"}
     assert f"ftc: wrote 1 of 2 runs to {tmp_path}\n" in said.stderr
     (row,) = [line for line in said.stderr.splitlines() if line.startswith("  nodes=2")]
     assert "FTC201  storage.workspace: 2 nodes need one workspace" in row
@@ -67,10 +69,33 @@ def test_a_refused_run_is_reported_and_the_others_are_written(tmp_path: Path) ->
     assert refused["diagnostics"][0]["code"] == "FTC201"
 
 
-def test_strict_makes_a_refusal_count(tmp_path: Path) -> None:
-    said = ftc("compile", "-m", *REFUSING, "-o", str(tmp_path), "--strict")
-    assert said.exit_code == 1
-    assert directories(tmp_path) == {"nodes=1"}
+@pytest.mark.parametrize(
+    ("targets", "file"),
+    [
+        ((), "volcano.yaml"),
+        (("job",), "job.yaml"),
+        (("job", "volcano", "storage"), "volcano.yaml"),
+        (("llamafactory",), None),
+    ],
+)
+def test_one_directory_has_the_manifest_that_runs_each_combination(
+    tmp_path: Path, targets: tuple[str, ...], file: str | None
+) -> None:
+    chosen = [word for target in targets for word in ("-t", target)]
+    ftc("compile", "-m", *MATRIX, *chosen, "-o", str(tmp_path))
+    expected = {f"{point}.yaml": contents(tmp_path / point)[file] for point in POINTS} if file else None
+    manifests = tmp_path / "manifests"
+    assert (contents(manifests) if manifests.exists() else None) == expected
+
+
+def test_the_directory_of_manifests_has_no_manifest_of_an_earlier_matrix(tmp_path: Path) -> None:
+    ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
+    ftc("compile", "-m", "nodes=1,2", "-o", str(tmp_path))
+    assert set(contents(tmp_path / "manifests")) == {"nodes=1.yaml", "nodes=2.yaml"}
+    (tmp_path / "manifests" / "mine.yaml").write_text("mine")
+    said = ftc("compile", "-m", "nodes=1,4", "-o", str(tmp_path))
+    assert (said.exit_code, directories(tmp_path)) == (1, {"nodes=1", "nodes=2"})
+    assert "manifests has files that ftc did not write (mine.yaml)" in said.stderr
 
 
 def test_a_matrix_without_any_valid_run_is_refused(tmp_path: Path) -> None:
@@ -199,7 +224,7 @@ def test_an_index_of_another_program_is_not_trusted(tmp_path: Path, text: str) -
         (("nodes=1,2",), 2, "-o DIR"),
         (("nodes=2", "-o", "out"), 1, "no override gives several values"),
         (("nodes=1,1", "-o", "out"), 1, "gives the same value twice"),
-        (("hardware=ascnd,h800", "-o", "out"), 0, "did you mean 'ascend'?"),
+        (("hardware=ascnd,h800", "-o", "out"), 1, "did you mean 'ascend'?"),
     ],
 )
 def test_a_mistaken_matrix_gets_an_answer(

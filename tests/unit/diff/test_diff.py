@@ -276,6 +276,52 @@ def test_a_missing_revision_is_named() -> None:
     assert said.stderr.startswith("ftc: nowhere: is not a revision")
 
 
+WARNED = ("hardware=ascend", "storage.workspace.mount_path=/usr/local/Ascend")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_warnings_of_both_sides_are_reported_once(form: str) -> None:
+    said = ftc("diff", "--format", form, *WARNED, "--", *WARNED, "nodes=2")
+    assert said.exit_code == 0
+    assert "ftc: the run has warnings:\n" in said.stderr
+    assert said.stderr.count("warning[FTC323 ") == 1
+    assert "FTC323" not in said.stdout
+
+
+def test_a_comment_has_the_warnings() -> None:
+    said = ftc("diff", "--format", "markdown", "--", *WARNED)
+    assert "\n**1 warning**\n\n- `the run: FTC323 " in said.stdout
+    assert said.stderr == ""
+
+
+def test_strict_refuses_what_has_warnings() -> None:
+    said = ftc("diff", "--strict", "--", *WARNED)
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert "error[FTC323 " in said.stderr
+
+
+def test_the_warnings_of_a_revision_are_past_and_those_of_the_working_tree_count() -> None:
+    conf = Path("conf")
+    conf.mkdir()
+    primary = "defaults: [config, {override /hardware: ascend}, _self_]\nstorage: {workspace: {mount_path: %s}}\n"
+    (conf / "mine.yaml").write_text(primary % "/usr/local/Ascend")
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *command], check=True)
+    (conf / "mine.yaml").write_text(primary % "/workspace")
+    said = ftc("diff", "--base", "HEAD", "-c", "mine", "--strict")
+    assert said.exit_code == 0, said
+    assert "warning" not in said.stderr
+
+
+@pytest.mark.parametrize("command", ["compile", "show", "plan"])
+def test_a_config_is_searched_in_the_conf_of_the_working_directory(command: str) -> None:
+    Path("conf").mkdir()
+    Path("conf/mine.yaml").write_text("defaults: [config, _self_]\nnodes: 2\n")
+    said, expected = ftc(command, "-c", "mine"), ftc(command, "nodes=2")
+    assert (said.exit_code, said.stdout) == (0, expected.stdout)
+
+
 def run(name: str, number: int, text: str = "x") -> Difference:
     found = tuple(
         Explained("Job/a", Change(("spec", f"key{index}"), text, f"{text}{index}", Kind.CHANGED))

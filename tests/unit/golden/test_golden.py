@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -349,3 +350,38 @@ def test_a_file_that_is_a_link_is_replaced() -> None:
     updated()
     assert Path("elsewhere").read_text() == "mine"
     assert not (directory / "volcano.yaml").is_symlink()
+
+
+# The pod would hide its own driver; the finding is a warning of one rule.
+WARNED = "why: A test.\noverrides: [name=mine, hardware=ascend, storage.workspace.mount_path=/usr/local/Ascend]\n"
+
+
+@pytest.mark.parametrize("command", ["check", "update"])
+def test_the_warnings_of_each_case_are_reported_once(command: str) -> None:
+    case("mine", WARNED)
+    case("other", WARNED)
+    updated()
+    said = ftc("golden", command)
+    assert said.exit_code == 0
+    assert said.stderr.startswith("ftc: case mine and 1 more have warnings:\n")
+    assert said.stderr.count("warning[FTC323 ") == 1
+    assert ftc("golden", command, "--ignore", "FTC323").stderr.count("warning[") == 0
+
+
+@pytest.mark.parametrize("command", ["check", "update"])
+def test_strict_refuses_a_case_with_warnings(command: str) -> None:
+    directory = case("mine", WARNED)
+    said = ftc("golden", command, "--strict")
+    assert said.exit_code == 1
+    assert "ftc: case mine is refused:\n" in said.stderr
+    assert "error[FTC323 " in said.stderr
+    assert [file.name for file in directory.iterdir()] == ["case.yaml"]
+
+
+def test_the_findings_of_cases_have_the_requested_format() -> None:
+    case("mine", WARNED)
+    updated()
+    said = ftc("golden", "check", "--format", "json")
+    assert [(one["code"], one["severity"]) for one in json.loads(said.stderr)] == [("FTC323", "warning")]
+    said = ftc("golden", "check", "--format", "github")
+    assert any(line.startswith("::warning ") and "FTC323" in line for line in said.stderr.splitlines())

@@ -90,7 +90,7 @@ def test_one_node_needs_no_rendezvous_and_several_use_volcano() -> None:
 
 def test_no_value_of_the_user_is_in_a_script() -> None:
     marks = ("name=marked-run", "model.id=marked/model", "env.A=marked", "setup=[[marked]]", "labels.a=marked")
-    given = carried(*marks, "publish=git", "publish.url=https://marked.example/x", *GIT)
+    given = carried(*marks, "model.architecture=null", "publish=git", "publish.url=https://marked.example/x", *GIT)
     plain = carried("setup=[[other]]", "publish=git", "publish.url=https://other.example/y", *GIT)
     scripts = [name for name in given if name.endswith((".sh", ".py"))]
     assert {name: given[name] for name in scripts} == {name: plain[name] for name in scripts}

@@ -80,7 +80,7 @@ def test_a_generated_ending_counts() -> None:
 
 def test_a_derived_name_fits_for_the_largest_index() -> None:
     long = "model.id=org/" + "a-very-long-name-" * 8
-    name = job(long, "nodes=1000")["metadata"]["generateName"]
+    name = job(long, "model.architecture=null", "nodes=1000")["metadata"]["generateName"]
     assert len(f"{name}xxxxx-worker-999") <= 63
 
 

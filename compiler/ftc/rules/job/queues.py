@@ -9,6 +9,7 @@ from ftc.diagnostics.model import Severity
 from ftc.manifests.amounts import amount
 from ftc.manifests.subjects import Job
 from ftc.rules.given import metadata, pods
+from ftc.rules.origins import Origins
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -125,6 +126,25 @@ def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding((*path, "priorityClassName"), message, f"set cluster.priority_class={name}")
 
 
+def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
+    """A Kueue queue applies to a batch Job, not to a VolcanoJob.
+
+    Kueue has no integration for VolcanoJobs, so the job would bypass the queue and its quota. If an option of the group
+    cluster sets the queue, it is a note, because the option also serves batch Jobs.
+    Source: kueue.x-k8s.io, docs/tasks/run.
+
+    Wrong: cluster.kueue_queue=team
+    Right: cluster.queue=team
+    """
+    path = ("cluster", "kueue_queue")
+    name = found.spec.cluster.kueue_queue
+    if name is not None:
+        message = f"{name} is a queue of Kueue, which does not admit VolcanoJobs"
+        severity = None if found.is_of_run(path) else Severity.NOTE
+        help_ = "compile a batch Job (-t job), or set cluster.queue=…, a queue of Volcano"
+        yield Finding(path, message, help_, severity=severity)
+
+
 # Rules on manifests.
 
 
@@ -190,6 +210,7 @@ RULES = (
     ),
     Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target="job"),
     Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC587", "kueue-queue-needs-batch-job", kueue_queue_needs_batch_job, Origins, target="volcano"),
     Rule("FTC521", "invalid-queue", queue_is_valid, JobSpec, target="volcano"),
     Rule(
         "FTC527", "priority-class-on-pods-only", priority_class_is_on_job, JobSpec, Severity.WARNING, target="volcano"

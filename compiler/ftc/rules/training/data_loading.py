@@ -105,8 +105,8 @@ def neat_packing_needs_batch_size_1(run: Training) -> Iterator[Finding]:
     tokens, so a longer row replaces a larger batch.
     Source: LLaMA-Factory 0.9.5, data/collator.py.
 
-    Wrong: train.neat_packing=true train.flash_attn=fa2
-    Right: train.neat_packing=true train.flash_attn=fa2 train.per_device_train_batch_size=1
+    Wrong: train.neat_packing=true train.flash_attn=fa2 trainer.transformers=5.5.4
+    Right: train.neat_packing=true train.flash_attn=sdpa
     """
     packs = run.on("neat_packing") and run.stage == "sft" and run.value("flash_attn") == "fa2"
     batch = run.number("per_device_train_batch_size")

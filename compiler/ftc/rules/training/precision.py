@@ -41,11 +41,28 @@ def attention_unsupported_by_release(run: Training) -> Iterator[Finding]:
     Source: LLaMA-Factory, model/model_utils/attention.py.
 
     Wrong: hardware=h100 train.flash_attn=fa3
-    Right: hardware=h100 train.flash_attn=fa2
+    Right: hardware=h100 train.flash_attn=sdpa
     """
     if run.value("flash_attn") == "fa3" and not run.facts.has_flash_attention_3:
         message = f"llamafactory {run.release} does not support fa3"
-        yield Finding(("flash_attn",), message, ({"flash_attn": "fa2"}, "leave it out: auto"))
+        yield Finding(("flash_attn",), message, ({"flash_attn": "sdpa"}, "leave it out: auto"))
+
+
+def flash_attention_crashes(run: Training) -> Iterator[Finding]:
+    """FlashAttention 2 is not used with a version of transformers in which it crashes.
+
+    transformers 5.6.0 fails in the first step: `AttributeError: 'NoneType' object has no attribute 'to'`. The official
+    images of LLaMA-Factory 0.9.5 contain it; an image of `ftc compile -t image` has transformers 5.5.4.
+    Source: transformers 5.6.0, integrations/flash_attention.py (s_aux).
+
+    Wrong: hardware=h100 train.flash_attn=fa2
+    Right: hardware=h100 train.flash_attn=sdpa
+    """
+    if run.value("flash_attn") == "fa2" and run.facts.flash_attention_2_crashes and not run.assumed:
+        other = run.facts.image_transformers
+        message = f"fa2 crashes in the first step with transformers {run.versions.transformers}"
+        help_ = f"build an image with transformers {other} (`ftc compile -t image`), with trainer.transformers={other}"
+        yield Finding(("flash_attn",), message, ({"flash_attn": "sdpa"}, help_))
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -138,7 +155,7 @@ def attention_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     Source: LLaMA-Factory, model/model_utils/attention.py.
 
     Wrong: hardware=mi300x train.flash_attn=fa2
-    Right: hardware=mi300x train.flash_attn=fa2 hardware.fa2=true
+    Right: hardware=mi300x train.flash_attn=fa2 hardware.fa2=true trainer.transformers=5.5.4
     """
     if arguments_of(spec).get("flash_attn") != "fa2":
         return
@@ -233,6 +250,7 @@ def unsupported_precision(config: Config) -> Iterator[Finding]:
 RULES = (
     Rule("FTC305", "conflicting-precisions", conflicting_precisions, Training),
     Rule("FTC333", "attention-unsupported-by-release", attention_unsupported_by_release, Training),
+    Rule("FTC349", "flash-attention-crashes", flash_attention_crashes, Training),
     Rule("FTC328", "unknown-precision-support", unknown_precision_support, JobSpec, Severity.WARNING),
     Rule("FTC329", "pure-bf16-unsupported-by-chip", pure_bf16_unsupported_by_chip, JobSpec),
     Rule("FTC330", "full-precision-on-accelerator", full_precision_on_accelerator, JobSpec, Severity.WARNING),

@@ -464,7 +464,7 @@ LATER = (
     Pair(
         "FTC456",
         _entry("columns: {prompt: p, response: r, audios: a}"),
-        f"model.id=x/y model.template=qwen2_audio {_entry('columns: {prompt: p, response: r, audios: a}')}",
+        f"{CUSTOM_MODEL} model.template=qwen2_audio {_entry('columns: {prompt: p, response: r, audios: a}')}",
         "dataset.info.alpaca.columns.audios",
     ),
     Pair(
@@ -538,8 +538,8 @@ LATER = (
     ),
     Pair(
         "FTC460",
-        "model.id=THUDM/glm-4-9b-chat model.template=glm4 train.train_on_prompt=true",
-        "model.id=THUDM/glm-4-9b-chat model.template=glm4 train.mask_history=true",
+        "model=custom model.id=THUDM/glm-4-9b-chat model.template=glm4 train.train_on_prompt=true",
+        "model=custom model.id=THUDM/glm-4-9b-chat model.template=glm4 train.mask_history=true",
         "train.train_on_prompt",
     ),
     Pair(
@@ -638,7 +638,12 @@ SILENT = (
         "dataset.info.alpaca.columns.image",
     ),
     Pair("FTC457", "model.template=qwen", "model.template=qwen3_nothink", "model.template"),
-    Pair("FTC457", "model.template=default", "model.template=default model.id=Qwen/Qwen3-0.6B-Base", "model.template"),
+    Pair(
+        "FTC457",
+        "model.template=default",
+        "model.template=default model.id=Qwen/Qwen3-0.6B-Base model.architecture=null",
+        "model.template",
+    ),
     Pair("FTC463", f"{FULL} train.lora_rank=64", "train.lora_rank=64", "train.lora_rank"),
     Pair(
         "FTC463",
@@ -669,7 +674,13 @@ SILENT = (
 # Arguments, templates and names of datasets; the tests of the schemas compare them with the trainer.
 OF_SCHEMAS = (
     Pair("FTC305", "train.fp16=true", "train.fp16=true train.bf16=false", "train.fp16"),
-    Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=fa2", "train.flash_attn"),
+    Pair("FTC333", "hardware=h100 train.flash_attn=fa3", "hardware=h100 train.flash_attn=sdpa", "train.flash_attn"),
+    Pair(
+        "FTC349",
+        "hardware=h100 train.flash_attn=fa2",
+        "hardware=h100 train.flash_attn=fa2 trainer.transformers=5.5.4",
+        "train.flash_attn",
+    ),
     Pair("FTC404", "train.learning_rat=1.0", "train.learning_rate=1.0", "train.learning_rat"),
     Pair("FTC404", "train.max_steps=ten", "train.max_steps=10", "train.max_steps"),
     Pair("FTC405", "model.template=qwen33", "model.template=qwen", "model.template"),

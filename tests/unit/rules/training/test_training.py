@@ -112,7 +112,7 @@ def test_odd_dataset_descriptions_do_not_crash(entry: object, stage: str) -> Non
     assert any(d.severity is Severity.ERROR for d in told)
 
 
-LLAMA = "model.id=meta-llama/Meta-Llama-3-8B-Instruct model.template=llama3"
+LLAMA = "model=custom model.id=meta-llama/Meta-Llama-3-8B-Instruct model.template=llama3"
 SHARED = "train.lr_scheduler_type=cosine train.warmup_ratio=0.1 train.dataloader_num_workers=4 train.max_samples=1000"
 PAIRWISE = "{file_name: d.json, ranking: true, formatting: sharegpt, columns: {messages: m, chosen: c, rejected: r}}"
 LIKED = (
