@@ -121,8 +121,8 @@ def _format(words: Sequence[str], command: str) -> str:
     for index, word in enumerate(words):
         if word == "--" and command != _BETWEEN_SIDES:
             break
-        if word == _OPTION:
-            found = "".join(words[index + 1 : index + 2])
+        if word == _OPTION and index + 1 < len(words):  # a missing value is an error in the format asked for before
+            found = words[index + 1]
         elif word.startswith(f"{_OPTION}="):
             found = word.removeprefix(f"{_OPTION}=")
     return found if found in FORMATS else "text"

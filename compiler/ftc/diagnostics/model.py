@@ -184,8 +184,8 @@ _MISSING = (codes.UNRESOLVED, codes.NO_VALUE, codes.REQUIRED, codes.NO_OPTIONS)
 def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     """Return the findings that no other finding explains.
 
-    An unknown key explains all findings below it. A file that cannot be read, or a value that calls a resolver,
-    explains every missing key and every unresolved reference.
+    An unknown key explains all findings below it. A file that cannot be read, a value that calls a resolver,
+    or data that is too large explains every missing key and every unresolved reference.
     """
     found = {d.code for d in diagnostics}
     if codes.NO_OPTIONS in found:
@@ -195,7 +195,7 @@ def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic,
     reported = {d.path for d in diagnostics} - {()}
     kept = tuple(d for d in diagnostics if d.follows_from not in reported and not _is_below(d.path, unknown))
     kept = tuple(d for d in kept if d.code == codes.RESOLVER or d.position not in called)
-    explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER} else ()
+    explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER, codes.TOO_LARGE} else ()
     return tuple(d for d in kept if d.code not in explained)
 
 
