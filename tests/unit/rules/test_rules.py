@@ -73,12 +73,6 @@ PAIRS = (
         "dataset.source.path",
     ),
     ("FTC206", ("nodes=2", "train.overwrite_cache=true"), ("train.overwrite_cache=true",), "train.overwrite_cache"),
-    (
-        "FTC207",
-        ("restarts=1", "train.overwrite_output_dir=true"),
-        ("restarts=0", "train.overwrite_output_dir=true"),
-        "train.overwrite_output_dir",
-    ),
     ("FTC208", (*GIT, "model.source.tls_verify=false"), GIT, "model.source.tls_verify"),
     (
         "FTC208",

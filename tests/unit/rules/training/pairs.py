@@ -259,6 +259,12 @@ AT_ONCE = (
 # The trainer fails at these later: with the tokenizer, the model or the data, or in the first step.
 LATER = (
     Pair(
+        "FTC207",
+        "restarts=1 train.overwrite_output_dir=true",
+        "restarts=0 train.overwrite_output_dir=true",
+        "train.overwrite_output_dir",
+    ),
+    Pair(
         "FTC421",
         f"{PPO} train.reward_model_type=api",
         f"{PPO} train.reward_model_type=api train.reward_model=http://reward:80",
