@@ -93,12 +93,12 @@ $(VENV)/.installed: requirements.lock
 	$(VENV)/bin/uv pip install --quiet --python .cache/python-$*/bin/python --no-deps --editable .
 	touch $@
 
-$(TRAINER)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.5+*/*.txt)
-	bash tests/e2e/trainer/install.sh 0.9.5 $(TRAINER)
+$(TRAINER)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.5+5.6.0/*.txt)
+	bash tests/e2e/trainer/install.sh 0.9.5+5.6.0 $(TRAINER)
 	touch $@
 
 $(TRAINER_OLD)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wildcard conf/pins/0.9.3+*/*.txt)
-	bash tests/e2e/trainer/install.sh 0.9.3 $(TRAINER_OLD)
+	bash tests/e2e/trainer/install.sh 0.9.3+4.51.1 $(TRAINER_OLD)
 	touch $@
 
 .cache/system-packages: tests/e2e/system-packages.sh

@@ -46,8 +46,8 @@ def main() -> None:
         if spec is None or run is None or composed is None:
             raise SystemExit(f"{overrides} does not compile")
         floor = milliseconds(partial(plan, spec))
-        seen = origins(spec, composed, conf_of(()))
-        rules = milliseconds(partial(check, seen, run, state.pods, ("volcano",)))
+        seen = origins(spec, composed, conf_of(()), ("volcano",))
+        rules = milliseconds(partial(check, seen, run, state.pods))
         print(f"  {rules:6.2f} ms  {rules / floor:5.1f} x its plan ({floor:.2f} ms)  ftc compile {' '.join(overrides)}")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +25,9 @@ from ftc.spec.job import JobSpec
 from ftc.spec.schema import keeps_text, settle_kinds
 from ftc.targets import POD_TARGETS, TARGETS, bound, outputs
 from ftc.validate import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ALL_TARGETS = tuple(name for name, target in TARGETS.items() if not target.on_request)
 SPEC = "spec.yaml"
@@ -152,9 +155,10 @@ def _fragments(state: State) -> State:
     return _replace(state, diagnostics=state.diagnostics + silenced(found, ignored, state.request.targets))
 
 
-def origins(spec: JobSpec, composed: Composed, conf: Conf) -> Origins:
-    """What the rules on origins read."""
-    return Origins(spec, composed.position, composed.rank, composed.is_of_run, lambda: conf.values("model", "id"))
+def origins(spec: JobSpec, composed: Composed, conf: Conf, targets: Collection[str]) -> Origins:
+    """The subject of the rules on origins."""
+    models = partial(conf.values, "model", "id")
+    return Origins(spec, composed.position, composed.rank, composed.is_of_run, models, targets)
 
 
 def _check(state: State) -> State:
@@ -162,7 +166,7 @@ def _check(state: State) -> State:
         return state
     request = state.request
     conf = state.conf or conf_of(request.config_dirs)
-    found = check(origins(state.spec, state.composed, conf), state.run, state.pods, request.targets)
+    found = check(origins(state.spec, state.composed, conf, request.targets), state.run, state.pods)
     ignored = ignores(state.spec, state.composed.position, request.ignore)
     left = silenced(found, ignored, request.targets) if ignored else found
     return _replace(state, diagnostics=state.diagnostics + (as_errors(left) if request.strict else left))

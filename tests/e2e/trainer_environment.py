@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 HERE = Path(__file__).parent
 # `make e2e` sets these variables; otherwise the environments are created once per machine.
 PLACES = {"0.9.5": "FTC_TRAINER", "0.9.3": "FTC_TRAINER_OLD"}
+PAIRS = {"0.9.5": "0.9.5+5.6.0", "0.9.3": "0.9.3+4.51.1"}
 
 
 class Trainer(NamedTuple):
@@ -35,5 +36,5 @@ def installed_trainer(release: str) -> Path:
     """The environment of a release."""
     given = os.environ.get(PLACES[release])
     venv = Path(given or Path(tempfile.gettempdir(), f"ftc-trainer-{release}")).absolute()
-    subprocess.run(["bash", str(HERE / "trainer/install.sh"), release, str(venv)], check=True)
+    subprocess.run(["bash", str(HERE / "trainer/install.sh"), PAIRS[release], str(venv)], check=True)
     return venv

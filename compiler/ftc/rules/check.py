@@ -14,7 +14,7 @@ from ftc.rules.rule import Finding
 from ftc.rules.training import from_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ftc.diagnostics.model import Severity
     from ftc.plan.types import BoundRun, RunPlan
@@ -34,14 +34,12 @@ def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnos
     return ()
 
 
-def check(
-    origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun], targets: Collection[str]
-) -> tuple[Diagnostic, ...]:
+def check(origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun]) -> tuple[Diagnostic, ...]:
     """The findings for the requested targets; rules on pods and jobs judge the pod of each target."""
     spec, position = origins.spec, origins.position
-    rules = [rule for rule in ON_SPECS if applies(rule, targets) and rule not in FIRST]
+    rules = [rule for rule in ON_SPECS if applies(rule, origins.targets) and rule not in FIRST]
     found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
-    return (*found, *_of_origins(origins, targets), *_of_trainings(spec, position))
+    return (*found, *_of_origins(origins), *_of_trainings(spec, position))
 
 
 def _once(
@@ -72,8 +70,8 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
             yield _diagnostic(rule, found.severity or rule.severity, found, position)
 
 
-def _of_origins(origins: Origins, targets: Collection[str]) -> Iterator[Diagnostic]:
-    for rule in [rule for rule in ON_ORIGINS if applies(rule, targets)]:
+def _of_origins(origins: Origins) -> Iterator[Diagnostic]:
+    for rule in [rule for rule in ON_ORIGINS if applies(rule, origins.targets)]:
         for found in rule.check(origins):
             yield _diagnostic(rule, found.severity or rule.severity, found, origins.position)
 

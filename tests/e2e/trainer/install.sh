@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make a CPU trainer environment: install.sh LLAMAFACTORY VENV_DIR
-#   LLAMAFACTORY is the release of a pair in conf/pins. It installs the packages of `ftc compile -t image hardware=cpu`,
-#   with both trackers (test_image.py compares); but for torchvision, whose build for CPUs is not on PyPI.
+# Make a CPU trainer environment: install.sh PAIR VENV_DIR
+#   PAIR is a directory of conf/pins. It installs its pins, with both trackers (test_image.py compares), except
+#   torchvision, whose build for CPUs is not on PyPI.
 # A second call with the same pins does nothing; other pins make the environment again.
 set -euo pipefail
 
@@ -10,15 +10,15 @@ die() {
   exit 2
 }
 
-[[ $# -eq 2 ]] || die 'usage: install.sh LLAMAFACTORY VENV_DIR'
+[[ $# -eq 2 ]] || die 'usage: install.sh PAIR VENV_DIR'
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$here/../../..
-pair=("$root/conf/pins/$1+"*)
-[[ -d ${pair[0]} && ${#pair[@]} -eq 1 ]] || die "not one pair in conf/pins is of llamafactory $1"
+pair=$root/conf/pins/$1
+[[ -d $pair ]] || die "conf/pins has no pair '$1'"
 venv=${2%/}
 
 pins=$(
-  cat "${pair[0]}"/{trainer,mlflow,tensorboard}.txt
+  cat "$pair"/{trainer,mlflow,tensorboard}.txt
   grep -oE 'torch(audio)?==[0-9.]+' "$root/conf/build/cpu.yaml"
   grep '^uv==' "$root/requirements.lock"
 )

@@ -130,7 +130,8 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
     """A Kueue queue applies to a batch Job, not to a VolcanoJob.
 
     Kueue has no integration for VolcanoJobs, so the job would bypass the queue and its quota. If an option of the group
-    cluster sets the queue, it is a note, because the option also serves batch Jobs.
+    cluster sets the queue, it is a note, because the option also serves batch Jobs. With `-t volcano -t job` the batch
+    Job uses the queue.
     Source: kueue.x-k8s.io, docs/tasks/run.
 
     Wrong: cluster.kueue_queue=team
@@ -138,7 +139,7 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
     """
     path = ("cluster", "kueue_queue")
     name = found.spec.cluster.kueue_queue
-    if name is not None:
+    if name is not None and "job" not in found.targets:
         message = f"{name} is a queue of Kueue, which does not admit VolcanoJobs"
         severity = None if found.is_of_run(path) else Severity.NOTE
         help_ = "compile a batch Job (-t job), or set cluster.queue=…, a queue of Volcano"
