@@ -27,8 +27,13 @@ def test_the_recipe_adds_a_rule_a_hardware_option_and_the_facts_of_a_release(tmp
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, tmp_path / name)
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
-    environment |= {"MAKEFLAGS": f"--assume-old={PYTHON.parent.parent}/.installed VENV={PYTHON.parent.parent}"}
-    environment |= {"PYTHONPATH": f"{tmp_path}/compiler:{tmp_path}/tests"}
+    environment["PYTHONPATH"] = f"{tmp_path}/compiler:{tmp_path}/tests"
+    # make must not install the copy into the environment of these tests.
+    (tmp_path / ".venv").mkdir()
+    for entry in PYTHON.parent.parent.iterdir():
+        (tmp_path / ".venv" / entry.name).symlink_to(entry)
+    (tmp_path / ".venv" / ".installed").unlink(missing_ok=True)
+    (tmp_path / ".venv" / ".installed").touch()
 
     def run(*command: str) -> str:
         done = subprocess.run(

@@ -135,7 +135,7 @@ def test_strict_does_not_change_notes() -> None:
 
 
 def test_suppressions_do_not_change_the_name_of_the_run() -> None:
-    several = ("nodes=2", "cluster.kueue_queue=team")
+    several = ("nodes=2", "cluster.gang_jobs=true")
     assert artifacts(*several)["volcano.yaml"] == artifacts(*several, "ignore=[FTC209]")["volcano.yaml"]
     one, other = (ftc("compile", "-t", "job", *several, *more).stdout for more in ((), ("ignore=[FTC209]",)))
     assert one == other

@@ -271,7 +271,7 @@ def parts_of_a_pod_agree(pod: Pod) -> Iterator[Finding]:
     """
     if pod.job.object.mismatches:
         return
-    for one in contradictions(pod.raw()):
+    for one in contradictions(pod.raw() or {}):
         yield Finding(pod.at(*one.path), one.message, one.help)
 
 

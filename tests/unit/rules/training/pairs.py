@@ -287,12 +287,6 @@ LATER = (
     ),
     Pair("FTC484", _text("ranking: false"), f"method.stage=pt {_text('columns: {prompt: text}')}", "dataset.info"),
     Pair(
-        "FTC207",
-        "restarts=1 train.overwrite_output_dir=true",
-        "restarts=0 train.overwrite_output_dir=true",
-        "train.overwrite_output_dir",
-    ),
-    Pair(
         "FTC421",
         f"{PPO} train.reward_model_type=api",
         f"{PPO} train.reward_model_type=api train.reward_model=http://reward:80",
