@@ -118,19 +118,19 @@ def tolerations_are_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, pod in pods(spec):
         for index, toleration in enumerate(pod.get("tolerations", [])):
-            if message := _toleration_problem(toleration):
-                yield Finding((*path, "tolerations", index), message, "see `kubectl explain pod.spec`")
+            if problem := _toleration_problem(toleration):
+                yield Finding((*path, "tolerations", index), *problem)
 
 
-def _toleration_problem(toleration: Json) -> str:
+def _toleration_problem(toleration: Json) -> tuple[str, str] | None:
     exists = toleration.get("operator") == "Exists"
     if exists and toleration.get("value"):
-        return "the operator Exists does not take a value"
+        return "the operator Exists does not take a value", "remove value, or set operator: Equal"
     if not toleration.get("key") and not exists:
-        return "if key is empty, the operator must be Exists"
+        return "if key is empty, the operator must be Exists", "set key, or operator: Exists to tolerate every taint"
     if "tolerationSeconds" in toleration and toleration.get("effect") != "NoExecute":
-        return "tolerationSeconds requires the effect NoExecute"
-    return ""
+        return "tolerationSeconds requires the effect NoExecute", "remove tolerationSeconds, or set effect: NoExecute"
+    return None
 
 
 _PORTS = range(1, 2**16)
