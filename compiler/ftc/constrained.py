@@ -194,7 +194,11 @@ WHOLE: dict[str, list[Json]] = {
         _when(
             "dnsPolicy",
             ["None"],
-            {"required": ["dnsConfig"], "properties": {"dnsConfig": {"required": ["nameservers"]}}},
+            {
+                "required": ["dnsConfig"],
+                "properties": {"dnsConfig": {"required": ["nameservers"]}},
+                "description": "with dnsPolicy None, set dnsConfig.nameservers",
+            },
         ),
         {
             "properties": {

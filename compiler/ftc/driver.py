@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -90,8 +91,12 @@ class State(msgspec.Struct, frozen=True):
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
-    """The conf directories in order of precedence, each with the name that messages use for it."""
-    return [*((path, _shown(path)) for path in config_dirs), (directory("conf"), _shipped_name())]
+    """The conf directories in order of precedence, each once, with the name that messages use for it."""
+    paths = [*((path, _shown(path)) for path in config_dirs), (directory("conf"), _shipped_name())]
+    found: dict[str, tuple[Path, str]] = {}
+    for path, shown in paths:
+        found.setdefault(os.path.realpath(path), (path, shown))
+    return list(found.values())
 
 
 def conf_of(config_dirs: tuple[Path, ...]) -> Conf:

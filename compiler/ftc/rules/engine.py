@@ -41,9 +41,9 @@ def first(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Iterator[Fi
 
 
 def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:
-    """The alternative remedies of a finding as text."""
+    """The alternative remedies of a finding as text; a front end may have no words for one of them."""
     remedies = help_ if isinstance(help_, tuple) else (help_,)
-    said = [remedy if isinstance(remedy, str) else say(remedy) for remedy in remedies]
+    said = [words for one in remedies if (words := one if isinstance(one, str) else say(one))]
     verbs = {words.partition(" ")[0] for words in said}
     if len(said) > 1 and len(verbs) == 1:
         return " or ".join([said[0], *(words.partition(" ")[2] for words in said[1:])])

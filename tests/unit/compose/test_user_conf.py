@@ -9,6 +9,7 @@ import yaml
 
 from ftc.compose import groups
 from ftc.driver import search_path
+from ftc.resources import directory
 from unit.compiling import conf, ftc
 
 if TYPE_CHECKING:
@@ -125,6 +126,18 @@ def test_groups_and_options_of_all_trees_are_listed(tmp_path: Path) -> None:
     assert "mine" in known["hardware"]
     assert "ascend" in known["hardware"]
     assert known["experiment"] == ("long",)
+
+
+def test_a_conf_that_is_given_twice_is_searched_once(tmp_path: Path) -> None:
+    first, second, link = tmp_path / "first", tmp_path / "second", tmp_path / "link"
+    first.mkdir()
+    second.mkdir()
+    link.symlink_to(first)
+    shipped = directory("conf")
+    assert [path for path, _ in search_path((first, shipped, second, link))] == [first, shipped, second]
+    said = ftc("compile", "--config-dir", str(shipped), "-c", "no-such-run").stderr.partition("\n")[0]
+    assert "no primary config 'no-such-run' in" in said
+    assert "," not in said
 
 
 def test_other_directories_and_files_are_not_listed(tmp_path: Path) -> None:

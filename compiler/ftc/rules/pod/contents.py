@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ftc.plan.merge import MERGE_KEYS, identity
 from ftc.plan.pod import CARRIED, with_fragments
 from ftc.plan.pod import containers as containers_of
 from ftc.plan.train import NAME
-from ftc.rules.given import containers, metadata, pods
+from ftc.rules.given import containers, environments, fragments, metadata, pods
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -118,19 +119,19 @@ def tolerations_are_complete(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, pod in pods(spec):
         for index, toleration in enumerate(pod.get("tolerations", [])):
-            if message := _toleration_problem(toleration):
-                yield Finding((*path, "tolerations", index), message, "see `kubectl explain pod.spec`")
+            if problem := _toleration_problem(toleration):
+                yield Finding((*path, "tolerations", index), *problem)
 
 
-def _toleration_problem(toleration: Json) -> str:
+def _toleration_problem(toleration: Json) -> tuple[str, str] | None:
     exists = toleration.get("operator") == "Exists"
     if exists and toleration.get("value"):
-        return "the operator Exists does not take a value"
+        return "the operator Exists does not take a value", "remove value, or set operator: Equal"
     if not toleration.get("key") and not exists:
-        return "if key is empty, the operator must be Exists"
+        return "if key is empty, the operator must be Exists", "set key, or operator: Exists to tolerate every taint"
     if "tolerationSeconds" in toleration and toleration.get("effect") != "NoExecute":
-        return "tolerationSeconds requires the effect NoExecute"
-    return ""
+        return "tolerationSeconds requires the effect NoExecute", "remove tolerationSeconds, or set effect: NoExecute"
+    return None
 
 
 _PORTS = range(1, 2**16)
@@ -252,6 +253,32 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(path, message, "shorten dataset.info, the arguments or the annotations")
 
 
+# etcd, server/embed/config.go: DefaultMaxRequestBytes.
+MAX_OBJECT_BYTES = 3 * 512 * 1024
+
+
+def object_fits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The job is smaller than the limit of etcd, 1.5 MiB.
+
+    The API server cannot store a larger object: `etcdserver: request is too large`. The size is that of the pod
+    template and the job's annotations as JSON.
+    Source: etcd, System limits (request size limit).
+
+    Wrong: env.X{1..13}="$(printf a%0125000d)"
+    Right: env.X{1..11}="$(printf a%0125000d)"
+    """
+    size = _json_size([with_fragments(run), run.labels, run.annotations])
+    if size > MAX_OBJECT_BYTES:
+        parts = {path: _json_size(value) for path, value in (*environments(spec), *fragments(spec))}
+        largest = max(parts, key=lambda path: parts[path])
+        message = f"the object has {size} bytes, but etcd stores at most {MAX_OBJECT_BYTES}"
+        yield Finding(largest, message, "put large texts into files, such as those of a ConfigMap")
+
+
+def _json_size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
 # Rules on manifests.
 
 
@@ -316,6 +343,7 @@ def ports_are_valid(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
+    Rule("FTC514", "object-exceeds-etcd-limit", object_fits, JobSpec),
     Rule("FTC522", "duplicate-entry-in-fragment", no_duplicate_entry, JobSpec),
     Rule("FTC523", "incomplete-toleration", tolerations_are_complete, JobSpec),
     Rule("FTC524", "reserved-annotation", no_reserved_annotation, JobSpec),

@@ -12,11 +12,9 @@ from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest, type
 from ftc.diagnostics.redact import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
 from ftc.manifests.subjects import Pod
-from ftc.output_schemas import kubernetes_versions, pod_fragment, pod_template, volcano_versions
-from ftc.plan.merge import MERGE_KEYS, identity
-from ftc.plan.pod import with_fragments
+from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
-from ftc.rules.pod.contradictions import contradictions, port_names
+from ftc.rules.pod.contradictions import contradictions
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -66,11 +64,11 @@ def fragments_match_pod_template(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     schema = pod_fragment(spec.cluster.volcano, spec.cluster.kubernetes)
     for path, fragment in fragments(spec):
         for error in schema.iter_errors(fragment) if fragment else ():
-            yield from _fragment_findings(error, path)
+            yield from fragment_findings(error, (*path, *error.absolute_path))
 
 
-def _fragment_findings(error: ValidationError, path: KeyPath, *, relative: bool = True) -> Iterator[Finding]:
-    inner = (*path, *error.absolute_path) if relative else path
+def fragment_findings(error: ValidationError, inner: KeyPath) -> Iterator[Finding]:
+    """The findings for an error of the schema at a place in a fragment."""
     schema: Any = error.schema
     if error.validator == "additionalProperties":
         known = list(schema.get("properties", {}))
@@ -91,15 +89,33 @@ def _fragment_findings(error: ValidationError, path: KeyPath, *, relative: bool 
     elif isinstance(schema, dict) and "description" in schema:
         yield Finding(inner, "is not a value that the API server accepts here", schema["description"])
     else:
-        yield Finding(inner, f"does not match a PodTemplate: {_schema_message(error)}", "see `kubectl explain pod`")
+        yield Finding(inner, *_problem(error))
 
 
-def _schema_message(error: ValidationError) -> str:
-    """The message of the schema without the value, which may be long or a secret."""
+def _problem(error: ValidationError) -> tuple[str, str]:
+    """The message and the help, without the value, which may be long or a secret."""
     wanted: Any = error.validator_value
-    if error.validator == "type":
-        return f"must be {type_words([wanted] if isinstance(wanted, str) else wanted)}"
-    return error.message.replace(repr(error.instance), "it")[:200]
+    message = f"does not match a PodTemplate: {error.message.replace(repr(error.instance), 'it')[:200]}"
+    help_ = "see `kubectl explain pod`"
+    match error.validator:
+        case "required":
+            missing = " and ".join(key for key in wanted if key not in error.instance)  # type: ignore[operator] # a mapping
+            message, help_ = f"needs {missing}", f"set {missing}"
+        case "type":
+            words = type_words([wanted] if isinstance(wanted, str) else wanted)
+            message, help_ = f"must be {words}", f"write {words}"
+        case "enum" | "const":
+            choices = [str(one) for one in (wanted if error.validator == "enum" else [json.dumps(wanted)]) if one != ""]
+            message = "is not a value that the API server accepts here"
+            help_ = did_you_mean(str(error.instance), choices)
+        case "minimum" | "maximum":
+            words = f"at {'least' if error.validator == 'minimum' else 'most'} {wanted}"
+            message, help_ = f"must be {words}", f"write a number that is {words}"
+        case "minLength" | "minItems":
+            message, help_ = "must not be empty", "add a value, or remove the field"
+        case "maxLength" | "maxItems" if wanted == 0:
+            message, help_ = "must be empty", "remove it"
+    return message, help_
 
 
 def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -122,78 +138,6 @@ def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]
         elif name not in ours[field] and "image" not in container:
             message = f"the pod does not have a container '{name}', and a new container needs an image"
             yield Finding(path, message, f"containers of ftc: {', '.join(sorted(ours[field])) or 'none'}")
-
-
-def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The server accepts the pod with all fragments.
-
-    A fragment has valid fields, but the pod may combine them in a way that the API server refuses: a probe of an init
-    container, a variable from two sources, an affinity without terms.
-    Source: Kubernetes, pkg/apis/core/validation.
-
-    Wrong: 'pod={spec: {dnsPolicy: None}}'
-    Right: 'pod={spec: {dnsPolicy: Default}}'
-    """
-    found = list(_refused(spec, run, webhook=False))
-    yield from found
-    pod = with_fragments(run)
-    for one in (*contradictions(pod["spec"]), *port_names(pod["spec"])) if not found else ():
-        place = _set_by(spec, pod, ("spec", *one.path))
-        if place is not None:
-            yield Finding(place, one.message, one.help)
-
-
-def webhook_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """Volcano's webhook accepts the pod with all fragments.
-
-    The webhook validates pods with the code of an older Kubernetes, which refuses more than a recent server: a
-    restartPolicy of a container, a variable whose name begins with a digit.
-    Source: Volcano, pkg/webhooks/admission/jobs/validate.
-
-    Wrong: 'pod={spec: {containers: [{name: train, env: [{name: 1A, value: x}]}]}}'
-    Right: 'pod={spec: {containers: [{name: train, env: [{name: A1, value: x}]}]}}'
-    """
-    if not list(_refused(spec, run, webhook=False)):
-        yield from _refused(spec, run, webhook=True)
-
-
-def _refused(spec: JobSpec, run: RunPlan, *, webhook: bool) -> Iterator[Finding]:
-    pod = with_fragments(run)
-    schema = pod_template(spec.cluster.volcano, spec.cluster.kubernetes, webhook=webhook)
-    for error in schema.iter_errors(pod):
-        place = _set_by(spec, pod, (*error.absolute_path,))
-        if place is not None:
-            yield from _fragment_findings(error, place, relative=False)
-
-
-def _set_by(spec: JobSpec, pod: Any, path: KeyPath) -> KeyPath | None:
-    """The place in the last fragment that sets what is at a path of the pod, or else what contains it."""
-    found = [(key, _inside(fragment, pod, path)) for key, fragment in reversed(fragments(spec))]
-    key, inner = max(found, key=lambda one: len(one[1]))
-    return (*key, *inner) if inner else None
-
-
-def _inside(fragment: Any, pod: Any, path: KeyPath) -> KeyPath:
-    """The part of a path in the pod that a fragment has too; items of lists are matched as in a merge."""
-    found: list[str | int] = []
-    for step in path:
-        pod = pod[step]
-        if isinstance(fragment, dict) and step in fragment:
-            fragment = fragment[step]
-            found.append(step)
-            continue
-        keys = MERGE_KEYS.get(str(found[-1])) if found else None
-        items = fragment if isinstance(fragment, list) else []
-        same = [i for i, item in enumerate(items) if _is_same(item, pod, keys)]
-        if not same:
-            break
-        fragment = items[same[0]]
-        found.append(same[0])
-    return tuple(found)
-
-
-def _is_same(item: Any, whole: Any, keys: tuple[str, ...] | None) -> bool:
-    return identity(item, keys) == identity(whole, keys) if keys else item == whole
 
 
 _OTHER_FIELD = {"initContainers": "containers", "containers": "initContainers"}
@@ -379,8 +323,6 @@ OF_FRAGMENTS = (
 )
 OF_CONTAINERS = (Rule("FTC502", "container-needs-image", new_container_has_an_image, JobSpec, needed=True),)
 RULES = (
-    Rule("FTC516", "pod-refused-by-server", server_accepts_the_pod, JobSpec),
-    Rule("FTC517", "pod-refused-by-volcano", webhook_accepts_the_pod, JobSpec, target="volcano"),
     Rule("FTC518", "contradictory-pod", parts_of_a_pod_agree, Pod),
     Rule("FTC519", "duplicate-entry-in-object", entries_are_unique, Object),
     Rule("FTC801", "unknown-field", no_unknown_field, Object),

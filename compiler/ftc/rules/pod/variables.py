@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from ftc.constraints import OLD_VARIABLE, VARIABLE
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.manifests.environment import plugin_variables, size_of
+from ftc.manifests.environment import Variable, plugin_variables, size_of
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Step, spot_of
 from ftc.plan.environment import objection
-from ftc.rules.given import named_containers, pods, variables
+from ftc.plan.pod import recorded
+from ftc.rules.given import commands, named_containers, pods, variables
 from ftc.rules.pod.contents import duplicates
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ftc.plan.types import RunPlan
+    from ftc.spec.base import Json
 
 # Rules on a spec.
 
@@ -63,6 +65,39 @@ def hub_address_needs_scheme(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _lacks_scheme(value: str | None) -> bool:
     return bool(value) and "$" not in str(value) and not re.match(r"https?://", str(value), re.IGNORECASE)
+
+
+def no_string_of_a_pod_exceeds_kernel_limit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A variable, an argument or a word of a command is shorter than 131072 bytes.
+
+    On nodes with 4 KiB pages Linux does not start a program with a longer string: the container fails with "argument
+    list too long". The limit includes the name of a variable, and applies after Kubernetes has expanded `$(NAME)`.
+    Source: Linux, include/uapi/linux/binfmts.h (MAX_ARG_STRLEN); execve(2).
+
+    Wrong: "env.A=$(printf a%070000d)" 'env.B="$(A)$(A)"'
+    Right: "env.A=$(printf a%070000d)" 'env.B="$(A)"'
+    """
+    for key, listed in commands(spec):
+        for (_, index), problem in _long_strings({}, {"args": listed}):
+            yield Finding((*key, index), *problem)
+    pod = recorded(run)
+    given = {name: path for path, name, _ in variables(spec)}
+    for field in ("initContainers", "containers"):
+        for number, container in enumerate(pod.content["spec"].get(field, ())):
+            words = {name: container.get(name, ()) for name in ("command", "args")}
+            for (part, index), problem in _long_strings(_sizes(container), words):
+                set_by = pod.record.at(("spec", field, number, part, index)).source.key
+                own = given.get(container["env"][index]["name"]) if part == "env" else None
+                if place := set_by or own:
+                    yield Finding(place, *problem)
+
+
+def _sizes(container: Json) -> dict[str, Variable]:
+    """The variables of a container with the sizes of their values."""
+    found: dict[str, Variable] = {}
+    for index, one in enumerate(container.get("env", ())):
+        found[one["name"]] = Variable(one["name"], index=index, size=size_of(one.get("value") or "", found))
+    return found
 
 
 # Rules on manifests.
@@ -181,16 +216,25 @@ def no_string_exceeds_kernel_limit(step: Step) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC017-variable-that-doubles.yaml
     Right: tests/corpus/good/FTC017-variable-of-another.yaml
     """
-    found = step.environment.variables
+    words = {"command": step.container.command, "args": step.container.args}
+    for path, problem in _long_strings(step.environment.variables, words):
+        place = (*path, "value") if path[0] == "env" else path
+        yield Finding(step.at(*place), *problem)
+
+
+def _long_strings(
+    found: Mapping[str, Variable], words: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[tuple[str, int], tuple[str, str]]]:
+    """The variables and words of a container that are too long: the path in the container, and message and help."""
     for one in found.values():
-        size = len(one.name) + one.size + 2
+        size = len(one.name.encode()) + one.size + 2
         if size > MAX_STRING and one.index is not None:
-            yield Finding(step.at("env", one.index, "value"), *_too_long(f"the variable {one.name}", size))
-    for field, words in (("command", step.container.command), ("args", step.container.args)):
-        for index, word in enumerate(words):
+            yield ("env", one.index), _too_long(f"the variable {one.name}", size)
+    for field, texts in words.items():
+        for index, word in enumerate(texts):
             size = size_of(word, found) + 1
             if size > MAX_STRING:
-                yield Finding(step.at(field, index), *_too_long("the argument", size))
+                yield (field, index), _too_long("the argument", size)
 
 
 def _too_long(what: str, size: int) -> tuple[str, str]:
@@ -208,6 +252,7 @@ RULES = (
     Rule("FTC348", "hub-address-needs-scheme", hub_address_needs_scheme, JobSpec),
     Rule("FTC902", "hub-address-without-scheme", hub_address_without_scheme, Step),
     Rule("FTC511", "reserved-variable-in-fragment", no_reserved_variable, JobSpec, needed=True),
+    Rule("FTC513", "string-exceeds-kernel-limit", no_string_of_a_pod_exceeds_kernel_limit, JobSpec),
     Rule("FTC821", "duplicate-variable", no_duplicate_variable, Step, Severity.WARNING),
     Rule("FTC827", "invalid-variable-name", variable_name_is_valid, Step, Severity.WARNING),
     Rule("FTC835", "variable-overwritten-by-plugin", variable_is_not_overwritten, Step),

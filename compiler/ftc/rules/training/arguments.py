@@ -12,6 +12,7 @@ from ftc.manifests.configs import Config, release_of
 from ftc.manifests.steps import Step
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Arguments, Export, Training
+from ftc.spec.habits import habits
 from ftc.trainer import release, values
 from ftc.trainer.values import OF_LORA, RANGES, REPORTERS, Range
 
@@ -66,7 +67,8 @@ def _unknown(run: Arguments, names: list[str], allowed: list[str]) -> Iterator[F
     reported, others = first_keys(name for name in names if name not in elsewhere)
     message = f"is not an argument of `llamafactory-cli {run.command}` in {release.in_words(run.pair)}"
     for name in reported:
-        help_ = did_you_mean(name, allowed) if len(name) > 1 else ""
+        meant = habits().get(name, "").removeprefix("train.")
+        help_ = f"did you mean '{meant}'?" if meant in allowed else did_you_mean(name, allowed) if len(name) > 1 else ""
         yield Finding((name,), message, help_, at_key=True, severity=_severity(run, name, allowed))
     if others:
         severity = Severity.WARNING if run.assumed else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest
-from ftc.rules.rule import Finding, Rule
+from ftc.resources import directory
+from ftc.rules.rule import Finding, Remedy, Rule
 from ftc.rules.training.subject import Training
+from ftc.source import read
 from ftc.trainer.dataset_info import PLACES
 
 if TYPE_CHECKING:
@@ -205,6 +208,24 @@ def text_file_without_columns(run: Training) -> Iterator[Finding]:
 _OF_PAIRS = ("rm", "dpo")
 
 
+@cache
+def _shipped_for(stage: str) -> tuple[Remedy, ...]:
+    """The remedies that choose a shipped dataset with pairs of answers, or with ratings for kto."""
+    return tuple({"shipped_dataset": name} for name, entry in _shipped() if _fits(stage, entry))
+
+
+def _fits(stage: str, entry: Json) -> bool:
+    return "kto_tag" in entry.get("columns", {}) if stage == "kto" else entry.get("ranking") is True
+
+
+def _shipped() -> Iterator[tuple[str, Json]]:
+    """The options of conf/dataset with the descriptions of their datasets."""
+    for file in sorted((directory("conf") / "dataset").glob("*.yaml")):
+        document, _ = read(file, file.name)
+        info = (document.data.get("info") if document is not None else None) or {}
+        yield from ((file.stem, entry) for entry in info.values())
+
+
 def preference_data_needs_preference_stage(run: Training) -> Iterator[Finding]:
     """Reward models and DPO are trained on pairs of answers, other stages are not.
 
@@ -220,8 +241,8 @@ def preference_data_needs_preference_stage(run: Training) -> Iterator[Finding]:
         ranking = entry.get("ranking", False)
         if ranking is False and run.stage in _OF_PAIRS:
             message = f"'{name}' does not have pairs of answers, but stage {run.stage} needs them"
-            other = "set ranking: true with columns chosen and rejected, or another dataset or stage"
-            yield Finding((*at, "ranking"), message, other, (("stage",),))
+            other = f"mark '{name}' with ranking: true and the columns chosen and rejected, or use another stage"
+            yield Finding((*at, "ranking"), message, (*_shipped_for(run.stage), other), (("stage",),))
         elif ranking is True and run.stage not in _OF_PAIRS:
             message = f"'{name}' has pairs of answers, but stage {run.stage} does not use them"
             help_ = ({"stage": "dpo"}, "use another dataset")
@@ -243,7 +264,10 @@ def missing_dataset_columns(run: Training) -> Iterator[Finding]:
         missing = [column for column in _required(run, entry) if not (columns or {}).get(column)]
         if missing:
             message = f"'{name}' does not name a column for {' and '.join(missing)}"
-            yield Finding((*at, "columns"), message, f"add {', '.join(f'{column}: …' for column in missing)}")
+            others = _shipped_for(run.stage) if run.stage == "kto" and "kto_tag" in missing else ()
+            yield Finding(
+                (*at, "columns"), message, (*others, f"add {', '.join(f'{column}: …' for column in missing)}")
+            )
 
 
 def _required(run: Training, entry: Json) -> list[str]:

@@ -96,7 +96,7 @@ def say(remedy: dict[str, Any]) -> str:
     """A remedy as lines to write."""
     stage = remedy.get("zero_stage")
     staged = [f"use ZeRO stage {stage} in the configuration of DeepSpeed"] if "zero_stage" in remedy else []
-    rest = {name: value for name, value in remedy.items() if name != "zero_stage"}
+    rest = {name: value for name, value in remedy.items() if name not in ("zero_stage", "shipped_dataset")}
     lines = [f"{name}: {_shown(value)}" for name, value in rest.items() if value is not None]
     gone = [name for name, value in rest.items() if value is None]
     written_ = [f"write {' and '.join(lines)}"] if lines else []

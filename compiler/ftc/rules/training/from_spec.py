@@ -26,6 +26,7 @@ _PLACES: dict[str, KeyPath] = {
     "dataset_info": ("dataset", "info"),
     "max_position_embeddings": ("model", "architecture", "context_length"),
     "restarts": ("restarts",),
+    "shipped_dataset": ("dataset",),
     "accelerate": ("engine",),
     "llamafactory": ("trainer", "llamafactory"),
 }

@@ -81,7 +81,8 @@ def projection_needs_matching_optimizer(run: Training) -> Iterator[Finding]:
     """
     for name in [name for name in _VARIANTS if run.on(name)]:
         optimizer = run.value("optim")
-        if optimizer not in _VARIANTS[name]:
+        unknown_default = run.assumed and not run.gives("optim")  # that of transformers 4 is adamw_torch
+        if optimizer not in _VARIANTS[name] and not unknown_default:
             at = ("optim",) if run.gives("optim") else (name,)
             given = "" if run.gives("optim") else f", the default with transformers {run.versions.transformers}"
             message = f"{OF_WHOLE_WEIGHTS[name]} does not support optim {optimizer}{given}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from unit.compiling import found
 from unit.rules.pairs import Pair, pages, passes, refuses
 
 FIELD = "valueFrom: {fieldRef: {fieldPath: status.podIP}}"
@@ -101,3 +102,38 @@ def test_a_contradiction_is_reported_at_its_key(pair: Pair) -> None:
 @pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
 def test_consistent_settings_pass(pair: Pair) -> None:
     passes(pair)
+
+
+TOLERATION = "pod.spec.tolerations=[{{key: gpu, operator: Exists, {}}}]"
+LIMITS = "pod.spec.containers=[{{name: train, resources: {{limits: {}}}}}]"
+
+
+@pytest.mark.parametrize(
+    ("override", "codes"),
+    [
+        (TOLERATION.format('value: "yes"'), ["FTC523"]),
+        ("pod.spec.tolerations=[{operator: Equal, value: a}]", ["FTC523"]),
+        (TOLERATION.format("effect: NoSchedule, tolerationSeconds: 5"), ["FTC523"]),
+        (LIMITS.format("{rdma/hca: 500m}"), ["FTC532"]),
+        (LIMITS.format("{gpu: 1, rdma/hca: 500m}"), ["FTC532", "FTC532"]),
+        (train("livenessProbe: {periodSeconds: 5}").strip("'"), ["FTC528"]),
+        # One mistake of each kind, at two places.
+        ("pod.spec={dnsPolicy: None, tolerations: [{key: gpu, operator: Exists, value: a}]}", ["FTC516", "FTC523"]),
+    ],
+)
+def test_each_mistake_is_reported_by_one_rule(override: str, codes: list[str]) -> None:
+    assert sorted(one.code for one in found(override, targets=("volcano",))) == codes
+
+
+@pytest.mark.parametrize(
+    ("override", "help_"),
+    [
+        ("pod.spec.dnsPolicy=None", "with dnsPolicy None, set dnsConfig.nameservers"),
+        (train("resizePolicy: [{resourceName: gpu, restartPolicy: NotRequired}]").strip("'"), "known: cpu, memory"),
+        (train("startupProbe: {exec: {command: [ls]}, successThreshold: 2}").strip("'"), "at most 1"),
+        ("pod.spec.tolerations={key: gpu}", "write a list"),
+    ],
+)
+def test_the_help_names_what_the_server_accepts(override: str, help_: str) -> None:
+    (one,) = found(override, targets=("volcano",))
+    assert help_ in one.help

@@ -127,6 +127,7 @@ def test_the_help_says_how_to_get_a_package() -> None:
     assert "'setup=[[pip,install,wandb]]'" in said
     both = ftc("compile", "method.quantize={bits: 4, dataset: allenai/c4}").stderr
     assert "needs optimum and gptqmodel" in both
+    assert both.count("FTC416") == 1
     assert "install them in each pod: 'setup=[[pip,install,optimum,gptqmodel]]'" in both
     unpinned = ftc("compile", "train.use_unsloth=true").stderr
     assert "use your own image that contains unsloth" in unpinned

@@ -340,3 +340,12 @@ def test_odd_values_do_not_crash(value: object, every: int) -> None:
         info = '{"support": {"file_name": "a.json"}}'
         found = lint([("a.yaml", file.encode()), ("data/dataset_info.json", info.encode())], NEWEST)
         assert all(d.position is not None for d in found), name
+
+
+@pytest.mark.parametrize("name", ["use_galore", "use_apollo"])
+def test_the_default_optimizer_is_judged_only_for_a_known_release(name: str) -> None:
+    text = f"finetuning_type: full\n{name}: true\n"
+    assert "FTC432" not in {one.code for one in judged(text, NEWEST)}
+    assert "FTC432" not in {one.code for one in judged(text, OLD)}
+    assert "FTC432" in {one.code for one in judged(text, NEW)}
+    assert "FTC432" in {one.code for one in judged(f"{text}optim: adamw_torch_fused\n", NEWEST)}

@@ -54,6 +54,29 @@ def test_an_unknown_release_is_not_checked() -> None:
     assert [d.code for d in told if d.code.startswith("FTC4")] == ["FTC402"]
 
 
+@pytest.mark.parametrize(
+    ("method", "code", "option"),
+    [
+        ("lora-dpo", "FTC453", "dataset=dpo-mix-en"),
+        ("lora-rm", "FTC453", "dataset=dpo-mix-en"),
+        ("lora-kto", "FTC454", "dataset=kto-mix-15k"),
+    ],
+)
+def test_the_help_names_a_shipped_dataset_that_fits_the_stage(method: str, code: str, option: str) -> None:
+    (one,) = [one for one in found(f"method={method}") if one.code == code]
+    assert option in one.help
+    assert not {"FTC453", "FTC454"} & {one.code for one in found(f"method={method}", option)}
+
+
+@pytest.mark.parametrize(
+    ("habit", "argument"),
+    [("lr", "learning_rate"), ("epochs", "num_train_epochs"), ("max_seq_length", "cutoff_len")],
+)
+def test_the_help_knows_the_words_of_other_programs(habit: str, argument: str) -> None:
+    (one,) = [one for one in found(f"train.{habit}=1") if one.code == "FTC404"]
+    assert one.help == f"did you mean '{argument}'?"
+
+
 def test_an_unused_dataset_is_not_checked() -> None:
     assert found("+dataset.info.other={formatting: unheard}") == ()
 

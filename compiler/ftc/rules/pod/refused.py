@@ -1,0 +1,122 @@
+"""Rules on the pod with all fragments: what the API server and Volcano's webhook refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ftc.output_schemas import pod_template
+from ftc.plan.merge import MERGE_KEYS, identity
+from ftc.plan.pod import with_fragments
+from ftc.rules.given import fragments
+from ftc.rules.pod.contents import (
+    container_settings_are_consistent,
+    pod_settings_are_consistent,
+    tolerations_are_complete,
+)
+from ftc.rules.pod.contradictions import contradictions, port_names
+from ftc.rules.pod.devices import extended_resources_are_valid
+from ftc.rules.pod.schema import fragment_findings
+from ftc.rules.rule import Finding, Rule
+from ftc.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+
+
+def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The server accepts the pod with all fragments.
+
+    A fragment has valid fields, but the pod may combine them in a way that the API server refuses: a probe of an init
+    container, a variable from two sources, an affinity without terms.
+    Source: Kubernetes, pkg/apis/core/validation.
+
+    Wrong: 'pod={spec: {dnsPolicy: None}}'
+    Right: 'pod={spec: {dnsPolicy: Default}}'
+    """
+    found = list(_refused(spec, run, webhook=False))
+    specific = {one.where for check in _SPECIFIC for one in check(spec, run)} if found else set()
+    yield from (one for one in found if not any(one.where[: len(place)] == place for place in specific))
+    pod = with_fragments(run)
+    for one in (*contradictions(pod["spec"]), *port_names(pod["spec"])) if not found else ():
+        place = _set_by(spec, pod, ("spec", *one.path))
+        if place is not None:
+            yield Finding(place, one.message, one.help)
+
+
+# Rules on the same pod with messages of their own: their findings replace those of the schema at the same place.
+_SPECIFIC = (
+    container_settings_are_consistent,
+    extended_resources_are_valid,
+    pod_settings_are_consistent,
+    tolerations_are_complete,
+)
+
+
+def webhook_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """Volcano's webhook accepts the pod with all fragments.
+
+    The webhook validates pods with the code of an older Kubernetes, which refuses more than a recent server: a
+    restartPolicy of a container, a variable whose name begins with a digit.
+    Source: Volcano, pkg/webhooks/admission/jobs/validate.
+
+    Wrong: 'pod={spec: {containers: [{name: train, env: [{name: 1A, value: x}]}]}}'
+    Right: 'pod={spec: {containers: [{name: train, env: [{name: A1, value: x}]}]}}'
+    """
+    if not list(_refused(spec, run, webhook=False)):
+        yield from _refused(spec, run, webhook=True)
+
+
+def _refused(spec: JobSpec, run: RunPlan, *, webhook: bool) -> Iterator[Finding]:
+    pod = with_fragments(run)
+    schema = pod_template(spec.cluster.volcano, spec.cluster.kubernetes, webhook=webhook)
+    for error in schema.iter_errors(pod):
+        place = _set_by(spec, pod, _place(error))
+        if place is not None:
+            yield from fragment_findings(error, place)
+
+
+def _place(error: ValidationError) -> KeyPath:
+    """The place of an error in the pod; that of a key which is refused is the key, not the mapping."""
+    of_key = "propertyNames" in error.absolute_schema_path
+    return (*error.absolute_path, str(error.instance)) if of_key else tuple(error.absolute_path)
+
+
+def _set_by(spec: JobSpec, pod: Any, path: KeyPath) -> KeyPath | None:
+    """The place in the last fragment that sets what is at a path of the pod, or else what contains it."""
+    found = [(key, _inside(fragment, pod, path)) for key, fragment in reversed(fragments(spec))]
+    key, inner = max(found, key=lambda one: len(one[1]))
+    return (*key, *inner) if inner else None
+
+
+def _inside(fragment: Any, pod: Any, path: KeyPath) -> KeyPath:
+    """The part of a path in the pod that a fragment has too; items of lists are matched as in a merge."""
+    found: list[str | int] = []
+    for step in path:
+        pod = pod[step]
+        if isinstance(fragment, dict) and step in fragment:
+            fragment = fragment[step]
+            found.append(step)
+            continue
+        keys = MERGE_KEYS.get(str(found[-1])) if found else None
+        items = fragment if isinstance(fragment, list) else []
+        same = [i for i, item in enumerate(items) if _is_same(item, pod, keys)]
+        if not same:
+            break
+        fragment = items[same[0]]
+        found.append(same[0])
+    return tuple(found)
+
+
+def _is_same(item: Any, whole: Any, keys: tuple[str, ...] | None) -> bool:
+    return identity(item, keys) == identity(whole, keys) if keys else item == whole
+
+
+RULES = (
+    Rule("FTC516", "pod-refused-by-server", server_accepts_the_pod, JobSpec),
+    Rule("FTC517", "pod-refused-by-volcano", webhook_accepts_the_pod, JobSpec, target="volcano"),
+)
