@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.tiny_dataset import write_dataset
-from e2e.trainer_environment import Trainer
+from e2e.trainer_environment import PAIRS, Trainer
 from ftc.driver import Request, compile_job
 from unit.compiling import ROOT
 
@@ -28,7 +28,7 @@ STAGE_0 = ("engine=deepspeed-z0",)
 @pytest.fixture(scope="module")
 def deepspeed(trainer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """DeepSpeed at ftc's pins, without compiled operators, in a separate directory."""
-    (pins,) = (ROOT / "conf" / "pins").glob("0.9.5+*/deepspeed.txt")
+    pins = ROOT / "conf" / "pins" / PAIRS["0.9.5"] / "deepspeed.txt"
     target = tmp_path_factory.mktemp("deepspeed")
     install = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target), "-r", str(pins))
     command = (str(trainer / "bin/python"), "-m", "pip", "--disable-pip-version-check", *install)

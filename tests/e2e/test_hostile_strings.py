@@ -87,11 +87,12 @@ def test_a_run_gets_its_paths_arguments_and_texts_unchanged(
     config = {
         "defaults": [
             {"override /hardware": "cpu"},
+            {"override /model": "custom"},
             {"override /publish": "git"},
             {"override /source@model.source": "path"},
             {"override /source@dataset.source": "path"},
         ],
-        "model": {"id": HOSTILE, "source": {"path": f"/workspace/model {PLACE}"}},
+        "model": {"id": HOSTILE, "template": "qwen3", "source": {"path": f"/workspace/model {PLACE}"}},
         "dataset": {"names": [WORD], "info": None, "source": {"path": f"/workspace/dataset {PLACE}"}},
         "annotations": {"note": LINES},
         "train": {"default_system": LINES, "run_name": HOSTILE},
@@ -123,7 +124,7 @@ def test_an_invalid_revision_fails_the_fetch_and_runs_nothing(
     cluster: Cluster, git_server: GitServer, tmp_path: Path, kind: str
 ) -> None:
     of_git = {"url": git_server.create(f"org/revision-{kind}")}
-    of_hub = {"repository": WORD, "endpoint": "http://127.0.0.1:9"}
+    of_hub = {"repository": "org/name", "endpoint": "http://127.0.0.1:9"}
     config = {
         "defaults": [{"override /hardware": "cpu"}, {"override /source@model.source": kind}],
         "model": {"source": {"revision": WORD, **(of_git if kind == "git" else of_hub)}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def sizes_of_another_model(found: Origins) -> Iterator[Finding]:
     place = found.position(sizes)
     if option is not None and place is not None and PurePath(place.source).stem == option:
         return
-    other = f"model=custom model.id={model.id} model.template={model.template}"
+    other = shlex.join(("model=custom", f"model.id={model.id}", f"model.template={model.template}"))
     message = f"is another model than the one whose sizes model.architecture has ({model.architecture.layers} layers)"
     yield Finding(own, message, f"use {f'model={option}' if option else other}", (sizes,))
 
