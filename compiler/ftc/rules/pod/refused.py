@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftc.output_schemas import pod_template
-from ftc.plan.merge import MERGE_KEYS, identity
-from ftc.plan.pod import with_fragments
-from ftc.rules.given import fragments
+from ftc.plan.pod import recorded, with_fragments
 from ftc.rules.pod.contents import (
     container_settings_are_consistent,
     pod_settings_are_consistent,
@@ -43,7 +41,7 @@ def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     yield from (one for one in found if not any(one.where[: len(place)] == place for place in specific))
     pod = with_fragments(run)
     for one in (*contradictions(pod["spec"]), *port_names(pod["spec"])) if not found else ():
-        place = _set_by(spec, pod, ("spec", *one.path))
+        place = _set_by(run, ("spec", *one.path))
         if place is not None:
             yield Finding(place, one.message, one.help)
 
@@ -75,7 +73,7 @@ def _refused(spec: JobSpec, run: RunPlan, *, webhook: bool) -> Iterator[Finding]
     pod = with_fragments(run)
     schema = pod_template(spec.cluster.volcano, spec.cluster.kubernetes, webhook=webhook)
     for error in schema.iter_errors(pod):
-        place = _set_by(spec, pod, _place(error))
+        place = _set_by(run, _place(error))
         if place is not None:
             yield from fragment_findings(error, place)
 
@@ -86,34 +84,14 @@ def _place(error: ValidationError) -> KeyPath:
     return (*error.absolute_path, str(error.instance)) if of_key else tuple(error.absolute_path)
 
 
-def _set_by(spec: JobSpec, pod: Any, path: KeyPath) -> KeyPath | None:
-    """The place in the last fragment that sets what is at a path of the pod, or else what contains it."""
-    found = [(key, _inside(fragment, pod, path)) for key, fragment in reversed(fragments(spec))]
-    key, inner = max(found, key=lambda one: len(one[1]))
-    return (*key, *inner) if inner else None
-
-
-def _inside(fragment: Any, pod: Any, path: KeyPath) -> KeyPath:
-    """The part of a path in the pod that a fragment has too; items of lists are matched as in a merge."""
-    found: list[str | int] = []
-    for step in path:
-        pod = pod[step]
-        if isinstance(fragment, dict) and step in fragment:
-            fragment = fragment[step]
-            found.append(step)
-            continue
-        keys = MERGE_KEYS.get(str(found[-1])) if found else None
-        items = fragment if isinstance(fragment, list) else []
-        same = [i for i, item in enumerate(items) if _is_same(item, pod, keys)]
-        if not same:
-            break
-        fragment = items[same[0]]
-        found.append(same[0])
-    return tuple(found)
-
-
-def _is_same(item: Any, whole: Any, keys: tuple[str, ...] | None) -> bool:
-    return identity(item, keys) == identity(whole, keys) if keys else item == whole
+def _set_by(run: RunPlan, path: KeyPath) -> KeyPath | None:
+    """The key of a fragment that set a field of the pod, or else a part of what contains it."""
+    pod = recorded(run)
+    for length in range(len(path), 0, -1):
+        keys = [source.key for source in pod.at(path[:length]).sources() if source.key]
+        if keys:
+            return keys[-1]
+    return None
 
 
 RULES = (
