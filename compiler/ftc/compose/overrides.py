@@ -144,7 +144,7 @@ def _how_to_write(text: str) -> str:
     """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
     if not equals and (file := re.fullmatch(r"(?:(.*)/)?([^/]+)\.ya?ml", text)):
-        return f"to compile a primary config of your own: --config-dir {file[1] or '.'} -c {file[2]}"
+        return f"to compile your own primary config: --config-dir {file[1] or '.'} -c {file[2]}"
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):

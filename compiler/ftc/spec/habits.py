@@ -38,7 +38,7 @@ def meant(path: KeyPath, arguments: frozenset[str] = frozenset()) -> tuple[str, 
 
 
 def as_option(option: str) -> str:
-    """The key that an option such as `--nodes` means; empty if there is none."""
+    """The key that an option such as `--nodes` means; empty for an unknown option."""
     name = option.lstrip("-").replace("-", "_")
     return name if (name,) in _keys() else habits().get(name, "")
 

@@ -1,4 +1,4 @@
-"""What a target is: how a run becomes an artifact."""
+"""Targets: how a run becomes an artifact."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             yield Finding(place, one.message, one.help)
 
 
-# Rules on the same pod with messages of their own: their findings replace those of the schema at the same place.
+# Rules with better messages for the same mistakes: their findings replace those of the schema at the same place.
 _SPECIFIC = (
     container_settings_are_consistent,
     extended_resources_are_valid,

@@ -147,13 +147,16 @@ def package_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 def _ways(packages: list[Package], names: list[str]) -> Iterator[str]:
     """The ways to get the packages: those that ftc pins can be built, and setup reaches only the training."""
-    built = all(package.pinned for package in packages)
-    yield _BUILD if built else f"use your own image that contains {' and '.join(names)}"
+    them = "it" if len(names) == 1 else "them"
+    if all(package.pinned for package in packages):
+        yield f"build an image that contains {them} {_BUILD}"
+    else:
+        yield f"use your own image that contains {' and '.join(names)}"
     if all(package.trains for package in packages):
-        yield f"install {'it' if len(names) == 1 else 'them'} in each pod: 'setup=[[pip,install,{','.join(names)}]]'"
+        yield f"install {them} in each pod: 'setup=[[pip,install,{','.join(names)}]]'"
 
 
-_BUILD = "build an image that contains it (ftc compile -t image image=registry.example.com/team/llamafactory:…)"
+_BUILD = "(ftc compile -t image image=registry.example.com/team/llamafactory:…)"
 
 
 def _packages_of(spec: JobSpec) -> tuple[str, ...] | None:

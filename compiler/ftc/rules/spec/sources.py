@@ -186,7 +186,7 @@ def gated_model_without_token(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         return
     without = model.source.token is None and "HF_TOKEN" not in variable_names(spec)
     if without and model.source.repository == model.id:
-        message = f"{model.id} is gated, and there is no token to download it with"
+        message = f"{model.id} is gated, and the download has no token"
         help_ = "accept its license on the hub, store a token in a Secret, and set model.source.token.secret=<Secret>"
         yield Finding(("model", "source"), message, help_, (("model", "gated"),))
 

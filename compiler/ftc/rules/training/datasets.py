@@ -200,7 +200,7 @@ def text_file_without_columns(run: Training) -> Iterator[Finding]:
         named = [str(column) for column in (mapping(entry, "columns") or default).values() if column is not None]
         other = [column for column in named if column != _OF_TEXT]
         if other:
-            message = f"a .txt file has only the column text, not {' and '.join(other)}"
+            message = f"a .txt file has only the column text, not {', '.join(other)}"
             help_ = "name JSON lines .jsonl, and JSON .json; for pretraining on text set columns: {prompt: text}"
             yield Finding((*at, "columns" if "columns" in entry else "file_name"), message, help_)
 
