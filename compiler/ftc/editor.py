@@ -116,7 +116,10 @@ _GROUPS = {
     },
 }
 # The groups that are nested in others, and where.
-_PLACES = {"source@model.source": "source", "source@dataset.source": "source", "build@hardware.build": "build"}
+_PLACES = {
+    **dict.fromkeys(("source@model.source", "source@method.adapter", "source@dataset.source"), "source"),
+    "build@hardware.build": "build",
+}
 _SEVERAL = ("source", "build")
 _LINE = 160
 NAMES = (PRIMARY, *sorted(_GROUPS))

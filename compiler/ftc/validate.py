@@ -14,7 +14,7 @@ from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
 from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
 from ftc.diagnostics.redact import on_a_line
 from ftc.spec.habits import meant
-from ftc.spec.job import JobSpec
+from ftc.spec.job import SOURCES, JobSpec
 from ftc.spec.schema import schemas_at, spec_schema
 from ftc.trainer import release
 
@@ -187,8 +187,9 @@ def _help(error: ValidationError) -> str:
 
 def _choice(where: str, option: str) -> str:
     """How to choose an option for a section."""
-    if where.endswith(".source"):
-        return f"write source@{where}={option}; `ftc list source` lists the options"
+    if where in map(dotted, SOURCES.values()):
+        given = f"path {where}.path={option}" if option.startswith("/") else option
+        return f"write source@{where}={given}; `ftc list source` lists the options"
     return "set its keys one by one, or choose an option of a group: see `ftc list`"
 
 

@@ -21,7 +21,7 @@ from ftc.compose.overrides import problem
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED
-from ftc.diagnostics.model import Diagnostic, KeyPath
+from ftc.diagnostics.model import Diagnostic, KeyPath, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -147,7 +147,8 @@ def _references_as_texts(config: Any, data: Any, path: KeyPath, keeps_text: Call
 def _reference_problem(error: InterpolationResolutionError, path: KeyPath, unresolved: Composed) -> Diagnostic:
     named = re.search(r"'([^']+)' not found|Missing mandatory value: (\S+)", str(error))
     if named and named[1]:
-        message, help_ = f"refers to '{named[1]}', which does not exist", "`ftc show` prints the existing keys"
+        message = f"refers to '{named[1]}', which does not exist"
+        help_ = f"set {dotted(path)}=…, or refer to an existing key: `ftc show` prints them"
     elif named:
         message, help_ = f"refers to '{named[2]}', which needs a value", f"set {named[2]}=…"
     else:

@@ -8,6 +8,7 @@ from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
+from ftc.trainer import arguments
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     """The sources that are staged, and the directory of each."""
-    found = []
-    if spec.model is not None and not isinstance(spec.model.source, FromHub):
-        found.append(Fetch("model", spec.model.source, _directory(spec.model.source, places)))
-    if spec.dataset is not None and not isinstance(spec.dataset.source, FromHub):
-        own = () if spec.dataset.info is not None else spec.dataset.names
-        found.append(Fetch("dataset", spec.dataset.source, _directory(spec.dataset.source, places), own))
-    return tuple(found)
+    staged = {name: source for name, source in spec.sources.items() if not isinstance(source, FromHub)}
+    return tuple(
+        Fetch(name, source, _directory(source, places), _datasets(spec, name)) for name, source in staged.items()
+    )
+
+
+def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
+    """The datasets that the dataset_info.json of the source must describe."""
+    if name != "dataset" or spec.dataset is None or spec.dataset.info is not None:
+        return ()
+    return spec.dataset.names
 
 
 FILES = "/files"
@@ -48,13 +53,18 @@ def _directory(source: Staged, places: Places) -> str:
     return f"{places.cache.rstrip('/')}/{name}{FILES}"
 
 
+_CHECK_ADAPTER = "check_adapter.sh"
 _CHECK = ("check_path.sh", "marker.sh")
 _FETCH = (*_CHECK, "fetch.sh", "fill.sh", "check_fetched.sh")
 
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
-    match fetch.source:
+    return (*_of_source(fetch.source), *((_CHECK_ADAPTER,) if fetch.name == "adapter" else ()))
+
+
+def _of_source(source: Staged) -> tuple[str, ...]:
+    match source:
         case Git():
             return (*_FETCH, "download_git.sh", "git_credentials.sh")
         case HuggingFace() | ModelScope():
@@ -64,13 +74,16 @@ def scripts(fetch: Fetch) -> tuple[str, ...]:
         case OnVolume():
             return _CHECK
         case _:
-            assert_never(fetch.source)
+            assert_never(source)
 
 
 def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
     """The step that fetches or checks the source."""
-    command = _command(fetch.source, places.files)
-    return Step(f"fetch-{fetch.name}", command, _environment(spec, fetch), needs=_needs(fetch))
+    command, variables = _command(fetch.source, places.files), _environment(spec, fetch)
+    if fetch.name == "adapter":
+        command = ("bash", f"{places.files}/{_CHECK_ADAPTER}", *command)
+        variables["ADAPTER_CONFIG"] = f"{arguments.adapter_directory(spec, fetch.directory)}/adapter_config.json"
+    return Step(f"fetch-{fetch.name}", command, variables, needs=_needs(fetch))
 
 
 def _needs(fetch: Fetch) -> Needs:
@@ -141,4 +154,5 @@ def _origin(fetch: Fetch) -> Variables:
 
 
 def _hub(hub: str, fetch: Fetch, source: HuggingFace | ModelScope) -> Variables:
-    return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": fetch.name, "REVISION": source.revision}
+    kind = "dataset" if fetch.name == "dataset" else "model"
+    return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": kind, "REVISION": source.revision}

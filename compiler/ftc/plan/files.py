@@ -57,6 +57,7 @@ def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> argume
     return arguments.Inputs(
         model=asked.repository if asked else found["model"],
         model_revision=asked.revision if asked else None,
+        adapter=found.get("adapter"),
         dataset=found.get("dataset"),
         dataset_info=places.files if described else found.get("dataset", places.files),
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from ftc.plan.merge import Fragment, Merged
@@ -34,7 +32,7 @@ class File(msgspec.Struct, frozen=True):
 class Fetch(msgspec.Struct, frozen=True):
     """One staged source and its `directory`; its dataset_info.json must describe `datasets`."""
 
-    name: Literal["model", "dataset"]
+    name: str
     source: Staged
     directory: str
     datasets: tuple[str, ...] = ()

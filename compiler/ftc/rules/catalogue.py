@@ -29,6 +29,7 @@ from ftc.rules.pod import (
 from ftc.rules.shell import named_files, repeated_work, scripts
 from ftc.rules.spec import image, memory, model, sources, storage, trackers
 from ftc.rules.training import (
+    adapters,
     arguments,
     checkpoints,
     chip,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 GROUPS: dict[str, tuple[Rule, ...]] = {
     "training": (
+        *adapters.RULES,
         *arguments.OF_FILES,
         *arguments.RULES,
         *checkpoints.RULES,

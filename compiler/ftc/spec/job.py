@@ -41,6 +41,14 @@ Image = Annotated[
 ]
 
 
+SOURCES: dict[str, tuple[str, ...]] = {
+    "model": ("model", "source"),
+    "adapter": ("method", "adapter"),
+    "dataset": ("dataset", "source"),
+}
+"""The key of each source that a run may have."""
+
+
 class Trainer(Spec, frozen=True):
     """The versions in the image."""
 
@@ -123,6 +131,10 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of the model and the dataset, by group."""
-        owners = {"model": self.model, "dataset": self.dataset}
-        return {name: owner.source for name, owner in owners.items() if owner is not None}
+        """The sources of the run; SOURCES has their keys."""
+        found: dict[str, Source | None] = {
+            "model": self.model.source if self.model else None,
+            "adapter": self.method.adapter if self.method else None,
+            "dataset": self.dataset.source if self.dataset else None,
+        }
+        return {name: source for name, source in found.items() if source is not None}

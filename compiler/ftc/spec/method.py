@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from ftc.spec.base import Json, Spec, Text
+from ftc.spec.source import Staged
 
 
 class Quantization(Spec, frozen=True):
@@ -23,6 +24,8 @@ class Quantization(Spec, frozen=True):
 class Method(Spec, frozen=True):
     """A training stage and a tuning type, with LLaMA-Factory's arguments for them.
 
+    `adapter` is the LoRA adapter from which the training starts: it is trained further, or, with
+    train.create_new_adapter=true, merged into the base model, on which a new adapter is trained.
     `merge` holds the arguments of the export that merges an adapter into its base model; null keeps the adapter.
     `quantize` adds a quantized copy of the merged model, or of a fully tuned model.
     """
@@ -30,6 +33,7 @@ class Method(Spec, frozen=True):
     stage: Literal["pt", "sft", "rm", "ppo", "dpo", "kto"]
     finetuning_type: Literal["lora", "full", "freeze", "oft"]
     arguments: Json = {}
+    adapter: Staged | None = None
     merge: Json | None = None
     quantize: Quantization | None = None
 

@@ -21,7 +21,8 @@ QUANTIZED = "quantized"
 
 # The usual order in a training YAML: model, method, data, output, optimization.
 _ORDER = (
-    *("model_name_or_path", "model_revision", "adapter_name_or_path", "trust_remote_code", "template"),
+    *("model_name_or_path", "model_revision", "adapter_name_or_path", "adapter_folder", "create_new_adapter"),
+    *("trust_remote_code", "template"),
     *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
     *("stage", "do_train", "finetuning_type", "lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
     *("use_dora", "oft_rank", "oft_block_size", "freeze_trainable_layers", "freeze_trainable_modules"),
@@ -67,7 +68,7 @@ OWNED = {
     "data_shared_file_system": "storage",
     "save_on_each_node": "storage",
     "do_train": "method.stage",
-    "adapter_name_or_path": "method.merge",
+    "adapter_name_or_path": "method.adapter",
     "export_dir": "method.merge",
 }
 
@@ -84,10 +85,12 @@ class Inputs(msgspec.Struct, frozen=True):
     """The trainer's inputs in the pod; `dataset` is the directory of the files that `dataset_info` describes.
 
     A model with a revision is a repository that the trainer downloads; if `dataset` is None it downloads that too.
+    `adapter` is the directory of the adapter from which the training starts.
     """
 
     model: str
     model_revision: str | None
+    adapter: str | None
     dataset: str | None
     dataset_info: str
     shared_between_nodes: bool
@@ -121,6 +124,7 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     values: Json = {"overwrite_output_dir": False, **_cache(inputs), **_saving(spec, method), **chosen(spec)}
     values |= {
         **_model(inputs),
+        **({} if inputs.adapter is None else {"adapter_name_or_path": inputs.adapter}),
         "template": model.template,
         "stage": method.stage,
         "do_train": True,
@@ -199,7 +203,7 @@ def _tracking(tracking: Tracking) -> Json:
 
 
 def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
-    """The content of merge.yaml: the adapter of the run, merged into its base model.
+    """The content of merge.yaml: the adapter of the run, merged into the model on which it was trained.
 
     It has `stage` because the export copies the value head only for reward models (train/tuner.py).
     """
@@ -207,7 +211,7 @@ def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
     return {
         **_model(inputs),
-        "adapter_name_or_path": OUTPUT,
+        "adapter_name_or_path": ",".join((*_merged_before(spec, inputs), OUTPUT)),
         **shaping,
         "template": tuned.model.template,
         **({"stage": method.stage} if method.stage == "rm" else {}),
@@ -215,6 +219,32 @@ def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
         "export_dir": MERGED,
         **(method.merge or {}),
     }
+
+
+def starts_new_adapter(spec: JobSpec) -> bool:
+    """Whether the training merges the given adapter into the base model and creates another one."""
+    given = spec.method is not None and spec.method.adapter is not None
+    return given and chosen(spec).get("create_new_adapter") is True
+
+
+def _merged_before(spec: JobSpec, inputs: Inputs) -> tuple[str, ...]:
+    """The adapter that the trainer merges into the base model before it creates the one that it trains.
+
+    The export merges its adapters in their order.
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, model/adapter.py (_setup_lora_tuning).
+    """
+    if inputs.adapter is None or not starts_new_adapter(spec):
+        return ()
+    return (adapter_directory(spec, inputs.adapter),)
+
+
+def adapter_directory(spec: JobSpec, source: str) -> str:
+    """The directory of the given adapter in its source.
+
+    The training gets `adapter_folder` itself; the export would look for the new adapter in that folder too.
+    """
+    folder = chosen(spec).get("adapter_folder")
+    return f"{source}/{folder}" if folder else source
 
 
 def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:

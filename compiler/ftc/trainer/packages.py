@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ftc.spec.job import SOURCES
 from ftc.spec.method import DeepSpeed
 from ftc.spec.source import S3, S3Push
 from ftc.trainer import pins, release
@@ -62,7 +63,7 @@ def _of_checkpoint(spec: JobSpec) -> Iterator[Package]:
 
 
 def _of_storage(spec: JobSpec) -> Iterator[Package]:
-    places: dict[KeyPath, object] = {(name, "source"): source for name, source in spec.sources.items()}
+    places: dict[KeyPath, object] = {SOURCES[name]: source for name, source in spec.sources.items()}
     for key, place in {**places, ("publish",): spec.publish}.items():
         if isinstance(place, S3 | S3Push):
             yield Package("minio", key, trains=False)

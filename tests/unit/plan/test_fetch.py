@@ -294,3 +294,43 @@ def test_a_step_with_its_own_image_is_not_judged_by_another_one() -> None:
 def test_a_program_that_setup_may_bring_is_not_looked_for_before_it() -> None:
     setup = ("setup=[[pip,install,llamafactory]]", "publish=git", "publish.url=https://git.example.com/o")
     assert variables(fetcher("model", *setup))["REQUIRED_TOOLS"] == "git git-lfs python3"
+
+
+AT = "source@method.adapter"
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        (
+            (f"{AT}=huggingface", "method.adapter.repository=team/adapter"),
+            {"HUB": "huggingface", "SOURCE": "team/adapter", "REPO_TYPE": "model", "REVISION": "main"},
+        ),
+        (
+            (f"{AT}=modelscope", "method.adapter.repository=team/adapter"),
+            {"HUB": "modelscope", "SOURCE": "team/adapter", "REPO_TYPE": "model"},
+        ),
+        ((f"{AT}=git", "method.adapter.url=https://git.example.com/a"), {"SOURCE": "https://git.example.com/a"}),
+        ((f"{AT}=s3", "method.adapter.bucket=ours", "method.adapter.prefix=a"), {"SOURCE": "s3://ours/a"}),
+        ((f"{AT}=path", "method.adapter.path=/workspace/a"), {"TARGET_DIR": "/workspace/a"}),
+    ],
+)
+def test_an_adapter_is_fetched_from_each_kind_of_source_and_checked(
+    source: tuple[str, ...], wanted: dict[str, str]
+) -> None:
+    found = variables(fetcher("adapter", *source))
+    assert {name: found.get(name) for name in wanted} == wanted
+    files = "" if source[0].endswith("path") else "/files"
+    directory = document("train.yaml", *source)["adapter_name_or_path"]
+    assert directory == f"{found['TARGET_DIR']}{files}"
+    assert found["ADAPTER_CONFIG"] == f"{directory}/adapter_config.json"
+    within = fetcher("adapter", *source, "train.adapter_folder=checkpoint-9")
+    assert variables(within)["ADAPTER_CONFIG"] == f"{directory}/checkpoint-9/adapter_config.json"
+    assert within["command"][:3] == ["bash", "/etc/ftc/check_adapter.sh", "bash"]
+
+
+def test_a_command_gets_the_directory_of_its_adapter() -> None:
+    adapter = ("method=lora-sft", "ignore=[FTC102]", AT + "=path", "method.adapter.path=/workspace/a")
+    found = fetcher("adapter", *COMMAND, *adapter)
+    assert variables(found)["TARGET_DIR"] == "/workspace/a"
+    assert variables(trainer(*COMMAND, *adapter))["ADAPTER_DIR"] == "/workspace/a"

@@ -14,6 +14,8 @@ from unit.compiling import COMMAND, ROOT, errors, found, ftc, refused
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
+ADAPTER = ("source@method.adapter=path", "method.adapter.path=/workspace/sft/output")
+NEW_ADAPTER = (*ADAPTER, "train.create_new_adapter=true")
 TEXTS = ("method.quantize={bits: 4, dataset: /workspace/texts.jsonl}",)
 BIG = "x" * (200 * 1024)
 HALVES = (f"annotations.a={BIG[: 100 * 1024]}", f"annotations.b={BIG[100 * 1024 :]}")
@@ -45,6 +47,8 @@ PAIRS = (
     ("FTC106", ("hardware.env={MASTER_ADDR: x}",), ("hardware.env={A: x}",), "hardware.env.MASTER_ADDR"),
     ("FTC106", ("cluster.env={GIT_TOKEN: x}",), ("cluster.env={HTTPS_PROXY: x}",), "cluster.env.GIT_TOKEN"),
     ("FTC107", COMMAND, (), "launcher"),
+    ("FTC110", (*NEW_ADAPTER, "method.merge=null"), (*ADAPTER, "method.merge=null"), "method.merge"),
+    ("FTC111", (*ADAPTER, "method.adapter.path='/workspace/a,b'"), ADAPTER, "method.adapter"),
     ("FTC201", ("nodes=2", "storage=per-pod"), ("nodes=1", "storage=per-pod"), "storage.workspace"),
     ("FTC201", ("nodes=2", "storage=existing-claim"), ("nodes=2", "storage=shared"), "storage.workspace"),
     ("FTC201", ("nodes=2", "storage=job-lifetime"), ("nodes=2", *ALONE), "storage.workspace"),
@@ -361,6 +365,7 @@ PAIRS = (
     ("FTC583", ("suspend=true", "cluster.kueue_queue=a"), ("suspend=true",), "suspend"),
 )
 WARNINGS = {
+    "FTC110",
     "FTC342",
     "FTC208",
     "FTC209",

@@ -42,6 +42,7 @@ RUNS = (
         "publish.credentials.secret=git",
     ),
     ("storage=per-pod", "tracking=tensorboard", "source@model.source=s3", "model.source.bucket=models"),
+    ("source@method.adapter=s3", "method.adapter.bucket=adapters"),
 )
 
 

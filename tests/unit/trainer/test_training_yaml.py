@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from unit.compiling import artifacts, document, errors, fetcher, refused, trainer, variables
 
@@ -64,6 +65,36 @@ def test_the_merge_takes_the_adapter_and_its_model() -> None:
     assert merged["export_dir"] == "merged"
     assert (merged["template"], merged["finetuning_type"]) == ("qwen3", "lora")
     assert (merged["export_size"], merged["export_device"], merged["export_legacy_format"]) == (4, "cpu", False)
+
+
+FIRST = ("source@method.adapter=path", "method.adapter.path=/workspace/sft/output")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "merged"),
+    [
+        ((), "output"),
+        (("train.create_new_adapter=false",), "output"),
+        # LLaMA-Factory, model/adapter.py: the training merges the first one, and the export all in their order.
+        (("train.create_new_adapter=true",), "/workspace/sft/output,output"),
+        (("+method.arguments.create_new_adapter=true",), "/workspace/sft/output,output"),
+        (
+            ("train.create_new_adapter=true", "train.adapter_folder=checkpoint-9"),
+            "/workspace/sft/output/checkpoint-9,output",
+        ),
+    ],
+)
+def test_a_training_starts_from_an_adapter_and_the_merge_takes_what_it_was_trained_on(
+    overrides: tuple[str, ...], merged: str
+) -> None:
+    files = artifacts(*FIRST, *overrides)
+    assert yaml.safe_load(files["train.yaml"])["adapter_name_or_path"] == "/workspace/sft/output"
+    assert yaml.safe_load(files["merge.yaml"])["adapter_name_or_path"] == merged
+
+
+def test_without_an_adapter_nothing_is_merged_before_the_training() -> None:
+    assert "adapter_name_or_path" not in train("train.create_new_adapter=true")
+    assert document("merge.yaml", "train.create_new_adapter=true")["adapter_name_or_path"] == "output"
 
 
 def test_the_users_arguments_win_over_those_of_the_groups() -> None:

@@ -16,7 +16,7 @@ from ftc.manifests.text import Spot, Text
 from ftc.plan.environment import OURS
 from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import JobSpec
+from ftc.spec.job import SOURCES, JobSpec
 from ftc.spec.source import FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope
 from ftc.trainer.arguments import groups
 
@@ -166,9 +166,9 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
     for name, source in spec.sources.items():
         match source:
             case Git(url=url, credentials=credentials) if credentials is not None:
-                yield (name, "source", "url"), url
+                yield (*SOURCES[name], "url"), url
             case HuggingFace() | ModelScope() | FromHub() as hub if hub.token is not None:
-                yield (name, "source", "endpoint"), hub.endpoint
+                yield (*SOURCES[name], "endpoint"), hub.endpoint
     match spec.publish:
         case GitPush(url=url, credentials=credentials) if credentials is not None:
             yield ("publish", "url"), url
@@ -187,7 +187,7 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for name, source in spec.sources.items():
         if isinstance(source, Git) and not source.tls_verify:
-            yield Finding((name, "source", "tls_verify"), "certificates are not verified", _TRUST)
+            yield Finding((*SOURCES[name], "tls_verify"), "certificates are not verified", _TRUST)
     if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:
         yield Finding(("publish", "tls_verify"), "certificates are not verified", _TRUST)
 

@@ -9,7 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.plan.publish import NAME as PUBLISH
 from ftc.rules.given import containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import JobSpec
+from ftc.spec.job import SOURCES, JobSpec
 from ftc.spec.source import S3, FromHub, GitPush, HubPush, HuggingFace, S3Push
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def bucket_name_breaks_certificate(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     Wrong: source@model.source=s3 model.source.bucket=team.models model.source.addressing=virtual
     Right: source@model.source=s3 model.source.bucket=team.models model.source.addressing=path
     """
-    places: dict[KeyPath, object] = {(name, "source"): source for name, source in spec.sources.items()}
+    places: dict[KeyPath, object] = {SOURCES[name]: source for name, source in spec.sources.items()}
     for path, place in {**places, ("publish",): spec.publish}.items():
         if not isinstance(place, S3 | S3Push) or place.addressing == "path" or "." not in place.bucket:
             continue
@@ -156,7 +156,7 @@ def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for name, source in spec.sources.items():
         match source, spec.publish:
-            case (HuggingFace() | FromHub(), HubPush(repository=target)) if name == "model":
+            case (HuggingFace() | FromHub(), HubPush(repository=target)) if name != "dataset":
                 path: KeyPath = ("publish", "repository")
                 same = (source.repository, source.endpoint) == (target, spec.publish.endpoint)
                 same = same and source.revision == spec.publish.branch
@@ -168,7 +168,7 @@ def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
                 continue
         if same:
             message = f"is part of the source of the {name}: the next run that fetches it also gets this result"
-            yield Finding(path, message, "choose another one", ((name, "source"),))
+            yield Finding(path, message, "choose another one", (SOURCES[name],))
 
 
 def gated_model_without_token(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.configs import file_named, of_trainer
+from ftc.manifests.configs import Config, file_named, of_trainer
 from ftc.manifests.steps import Run
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -82,7 +82,8 @@ def export_differs_from_training(run: Run) -> Iterator[Finding]:
     """An export uses the template, the base model and the adapter of the training.
 
     The export does not check them: with another template the model answers in the wrong format, and with another base
-    model the adapter does not load, or harms the model.
+    model the adapter does not load, or harms the model. If the training merged an adapter before it created a new one
+    (`create_new_adapter`), the export merges both, in this order.
     Source: LLaMA-Factory, hparams/model_args.py and train/tuner.py (export_model).
 
     Wrong: tests/corpus/bad/FTC819-another-template.yaml
@@ -95,15 +96,28 @@ def export_differs_from_training(run: Run) -> Iterator[Finding]:
         if not isinstance(adapter, str) or training.step is None:
             continue
         output = file_named(training, str(training.value("output_dir")))
-        if not f"{file_named(export, adapter)}/".startswith(f"{output.rstrip('/')}/"):
+        *before, last = _files(export, adapter)
+        if not f"{last}/".startswith(f"{output.rstrip('/')}/"):
             message = f"exports the adapter in {adapter}, but the training writes to {output}"
             related = (training.at("output_dir"),)
             yield Finding(export.at("adapter_name_or_path"), message, related=related)
+        given = training.value("adapter_name_or_path") if training.value("create_new_adapter") is True else None
+        if isinstance(given, str) and before != _files(training, given):
+            message = f"exports {adapter}, but the training merged {given} into the model before it created its adapter"
+            related = (training.at("adapter_name_or_path"),)
+            yield Finding(export.at("adapter_name_or_path"), message, f"write {given},{last}", related)
         for name in ("template", "model_name_or_path"):
             one, other = training.value(name), export.value(name)
             if isinstance(one, str) and isinstance(other, str) and one != other:
                 message = f"{name} is {other}, but the training uses {one}"
                 yield Finding(export.at(name), message, f"write {one}", related=(training.at(name),))
+
+
+def _files(config: Config, adapters: str) -> list[str]:
+    """The directories of a comma-separated list of adapters."""
+    folder = config.value("adapter_folder")
+    names = [name.strip() for name in adapters.split(",")]
+    return [file_named(config, f"{name}/{folder}" if folder else name) for name in names]
 
 
 RULES = (

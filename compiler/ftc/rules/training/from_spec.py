@@ -69,6 +69,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         "report_to": list(spec.tracking.names),
         "use_swanlab": spec.tracking.swanlab is not None,
         **({"deepspeed": zero} if zero is not None else {}),
+        **({"adapter_name_or_path": ANY} if method.adapter is not None else {}),
     }
     if seeks_unused_parameters(spec):
         given.setdefault("use_reentrant_gc", False)

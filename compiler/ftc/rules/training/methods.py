@@ -107,7 +107,7 @@ def lora_variant_needs_lora(run: Training) -> Iterator[Finding]:
             ("leave it out", {"finetuning_type": "lora"}),
         )
         yield Finding((name,), message, help_, (("finetuning_type",),))
-    if run.value("adapter_name_or_path") is not None and run.tuning in ("full", "freeze"):
+    if run.value("adapter_name_or_path") is not None and run.tuning != "lora":
         message = f"applies to LoRA only, but finetuning_type is {run.tuning}"
         yield Finding(("adapter_name_or_path",), message, ("leave it out", {"finetuning_type": "lora"}))
     if run.on("use_llama_pro") and run.tuning == "full":

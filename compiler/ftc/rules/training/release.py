@@ -6,9 +6,9 @@ import json
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from ftc.diagnostics.model import Severity
+from ftc.diagnostics.model import Severity, dotted
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import JobSpec
+from ftc.spec.job import SOURCES, JobSpec
 from ftc.trainer import release
 from ftc.trainer.arguments import OWNED, groups
 
@@ -77,8 +77,12 @@ def reserved_argument(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, arguments in (*groups(spec), *_exports(spec)):
         for name in sorted(OWNED.keys() & arguments.keys()):
-            message, help_ = f"follows from {OWNED[name]}", f"set {OWNED[name]} instead"
-            yield Finding((*path, name), message, help_, at_key=True)
+            key = OWNED[name]
+            how = f": source@{key}=path {key}.path=…, or another source" if key in _SOURCES else ""
+            yield Finding((*path, name), f"follows from {key}", f"set {key} instead{how}", at_key=True)
+
+
+_SOURCES = tuple(map(dotted, SOURCES.values()))
 
 
 def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:

@@ -18,6 +18,9 @@ QLORA = ("method=qlora-sft", "method=qlora-dpo dataset=dpo-mix-en", "method=oft-
 GPTQ = "model=custom model.id=Qwen/Qwen2.5-32B-Instruct-GPTQ-Int4 model.template=qwen"
 IMAGES = "model=qwen2.5-vl-7b-instruct dataset=llava-1k-en"
 REWARD = "method=full-rm dataset=dpo-mix-en"
+ADAPTER = "source@method.adapter=path method.adapter.path=/workspace/sft/output"
+NEW_ADAPTER = f"{ADAPTER} train.create_new_adapter=true"
+ON_PAIRS = f"dataset=dpo-mix-en {ADAPTER}"
 SEEKING = (f"{REWARD} devices=2", f"{REWARD} launcher=torchrun", "method=oft-sft nodes=2")
 # DeepSpeed stage 0 updates these incorrectly, or correctly.
 STAGE_0 = (
@@ -62,6 +65,13 @@ AT_ONCE = (
     ),
     Pair("FTC423", f"{FULL} train.use_rslora=true", "train.use_rslora=true", "train.use_rslora"),
     Pair("FTC423", f"{FULL} train.loraplus_lr_ratio=16.0", "train.loraplus_lr_ratio=16.0", "train.loraplus_lr_ratio"),
+    Pair(
+        "FTC423",
+        f"{FULL} method.adapter.kind=path method.adapter.path=/workspace/sft/output",
+        ADAPTER,
+        "method.adapter",
+    ),
+    Pair("FTC423", f"method.finetuning_type=oft method.merge=null {ADAPTER}", ADAPTER, "method.adapter"),
     Pair("FTC423", f"{FULL} train.use_llama_pro=true", "train.use_llama_pro=true", "train.use_llama_pro"),
     Pair(
         "FTC423",
@@ -264,6 +274,14 @@ AT_ONCE = (
 
 # The trainer fails at these later: with the tokenizer, the model or the data, or in the first step.
 LATER = (
+    Pair("FTC477", f"method=qlora-sft {NEW_ADAPTER}", f"method=qlora-sft {ADAPTER}", "train.create_new_adapter"),
+    Pair("FTC477", f"{ZERO_3} {NEW_ADAPTER}", f"{ZERO_3} {ADAPTER}", "train.create_new_adapter"),
+    Pair(
+        "FTC477",
+        f"{NEW_ADAPTER} train.use_unsloth=true",
+        f"{ADAPTER} train.use_unsloth=true",
+        "train.create_new_adapter",
+    ),
     Pair("FTC480", f"{GPTQ} method.merge=null {ZERO_3}", f"{GPTQ} method.merge=null devices=2", "model.id"),
     Pair(
         "FTC480",
@@ -571,6 +589,19 @@ LATER = (
 
 # The trainer does something unintended, without a message.
 SILENT = (
+    Pair(
+        "FTC479",
+        f"method=lora-kto {ADAPTER} dataset=kto-mix-15k",
+        f"method=lora-kto {NEW_ADAPTER} dataset=kto-mix-15k",
+        "method.adapter",
+    ),
+    Pair("FTC479", f"method=lora-dpo {ON_PAIRS}", f"method=lora-orpo {ON_PAIRS}", "method.adapter"),
+    Pair(
+        "FTC479",
+        f"method=lora-dpo {ON_PAIRS} {ZERO_3}",
+        f"method=lora-dpo {ON_PAIRS} {ZERO_3} train.ref_model=/models/sft",
+        "method.adapter",
+    ),
     Pair("FTC478", f"{IMAGES} train.cutoff_len=752", f"{IMAGES} train.cutoff_len=753", "train.cutoff_len"),
     Pair(
         "FTC478",
