@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ftc.cli.options import Reporting, cannot_write, configuration, refuse, report, reporting, say
+from ftc.cli.options import Place, Reporting, cannot_write, configuration, refuse, report, reporting, say
 from ftc.diagnostics.model import has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import Artifact
@@ -16,18 +15,6 @@ from ftc.output.write import also_marked, foreign, only_writer, write, written_b
 from ftc.targets import TARGETS
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
-
-
-class _Directory(click.Path):
-    """A directory; an empty path, often a variable that is not set, would mean the working directory."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty path."""
-        return (
-            self.fail("the directory must not be empty", param, ctx)
-            if value == ""
-            else super().convert(value, param, ctx)
-        )
 
 
 @click.command("compile")
@@ -43,7 +30,7 @@ class _Directory(click.Path):
 @click.option(
     "-o",
     "--output-dir",
-    type=_Directory(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
     "with naming=fixed also a kustomization.yaml.",
