@@ -21,6 +21,7 @@ MODULES = {
 
 # From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
+    ("__main__",),
     ("cli",),
     ("diff",),
     ("golden",),
