@@ -66,6 +66,7 @@ golden: $(VENV)/.installed
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.editor schemas/conf
+	$(PYTHON) -m ftc.cli.words > schemas/.completion.json && mv schemas/.completion.json schemas/completion.json
 
 # The table of the README, and the cost of the rules.
 bench: $(VENV)/.installed

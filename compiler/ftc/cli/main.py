@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from ftc import __version__, docstrings, resources
+from ftc.cli import complete
 from ftc.cli.document import Document
 
 _COMMANDS = {
@@ -142,6 +143,9 @@ def main() -> None:
     """Run the command; an exception that gets here is a bug, and the exit code is 70."""
     gc.disable()  # a short process: collecting the garbage of Hydra's import takes a tenth of its time
     _open_streams()
+    if shell := os.environ.get(complete.VARIABLE):
+        sys.stdout.write(complete.main(shell, sys.argv[1:]))
+        return
     if not resources.are_files():
         _say("ftc: cannot run from a zip: conf/ and schemas/ must be directories")
         sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +15,7 @@ from click.shell_completion import CompletionItem
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -187,6 +188,20 @@ def report(
         stream = sys.stderr if err else sys.stdout
         colour = rendering.has_colour(stream)
         click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
+
+
+@contextmanager
+def refusals(how: Reporting) -> Iterator[None]:
+    """Run a block that calls the API; report why it refuses, and end."""
+    from ftc.api.refused import RefusedError  # noqa: PLC0415 - `--help` calls nothing
+
+    try:
+        yield
+    except RefusedError as error:
+        if not error.findings:
+            refuse(str(error))
+        report(error.findings, how)
+        sys.exit(1)
 
 
 def say(line: str, *, err: bool = False) -> None:
