@@ -22,7 +22,7 @@ MODULES = {
 # From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
     ("cli",),
-    ("diff",),
+    ("diff", "cluster"),
     ("golden",),
     ("explain", "lint"),
     ("driver",),
