@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.plan.quantity import quantity
+from ftc.plan.kubernetes import quantity
 from ftc.source.unknown import has_placeholder
 
 if TYPE_CHECKING:
