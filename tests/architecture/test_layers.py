@@ -21,8 +21,10 @@ MODULES = {
 
 # From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
+    ("__main__",),
     ("cli",),
-    ("diff",),
+    ("api",),
+    ("diff", "cluster"),
     ("golden",),
     ("explain", "lint"),
     ("driver",),
@@ -42,8 +44,10 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
+    ("yaml_text", "resources", "scripts", "certificates", ""),
 )
+# `import ftc` has the names of the API, which it loads when they are used.
+FACADE = "ftc"
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 
@@ -76,7 +80,7 @@ def test_every_module_has_a_layer() -> None:
 def test_an_import_never_points_up_or_sideways() -> None:
     wrong = []
     for module, names in OWN.items():
-        for name in names:
+        for name in names if module != FACADE else ():
             one, other = layer(module), layer(name)
             sideways = RANK[one] == RANK[other] and one != other
             if RANK[other] < RANK[one] or sideways:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
+from ftc.cli.options import Reporting, configuration, not_empty, refuse, report, reporting, say
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.printable import redacted
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
-from ftc.explain.influence import influences, sources
-from ftc.explain.origins import Origin, leaves, origins, plain
-from ftc.explain.paths import Found, Missing, find, parse, written
-from ftc.explain.shown import shown
+from ftc.explain.origins import Origin, influences, leaves, origins, plain, sources
+from ftc.explain.paths import Found, Missing, find, parse, shown, written
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
@@ -35,7 +33,7 @@ _NEAR = 0.8
 
 
 @click.command("explain")
-@click.argument("what", metavar="KEY|PATH|LINE")
+@click.argument("what", type=not_empty, metavar="KEY|PATH|LINE")
 @configuration
 @click.option(
     "-t",

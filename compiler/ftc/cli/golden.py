@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from ftc.cli.options import Reporting, cannot_write, config_dirs, refuse, reporting, say, tell, warn
+from ftc.cli.options import Place, Reporting, cannot_write, config_dirs, not_empty, refuse, reporting, say, tell, warn
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftc.golden.compare import Comparison, Finding
+    from ftc.golden import Comparison, Finding
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -46,7 +46,7 @@ def command() -> None:
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    from ftc.golden.case import names  # noqa: PLC0415 - loads Hydra, only if needed
+    from ftc.golden import names  # noqa: PLC0415 - loads Hydra, only if needed
 
     known = names(ctx.params.get("golden") or Path("golden"))
     return [CompletionItem(name) for name in known if name.startswith(incomplete)]
@@ -61,10 +61,10 @@ def _selection(function: _F) -> _F:
         default="golden",
         show_default=True,
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file_okay=False, path_type=Path),
         help="The directory of the cases. Without --config-dir, a conf next to it is your conf tree.",
     )(function)
-    return click.argument("cases", nargs=-1, metavar="[CASE]...", shell_complete=_complete)(function)
+    return click.argument("cases", nargs=-1, type=not_empty, metavar="[CASE]...", shell_complete=_complete)(function)
 
 
 @command.command("check")
@@ -102,8 +102,8 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
       ftc golden update
       ftc golden update nightly
     """
-    from ftc.golden.compare import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
-    from ftc.golden.compare import update as write  # noqa: PLC0415 - the same
+    from ftc.golden import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.golden import update as write  # noqa: PLC0415 - the same
     from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
@@ -126,8 +126,7 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     """Compare the cases; report warnings, and refused cases, at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
     from ftc.driver import Request  # noqa: PLC0415 - the same
-    from ftc.golden.case import conf_beside, misplaced, names  # noqa: PLC0415 - the same
-    from ftc.golden.compare import compare  # noqa: PLC0415 - the same
+    from ftc.golden import compare, conf_beside, misplaced, names  # noqa: PLC0415 - the same
 
     known = names(golden)
     for name in cases:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import Reporting, refuse, report, reporting
+from ftc.cli.options import Place, Reporting, not_empty, refuse, report, reporting
 from ftc.diagnostics.codes import SILENCES_NOTHING, UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors
 from ftc.output_schemas import kubernetes_versions, volcano_versions
@@ -25,7 +25,7 @@ _STDIN = "<stdin>"
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=Place(path_type=Path))
 @click.option(
     "--kubernetes",
     type=click.Choice(kubernetes_versions()),
@@ -42,10 +42,16 @@ _STDIN = "<stdin>"
 )
 @click.option(
     "--llamafactory",
+    type=not_empty,
     metavar="VERSION",
     help="The version of LLaMA-Factory that reads the files, by default that of the image or the newest known.",
 )
-@click.option("--transformers", metavar="VERSION", help="The version of transformers that LLaMA-Factory runs with.")
+@click.option(
+    "--transformers",
+    type=not_empty,
+    metavar="VERSION",
+    help="The version of transformers that LLaMA-Factory runs with.",
+)
 @reporting
 def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | None) -> None:
     """Find mistakes in existing manifests: VolcanoJobs, Jobs, LLaMA-Factory's YAML.

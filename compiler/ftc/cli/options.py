@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +15,7 @@ from click.shell_completion import CompletionItem
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -37,13 +38,31 @@ class Reporting(NamedTuple):
         return self.format in DOCUMENTS
 
 
+_EMPTY = "must not be empty; is a variable of the shell unset?"
+
+
+class Place(click.Path):
+    """A path; an empty one would mean the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        return super().convert(value or self.fail(_EMPTY, param, ctx), param, ctx)
+
+
+def not_empty(value: str) -> str:
+    """A name, a revision or a version."""
+    if not value:
+        raise click.BadParameter(_EMPTY)
+    return value
+
+
 def configuration(function: _F) -> _F:
     """OVERRIDE…, --config-dir and -c, for which ./conf is the conf tree unless another one is given."""
 
     @wraps(function)
     def command(*arguments: Any, config_dirs: tuple[Path, ...], config_name: str, **options: Any) -> Any:
         if config_name != _SHIPPED and not config_dirs:
-            from ftc.golden.case import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
+            from ftc.golden import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
 
             config_dirs = conf_beside(options.get("golden", Path("golden")))
         return function(*arguments, config_dirs=config_dirs, config_name=config_name, **options)
@@ -51,6 +70,7 @@ def configuration(function: _F) -> _F:
     command = click.option(
         "-c",
         "--config-name",
+        type=not_empty,
         default=_SHIPPED,
         metavar="NAME",
         help="The primary config, which describes a whole run: NAME.yaml in a conf directory, by default ./conf.",
@@ -66,7 +86,7 @@ def config_dirs(function: _F) -> _F:
         "config_dirs",
         multiple=True,
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file_okay=False, path_type=Path),
         help="Your own conf tree, searched before the shipped one. May be given several times.",
     )(function)
 
@@ -116,6 +136,7 @@ def reporting(function: _F) -> _F:
         "--ignore",
         "ignored",
         multiple=True,
+        type=not_empty,
         metavar="RULE",
         callback=_silenceable,
         shell_complete=complete_code,
@@ -135,18 +156,17 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
     """Return the codes and names if all of them can be suppressed."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
-        from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
-        from ftc.rules.catalogue import OF_MANIFESTS  # noqa: PLC0415 - the same
+        from ftc.rules.catalogue import ALIASES, OF_MANIFESTS  # noqa: PLC0415 - the same
 
         known = {word for rule in OF_MANIFESTS for word in (rule.code, rule.name)} | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
             raise click.BadParameter(f"{code} is not a rule of lint; {help_}", ctx, param)
     elif codes:
-        from ftc.rules.suppressions import advice, problem  # noqa: PLC0415 - the same
+        from ftc.rules.check import suppression_advice, suppression_problem  # noqa: PLC0415 - the same
 
-        for code in [code for code in codes if problem(code)]:
-            raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
+        for code in [code for code in codes if suppression_problem(code)]:
+            raise click.BadParameter(f"{suppression_problem(code)}; {suppression_advice(code)}", ctx, param)
     return codes
 
 
@@ -167,6 +187,20 @@ def report(
         stream = sys.stderr if err else sys.stdout
         colour = rendering.has_colour(stream)
         click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
+
+
+@contextmanager
+def refusals(how: Reporting) -> Iterator[None]:
+    """Run a block that calls the API; report why it refuses, and end."""
+    from ftc.api.refused import RefusedError  # noqa: PLC0415 - `--help` calls nothing
+
+    try:
+        yield
+    except RefusedError as error:
+        if not error.findings:
+            refuse(str(error))
+        report(error.findings, how)
+        sys.exit(1)
 
 
 def say(line: str, *, err: bool = False) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from ftc.cli.options import Reporting, configuration, report, reporting
-from ftc.diagnostics.model import has_errors
+from ftc.api.runs import plan
+from ftc.cli.options import Reporting, configuration, refusals, report, reporting
 from ftc.diagnostics.printable import as_json as as_json_text
-from ftc.driver import Request, compile_job
-from ftc.summary.build import summary
-from ftc.summary.render import render
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -42,13 +38,17 @@ def command(  # noqa: PLR0913 - click hands over each option
       ftc plan model=qwen3-8b hardware=h800 devices=8
       ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
     """
-    state = compile_job(Request(overrides, config_dirs, config_name, (target,), reporting.ignore, reporting.strict))
-    report(state.diagnostics, reporting)
-    if has_errors(state.diagnostics) or state.spec is None or target not in state.pods:
-        sys.exit(1)
-    run = state.pods[target]
-    found = summary(state.spec, run, POD_TARGETS[target].summary(run))
+    with refusals(reporting):
+        found = plan(
+            *overrides,
+            config_name=config_name,
+            config_dirs=config_dirs,
+            target=target,
+            ignore=reporting.ignore,
+            strict=reporting.strict,
+        )
+    report(found.findings, reporting)
     if as_json:
-        click.echo(as_json_text(msgspec.to_builtins(found)))
+        click.echo(as_json_text(msgspec.to_builtins(found.summary)))
     else:
-        click.echo(render(found).encode(), nl=False)
+        click.echo(found.text.encode(), nl=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import complete_code, refuse
+from ftc.cli.options import complete_code, not_empty, refuse
 from ftc.diagnostics.model import nearest
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rule")
-@click.argument("words", nargs=-1, metavar="[RULE|WORD]...", shell_complete=complete_code)
+@click.argument("words", nargs=-1, type=not_empty, metavar="[RULE|WORD]...", shell_complete=complete_code)
 def command(words: tuple[str, ...]) -> None:
     """Print the page of each RULE, a name or a code: the requirement, the reason, and a correct example.
 
@@ -41,7 +41,7 @@ def command(words: tuple[str, ...]) -> None:
 def _shown(word: str, known: dict[str, Page]) -> str:
     """The page of a rule, the rules that replaced an old code, or those whose pages contain a word."""
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
-    from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+    from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
     from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
 
     codes = {page.name: code for code, page in known.items()}

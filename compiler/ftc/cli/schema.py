@@ -6,7 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ftc import editor
-from ftc.cli.options import refuse
+from ftc.cli.options import not_empty, refuse
 from ftc.resources import directory
 from ftc.spec import schema
 
@@ -19,7 +19,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 @click.command("schema")
-@click.argument("group", required=False, shell_complete=_complete)
+@click.argument("group", required=False, type=not_empty, shell_complete=_complete)
 def command(group: str | None) -> None:
     """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 
@@ -35,9 +35,9 @@ def command(group: str | None) -> None:
     elif group in editor.NAMES:
         text = editor.text(group)
     elif group == _CASE:
-        from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
+        from ftc import golden  # noqa: PLC0415 - Hydra, which no other schema needs
 
-        text = schema.written(case.schema())
+        text = schema.written(golden.schema())
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 

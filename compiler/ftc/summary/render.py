@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
 
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary, Topology
+
+Line: TypeAlias = "str | tuple[str, ...]"
+"""A line of a section, or a row: the columns of rows that follow each other are aligned."""
 
 _WIDTH = 100
 _LABEL = 11
@@ -27,7 +31,12 @@ _WAITS = {
 
 def render(summary: Summary) -> str:
     """Write the summary as text."""
-    sections = (
+    return "".join(_section(label, _aligned(lines)) for label, lines in sections(summary))
+
+
+def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
+    """The content of the summary by section, without empty ones."""
+    found: tuple[tuple[str, Iterable[Line]], ...] = (
         ("run", _run(summary)),
         ("topology", _topology(summary)),
         ("batch", _batch(summary.batch, summary.topology)),
@@ -36,18 +45,19 @@ def render(summary: Summary) -> str:
         ("storage", _storage(summary)),
         ("fetches", _fetches(summary)),
         ("steps", _stages(summary)),
-        ("variables", _table(summary.environment.items())),
+        ("variables", summary.environment.items()),
         ("waits", _waits(summary)),
         ("restarts", [summary.on_failure]),
-        ("defaults", _table((default.field, default.value) for default in summary.defaults)),
+        ("defaults", [(default.field, default.value) for default in summary.defaults]),
         ("secrets", _secrets(summary)),
-        ("metrics", list(summary.metrics)),
+        ("metrics", summary.metrics),
     )
-    return "".join(_section(label, list(lines)) for label, lines in sections)
+    listed = [(label, list(lines)) for label, lines in found]
+    return [(label, lines) for label, lines in listed if lines]
 
 
 def _section(label: str, lines: list[str]) -> str:
-    """Put the label before the first line; without lines, drop it."""
+    """Put the label before the first line."""
     shown = [part for line in lines for part in _folded(escaped(line))]
     labels = [label, *[""] * len(shown)]
     return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
@@ -63,12 +73,20 @@ def _listed(items: Iterable[str]) -> str:
     return ", ".join(item.replace(" ", _TOGETHER) for item in items)
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+def _aligned(lines: Iterable[Line]) -> list[str]:
+    found: list[str] = []
+    for _, group in groupby(lines, lambda line: isinstance(line, str)):
+        some = list(group)
+        rows = [line for line in some if not isinstance(line, str)]
+        found += _table(rows) if rows else [line for line in some if isinstance(line, str)]
+    return found
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Align rows in columns; the last column keeps its length."""
-    cells = [tuple(row) for row in rows]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(cells[0]) - 1)] if cells else []
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     return [
-        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in cells
+        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
 
 
@@ -136,7 +154,7 @@ def _gib(mib: int) -> str:
     return f"{mib / 1024:.1f}"
 
 
-def _pod(summary: Summary) -> list[str]:
+def _pod(summary: Summary) -> list[Line]:
     images = {container.image for container in summary.containers}
     rows = []
     for container in summary.containers:
@@ -146,15 +164,15 @@ def _pod(summary: Summary) -> list[str]:
     shm = [("/dev/shm", f"{summary.shm}, counted in the memory of train")] if summary.shm else []  # noqa: S108 - the mount
     user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
     account = [("account", summary.service_account)] if summary.service_account else []
-    return [*(sorted(images) if len(images) == 1 else []), *_table([*rows, *shm, *user, *account])]
+    return [*(sorted(images) if len(images) == 1 else []), *rows, *shm, *user, *account]
 
 
-def _storage(summary: Summary) -> list[str]:
+def _storage(summary: Summary) -> list[Line]:
     rows = [
         (volume.name, volume.path, volume.holds, f"{volume.access}, {_end(volume.gone_with)}")
         for volume in summary.volumes
     ]
-    return [*_table(rows), f"the run writes to {summary.run_directory}"]
+    return [*rows, f"the run writes to {summary.run_directory}"]
 
 
 def _end(gone_with: str | None) -> str:
@@ -169,12 +187,9 @@ def _fetches(summary: Summary) -> Iterator[str]:
         yield f"  {_listed([*revision, *place, fetch.by])}"
 
 
-def _stages(summary: Summary) -> list[str]:
-    numbered = enumerate(summary.stages, 1)
-    return _table(
-        (f"{number} {stage.name}", stage.nodes, f"-> {stage.leaves}" if stage.leaves else stage.runs)
-        for number, stage in numbered
-    )
+def _stages(summary: Summary) -> Iterator[Line]:
+    for number, stage in enumerate(summary.stages, 1):
+        yield f"{number} {stage.name}", stage.nodes, f"-> {stage.leaves}" if stage.leaves else stage.runs
 
 
 def _waits(summary: Summary) -> list[str]:
@@ -182,6 +197,7 @@ def _waits(summary: Summary) -> list[str]:
     return [_listed(waits)] if waits else []
 
 
-def _secrets(summary: Summary) -> list[str]:
-    rows = [(secret.name, f"{', '.join(secret.keys)} for {', '.join(secret.containers)}") for secret in summary.secrets]
-    return _table(rows) or ["none"]
+def _secrets(summary: Summary) -> Sequence[Line]:
+    return [
+        (secret.name, f"{', '.join(secret.keys)} for {', '.join(secret.containers)}") for secret in summary.secrets
+    ] or ["none"]

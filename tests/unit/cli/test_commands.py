@@ -218,9 +218,10 @@ def test_codes_are_completed() -> None:
 
 def test_an_exception_ends_with_70_and_asks_for_a_report() -> None:
     break_it = (
-        "import ftc.driver as d, sys\n"
-        "from ftc.cli import main, compile\n"
-        "compile.compile_job = lambda request: 1 / 0\n"
+        "import sys\n"
+        "from ftc.api import runs\n"
+        "from ftc.cli import main\n"
+        "runs.compile_job = lambda request: 1 / 0\n"
         "sys.argv = ['ftc', 'compile']\n"
         "main.main()\n"
     )
