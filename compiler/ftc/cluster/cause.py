@@ -32,8 +32,10 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """The state of a workload, and the causes that block it; the first one has to be removed first; `unseen` is what may
-    not be listed."""
+    """The state of a workload, and the causes that block it; the first one has to be removed first.
+
+    `unseen` says in sentences what the user may not list.
+    """
 
     name: str
     namespace: str

@@ -125,9 +125,10 @@ class _Reading:
         previous: dict[str, str] = {}
         for pod, name, again in _worth_reading(snapshot):
             path = f"/api/v1/namespaces/{snapshot.namespace}/pods/{name_of(pod)}/log"
-            query = {"container": name, "tailLines": _LOG_LINES} | ({"previous": "true"} if again else {})
+            query = {"previous": "true"} if again else {}
             try:
-                (previous if again else logs)[f"{name_of(pod)}.{name}"] = self.server.text(path, **query)
+                text = self.server.text(path, container=name, tailLines=_LOG_LINES, **query)
+                (previous if again else logs)[f"{name_of(pod)}.{name}"] = text
             except ServerError as error:
                 if error.status == _FORBIDDEN:
                     self.unseen.append("you may not read logs: what the containers printed is not shown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,11 +83,12 @@ class Server:
         url = f"{self._client.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
         try:
             answer = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
-            data: bytes = answer.read()
+            data: bytes = answer.read()  # type: ignore[no-untyped-call]
         except ApiException as error:
             raise ServerError(_reason(error), error.status or 0) from None
         except HTTPError as error:
-            raise ServerError(f"{self._client.configuration.host} does not answer: {error}") from None
+            why = str(getattr(error, "reason", None) or error).rpartition(": ")[2]
+            raise ServerError(f"{self._client.configuration.host} does not answer: {why}") from None
         if answer.status >= 400:  # noqa: PLR2004 - the client does not raise for a raw request
             raise ServerError(_message(data) or f"{answer.status} {answer.reason}", answer.status)
         return data
@@ -107,16 +109,20 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
         backoff_factor=0.2,
         raise_on_status=False,
     )
-    file = Path(os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or Path.home() / ".kube" / "config")
+    # The client reads KUBECONFIG once per process, and urllib3 logs each try.
+    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:
-        if not file.is_file() and context is None and _ACCOUNT.is_dir():
-            config.load_incluster_config(client_configuration=settings)
+        if not any(Path(one).is_file() for one in files.split(os.pathsep)) and context is None and _ACCOUNT.is_dir():
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
             return client.ApiClient(settings), (_ACCOUNT / "namespace").read_text(encoding="utf-8").strip() or "default"
-        _, active = config.list_kube_config_contexts()
-        rows = {row["name"]: row for row in config.list_kube_config_contexts()[0]}
+        contexts, active = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
+        rows = {row["name"]: row for row in contexts}
         if context is not None and context not in rows:
             raise ServerError(f"the kubeconfig has no context '{context}'; it has {', '.join(sorted(rows))}")
-        config.load_kube_config(context=context, client_configuration=settings, persist_config=False)
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            files, context, client_configuration=settings, persist_config=False
+        )
     except ConfigException as error:
         raise ServerError(f"cannot read the kubeconfig: {error}") from None
     chosen = rows[context] if context else active
