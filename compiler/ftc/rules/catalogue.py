@@ -63,6 +63,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
     ),
     "FTC876": ("FTC207",),
+    "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
 }
 
