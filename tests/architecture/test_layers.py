@@ -21,9 +21,10 @@ MODULES = {
 
 # From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
+    ("__main__",),
     ("cli",),
     ("api",),
-    ("diff",),
+    ("diff", "cluster"),
     ("golden",),
     ("explain", "lint"),
     ("driver",),

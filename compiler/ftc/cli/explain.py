@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
+from ftc.cli.options import Reporting, configuration, not_empty, refuse, report, reporting, say
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
 from ftc.diagnostics.redact import redacted
 from ftc.driver import Request, compile_job
@@ -35,7 +35,7 @@ _NEAR = 0.8
 
 
 @click.command("explain")
-@click.argument("what", metavar="KEY|PATH|LINE")
+@click.argument("what", type=not_empty, metavar="KEY|PATH|LINE")
 @configuration
 @click.option(
     "-t",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ftc.cli.options import Reporting, refusals, refuse, report, reporting
+from ftc.cli.options import Place, Reporting, not_empty, refusals, refuse, report, reporting
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from ftc.source import MAX_STREAM_BYTES
 
@@ -16,7 +16,7 @@ _STDIN = "<stdin>"
 
 
 @click.command("lint")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=Place(path_type=Path))
 @click.option(
     "--kubernetes",
     type=click.Choice(kubernetes_versions()),
@@ -33,10 +33,16 @@ _STDIN = "<stdin>"
 )
 @click.option(
     "--llamafactory",
+    type=not_empty,
     metavar="VERSION",
     help="The version of LLaMA-Factory that reads the files, by default that of the image or the newest known.",
 )
-@click.option("--transformers", metavar="VERSION", help="The version of transformers that LLaMA-Factory runs with.")
+@click.option(
+    "--transformers",
+    type=not_empty,
+    metavar="VERSION",
+    help="The version of transformers that LLaMA-Factory runs with.",
+)
 @reporting
 def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | None) -> None:
     """Find mistakes in existing manifests: VolcanoJobs, Jobs, LLaMA-Factory's YAML.

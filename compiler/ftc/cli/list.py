@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import complete_group, config_dirs, refuse, report, say
+from ftc.cli.options import complete_group, config_dirs, not_empty, refuse, report, say
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
 from ftc.diagnostics.printable import as_json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.argument("group", required=False, shell_complete=complete_group)
+@click.argument("group", required=False, type=not_empty, shell_complete=complete_group)
 @click.option("--wide", "form", flag_value="wide", help="A table of what each kind of hardware supports.")
 @click.option("--json", "form", flag_value="json", help="The same as a JSON array of objects.")
 @config_dirs

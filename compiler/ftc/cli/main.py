@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from ftc import __version__, docstrings, resources
+from ftc.cli import complete
 from ftc.cli.document import Document
 
 _COMMANDS = {
@@ -26,6 +27,7 @@ _COMMANDS = {
     "plan": "Print what a run does and needs, on one screen.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
+    "why": "Say why a job does not run.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",
@@ -142,6 +144,9 @@ def main() -> None:
     """Run the command; an exception that gets here is a bug, and the exit code is 70."""
     gc.disable()  # a short process: collecting the garbage of Hydra's import takes a tenth of its time
     _open_streams()
+    if shell := os.environ.get(complete.VARIABLE):
+        sys.stdout.write(complete.main(shell, sys.argv[1:]))
+        return
     if not resources.are_files():
         _say("ftc: cannot run from a zip: conf/ and schemas/ must be directories")
         sys.exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import complete_code, refuse
+from ftc.cli.options import complete_code, not_empty, refuse
 from ftc.diagnostics.model import nearest
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rule")
-@click.argument("words", nargs=-1, metavar="[RULE|WORD]...", shell_complete=complete_code)
+@click.argument("words", nargs=-1, type=not_empty, metavar="[RULE|WORD]...", shell_complete=complete_code)
 def command(words: tuple[str, ...]) -> None:
     """Print the page of each RULE, a name or a code: the requirement, the reason, and a correct example.
 

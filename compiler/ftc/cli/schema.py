@@ -6,7 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ftc import editor
-from ftc.cli.options import refuse
+from ftc.cli.options import not_empty, refuse
 from ftc.resources import directory
 from ftc.spec import schema
 
@@ -19,7 +19,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 @click.command("schema")
-@click.argument("group", required=False, shell_complete=_complete)
+@click.argument("group", required=False, type=not_empty, shell_complete=_complete)
 def command(group: str | None) -> None:
     """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 
