@@ -44,7 +44,7 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
+    ("yaml_text", "resources", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

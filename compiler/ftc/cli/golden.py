@@ -17,7 +17,7 @@ from ftc.diagnostics.printable import escaped, inert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftc.golden.compare import Comparison, Finding
+    from ftc.golden import Comparison, Finding
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -46,7 +46,7 @@ def command() -> None:
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    from ftc.golden.case import names  # noqa: PLC0415 - loads Hydra, only if needed
+    from ftc.golden import names  # noqa: PLC0415 - loads Hydra, only if needed
 
     known = names(ctx.params.get("golden") or Path("golden"))
     return [CompletionItem(name) for name in known if name.startswith(incomplete)]
@@ -102,8 +102,8 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
       ftc golden update
       ftc golden update nightly
     """
-    from ftc.golden.compare import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
-    from ftc.golden.compare import update as write  # noqa: PLC0415 - the same
+    from ftc.golden import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.golden import update as write  # noqa: PLC0415 - the same
     from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
     if os.environ.get("CI"):
@@ -126,8 +126,7 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     """Compare the cases; report warnings, and refused cases, at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
     from ftc.driver import Request  # noqa: PLC0415 - the same
-    from ftc.golden.case import conf_beside, misplaced, names  # noqa: PLC0415 - the same
-    from ftc.golden.compare import compare  # noqa: PLC0415 - the same
+    from ftc.golden import compare, conf_beside, misplaced, names  # noqa: PLC0415 - the same
 
     known = names(golden)
     for name in cases:

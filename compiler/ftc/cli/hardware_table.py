@@ -14,7 +14,7 @@ from ftc.driver import Request, compile_job, search_path
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
-    from ftc.spec.hardware import Hardware
+    from ftc.spec.cluster import Hardware
 
 GROUP = "hardware"
 BEGIN, END = "<!-- hardware: begin -->\n", "<!-- hardware: end -->\n"

@@ -41,7 +41,7 @@ def command(words: tuple[str, ...]) -> None:
 def _shown(word: str, known: dict[str, Page]) -> str:
     """The page of a rule, the rules that replaced an old code, or those whose pages contain a word."""
     from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
-    from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+    from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
     from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
 
     codes = {page.name: code for code, page in known.items()}

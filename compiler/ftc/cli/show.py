@@ -11,7 +11,7 @@ from ftc.cli.options import Reporting, configuration, report, reporting
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output import spec_text
-from ftc.output.origins import text as origin_text
+from ftc.output.spec_text import text_with_origins as origin_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,16 +1,19 @@
-"""The resolved spec as YAML, which is a valid config."""
+"""The resolved spec as YAML, which is a valid config, without or with the origin of each value in the margin."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from ftc import yaml_text
-from ftc.diagnostics.redact import without_secrets
+from ftc.diagnostics.printable import cells, escaped, redacted, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ftc.diagnostics.model import KeyPath, Position
     from ftc.spec.job import JobSpec
 
 
@@ -40,3 +43,59 @@ def _escaped(value: Any) -> Any:
 
 # OmegaConf's escape: backslashes directly before a reference count twice.
 _REFERENCE = re.compile(r"(\\*)\$\{")
+
+
+# Leaves 76 of 120 columns for the spec.
+_MARGIN = 42
+_DEFAULT = "default"
+_ZERO = " 0\n"
+
+
+class _Row(NamedTuple):
+    origin: str
+    text: str
+
+
+def text_with_origins(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
+    """Write one value per line; a key that is not set anywhere has the default of the spec."""
+    rows = list(_rows(without_secrets(content(spec)), (), origin))
+    width = max(_width(row.origin) for row in rows)
+    return "".join(f"{row.origin}{' ' * (width - _width(row.origin))}  {row.text}\n" for row in rows)
+
+
+def _rows(mapping: dict[str, Any], path: KeyPath, origin: Callable[[KeyPath], Position | None]) -> Iterator[_Row]:
+    indent = "  " * len(path)
+    for key, value in mapping.items():
+        here = (*path, key)
+        if isinstance(value, dict) and value:
+            yield _Row("", f"{indent}{yaml_text.dump({key: 0}).removesuffix(_ZERO)}")
+            yield from _rows(value, here, origin)
+        else:
+            first, *rest = yaml_text.dump({key: value}).rstrip("\n").split("\n")
+            yield _Row(_shown(origin(here)), f"{indent}{first}")
+            yield from (_Row("", f"{indent}{line}") for line in rest)
+
+
+def _shown(position: Position | None) -> str:
+    """Write `file:line`, without the beginning of a long path, or an override, without the end of a long one."""
+    if position is None:
+        return _DEFAULT
+    if not position.line:
+        return _cut(escaped(redacted(position.source)))
+    place = f"{escaped(position.source)}:{position.line}"
+    return _cut(place[::-1])[::-1]
+
+
+def _cut(written: str) -> str:
+    if _width(written) <= _MARGIN:
+        return written
+    kept = ""
+    for letter in written:
+        if _width(kept + letter) >= _MARGIN:
+            break
+        kept += letter
+    return f"{kept}…"
+
+
+def _width(written: str) -> int:
+    return sum(cell.width for cell in cells(written))
