@@ -10,8 +10,9 @@ import msgspec
 
 from ftc.api.refused import RefusedError
 from ftc.api.runs import Compiled
-from ftc.diagnostics.redact import redacted, without_secrets
+from ftc.diagnostics.printable import redacted, without_secrets
 from ftc.diagnostics.shown import shown
+from ftc.diff import render
 from ftc.diff.changes import Kind, named, written
 from ftc.diff.report import Difference, Explained, Run, Status, compare
 from ftc.diff.sides import ignored, left_out, of_path, of_state, problems, remarks, why_not
@@ -65,16 +66,12 @@ class Diff:
     @property
     def text(self) -> str:
         """The differences as the command prints them; empty if nothing differs."""
-        from ftc.diff.render_text import render  # noqa: PLC0415 - one of several forms
-
-        return render(self.differences)
+        return render.text(self.differences)
 
     @property
     def markdown(self) -> str:
         """The differences as a comment on a pull request."""
-        from ftc.diff.render_markdown import render  # noqa: PLC0415 - one of several forms
-
-        return render(self.differences, self.remarks)
+        return render.markdown(self.differences, self.remarks)
 
     def __repr__(self) -> str:
         return f"<diff: {len(self.changes)} changes>"
@@ -82,7 +79,7 @@ class Diff:
     def _repr_html_(self) -> str:
         from ftc.api.html import of_diff  # noqa: PLC0415 - notebooks only
 
-        return of_diff(self)
+        return of_diff(self.differences, self.remarks)
 
 
 def diff(before: Compiled | str | Path, after: Compiled | str | Path) -> Diff:

@@ -76,7 +76,7 @@ class Compiled:
     def _repr_html_(self) -> str:
         from ftc.api.html import of_compiled  # noqa: PLC0415 - notebooks only
 
-        return of_compiled(self)
+        return of_compiled(self.artifacts, self.findings)
 
 
 @dataclass(frozen=True, repr=False)
@@ -101,7 +101,7 @@ class Plan:
     def _repr_html_(self) -> str:
         from ftc.api.html import of_plan  # noqa: PLC0415 - notebooks only
 
-        return of_plan(self)
+        return of_plan(self.summary, self.findings)
 
 
 def compile(  # noqa: A001 - the command's name and options
