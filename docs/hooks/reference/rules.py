@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.page import suppression
-from ftc.rules.aliases import ALIASES
+from ftc.rules.catalogue import ALIASES
 from ftc.rules.pages import ORDER, with_example
 from ftc.rules.pages import pages as written
 from reference.markdown import code, fence, page, prose, table
