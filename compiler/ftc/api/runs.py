@@ -95,6 +95,20 @@ class Plan:
 
         return render(self.summary)
 
+    @property
+    def mermaid(self) -> str:
+        """A graph of the nodes, steps and volumes, which GitHub and GitLab draw in a block of Markdown."""
+        from ftc.summary.mermaid import mermaid  # noqa: PLC0415 - one of several forms
+
+        return mermaid(self.summary)
+
+    @property
+    def markdown(self) -> str:
+        """The graph and a table, for a comment on a pull request."""
+        from ftc.summary.mermaid import markdown  # noqa: PLC0415 - one of several forms
+
+        return markdown(self.summary)
+
     def __repr__(self) -> str:
         return f"<plan of {self.summary.name}>"
 
