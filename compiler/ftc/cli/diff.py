@@ -253,7 +253,7 @@ def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mappin
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:
-    from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.cli.terminal import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render_json, render_text  # noqa: PLC0415 - the same
 
     if form == "json":

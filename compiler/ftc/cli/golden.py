@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from ftc.cli.options import Reporting, cannot_write, config_dirs, refuse, reporting, say, tell, warn
 from ftc.diagnostics.printable import escaped, inert
@@ -45,13 +44,6 @@ def command() -> None:
     """
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    from ftc.golden.case import names  # noqa: PLC0415 - loads Hydra, only if needed
-
-    known = names(ctx.params.get("golden") or Path("golden"))
-    return [CompletionItem(name) for name in known if name.startswith(incomplete)]
-
-
 def _selection(function: _F) -> _F:
     """CASE…, --dir, --config-dir, and the options of diagnostics."""
     function = config_dirs(reporting(function))
@@ -64,7 +56,7 @@ def _selection(function: _F) -> _F:
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         help="The directory of the cases. Without --config-dir, a conf next to it is your conf tree.",
     )(function)
-    return click.argument("cases", nargs=-1, metavar="[CASE]...", shell_complete=_complete)(function)
+    return click.argument("cases", nargs=-1, metavar="[CASE]...")(function)
 
 
 @command.command("check")

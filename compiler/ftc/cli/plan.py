@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from ftc.api.runs import plan
-from ftc.cli.options import Reporting, configuration, refusals, report, reporting
-from ftc.diagnostics.printable import as_json as as_json_text
+from ftc.cli.options import Reporting, configuration, refusals, report, reporting_with_data
+from ftc.cli.terminal import columns, has_colour, plain, styled
+from ftc.diagnostics.printable import as_json
+from ftc.summary.render import WIDTH, render
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -19,16 +22,14 @@ if TYPE_CHECKING:
 @click.command("plan")
 @configuration
 @click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
-@click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
-@reporting
-def command(  # noqa: PLR0913 - click hands over each option
+@reporting_with_data
+def command(
     *,
     overrides: tuple[str, ...],
     config_dirs: tuple[Path, ...],
     config_name: str,
     target: str,
     reporting: Reporting,
-    as_json: bool,
 ) -> None:
     """Print one screen to read before submitting: the nodes, their resources, and the files of the run.
 
@@ -48,7 +49,9 @@ def command(  # noqa: PLR0913 - click hands over each option
             strict=reporting.strict,
         )
     report(found.findings, reporting)
-    if as_json:
-        click.echo(as_json_text(msgspec.to_builtins(found.summary)))
+    if reporting.is_json:
+        click.echo(as_json(msgspec.to_builtins(found.summary)))
     else:
-        click.echo(found.text.encode(), nl=False)
+        colour = has_colour(sys.stdout)
+        text = render(found.summary, columns() or WIDTH, styled if colour else plain)
+        click.echo(text, nl=False, color=colour)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import os
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
 from ftc.api.texts import source_lines
+from ftc.cli.terminal import has_colour
 from ftc.diagnostics import render_github, render_json, render_sarif, render_text
 from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.redact import redacted
@@ -27,11 +27,6 @@ _STYLES = {
     "help": {"fg": "green"},
     "gutter": {"fg": "blue"},
 }
-
-
-def has_colour(stream: IO[str]) -> bool:
-    """Whether a stream is a terminal whose user wants colour (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def text(

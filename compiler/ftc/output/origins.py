@@ -33,6 +33,23 @@ def text(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
     return "".join(f"{row.origin}{' ' * (width - _width(row.origin))}  {row.text}\n" for row in rows)
 
 
+def data(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> list[dict[str, Any]]:
+    """Each key with its value and the place that set it, null for the default."""
+    return [
+        {"key": ".".join(map(str, path)), "value": value, "origin": None if place is None else redacted(str(place))}
+        for path, value in _leaves(spec_text.plain(spec), ())
+        for place in [origin(path)]
+    ]
+
+
+def _leaves(mapping: dict[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    for key, value in mapping.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
 def _rows(mapping: dict[str, Any], path: KeyPath, origin: Callable[[KeyPath], Position | None]) -> Iterator[_Row]:
     indent = "  " * len(path)
     for key, value in mapping.items():

@@ -24,6 +24,12 @@ def shown(spec: JobSpec) -> str:
     return yaml_text.dump(without_secrets(content(spec)))
 
 
+def plain(spec: JobSpec) -> dict[str, Any]:
+    """The spec without secrets as plain values."""
+    found: dict[str, Any] = without_secrets(msgspec.to_builtins(spec))
+    return found
+
+
 def content(spec: JobSpec) -> dict[str, Any]:
     """The spec as plain values; a string that looks like a reference is escaped."""
     written: dict[str, Any] = _escaped(msgspec.to_builtins(spec))

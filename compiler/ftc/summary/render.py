@@ -1,11 +1,12 @@
-"""A summary as one screen of text, 100 columns wide."""
+"""A summary as one screen of text."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
+from ftc.diagnostics.columns import folded, padded, width
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 Line: TypeAlias = "str | tuple[str, ...]"
 """A line of a section, or a row: the columns of rows that follow each other are aligned."""
 
-_WIDTH = 100
+Paint: TypeAlias = Callable[[str, str], str]
+"""Colour a text by its role."""
+WIDTH = 100
+_LEAST = 40
 _LABEL = 11
 _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
@@ -29,9 +33,15 @@ _WAITS = {
 }
 
 
-def render(summary: Summary) -> str:
-    """Write the summary as text."""
-    return "".join(_section(label, _aligned(lines)) for label, lines in sections(summary))
+def render(summary: Summary, columns: int = WIDTH, paint: Paint = lambda text, _: text) -> str:
+    """Write the summary as text; `paint` colours the labels."""
+    room = max(columns, _LEAST) - _LABEL
+    return "".join(
+        _section(
+            paint(f"{label:{_LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)]
+        )
+        for label, lines in sections(summary)
+    )
 
 
 def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
@@ -58,15 +68,13 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
 
 def _section(label: str, lines: list[str]) -> str:
     """Put the label before the first line."""
-    shown = [part for line in lines for part in _folded(escaped(line))]
-    labels = [label, *[""] * len(shown)]
-    return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
+    first, *rest = (inert(line) for line in lines)
+    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{_LABEL}}{line}" for line in rest)))
 
 
-def _folded(line: str) -> list[str]:
+def _folded(line: str, room: int) -> list[str]:
     """Break a line between words, or inside a word that is longer than a line; joined words stay together."""
-    found = textwrap.wrap(line, _WIDTH - _LABEL, subsequent_indent="  ", break_on_hyphens=False)
-    return [part.replace(_TOGETHER, " ") for part in found]
+    return [part.rstrip().replace(_TOGETHER, " ") for part in folded(escaped(line), room, "  ")]
 
 
 def _listed(items: Iterable[str]) -> str:
@@ -84,9 +92,9 @@ def _aligned(lines: Iterable[Line]) -> list[str]:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Align rows in columns; the last column keeps its length."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    widths = [max(width(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     return [
-        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+        "  ".join([*(padded(cell, wide) for cell, wide in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
 
 

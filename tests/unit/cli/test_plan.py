@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ftc.diagnostics.columns import width
 from unit.compiling import COMMAND, ROOT, ftc
 
 SCENARIOS = sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml"))
@@ -268,3 +269,26 @@ def test_a_number_out_of_range_is_refused(command: str, key: str) -> None:
     said = ftc(command, f"train.{key}=1{'0' * 90}", "hardware=h800")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "is out of range" in said.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_screen_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    more = "storage.more={data: {kind: node-directory, path: /mnt/data, mount_path: /data}}"
+    shown = ftc(
+        "plan",
+        "nodes=2",
+        *BIG,
+        more,
+        "launcher=command",
+        "launcher.command=[python,训练脚本的很长的名字训练脚本的很长的名字.py]",
+    ).stdout.splitlines()
+    assert any("训练" in line for line in shown)
+    assert max(width(line) for line in shown) <= columns
+    assert any(width(line) > columns - 20 for line in shown)
+
+
+def test_format_json_is_the_same_as_json() -> None:
+    short, long = ftc("plan", "--json"), ftc("plan", "--format", "json")
+    assert json.loads(short.stdout) == json.loads(long.stdout)
+    assert (short.stderr, json.loads(long.stderr)) == ("", [])
