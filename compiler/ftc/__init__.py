@@ -12,15 +12,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ftc.api.manifests import Linted, lint
     from ftc.api.refused import RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
 
 __version__ = "0.1.0"
-__all__ = ("Compiled", "Plan", "RefusedError", "Written", "__version__", "compile", "plan")
+__all__ = ("Compiled", "Linted", "Plan", "RefusedError", "Written", "__version__", "compile", "lint", "plan")
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
 _MODULES = {
     "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
+    "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.refused": ("RefusedError",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

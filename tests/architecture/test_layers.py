@@ -24,7 +24,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("api",),
-    ("diff",),
+    ("diff", "cluster"),
     ("golden",),
     ("explain", "lint"),
     ("driver",),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ftc.api.runs import compile as compile_
-from ftc.cli.options import Reporting, cannot_write, configuration, refusals, report, reporting, say
+from ftc.cli.options import Place, Reporting, cannot_write, configuration, refusals, report, reporting, say
 from ftc.driver import ALL_TARGETS, Request
 from ftc.targets import TARGETS
 
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
     from ftc.api.runs import Compiled
 
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
-
-
-class _Directory(click.Path):
-    """A directory; an empty path, often a variable that is not set, would mean the working directory."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty path."""
-        return (
-            self.fail("the directory must not be empty", param, ctx)
-            if value == ""
-            else super().convert(value, param, ctx)
-        )
 
 
 @click.command("compile")
@@ -43,7 +31,7 @@ class _Directory(click.Path):
 @click.option(
     "-o",
     "--output-dir",
-    type=_Directory(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
     "with naming=fixed also a kustomization.yaml.",

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from ftc.cli.document import current
-from ftc.cli.options import Reporting, by_finding, configuration, refuse, report, say, subject, warn
+from ftc.cli.options import Place, Reporting, by_finding, configuration, not_empty, refuse, report, say, subject, warn
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -62,13 +62,14 @@ class _TwoSides(click.Command):
 )
 @click.option(
     "--base",
+    type=not_empty,
     metavar="REVISION",
     help="Compare a git revision with the working tree, each with its own conf: the run of the overrides or of -c, or, "
     "with neither, every case: its golden files in the revision with what it compiles to here.",
 )
 @click.option(
     "--manifest",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=Place(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Compare a handwritten manifest with what is compiled.",
 )
@@ -78,7 +79,7 @@ class _TwoSides(click.Command):
     default="golden",
     show_default=True,
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     help="The directory of the cases, for --base. Without --config-dir, a conf next to it is your conf tree.",
 )
 @click.option(
@@ -199,7 +200,7 @@ def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
 
 
 def _directories(words: tuple[str, ...]) -> _Sides:
-    if len(words) != 2 or not all(Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
+    if len(words) != 2 or not all(word and Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
         raise click.UsageError("give two directories, overrides on both sides of `--`, --base or --manifest")
     first, second = Path(words[0]), Path(words[1])
     before, after = _sound(_at(first), _at(second))

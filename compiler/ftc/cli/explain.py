@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import click
 import msgspec
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting_with_data
+from ftc.cli.options import Reporting, configuration, not_empty, refuse, report, reporting_with_data
 from ftc.cli.terminal import columns, show
 from ftc.diagnostics.columns import folded
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
@@ -52,7 +52,7 @@ _SECTIONS = {
 
 
 @click.command("explain")
-@click.argument("what", metavar="KEY|PATH|LINE")
+@click.argument("what", type=not_empty, metavar="KEY|PATH|LINE")
 @configuration
 @click.option(
     "-t",

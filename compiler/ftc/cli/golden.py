@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ftc.cli.options import Reporting, cannot_write, config_dirs, refuse, reporting, say, tell, warn
+from ftc.cli.options import Place, Reporting, cannot_write, config_dirs, not_empty, refuse, reporting, say, tell, warn
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ def _selection(function: _F) -> _F:
         default="golden",
         show_default=True,
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file_okay=False, path_type=Path),
         help="The directory of the cases. Without --config-dir, a conf next to it is your conf tree.",
     )(function)
-    return click.argument("cases", nargs=-1, metavar="[CASE]...")(function)
+    return click.argument("cases", nargs=-1, type=not_empty, metavar="[CASE]...")(function)
 
 
 @command.command("check")

@@ -12,7 +12,7 @@ import click
 import msgspec
 
 import ftc
-from ftc.cli.options import report, say
+from ftc.cli.options import Place, report, say
 from ftc.resources import directory
 
 _ABOVE = "# Where CI installs ftc from. The name alone is not enough: on an index it may belong to another program.\n"
@@ -106,7 +106,7 @@ _FILES = {
 
 
 @click.command("init")
-@click.argument("target", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("target", metavar="[DIR]", default=".", type=Place(file_okay=False, path_type=Path))
 def command(target: Path) -> None:
     """Start a repository of runs in DIR: a run, its compiled manifest, and CI that checks it.
 

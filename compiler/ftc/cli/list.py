@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ftc.cli.complete import about
-from ftc.cli.options import config_dirs, data_format, refuse, report
+from ftc.cli.options import config_dirs, data_format, not_empty, refuse, report
 from ftc.cli.terminal import columns, rows, show
 from ftc.compose import groups
 from ftc.diagnostics.model import did_you_mean
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.argument("group", required=False)
+@click.argument("group", required=False, type=not_empty)
 @click.option("--wide", is_flag=True, help="A table of what each kind of hardware supports; JSON has it too.")
 @data_format
 @config_dirs

@@ -42,6 +42,24 @@ class Reporting(NamedTuple):
         return self.format in DOCUMENTS
 
 
+_EMPTY = "must not be empty; is a variable of the shell unset?"
+
+
+class Place(click.Path):
+    """A path; an empty one would mean the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        return super().convert(value or self.fail(_EMPTY, param, ctx), param, ctx)
+
+
+def not_empty(value: str) -> str:
+    """A name, a revision or a version."""
+    if not value:
+        raise click.BadParameter(_EMPTY)
+    return value
+
+
 def configuration(function: _F) -> _F:
     """OVERRIDE…, --config-dir and -c, for which ./conf is the conf tree unless another one is given."""
 
@@ -56,6 +74,7 @@ def configuration(function: _F) -> _F:
     command = click.option(
         "-c",
         "--config-name",
+        type=not_empty,
         default=_SHIPPED,
         metavar="NAME",
         help="The primary config, which describes a whole run: NAME.yaml in a conf directory, by default ./conf.",
@@ -71,7 +90,7 @@ def config_dirs(function: _F) -> _F:
         "config_dirs",
         multiple=True,
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file_okay=False, path_type=Path),
         help="Your own conf tree, searched before the shipped one. May be given several times.",
     )(function)
 
@@ -121,6 +140,7 @@ def reporting(function: _F) -> _F:
         "--ignore",
         "ignored",
         multiple=True,
+        type=not_empty,
         metavar="RULE",
         callback=_silenceable,
         help="Suppress a rule, by its name or code (see `ftc rule`). May be given several times.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ftc.cli.options import data_format, refuse
+from ftc.cli.options import data_format, not_empty, refuse
 from ftc.cli.terminal import columns, rows, show
 from ftc.diagnostics.columns import folded
 from ftc.diagnostics.model import nearest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("rule")
-@click.argument("words", nargs=-1, metavar="[RULE|WORD]...")
+@click.argument("words", nargs=-1, type=not_empty, metavar="[RULE|WORD]...")
 @data_format
 def command(words: tuple[str, ...], *, is_json: bool) -> None:
     """Print the page of each RULE, a name or a code: the requirement, the reason, and a correct example.

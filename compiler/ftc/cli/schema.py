@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ftc import editor
-from ftc.cli.options import refuse
+from ftc.cli.options import not_empty, refuse
 from ftc.resources import directory
 from ftc.spec import schema
 
@@ -14,7 +14,7 @@ _KNOWN = (*editor.NAMES, _CASE)
 
 
 @click.command("schema")
-@click.argument("group", required=False)
+@click.argument("group", required=False, type=not_empty)
 def command(group: str | None) -> None:
     """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 

@@ -1,0 +1,231 @@
+"""The objects and logs of one namespace at one time: all that a diagnosis sees."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from ftc.plan.quantity import quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from decimal import Decimal
+
+Object: TypeAlias = dict[str, Any]
+
+# The labels by which the pods of a workload are found, with the controller that writes them.
+_POD_LABELS = (
+    "volcano.sh/job-name",
+    "batch.kubernetes.io/job-name",
+    "job-name",
+    "jobset.sigs.k8s.io/jobset-name",
+)
+_WORKLOADS = {"batch.volcano.sh": ("Job",), "batch": ("Job",), "jobset.x-k8s.io": ("JobSet",)} | {
+    "trainer.kubeflow.org": ("TrainJob",)
+}
+
+
+class Snapshot(msgspec.Struct, frozen=True, dict=True):
+    """What `kubectl get` returns for a namespace, and what `kubectl logs` returns for its pods.
+
+    `logs` and `previous` have the key `POD.CONTAINER`. `refusal` is the answer of the API server to the creation, if it
+    refused the workload.
+    """
+
+    namespace: str
+    name: str
+    now: datetime
+    objects: tuple[Object, ...]
+    logs: dict[str, str] = {}
+    previous: dict[str, str] = {}
+    refusal: str = ""
+
+    def of(self, kind: str, group: str = "") -> list[Object]:
+        """The objects of a kind; `group` tells a VolcanoJob from a batch Job."""
+        return [one for one in self._by_kind.get(kind, ()) if not group or group_of(one) == group]
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for one in self.objects:
+            found.setdefault(str(one.get("kind")), []).append(one)
+        return found
+
+    def named(self, kind: str, name: str | None) -> Object | None:
+        """The object of this kind and name."""
+        return next((one for one in self.of(kind) if name_of(one) == name), None)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all objects of a kind, sorted."""
+        return sorted(name_of(one) for one in self.of(kind))
+
+    @cached_property
+    def workload(self) -> Object | None:
+        """The VolcanoJob, Job, JobSet or TrainJob of this name; the owner if one job runs for another."""
+        found = [
+            one
+            for group, kinds in _WORKLOADS.items()
+            for kind in kinds
+            for one in self.of(kind, group)
+            if name_of(one) == self.name
+        ]
+        return min(found, key=lambda one: bool(one["metadata"].get("ownerReferences")), default=None)
+
+    @cached_property
+    def pods(self) -> list[Object]:
+        """The pods of the workload, in the order of their names."""
+        if self.workload is None:
+            return []
+        uids, names = {uid_of(self.workload)}, {self.name}
+        for job in self.of("Job"):
+            if uids & set(owners(job)):
+                uids.add(uid_of(job))
+        found = [
+            pod
+            for pod in self.of("Pod")
+            if uids & set(owners(pod)) or any(labels(pod).get(label) in names for label in _POD_LABELS)
+        ]
+        return sorted(found, key=name_of)
+
+    @cached_property
+    def pod_group(self) -> Object | None:
+        """Volcano's PodGroup of the workload, or of its pods."""
+        names = {str(at(pod, "metadata", "annotations", "scheduling.k8s.io/group-name")) for pod in self.pods}
+        mine = {uid_of(self.workload)} if self.workload else set()
+        return next((g for g in self.of("PodGroup") if mine & set(owners(g)) or name_of(g) in names), None)
+
+    def events(self, *objects: Object | None) -> list[Object]:
+        """The events of some objects, the newest first."""
+        wanted = {(one["kind"], name_of(one)) for one in objects if one}
+        found = [one for one in self.of("Event") if _about(one) in wanted]
+        return sorted(found, key=seen_at, reverse=True)
+
+    def messages(self, reason: str, *objects: Object | None) -> list[str]:
+        """The texts of the events of one reason, the newest first."""
+        return [str(one.get("message") or "") for one in self.events(*objects) if one.get("reason") == reason]
+
+    def age(self, moment: str | None) -> float:
+        """The seconds since a time that an object states; 0 if it states none."""
+        return (self.now - parsed(moment)).total_seconds() if moment else 0.0
+
+    @cached_property
+    def by_ftc(self) -> bool:
+        """Whether ftc wrote the workload, so that its keys are the remedy."""
+        return self.workload is None or labels(self.workload).get("app.kubernetes.io/managed-by") == "ftc"
+
+    def log(self, pod: Object, container: str) -> str:
+        """The log of a container, or of its last run if it has started again."""
+        key = f"{name_of(pod)}.{container}"
+        return self.previous.get(key) or self.logs.get(key, "")
+
+
+def at(one: Any, *path: str) -> Any:
+    """The value at a path, or None."""
+    for part in path:
+        one = one.get(part) if isinstance(one, dict) else None
+    return one
+
+
+def rows(one: Any, *path: str) -> list[Object]:
+    """The mappings of a list at a path."""
+    found = at(one, *path)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def group_of(one: Object) -> str:
+    """The API group of an object; empty for those of the core."""
+    version = str(one.get("apiVersion"))
+    return version.rpartition("/")[0]
+
+
+def name_of(one: Object | None) -> str:
+    """The name of an object; empty if it has none."""
+    return str(at(one, "metadata", "name") or "")
+
+
+def uid_of(one: Object | None) -> str:
+    """The uid by which owner references name an object."""
+    return str(at(one, "metadata", "uid") or "")
+
+
+def labels(one: Object | None) -> dict[str, str]:
+    """The labels of an object."""
+    found = at(one, "metadata", "labels")
+    return found if isinstance(found, dict) else {}
+
+
+def owners(one: Object) -> Iterator[str]:
+    """The uids of the owners of an object."""
+    return (str(row.get("uid")) for row in rows(one, "metadata", "ownerReferences"))
+
+
+def condition(one: Object | None, kind: str) -> Object:
+    """The condition of a type; an empty mapping if there is none."""
+    return next((row for row in rows(one, "status", "conditions") if row.get("type") == kind), {})
+
+
+def containers(pod: Object) -> Iterator[tuple[str, Object]]:
+    """The name and the status of each container, in the order in which they start."""
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for row in rows(pod, "status", key):
+            yield str(row.get("name")), row
+
+
+def requests(pod_spec: Object) -> dict[str, Decimal]:
+    """What a pod requests: the sum of its containers, or its largest init container if that is more."""
+    total: dict[str, Decimal] = {}
+    for one in rows(pod_spec, "containers"):
+        for name, value in _requested(one).items():
+            total[name] = total.get(name, quantity("0")) + value
+    for one in rows(pod_spec, "initContainers"):
+        for name, value in _requested(one).items():
+            total[name] = max(total.get(name, quantity("0")), value)
+    return total
+
+
+def _requested(container: Object) -> dict[str, Decimal]:
+    asked = {**(at(container, "resources", "limits") or {}), **(at(container, "resources", "requests") or {})}
+    return {name: quantity(value) for name, value in asked.items()}
+
+
+def allocatable(node: Object) -> dict[str, Decimal]:
+    """What a node offers to pods, by resource."""
+    return {name: quantity(value) for name, value in (at(node, "status", "allocatable") or {}).items()}
+
+
+def pod_template(workload: Object | None) -> Object:
+    """The spec of the pods of a workload: of the first task, of the Job, of the first replicated Job."""
+    job = (rows(workload, "spec", "tasks") or rows(workload, "spec", "replicatedJobs") or [{}])[0]
+    inner = at(job, "template", "spec", "template", "spec")
+    return inner or at(job, "template", "spec") or at(workload, "spec", "template", "spec") or {}
+
+
+def claims(pod: Object) -> list[str]:
+    """The names of the claims of a pod."""
+    found = [at(one, "persistentVolumeClaim", "claimName") for one in rows(pod, "spec", "volumes")]
+    return [str(one) for one in found if one]
+
+
+def parsed(moment: str) -> datetime:
+    """A time of Kubernetes, with or without fractions of a second."""
+    return datetime.fromisoformat(moment).astimezone(UTC)
+
+
+def seen_at(event: Object) -> str:
+    """The last time of an event; kube-scheduler writes only eventTime."""
+    moment = at(event, "series", "lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return str(moment or at(event, "metadata", "creationTimestamp") or "")
+
+
+def _about(event: Object) -> tuple[str, str]:
+    one = event.get("involvedObject") or event.get("regarding") or {}
+    return (str(one.get("kind")), str(one.get("name")))
+
+
+def quoted(names: Iterable[str]) -> str:
+    """`"a"`, `"b" and "c"`; at most five."""
+    found = [f'"{one}"' for one in names][:5]
+    return " and ".join(([", ".join(found[:-1])] if found[1:] else []) + found[-1:])
