@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster.cause import Cause, Remedy, cause
-from ftc.cluster.snapshot import Snapshot, at, pod_template, quoted, requests, rows
-from ftc.plan.quantity import quantity
+from ftc.cluster.snapshot import NOTHING, Snapshot, at, devices, pod_template, quoted, rows, whole
+from ftc.manifests.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,8 +98,8 @@ def _missing(snapshot: Snapshot) -> bool:
     """Whether fewer pods exist than the workload wants."""
     job = snapshot.workload
     tasks = rows(job, "spec", "tasks")
-    wanted = sum(int(task.get("replicas") or 1) for task in tasks) if tasks else at(job, "spec", "parallelism") or 1
-    return len(snapshot.pods) < int(wanted)
+    wanted = [task.get("replicas") for task in tasks] or [at(job, "spec", "parallelism")]
+    return len(snapshot.pods) < sum(whole(one, 1) for one in wanted)
 
 
 def _short(text: str) -> str:
@@ -110,29 +110,29 @@ def _short(text: str) -> str:
 def _quota(one: _Refusal) -> Cause:
     quota, asked, limit = one.found["quota"], one.found["asked"], one.found["limit"]
     used = _amounts(one.found["used"])
-    free = {name: quantity(value) - quantity(used.get(name, "0")) for name, value in _amounts(limit).items()}
+    free = {name: value - used.get(name, NOTHING) for name, value in _amounts(limit).items()}
     text = f'The ResourceQuota "{quota}" of the namespace allows {limit}, and {one.found["used"]} is in use; '
     text += f"the pod requests {asked}."
     remedies = [*_smaller(free, one.snapshot), Remedy("wait until other pods end, or ask for a larger quota")]
     return cause("quota-exceeded", text, [one.text], remedies)
 
 
-def _amounts(said: str) -> dict[str, str]:
+def _amounts(said: str) -> dict[str, Decimal]:
     """`requests.cpu=4,requests.nvidia.com/gpu=8` by resource."""
     pairs = (pair.strip().partition("=") for pair in said.split(","))
-    return {name.removeprefix("requests.").removeprefix("limits."): value for name, equals, value in pairs if equals}
+    found = {name.removeprefix("requests.").removeprefix("limits."): amount(value) for name, _, value in pairs}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _smaller(free: dict[str, Decimal], snapshot: Snapshot) -> Iterator[Remedy]:
     """Overrides with which a pod requests no more than this."""
-    needs = requests(pod_template(snapshot.workload))
-    devices = max([int(value) for name, value in needs.items() if "/" in name] or [1])
+    count = devices(pod_template(snapshot.workload))
     for name, most in free.items():
-        if "/" in name and 1 <= most < devices:
+        if "/" in name and 1 <= most < count:
             yield Remedy("request fewer devices for each node", f"devices={int(most)}")
-        if name == "cpu" and most >= devices:
-            yield Remedy("request fewer CPUs for each device", f"hardware.cpu_per_device={int(most) // devices}")
-        gib = int(most / 1024**3) // devices
+        if name == "cpu" and most >= count:
+            yield Remedy("request fewer CPUs for each device", f"hardware.cpu_per_device={int(most) // count}")
+        gib = int(most / 1024**3) // count
         if name == "memory" and gib >= 1:
             yield Remedy("request less memory for each device", f"hardware.memory_gib_per_device={gib}")
 
@@ -150,7 +150,7 @@ def _limit_range(one: _Refusal) -> Cause:
     ranges = quoted(one.snapshot.names("LimitRange")) or "of the namespace"
     found = list(_LIMIT.finditer(one.text))
     said = [f"{_EDGES[row['edge']]} {row['limit']} of {row['what']}, but the {row['rest']}" for row in found]
-    most = {row["what"]: quantity(row["limit"]) for row in found if row["edge"] == "maximum"}
+    most = {row["what"]: amount(row["limit"]) or NOTHING for row in found if row["edge"] == "maximum"}
     text = f"The LimitRange {ranges} allows a {one.found['per'].lower()} {'; '.join(said)}."
     remedies = [*_smaller(most, one.snapshot), Remedy("ask for other limits")]
     return cause("limit-range", text, [one.text], remedies)

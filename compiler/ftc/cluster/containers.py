@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 
 from ftc.cluster.cause import Cause, Remedy, cause
 from ftc.cluster.log_errors import SUMMARY, known_errors
-from ftc.cluster.snapshot import Object, Snapshot, at, condition, containers, name_of, rows
+from ftc.cluster.snapshot import (
+    NOTHING,
+    Object,
+    Snapshot,
+    amounts,
+    at,
+    condition,
+    containers,
+    devices,
+    name_of,
+    rows,
+    whole,
+)
 from ftc.cluster.volumes import reference
-from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,7 +228,7 @@ def _tail(snapshot: Snapshot, pod: Object, name: str) -> list[str]:
 
 
 def _failure(pod: Object, name: str, state: Object, snapshot: Snapshot) -> Cause:
-    code = int(state.get("exitCode") or 0)
+    code = whole(state.get("exitCode"), 1)
     lines = _tail(snapshot, pod, name)
     where = f"Pod {name_of(pod)}, container {name}: exit code {code}, {state.get('reason') or 'no reason'}"
     if state.get("reason") == "OOMKilled":
@@ -267,11 +278,11 @@ def _out_of_memory(pod: Object, name: str, where: str, lines: list[str]) -> Caus
 
 def _more_memory(name: str, spec: Object) -> Iterator[Remedy]:
     """Twice the memory of today."""
-    gib = int(quantity(at(spec, "resources", "limits", "memory") or "0") / 1024**3)
-    devices = max([int(value) for key, value in (at(spec, "resources", "limits") or {}).items() if "/" in key] or [1])
+    gib = int(amounts(spec, "resources", "limits").get("memory", NOTHING) / 1024**3)
+    count = devices({"containers": [spec]})
     if gib:
         key = "cluster.fetch_memory_gib" if name.startswith("fetch") else "hardware.memory_gib_per_device"
-        yield Remedy("give it twice the memory", f"{key}={2 * gib // (1 if name.startswith('fetch') else devices)}")
+        yield Remedy("give it twice the memory", f"{key}={2 * gib // (1 if name.startswith('fetch') else count)}")
 
 
 def _architecture(pod: Object, where: str, lines: list[str], snapshot: Snapshot) -> Cause:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from ftc.cluster.cause import Cause, Remedy, cause
 from ftc.cluster.snapshot import (
+    NOTHING,
     Object,
     Snapshot,
     allocatable,
     at,
     claims,
     condition,
+    devices,
     labels,
     name_of,
     quoted,
     requests,
     rows,
+    texts,
 )
-from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
 # The obstacles of the node itself show these taints too.
 _TAINTS_OF_NODES = (
@@ -46,7 +48,7 @@ def obstacle(pod: Object, node: Object, needs: dict[str, Decimal], snapshot: Sna
 
 
 _SIZES = ("cpu", "memory", "ephemeral-storage")
-_ANY = quantity("1E")
+_ANY = Decimal("1E30")
 
 
 def _not_ready_reason(node: Object) -> str:
@@ -67,7 +69,7 @@ def _tolerated(taint: Object, pod: Object) -> bool:
 
 def _selected(pod: Object, node: Object) -> bool:
     """Whether a node has the labels that the pod requires."""
-    selector = at(pod, "spec", "nodeSelector") or {}
+    selector = texts(pod, "spec", "nodeSelector")
     required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     return all(labels(node).get(k) == v for k, v in selector.items()) and _terms_match(required, node)
 
@@ -83,12 +85,12 @@ def _terms_match(selector: Any, node: Object) -> bool:
 
 def _expression(one: Object, known: dict[str, str]) -> bool:
     """One requirement of a node selector; comparisons of numbers count as met."""
-    value, values = known.get(str(one.get("key"))), one.get("values") or []
+    value, values = known.get(str(one.get("key"))), one.get("values")
     match one.get("operator"):
         case "In":
-            return value in values
+            return isinstance(values, list) and value in values
         case "NotIn":
-            return value not in values
+            return not isinstance(values, list) or value not in values
         case "Exists":
             return value is not None
         case "DoesNotExist":
@@ -137,7 +139,7 @@ def _tainted(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: S
 
 
 def _unselected(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: Snapshot) -> Cause:
-    selector = at(pod, "spec", "nodeSelector") or {}
+    selector = texts(pod, "spec", "nodeSelector")
     nodes = [snapshot.named("Node", name) for name in ours]
     wrong = {key: value for key, value in selector.items() if not any(labels(node).get(key) == value for node in nodes)}
     if not wrong:
@@ -164,11 +166,9 @@ def _far_volume(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot
 def _too_much(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: Snapshot) -> Cause:
     name = next(iter(ours.values()))
     needs = requests(at(pod, "spec") or {})
-    node = max(
-        (snapshot.named("Node", one) or {} for one in ours), key=lambda one: allocatable(one).get(name, quantity("0"))
-    )
-    most = allocatable(node).get(name, quantity("0"))
-    count = max([int(value) for key, value in needs.items() if "/" in key] or [1])
+    node = max((snapshot.named("Node", one) or {} for one in ours), key=lambda one: allocatable(one).get(name, NOTHING))
+    most = allocatable(node).get(name, NOTHING)
+    count = devices(at(pod, "spec"))
     text = f"A pod requests {amount_of(name, needs[name])}, and no node with the devices has more than "
     text += f"{amount_of(name, most)}."
     if name == "cpu":

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from ftc.cluster.admission import has, queue_closed, queue_missing
 from ftc.cluster.cause import Cause, Remedy, cause
 from ftc.cluster.snapshot import (
+    NOTHING,
     Object,
     Snapshot,
     allocatable,
+    amounts,
     at,
     condition,
     group_of,
@@ -22,7 +24,6 @@ from ftc.cluster.snapshot import (
     rows,
     uid_of,
 )
-from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def _stopped(snapshot: Snapshot, local: Object | None) -> str:
         if one is not None and (policy != "None" or active.get("status") == "False"):
             why = f"spec.stopPolicy is {policy}" if policy != "None" else _said(active)
             return f'The {one["kind"]} "{name_of(one)}" does not admit work: {why}.'
-    wanted = at(local, "spec", "clusterQueue")
+    wanted = str(at(local, "spec", "clusterQueue") or "")
     if wanted and cluster is None and snapshot.of("ClusterQueue"):
         known = snapshot.names("ClusterQueue")
         return f'The ClusterQueue "{wanted}" of the LocalQueue does not exist{has(wanted, known)}.'
@@ -170,7 +171,8 @@ def _queue(snapshot: Snapshot) -> str:
     """The Volcano queue of a workload; empty if Volcano does not schedule it."""
     found = at(snapshot.pod_group, "spec", "queue") or at(snapshot.workload, "spec", "queue")
     pod = snapshot.pods[0] if snapshot.pods else None
-    template = at(pod, "spec") or pod_template(snapshot.workload)
+    spec = at(pod, "spec")
+    template = spec if isinstance(spec, dict) else pod_template(snapshot.workload)
     annotations = at(pod, "metadata", "annotations") or at(
         snapshot.workload, "spec", "template", "metadata", "annotations"
     )
@@ -187,7 +189,7 @@ def _queue_evidence(snapshot: Snapshot, queue: str) -> str:
 def _pending(snapshot: Snapshot, group: Object, queue: Object | None) -> Iterator[Cause]:
     """A PodGroup without resources: the cause is in a Normal event, and the Warning is noise."""
     said = next((one for one in snapshot.messages("Unschedulable", group) if "tasks in gang" not in one), "")
-    asked = {name: quantity(value) for name, value in (at(group, "spec", "minResources") or {}).items()}
+    asked = amounts(group, "spec", "minResources")
     found = _OVERUSED.search(said)
     names = [one.strip() for one in found["what"].split(",")] if found else []
     if "queue resource quota" in said or (queue and _over(asked, queue)):
@@ -205,8 +207,8 @@ def _pending(snapshot: Snapshot, group: Object, queue: Object | None) -> Iterato
 
 def _over(asked: dict[str, Decimal], queue: Object) -> list[str]:
     """The resources of which a PodGroup needs more than the capability of its queue."""
-    most = at(queue, "spec", "capability") or {}
-    return [name for name, limit in most.items() if asked.get(name, quantity("0")) > quantity(limit)]
+    most = amounts(queue, "spec", "capability")
+    return [name for name, limit in most.items() if asked.get(name, NOTHING) > limit]
 
 
 def _queue_too_small(group: Object, queue: Object | None, said: str, names: list[str]) -> Cause:
@@ -227,13 +229,13 @@ def _overused(snapshot: Snapshot, group: Object, said: str, names: list[str]) ->
     evidence = [f"PodGroup {name_of(group)}: {said}"]
     for name in names:
         offers = [allocatable(node)[name] for node in nodes if allocatable(node).get(name)]
-        needs = at(group, "spec", "minResources", name) or at(group, "spec", "minResources", f"requests.{name}")
+        needs = amounts(group, "spec", "minResources").get(name)
         if nodes and not offers:
             yield resource_unknown(snapshot, name, evidence)
             return
         total = sum(offers)
         remedies = [Remedy("request less", "nodes=1"), Remedy("wait until running jobs end")]
-        if nodes and needs is not None and quantity(needs) > total:
+        if nodes and needs is not None and needs > total:
             text = f"The gang needs {needs} {name}, more than all nodes together offer ({total})."
             yield cause("cluster-too-small", text, evidence, remedies[:1])
             return

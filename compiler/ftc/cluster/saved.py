@@ -84,7 +84,7 @@ def _refusal(folder: Path | None) -> str:
 
 
 def _only_workload(objects: tuple[Object, ...], refusal: str) -> str:
-    found = [one for one in objects if one["kind"] in _WORKLOADS and not one["metadata"].get("ownerReferences")]
+    found = [one for one in objects if one.get("kind") in _WORKLOADS and not at(one, "metadata", "ownerReferences")]
     names = sorted({name_of(one) for one in found})
     if len(names) == 1 or (not names and refusal):
         return names[0] if names else "job"
@@ -92,7 +92,7 @@ def _only_workload(objects: tuple[Object, ...], refusal: str) -> str:
 
 
 def _namespace(objects: tuple[Object, ...], name: str) -> str:
-    found = [one for one in objects if one["kind"] in _WORKLOADS and name_of(one) == name]
+    found = [one for one in objects if one.get("kind") in _WORKLOADS and name_of(one) == name]
     return str(at(found[0], "metadata", "namespace") or "default") if found else "default"
 
 

@@ -11,6 +11,7 @@ from ftc.cluster.cause import Cause, Remedy, cause
 from ftc.cluster.obstacles import amount_of, fixed, obstacle
 from ftc.cluster.queues import resource_unknown
 from ftc.cluster.snapshot import (
+    NOTHING,
     Object,
     Snapshot,
     allocatable,
@@ -22,8 +23,8 @@ from ftc.cluster.snapshot import (
     quoted,
     requests,
     rows,
+    texts,
 )
-from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +138,7 @@ def _hami(pod: Object, said: str) -> Cause:
     asked = {
         name: value
         for container in rows(pod, "spec", "containers")
-        for name, value in (at(container, "resources", "limits") or {}).items()
+        for name, value in texts(container, "resources", "limits").items()
         if "/" in name
     }
     devices = ", ".join(f"{name} {value}" for name, value in asked.items())
@@ -156,9 +157,7 @@ def _no_node(pod: Object, reasons: dict[str, int], evidence: list[str], snapshot
         if nodes and not any(allocatable(node).get(name) for node in nodes):
             yield resource_unknown(snapshot, name, evidence)
             return
-    fitting = [
-        node for node in nodes if all(allocatable(node).get(name, quantity("0")) >= needs[name] for name in devices)
-    ]
+    fitting = [node for node in nodes if all(allocatable(node).get(name, NOTHING) >= needs[name] for name in devices)]
     if nodes and devices and not fitting:
         yield _too_large(needs, devices, nodes, evidence)
         return
@@ -180,7 +179,7 @@ def _passing(reasons: dict[str, int]) -> bool:
 def _too_large(needs: dict[str, Decimal], devices: list[str], nodes: list[Object], evidence: list[str]) -> Cause:
     """Each device exists, but no node has enough of them."""
     name = max(devices, key=lambda one: needs[one])
-    most = max(allocatable(node).get(name, quantity("0")) for node in nodes)
+    most = max(allocatable(node).get(name, NOTHING) for node in nodes)
     text = f"A pod requests {needs[name]} {name}, and no node has more than {most}."
     remedies = [Remedy("use fewer devices for each node, and more nodes", f"devices={most}")]
     return cause("devices-more-than-any-node", text, evidence, remedies)
@@ -239,7 +238,7 @@ def _in_use(pod: Object, name: str, reasons: dict[str, int], evidence: list[str]
 
 def _smaller(name: str, needs: dict[str, Decimal], total: int) -> list[Remedy]:
     found = [Remedy("use fewer nodes", "nodes=1")] if total > 1 else []
-    if "/" in name and needs.get(name, quantity("0")) > 1:
+    if "/" in name and needs.get(name, NOTHING) > 1:
         found.append(Remedy("use fewer devices for each node", f"devices={int(needs[name]) // 2}"))
     if name == "cpu":
         found.append(Remedy("request fewer CPUs for each device", "hardware.cpu_per_device=4"))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ftc.plan.quantity import quantity
+from ftc.manifests.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from decimal import Decimal
 
 Object: TypeAlias = dict[str, Any]
 
+NOTHING = Decimal(0)
 # The labels by which the pods of a workload are found, with the controller that writes them.
 _POD_LABELS = (
     "volcano.sh/job-name",
@@ -72,7 +73,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             for one in self.of(kind, group)
             if name_of(one) == self.name
         ]
-        return min(found, key=lambda one: bool(one["metadata"].get("ownerReferences")), default=None)
+        return min(found, key=lambda one: bool(rows(one, "metadata", "ownerReferences")), default=None)
 
     @cached_property
     def pods(self) -> list[Object]:
@@ -99,7 +100,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     def events(self, *objects: Object | None) -> list[Object]:
         """The events of some objects, the newest first."""
-        wanted = {(one["kind"], name_of(one)) for one in objects if one}
+        wanted = {(str(one.get("kind")), name_of(one)) for one in objects if one}
         found = [one for one in self.of("Event") if _about(one) in wanted]
         return sorted(found, key=seen_at, reverse=True)
 
@@ -107,9 +108,12 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         """The texts of the events of one reason, the newest first."""
         return [str(one.get("message") or "") for one in self.events(*objects) if one.get("reason") == reason]
 
-    def age(self, moment: str | None) -> float:
+    def age(self, moment: Any) -> float:
         """The seconds since a time that an object states; 0 if it states none."""
-        return (self.now - parsed(moment)).total_seconds() if moment else 0.0
+        try:
+            return (self.now - parsed(moment)).total_seconds()
+        except (TypeError, ValueError):
+            return 0.0
 
     @cached_property
     def by_ftc(self) -> bool:
@@ -153,8 +157,24 @@ def uid_of(one: Object | None) -> str:
 
 def labels(one: Object | None) -> dict[str, str]:
     """The labels of an object."""
-    found = at(one, "metadata", "labels")
-    return found if isinstance(found, dict) else {}
+    return texts(one, "metadata", "labels")
+
+
+def texts(one: Any, *path: str) -> dict[str, str]:
+    """The texts of a mapping at a path, by key."""
+    found = at(one, *path)
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def amounts(one: Any, *path: str) -> dict[str, Decimal]:
+    """The quantities of a mapping at a path, by resource; what is not a quantity is left out."""
+    found = {name: amount(value) for name, value in texts(one, *path).items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def whole(value: Any, otherwise: int) -> int:
+    """A whole number that an object states."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
 def owners(one: Object) -> Iterator[str]:
@@ -179,28 +199,33 @@ def requests(pod_spec: Object) -> dict[str, Decimal]:
     total: dict[str, Decimal] = {}
     for one in rows(pod_spec, "containers"):
         for name, value in _requested(one).items():
-            total[name] = total.get(name, quantity("0")) + value
+            total[name] = total.get(name, NOTHING) + value
     for one in rows(pod_spec, "initContainers"):
         for name, value in _requested(one).items():
-            total[name] = max(total.get(name, quantity("0")), value)
+            total[name] = max(total.get(name, NOTHING), value)
     return total
 
 
 def _requested(container: Object) -> dict[str, Decimal]:
-    asked = {**(at(container, "resources", "limits") or {}), **(at(container, "resources", "requests") or {})}
-    return {name: quantity(value) for name, value in asked.items()}
+    return {**amounts(container, "resources", "limits"), **amounts(container, "resources", "requests")}
+
+
+def devices(pod_spec: Object) -> int:
+    """The number of devices of a pod; at least 1."""
+    return max([int(value) for name, value in requests(pod_spec).items() if "/" in name] + [1])
 
 
 def allocatable(node: Object) -> dict[str, Decimal]:
     """What a node offers to pods, by resource."""
-    return {name: quantity(value) for name, value in (at(node, "status", "allocatable") or {}).items()}
+    return amounts(node, "status", "allocatable")
 
 
 def pod_template(workload: Object | None) -> Object:
     """The spec of the pods of a workload: of the first task, of the Job, of the first replicated Job."""
     job = (rows(workload, "spec", "tasks") or rows(workload, "spec", "replicatedJobs") or [{}])[0]
     inner = at(job, "template", "spec", "template", "spec")
-    return inner or at(job, "template", "spec") or at(workload, "spec", "template", "spec") or {}
+    found = inner or at(job, "template", "spec") or at(workload, "spec", "template", "spec")
+    return found if isinstance(found, dict) else {}
 
 
 def claims(pod: Object) -> list[str]:
@@ -221,8 +246,8 @@ def seen_at(event: Object) -> str:
 
 
 def _about(event: Object) -> tuple[str, str]:
-    one = event.get("involvedObject") or event.get("regarding") or {}
-    return (str(one.get("kind")), str(one.get("name")))
+    one = event.get("involvedObject") or event.get("regarding")
+    return (str(at(one, "kind")), str(at(one, "name")))
 
 
 def quoted(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftc.cluster.admission import has
 from ftc.cluster.cause import Cause, Remedy, cause
-from ftc.cluster.snapshot import Object, Snapshot, at, claims, condition, name_of, quoted
+from ftc.cluster.snapshot import Object, Snapshot, at, claims, condition, containers, name_of, quoted, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,16 +92,11 @@ _TROUBLE = ("ProvisioningFailed", "FailedBinding", "VolumeMismatch", "ClaimMisbo
 def not_mounted(snapshot: Snapshot) -> Iterator[Cause]:
     """Volumes that the kubelet cannot attach or mount, and references that it does not find."""
     for pod in snapshot.pods:
-        started = any(at(row, "state", "running") or at(row, "state", "terminated") for row in _statuses(pod))
+        started = any(at(row, "state", "running") or at(row, "state", "terminated") for _, row in containers(pod))
         for event in () if started else snapshot.events(pod):
             if event.get("reason") in ("FailedMount", "FailedAttachVolume", "FailedMapVolume"):
                 yield mount(str(event.get("message")), pod, snapshot)
                 return
-
-
-def _statuses(pod: Object) -> list[Object]:
-    found = [*(at(pod, "status", "initContainerStatuses") or []), *(at(pod, "status", "containerStatuses") or [])]
-    return [one for one in found if isinstance(one, dict)]
 
 
 def mount(message: str, pod: Object, snapshot: Snapshot) -> Cause:
@@ -140,7 +135,7 @@ def reference(message: str, evidence: list[str], snapshot: Snapshot) -> Cause | 
     )
     wanted = key["key"] or key["other"]
     known = snapshot.named(kind, name)
-    keys = sorted({**(at(known, "data") or {}), **(at(known, "stringData") or {})})
+    keys = sorted({**texts(known, "data"), **texts(known, "stringData")})
     shown = f'"{name}" ' if name else ""
     text = f'The {kind} {shown}does not have the key "{wanted}"{_keys(keys)}.'
     return cause(
