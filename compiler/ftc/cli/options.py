@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
@@ -220,6 +221,17 @@ def say(line: str, *, err: bool = False) -> None:
     from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` prints no user's text
 
     click.echo(inert(escaped(line)), err=err)
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 file, 2 files."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def totals(diagnostics: Iterable[Diagnostic]) -> str:
+    """How many findings there are of each severity; empty without findings."""
+    counts = Counter(one.severity.value for one in diagnostics)
+    return ", ".join(counted(counts[name], name) for name in ("error", "warning", "note") if counts[name])
 
 
 def refuse(message: str) -> NoReturn:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from ftc.api.texts import source_lines
-from ftc.cli.terminal import has_colour
 from ftc.diagnostics import render_github, render_json, render_sarif, render_text
 from ftc.diagnostics.printable import escaped, inert
 from ftc.diagnostics.redact import redacted
@@ -56,10 +54,9 @@ def _plain(piece: str, _: str) -> str:
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def unified(before: str, after: str, names: tuple[str, str]) -> str:
+def unified(before: str, after: str, names: tuple[str, str], *, colour: bool) -> str:
     """Write the diff without its last line break, and without secrets."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
-    colour = has_colour(sys.stdout)
     return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)
 
 
