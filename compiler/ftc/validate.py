@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics import codes
-from ftc.diagnostics.many import MORE, MOST_FINDINGS, and_others, first_keys
-from ftc.diagnostics.model import Diagnostic, KeyPath, did_you_mean, dotted, nearest, type_words
-from ftc.diagnostics.redact import on_a_line
-from ftc.spec.habits import meant
+from ftc.diagnostics.model import (
+    MORE,
+    MOST_FINDINGS,
+    Diagnostic,
+    KeyPath,
+    and_others,
+    did_you_mean,
+    dotted,
+    first_keys,
+    nearest,
+    type_words,
+)
+from ftc.diagnostics.printable import on_a_line
 from ftc.spec.job import SOURCES, JobSpec
-from ftc.spec.schema import schemas_at, spec_schema
+from ftc.spec.schema import meant, schemas_at, spec_schema
 from ftc.trainer import release
 
 if TYPE_CHECKING:

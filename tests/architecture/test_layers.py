@@ -44,7 +44,7 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
+    ("yaml_text", "resources", "scripts", "certificates", ""),
 )
 # `import ftc` has the names of the API, which it loads when they are used.
 FACADE = "ftc"

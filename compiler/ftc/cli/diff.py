@@ -265,23 +265,23 @@ def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) 
 
 def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> str:
     from ftc.diagnostics.model import dotted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diagnostics.redact import redacted  # noqa: PLC0415 - the same
-    from ftc.diff import render_markdown  # noqa: PLC0415 - the same
+    from ftc.diagnostics.printable import redacted  # noqa: PLC0415 - the same
+    from ftc.diff import render  # noqa: PLC0415 - the same
 
     lines = [
         redacted(f"{subject(names)}: {one.label}: {dotted(one.path)}: {one.message}")
         for one, names in by_finding(warned).items()
     ]
-    return render_markdown.render(found, notes, lines)
+    return render.markdown(found, notes, lines)
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:
     from ftc.cli.terminal import columns, has_colour, plain  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff import render_json, render_text  # noqa: PLC0415 - the same
+    from ftc.diff import render  # noqa: PLC0415 - the same
 
     if form == "json":
-        return render_json.render(found)
-    return render_text.render(found, _painted if has_colour(sys.stdout) else plain, columns())
+        return render.json_array(found)
+    return render.text(found, _painted if has_colour(sys.stdout) else plain, columns())
 
 
 def _totals(found: tuple[Difference, ...]) -> str:

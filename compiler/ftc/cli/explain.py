@@ -13,15 +13,12 @@ from ftc.cli.options import Reporting, configuration, not_empty, refuse, report,
 from ftc.cli.terminal import columns, show
 from ftc.diagnostics.columns import folded
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.diagnostics.printable import as_json, escaped, inert
-from ftc.diagnostics.redact import redacted, without_secrets
+from ftc.diagnostics.printable import as_json, escaped, inert, redacted, without_secrets
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
-from ftc.explain.influence import influences, sources
 from ftc.explain.meaning import Meaning, meaning, named
-from ftc.explain.origins import Origin, leaves, origins, plain
-from ftc.explain.paths import Found, Missing, find, parse, written
-from ftc.explain.shown import shown
+from ftc.explain.origins import Origin, influences, leaves, origins, plain, sources
+from ftc.explain.paths import Found, Missing, find, parse, shown, written
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS

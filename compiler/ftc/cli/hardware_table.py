@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftc.diagnostics.model import Diagnostic
-    from ftc.spec.hardware import Hardware
+    from ftc.spec.cluster import Hardware
 
 GROUP = "hardware"
 BEGIN, END = "<!-- hardware: begin -->\n", "<!-- hardware: end -->\n"

@@ -128,7 +128,7 @@ def command(target: Path) -> None:
 
 def _contents() -> dict[str, str]:
     from ftc import editor  # noqa: PLC0415 - the same
-    from ftc.golden.case import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
+    from ftc.golden import schema  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     templates = directory("template")
     found = {name: (templates / source).read_text(encoding="utf-8") for name, source in _FILES.items()}
@@ -151,7 +151,7 @@ def _write(file: Path, text: str) -> str:
 def _compile(target: Path) -> None:
     """Compile the case, unless it has been compiled before."""
     from ftc.driver import Request  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
-    from ftc.golden.compare import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
+    from ftc.golden import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     golden = target / "golden"
     if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-from ftc import __version__, docstrings, resources
+from ftc import __version__, resources
 from ftc.cli import complete
 from ftc.cli.document import Document
 
@@ -64,7 +64,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            from ftc.spec.habits import as_option  # noqa: PLC0415 - for a mistake only
+            from ftc.spec.schema import as_option  # noqa: PLC0415 - for a mistake only
 
             key = as_option(error.option_name)
             if not key:
@@ -103,7 +103,7 @@ def cli() -> None:
 def _with_help(command: click.Command) -> click.Command:
     """The command with its help, also under `python -OO`, which drops docstrings."""
     if command.help is None and command.callback is not None:
-        command.help = inspect.cleandoc(docstrings.of(command.callback))
+        command.help = inspect.cleandoc(resources.docstring(command.callback))
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _with_help(inner)
     return command

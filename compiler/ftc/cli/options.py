@@ -67,7 +67,7 @@ def configuration(function: _F) -> _F:
     @wraps(function)
     def command(*arguments: Any, config_dirs: tuple[Path, ...], config_name: str, **options: Any) -> Any:
         if config_name != _SHIPPED and not config_dirs:
-            from ftc.golden.case import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
+            from ftc.golden import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
 
             config_dirs = conf_beside(options.get("golden", Path("golden")))
         return function(*arguments, config_dirs=config_dirs, config_name=config_name, **options)
@@ -165,18 +165,17 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
     """Return the codes and names if all of them can be suppressed."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
-        from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
-        from ftc.rules.catalogue import OF_MANIFESTS  # noqa: PLC0415 - the same
+        from ftc.rules.catalogue import ALIASES, OF_MANIFESTS  # noqa: PLC0415 - the same
 
         known = {word for rule in OF_MANIFESTS for word in (rule.code, rule.name)} | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
             raise click.BadParameter(f"{code} is not a rule of lint; {help_}", ctx, param)
     elif codes:
-        from ftc.rules.suppressions import advice, problem  # noqa: PLC0415 - the same
+        from ftc.rules.check import suppression_advice, suppression_problem  # noqa: PLC0415 - the same
 
-        for code in [code for code in codes if problem(code)]:
-            raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
+        for code in [code for code in codes if suppression_problem(code)]:
+            raise click.BadParameter(f"{suppression_problem(code)}; {suppression_advice(code)}", ctx, param)
     return codes
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ftc.api.texts import source_lines
-from ftc.diagnostics import render_github, render_json, render_sarif, render_text
-from ftc.diagnostics.printable import escaped, inert
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics import formats, render_text
+from ftc.diagnostics.printable import escaped, inert, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,13 +32,13 @@ def text(
     """Render the diagnostics in a format; `texts` holds the sources that are not files."""
     match kind:
         case "json":
-            return render_json.render(diagnostics)
+            return formats.json_array(diagnostics)
         case "github":
-            return render_github.render(diagnostics)
+            return formats.github_commands(diagnostics)
         case "sarif":
             from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, for this format only
 
-            return render_sarif.render(diagnostics, pages(), exit_code)
+            return formats.sarif(diagnostics, pages(), exit_code)
     return render_text.render(diagnostics, source_lines(texts), _styled if colour else _plain)
 
 

@@ -51,7 +51,7 @@ def command(words: tuple[str, ...], *, is_json: bool) -> None:
 
 def _found(word: str, known: dict[str, Page]) -> list[Page]:
     """The page of a rule, the rules that replaced an old code, or those whose pages contain a word."""
-    from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+    from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
 
     codes = {page.name: code for code, page in known.items()}
     code = codes.get(word.lower()) or (f"FTC{word}" if word.isdecimal() else word.upper())
@@ -67,7 +67,7 @@ def _found(word: str, known: dict[str, Page]) -> list[Page]:
 
 
 def _shown(word: str, found: list[Page]) -> Iterator[str]:
-    from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
+    from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
 
     code = f"FTC{word}" if word.isdecimal() else word.upper()
     if code in ALIASES:

@@ -30,9 +30,9 @@ def command(group: str | None) -> None:
     elif group in editor.NAMES:
         text = editor.text(group)
     elif group == _CASE:
-        from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
+        from ftc import golden  # noqa: PLC0415 - Hydra, which no other schema needs
 
-        text = schema.written(case.schema())
+        text = schema.written(golden.schema())
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 

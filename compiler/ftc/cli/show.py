@@ -12,8 +12,8 @@ from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.printable import as_json
 from ftc.driver import Request, compile_job
 from ftc.output import spec_text
-from ftc.output.origins import data as origin_data
-from ftc.output.origins import text as origin_text
+from ftc.output.spec_text import data_with_origins as origin_data
+from ftc.output.spec_text import text_with_origins as origin_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster.cause import Cause, Remedy, cause
 from ftc.cluster.snapshot import NOTHING, Snapshot, at, devices, pod_template, quoted, rows, whole
-from ftc.manifests.amounts import amount
+from ftc.manifests.manifest import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.diagnostics.printable import escaped
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.printable import escaped, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ftc.manifests.amounts import amount
+from ftc.manifests.manifest import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

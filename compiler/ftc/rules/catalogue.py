@@ -1,13 +1,12 @@
-"""Every rule, by group and by subject."""
+"""Every rule, by group and by subject, and the old codes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.rules.aliases import ALIASES
+from ftc.rules.given import Origins
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
-from ftc.rules.origins import Origins
 from ftc.rules.pod import (
     contents,
     device_sharing,
@@ -17,7 +16,6 @@ from ftc.rules.pod import (
     mounts,
     network,
     placement,
-    publishing,
     refused,
     resources,
     schema,
@@ -27,17 +25,15 @@ from ftc.rules.pod import (
     volumes,
 )
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, model, sources, storage, trackers
+from ftc.rules.spec import image, memory, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
-    checkpoints,
     chip,
     data_loading,
     datasets,
     engines,
     evaluation,
-    exports,
     ineffective_arguments,
     methods,
     optimizers,
@@ -55,19 +51,31 @@ if TYPE_CHECKING:
 
     from ftc.rules.rule import Rule
 
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC871": ("FTC404",),
+    "FTC872": ("FTC404", "FTC465"),
+    "FTC873": ("FTC405",),
+    "FTC874": (
+        *("FTC305", "FTC420", "FTC421", "FTC422", "FTC423", "FTC425", "FTC430", "FTC437", "FTC441", "FTC443"),
+        *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
+    ),
+    "FTC876": ("FTC207",),
+    "FTC879": ("FTC406", "FTC450"),
+}
+
+
 GROUPS: dict[str, tuple[Rule, ...]] = {
     "training": (
         *adapters.RULES,
         *arguments.OF_FILES,
         *arguments.RULES,
-        *checkpoints.RULES,
         *chip.RULES,
         *data_loading.RULES,
         *datasets.RULES,
         *engines.OF_FILES,
         *engines.RULES,
         *evaluation.RULES,
-        *exports.RULES,
         *ineffective_arguments.RULES,
         *methods.RULES,
         *optimizers.RULES,
@@ -84,7 +92,6 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *mounts.RULES,
         *network.RULES,
         *placement.RULES,
-        *publishing.RULES,
         *refused.RULES,
         *resources.RULES,
         *schema.OF_FRAGMENTS,
@@ -120,10 +127,8 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *image.RULES,
         *memory.RULES,
-        *model.RULES,
         *sources.RULES,
         *storage.RULES,
-        *trackers.RULES,
     ),
 }
 """The rules of each folder."""

@@ -1,4 +1,4 @@
-"""The whole spec of one job."""
+"""The whole spec of one job, with its trackers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from ftc.spec.base import (
+    BasicAuth,
     DnsLabel,
+    Endpoint,
     Environment,
     Json,
     LabelKey,
@@ -17,16 +19,68 @@ from ftc.spec.base import (
     Positive,
     Spec,
     Text,
+    TokenRef,
     Version,
     whole,
 )
-from ftc.spec.cluster import Cluster
-from ftc.spec.hardware import Hardware, Network
+from ftc.spec.cluster import Cluster, Hardware, Network
 from ftc.spec.method import Command, Engine, Launcher, Method
 from ftc.spec.model import Dataset, Model
 from ftc.spec.source import KeepOnVolume, Publish, Source
 from ftc.spec.storage import Storage
-from ftc.spec.tracking import Tracking
+
+
+class Mlflow(Spec, frozen=True):
+    """An MLflow tracking server and the experiment that the run belongs to."""
+
+    uri: Endpoint
+    experiment: Text = "ftc"
+    credentials: BasicAuth | None = None
+
+
+class TensorBoard(Spec, frozen=True):
+    """Event files in `output/runs` of the run's directory, the trainer's default."""
+
+
+class WeightsAndBiases(Spec, frozen=True):
+    """A project on Weights & Biases, or on your own server at `base_url`.
+
+    With `mode: offline` the records stay in the run's directory, from which `wandb sync` uploads them.
+    """
+
+    project: Text = "ftc"
+    entity: Text | None = None
+    base_url: Endpoint | None = None
+    mode: Literal["online", "offline"] = "online"
+    token: TokenRef | None = None
+
+
+class SwanLab(Spec, frozen=True):
+    """A project on SwanLab, or on your own server whose API is at `api_host`.
+
+    With `mode: local` the records stay in `swanlog` in the run's directory.
+    """
+
+    project: Text = "ftc"
+    workspace: Text | None = None
+    api_host: Endpoint | None = None
+    mode: Literal["cloud", "local"] = "cloud"
+    token: TokenRef | None = None
+
+
+class Tracking(Spec, frozen=True):
+    """The trackers that a run reports to; without any, its metrics are only in the log."""
+
+    mlflow: Mlflow | None = None
+    tensorboard: TensorBoard | None = None
+    wandb: WeightsAndBiases | None = None
+    swanlab: SwanLab | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys of the configured trackers."""
+        return tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
+
 
 RuleName = Annotated[
     str,

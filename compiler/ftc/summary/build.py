@@ -10,19 +10,100 @@ import msgspec
 from ftc.estimate.facts import Unknown, read
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
-from ftc.plan import staging
+from ftc.plan.fetch import read_directory
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
-from ftc.summary import cluster, files, tracking
-from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Stage, Summary, Topology
+from ftc.summary import files
+from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Secret, Stage, Summary, Topology
+from ftc.trainer import release
 from ftc.trainer.arguments import OUTPUT, chosen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec
+    from ftc.spec.job import JobSpec, Mlflow, SwanLab, WeightsAndBiases
+
+
+# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: the timeout for resolving the name of rank 0.
+_DDP_TIMEOUT = 1800
+_NAMES = 300
+
+
+def timeouts(spec: JobSpec, pod: Json) -> dict[str, int]:
+    """The timeouts, and how long a finished job is kept."""
+    talks = spec.trains and spec.processes > 1
+    waits = {
+        "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
+        "name_of_node_0": _NAMES if spec.nodes > 1 else None,
+        "lost_peer": chosen(spec).get("ddp_timeout", _DDP_TIMEOUT) if talks else None,
+        "pod": pod.get("activeDeadlineSeconds"),
+        "kept": spec.ttl_seconds_after_finished,
+    }
+    return {what: value for what, value in waits.items() if type(value) is int}
+
+
+def secrets(pod: Json) -> tuple[Secret, ...]:
+    """The Secrets that containers read, by name, never their content."""
+    keys: dict[str, dict[str, None]] = {}
+    readers: dict[str, dict[str, None]] = {}
+    for container in containers(pod):
+        for name, key in _read(container):
+            keys.setdefault(name, {})[key] = None
+            readers.setdefault(name, {})[container["name"]] = None
+    for entry in pod.get("imagePullSecrets", []):
+        keys.setdefault(str(entry["name"]), {})[".dockerconfigjson"] = None
+        readers.setdefault(str(entry["name"]), {})["image pulls"] = None
+    return tuple(Secret(name, tuple(keys[name]), tuple(readers[name])) for name in keys)
+
+
+def _read(container: Json) -> Iterator[tuple[str, str]]:
+    for variable in container.get("env", []):
+        ref = (variable.get("valueFrom") or {}).get("secretKeyRef")
+        if ref:
+            yield str(ref["name"]), str(ref["key"])
+    for source in container.get("envFrom", []):
+        if source.get("secretRef"):
+            yield str(source["secretRef"]["name"]), "all keys"
+
+
+def tracker_places(spec: JobSpec, directory: str) -> tuple[str, ...]:
+    """A line for each tracker; `directory` is that of the run."""
+    tracking = spec.tracking
+    found = (
+        _mlflow(tracking.mlflow) if tracking.mlflow else None,
+        _tensorboard(spec, directory) if tracking.tensorboard else None,
+        _wandb(tracking.wandb, directory) if tracking.wandb else None,
+        _swanlab(tracking.swanlab, directory) if tracking.swanlab else None,
+    )
+    return tuple(line for line in found if line) or ("in the log",)
+
+
+def _mlflow(server: Mlflow) -> str:
+    return f"MLflow at {server.uri}, experiment {server.experiment}"
+
+
+def _tensorboard(spec: JobSpec, directory: str) -> str:
+    """Transformers 4 reads an argument, transformers 5 an environment variable."""
+    by_argument = release.facts(release.nearest(spec.trainer)).reads_logging_dir
+    given = chosen(spec).get("logging_dir") if by_argument else spec.env.get("TENSORBOARD_LOGGING_DIR")
+    return f"tensorboard --logdir {given or f'{directory}/{OUTPUT}/runs'}"
+
+
+def _wandb(account: WeightsAndBiases, directory: str) -> str:
+    if account.mode == "offline":
+        return f"Weights & Biases: wandb sync {directory}/wandb/offline-run-*"
+    return f"Weights & Biases at {account.base_url or 'https://wandb.ai'}, project {account.project}"
+
+
+def _swanlab(account: SwanLab, directory: str) -> str:
+    if account.mode == "local":
+        return f"SwanLab: swanlab watch {directory}/swanlog"
+    return f"SwanLab at {account.api_host or 'https://swanlab.cn'}, project {account.project}"
+
 
 _MIB = 1 << 20
 # Defaults of LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, for arguments that train.yaml does not set.
@@ -53,12 +134,12 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         fetches=files.fetched(spec, run),
         environment=_environment(spec, topology, run, directory),
         stages=_stages(spec, run, directory),
-        seconds=cluster.seconds(spec, pod),
+        seconds=timeouts(spec, pod),
         restarts=run.restarts,
         on_failure=target.on_failure,
         defaults=target.defaults,
-        secrets=cluster.secrets(pod),
-        metrics=tracking.places(spec, directory),
+        secrets=secrets(pod),
+        metrics=tracker_places(spec, directory),
     )
 
 
@@ -100,7 +181,7 @@ def _environment(spec: JobSpec, topology: Topology, run: RunPlan, directory: str
         "MASTER_ADDR": topology.master,
         "MASTER_PORT": str(topology.port),
         "RUN_DIR": directory,
-        **{f"{fetched.name.upper()}_DIR": staging.directory(spec, fetched) for fetched in run.fetches},
+        **{f"{fetched.name.upper()}_DIR": read_directory(spec, fetched) for fetched in run.fetches},
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan import pod, publish
+from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.merge import merge
-from ftc.plan.objects import lifetime, metadata
 from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
 from ftc.summary.types import Default, OfTarget

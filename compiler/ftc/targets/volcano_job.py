@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.plan import pod
-from ftc.plan.objects import lifetime, metadata
+from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.pod import main_containers
 from ftc.plan.storage import claim_spec
 from ftc.summary.types import Default, OfTarget

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.plan.quantity import quantity
+from ftc.plan.kubernetes import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

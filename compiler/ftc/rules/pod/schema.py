@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.constraints import FIELDS
-from ftc.diagnostics.many import and_others, first_keys
-from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest, type_words
-from ftc.diagnostics.redact import on_a_line
+from ftc.diagnostics.model import KeyPath, Severity, and_others, did_you_mean, first_keys, nearest, type_words
+from ftc.diagnostics.printable import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
 from ftc.manifests.subjects import Pod
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions

@@ -9,7 +9,7 @@ import msgspec
 
 from ftc.certificates import SWITCHES, UNVERIFIED
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.diagnostics.redact import could_be_a_secret, kind_of_login, kind_of_secret, names_a_secret
+from ftc.diagnostics.printable import could_be_a_secret, kind_of_login, kind_of_secret, names_a_secret
 from ftc.manifests.objects import Object
 from ftc.manifests.steps import Step
 from ftc.manifests.text import Spot, Text

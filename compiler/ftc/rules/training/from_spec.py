@@ -9,7 +9,7 @@ from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
-from ftc.trainer import deepspeed
+from ftc.trainer import engines
 from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
 def _training(spec: JobSpec, tuned: Tuned) -> Training:
     model, dataset, method = tuned
     engine = spec.engine
-    zero = _given(deepspeed.config(engine)) if isinstance(engine, DeepSpeed) else None
+    zero = _given(engines.deepspeed_config(engine)) if isinstance(engine, DeepSpeed) else None
     given = {name: value for name, value in chosen(spec).items() if name not in OWNED} | {
         "model_name_or_path": model.id,
         "template": model.template,

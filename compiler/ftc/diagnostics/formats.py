@@ -1,4 +1,7 @@
-"""Diagnostics as SARIF 2.1.0, which code scanning and editors read."""
+"""Diagnostics for programs: as JSON, as workflow commands of GitHub Actions, and as SARIF 2.1.0.
+
+Source of the syntax and the escapes of workflow commands: actions/toolkit, packages/core/src/command.ts.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,80 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic, KeyPath, Position
     from ftc.diagnostics.page import Page
 
+
+def json_array(diagnostics: Iterable[Diagnostic]) -> str:
+    """Write the array, one object per line; in ASCII, so that no user's text reaches a terminal unescaped."""
+    rows = [inert_json(json.dumps(one)) for one in objects(diagnostics)]
+    return "[\n" + ",\n".join(rows) + "\n]\n" if rows else "[]\n"
+
+
+def objects(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+    """The objects of the array, without secrets."""
+    return [_object(diagnostic) for diagnostic in shown(diagnostics)]
+
+
+def _object(diagnostic: Diagnostic) -> dict[str, Any]:
+    return {
+        "code": diagnostic.code or None,
+        "name": diagnostic.name or None,
+        "severity": diagnostic.severity.value,
+        "message": diagnostic.message,
+        "help": diagnostic.help or None,
+        **_place(diagnostic.path, diagnostic.position),
+        "related": [_place(related.path, related.position) for related in diagnostic.related],
+    }
+
+
+def _place(path: KeyPath, position: Position | None) -> dict[str, Any]:
+    """The key, and the place in a file or the override that set it."""
+    in_file = position is not None and position.line > 0
+    return {
+        "path": dotted(path) or None,
+        "file": position.source if position and in_file else None,
+        "line": position.line if position and in_file else None,
+        "column": position.column if position and in_file else None,
+        "override": position.source if position and not in_file else None,
+    }
+
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def github_commands(diagnostics: Iterable[Diagnostic]) -> str:
+    """Write one command per line."""
+    return "".join(f"{_command(diagnostic)}\n" for diagnostic in shown(diagnostics))
+
+
+def _command(diagnostic: Diagnostic) -> str:
+    place, position = "", diagnostic.position
+    if position and position.line:
+        place = f"file={_property(position.source)},line={position.line},col={position.column},"
+    return (
+        f"::{_COMMANDS[diagnostic.severity]} {place}title={_property(diagnostic.label or 'ftc')}::{_data(diagnostic)}"
+    )
+
+
+def _property(text: str) -> str:
+    return escaped(text).translate(_PROPERTY)
+
+
+def _data(diagnostic: Diagnostic) -> str:
+    position = diagnostic.position
+    where = f"{position}: " if position and not position.line else ""
+    what = f"{dotted(diagnostic.path)}: " if diagnostic.path else ""
+    lines = [f"{where}{what}{diagnostic.message}"]
+    lines += [f"{dotted(related.path)} is set at {related.position}" for related in diagnostic.related]
+    lines += [f"help: {diagnostic.help}"] if diagnostic.help else []
+    return "\n".join(inert(escaped(line)) for line in lines).translate(_DATA)
+
+
 _USAGE = 2
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
-def render(diagnostics: Iterable[Diagnostic], pages: Mapping[str, Page], exit_code: int = 0) -> str:
+def sarif(diagnostics: Iterable[Diagnostic], pages: Mapping[str, Page], exit_code: int = 0) -> str:
     """Write one run, whose rules are the pages of the reported codes.
 
     A diagnostic without a code is not a result of the analysis but the reason why it did not run: a notification of the

@@ -1,25 +1,26 @@
-"""Checks of existing files: VolcanoJobs, batch Jobs and LLaMA-Factory's YAML."""
+"""Checks of existing files: VolcanoJobs, batch Jobs and LLaMA-Factory's YAML.
+
+Files that another program completes, templates and patches of kustomize, are recognized.
+"""
 
 from __future__ import annotations
 
 import re
 from itertools import chain, islice
-from posixpath import normpath
-from typing import TYPE_CHECKING
+from posixpath import dirname, join, normpath
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.many import MOST_KEYS
-from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
-from ftc.lint.unfinished import is_patch, patches, template_place
+from ftc.diagnostics.model import MOST_KEYS, Diagnostic, Position, Related, Severity
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
 from ftc.manifests.objects import Object, Versions, objects
 from ftc.manifests.steps import Run, steps
 from ftc.manifests.subjects import Pod, jobs, scene
 from ftc.manifests.text import Held
 from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
-from ftc.rules.engine import first, in_words, judge
+from ftc.rules.rule import first, in_words, judge
 from ftc.rules.training.from_files import Read, say
 from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
@@ -27,8 +28,94 @@ from ftc.source import Document, documents
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.manifests.subjects import Job
     from ftc.rules.rule import Rule
+
+
+# A placeholder for a YAML value or line in a template of Helm or Jinja.
+_LINE = re.compile(rb"^\s*(?:-\s+)?(?:[\w./-]+:\s+)?[\"']?(?:\{\{|\{%)", re.MULTILINE)
+# Helm's syntax only: other programs have braces in texts too.
+_HELM = re.compile(rb"\{\{-?\s*(?:\.[A-Z]|\$\.|include |template |toYaml |range |if |with )")
+_HELM_VALUE = re.compile(rb"\{\{-?\s*(?:\w+\s+)?\$?\.(?:Values|Release|Chart|Capabilities)\b")
+_BRACES = re.compile(r"\{\{.*\}\}")
+# A placeholder of envsubst or Flux; Kubernetes expands only `$(NAME)`.
+_VARIABLE = re.compile(r"\$\{[A-Za-z_]\w*(?:[:=+?-][^}]*)?\}|^\$[A-Za-z_]\w*$")
+# Programs in a pod replace placeholders in these fields themselves.
+_TEXTS = {"command", "args", "env", "data", "stringData", "binaryData", "annotations", "exec", "postStart", "preStop"}
+
+
+def template_place(raw: bytes, manifests: Iterable[Object], *, broken: bool) -> tuple[Position | None, str]:
+    """The place that makes a file a template, or None, and the command that renders it.
+
+    `broken` says that the file is not valid YAML, as a template often is not.
+    """
+    found = tuple(manifests)
+    name = next((one.document.source for one in found), "")
+    line = _LINE.search(raw)
+    helm = line if line and (broken or (found and _HELM.search(raw))) else (broken or found) and _HELM_VALUE.search(raw)
+    if helm:
+        return Position(name, raw.count(b"\n", 0, helm.end()) + 1, 1), "helm template …"
+    for manifest in found:
+        for path, text in _strings(manifest.data, ()):
+            if _BRACES.search(text):
+                return manifest.at(*path).position(), "helm template …"
+        for path, text in _invalid(manifest):
+            if _VARIABLE.search(text):
+                return manifest.at(*path).position(), f"envsubst < {name}"
+    return None, ""
+
+
+def _invalid(manifest: Object) -> Iterator[tuple[KeyPath, str]]:
+    """The strings of an object that the API server would refuse, and its name, which rules check."""
+    yield from ((one.path, one.instance) for one in manifest.mismatches if isinstance(one.instance, str))
+    for key in ("name", "generateName"):
+        yield ("metadata", key), str(manifest.raw("metadata", key))
+
+
+def _strings(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """The strings of an object outside of the texts of programs, with their paths."""
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key not in _TEXTS:
+                yield from _strings(value, (*path, key))
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _strings(item, (*path, index))
+
+
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+def patches(documents: Iterable[Document]) -> dict[str, str]:
+    """The files that kustomizations of the input name as patches, each with the directory to build."""
+    found: dict[str, str] = {}
+    for document in documents:
+        data = document.data
+        if document.source.rpartition("/")[2] in _KUSTOMIZATIONS and isinstance(data, dict):
+            here = dirname(document.source)
+            for name in _named(data):
+                found.setdefault(normpath(join(here, name)), here or ".")
+    return found
+
+
+def _named(kustomization: dict[Any, Any]) -> Iterator[str]:
+    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
+        given = kustomization.get(key)
+        for entry in given if isinstance(given, list) else ():
+            name = entry.get("path") if isinstance(entry, dict) else entry
+            if isinstance(name, str) and "\n" not in name:
+                yield name
+
+
+def is_patch(data: Any) -> bool:
+    """Whether a document has a directive of a strategic merge patch, which no object has."""
+    if isinstance(data, dict):
+        return "$patch" in data or any(map(is_patch, data.values()))
+    return isinstance(data, list) and any(map(is_patch, data))
+
 
 __all__ = ["Versions", "lint"]
 
