@@ -46,7 +46,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
-        raise AttributeError(f"module 'ftc' has no attribute '{name}'")
+        raise AttributeError(f"'{name}' is not in the API of ftc", name=name, obj=sys.modules[__name__])
     return getattr(import_module(_PLACES[name]), name)
 
 

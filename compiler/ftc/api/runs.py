@@ -165,7 +165,7 @@ def plan(
 
 
 def _sound(request: Request) -> tuple[JobSpec, State]:
-    """Compile a run that has no errors."""
+    """Compile a run, or refuse it because of its errors."""
     state = compile_job(request)
     if has_errors(state.diagnostics) or state.spec is None:
         raise RefusedError(findings=_findings(state))
@@ -175,7 +175,7 @@ def _sound(request: Request) -> tuple[JobSpec, State]:
 def _findings(state: State) -> tuple[Diagnostic, ...]:
     if not state.diagnostics:
         return ()
-    from ftc.diagnostics.shown import shown  # noqa: PLC0415 - usually there are no findings
+    from ftc.diagnostics.shown import shown  # noqa: PLC0415 - findings are rare
 
     return shown(state.diagnostics)
 
