@@ -11,7 +11,7 @@ from ftc.diagnostics.model import dotted
 from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.render_text import of_file, of_override
 from ftc.diff.changes import Kind, written
-from ftc.diff.render_text import because, text_diff, value_text
+from ftc.diff.render import because, text_diff, value_text
 from ftc.explain.artifact import ABSENT
 from ftc.summary.render import sections
 

@@ -12,7 +12,7 @@ from ftc.diagnostics.printable import escaped, inert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary, Topology
+    from ftc.summary.types import Batch, DeviceMemory, HostMemory, NodeUse, Summary, Topology
 
 Line: TypeAlias = "str | tuple[str, ...]"
 """A line of a section, or a row: the columns of rows that follow each other are aligned."""
@@ -59,8 +59,8 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
         ("waits", _waits(summary)),
         ("restarts", [summary.on_failure]),
         ("defaults", [(default.field, default.value) for default in summary.defaults]),
-        ("secrets", _secrets(summary)),
         ("metrics", summary.metrics),
+        ("requires", [(one.kind, f"{one.name}  {one.about}".rstrip()) for one in summary.requires]),
     )
     listed = [(label, list(lines)) for label, lines in found]
     return [(label, lines) for label, lines in listed if lines]
@@ -137,9 +137,9 @@ def _batch(batch: Batch | None, topology: Topology) -> Iterator[str]:
     if batch.steps is not None:
         yield _counted(batch.steps, "step", "steps")
     elif batch.epochs is not None:
-        most = f", at most {batch.steps_at_most} steps" if batch.steps_at_most else ""
-        what = "packed sequences" if batch.packed else "rows"
-        yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}) steps{most}"
+        what = "packed sequences" if batch.packed else f"{batch.rows or ''} rows".strip()
+        most = f" = {batch.steps_per_epoch} steps at most, {batch.steps_at_most} in total" if batch.rows else " steps"
+        yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}){most}"
 
 
 def _memory(memory: DeviceMemory) -> Iterator[str]:
@@ -172,7 +172,14 @@ def _pod(summary: Summary) -> list[Line]:
     shm = [("/dev/shm", f"{summary.shm}, counted in the memory of train")] if summary.shm else []  # noqa: S108 - the mount
     user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
     account = [("account", summary.service_account)] if summary.service_account else []
-    return [*(sorted(images) if len(images) == 1 else []), *rows, *shm, *user, *account]
+    return [*(sorted(images) if len(images) == 1 else []), *rows, *shm, *user, *account, *_excess(summary.node)]
+
+
+def _excess(node: NodeUse | None) -> Iterator[str]:
+    """A warning if a pod does not fit a usual node."""
+    if node is not None and (node.pod_cpu > node.cpu or node.pod_memory_gib > node.memory_gib):
+        cpu = f"cpu {node.pod_cpu:g} of {node.cpu}"
+        yield f"more than a usual node of this hardware: {cpu}, memory {node.pod_memory_gib:g} of {node.memory_gib} GiB"
 
 
 def _storage(summary: Summary) -> list[Line]:
@@ -203,9 +210,3 @@ def _stages(summary: Summary) -> Iterator[Line]:
 def _waits(summary: Summary) -> list[str]:
     waits = [f"{value} s {_WAITS[what]}" for what, value in summary.seconds.items()]
     return [_listed(waits)] if waits else []
-
-
-def _secrets(summary: Summary) -> Sequence[Line]:
-    return [
-        (secret.name, f"{', '.join(secret.keys)} for {', '.join(secret.containers)}") for secret in summary.secrets
-    ] or ["none"]

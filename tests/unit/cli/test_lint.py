@@ -56,7 +56,7 @@ def test_a_warning_is_an_error_with_strict() -> None:
 
 
 def test_a_rule_is_suppressed_and_an_unused_ignore_is_reported() -> None:
-    assert lint("--ignore", "FTC860", BAD).output == ""
+    assert lint("--ignore", "FTC860", BAD).stdout == ""
     assert codes(lint("--ignore", "FTC860", "--format", "json", GOOD)) == ["FTC015"]
     unknown = lint("--ignore", "FTC301", GOOD)
     assert unknown.exit_code == 2
