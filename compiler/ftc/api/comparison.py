@@ -12,7 +12,6 @@ from ftc.api.refused import RefusedError
 from ftc.api.runs import Compiled
 from ftc.diagnostics.printable import redacted, without_secrets
 from ftc.diagnostics.shown import shown
-from ftc.diff import render
 from ftc.diff.changes import Kind, named, written
 from ftc.diff.report import Difference, Explained, Run, Status, compare
 from ftc.diff.sides import ignored, left_out, of_path, of_state, problems, remarks, why_not
@@ -66,12 +65,16 @@ class Diff:
     @property
     def text(self) -> str:
         """The differences as the command prints them; empty if nothing differs."""
-        return render.text(self.differences)
+        from ftc.diff.render import text  # noqa: PLC0415 - one of several forms
+
+        return text(self.differences)
 
     @property
     def markdown(self) -> str:
         """The differences as a comment on a pull request."""
-        return render.markdown(self.differences, self.remarks)
+        from ftc.diff.render import markdown  # noqa: PLC0415 - one of several forms
+
+        return markdown(self.differences, self.remarks)
 
     def __repr__(self) -> str:
         return f"<diff: {len(self.changes)} changes>"

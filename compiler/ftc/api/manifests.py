@@ -32,6 +32,8 @@ class Linted:
     """The findings, by file and line, without secrets."""
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """The linted texts that are not files."""
+    files: tuple[str, ...] = ()
+    """The names of the files and texts that were checked."""
 
     @property
     def has_errors(self) -> bool:
@@ -93,8 +95,10 @@ def lint(  # noqa: PLR0913 - the options of the command
     unnamed = frozenset(map(str, inside)) - frozenset(map(str, named))
     read = [(str(file), _content(file)) for file in dict.fromkeys((*named, *inside))]
     raw = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
-    found = _judged(lint_files([*raw.items(), *read], versions, unnamed), ignore, strict=strict)
-    return Linted(shown(found), MappingProxyType({name: text.decode("utf-8", "replace") for name, text in raw.items()}))
+    every = [*raw.items(), *read]
+    found = _judged(lint_files(every, versions, unnamed), ignore, strict=strict)
+    decoded = MappingProxyType({name: text.decode("utf-8", "replace") for name, text in raw.items()})
+    return Linted(shown(found), decoded, tuple(name for name, _ in every))
 
 
 def _version(what: str, asked: str | None, known: Sequence[str]) -> str:

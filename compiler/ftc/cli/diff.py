@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ftc.cli.document import current
-from ftc.cli.options import Place, Reporting, by_finding, configuration, not_empty, refusals, say, subject, warn
+from ftc.cli.options import (
+    Place,
+    Reporting,
+    by_finding,
+    configuration,
+    counted,
+    not_empty,
+    refusals,
+    say,
+    subject,
+    warn,
+)
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -90,6 +102,7 @@ class _TwoSides(click.Command):
     default="text",
     help="text: for people.  markdown: a comment on a pull request.  json: an array with everything.",
 )
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @click.option(
     "--strict",
@@ -112,9 +125,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Show what changes on the cluster, and which keys of the spec cause it.
 
     Objects are compared by path, list items by name, quantities by value (1Gi is 1024Mi), and embedded files by their
-    content. Two sets of overrides are separated by `--`; two paths are two directories or files.
+    content. Two sets of overrides are separated by `--`; one set is compared with the defaults. Two paths are two
+    directories or files.
 
     \b
+      ftc diff nodes=2
       ftc diff hardware=ascend -- hardware=h800
       ftc diff build/before build/after
       ftc diff --base origin/main
@@ -125,6 +140,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     from ftc.cli.revisions import Wanted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     current().format = form if form == "json" else "text"
+    if overrides and _BETWEEN not in overrides and not (base or manifest) and not any(map(_is_path, overrides)):
+        overrides = (_BETWEEN, *overrides)
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- exclude each other: give one")
     if targets and base is not None and not overrides and config_name == "config":
@@ -139,8 +156,12 @@ def command(  # noqa: PLR0913 - one parameter per option
         click.echo(_comment(found, notes, warned).encode(), nl=False)
     else:
         click.echo(_rendered(found, form).encode(), nl=False)
-        _remark(["nothing differs", *notes] if form == "text" and not found else notes, warned)
+        _remark([*([_totals(found)] if form == "text" else []), *notes], warned)
     sys.exit(bool(found and exit_code))
+
+
+def _is_path(word: str) -> bool:
+    return "=" not in word or Path(word).exists()
 
 
 def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
@@ -168,7 +189,7 @@ def _sides(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) ->
     if _BETWEEN not in overrides:
         return _paths(overrides)
     place = overrides.index(_BETWEEN)
-    old, new = click.get_current_context().meta[_TARGETS]
+    old, new = click.get_current_context().meta.get(_TARGETS, ((), ()))
     both = old and new
     first, second = (wanted._replace(targets=some) if both else wanted for some in (old, new))
     return _compiled(overrides[:place], first), _compiled(overrides[place + 1 :], second)
@@ -183,7 +204,7 @@ def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Compiled:
 
 def _paths(words: tuple[str, ...]) -> tuple[Path, Path]:
     if len(words) != 2 or not all(word and Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
-        raise click.UsageError("give two directories, overrides on both sides of `--`, --base or --manifest")
+        raise click.UsageError("give overrides, on one or on both sides of `--`, two directories, --base or --manifest")
     return Path(words[0]), Path(words[1])
 
 
@@ -212,12 +233,22 @@ def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mappin
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:
-    from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.cli.terminal import columns, has_colour, plain  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render  # noqa: PLC0415 - the same
 
     if form == "json":
         return render.json_array(found)
-    return render.text(found, _painted if has_colour(sys.stdout) else lambda text, _: text)
+    return render.text(found, _painted if has_colour(sys.stdout) else plain, columns())
+
+
+def _totals(found: tuple[Difference, ...]) -> str:
+    """How many objects and values differ, and how many runs are added or removed."""
+    objects = {(one.name, item.thing) for one in found for item in one.changes}
+    values = sum(len(one.changes) for one in found)
+    changed = [f"{counted(values, 'change')} in {counted(len(objects), 'object')}"] if values else []
+    runs = Counter(one.status.value for one in found if not one.changes)
+    said = [*changed, *(f"{counted(count, 'run')} {status}" for status, count in runs.items())]
+    return ", ".join(said) or "nothing differs"
 
 
 def _painted(text: str, role: str) -> str:

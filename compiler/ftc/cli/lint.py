@@ -7,7 +7,18 @@ from pathlib import Path
 
 import click
 
-from ftc.cli.options import Place, Reporting, not_empty, refusals, refuse, report, reporting
+from ftc.cli.options import (
+    Place,
+    Reporting,
+    counted,
+    not_empty,
+    refusals,
+    refuse,
+    report,
+    reporting_with_data,
+    say,
+    totals,
+)
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from ftc.source import MAX_STREAM_BYTES
 
@@ -43,14 +54,15 @@ _STDIN = "<stdin>"
     metavar="VERSION",
     help="The version of transformers that LLaMA-Factory runs with.",
 )
-@reporting
+@reporting_with_data
 def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | None) -> None:
     """Find mistakes in existing manifests: VolcanoJobs, Jobs, LLaMA-Factory's YAML.
 
     FILE is a file, a directory (all .yaml, .yml and .json files below it), or - for stdin. Embedded scripts are checked
     too. The files are checked together: a Service, a claim, a ConfigMap, a dataset_info.json or a configuration of
     DeepSpeed in one of them is known to the others. A training is checked against the release that the image names, or
-    the newest one that ftc knows. The findings go to stdout; the exit code is 1 if one of them is an error.
+    the newest one that ftc knows. The findings go to stdout, their number to stderr; the exit code is 1 if one of them
+    is an error.
 
     \b
       ftc lint vcjob.yaml
@@ -72,5 +84,7 @@ def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | Non
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     report(found.findings, reporting, found.texts, err=False)
+    if reporting.format == "text":
+        say(f"ftc: {totals(found.findings) or 'no findings'} in {counted(len(found.files), 'file')}", err=True)
     if found.has_errors:
         sys.exit(1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import html
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ftc.diagnostics.columns import folded
 from ftc.diagnostics.printable import as_code, as_json, escaped, inert, redacted, without_secrets
 from ftc.diff.changes import Kind, named, plain, written
 from ftc.diff.report import Status
@@ -27,15 +29,17 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Colour a text for `head`, `cause`, or a kind of change."""
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: "~"}
 _SHORT = 3
+_INDENT, _LEAST = " " * 6, 40
 _LINE = re.compile(r":[0-9]+$")
 
 
-def text(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
-    """Write one run after the other."""
-    return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint))
+def text(differences: Iterable[Difference], paint: Paint = lambda text, _: text, columns: int | None = None) -> str:
+    """Write one run after the other; values and causes are folded to the columns, but not the lines of texts."""
+    room = max((columns or sys.maxsize) - len(_INDENT), _LEAST)
+    return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint, room))
 
 
-def _run(difference: Difference, paint: Paint) -> Iterator[str]:
+def _run(difference: Difference, paint: Paint, room: int) -> Iterator[str]:
     if difference.name:
         yield paint(f"{escaped(difference.name)}: {difference.status}", "head")
     if difference.status is not Status.CHANGED:
@@ -43,19 +47,19 @@ def _run(difference: Difference, paint: Paint) -> Iterator[str]:
     for thing, items in groupby(difference.changes, lambda one: one.thing):
         yield paint(escaped(thing), "head")
         for item in items:
-            yield from _item(item, paint)
+            yield from _item(item, paint, room)
 
 
-def _item(item: Explained, paint: Paint) -> Iterator[str]:
+def _item(item: Explained, paint: Paint, room: int) -> Iterator[str]:
     change = item.change
     yield "  " + paint(f"{_SIGNS[change.kind]} {escaped(written(change.address) or item.thing)}", change.kind.value)
     text = text_diff(change)
     if text is not None:
-        yield from (f"      {paint(line, _of_line(line))}" for line in text)
+        yield from (f"{_INDENT}{paint(line, _of_line(line))}" for line in text)
     else:
-        yield f"      {values(change)}"
+        yield from (f"{_INDENT}{line}" for line in folded(values(change), room, "  "))
     if item.causes:
-        yield "      " + paint("; ".join(because(item.causes)), "cause")
+        yield from (f"{_INDENT}{paint(line, 'cause')}" for line in folded("; ".join(because(item.causes)), room, "  "))
 
 
 def values(change: Change) -> str:

@@ -157,6 +157,13 @@ class Device(Spec, frozen=True):
     counts_across_nodes: tuple[Positive, ...] = ()
 
 
+class Node(Spec, frozen=True):
+    """The CPUs (threads) and the memory of a usual server with this hardware, which the pods of a node share."""
+
+    cpu: Positive
+    memory_gib: Positive
+
+
 class EnvironmentLimit(Spec, frozen=True):
     """The integers that a variable accepts; `listens` is the number of ports, from this one on, that are in use.
 
@@ -219,6 +226,10 @@ class Hardware(Spec, frozen=True, kw_only=True):
     arguments: Json = {}
     pod: Json = {}
     build: Build | None = None
+    node: Annotated[
+        Node | None,
+        Meta(description="A usual server with this hardware; `ftc plan` reports a pod that requests more."),
+    ] = None
 
     @property
     def resources(self) -> frozenset[str]:

@@ -75,4 +75,8 @@ class Dataset(Spec, frozen=True):
     names: Annotated[tuple[DatasetName, ...], Meta(min_length=1)]
     source: Source
     info: dict[str, Json] | None = None
+    rows: Annotated[
+        dict[DatasetName, Positive],
+        Meta(description="The number of rows of each of `names`, if known; `ftc plan` computes the steps from it."),
+    ] = {}
     arguments: Json = {}
