@@ -38,7 +38,7 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     type=Place(path_type=Path),
     metavar="DIR|FILE|-",
     help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
-    "with naming=fixed also a kustomization.yaml.  FILE.yaml or FILE.json gets the one that would be printed.  -: stdout.",
+    "with naming=fixed also a kustomization.yaml.  FILE.yaml, FILE.json: only the one to print.  -: stdout.",
 )
 @click.option(
     "-m",
