@@ -82,7 +82,7 @@ class Diff:
     def _repr_html_(self) -> str:
         from ftc.api.html import of_diff  # noqa: PLC0415 - notebooks only
 
-        return of_diff(self)
+        return of_diff(self.differences, self.remarks)
 
 
 def diff(before: Compiled | str | Path, after: Compiled | str | Path) -> Diff:

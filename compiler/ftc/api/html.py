@@ -18,14 +18,11 @@ from ftc.summary.render import sections
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from ftc.api.comparison import Diff
-    from ftc.api.manifests import Linted
-    from ftc.api.runs import Compiled, Plan
     from ftc.diagnostics.model import Diagnostic, KeyPath, Position
     from ftc.diagnostics.render_text import Lines
     from ftc.diff.report import Difference, Explained
     from ftc.summary.render import Line
-    from ftc.summary.types import DeviceMemory
+    from ftc.summary.types import DeviceMemory, Summary
 
 # Colours of text are those of the theme; a coloured background has its own colour of text.
 _STYLE = """<style>
@@ -61,38 +58,33 @@ _STYLE = """<style>
 _COLOURS = ("#2f6fb0", "#e08a2e", "#4f9d5d", "#a3507f", "#7fb3d5", "#8c6d46", "#c9b037", "#6b6b6b")
 
 
-def of_compiled(made: Compiled) -> str:
+def of_compiled(artifacts: Mapping[str, str], findings: Sequence[Diagnostic]) -> str:
     """The artifacts, folded, and the findings."""
     files = "".join(
         f"<details><summary><code>{_text(name)}</code></summary><pre>{_raw(text)}</pre></details>"
-        for name, text in made.artifacts.items()
+        for name, text in artifacts.items()
     )
-    return _page(_findings(made.findings), files)
+    return _page(_findings(findings), files)
 
 
-def of_plan(plan: Plan) -> str:
+def of_plan(summary: Summary, findings: Sequence[Diagnostic]) -> str:
     """The sections as a table, with the memory of a device as a bar."""
     rows = [
-        f"<tr><th>{label}</th><td>{_bar(plan.summary.memory) if label == 'memory' else ''}{_lines(lines)}</td></tr>"
-        for label, lines in sections(plan.summary)
+        f"<tr><th>{label}</th><td>{_bar(summary.memory) if label == 'memory' else ''}{_lines(lines)}</td></tr>"
+        for label, lines in sections(summary)
     ]
-    return _page(f"<table><tbody>{''.join(rows)}</tbody></table>", _findings(plan.findings))
+    return _page(f"<table><tbody>{''.join(rows)}</tbody></table>", _findings(findings))
 
 
-def of_lint(found: Linted) -> str:
+def of_findings(findings: Sequence[Diagnostic], texts: Mapping[str, str] | None = None) -> str:
     """The findings; without any, a line that says so."""
-    return _page(_findings(found.findings, found.texts) or "<p>No findings.</p>")
+    return _page(_findings(findings, texts) or "<p>No findings.</p>")
 
 
-def of_diff(diff: Diff) -> str:
+def of_diff(differences: Sequence[Difference], remarks: Sequence[str]) -> str:
     """A table of the changes of each object."""
-    body = "".join(_difference(one) for one in diff.differences) or "<p>Nothing differs.</p>"
-    return _page(body, *(f"<p>{_text(remark)}</p>" for remark in diff.remarks))
-
-
-def of_findings(findings: Sequence[Diagnostic]) -> str:
-    """The findings of a refused run."""
-    return _page(_findings(findings))
+    body = "".join(_difference(one) for one in differences) or "<p>Nothing differs.</p>"
+    return _page(body, *(f"<p>{_text(remark)}</p>" for remark in remarks))
 
 
 def _page(*parts: str) -> str:

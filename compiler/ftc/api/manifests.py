@@ -51,9 +51,9 @@ class Linted:
         return f"<findings: {len(self.findings)}>"
 
     def _repr_html_(self) -> str:
-        from ftc.api.html import of_lint  # noqa: PLC0415 - notebooks only
+        from ftc.api.html import of_findings  # noqa: PLC0415 - notebooks only
 
-        return of_lint(self)
+        return of_findings(self.findings, self.texts)
 
 
 def lint(  # noqa: PLR0913 - the options of the command

@@ -176,6 +176,22 @@ def escaped(text: str) -> str:
     return "".join(_shown(letter) for letter in text)
 
 
+# A backslash before a bar.
+_BAR = re.compile(r"(?<=\\)\|")
+
+
+def as_code(text: str) -> str:
+    """Format a text as code of Markdown, which cannot contain markup, mentions or links.
+
+    A bar would end a cell of a table (GitHub Flavored Markdown, tables), even after a backslash that is itself
+    escaped.
+    """
+    text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
 def inert(line: str) -> str:
     r"""Escape what a CI log would take for a command: `\x3a:add-mask::`, `\x23#[error]`."""
     return _COMMAND.sub(lambda found: rf"{found[1] or ''}\x{'3a' if found[0].endswith(':') else '23'}", line)
