@@ -181,6 +181,15 @@ class Device(Spec, frozen=True):
     """The numbers of devices per node that a job of several nodes can use; empty is the same as counts."""
 
 
+class Node(Spec, frozen=True):
+    """A usual server with this hardware, whose CPUs and memory its pods share."""
+
+    cpu: Positive
+    """The CPUs, counted as threads."""
+    memory_gib: Positive
+    """The memory of the server."""
+
+
 class EnvironmentLimit(Spec, frozen=True):
     """The integers that a variable accepts."""
 
@@ -262,6 +271,8 @@ class Hardware(Spec, frozen=True, kw_only=True):
     """A PodTemplate fragment that this hardware requires, merged like a Kubernetes patch."""
     build: Build | None = None
     """The base image and the packages for `ftc compile -t image`."""
+    node: Node | None = None
+    """A usual server with this hardware; `ftc plan` reports a pod that requests more."""
 
     @property
     def resources(self) -> frozenset[str]:

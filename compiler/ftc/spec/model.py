@@ -92,5 +92,7 @@ class Dataset(Spec, frozen=True):
     """Where the dataset comes from."""
     info: dict[str, Json] | None = None
     """The format of each dataset, like dataset_info.json; null uses dataset_info.json of the source."""
+    rows: dict[DatasetName, Positive] = {}
+    """The number of rows of each of `names`, if known; `ftc plan` computes the steps from it."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this dataset."""

@@ -65,7 +65,8 @@ def _job(run: BoundRun) -> Json:
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     name = _fixed_name(run) or run.object_name
-    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)))
+    queue = ("LocalQueue", run.kueue_queue) if run.kueue_queue else None
+    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)), queue)
 
 
 def _on_failure(run: RunPlan) -> str:

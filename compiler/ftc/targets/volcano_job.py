@@ -70,7 +70,8 @@ def objects(run: BoundRun) -> list[Json]:
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     name = run.object_name
-    return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)))
+    queue = ("queue", run.queue)
+    return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)), queue)
 
 
 def _on_failure(run: RunPlan) -> str:
