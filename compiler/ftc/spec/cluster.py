@@ -185,7 +185,7 @@ class Node(Spec, frozen=True):
     """A usual server with this hardware, whose CPUs and memory its pods share."""
 
     cpu: Positive
-    """The CPUs, counted as threads."""
+    """The CPUs as Kubernetes counts them: threads."""
     memory_gib: Positive
     """The memory of the server."""
 
