@@ -155,7 +155,7 @@ def fp8_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Training in fp8 needs a chip that supports it.
 
     These are NVIDIA from compute capability 8.9 on, MI300 and Gaudi.
-    Source: accelerate, check_cuda_fp8_capability.
+    Source: accelerate, utils/environment.py (check_cuda_fp8_capability).
 
     Wrong: hardware=a100-80gb train.fp8=true
     Right: hardware=h100 train.fp8=true
