@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from ftc.lint import lint as lint_files
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from ftc.rules.catalogue import meant
 from ftc.source import MAX_STREAM_BYTES
+from ftc.source.below import files_below
 from ftc.spec.job import Trainer
 from ftc.trainer import release
 
@@ -131,11 +131,7 @@ def _is_read(file: Path) -> bool:
 
 def _inside(directory: Path) -> list[Path]:
     """The YAML and JSON files below a directory, except hidden ones."""
-    found = []
-    for here, directories, names in os.walk(directory):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
-        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
-        found += [file for file in files if file.is_file() and _is_read(file)]
+    found = [file for file in files_below(directory) if file.is_file() and _is_read(file)]
     if not found:
         raise RefusedError(f"{directory} does not contain a .yaml, .yml or small .json file")
     return found
