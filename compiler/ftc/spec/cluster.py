@@ -56,7 +56,8 @@ class Cluster(Spec, frozen=True):
     `security` is the Pod Security Standard that the namespace enforces. With restricted, every container runs as
     `run_as_user` (default 1000), without capabilities, and gets a writable home. With baseline, null is the image's
     user, and `run_as_user` sets another user with a writable home. `image_pull_secrets` are Secrets with the passwords
-    of registries. The pod runs as `service_account`, but does not mount its token: set
+    of registries. With `serves_adapters: false`, the platform's inference service does not serve a LoRA adapter that is
+    not merged. The pod runs as `service_account`, but does not mount its token: set
     pod.spec.automountServiceAccountToken=true for a program that calls the API server.
     """
 
@@ -73,6 +74,7 @@ class Cluster(Spec, frozen=True):
     git_credentials: BasicAuth | None = None
     hub_endpoint: Endpoint | None = None
     mlflow_uri: Endpoint | None = None
+    serves_adapters: bool = True
     ca_bundle: CaBundle | None = None
     fetch_timeout_seconds: Positive = 7200
     fetch_cpu: Positive = 2
