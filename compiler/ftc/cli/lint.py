@@ -83,7 +83,7 @@ def command(files: tuple[Path, ...], reporting: Reporting, **versions: str | Non
 
 
 def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
-    """The known pair for the given versions; None if neither is given."""
+    """The known pair for the given versions, without the one that they leave open; None if neither is given."""
     asked = {name: versions[name] for name in ("llamafactory", "transformers") if versions[name] is not None}
     known = [Trainer(*pair.split("+")) for pair in release.pairs()]
     fits = [pair for pair in known if all(getattr(pair, name) == version for name, version in asked.items())]
@@ -91,6 +91,8 @@ def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
         given = " and ".join(f"{name} {version}" for name, version in asked.items())
         every = ", ".join(release.in_words(pair) for pair in release.pairs())
         raise click.UsageError(f"{given} is not known; known: {every}")
+    if len(fits) > 1 and "transformers" not in asked:
+        return Trainer(fits[-1].llamafactory, "") if asked else None
     return fits[-1] if asked else None
 
 
