@@ -108,7 +108,7 @@ def _version(what: str, asked: str | None, known: Sequence[str]) -> str:
 
 
 def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
-    """The known pair for the given versions; None if neither is given."""
+    """The known pair for the given versions, without the one that they leave open; None if neither is given."""
     asked = {name: version for name, version in versions.items() if version is not None}
     known = [Trainer(*pair.split("+")) for pair in release.pairs()]
     fits = [pair for pair in known if all(getattr(pair, name) == version for name, version in asked.items())]
@@ -116,6 +116,8 @@ def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
         given = " and ".join(f"{name} {version}" for name, version in asked.items())
         every = ", ".join(release.in_words(pair) for pair in release.pairs())
         raise ValueError(f"{given} is not known; known: {every}")
+    if asked and len(fits) > 1 and "transformers" not in asked:
+        return Trainer(fits[-1].llamafactory, "")
     return fits[-1] if asked else None
 
 
