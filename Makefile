@@ -71,7 +71,7 @@ schemas: $(VENV)/.installed
 
 # The documentation with its generated reference, rebuilt at each change: http://127.0.0.1:8000
 docs: $(VENV)/.installed
-	$(PYTHON) -m mkdocs serve --strict
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs serve --strict
 
 # Rewrite the outputs that the pages and READMEs show, except those with `…`; then read the diff.
 docs-output: $(VENV)/.installed

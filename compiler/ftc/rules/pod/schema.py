@@ -13,7 +13,7 @@ from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
 from ftc.manifests.subjects import Pod
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
-from ftc.rules.pod.contradictions import contradictions
+from ftc.rules.pod.contradictions import annotation_errors, contradictions
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -216,6 +216,8 @@ def parts_of_a_pod_agree(pod: Pod) -> Iterator[Finding]:
         return
     for one in contradictions(pod.raw() or {}):
         yield Finding(pod.at(*one.path), one.message, one.help)
+    for one in annotation_errors(pod.job.object.raw(*pod.crew.path) or {}):
+        yield Finding(pod.job.at(*pod.crew.path, *one.path), one.message, one.help)
 
 
 def entries_are_unique(manifest: Object) -> Iterator[Finding]:
