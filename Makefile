@@ -15,7 +15,8 @@ PYTHONS ?= 3.11 3.12 3.13
 # Idle workers take tests from busy ones.
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: quick quick-pythons check test test-all e2e lint types fuzz generate golden schemas pins lock bench clean
+.PHONY: quick quick-pythons check test test-all e2e lint types fuzz generate golden schemas docs docs-output pins lock \
+  bench clean
 
 # Before each commit: the linters, and the tests that most often fail.
 quick: lint types
@@ -66,6 +67,15 @@ golden: $(VENV)/.installed
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.editor schemas/conf
+	$(PYTHON) -m ftc.cli.words > schemas/.completion.json && mv schemas/.completion.json schemas/completion.json
+
+# The documentation with its generated reference, rebuilt at each change: http://127.0.0.1:8000
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs serve --strict
+
+# Rewrite the outputs that the pages and READMEs show, except those with `…`; then read the diff.
+docs-output: $(VENV)/.installed
+	$(PYTHON) -m docs
 
 # The table of the README, and the cost of the rules.
 bench: $(VENV)/.installed
@@ -78,8 +88,8 @@ pins: $(VENV)/.installed
 
 # Resolve the pins of the development environment again; pins that still fit stay.
 lock: $(VENV)/.installed
-	$(VENV)/bin/uv pip compile --quiet pyproject.toml --group test --no-emit-index-url --no-annotate --no-header \
-	  --python-version 3.11 -o requirements.lock
+	$(VENV)/bin/uv pip compile --quiet pyproject.toml --group test --group docs --no-emit-index-url --no-annotate \
+	  --no-header --python-version 3.11 -o requirements.lock
 
 $(VENV)/.installed: requirements.lock
 	python3 -m venv $(VENV)

@@ -1,3 +1,65 @@
-"""A compiler from Hydra configurations to fine-tuning jobs on Kubernetes."""
+"""A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
+
+`compile`, `plan`, `lint`, `diff` and `explain` are the commands of the same names as functions. Each takes what its
+command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would refuse.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftc.api.comparison import Cause, Change, Diff, diff
+    from ftc.api.manifests import Linted, lint
+    from ftc.api.refused import RefusedError
+    from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
 
 __version__ = "0.1.0"
+__all__ = (
+    "Cause",
+    "Change",
+    "Compiled",
+    "Diff",
+    "Linted",
+    "Plan",
+    "RefusedError",
+    "Written",
+    "__version__",
+    "compile",
+    "diff",
+    "lint",
+    "plan",
+)
+
+# The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
+_MODULES = {
+    "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
+    "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
+    "ftc.api.manifests": ("Linted", "lint"),
+    "ftc.api.refused": ("RefusedError",),
+}
+_PLACES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"'{name}' is not in the API of ftc", name=name, obj=sys.modules[__name__])
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """A package whose documented names win over those of its subpackages: `ftc.plan` is a function and a package."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PLACES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

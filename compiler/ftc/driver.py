@@ -12,16 +12,15 @@ import msgspec
 
 from ftc.compose import Composed, Conf, compose
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
-from ftc.output import kustomization, spec_text
-from ftc.output.artifact import Artifact
+from ftc.output import spec_text
+from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
 from ftc.output.write import marked
 from ftc.plan import files
 from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, RunPlan
 from ftc.resources import SHIPPED, directory
-from ftc.rules.check import check, fragments
-from ftc.rules.origins import Origins
-from ftc.rules.suppressions import ignores, silenced
+from ftc.rules.check import check, fragments, ignores, silenced
+from ftc.rules.given import Origins
 from ftc.spec.job import JobSpec
 from ftc.spec.schema import keeps_text, settle_kinds
 from ftc.targets import POD_TARGETS, TARGETS, bound, outputs
@@ -36,7 +35,7 @@ ARTIFACTS = (
     SPEC,
     *(target.file for target in TARGETS.values() if target.file),
     *files.NAMES,
-    kustomization.FILE,
+    KUSTOMIZATION,
 )
 
 
@@ -87,7 +86,7 @@ class State(msgspec.Struct, frozen=True):
         claims = [name for name in ("storage",) if name in self.outputs]
         manifests = [str(TARGETS[name].file) for name in (*claims, *runs)]
         fixed = self.run is not None and not self.run.generate_name
-        return (Artifact(kustomization.FILE, kustomization.text(manifests)),) if fixed and manifests else ()
+        return (Artifact(KUSTOMIZATION, kustomization(manifests)),) if fixed and manifests else ()
 
 
 def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:

@@ -116,7 +116,7 @@ _GROUPS = {
     },
 }
 # The groups that are nested in others, and where.
-_PLACES = {
+PLACES = {
     **dict.fromkeys(("source@model.source", "source@method.adapter", "source@dataset.source"), "source"),
     "build@hardware.build": "build",
 }
@@ -156,18 +156,18 @@ def make(name: str) -> dict[str, Any]:
 
 def text(name: str) -> str:
     """Write the schema as text."""
-    return _written(make(name), 0) + "\n"
+    return written(make(name), 0) + "\n"
 
 
-def _written(value: Any, depth: int) -> str:
+def written(value: Any, depth: int) -> str:
     """Write JSON with all that fits on one line, so that a change of one argument is a diff of one line."""
     line = json.dumps(value, sort_keys=True, ensure_ascii=False)
     if len(line) + depth <= _LINE or not isinstance(value, dict | list):
         return line
     margin = "\n" + " " * depth
     if isinstance(value, list):
-        return "[" + ",".join(f"{margin} {_written(one, depth + 1)}" for one in value) + f"{margin}]"
-    pairs = (f"{margin} {json.dumps(key)}: {_written(one, depth + 1)}" for key, one in sorted(value.items()))
+        return "[" + ",".join(f"{margin} {written(one, depth + 1)}" for one in value) + f"{margin}]"
+    pairs = (f"{margin} {json.dumps(key)}: {written(one, depth + 1)}" for key, one in sorted(value.items()))
     return "{" + ",".join(pairs) + f"{margin}}}"
 
 
@@ -177,7 +177,7 @@ def _defaults(name: str) -> dict[str, Any]:
         below = {f"{override}/{group}@{group}": group for group in _SEVERAL for override in ("", "override ")}
         return defaults(options(name), below)
     alone = {group: group for group in _GROUPS if group not in _SEVERAL}
-    override = {f"override {place}": group for place, group in {**alone, **_PLACES}.items()}
+    override = {f"override {place}": group for place, group in {**alone, **PLACES}.items()}
     return defaults((PRIMARY,), alone | override)
 
 

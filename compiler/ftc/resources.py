@@ -1,9 +1,14 @@
-"""Locate the data that ships with ftc: next to the package in a wheel, at the repository's root in a checkout."""
+"""Locate what ships with ftc: data next to the package or in the repository, scripts, and docstrings."""
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -35,3 +40,33 @@ def located(source: str) -> Path:
 def script(name: str) -> str:
     """The text of a script that runs in the pod."""
     return (directory("scripts") / name).read_text(encoding="utf-8")
+
+
+def docstring(definition: Any) -> str:
+    """The docstring of a function or class of a module, even if the module was loaded from a zip."""
+    if definition.__doc__:
+        return str(definition.__doc__)
+    return _written(definition.__module__).get(definition.__qualname__, "")
+
+
+@cache
+def _written(module: str) -> dict[str, str]:
+    """The docstrings of a module's own functions and classes."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    own = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
+    return {one.name: ast.get_docstring(one, clean=False) or "" for one in own}
+
+
+def docstrings_of_fields(definition: type) -> dict[str, str]:
+    """The docstrings below the fields of a class, each on one line."""
+    tree = ast.parse(inspect.getsource(sys.modules[definition.__module__]))
+    (own,) = (one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == definition.__name__)
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(own.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

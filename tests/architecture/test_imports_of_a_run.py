@@ -51,5 +51,5 @@ def test_the_rendering_of_findings_is_not_loaded_without_findings() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = set(done.stderr.split())
     assert "ftc.driver" in modules
-    telling = ("render_text", "render_json", "render_github", "render_sarif", "page", "shown")
+    telling = ("render_text", "formats", "page", "shown")
     assert not modules & {"ftc.cli.rendering", *(f"ftc.diagnostics.{name}" for name in telling)}

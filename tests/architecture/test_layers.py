@@ -21,8 +21,10 @@ MODULES = {
 
 # From top to bottom; an import never points up. The packages of one row may not import each other.
 LAYERS = (
+    ("__main__",),
     ("cli",),
-    ("diff",),
+    ("api",),
+    ("diff", "cluster"),
     ("golden",),
     ("explain", "lint"),
     ("driver",),
@@ -42,7 +44,7 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("yaml_text", "resources", "docstrings", "scripts", "certificates", ""),
+    ("yaml_text", "resources", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
@@ -66,7 +68,9 @@ def imported(file: Path) -> set[str]:
 
 
 IMPORTS = {module: imported(file) for module, file in MODULES.items()}
-OWN = {module: {name for name in names if name in MODULES} for module, names in IMPORTS.items()}
+# `import ftc` has the names of the API, which it loads when they are used.
+FACADE = "ftc"
+OWN = {module: {name for name in names if name in MODULES} for module, names in IMPORTS.items() if module != FACADE}
 
 
 def test_every_module_has_a_layer() -> None:
@@ -92,7 +96,7 @@ def test_targets_do_not_import_each_other() -> None:
 
 def test_no_import_cycle() -> None:
     def reached(module: str, seen: set[str]) -> set[str]:
-        for name in OWN[module] - seen:
+        for name in OWN.get(module, set()) - seen:
             seen.add(name)
             reached(name, seen)
         return seen

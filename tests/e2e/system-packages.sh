@@ -10,6 +10,8 @@ declare -A package_of=(
   [/usr/sbin/lighttpd]=lighttpd
   [/usr/lib/lighttpd/mod_openssl.so]=lighttpd-mod-openssl
   [/usr/bin/kubectl]=kubernetes-client
+  [/usr/bin/zsh]=zsh
+  [/usr/bin/fish]=fish
 )
 missing=()
 for file in "${!package_of[@]}"; do

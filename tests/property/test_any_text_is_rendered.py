@@ -8,7 +8,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftc.diagnostics import render_github, render_json, render_sarif, render_text
+from ftc.diagnostics import formats, render_text
 from ftc.diagnostics.model import Diagnostic, Position, Related
 from ftc.rules.pages import of_compile
 
@@ -57,10 +57,10 @@ def test_text_output_has_only_harmless_lines(found: list[Diagnostic], lines: lis
 
 @given(st.lists(DIAGNOSTICS, max_size=3))
 def test_machine_formats_are_valid(found: list[Diagnostic]) -> None:
-    rows = json.loads(render_json.render(found))
+    rows = json.loads(formats.json_array(found))
     assert {row["code"] for row in rows} == {diagnostic.code for diagnostic in found}
-    (run,) = json.loads(render_sarif.render(found, PAGES))["runs"]
+    (run,) = json.loads(formats.sarif(found, PAGES))["runs"]
     assert len(run["results"]) == len(rows)
-    commands = render_github.render(found).split("\n")[:-1]
+    commands = formats.github_commands(found).split("\n")[:-1]
     assert len(commands) == len(rows)
     assert all(command.startswith("::error ") and is_harmless(command) for command in commands)

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import Reporting, cannot_write, configuration, refuse, report, reporting, say
-from ftc.diagnostics.model import has_errors
-from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
-from ftc.output.artifact import Artifact
-from ftc.output.write import also_marked, foreign, only_writer, write, written_before
+from ftc.api.runs import compile as compile_
+from ftc.cli.options import Place, Reporting, cannot_write, configuration, refusals, report, reporting, say
+from ftc.cli.output_file import check, is_file, write
+from ftc.driver import ALL_TARGETS, Request
 from ftc.targets import TARGETS
 
+if TYPE_CHECKING:
+    from ftc.api.runs import Compiled
+
+_STDOUT = Path("-")
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
-
-
-class _Directory(click.Path):
-    """A directory; an empty path, often a variable that is not set, would mean the working directory."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty path."""
-        return (
-            self.fail("the directory must not be empty", param, ctx)
-            if value == ""
-            else super().convert(value, param, ctx)
-        )
 
 
 @click.command("compile")
@@ -42,11 +32,13 @@ class _Directory(click.Path):
 )
 @click.option(
     "-o",
+    "--output",
     "--output-dir",
-    type=_Directory(file_okay=False, path_type=Path),
-    metavar="DIR",
+    "output",
+    type=Place(path_type=Path),
+    metavar="DIR|FILE|-",
     help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
-    "with naming=fixed also a kustomization.yaml.",
+    "with naming=fixed also a kustomization.yaml.  FILE.yaml, FILE.json: only the one to print.  -: stdout.",
 )
 @click.option(
     "-m",
@@ -62,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     config_dirs: tuple[Path, ...],
     config_name: str,
     targets: tuple[str, ...],
-    output_dir: Path | None,
+    output: Path | None,
     matrix: bool,  # noqa: FBT001 - click passes it by name
     reporting: Reporting,
 ) -> None:
@@ -79,55 +71,57 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       ftc compile launcher=command 'launcher.command=[python,train.py]' image=registry.example.com/vendor:1.0
       ftc compile -t llamafactory
       ftc compile --config-dir conf -c my-run -o build/my-run
+      ftc compile -t job -o job.yaml
       ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
-    if matrix and output_dir is None:
+    place = None if output == _STDOUT else output
+    single = place is not None and is_file(place, (targets or ALL_TARGETS)[0])
+    if matrix and (place is None or single):
         raise click.UsageError("-m writes directories: give -o DIR")
-    if output_dir is None and len(targets) > 1:
-        raise click.UsageError("only one target can go to stdout: give -t once, or -o DIR")
+    if (place is None or single) and len(targets) > 1:
+        raise click.UsageError(f"only one target can go to {output if single else 'stdout'}: give -t once, or -o DIR")
+    if place is not None and single:
+        check(place, (targets or ALL_TARGETS)[0])
+    elif place is not None and place.is_file():
+        raise click.BadParameter(f"{place} is a file: give a directory, or a name that ends in .yaml or .json")
     chosen = targets or ALL_TARGETS
-    request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
-    if matrix and output_dir is not None:
+    if matrix and place is not None:
         from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run
 
-        run(request, output_dir, reporting)
+        request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
+        run(request, place, reporting)
         return
-    state = compile_job(request)
-    report(state.diagnostics, reporting)
-    if has_errors(state.diagnostics):
-        sys.exit(1)
-    if output_dir is None:
-        click.echo(state.outputs[chosen[0]].encode(), nl=False)
-    else:
-        written = _write(state, output_dir)
+    _, ignore, strict = reporting
+    with refusals(reporting):
+        made = compile_(
+            *overrides, config_name=config_name, config_dirs=config_dirs, targets=chosen, ignore=ignore, strict=strict
+        )
+    report(made.findings, reporting)
+    if place is None:
+        click.echo(made.text.encode(), nl=False)
+    elif single:
+        write(place, made.text)
         if not reporting.is_document:
-            for line in written:
-                say(line, err=True)
+            say(f"ftc: wrote {place}", err=True)
+    else:
+        written = _write(made, place, chosen)
+        for line in () if reporting.is_document else written:
+            say(line, err=True)
 
 
-def _write(state: State, directory: Path) -> list[str]:
+def _write(made: Compiled, directory: Path, targets: tuple[str, ...]) -> list[str]:
     """Write the artifacts, and return what to report."""
-    artifacts = state.artifacts()
     try:
-        with only_writer(directory):
-            before = written_before(directory / SPEC, ARTIFACTS)
-            if there := foreign(directory, artifacts, before):
-                refuse(f"{directory} has files that ftc did not write ({', '.join(there)}): choose another directory")
-            stale = write(directory, artifacts, before, _journal(artifacts, before))
+        with refusals(Reporting()):
+            files, removed = made.write(directory)
     except OSError as error:
         cannot_write(directory, error)
-    wrote = f"ftc: wrote {', '.join(artifact.name for artifact in artifacts)} to {directory}"
-    gone = [f"ftc: removed {', '.join(stale)}, {_why_gone(stale, state.request.targets)}"] if stale else []
+    wrote = f"ftc: wrote {', '.join(files)} to {directory}"
+    gone = [f"ftc: removed {', '.join(removed)}, {_why_gone(removed, targets)}"] if removed else []
     return [wrote, *gone]
 
 
-def _journal(artifacts: tuple[Artifact, ...], before: tuple[str, ...]) -> Artifact:
-    """The spec, whose list of written files also names those of the previous compile."""
-    spec = next(artifact for artifact in artifacts if artifact.name == SPEC)
-    return Artifact(SPEC, also_marked(spec.text, before))
-
-
-def _why_gone(stale: list[str], targets: tuple[str, ...]) -> str:
+def _why_gone(stale: tuple[str, ...], targets: tuple[str, ...]) -> str:
     """Explain a removal: a directory holds one compile, which removes the files of another target."""
     others = [name for name, target in TARGETS.items() if target.file in stale]
     if not others:

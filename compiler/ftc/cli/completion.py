@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+
+from ftc.resources import directory
 
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def command(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL, for commands, groups and options.
+def command(shell: str) -> None:
+    """Print the completion script of SHELL, for commands, groups and their options, keys and rules.
 
     \b
-      source <(ftc completion bash)
+      source <(ftc completion bash)            # in ~/.bashrc
+      source <(ftc completion zsh)             # in ~/.zshrc, after compinit
+      ftc completion fish | source             # in ~/.config/fish/config.fish
     """
-    kind = get_completion_class(shell)
-    if kind is not None:
-        click.echo(kind(ctx.find_root().command, {}, "ftc", "_FTC_COMPLETE").source())
+    click.echo((directory("shells") / f"ftc.{shell}").read_bytes(), nl=False)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import sys
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
+import msgspec
 
-from ftc.cli.options import Reporting, configuration, refuse, report, reporting, say
+from ftc.cli.options import Reporting, configuration, not_empty, refuse, report, reporting_with_data
+from ftc.cli.terminal import columns, show
+from ftc.diagnostics.columns import folded
 from ftc.diagnostics.model import Severity, did_you_mean, nearest
-from ftc.diagnostics.redact import redacted
+from ftc.diagnostics.printable import as_json, escaped, inert, redacted, without_secrets
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
-from ftc.explain.influence import influences, sources
-from ftc.explain.origins import Origin, leaves, origins, plain
-from ftc.explain.paths import Found, Missing, find, parse, written
-from ftc.explain.shown import shown
+from ftc.explain.meaning import Meaning, meaning, named
+from ftc.explain.origins import Origin, influences, leaves, origins, plain, sources
+from ftc.explain.paths import Found, Missing, find, parse, shown, written
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
+from ftc.trainer import release
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ftc.compose import Composed
@@ -32,10 +35,21 @@ if TYPE_CHECKING:
 _EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
 _KEYS = JobSpec.__struct_fields__
 _NEAR = 0.8
+_OF_OBJECTS = ("apiVersion", "kind", "metadata", "spec")
+_WIDTH, _COMMENT = 100, "# "
+_ORIGINS, _SET_BY, _CHANGED_BY = "", "set by:", "changed by at least these:"
+_UNCHANGED, _IN_EFFECT = "no single key of the spec changes it", "the configuration has it as:"
+_SECTIONS = {
+    _ORIGINS: "origins",
+    _SET_BY: "set_by",
+    _CHANGED_BY: "changed_by",
+    _UNCHANGED: "changed_by",
+    _IN_EFFECT: "set_as",
+}
 
 
 @click.command("explain")
-@click.argument("what", metavar="KEY|PATH|LINE")
+@click.argument("what", type=not_empty, metavar="KEY|PATH|LINE")
 @configuration
 @click.option(
     "-t",
@@ -43,7 +57,7 @@ _NEAR = 0.8
     type=click.Choice(_EXPLAINED),
     help="The target of PATH or LINE. Without it, ftc looks for a key of the spec first, then in volcano.",
 )
-@reporting
+@reporting_with_data
 def command(  # noqa: PLR0913 - one parameter per option
     *,
     what: str,
@@ -53,13 +67,15 @@ def command(  # noqa: PLR0913 - one parameter per option
     target: str | None,
     reporting: Reporting,
 ) -> None:
-    """Explain the origin of a value.
+    """Explain a key, or the origin of a value.
 
-    For a KEY of the spec: the file or override that set it, marked with >, and those that it overrides; then the keys
-    that it refers to. For a PATH or a LINE of the output of `ftc compile -t TARGET`: the keys of the fragments (pod)
-    that set it, or if ftc set it, the keys of the spec that change it, found by changing each one. There may be more.
+    For a KEY of the spec, or its last part: its type, its meaning and its default; the file or override that set it,
+    marked with >, and those that it overrides; then the keys that it refers to. For a PATH or a LINE of the output of
+    `ftc compile -t TARGET`: the keys of the fragments (pod) that set it, or if ftc set it, the keys of the spec that
+    change it, found by changing each one. There may be more.
 
     \b
+      ftc explain learning_rate
       ftc explain hardware.memory_gib_per_device hardware=h800
       ftc explain 'spec.tasks[0].template.spec.containers[train].resources.limits' devices=2
       ftc explain 42 nodes=2
@@ -69,14 +85,64 @@ def command(  # noqa: PLR0913 - one parameter per option
     asked = _asked(what)
     state = compile_job(Request(overrides, config_dirs, config_name, ()))
     is_key = target is None and not asked.document and not what.isdecimal() and asked.path[0] in _KEYS
+    if target is None and not is_key and state.composed is not None:
+        asked, is_key = _by_name(asked, _pair(state.spec))
     if state.composed is None or (not is_key and (state.spec is None or _emits_nothing(state.diagnostics))):
         report(state.diagnostics, reporting)
         sys.exit(1)
     if is_key or state.spec is None:
-        data = plain(state.spec) if state.spec else state.composed.data
-        _explain_key(state.composed, data, asked.path)
+        found = _of_key(state.composed, state.spec, asked.path)
     else:
-        _explain_place(state.composed, state.spec, target or "volcano", asked)
+        found = _of_place(state.composed, state.spec, target or "volcano", asked)
+    if reporting.is_json:
+        click.echo(as_json(found.data()))
+    else:
+        show(inert(escaped(line)) for line in found.lines())
+
+
+class _Found(NamedTuple):
+    """A key or a place with its value and meaning, and origins below headings; None is a value that is not set."""
+
+    key: str
+    value: Any
+    head: list[str]
+    meaning: Meaning | None
+    sections: dict[str, list[Origin]]
+    notes: list[str]
+
+    def data(self) -> dict[str, Any]:
+        """The same for programs."""
+        about = {} if self.meaning is None else msgspec.to_builtins(self.meaning)
+        listed = {_SECTIONS[heading]: [_data(one) for one in rows] for heading, rows in self.sections.items()}
+        value = without_secrets(self.value, self.key.rpartition(".")[2])
+        return {"key": self.key, "value": value, **about, **listed, "notes": self.notes}
+
+    def lines(self) -> Iterator[str]:
+        """The same for people."""
+        room = (columns() or _WIDTH) - len(_COMMENT)
+        for line in self.meaning.lines() if self.meaning else ():
+            yield from (f"{_COMMENT}{part}" for part in folded(line, room))
+        yield from self.head
+        for heading, rows in self.sections.items():
+            yield from [heading] if heading else []
+            for origin in rows:
+                yield from _lines(origin)
+        yield from self.notes
+
+
+def _pair(spec: JobSpec | None) -> str:
+    return release.pairs()[-1] if spec is None else release.nearest(spec.trainer)
+
+
+def _by_name(asked: Place, pair: str) -> tuple[Place, bool]:
+    """The only key whose last step was asked for: `learning_rate` is train.learning_rate."""
+    name = asked.path[0]
+    if asked.document or len(asked.path) > 1 or not isinstance(name, str) or name in _OF_OBJECTS:
+        return asked, False
+    found = named(name, pair)
+    if len(found) > 1:
+        refuse(f"several keys are called '{name}'; give one of {', '.join(map(written, found))}")
+    return (Place("", found[0]), True) if found else (asked, False)
 
 
 def _emits_nothing(found: Iterable[Diagnostic]) -> bool:
@@ -99,12 +165,17 @@ def _asked(what: str) -> Place:
     return Place(document, path)
 
 
-def _explain_key(composed: Composed, data: Any, path: KeyPath) -> None:
-    there = find(data, path)
-    if isinstance(there, Missing):
+def _of_key(composed: Composed, spec: JobSpec | None, path: KeyPath) -> _Found:
+    data = plain(spec) if spec else composed.data
+    there, about = find(data, path), meaning(path, _pair(spec))
+    if isinstance(there, Found):
+        rows = origins(composed, data, leaves(there.value, there.path))
+        return _Found(written(path), there.value, [], about, {_ORIGINS: rows}, [])
+    if about is None or spec is None:
         _not_there("the spec", there, _elsewhere(data, str(path[-1]), there))
-    for origin in origins(composed, data, leaves(there.value, there.path)):
-        _print(origin)
+    groups = [place for place in leaves(data) if path[0] == "train" and place[1:] == ("arguments", path[1])]
+    head = [f"{written(path)} is not set"]
+    return _Found(written(path), None, head, about, {_IN_EFFECT: origins(composed, data, groups)} if groups else {}, [])
 
 
 def _elsewhere(data: Any, name: str, there: Missing) -> str:
@@ -117,7 +188,7 @@ def _elsewhere(data: Any, name: str, there: Missing) -> str:
     return f"did you mean '{every[near[0]]}'?" if near else ""
 
 
-def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> None:
+def _of_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> _Found:
     document, path = asked
     run = plan(spec)
     text = TARGETS[name].text(run)
@@ -127,25 +198,20 @@ def _explain_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -
     chosen = {document: found[document]} if document else found
     number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
-    _print_place(place, found)
     data = plain(spec)
     setters = sources(TARGETS[name], run, place)
     keys = [source.key for source in setters if source.key is not None]
-    if keys:
-        say("set by:")
-    for origin in origins(composed, data, keys):
-        _print(origin)
+    sections = {_SET_BY: origins(composed, data, keys)} if keys else {}
     moving = influences(spec, TARGETS[name], place, setters)
-    if moving or not keys:
-        say("changed by at least these:" if moving else "no single key of the spec changes it")
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
-    for origin in origins(composed, data, there):
-        _print(origin)
-    for one in moving:
-        if one.any_key:
-            say(f"{written(one.path)}, if a key or an item is added")
-        elif one.path not in there:
-            say(f"{written(one.path)}, which is not set")
+    if moving or not keys:
+        sections[_CHANGED_BY if moving else _UNCHANGED] = origins(composed, data, there)
+    notes = [f"{written(one.path)}, if a key or an item is added" for one in moving if one.any_key]
+    notes += [f"{written(one.path)}, which is not set" for one in moving if not one.any_key and one.path not in there]
+    value = find(found[place.document], place.path)
+    document = f"{place.document}:" if len(found) > 1 else ""
+    shown_value = value.value if isinstance(value, Found) else None
+    return _Found(f"{document}{written(place.path)}", shown_value, [_head(place, found)], None, sections, notes)
 
 
 def _at_line(text: str, number: int, names: list[str]) -> Place:
@@ -175,22 +241,26 @@ def _not_there(owner: str, missing: Missing, help_: str = "") -> NoReturn:
     refuse(f"'{missing.step}' is not in {where}; {help_}")
 
 
-def _print_place(place: Place, found: Documents) -> None:
+def _head(place: Place, found: Documents) -> str:
     document = f"{place.document}:" if len(found) > 1 else ""
     there, item = find(found[place.document], place.path), find(found[place.document], place.path[:-1])
     named = item.value.get("name") if isinstance(item, Found) and isinstance(item.value, dict) else None
     key = (named,) if named and place.path[-1:] == ("value",) else place.path
-    say(f"{document}{written(place.path)}: {shown(key, there.value if isinstance(there, Found) else None)}")
+    return f"{document}{written(place.path)}: {shown(key, there.value if isinstance(there, Found) else None)}"
 
 
-def _print(origin: Origin) -> None:
-    say(_row(origin.path, origin.value))
+def _lines(origin: Origin) -> Iterator[str]:
+    yield f"{written(origin.path)}: {shown(origin.path, origin.value)}"
     for index, setting in enumerate(origin.settings):
         mark = ">" if index == len(origin.settings) - 1 else " "
-        say(f"{mark} {redacted(str(setting.position))}: {shown(origin.path, setting.value)}")
+        yield f"{mark} {redacted(str(setting.position))}: {shown(origin.path, setting.value)}"
     if not origin.settings:
-        say("> the default")
+        yield "> the default"
 
 
-def _row(path: KeyPath, value: Any) -> str:
-    return f"{written(path)}: {shown(path, value)}"
+def _data(origin: Origin) -> dict[str, Any]:
+    name = str(origin.path[-1])
+    settings = [
+        {"place": redacted(str(one.position)), "value": without_secrets(one.value, name)} for one in origin.settings
+    ]
+    return {"key": written(origin.path), "value": without_secrets(origin.value, name), "settings": settings}

@@ -13,7 +13,8 @@ from typing import Any, TextIO
 
 import click
 
-from ftc import __version__, docstrings, resources
+from ftc import __version__, resources
+from ftc.cli import complete
 from ftc.cli.document import Document
 
 _COMMANDS = {
@@ -26,6 +27,7 @@ _COMMANDS = {
     "plan": "Print what a run does and needs, on one screen.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
+    "why": "Say why a job does not run.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",
@@ -62,7 +64,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.NoSuchOption as error:
-            from ftc.spec.habits import as_option  # noqa: PLC0415 - for a mistake only
+            from ftc.spec.schema import as_option  # noqa: PLC0415 - for a mistake only
 
             key = as_option(error.option_name)
             if not key:
@@ -101,7 +103,7 @@ def cli() -> None:
 def _with_help(command: click.Command) -> click.Command:
     """The command with its help, also under `python -OO`, which drops docstrings."""
     if command.help is None and command.callback is not None:
-        command.help = inspect.cleandoc(docstrings.of(command.callback))
+        command.help = inspect.cleandoc(resources.docstring(command.callback))
     for inner in command.commands.values() if isinstance(command, click.Group) else ():
         _with_help(inner)
     return command
@@ -142,6 +144,9 @@ def main() -> None:
     """Run the command; an exception that gets here is a bug, and the exit code is 70."""
     gc.disable()  # a short process: collecting the garbage of Hydra's import takes a tenth of its time
     _open_streams()
+    if shell := os.environ.get(complete.VARIABLE):
+        sys.stdout.write(complete.main(shell, sys.argv[1:]))
+        return
     if not resources.are_files():
         _say("ftc: cannot run from a zip: conf/ and schemas/ must be directories")
         sys.exit(1)

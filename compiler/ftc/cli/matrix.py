@@ -12,9 +12,9 @@ import msgspec
 
 from ftc.cli.options import Reporting, cannot_write, refuse, report, say
 from ftc.compose.sweep import Point, points
+from ftc.diagnostics.formats import objects
 from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
-from ftc.diagnostics.redact import redacted
-from ftc.diagnostics.render_json import objects
+from ftc.diagnostics.printable import redacted
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
 from ftc.output.write import ForeignError, Tree, only_writer
 from ftc.targets import POD_TARGETS

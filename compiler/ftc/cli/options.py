@@ -1,20 +1,21 @@
-"""Options that several commands share, the completion of overrides, and the report of findings and refused runs."""
+"""Options that several commands share, and the report of findings and refused runs."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -32,9 +33,32 @@ class Reporting(NamedTuple):
     strict: bool = False
 
     @property
+    def is_json(self) -> bool:
+        """Whether data is printed as JSON."""
+        return self.format == "json"
+
+    @property
     def is_document(self) -> bool:
         """Whether the stream carries one document, so that no other line may be printed."""
         return self.format in DOCUMENTS
+
+
+_EMPTY = "must not be empty; is a variable of the shell unset?"
+
+
+class Place(click.Path):
+    """A path; an empty one would mean the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        return super().convert(value or self.fail(_EMPTY, param, ctx), param, ctx)
+
+
+def not_empty(value: str) -> str:
+    """A name, a revision or a version."""
+    if not value:
+        raise click.BadParameter(_EMPTY)
+    return value
 
 
 def configuration(function: _F) -> _F:
@@ -43,7 +67,7 @@ def configuration(function: _F) -> _F:
     @wraps(function)
     def command(*arguments: Any, config_dirs: tuple[Path, ...], config_name: str, **options: Any) -> Any:
         if config_name != _SHIPPED and not config_dirs:
-            from ftc.golden.case import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
+            from ftc.golden import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
 
             config_dirs = conf_beside(options.get("golden", Path("golden")))
         return function(*arguments, config_dirs=config_dirs, config_name=config_name, **options)
@@ -51,12 +75,13 @@ def configuration(function: _F) -> _F:
     command = click.option(
         "-c",
         "--config-name",
+        type=not_empty,
         default=_SHIPPED,
         metavar="NAME",
         help="The primary config, which describes a whole run: NAME.yaml in a conf directory, by default ./conf.",
     )(command)
     command = config_dirs(command)
-    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=_complete)(command)  # type: ignore[return-value] # click keeps the function's type
+    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(command)  # type: ignore[return-value] # click keeps the function's type
 
 
 def config_dirs(function: _F) -> _F:
@@ -66,34 +91,30 @@ def config_dirs(function: _F) -> _F:
         "config_dirs",
         multiple=True,
         metavar="DIR",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Place(exists=True, file_okay=False, path_type=Path),
         help="Your own conf tree, searched before the shipped one. May be given several times.",
     )(function)
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`hard` completes to `hardware=`, `hardware=as` to `hardware=ascend`."""
-    from ftc.compose import groups  # noqa: PLC0415 - loads Hydra, only if needed
-    from ftc.driver import search_path  # noqa: PLC0415 - the same
+def data_format(function: _F) -> _F:
+    """--format and its short form --json, for a command that prints data and reports no findings."""
 
-    known = groups(search_path(tuple(ctx.params.get("config_dirs") or ())))
-    group, equals, _ = incomplete.partition("=")
-    words = [f"{group}={option}" for option in known.get(group, ())] if equals else [f"{name}=" for name in known]
-    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+    @wraps(function)
+    def command(*arguments: Any, data_form: str, as_json: bool, **options: Any) -> Any:
+        return function(*arguments, is_json=as_json or data_form == "json", **options)
+
+    command = _json(command)
+    return click.option(
+        "--format",
+        "data_form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="text: for people.  json: the same as data.",
+    )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
-def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`hard` completes to `hardware`."""
-    return [CompletionItem(item.value.rstrip("=")) for item in _complete(ctx, param, incomplete)]
-
-
-def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`FTC30` completes to `FTC301`, and `gang` to `gang-exceeds-replicas`, with their titles."""
-    from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
-
-    words = [(word, page.title) for page in pages().values() for word in (page.code, page.name)]
-    begun = incomplete.casefold()
-    return [CompletionItem(word, help=title) for word, title in words if word.casefold().startswith(begun)]
+def _json(function: _F) -> _F:
+    return click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(function)
 
 
 def reporting(function: _F) -> _F:
@@ -103,9 +124,13 @@ def reporting(function: _F) -> _F:
     def command(
         *arguments: Any, diagnostics_format: str, ignored: tuple[str, ...], strict: bool, **options: Any
     ) -> Any:
-        current().format = diagnostics_format
-        current().is_due = current().collects
-        return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
+        is_short = bool(options.pop("as_json", False))
+        chosen = "json" if is_short else diagnostics_format
+        document = current()
+        document.format = chosen
+        # With --json, stderr stays empty if there is nothing to report.
+        document.is_due = document.collects and not (is_short and document.err)
+        return function(*arguments, reporting=Reporting(chosen, ignored, strict), **options)
 
     command = click.option(
         "--strict",
@@ -116,9 +141,9 @@ def reporting(function: _F) -> _F:
         "--ignore",
         "ignored",
         multiple=True,
+        type=not_empty,
         metavar="RULE",
         callback=_silenceable,
-        shell_complete=complete_code,
         help="Suppress a rule, by its name or code (see `ftc rule`). May be given several times.",
     )(command)
     return click.option(
@@ -131,22 +156,26 @@ def reporting(function: _F) -> _F:
     )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
+def reporting_with_data(function: _F) -> _F:
+    """The same, and --json: with the format json, the command prints its data as JSON too."""
+    return _json(reporting(function))
+
+
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the codes and names if all of them can be suppressed."""
     if codes and ctx.info_name == "lint":
         from ftc.diagnostics.model import nearest  # noqa: PLC0415 - every rule, only when it is needed
-        from ftc.rules.aliases import ALIASES  # noqa: PLC0415 - the same
-        from ftc.rules.catalogue import OF_MANIFESTS  # noqa: PLC0415 - the same
+        from ftc.rules.catalogue import ALIASES, OF_MANIFESTS  # noqa: PLC0415 - the same
 
         known = {word for rule in OF_MANIFESTS for word in (rule.code, rule.name)} | ALIASES.keys()
         for code in [code for code in codes if code not in known]:
             help_ = nearest(code, known) or "`ftc rule` lists the codes"
             raise click.BadParameter(f"{code} is not a rule of lint; {help_}", ctx, param)
     elif codes:
-        from ftc.rules.suppressions import advice, problem  # noqa: PLC0415 - the same
+        from ftc.rules.check import suppression_advice, suppression_problem  # noqa: PLC0415 - the same
 
-        for code in [code for code in codes if problem(code)]:
-            raise click.BadParameter(f"{problem(code)}; {advice(code)}", ctx, param)
+        for code in [code for code in codes if suppression_problem(code)]:
+            raise click.BadParameter(f"{suppression_problem(code)}; {suppression_advice(code)}", ctx, param)
     return codes
 
 
@@ -159,14 +188,31 @@ def report(
 ) -> None:
     """Print findings to stderr (or stdout); `texts` holds the sources that are not files."""
     found = tuple(diagnostics)
+    if not found:
+        return
     if how.is_document:
         current().add(found, texts or {})
-    elif found:
+    else:
         from ftc.cli import rendering  # noqa: PLC0415 - usually there is nothing to report
+        from ftc.cli.terminal import has_colour  # noqa: PLC0415 - the same
 
         stream = sys.stderr if err else sys.stdout
-        colour = rendering.has_colour(stream)
+        colour = has_colour(stream)
         click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
+
+
+@contextmanager
+def refusals(how: Reporting) -> Iterator[None]:
+    """Run a block that calls the API; report why it refuses, and end."""
+    from ftc.api.refused import RefusedError  # noqa: PLC0415 - `--help` calls nothing
+
+    try:
+        yield
+    except RefusedError as error:
+        if not error.findings:
+            refuse(str(error))
+        report(error.findings, how)
+        sys.exit(1)
 
 
 def say(line: str, *, err: bool = False) -> None:
@@ -174,6 +220,17 @@ def say(line: str, *, err: bool = False) -> None:
     from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` prints no user's text
 
     click.echo(inert(escaped(line)), err=err)
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 file, 2 files."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def totals(diagnostics: Iterable[Diagnostic]) -> str:
+    """How many findings there are of each severity; empty without findings."""
+    counts = Counter(one.severity.value for one in diagnostics)
+    return ", ".join(counted(counts[name], name) for name in ("error", "warning", "note") if counts[name])
 
 
 def refuse(message: str) -> NoReturn:

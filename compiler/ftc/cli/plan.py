@@ -2,53 +2,86 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from ftc.cli.options import Reporting, configuration, report, reporting
-from ftc.diagnostics.model import has_errors
-from ftc.diagnostics.printable import as_json as as_json_text
-from ftc.driver import Request, compile_job
-from ftc.summary.build import summary
-from ftc.summary.render import render
+from ftc.api.runs import plan
+from ftc.cli.options import Reporting, configuration, refusals, report, reporting_with_data
+from ftc.cli.terminal import columns, has_colour, plain, show, styled
+from ftc.diagnostics.printable import as_json, escaped, inert, redacted
+from ftc.driver import ALL_TARGETS
+from ftc.summary.render import WIDTH, render
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from ftc.summary.types import Summary
+
+_SHIPPED = "config"
+_GENERATED = "-xxxxx"
 
 
 @click.command("plan")
 @configuration
 @click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
-@click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
-@reporting
-def command(  # noqa: PLR0913 - click hands over each option
+@reporting_with_data
+def command(
     *,
     overrides: tuple[str, ...],
     config_dirs: tuple[Path, ...],
     config_name: str,
     target: str,
     reporting: Reporting,
-    as_json: bool,
 ) -> None:
     """Print one screen to read before submitting: the nodes, their resources, and the files of the run.
 
-    The memory of a device is an estimate. If there is an error, nothing is printed, and the exit code is 1.
+    It ends with what must exist and with the next commands. The memory of a device is an estimate. If there is an
+    error, nothing is printed, and the exit code is 1.
 
     \b
       ftc plan model=qwen3-8b hardware=h800 devices=8
       ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
     """
-    state = compile_job(Request(overrides, config_dirs, config_name, (target,), reporting.ignore, reporting.strict))
-    report(state.diagnostics, reporting)
-    if has_errors(state.diagnostics) or state.spec is None or target not in state.pods:
-        sys.exit(1)
-    run = state.pods[target]
-    found = summary(state.spec, run, POD_TARGETS[target].summary(run))
-    if as_json:
-        click.echo(as_json_text(msgspec.to_builtins(found)))
+    with refusals(reporting):
+        found = plan(
+            *overrides,
+            config_name=config_name,
+            config_dirs=config_dirs,
+            target=target,
+            ignore=reporting.ignore,
+            strict=reporting.strict,
+        )
+    report(found.findings, reporting)
+    if reporting.is_json:
+        click.echo(as_json(msgspec.to_builtins(found.summary)))
     else:
-        click.echo(render(found).encode(), nl=False)
+        colour = has_colour(sys.stdout)
+        text = render(found.summary, columns() or WIDTH, styled if colour else plain)
+        click.echo(text, nl=False, color=colour)
+        show(_next(found.summary, target, _given(overrides, config_dirs, config_name)))
+
+
+def _given(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> str:
+    """The words that compile the same run."""
+    own = [word for place in config_dirs for word in ("--config-dir", str(place))]
+    name = ["-c", config_name] if config_name != _SHIPPED else []
+    return " ".join(["", *map(shlex.quote, (*own, *name, *overrides))])
+
+
+def _next(summary: Summary, target: str, given: str) -> Iterator[str]:
+    """The commands that follow; they are not folded, so that they can be copied."""
+    verb = "create" if summary.name.endswith(_GENERATED) else "apply"
+    asked = "" if target == ALL_TARGETS[0] else f" -t {target}"
+    commands = [f"ftc compile{asked}{given} | kubectl {verb} -f -", f"ftc compile{asked}{given} -o build/my-run"]
+    if any(one.kind == "claim" for one in summary.requires):
+        commands.insert(0, f"ftc compile -t storage{given} | kubectl apply -f -    # if a claim is missing")
+    paint = styled if has_colour(sys.stdout) else plain
+    for number, command in enumerate(commands):
+        label = "" if number else "next"
+        yield f"{paint(f'{label:11}', 'label')}{inert(escaped(redacted(command)))}"

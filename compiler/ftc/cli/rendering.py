@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import os
-import sys
-from functools import cache
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
-from ftc.diagnostics import render_github, render_json, render_sarif, render_text
-from ftc.diagnostics.printable import escaped, inert
-from ftc.diagnostics.redact import redacted
-from ftc.diagnostics.render_text import lines_of
-from ftc.resources import located
+from ftc.api.texts import source_lines
+from ftc.diagnostics import formats, render_text
+from ftc.diagnostics.printable import escaped, inert, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
 
@@ -30,13 +24,6 @@ _STYLES = {
     "help": {"fg": "green"},
     "gutter": {"fg": "blue"},
 }
-# Larger than the largest file that composition reads.
-_MAX_BYTES = 2_000_000
-
-
-def has_colour(stream: IO[str]) -> bool:
-    """Whether a stream is a terminal whose user wants colour (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def text(
@@ -45,14 +32,14 @@ def text(
     """Render the diagnostics in a format; `texts` holds the sources that are not files."""
     match kind:
         case "json":
-            return render_json.render(diagnostics)
+            return formats.json_array(diagnostics)
         case "github":
-            return render_github.render(diagnostics)
+            return formats.github_commands(diagnostics)
         case "sarif":
             from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, for this format only
 
-            return render_sarif.render(diagnostics, pages(), exit_code)
-    return render_text.render(diagnostics, _sources(texts), _styled if colour else _plain)
+            return formats.sarif(diagnostics, pages(), exit_code)
+    return render_text.render(diagnostics, source_lines(texts), _styled if colour else _plain)
 
 
 def _styled(piece: str, role: str) -> str:
@@ -63,30 +50,12 @@ def _plain(piece: str, _: str) -> str:
     return piece
 
 
-def _sources(texts: Mapping[str, str]) -> render_text.Lines:
-    @cache
-    def lines(source: str) -> Sequence[str]:
-        return lines_of(texts[source] if source in texts else _read(located(source)))
-
-    return lines
-
-
-def _read(file: Path) -> str:
-    """Read a file as far as possible: an unreadable source must not hide its findings."""
-    try:
-        with file.open("rb") as content:
-            return content.read(_MAX_BYTES).decode("utf-8", "replace") if file.is_file() else ""
-    except (OSError, ValueError):
-        return ""
-
-
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def unified(before: str, after: str, names: tuple[str, str]) -> str:
+def unified(before: str, after: str, names: tuple[str, str], *, colour: bool) -> str:
     """Write the diff without its last line break, and without secrets."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
-    colour = has_colour(sys.stdout)
     return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)
 
 

@@ -9,10 +9,9 @@ from ftc import __version__
 from ftc.cli.options import refuse, say, subject, tell
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
-from ftc.diff.revision import NoRevisionError, checked_out
-from ftc.diff.sides import as_kept, of_cases, of_state
+from ftc.diff.sides import NoRevisionError, as_kept, checked_out, of_cases, of_state
 from ftc.driver import Request, compile_job
-from ftc.golden.case import conf_beside
+from ftc.golden import conf_beside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

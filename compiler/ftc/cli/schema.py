@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import CompletionItem
 
 from ftc import editor
-from ftc.cli.options import refuse
+from ftc.cli.options import not_empty, refuse
 from ftc.resources import directory
 from ftc.spec import schema
 
@@ -14,12 +13,8 @@ _CASE = "case"
 _KNOWN = (*editor.NAMES, _CASE)
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    return [CompletionItem(name) for name in _KNOWN if name.startswith(incomplete)]
-
-
 @click.command("schema")
-@click.argument("group", required=False, shell_complete=_complete)
+@click.argument("group", required=False, type=not_empty)
 def command(group: str | None) -> None:
     """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 
@@ -35,9 +30,9 @@ def command(group: str | None) -> None:
     elif group in editor.NAMES:
         text = editor.text(group)
     elif group == _CASE:
-        from ftc.golden import case  # noqa: PLC0415 - Hydra, which no other schema needs
+        from ftc import golden  # noqa: PLC0415 - Hydra, which no other schema needs
 
-        text = schema.written(case.schema())
+        text = schema.written(golden.schema())
     else:
         from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
 

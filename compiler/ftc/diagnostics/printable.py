@@ -1,4 +1,7 @@
-"""Escape untrusted text for terminals and CI logs."""
+"""Make untrusted text printable: remove secrets, and escape it for terminals and CI logs.
+
+Everything that ftc prints of a user's input goes through `redacted`: logs have many readers.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,132 @@ import re
 import unicodedata
 from functools import lru_cache
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Prefixes that the issuers document; the lengths exclude names such as `hf_transfer` and `sk-learn`.
+_SHAPES = {
+    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}",
+    "a GitHub token": r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
+    "a GitLab token": r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}",
+    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "a Slack token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+    "an API key": r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}",
+    "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*",
+    "a password in a URL": r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"$<{*]+(?=@)",
+    "a token in a URL": r"(?<=://)(?=[^/\s:@]*[0-9])[^/\s:@'\"]{20,}(?=@)",
+    "a token in a query": (
+        r"(?<=[?&])(?i:(?:[a-z]+[_-])*token|password|secret|api[_-]?key)=[^&\s'\"$<{*]+"
+        r"|(?<=[?&])(?:sig|X-Amz-Signature)=[^&\s'\"]{8,}"
+    ),
+    "a token in a header": (
+        r"\b[Bb]earer\s+[A-Za-z0-9._~+/-]{16,}|\b[Bb]asic\s+(?=[A-Za-z+/]*[0-9=])[A-Za-z0-9+/]{8,}=*"
+        r"|\b(?i:(?:private|job|deploy|auth|access)-token|x-api-key):\s*[^\s'\"$<{*]+"
+    ),
+}
+_KINDS = tuple(_SHAPES)
+_SHAPE = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
+
+_KEY = r"(?:api|access|private|secret|auth|encryption)[_-]?key"
+_WORD = rf"(?:token|password|passwd|passphrase|secret|{_KEY})"
+_VARIABLE = rf"(?:[A-Z0-9]+_)*(?:{_WORD}|CREDENTIALS?)".replace(_WORD, _WORD.upper())
+# Keys of the spec such as `token` and `password_key` name a Secret; an argument has another word before it.
+_ARGUMENT = rf"(?:[a-z0-9]+_)+{_WORD}|{_KEY}"
+_FLAG = rf"--?(?:[a-z0-9]+[-_])*{_WORD}"
+_NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
+_GIVEN = re.compile(
+    rf"""(  (?<![\w-]) (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s* [:=] \s* ["']?
+         |  (?<![\w.-]) {_FLAG} ["']? (?:\s*[=,]\s*|\s+) ["']?
+         |  (?<![\w-]) (?:-[A-Za-z]{{0,8}}[uU]|--(?:proxy-)?user) ["']? (?:\s*[=,]\s*|\s*) \\?["']? [^\s,:'"@]+:
+         |  \b name ["']? : \s* ["']? (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s*,\s* ["']? value ["']? : \s* ["']?
+         ) ( [^\s,}}\]"']+ )""",
+    re.VERBOSE,
+)
+_HARMLESS = re.compile(
+    r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
+)
+# A user before a host: in a URL, where `@` may be percent-encoded, and as ssh and git write it
+# (`user:password@host:path`), but not the digest of an image (`image:1.0@sha256:…`).
+_USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+[:/])")
+# A user in an http URL is a token, or needs a password that no one can type in a pod. A proxy may be written without
+# its scheme.
+_LOGIN = re.compile(r"(\b(?i:https?|socks[45][ah]?)://(?!git@)|\b(?i:\w*_proxy)=\\?['\"]?)[^/?#\s@'\"$<{*]+(?=@|%40)")
+# A user with a password, as an option, which may be on a later line of the command.
+_USER_OPTION = re.compile(
+    r"\s(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)[\s=]*['\"]?[^\s:'\"@-][^\s:'\"@]{0,200}:[^\s'\"$<{*]+"
+)
+_COMMAND_END = re.compile(r"(?<!\\)\n|\|")
+_LONGEST_COMMAND = 500
+STARS = "***"
+
+
+@lru_cache(maxsize=4096)
+def kind_of_secret(text: str) -> str:
+    """The kind of secret in a text, by its shape, or an empty string."""
+    found = _SHAPE.search(text)
+    return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
+
+
+def secrets(text: str, *, received: bool) -> Iterator[tuple[int, str]]:
+    """The offset and kind of each secret in a text; if a program receives it, a login is one too."""
+    if kind_of_secret(text):
+        yield from ((found.start(), _KINDS[(found.lastindex or 1) - 1]) for found in _SHAPE.finditer(text))
+    if received:
+        yield from ((found.end(), "a user, password or token in a URL") for found in _LOGIN.finditer(text))
+        yield from ((found.end(), "a password of curl") for found in _USER_OPTION.finditer(text) if _is_of_curl(found))
+
+
+def _is_of_curl(option: re.Match[str]) -> bool:
+    before = option.string[max(option.start() - _LONGEST_COMMAND, 0) : option.start()]
+    return re.search(r"\bcurl\b", _COMMAND_END.split(before)[-1]) is not None
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a variable, an argument or a flag of this name holds a secret.
+
+    `HF_TOKEN` does, and `--api-key`; `TOKENIZERS_PARALLELISM`, `HF_TOKEN_PATH` and `max_new_tokens` do not.
+    """
+    return _NAME.fullmatch(name) is not None
+
+
+def could_be_a_secret(value: str) -> bool:
+    """Whether a value is more than a switch, a number, a path, a special token or a reference to a variable."""
+    return _HARMLESS.fullmatch(value) is None
+
+
+def redacted(text: str) -> str:
+    """Replace secrets, the user part of URLs, and values assigned to a secret's name by stars."""
+    shown = _LOGIN.sub(rf"\1{STARS}", _SHAPE.sub(STARS, text))
+    return _GIVEN.sub(_starred, _USER.sub(STARS, shown))
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """Remove the secrets that a value or its name reveals; in a list of variables, the name is next to the value."""
+    if isinstance(value, dict):
+        names = {key: str(value.get("name", key)) if key == "value" else key for key in value}
+        return {key: without_secrets(inner, names[key]) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner, name) for inner in value]
+    if isinstance(value, str):
+        return STARS if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
+    return value
+
+
+def _starred(found: re.Match[str]) -> str:
+    return f"{found[1]}{STARS if could_be_a_secret(found[2]) else found[2]}"
+
+
+_LINE = 60
+
+
+def on_a_line(value: object) -> str:
+    """Write a value as JSON, cut to a line. Secrets are redacted before the cut, which could split one."""
+    text = redacted(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _LINE else f"{text[: _LINE - 3]}…"
+
 
 _TAB = "    "
 # Letters and marks that Python counts as printable but that show nothing (Unicode, Default_Ignorable_Code_Point; the
@@ -58,6 +186,22 @@ def escaped(text: str) -> str:
     if text.isprintable() and not _HIDDEN.search(text):
         return text
     return "".join(_shown(letter) for letter in text)
+
+
+# A backslash before a bar.
+_BAR = re.compile(r"(?<=\\)\|")
+
+
+def as_code(text: str) -> str:
+    """Format a text as code of Markdown, which cannot contain markup, mentions or links.
+
+    A bar would end a cell of a table (GitHub Flavored Markdown, tables), even after a backslash that is itself
+    escaped.
+    """
+    text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
 
 
 def inert(line: str) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ftc.diagnostics.model import Diagnostic, Position, dotted
-from ftc.diagnostics.printable import Cell, cells, escaped, inert
-from ftc.diagnostics.redact import STARS, names_a_secret, redacted
+from ftc.diagnostics.printable import STARS, Cell, cells, escaped, inert, names_a_secret, redacted
 from ftc.diagnostics.shown import SEARCHED, holds_a_secret, is_secret, shown
 
 if TYPE_CHECKING:

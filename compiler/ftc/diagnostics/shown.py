@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic, Position, dotted
-from ftc.diagnostics.redact import STARS, could_be_a_secret, names_a_secret, redacted
+from ftc.diagnostics.printable import STARS, could_be_a_secret, names_a_secret, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

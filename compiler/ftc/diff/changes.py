@@ -11,8 +11,8 @@ import msgspec
 from ftc.explain.artifact import ABSENT, Address, Item, steps
 from ftc.explain.paths import opened
 from ftc.explain.paths import written as path_text
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import CARRIED
-from ftc.plan.quantity import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

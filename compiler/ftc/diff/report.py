@@ -11,10 +11,9 @@ import msgspec
 
 from ftc import __version__
 from ftc.diagnostics.model import Diagnostic
-from ftc.diff import causes, fragments
+from ftc.diff import causes
 from ftc.diff.changes import Change, differences
-from ftc.diff.objects import Thing, things
-from ftc.diff.pairing import Pair, pairs
+from ftc.diff.objects import Pair, Thing, pairs, things
 from ftc.driver import State
 from ftc.explain.origins import origins, plain
 from ftc.explain.paths import Found, find, written
@@ -123,12 +122,12 @@ def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> lis
     return explained
 
 
-def _given(found: list[tuple[Pair, Change]], old: State | None, new: State | None) -> list[fragments.Keys]:
+def _given(found: list[tuple[Pair, Change]], old: State | None, new: State | None) -> list[causes.Keys]:
     """The keys of the fragments that caused each change of a pod."""
     if new is None or new.spec is None:
-        return [fragments.Keys()] * len(found)
-    before, after = fragments.Side(old) if old and old.spec else None, fragments.Side(new)
-    return [fragments.keys(before, after, pair.after.kind, change.address) for pair, change in found]
+        return [causes.Keys()] * len(found)
+    before, after = causes.Side(old) if old and old.spec else None, causes.Side(new)
+    return [causes.of_fragments(before, after, pair.after.kind, change.address) for pair, change in found]
 
 
 def _near(known: list[tuple[causes.Effect, Cause]], kind: str, change: Change) -> tuple[Cause, ...]:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
-from ftc.estimate import sizes
+from ftc.estimate import facts
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
-from ftc.trainer import deepspeed
+from ftc.trainer import engines
 
 if TYPE_CHECKING:
-    from ftc.estimate.sizes import Training
+    from ftc.estimate.facts import Training
     from ftc.spec.base import Json
 
 MIB = 1 << 20
@@ -55,9 +55,9 @@ def share(training: Training) -> Share:
         case DeepSpeed(stage=0):
             return _unsharded(training)
         case DeepSpeed(stage=2):
-            return _zero_2(training, deepspeed.config(training.engine)["zero_optimization"])
+            return _zero_2(training, engines.deepspeed_config(training.engine)["zero_optimization"])
         case DeepSpeed():
-            return _zero_3(training, deepspeed.config(training.engine)["zero_optimization"])
+            return _zero_3(training, engines.deepspeed_config(training.engine)["zero_optimization"])
         case Fsdp():
             return _fsdp(training, offload=training.engine.offload)
         case _:
@@ -68,10 +68,10 @@ def frozen(training: Training) -> int:
     """The bytes of frozen weights: 16 bits each, or quantized in the layers."""
     model = training.architecture
     if training.adapter_rank is None:
-        return HALF * (model.parameters - sizes.trained(training))
-    layers = model.parameters - sizes.embeddings(model)
+        return HALF * (model.parameters - facts.trained(training))
+    layers = model.parameters - facts.embeddings(model)
     bits = training.quantized_bits
-    return HALF * sizes.embeddings(model) + (int(layers * bits / 8 * _SCALES) if bits else HALF * layers)
+    return HALF * facts.embeddings(model) + (int(layers * bits / 8 * _SCALES) if bits else HALF * layers)
 
 
 def _ddp(training: Training) -> Share:
@@ -79,11 +79,11 @@ def _ddp(training: Training) -> Share:
 
     The gradient of an embedding that is also the output layer is the sum of two (autograd's input buffer).
     """
-    tuned = sizes.trained(training)
+    tuned = facts.trained(training)
     width = FULL if training.mixed else HALF
     several = training.processes > 1
     full = training.adapter_rank is None
-    twice = width * sizes.embedding(training.architecture) if full and training.architecture.tied_embeddings else 0
+    twice = width * facts.embedding(training.architecture) if full and training.architecture.tied_embeddings else 0
     return Share(
         weights=frozen(training) + width * tuned,
         optimizer=training.optimizer_bytes * tuned,
@@ -96,7 +96,7 @@ def _ddp(training: Training) -> Share:
 
 def _unsharded(training: Training) -> Share:
     """Stage 0: weights and gradients in 16 bits and in fp32 (DeepSpeed, runtime/fp16/unfused_optimizer.py)."""
-    tuned = sizes.trained(training)
+    tuned = facts.trained(training)
     return Share(
         weights=frozen(training) + (HALF + FULL) * tuned,
         optimizer=training.optimizer_bytes * tuned,
@@ -109,7 +109,7 @@ def _unsharded(training: Training) -> Share:
 
 def _loaded(training: Training) -> int:
     """LLaMA-Factory loads to the device and casts trained weights to fp32 (model/patcher.py, model/adapter.py)."""
-    return frozen(training) + (FULL if training.mixed else HALF) * sizes.trained(training)
+    return frozen(training) + (FULL if training.mixed else HALF) * facts.trained(training)
 
 
 def _zero_2(training: Training, zero: Json) -> Share:
@@ -118,7 +118,7 @@ def _zero_2(training: Training, zero: Json) -> Share:
     The step flattens the shard's gradients and then casts them to fp32. With the optimizer on the host, gradients
     leave the device as they are computed, through a buffer as large as the largest one.
     """
-    tuned = sizes.trained(training)
+    tuned = facts.trained(training)
     part = _part(training, tuned)
     bucket = HALF * int(zero["reduce_bucket_size"])
     on_host = leaves(zero, "optimizer")
@@ -128,7 +128,7 @@ def _zero_2(training: Training, zero: Json) -> Share:
         gradients=0,
         context=_CONTEXT + _COLLECTIVE + _DEEPSPEED,
         loaded=_loaded(training),
-        working=bucket + (HALF * min(tuned, sizes.embedding(training.architecture)) if on_host else 0),
+        working=bucket + (HALF * min(tuned, facts.embedding(training.architecture)) if on_host else 0),
     )
     if on_host:
         return base
@@ -148,7 +148,7 @@ def _zero_3(training: Training, zero: Json) -> Share:
     Gathered weights stay up to `stage3_max_live_parameters`, because they are reused soon. The step updates one group
     at a time.
     """
-    tuned = sizes.trained(training)
+    tuned = facts.trained(training)
     part = _part(training, tuned)
     group = min(part, int(zero["sub_group_size"]))
     gathered = HALF * min(training.architecture.parameters + tuned, int(zero["stage3_max_live_parameters"]))
@@ -173,7 +173,7 @@ def _fsdp(training: Training, *, offload: bool) -> Share:
     A layer is gathered while the previous one is in use; the embeddings, which belong to no layer, stay gathered for
     the forward and backward pass.
     """
-    model, tuned = training.architecture, sizes.trained(training)
+    model, tuned = training.architecture, facts.trained(training)
     added = tuned if training.adapter_rank is not None else 0
     part = 0 if offload else _part(training, tuned)
     return Share(
@@ -181,7 +181,7 @@ def _fsdp(training: Training, *, offload: bool) -> Share:
         optimizer=training.optimizer_bytes * part,
         gradients=FULL * part,
         context=_CONTEXT + _COLLECTIVE,
-        working=HALF * (sizes.embeddings(model) + 2 * sizes.layer(model)),
+        working=HALF * (facts.embeddings(model) + 2 * facts.layer(model)),
         step=training.step_bytes * part,
     )
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.estimate import sizes
+from ftc.estimate import facts
 from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
-from ftc.estimate.facts import read
-from ftc.estimate.sizes import Training
+from ftc.estimate.facts import Training, read
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import OnVolume
-from ftc.trainer import deepspeed
-from ftc.trainer.accelerate import loads_once
+from ftc.trainer import engines
 from ftc.trainer.arguments import chosen
+from ftc.trainer.engines import loads_once
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
@@ -58,11 +57,11 @@ def _offloaded(spec: JobSpec, training: Training) -> Need:
     For a trained weight DeepSpeed stores a copy and the gradient in fp32 there, and the optimizer's states (0.18.4,
     runtime/zero/stage3.py, estimate_zero3_model_states_mem_needs); FSDP casts frozen weights to fp32 too.
     """
-    tuned, size = sizes.trained(training), 0
+    tuned, size = facts.trained(training), 0
     states = (FULL + FULL + training.optimizer_bytes) * tuned
     match training.engine:
         case DeepSpeed():
-            zero = deepspeed.config(training.engine)["zero_optimization"]
+            zero = engines.deepspeed_config(training.engine)["zero_optimization"]
             size += states if is_on_host(zero, "optimizer") else 0
             size += frozen(training) + HALF * tuned if is_on_host(zero, "param") else 0
         case Fsdp(offload=True):

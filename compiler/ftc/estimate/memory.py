@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from ftc.estimate import sizes
+from ftc.estimate import facts
 from ftc.estimate.engines import FULL, HALF, MIB, Share, leaves, share
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
-from ftc.trainer import deepspeed
+from ftc.trainer import engines
 from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
-    from ftc.estimate.sizes import Training
+    from ftc.estimate.facts import Training
     from ftc.spec.job import JobSpec
 
 
@@ -73,7 +73,7 @@ def estimate(training: Training) -> Memory:
 def _unused(training: Training) -> int:
     """Free fragments at the peak: of the logits or, if larger, of a layer."""
     logits = _UNUSED_LOGITS * training.architecture.vocabulary
-    return training.tokens * max(logits, sizes.saved_by_layer(training) if training.checkpointing else 0)
+    return training.tokens * max(logits, facts.saved_by_layer(training) if training.checkpointing else 0)
 
 
 def weights_alone(training: Training) -> int:
@@ -145,15 +145,15 @@ def _saved(training: Training) -> int:
     """
     model = training.architecture
     width = FULL if training.casts and training.adapter_rank is None else HALF
-    kept = width * model.hidden_size if training.checkpointing else sizes.saved_by_layer(training)
+    kept = width * model.hidden_size if training.checkpointing else facts.saved_by_layer(training)
     return training.tokens * model.layers * kept
 
 
 def _layer(training: Training) -> int:
     """One layer in its backward pass: recomputed activations, gradients, and 16-bit copies of its weights."""
-    again = sizes.saved_by_layer(training) if training.checkpointing else 0
-    inner = (_INNER_CAST if training.casts else _INNER) * sizes.widths(training.architecture)["inner"]
-    casts = HALF * sizes.layer(training.architecture) if _copies(training, whole=False) else 0
+    again = facts.saved_by_layer(training) if training.checkpointing else 0
+    inner = (_INNER_CAST if training.casts else _INNER) * facts.widths(training.architecture)["inner"]
+    casts = HALF * facts.layer(training.architecture) if _copies(training, whole=False) else 0
     return training.tokens * (again + inner) + casts
 
 
@@ -162,14 +162,14 @@ def _copies(training: Training, *, whole: bool) -> int:
     model = training.architecture
     if not training.casts or training.adapter_rank is not None:
         return 0
-    return HALF * (sizes.embedding(model) + (model.layers * sizes.layer(model) if whole else 0))
+    return HALF * (facts.embedding(model) + (model.layers * facts.layer(model) if whole else 0))
 
 
 def _of_embeddings(training: Training, part: Share) -> int:
     """The bytes of one embedding's gradient among the gradients on the device."""
     if training.adapter_rank is not None:
         return 0
-    return part.gradients * sizes.embedding(training.architecture) // sizes.trained(training)
+    return part.gradients * facts.embedding(training.architecture) // facts.trained(training)
 
 
 _ZERO_3 = 3
@@ -196,7 +196,7 @@ def is_shared(spec: JobSpec) -> bool:
     """Whether each process holds a shard of the weights."""
     engine = spec.engine
     if isinstance(engine, DeepSpeed):
-        zero = deepspeed.config(engine)["zero_optimization"]
+        zero = engines.deepspeed_config(engine)["zero_optimization"]
         return isinstance(zero, dict) and zero.get("stage") == _ZERO_3
     return isinstance(engine, Fsdp)
 
@@ -206,7 +206,7 @@ def _part(spec: JobSpec, size: int) -> int:
         case Ddp():
             return size
         case DeepSpeed():
-            zero = deepspeed.config(spec.engine)["zero_optimization"]
+            zero = engines.deepspeed_config(spec.engine)["zero_optimization"]
             elsewhere = not isinstance(zero, dict) or leaves(zero, "param")
         case Fsdp():
             elsewhere = spec.engine.offload

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from ftc.estimate.facts import Training
 from ftc.estimate.memory import estimate
-from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 
 # The estimate is within 15 % of the measurements.

@@ -1,22 +1,35 @@
-"""The origin of a value of the spec: every file and override that set its key, and the keys that it refers to."""
+"""The origin of a value: everything that set a key of the spec, and the keys that change a place of an artifact.
+
+The merge has recorded what fragments set in the pod; for other places each key is changed, and the output compared.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from ftc.compose.references import referred
 from ftc.compose.types import Setting
 from ftc.diagnostics.model import KeyPath
+from ftc.explain.artifact import address, documents, look
 from ftc.explain.paths import Found, find
+from ftc.plan.build import plan
+from ftc.plan.pod import PLAN
+from ftc.spec.job import JobSpec
+from ftc.spec.schema import definition, spec_schema, variant
+from ftc.targets.target import PodTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ftc.compose import Composed
+    from ftc.explain.artifact import Place
+    from ftc.plan.merge import Source
+    from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec
+    from ftc.targets.target import Target
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -65,3 +78,223 @@ def _referred(origin: Origin) -> list[KeyPath]:
         return []
     won = origin.settings[-1]
     return [(*target, *origin.path[len(won.path) :]) for target in referred(won.value, won.path)]
+
+
+# A key that no map has.
+_NEW = "added"
+_OPEN: dict[str, Any] = {}
+
+
+class Variation(NamedTuple):
+    """The key that gets another value; `any_key` means any key (or item) that is added to it."""
+
+    path: KeyPath
+    value: Any
+    any_key: bool = False
+
+
+def variations(data: dict[str, Any], name: str) -> Iterator[Variation]:
+    """Vary each leaf of a spec at least once; maps get a key of the given name, if any, and one that no map has."""
+    yield from _vary(data, spec_schema(), (), name)
+
+
+def changed(data: Any, variation: Variation) -> Any:
+    """Apply a variation; the data itself is not changed."""
+    return _replaced(data, variation.path, variation.value)
+
+
+def _replaced(data: Any, path: KeyPath, value: Any) -> Any:
+    if not path:
+        return value
+    if isinstance(data, dict):
+        return {**data, path[0]: _replaced(data.get(str(path[0])), path[1:], value)}
+    index = int(path[0])
+    return [*data[:index], _replaced(data[index] if index < len(data) else None, path[1:], value), *data[index + 1 :]]
+
+
+def _vary(value: Any, schema: dict[str, Any], path: KeyPath, name: str) -> Iterator[Variation]:
+    schema = _resolved(schema, value)
+    if isinstance(value, dict):
+        yield from _vary_mapping(value, schema, path, name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _vary(item, schema.get("items", _OPEN), (*path, index), name)
+        added = _example(schema["items"]) if "items" in schema else None
+        if added is not None:
+            yield Variation((*path, len(value)), added, any_key=True)
+    else:
+        yield from (Variation(path, other) for other in _others(value, schema))
+
+
+def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, name: str) -> Iterator[Variation]:
+    known = schema.get("properties", {})
+    for key, inner in value.items():
+        if not (key == "kind" and "kind" in known):  # another kind has other keys
+            yield from _vary(inner, known.get(key, schema.get("additionalProperties", _OPEN)), (*path, key), name)
+    extra = schema.get("additionalProperties", not known)
+    if extra is not False and "pod" not in path:  # a fragment is not a map of names
+        added = _example(extra) if isinstance(extra, dict) else _NEW
+        yield Variation((*path, _NEW), added, any_key=True)
+        if name and name not in value and _fits(name, schema.get("propertyNames", _OPEN)):
+            yield Variation((*path, name), added)
+
+
+def _resolved(schema: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The schema of the value itself, without references, null, and the other kinds of a union."""
+    while "$ref" in schema or "then" in schema or "allOf" in schema:
+        if "$ref" in schema:
+            schema = definition(schema["$ref"])
+        elif "then" in schema:
+            schema = schema["then"]
+        else:
+            kind = value.get("kind") if isinstance(value, dict) else schema["properties"]["kind"]["enum"][0]
+            schema = variant(schema, kind) or _OPEN
+    return schema
+
+
+def _others(value: Any, schema: dict[str, Any]) -> list[Any]:
+    """Other values that the schema allows: all options of a choice, else the nearest values."""
+    if value is None:
+        example = _example(schema)
+        return [] if example is None else [example]
+    if "enum" in schema:
+        return [choice for choice in schema["enum"] if choice != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int | float):
+        return [other for other in (value + 1, value - 1) if _fits(other, schema)][:1]
+    return [text for text in _texts(value) if text != value and _fits(text, schema)][:1]
+
+
+def _texts(text: str) -> Iterator[str]:
+    """Strings similar to a string."""
+    yield f"{text}x"
+    yield re.sub(r"[0-9]+(?=\D*$)", lambda number: str(int(number[0]) + 1), text)
+    yield f"{text[:-1]}x"
+    yield f"{text[:-1]}y"
+    yield from _EXAMPLES
+
+
+_EXAMPLES = ("x", "X", "/x", "1Gi", "1.0", "https://example.com/x", "example.com/x", "MULTI_X")
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    """A small value that the schema allows; None if none is known."""
+    schema = _resolved(schema, None)
+    if schema == _OPEN:
+        return _NEW
+    if "enum" in schema:
+        return schema["enum"][0]
+    examples: dict[str, Callable[[], Any]] = {
+        "object": lambda: {key: _example(schema["properties"][key]) for key in schema.get("required", ())},
+        "array": lambda: [_example(schema["items"])] if schema.get("minItems") else [],
+        "string": lambda: next((text for text in _EXAMPLES if _fits(text, schema)), None),
+        "integer": lambda: max(schema.get("minimum", 1), 1),
+        "boolean": lambda: True,
+    }
+    return examples[schema["type"]]() if schema.get("type") in examples else None
+
+
+def _fits(value: Any, schema: dict[str, Any]) -> bool:
+    """Whether a scalar is within the limits of its schema."""
+    if isinstance(value, str):
+        limits = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        return limits and re.search(schema.get("pattern", ""), value) is not None
+    return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+
+
+class Influence(NamedTuple):
+    """A key that changes a value; `any_key` means any key (or item) that is added to it."""
+
+    path: KeyPath
+    any_key: bool = False
+
+
+def in_pod(target: Target, place: Place) -> KeyPath | None:
+    """The path of a place in the target's pod template; None outside of it."""
+    if not isinstance(target, PodTarget) or not target.kind.startswith(f"{place.document}."):
+        return None
+    depth = len(target.path)
+    return place.path[depth:] if place.path[:depth] == target.path else None
+
+
+def sources(target: Target, run: RunPlan, place: Place) -> tuple[Source, ...]:
+    """The fragments that set what is at a place; none if the place is not in a pod."""
+    path = in_pod(target, place)
+    return target.bind(run).pod.at(path).sources() if isinstance(target, PodTarget) and path is not None else ()
+
+
+def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...]) -> tuple[Influence, ...]:
+    """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
+
+    The `setters` of the place that have a key are fragments: they need no search.
+
+    Keys that change it only together are not found, and the kind of a union is not varied.
+    """
+    left = {source.fragment for source in setters if source.key is None}
+    if setters and not left:
+        return ()
+    run = plan(spec)
+    value = _reader(target, run, place)
+    found = value(run)
+
+    def moves(other: RunPlan) -> bool:
+        return bool(value(other) != found)
+
+    # Most keys change only the digest of the spec in a fixed name: one of them is tried for all.
+    by_name = moves(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x"))
+
+    def matters(data: Json) -> bool:
+        other = plan(msgspec.convert(data, JobSpec))
+        renamed = other.fixed_name != run.fixed_name
+        return (renamed and by_name) or (
+            msgspec.structs.replace(other, fixed_name=run.fixed_name) != run and moves(other)
+        )
+
+    # Fragments cannot change what the plan set, because the plan is made without them.
+    fragments = [fragment.key for fragment in run.fragments if fragment.key and left == {PLAN}]
+    tried = [one for one in variations(plain(spec), _name(place)) if not _is_below(one.path, fragments)]
+    return tuple(_moving(plain(spec), tried, matters))
+
+
+def _reader(target: Target, run: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
+    """A function that reads the value at a place of another run: from the pod itself, or from the emitted text."""
+    path = in_pod(target, place)
+    if isinstance(target, PodTarget) and path is not None:
+        bind = target.bind
+        where = address(bind(run).pod.content, path)
+        return lambda other: look(bind(other).pod.content, where)
+    text = target.text(run)
+    read = documents(text, run)[place.document]
+    where = address(read, place.path)
+    value = look(read, where)
+
+    def emitted(other: RunPlan) -> Any:
+        changed_text = target.text(other)
+        return value if changed_text == text else look(documents(changed_text, other).get(place.document), where)
+
+    return emitted
+
+
+def _is_below(path: KeyPath, keys: list[KeyPath]) -> bool:
+    return any(path[: len(key)] == key for key in keys)
+
+
+def _moving(data: Json, tried: list[Variation], moves: Callable[[Json], bool]) -> Iterator[Influence]:
+    found: set[Influence] = set()
+    for variation in tried:
+        owner = Influence(variation.path[:-1], any_key=True)
+        key = owner if variation.any_key else Influence(variation.path)
+        told = key in found or (owner in found and not _is_there(data, variation.path))
+        if not told and moves(changed(data, variation)):
+            found.add(key)
+            yield key
+
+
+def _is_there(data: Json, path: KeyPath) -> bool:
+    return isinstance(find(data, path), Found)
+
+
+def _name(place: Place) -> str:
+    """The last name of a path: a key of that name, once added, may change the value."""
+    return next((step for step in reversed(place.path) if isinstance(step, str)), "")

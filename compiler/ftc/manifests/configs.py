@@ -11,9 +11,9 @@ import msgspec
 from ftc.diagnostics.model import Diagnostic, KeyPath
 from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
-from ftc.manifests.mounts import mounted_text
 from ftc.manifests.shell.script import Command
 from ftc.manifests.steps import Run, Step
+from ftc.manifests.subjects import mounted_text
 from ftc.manifests.text import Spot, Text
 from ftc.source import Document, parse
 from ftc.source.unknown import has_placeholder

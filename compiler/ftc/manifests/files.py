@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.manifests.mounts import mounted_text
 from ftc.manifests.shell.script import Command, Word
 from ftc.manifests.steps import Run, Step, mount_of
+from ftc.manifests.subjects import mounted_text
 from ftc.manifests.text import Text
 
 if TYPE_CHECKING:

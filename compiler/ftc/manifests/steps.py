@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.manifests.amounts import count
 from ftc.manifests.environment import Environment, environment
 from ftc.manifests.launch import Launch, launches
-from ftc.manifests.manifest import Container, Mount
-from ftc.manifests.mounts import mounted_text
+from ftc.manifests.manifest import Container, Mount, count
 from ftc.manifests.objects import Kind
 from ftc.manifests.program import Program, constants, program, unwrapped
 from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
-from ftc.manifests.subjects import Job, Pod
+from ftc.manifests.subjects import Job, Pod, mounted_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,7 +1,8 @@
-"""The jobs and pods that rules check, from the objects of an input."""
+"""The jobs and pods that rules check, from the objects of an input, and the texts that they mount."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -23,12 +24,15 @@ from ftc.manifests.manifest import (
     Volume,
 )
 from ftc.manifests.objects import Kind, Object
+from ftc.manifests.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ftc.diagnostics.model import KeyPath
+    from ftc.manifests.manifest import Container
     from ftc.manifests.text import Spot
+
 
 _Content = TypeVar("_Content")
 
@@ -232,3 +236,40 @@ def _tasks(tasks: tuple[Task, ...]) -> tuple[Crew, ...]:
         Crew(task.name or f"default{index}", task.replicas, task.template, ("spec", "tasks", index, "template"))
         for index, task in enumerate(tasks)
     )
+
+
+def mounted_text(pod: Pod, container: Container, path: str) -> Text | None:
+    """The text of a file that is mounted from a ConfigMap of the input or an annotation of the pod."""
+    for mount in container.volume_mounts:
+        volume = pod.volume(mount.name)
+        if volume is None or not PurePosixPath(path).is_relative_to(mount.mount_path):
+            continue
+        inside = str(PurePosixPath(path).relative_to(mount.mount_path))
+        name = mount.sub_path if inside == "." else inside
+        found = _from_config_map(pod, volume, name) or _from_annotation(pod, volume, name)
+        if found is not None:
+            return found
+    return None
+
+
+def _from_config_map(pod: Pod, volume: Volume, name: str) -> Text | None:
+    source = volume.config_map
+    found = pod.job.scene.config_map(pod.job.find(source.name)) if source is not None else None
+    if source is None or found is None:
+        return None
+    key = next((item.key for item in source.items if item.path == name), name)
+    held, config_map = found
+    if key not in config_map.data:
+        return None
+    return Text(held.document, (*held.path, "data", key), config_map.data[key])
+
+
+def _from_annotation(pod: Pod, volume: Volume, name: str) -> Text | None:
+    items = volume.downward_api.items if volume.downward_api is not None else ()
+    field = next((i.field_ref.field_path for i in items if i.path == name and i.field_ref is not None), "")
+    key = field.removeprefix("metadata.annotations['").removesuffix("']")
+    value = pod.crew.template.metadata.annotations.get(key)
+    if value is None:
+        return None
+    path = (*pod.job.object.path, *pod.crew.path, "metadata", "annotations", key)
+    return Text(pod.job.object.document, path, value)

@@ -1,8 +1,15 @@
-"""One emitted file."""
+"""Emitted files, and the kustomization.yaml that lists them."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
+
+from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -10,3 +17,13 @@ class Artifact(msgspec.Struct, frozen=True):
 
     name: str
     text: str
+
+
+KUSTOMIZATION = "kustomization.yaml"
+
+
+def kustomization(resources: Iterable[str]) -> str:
+    """Write a kustomization of the files (kustomize ≥3, `kustomize.config.k8s.io/v1beta1`)."""
+    return dump(
+        {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(resources)}
+    )

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import dotted
-from ftc.output.reading import documents
 from ftc.output_schemas import kubernetes_object, volcano_job
+from ftc.yaml_text import documents
 
 if TYPE_CHECKING:
     from ftc.output_schemas import Schema

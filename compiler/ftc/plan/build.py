@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import fetch, files, image, names, needs, pod, publish, security, storage, train
+from ftc.plan import fetch, files, image, names, pod, publish, security, storage, train
 from ftc.plan.merge import Fragment
 from ftc.plan.types import Places, RunPlan
 from ftc.spec.storage import JobClaim
@@ -23,7 +23,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)
-    fetch_steps = needs.checked_first(spec, places, fetching, train_step)
+    fetch_steps = image.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
     steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
     workspace = spec.storage.workspace

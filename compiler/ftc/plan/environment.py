@@ -1,4 +1,4 @@
-"""Environment variables of a step."""
+"""Environment variables of a step, and those of the trackers' clients; keys come from Secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from ftc.plan.types import Needs
     from ftc.spec.base import BasicAuth, TokenRef
+    from ftc.spec.job import Mlflow, SwanLab, Tracking, WeightsAndBiases
     from ftc.spec.source import S3, S3Push
+
 
 Variables: TypeAlias = dict[str, str | FromSecret]
 
@@ -106,3 +108,44 @@ def s3(bucket: S3 | S3Push) -> Variables:
         return values
     identity, secret = FromSecret(pair.secret, pair.id_key), FromSecret(pair.secret, pair.secret_key)
     return {**values, "S3_ACCESS_KEY_ID": identity, "S3_SECRET_ACCESS_KEY": secret}
+
+
+_MLFLOW_LOGIN = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+
+
+def tracker_settings(tracking: Tracking) -> dict[str, str | None]:
+    """The variables that are not secret."""
+    mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
+    return {
+        **(_mlflow(mlflow) if mlflow else {}),
+        **(_wandb(wandb) if wandb else {}),
+        **(_swanlab(swanlab) if swanlab else {}),
+    }
+
+
+def tracker_credentials(tracking: Tracking) -> Variables:
+    """The variables that come from Secrets."""
+    mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
+    return {
+        **login(_MLFLOW_LOGIN, mlflow.credentials if mlflow else None),
+        **token("WANDB_API_KEY", wandb.token if wandb else None),
+        **token("SWANLAB_API_KEY", swanlab.token if swanlab else None),
+    }
+
+
+def _mlflow(server: Mlflow) -> dict[str, str | None]:
+    return {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_EXPERIMENT_NAME": server.experiment}
+
+
+def _wandb(account: WeightsAndBiases) -> dict[str, str | None]:
+    return {
+        "WANDB_PROJECT": account.project,
+        "WANDB_ENTITY": account.entity,
+        "WANDB_BASE_URL": account.base_url,
+        "WANDB_MODE": account.mode,
+    }
+
+
+def _swanlab(account: SwanLab) -> dict[str, str | None]:
+    """The project and the mode are arguments of LLaMA-Factory."""
+    return {"SWANLAB_API_HOST": account.api_host}

@@ -1,4 +1,4 @@
-"""The downloads before the training: one step per source."""
+"""The downloads before the training, one step per source, and the copy of the model into the memory of each pod."""
 
 from __future__ import annotations
 
@@ -156,3 +156,39 @@ def _origin(fetch: Fetch) -> Variables:
 def _hub(hub: str, fetch: Fetch, source: HuggingFace | ModelScope) -> Variables:
     kind = "dataset" if fetch.name == "dataset" else "model"
     return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": kind, "REVISION": source.revision}
+
+
+COPY_SCRIPT = "stage.sh"
+_MEMORY = "/dev/shm/ftc"  # noqa: S108 - the shared memory of the pod
+
+
+def is_staged(spec: JobSpec) -> bool:
+    """Whether the trainer reads the model from memory."""
+    return spec.model is not None and spec.storage.model_in_memory_gib > 0
+
+
+def read_directory(spec: JobSpec, fetch: Fetch) -> str:
+    """The directory from which the training reads a fetched source."""
+    return _copy(fetch) if fetch.name == "model" and is_staged(spec) else fetch.directory
+
+
+def after_copy(spec: JobSpec, files: str, rest: tuple[str, ...]) -> tuple[str, ...]:
+    """The training's command, preceded by the copy if there is one."""
+    return ("bash", f"{files}/{COPY_SCRIPT}", *rest) if is_staged(spec) else rest
+
+
+def copy_variables(spec: JobSpec, fetched: tuple[Fetch, ...]) -> dict[str, str | None]:
+    """The variables that stage.sh reads."""
+    if not is_staged(spec):
+        return {}
+    return {name: value for f in fetched if f.name == "model" for name, value in _from_to(f)}
+
+
+def _from_to(fetch: Fetch) -> tuple[tuple[str, str], ...]:
+    return (("STAGE_FROM", fetch.directory), ("STAGE_TO", _copy(fetch)))
+
+
+def _copy(fetch: Fetch) -> str:
+    """Named by the whole path, because several runs on one machine share the parent directory."""
+    own = fetch.directory.rstrip("/").removesuffix(FILES)
+    return f"{_MEMORY}/{slug(own.rpartition('/')[2])}-{digest(fetch.directory)}"

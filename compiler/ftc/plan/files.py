@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, needs, publish, staging, storage
+from ftc.plan import fetch, image, publish, storage
 from ftc.plan.types import Fetch, File, Places
 from ftc.resources import script
 from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub
-from ftc.trainer import accelerate, arguments, dataset_info
+from ftc.trainer import arguments, engines
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -44,14 +44,14 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
         content = arguments.quantize(spec, tuned, method.quantize)
         files.append(File(QUANTIZE, yaml_text.dump(content)))
     if isinstance(spec.launcher, Accelerate):
-        files.append(File(ACCELERATE, yaml_text.dump(accelerate.config(spec, train))))
+        files.append(File(ACCELERATE, yaml_text.dump(engines.accelerate_config(spec, train))))
     if dataset.info is not None:
         files.append(File(DATASET_INFO, _dataset_info(dataset, dataset.info, inputs)))
     return (*files, *_setup(spec))
 
 
 def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
-    found = {f.name: staging.directory(spec, f) for f in fetched}
+    found = {f.name: fetch.read_directory(spec, f) for f in fetched}
     described = spec.dataset is not None and spec.dataset.info is not None
     asked = spec.model.source if spec.model is not None and isinstance(spec.model.source, FromHub) else None
     return arguments.Inputs(
@@ -66,15 +66,15 @@ def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> argume
 
 def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inputs) -> str:
     if isinstance(dataset.source, FromHub):
-        return dataset_info.of_hub(info, dataset.source.repository)
-    return dataset_info.text(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
+        return arguments.of_hub(info, dataset.source.repository)
+    return arguments.dataset_info(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
 def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
     """The scripts that this run uses, under the names by which they call each other."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
-    names |= {staging.SCRIPT: staging.SCRIPT} if staging.is_staged(spec) else {}
-    names |= {needs.SCRIPT: needs.SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
+    names |= {fetch.COPY_SCRIPT: fetch.COPY_SCRIPT} if fetch.is_staged(spec) else {}
+    names |= {image.CHECK_SCRIPT: image.CHECK_SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
         names |= {name: name for name in ("train.sh", "steps.sh", "stop_training.py", "check_checkpoints.py")}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from ftc.plan import publish, security, storage, train
-from ftc.plan.escape import literal
+from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
 from ftc.plan.storage import WORKSPACE
 from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan.quantity import quantity
+from ftc.plan.kubernetes import quantity
 from ftc.spec.storage import (
     Claim,
     InWorkspace,

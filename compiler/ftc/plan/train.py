@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.plan import environment, publish, staging, tracking
+from ftc.plan import environment, fetch, publish
 from ftc.plan.files import MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
@@ -24,8 +24,8 @@ def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple
     variables = _environment(spec, places, fetched, needs)
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
-        return Step(NAME, staging.command(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
-    command = staging.command(spec, places.files, ("bash", f"{places.files}/train.sh"))
+        return Step(NAME, fetch.after_copy(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
+    command = fetch.after_copy(spec, places.files, ("bash", f"{places.files}/train.sh"))
     if places.lock and publish.publishes(spec):
         command = ("bash", f"{places.files}/hold_lock.sh", *command)
         variables["LOCK_DIR"] = places.lock
@@ -48,11 +48,16 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
         **environment.needed(needs),
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
     }
-    sources = {} if spec.trains else {f"{f.name.upper()}_DIR": staging.directory(spec, f) for f in fetched}
+    sources = {} if spec.trains else {f"{f.name.upper()}_DIR": fetch.read_directory(spec, f) for f in fetched}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
-    derived = {**topology, **sources, **staging.variables(spec, fetched), **tracking.settings(spec.tracking)}
+    derived = {
+        **topology,
+        **sources,
+        **fetch.copy_variables(spec, fetched),
+        **environment.tracker_settings(spec.tracking),
+    }
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
-    secret = {**_from_hub(spec), **tracking.credentials(spec.tracking)}
+    secret = {**_from_hub(spec), **environment.tracker_credentials(spec.tracking)}
     return {**environment.without_none(derived), **cache, **platform, **secret}
 
 

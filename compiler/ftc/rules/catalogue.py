@@ -1,43 +1,42 @@
-"""Every rule, by group and by subject."""
+"""Every rule, by group and by subject, and the old codes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.rules.aliases import ALIASES
+from ftc.rules.given import Origins
 from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
-from ftc.rules.origins import Origins
 from ftc.rules.pod import (
     contents,
     device_sharing,
     devices,
     images,
+    inline_secrets,
     libraries,
     mounts,
     network,
     placement,
-    publishing,
     refused,
     resources,
     schema,
     secrets,
     security,
+    sizes,
     variables,
     volumes,
 )
+from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, model, sources, storage, trackers
+from ftc.rules.spec import image, memory, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
-    checkpoints,
     chip,
     data_loading,
     datasets,
     engines,
     evaluation,
-    exports,
     ineffective_arguments,
     methods,
     optimizers,
@@ -55,19 +54,32 @@ if TYPE_CHECKING:
 
     from ftc.rules.rule import Rule
 
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC871": ("FTC404",),
+    "FTC872": ("FTC404", "FTC465"),
+    "FTC873": ("FTC405",),
+    "FTC874": (
+        *("FTC305", "FTC420", "FTC421", "FTC422", "FTC423", "FTC425", "FTC430", "FTC437", "FTC441", "FTC443"),
+        *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
+    ),
+    "FTC876": ("FTC207",),
+    "FTC877": ("FTC306", "FTC329"),
+    "FTC879": ("FTC406", "FTC450"),
+}
+
+
 GROUPS: dict[str, tuple[Rule, ...]] = {
     "training": (
         *adapters.RULES,
         *arguments.OF_FILES,
         *arguments.RULES,
-        *checkpoints.RULES,
         *chip.RULES,
         *data_loading.RULES,
         *datasets.RULES,
         *engines.OF_FILES,
         *engines.RULES,
         *evaluation.RULES,
-        *exports.RULES,
         *ineffective_arguments.RULES,
         *methods.RULES,
         *optimizers.RULES,
@@ -80,11 +92,11 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *device_sharing.RULES,
         *devices.RULES,
         *images.RULES,
+        *inline_secrets.RULES,
         *libraries.RULES,
         *mounts.RULES,
         *network.RULES,
         *placement.RULES,
-        *publishing.RULES,
         *refused.RULES,
         *resources.RULES,
         *schema.OF_FRAGMENTS,
@@ -92,6 +104,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *schema.RULES,
         *secrets.RULES,
         *security.RULES,
+        *sizes.RULES,
         *variables.RULES,
         *volumes.RULES,
     ),
@@ -120,10 +133,8 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *image.RULES,
         *memory.RULES,
-        *model.RULES,
         *sources.RULES,
         *storage.RULES,
-        *trackers.RULES,
     ),
 }
 """The rules of each folder."""
@@ -140,13 +151,15 @@ ON_ORIGINS = tuple(rule for rule in RULES if rule.subject is Origins)
 ON_TRAININGS = tuple(
     rule for rule in RULES if rule.subject in (Arguments, Training, Export, DeepSpeedFile, AccelerateFile)
 )
-ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS))
+ON_OBJECTS = tuple(rule for rule in RULES if rule.subject is Sent)
+"""The rules on any object, which compile emits or lint reads."""
+ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS))
 
 # A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)
-OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS) if rule not in OF_FILES)
+OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS) if rule not in OF_FILES)
 """The rules that compile applies."""
-OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
+OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS, *ON_OBJECTS)
 """The rules that lint applies."""
 
 
@@ -154,7 +167,7 @@ def applies(rule: Rule, targets: Collection[str]) -> bool:
     """Whether a rule applies to these targets; without targets, every rule without a target applies."""
     if rule.target is not None:
         return rule.target in targets
-    return rule not in ON_PODS or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
+    return rule not in (*ON_PODS, *ON_OBJECTS) or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
 
 
 NAMES = {rule.name: rule.code for rule in RULES}

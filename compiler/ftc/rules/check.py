@@ -1,4 +1,4 @@
-"""The pass `check`: rules on a spec, its plan and its trainings."""
+"""The pass `check`: rules on a spec, its plan and its trainings, and the suppression of findings."""
 
 from __future__ import annotations
 
@@ -7,20 +7,37 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related
-from ftc.rules.catalogue import FIRST, ON_ORIGINS, ON_PODS, ON_SPECS, ON_TRAININGS, STAGES, applies
-from ftc.rules.engine import first, in_words, judge
-from ftc.rules.rule import Finding
+from ftc.diagnostics import codes
+from ftc.diagnostics.codes import NO_RULE, SILENCES_NOTHING
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Related, Severity, nearest
+from ftc.rules.catalogue import (
+    FIRST,
+    OF_FILES,
+    OF_SPECS,
+    ON_OBJECTS,
+    ON_ORIGINS,
+    ON_PODS,
+    ON_SPECS,
+    ON_TRAININGS,
+    STAGES,
+    applies,
+    meant,
+)
+from ftc.rules.given import environments
+from ftc.rules.given import fragments as fragments_of
+from ftc.rules.pod.sizes import Sent
+from ftc.rules.rule import Finding, first, in_words, judge
 from ftc.rules.training import from_spec
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from ftc.diagnostics.model import Severity
     from ftc.plan.types import BoundRun, RunPlan
-    from ftc.rules.origins import Origins
+    from ftc.rules.given import Origins
     from ftc.rules.rule import Rule
     from ftc.spec.job import JobSpec
+
 
 Positions: TypeAlias = Callable[[KeyPath], Position | None]
 """Returns the position that set a key of the spec."""
@@ -39,7 +56,7 @@ def check(origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun]) -> tuple
     spec, position = origins.spec, origins.position
     rules = [rule for rule in ON_SPECS if applies(rule, origins.targets) and rule not in FIRST]
     found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
-    return (*found, *_of_origins(origins), *_of_trainings(spec, position))
+    return (*found, *_of_objects(spec, pods, position), *_of_origins(origins), *_of_trainings(spec, position))
 
 
 def _once(
@@ -68,6 +85,16 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
     for rule in rules:
         for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, found.severity or rule.severity, found, position)
+
+
+def _of_objects(spec: JobSpec, pods: Mapping[str, BoundRun], position: Positions) -> Iterator[Diagnostic]:
+    """The findings on the objects of each target, at the largest value that users set in them."""
+    for name, bound in pods.items():
+        for data in POD_TARGETS[name].objects(bound):
+            for rule, found in judge(ON_OBJECTS, Sent(data)):
+                sizes = {path: len(str(value)) for path, value in (*environments(spec), *fragments_of(spec))}
+                largest = max(sizes, key=lambda path: sizes[path])
+                yield _diagnostic(rule, rule.severity, msgspec.structs.replace(found, where=largest), position)
 
 
 def _of_origins(origins: Origins) -> Iterator[Diagnostic]:
@@ -110,3 +137,66 @@ def _related(found: Finding, position: Positions) -> Iterator[Related]:
         there = position(path)
         if there is not None and there != here:
             yield Related(path, there)
+
+
+_RULES = {rule.code: rule for rule in (*OF_SPECS, *OF_FILES)}
+_FIRST = {rule.code for rule in FIRST}
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """The code or name of a suppressed rule, and the key that suppresses it; empty for `--ignore`."""
+
+    code: str
+    path: KeyPath = ()
+    position: Position | None = None
+
+
+def ignores(spec: JobSpec, position: Positions, given: Sequence[str]) -> tuple[Ignore, ...]:
+    """The suppressions of the spec and the command line."""
+    paths = [(code, ("ignore", index)) for index, code in enumerate(spec.ignore)]
+    return (*(Ignore(code, path, position(path)) for code, path in paths), *(Ignore(code) for code in given))
+
+
+def silenced(
+    found: Sequence[Diagnostic], ignored: Sequence[Ignore], targets: Collection[str]
+) -> tuple[Diagnostic, ...]:
+    """The findings without suppressed ones, and those on suppressions.
+
+    A suppression may name a rule of a target that is not requested.
+    """
+    silent = {code for one in ignored if not suppression_problem(one.code) for code in meant(one.code)}
+    kept = tuple(diagnostic for diagnostic in found if diagnostic.code not in silent)
+    return (*kept, *_problems(ignored, {diagnostic.code for diagnostic in found}, targets))
+
+
+def suppression_problem(code: str) -> str:
+    """Why a rule cannot be ignored; empty if it can."""
+    rules = _rules(code)
+    if not rules and code[:4] != "FTC0" and code not in codes.NAMES.values():
+        return f"rule {code} does not exist"
+    return f"{code} cannot be silenced" if not rules or any(rule.needed for rule in rules) else ""
+
+
+def _rules(code: str) -> list[Rule]:
+    return [_RULES[one] for one in meant(code) if one in _RULES]
+
+
+def suppression_advice(code: str) -> str:
+    """The remedy for a suppression that is not valid."""
+    if suppression_problem(code).startswith(code):
+        return f"`ftc rule {code}` says why"
+    return nearest(code, (*_RULES, *(rule.name for rule in _RULES.values()))) or "`ftc rule` lists the codes"
+
+
+def _problems(ignored: Sequence[Ignore], found: set[str], targets: Collection[str]) -> Iterator[Diagnostic]:
+    for one in ignored:
+        wrong = suppression_problem(one.code)
+        if wrong:
+            yield _at(one, NO_RULE, wrong, suppression_advice(one.code))
+        elif not found & {*meant(one.code), *_FIRST} and applies(_rules(one.code)[0], targets):
+            unused = _at(one, SILENCES_NOTHING, f"{one.code} does not match a finding", "leave it out")
+            yield msgspec.structs.replace(unused, severity=Severity.WARNING)
+
+
+def _at(one: Ignore, code: str, message: str, help_: str) -> Diagnostic:
+    return Diagnostic(code=code, message=message, path=one.path, position=one.position, help=help_)

@@ -1,24 +1,25 @@
-"""Values that users set in several places of a spec, and the container that trains."""
+"""Values that users set in several places of a spec, their origins, and the container that trains."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import recorded
-from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.spec.method import Command
 from ftc.spec.storage import InWorkspace, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from decimal import Decimal
 
-    from ftc.diagnostics.model import KeyPath
+    from ftc.diagnostics.model import KeyPath, Position
     from ftc.plan.merge import Merged
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
+
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -146,3 +147,18 @@ def read_variables(spec: JobSpec) -> dict[str, tuple[KeyPath, str]]:
     """The variables that this hardware reads, with the key and value that take precedence."""
     ignored = spec.hardware.ignored_env
     return {name: (path, value) for path, name, value in variables(spec) if not name.startswith(ignored)}
+
+
+class Origins(NamedTuple):
+    """A spec, and what set its keys.
+
+    A later setting has a higher `rank`. A key `is_of_run` if an override or the primary config sets it, not an option.
+    `models` returns the ids of the options of the group model. `targets` are the requested ones.
+    """
+
+    spec: JobSpec
+    position: Callable[[KeyPath], Position | None]
+    rank: Callable[[KeyPath], int]
+    is_of_run: Callable[[KeyPath], bool]
+    models: Callable[[], Mapping[str, str]]
+    targets: Collection[str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc import docstrings
+from ftc import resources
 from ftc.diagnostics import codes, page
 from ftc.diagnostics.model import Severity
 from ftc.resources import directory
@@ -46,7 +46,7 @@ def _before_rules(code: str, text: str) -> Page:
 
 
 def _written(rule: Rule) -> Page:
-    bare = page.read(rule.code, docstrings.of(rule.check))
+    bare = page.read(rule.code, resources.docstring(rule.check))
     return msgspec.structs.replace(bare, name=rule.name, group=_GROUPS[rule.code], severity=rule.severity)
 
 

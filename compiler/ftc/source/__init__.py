@@ -1,6 +1,5 @@
 """Read YAML once: the data as OmegaConf or Kubernetes would read it, and the position of every key."""
 
-from ftc.source.document import Document
-from ftc.source.reading import MAX_STREAM_BYTES, documents, parse, read
+from ftc.source.reading import MAX_STREAM_BYTES, Document, documents, parse, read
 
 __all__ = ["MAX_STREAM_BYTES", "Document", "documents", "parse", "read"]

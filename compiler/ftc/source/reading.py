@@ -1,7 +1,7 @@
-"""Read documents from a file, a text or a stream; problems are returned as diagnostics.
+"""Read YAML documents from a file, a text or a stream: the data, and the position of every key.
 
-A text has a limited size and depth, so that it is safe to compose. The loaders are libyaml's with the
-scalar types of OmegaConf and of Kubernetes.
+Problems are returned as diagnostics. A text has a limited size and depth, so that it is safe to compose. The
+loaders are libyaml's with the scalar types of OmegaConf and of Kubernetes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,67 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import yaml
 
-from ftc.diagnostics.model import Position, Related
-from ftc.source.document import Document, position_in, position_of, problem
+from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.model import Diagnostic, Position, Related
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ftc.diagnostics.model import Diagnostic
+    from ftc.diagnostics.model import KeyPath
+
+
+def problem(message: str, position: Position, help_: str = "") -> Diagnostic:
+    """A finding in a text that cannot be parsed."""
+    return Diagnostic(code=UNREADABLE, message=message, position=position, help=help_)
+
+
+def position_of(mark: Any, source: str) -> Position:
+    """The position of a node's mark; without a mark, the start of the file."""
+    return Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+
+
+def position_in(text: str, index: int, source: str) -> Position:
+    """The position of a character."""
+    before = text[:index]
+    return Position(source, before.count("\n") + 1, index - before.rfind("\n"))
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One YAML file: its data, and its nodes with their positions."""
+
+    source: str
+    text: str
+    data: Any
+    root: yaml.Node | None
+
+    def position(self, path: KeyPath) -> Position:
+        """The position of the key at `path`, or of its nearest parent in the file."""
+        mark = self.root.start_mark if self.root else None
+        for key, value in self._steps(path):
+            mark = (key or value).start_mark
+        return position_of(mark, self.source)
+
+    def depth(self, path: KeyPath) -> int:
+        """How many keys of `path` the file contains."""
+        return sum(1 for _ in self._steps(path))
+
+    def _steps(self, path: KeyPath) -> Iterator[tuple[yaml.Node | None, yaml.Node]]:
+        node = self.root
+        for part in path:
+            found = _child(node, part)
+            if found is None:
+                return
+            yield found
+            node = found[1]
+
+
+def _child(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    return None
 
 
 # No real number is longer; parsing base 60 (`1:1:1:…`) takes quadratic time.
@@ -136,18 +189,43 @@ NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeEr
 def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
     """PyYAML's message, at its position."""
     if isinstance(error, yaml.MarkedYAMLError):
-        return _marked(error, source)
+        return _marked(error, text, source)
     if isinstance(error, yaml.reader.ReaderError):
         return problem(f"is not YAML: {error.reason}", position_in(text, error.position, source))
     said = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "a value does not match its tag"
     return problem(f"is not YAML: {said}", Position(source, 1, 1))
 
 
-def _marked(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
-    where = position_of(error.problem_mark or error.context_mark, source)
-    began = f", {error.context} that begins at {position_of(error.context_mark, source)}" if error.context_mark else ""
-    tab = "indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
-    return problem(f"is not YAML: {error.problem or error.context}{began}", where, tab)
+def _marked(error: yaml.MarkedYAMLError, text: str, source: str) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    where, began = position_of(mark, source), position_of(error.context_mark, source)
+    said, context = str(error.problem or ""), str(error.context or "")
+    for words, of_context, message, help_ in _IN_OUR_WORDS:
+        if words in said and of_context in context:
+            return problem(f"is not YAML: {message.format(began=began)}", where, help_)
+    if "cannot start any token" in said and mark is not None:
+        sign = text.split("\n")[mark.line][mark.column : mark.column + 1]
+        tab = sign in ("\t", "")
+        message = "a tab is used for indentation" if tab else f"a value cannot begin with {sign}"
+        return problem(f"is not YAML: {message}", where, "indent with spaces" if tab else "put the value in quotes")
+    after = f", {context} that begins at {began}" if error.context_mark else ""
+    return problem(f"is not YAML: {said or context}{after}", where)
+
+
+_CLOSE, _ALIGN = "close it", "indent its entries alike"
+# What libyaml says, in which context, and the same for a reader who does not know YAML's grammar.
+_IN_OUR_WORDS = (
+    ("did not find expected ',' or ']'", "", "the list that begins at {began} has no closing ] here", _CLOSE),
+    ("did not find expected ',' or '}'", "", "the mapping that begins at {began} has no closing }} here", _CLOSE),
+    ("did not find expected '-'", "", "is not an item of the list that begins at {began}", _ALIGN),
+    ("did not find expected key", "", "is not a key of the mapping that begins at {began}", _ALIGN),
+    ("unexpected end of stream", "quoted scalar", "the quote that begins at {began} is not closed", _CLOSE),
+    ("could not find expected ':'", "", "the key that begins at {began} has no ':'", "write `key: value`"),
+    ("mapping values are not allowed", "", "a second ': ' in one value", "put the value in quotes"),
+    ("found another document", "", "a second document begins here", "use one file for each document"),
+    ("undefined alias", "", "an alias (*) without its anchor (&)", "put the value in quotes if it is text"),
+    ("determine a constructor for the tag", "", "a tag (!) that ftc does not read", "remove it"),
+)
 
 
 def key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""The JSON Schema of the spec, generated from its types, and how to look up a key in it.
+"""The JSON Schema of the spec, generated from its types, and how to look up a key in it, also in other words.
 
 `python -m ftc.spec.schema` prints it.
 """
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.resources import directory
+from ftc.resources import directory, docstrings_of_fields
+from ftc.spec.base import Spec
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -102,15 +103,31 @@ ID = "spec.schema.json"
 
 
 def make() -> dict[str, Any]:
-    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only."""
+    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only.
+
+    `description` says what a key or a section means, `errorMessage` which values a key accepts (a keyword of editors).
+    """
     (root,), components = msgspec.json.schema_components([JobSpec], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": ID,
         "title": "The spec of an ftc job",
         **root,
-        "$defs": {name: _rewrite(schema) for name, schema in sorted(components.items())},
+        "$defs": {name: _described(name, _rewrite(schema)) for name, schema in sorted(components.items())},
     }
+
+
+def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type with the descriptions of its keys; that of `kind` is the one of the type."""
+    meanings = {"kind": schema["description"].partition("\n")[0], **docstrings_of_fields(_types()[name])}
+    keys = schema["properties"].items()
+    return {**schema, "properties": {key: {**one, "description": meanings[key]} for key, one in keys}}
+
+
+@cache
+def _types() -> dict[str, type[Spec]]:
+    """The types of the spec by their names."""
+    return {one.__name__: one for one in Spec.__subclasses__() if one.__module__.startswith("ftc.spec.")}
 
 
 def text() -> str:
@@ -134,8 +151,9 @@ def _rewrite(schema: Any) -> Any:
         return _nullable(schema)
     if schema.get("enum") and all(isinstance(value, int) for value in schema["enum"]):
         return {**schema, "type": "integer"}  # JSON Schema does not distinguish 1.0 from 1, ftc does
-    texts = {"description": inspect.cleandoc(schema["description"])} if "description" in schema else {}
-    return {**{key: _rewrite(value) for key, value in schema.items()}, **texts}
+    word = "description" if "properties" in schema else "errorMessage"
+    texts = {word: inspect.cleandoc(schema["description"])} if "description" in schema else {}
+    return {**{key: _rewrite(value) for key, value in schema.items() if key != "description"}, **texts}
 
 
 def _tagged(schema: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +163,10 @@ def _tagged(schema: dict[str, Any]) -> dict[str, Any]:
         for kind, ref in kinds
     ]
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "discriminator")}
-    kind = {"enum": [name for name, _ in kinds]}
+    kind = {
+        "description": "Which of the kinds it is; the other keys depend on it.",
+        "enum": [name for name, _ in kinds],
+    }
     return {**rest, "type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": branches}
 
 
@@ -157,3 +178,50 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     print(text(), end="")  # noqa: T201 - the script's purpose
+
+
+# More suggestions would not help the user.
+_MOST = 3
+
+
+@cache
+def habits() -> dict[str, str]:
+    """The keys for words that other programs use."""
+    found: dict[str, str] = json.loads((directory("schemas") / "habits.json").read_bytes())
+    return found
+
+
+def meant(path: KeyPath, arguments: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """The keys that an unknown key may mean: by habit, by its last part, or as an argument of the trainer."""
+    name = str(path[-1]).replace("-", "_")
+    if name in habits():
+        return (habits()[name],)
+    found = sorted({".".join(key) for key in _keys() if key[-1] == name})
+    near = [key for key in found if path[:-1] and key.startswith(f"{path[0]}.")]
+    if near or found:
+        return tuple(near or found)[:_MOST]
+    return (f"train.{name}",) if name in arguments else ()
+
+
+def as_option(option: str) -> str:
+    """The key that an option such as `--nodes` means; empty for an unknown option."""
+    name = option.lstrip("-").replace("-", "_")
+    return name if (name,) in _keys() else habits().get(name, "")
+
+
+@cache
+def _keys() -> tuple[tuple[str, ...], ...]:
+    return tuple(_below(spec_schema(), (), frozenset()))
+
+
+def _below(schema: dict[str, Any], path: tuple[str, ...], seen: frozenset[str]) -> Iterator[tuple[str, ...]]:
+    """The paths of the keys in a schema, through references and variants."""
+    if (ref := schema.get("$ref")) is not None:
+        if ref not in seen:
+            yield from _below(definition(ref), path, seen | {ref})
+        return
+    for branch in [*(one["then"] for one in schema.get("allOf", ())), *([schema["then"]] if "then" in schema else [])]:
+        yield from _below(branch, path, seen)
+    for key, inner in schema.get("properties", {}).items():
+        yield (*path, key)
+        yield from _below(inner, (*path, key), seen)

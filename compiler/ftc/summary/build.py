@@ -10,21 +10,115 @@ import msgspec
 from ftc.estimate.facts import Unknown, read
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
-from ftc.plan import staging
+from ftc.plan.fetch import read_directory
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
-from ftc.summary import cluster, files, tracking
-from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Stage, Summary, Topology
+from ftc.summary import files
+from ftc.summary.requirements import requires
+from ftc.summary.types import (
+    Batch,
+    Container,
+    DeviceMemory,
+    HostMemory,
+    NodeUse,
+    OfTarget,
+    Secret,
+    Stage,
+    Summary,
+    Topology,
+)
+from ftc.trainer import release
 from ftc.trainer.arguments import OUTPUT, chosen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec
+    from ftc.spec.job import JobSpec, Mlflow, SwanLab, WeightsAndBiases
 
-_MIB = 1 << 20
+
+# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: the timeout for resolving the name of rank 0.
+_DDP_TIMEOUT = 1800
+_NAMES = 300
+
+
+def timeouts(spec: JobSpec, pod: Json) -> dict[str, int]:
+    """The timeouts, and how long a finished job is kept."""
+    talks = spec.trains and spec.processes > 1
+    waits = {
+        "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
+        "name_of_node_0": _NAMES if spec.nodes > 1 else None,
+        "lost_peer": chosen(spec).get("ddp_timeout", _DDP_TIMEOUT) if talks else None,
+        "pod": pod.get("activeDeadlineSeconds"),
+        "kept": spec.ttl_seconds_after_finished,
+    }
+    return {what: value for what, value in waits.items() if type(value) is int}
+
+
+def secrets(pod: Json) -> tuple[Secret, ...]:
+    """The Secrets that containers read, by name, never their content."""
+    keys: dict[str, dict[str, None]] = {}
+    readers: dict[str, dict[str, None]] = {}
+    for container in containers(pod):
+        for name, key in _read(container):
+            keys.setdefault(name, {})[key] = None
+            readers.setdefault(name, {})[container["name"]] = None
+    for entry in pod.get("imagePullSecrets", []):
+        keys.setdefault(str(entry["name"]), {})[".dockerconfigjson"] = None
+        readers.setdefault(str(entry["name"]), {})["image pulls"] = None
+    return tuple(Secret(name, tuple(keys[name]), tuple(readers[name])) for name in keys)
+
+
+def _read(container: Json) -> Iterator[tuple[str, str]]:
+    for variable in container.get("env", []):
+        ref = (variable.get("valueFrom") or {}).get("secretKeyRef")
+        if ref:
+            yield str(ref["name"]), str(ref["key"])
+    for source in container.get("envFrom", []):
+        if source.get("secretRef"):
+            yield str(source["secretRef"]["name"]), "all keys"
+
+
+def tracker_places(spec: JobSpec, directory: str) -> tuple[str, ...]:
+    """A line for each tracker; `directory` is that of the run."""
+    tracking = spec.tracking
+    found = (
+        _mlflow(tracking.mlflow) if tracking.mlflow else None,
+        _tensorboard(spec, directory) if tracking.tensorboard else None,
+        _wandb(tracking.wandb, directory) if tracking.wandb else None,
+        _swanlab(tracking.swanlab, directory) if tracking.swanlab else None,
+    )
+    return tuple(line for line in found if line) or ("in the log",)
+
+
+def _mlflow(server: Mlflow) -> str:
+    return f"MLflow at {server.uri}, experiment {server.experiment}"
+
+
+def _tensorboard(spec: JobSpec, directory: str) -> str:
+    """Transformers 4 reads an argument, transformers 5 an environment variable."""
+    by_argument = release.facts(release.nearest(spec.trainer)).reads_logging_dir
+    given = chosen(spec).get("logging_dir") if by_argument else spec.env.get("TENSORBOARD_LOGGING_DIR")
+    return f"tensorboard --logdir {given or f'{directory}/{OUTPUT}/runs'}"
+
+
+def _wandb(account: WeightsAndBiases, directory: str) -> str:
+    if account.mode == "offline":
+        return f"Weights & Biases: wandb sync {directory}/wandb/offline-run-*"
+    return f"Weights & Biases at {account.base_url or 'https://wandb.ai'}, project {account.project}"
+
+
+def _swanlab(account: SwanLab, directory: str) -> str:
+    if account.mode == "local":
+        return f"SwanLab: swanlab watch {directory}/swanlog"
+    return f"SwanLab at {account.api_host or 'https://swanlab.cn'}, project {account.project}"
+
+
+_MIB, _GIB = 1 << 20, 1 << 30
 # Defaults of LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, for arguments that train.yaml does not set.
 _PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
 
@@ -53,12 +147,14 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         fetches=files.fetched(spec, run),
         environment=_environment(spec, topology, run, directory),
         stages=_stages(spec, run, directory),
-        seconds=cluster.seconds(spec, pod),
+        seconds=timeouts(spec, pod),
         restarts=run.restarts,
         on_failure=target.on_failure,
         defaults=target.defaults,
-        secrets=cluster.secrets(pod),
-        metrics=tracking.places(spec, directory),
+        secrets=secrets(pod),
+        requires=requires(spec, pod, secrets(pod), target.queue),
+        node=_node(spec, pod),
+        metrics=tracker_places(spec, directory),
     )
 
 
@@ -100,7 +196,7 @@ def _environment(spec: JobSpec, topology: Topology, run: RunPlan, directory: str
         "MASTER_ADDR": topology.master,
         "MASTER_PORT": str(topology.port),
         "RUN_DIR": directory,
-        **{f"{fetched.name.upper()}_DIR": staging.directory(spec, fetched) for fetched in run.fetches},
+        **{f"{fetched.name.upper()}_DIR": read_directory(spec, fetched) for fetched in run.fetches},
     }
 
 
@@ -130,7 +226,9 @@ def _batch(spec: JobSpec) -> Batch | None:
     sequences = per_device * accumulation * processes
     steps = _whole(arguments, "max_steps", None)
     epochs = arguments.get("num_train_epochs", _EPOCHS)
+    rows = _rows(spec, arguments)
     counted = None if steps or type(epochs) not in (int, float) or not math.isfinite(epochs) else float(epochs)
+    per_epoch = None if rows is None else math.ceil(rows / sequences)  # rounded up as the trainer does
     return Batch(
         per_device=per_device,
         accumulation=accumulation,
@@ -140,16 +238,22 @@ def _batch(spec: JobSpec) -> Batch | None:
         packed=_is_packed(spec, arguments),
         epochs=counted,
         steps=steps,
-        steps_at_most=_at_most(spec, arguments, sequences, counted),
+        rows=rows,
+        steps_per_epoch=per_epoch,
+        steps_at_most=None if counted is None or per_epoch is None else math.ceil(per_epoch * counted),
     )
 
 
-def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | None) -> int | None:
-    """Bound the steps by the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
-    rows = _whole(arguments, "max_samples", None)
-    if rows is None or epochs is None or spec.dataset is None or _is_packed(spec, arguments):
+def _rows(spec: JobSpec, arguments: Json) -> int | None:
+    """The rows that the trainer reads at most; None if a dataset has an unknown number, or rows are packed."""
+    if spec.dataset is None or _is_packed(spec, arguments):
         return None
-    return math.ceil(math.ceil(rows * len(spec.dataset.names) / sequences) * epochs)
+    most = _whole(arguments, "max_samples", None)
+    if most is None and "max_samples" in arguments:
+        return None
+    counts = [spec.dataset.rows.get(name, most) for name in spec.dataset.names]
+    known = [min(count, most or count) for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _is_packed(spec: JobSpec, arguments: Json) -> bool:
@@ -190,6 +294,17 @@ def _containers(pod: Json) -> tuple[Container, ...]:
         )
         for container in containers(pod)
     )
+
+
+def _node(spec: JobSpec, pod: Json) -> NodeUse | None:
+    """The requests of a pod, next to what a usual node has."""
+    node = spec.hardware.node
+    if node is None:
+        return None
+    found = [container.get("resources", {}).get("limits", {}) for container in pod["containers"]]
+    cpu = sum(quantity(limits.get("cpu", 0)) for limits in found)
+    memory = sum(quantity(limits.get("memory", 0)) for limits in found)
+    return NodeUse(cpu=node.cpu, memory_gib=node.memory_gib, pod_cpu=float(cpu), pod_memory_gib=float(memory / _GIB))
 
 
 def _shm(pod: Json) -> str | None:

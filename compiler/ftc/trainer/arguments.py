@@ -1,19 +1,21 @@
-"""The training YAML and the merge YAML of LLaMA-Factory."""
+"""The files that LLaMA-Factory reads: the training YAML, the merge YAML, and a generated dataset_info.json."""
 
 from __future__ import annotations
 
+import json
+import posixpath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftc.spec.method import Ddp, DeepSpeed, Torchrun
-from ftc.trainer import deepspeed, release
+from ftc.trainer import engines, release
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec, Tuned
+    from ftc.spec.job import JobSpec, Tracking, Tuned
     from ftc.spec.method import Method, Quantization
-    from ftc.spec.tracking import Tracking
+
 
 OUTPUT = "output"
 MERGED = "merged"
@@ -139,7 +141,7 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     if seeks_unused_parameters(spec) and values.get("disable_gradient_checkpointing") is not True:
         values.setdefault("use_reentrant_gc", False)
     if isinstance(spec.engine, DeepSpeed):
-        values["deepspeed"] = deepspeed.config(spec.engine)
+        values["deepspeed"] = engines.deepspeed_config(spec.engine)
     return dict(sorted(values.items(), key=_rank))
 
 
@@ -259,3 +261,44 @@ def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
         "export_quantization_dataset": quantization.dataset,
         **quantization.arguments,
     }
+
+
+def dataset_info(info: dict[str, Json], data: str, here: str) -> str:
+    """The text of the file in directory `here`, with file names relative to it for files in directory `data`.
+
+    LLaMA-Factory joins a relative name to the directory of dataset_info.json and uses an absolute one as is.
+    """
+    directory = data if data.startswith("/") else posixpath.relpath(data, here)
+    return _text({name: _entry(entry, directory) for name, entry in info.items()})
+
+
+def of_hub(info: dict[str, Json], repository: str) -> str:
+    """The text of the file for a repository that LLaMA-Factory downloads (data/parser.py, `hf_hub_url`).
+
+    It does not name files there. A name without a file's suffix is a directory, which is a `folder` of the repository.
+    """
+    return _text({name: _entry_of_hub(entry, repository) for name, entry in info.items()})
+
+
+def _text(entries: dict[str, Json]) -> str:
+    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+
+
+def _entry_of_hub(entry: Json, repository: str) -> Json:
+    name = entry.get("file_name")
+    folder = {"folder": name} if isinstance(name, str) and posixpath.normpath(name) != "." else {}
+    rest = {key: value for key, value in entry.items() if key != "file_name"}
+    return {"hf_hub_url": repository, **folder, **rest}
+
+
+PLACES = ("file_name", "script_url")
+
+
+def _entry(entry: Json, directory: str) -> Json:
+    """The entry with joined names; absolute names do not change."""
+    named = {key: entry[key] for key in PLACES if isinstance(entry.get(key), str)}
+    return {**entry, **{key: _joined(directory, name) for key, name in named.items()}}
+
+
+def _joined(directory: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(directory, name))

@@ -1,4 +1,4 @@
-"""The values of trainer arguments: their types, their valid ranges, and the names of the trackers."""
+"""The values of trainer arguments: types, valid ranges, the names of the trackers, and the scopes of switches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics.model import type_words
-from ftc.diagnostics.redact import on_a_line
+from ftc.diagnostics.printable import on_a_line
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -55,7 +55,7 @@ RANGES = {
     "warmup_steps": Range(0),
     "seed": Range(0, 2**32 - 1),
 }
-OF_LORA = {"lora_rank": AT_LEAST_ONE, "lora_dropout": Range(float("-inf"), 1)}
+LORA_RANGES = {"lora_rank": AT_LEAST_ONE, "lora_dropout": Range(float("-inf"), 1)}
 REPORTERS = (
     *("all", "none", "azure_ml", "clearml", "codecarbon", "comet_ml", "dagshub", "dvclive", "flyte", "kubeflow"),
     *("mlflow", "neptune", "swanlab", "tensorboard", "trackio", "wandb"),
@@ -104,3 +104,12 @@ def _is(value: Any, name: str) -> bool:
     if isinstance(value, bool) and name in ("integer", "number"):
         return False
     return isinstance(value, _PYTHON_TYPES[name])
+
+
+# The stages and tuning types of switches. Source: LLaMA-Factory 0.9.3 to 0.9.5, hparams/parser.py, finetuning_args.py.
+OF_SFT = ("predict_with_generate", "neat_packing", "train_on_prompt", "mask_history")
+OF_LORA = ("use_rslora", "use_dora", "pissa_init")
+# These train full weights, not a LoRA adapter.
+OF_WHOLE_WEIGHTS = {"use_galore": "GaLore", "use_apollo": "APOLLO", "use_badam": "BAdam"}
+# These require evaluation data.
+EVALUATING = ("do_eval", "do_predict", "predict_with_generate")

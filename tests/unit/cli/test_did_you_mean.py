@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
-from ftc.spec.habits import habits
+from ftc.spec.schema import habits
 
 if TYPE_CHECKING:
     from pathlib import Path

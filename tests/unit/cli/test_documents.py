@@ -122,7 +122,7 @@ def test_a_bug_is_in_the_document(form: str, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("ftc.cli.compile.compile_job", broken)
+    monkeypatch.setattr("ftc.api.runs.compile_job", broken)
     result = CliRunner().invoke(cli, ["compile", "--format", form])
     assert result.exit_code == 70
     (message,) = messages(result.stderr, form)

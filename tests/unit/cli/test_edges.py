@@ -1,10 +1,19 @@
-"""A missing value of --format, and data that is too large, are reported once and in the format asked for."""
+"""Missing and empty values on the command line, and data that is too large, are reported once."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
+import pytest
+
+from ftc.cli.main import cli
 from unit.compiling import found, ftc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_missing_format_is_an_error_in_the_format_before_it() -> None:
@@ -21,7 +30,42 @@ def test_an_expansion_that_is_too_large_hides_what_it_leaves_missing() -> None:
     assert {d.code for d in found(*bomb)} == {"FTC016"}
 
 
-def test_an_empty_output_directory_is_refused() -> None:
-    said = ftc("compile", "-o", "")
-    assert said.exit_code == 2
-    assert "must not be empty" in said.stderr
+def _valued(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
+    """The command lines in which one option or argument is empty, as with a variable of the shell that is not set."""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner is not None
+            yield from _valued(inner, *names, name)
+    required = ["name" for one in command.params if isinstance(one, click.Argument) and one.required]
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.is_flag and parameter.name != "help":
+            yield (*names, *required, parameter.opts[-1], "")
+        elif isinstance(parameter, click.Argument) and parameter.name != "overrides":
+            yield (*names, "")
+
+
+_EMPTY = sorted({*_valued(cli), ("diff", "", "")})
+
+
+@pytest.mark.parametrize("words", _EMPTY, ids=" ".join)
+def test_an_empty_value_is_a_mistake_of_the_command_line(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("golden").mkdir()
+    said = ftc(*words)
+    assert (said.exit_code, said.stdout) == (2, ""), said
+    assert "Error: " in said.stderr
+    assert "Missing argument" not in said.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["golden"]
+
+
+def test_the_walk_finds_the_options_of_each_command() -> None:
+    known = {
+        ("compile", "--output-dir", ""),
+        ("golden", "check", "--dir", ""),
+        ("lint", ""),
+        ("plan", "--config-name", ""),
+    }
+    assert known <= {*_EMPTY}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.diagnostics import render_github, render_json, render_sarif
+from ftc.diagnostics import formats
 from ftc.diagnostics.model import Diagnostic, Position, Related, Severity
 from ftc.rules.pages import of_compile
 from unit.compiling import ROOT
@@ -39,7 +39,7 @@ HOSTILE = "a\x1b[31m\r\n50%,b:c\x9b2J\udcff中"
 
 
 def test_json_is_an_array_of_objects() -> None:
-    rows = json.loads(render_json.render(ALL))
+    rows = json.loads(formats.json_array(ALL))
     assert rows == [
         {
             "code": "FTC201",
@@ -87,11 +87,11 @@ def test_json_is_an_array_of_objects() -> None:
 
 
 def test_json_of_nothing_is_an_empty_array() -> None:
-    assert render_json.render(()) == "[]\n"
+    assert formats.json_array(()) == "[]\n"
 
 
 def test_json_encodes_any_text_in_ascii() -> None:
-    said = render_json.render([Diagnostic(code="FTC999", message=HOSTILE, position=Position(HOSTILE))])
+    said = formats.json_array([Diagnostic(code="FTC999", message=HOSTILE, position=Position(HOSTILE))])
     assert said.isascii()
     assert "\x1b" not in said
     (row,) = json.loads(said)
@@ -99,7 +99,7 @@ def test_json_encodes_any_text_in_ascii() -> None:
 
 
 def test_github_gets_one_command_per_line() -> None:
-    assert render_github.render(ALL).splitlines() == [
+    assert formats.github_commands(ALL).splitlines() == [
         (
             "::error file=conf/my run.yaml,line=3,col=5,title=FTC201 nodes-need-shared-workspace::"
             "storage.workspace: is not shared"
@@ -117,14 +117,14 @@ def test_user_text_cannot_add_a_github_command() -> None:
     attack = "x\n::set-output name=a::b"
     position = Position("a,line=1::b%0A:c.yaml", 1, 2)
     found = Diagnostic(code="FTC999", message=f"50% of {attack}", position=position, help=attack)
-    assert render_github.render([found]) == (
+    assert formats.github_commands([found]) == (
         "::error file=a%2Cline=1%3A%3Ab%250A%3Ac.yaml,line=1,col=2,title=FTC999::"
         "50%25 of x\\n::set-output name=a::b%0Ahelp: x\\n::set-output name=a::b\n"
     )
 
 
 def sarif(*found: Diagnostic) -> Any:
-    return json.loads(render_sarif.render(found, of_compile()))
+    return json.loads(formats.sarif(found, of_compile()))
 
 
 def test_sarif_names_the_tool_its_rules_and_the_places() -> None:
@@ -187,7 +187,7 @@ def test_sarif_validates_against_its_standard(tmp_path: Path) -> None:
         pytest.skip("SARIF's validator is not installed: npm ci --prefix tests/node")
     hostile = Diagnostic(code="FTC010", message=HOSTILE, path=(HOSTILE, 3), position=Position("ünï.yaml", 1, 1))
     file = tmp_path / "found.sarif"
-    file.write_text(render_sarif.render((*ALL, hostile), of_compile()), encoding="ascii")
+    file.write_text(formats.sarif((*ALL, hostile), of_compile()), encoding="ascii")
     # Its exit code is always 0.
     done = subprocess.run([str(validator), "validate", str(file)], capture_output=True, text=True, check=True)
     assert "Analysis completed successfully" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftc.diagnostics.redact import kind_of_secret, redacted
+from ftc.diagnostics.printable import kind_of_secret, redacted
 
 
 @pytest.mark.parametrize(

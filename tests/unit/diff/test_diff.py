@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.diff import causes, render_markdown
+from ftc.diff import causes, render
 from ftc.diff.changes import Change, Kind
-from ftc.diff.objects import things
-from ftc.diff.pairing import pairs
+from ftc.diff.objects import pairs, things
 from ftc.diff.report import Difference, Explained, Status
 from ftc.explain.artifact import ABSENT
 from unit.compiling import ftc
@@ -341,7 +340,7 @@ def run(name: str, number: int, text: str = "x") -> Difference:
     ],
 )
 def test_a_comment_fits_whatever_the_size(found: list[Difference]) -> None:
-    text = render_markdown.render(found)
+    text = render.markdown(found)
     assert len(text.encode()) < 65_536
     assert "| run | " in text
     assert text.count("<details>") == text.count("</details>")
@@ -349,7 +348,7 @@ def test_a_comment_fits_whatever_the_size(found: list[Difference]) -> None:
 
 
 def test_a_run_with_more_changes_than_a_comment_holds_shows_the_first() -> None:
-    text = render_markdown.render([run("big", 5000)])
+    text = render.markdown([run("big", 5000)])
     assert "| `spec.key0` |" in text
     assert "more changes: see `ftc diff`" in text
 
@@ -365,7 +364,7 @@ def test_a_comment_begins_with_a_table_followed_by_sections() -> None:
 
 def test_markup_in_a_value_is_shown_literally() -> None:
     change = Change(("a",), "x|y `z` <b>", "```", Kind.CHANGED)
-    text = render_markdown.render([Difference("a<b>", Status.CHANGED, (Explained("Job/a", change),))])
+    text = render.markdown([Difference("a<b>", Status.CHANGED, (Explained("Job/a", change),))])
     assert "``x\\|y `z` <b>``" in text
     assert "<summary><code>a&lt;b&gt;</code>: 1 change</summary>" in text
 
@@ -390,7 +389,7 @@ def test_no_text_escapes_from_its_code() -> None:
                 (Explained(text, Change((text,), text, "", Kind.CHANGED)), Explained(text, change)),
             )
         ]
-        said = render_markdown.render(found, [f"golden at {text}"])
+        said = render.markdown(found, [f"golden at {text}"])
         outside = re.sub(r"(?s)(`+)(?!`).*?(?<!`)\1(?!`)|<code>.*?</code>", "", said)
         for sign in ("@", "http", "#", "<img", "[a]", "\u202e"):
             assert sign not in outside, (text, outside)

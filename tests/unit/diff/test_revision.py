@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftc.diff.revision import checked_out
+from ftc.diff.sides import checked_out
 from unit.compiling import ftc
 
 GIT = ("git", "-c", "user.email=a@example.com", "-c", "user.name=a")

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
-from ftc.estimate.facts import read
+from ftc.estimate.facts import Training, read
 from ftc.estimate.memory import estimate
-from ftc.estimate.sizes import Training
 from unit.compiling import compiled
 
 GIB = 1 << 30

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ftc.estimate.facts import Training
 from ftc.estimate.memory import estimate
-from ftc.estimate.sizes import Training
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.model import Architecture
 

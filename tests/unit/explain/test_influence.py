@@ -10,10 +10,8 @@ import pytest
 
 from ftc.driver import Request, compile_job
 from ftc.explain.artifact import documents, place_of
-from ftc.explain.influence import influences, sources
-from ftc.explain.origins import plain
+from ftc.explain.origins import changed, influences, plain, sources, variations
 from ftc.explain.paths import parse, written
-from ftc.explain.variations import changed, variations
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS

@@ -255,3 +255,52 @@ def test_the_name_of_a_key_is_not_a_secret() -> None:
     said = CliRunner().invoke(cli, ["lint", "-"], input=text).stdout
     assert "'hub_token' is not a field of `spec`" in said
     assert "abcdefghij" not in said
+
+
+def batch_job(*, labels: str = "{}", annotations: str = "{}", codes: str = "[1, 3]", more: str = "") -> str:
+    return f"""
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: sft}}
+spec:
+  backoffLimit: 1{more}
+  podFailurePolicy: {{rules: [{{action: FailJob, onExitCodes: {{operator: In, values: {codes}}}}}]}}
+  template:
+    metadata: {{labels: {labels}, annotations: {annotations}}}
+    spec:
+      restartPolicy: Never
+      containers: [{{name: train, image: registry.example.com/train:1.0, command: [sleep, '60']}}]
+"""
+
+
+ARMOR, TOLERATIONS = "container.apparmor.security.beta.kubernetes.io", "scheduler.alpha.kubernetes.io/tolerations"
+COST = "controller.kubernetes.io/pod-deletion-cost"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "code"),
+    [
+        ({"codes": "[3, 1]"}, {"codes": "[1, 3]"}, "FTC557"),
+        ({"codes": "[1, 1]"}, {"codes": "[1]"}, "FTC557"),
+        ({"labels": "{job-name: other}"}, {"labels": "{job-name: sft}"}, "FTC557"),
+        ({"labels": "{batch.kubernetes.io/job-name: x}"}, {"labels": "{batch.kubernetes.io/job-name: sft}"}, "FTC557"),
+        (
+            {"labels": "{job-name: x}"},
+            {"labels": "{job-name: x}", "more": "\n  manualSelector: true\n  selector: {matchLabels: {job-name: x}}"},
+            "FTC557",
+        ),
+        (
+            {"annotations": f"{{{TOLERATIONS}: x}}"},
+            {"annotations": f'{{{TOLERATIONS}: \'[{{"key": "a"}}]\'}}'},
+            "FTC518",
+        ),
+        ({"annotations": f"{{{TOLERATIONS}: '{{}}'}}"}, {"annotations": f"{{{TOLERATIONS}: '[]'}}"}, "FTC518"),
+        ({"annotations": f"{{{COST}: '1.5'}}"}, {"annotations": f"{{{COST}: '-5'}}"}, "FTC518"),
+        ({"annotations": f"{{{COST}: '3000000000'}}"}, {"annotations": f"{{{COST}: '0'}}"}, "FTC518"),
+        ({"annotations": f"{{{ARMOR}/tain: unconfined}}"}, {"annotations": f"{{{ARMOR}/train: unconfined}}"}, "FTC518"),
+        ({"annotations": f"{{{ARMOR}/train: none}}"}, {"annotations": f"{{{ARMOR}/train: localhost/p}}"}, "FTC518"),
+    ],
+)
+def test_what_the_server_refuses_in_a_job(wrong: dict[str, str], right: dict[str, str], code: str) -> None:
+    assert codes(batch_job(**wrong)) == [code]
+    assert codes(batch_job(**right)) == []

@@ -7,7 +7,7 @@ import yaml
 
 from ftc import yaml_text
 from ftc.driver import Request, compile_job
-from ftc.output.reading import documents
+from ftc.yaml_text import documents
 from unit.test_yaml_text import PLACES, TEXTS, same
 
 

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftc.plan.escape import literal
+from ftc.plan.kubernetes import literal
 from unit.compiling import conf, ftc
 
 if TYPE_CHECKING:

@@ -13,11 +13,10 @@ import yaml
 
 from ftc.diagnostics.model import Position, has_errors
 from ftc.driver import Request, compile_job
-from ftc.explain.origins import plain
-from ftc.explain.variations import changed, variations
+from ftc.explain.origins import changed, plain, variations
 from ftc.plan.build import plan
 from ftc.rules.check import check
-from ftc.rules.origins import Origins
+from ftc.rules.given import Origins
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS, bound
 

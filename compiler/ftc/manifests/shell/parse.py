@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.manifests.shell.script import Assignment, Command, Context, Expansion, Read, Script, Word
-from ftc.manifests.shell.words import (
+from ftc.manifests.shell.script import (
     MAX_DEPTH,
     NAME,
+    Assignment,
+    Command,
+    Context,
+    Expansion,
+    Read,
+    Script,
     TooDeepError,
+    Word,
     in_test,
     is_compared,
     parameter,

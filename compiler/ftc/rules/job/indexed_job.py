@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity, did_you_mean
-from ftc.manifests.objects import Kind
+from ftc.manifests.manifest import BatchJob
+from ftc.manifests.objects import Kind, Object
 from ftc.manifests.steps import TOGETHER, Run, spot_of
 from ftc.rules.given import host_names
 from ftc.rules.rule import Finding, Rule
+from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -304,6 +306,36 @@ def failure_settings_are_consistent(run: Run) -> Iterator[Finding]:
         yield Finding(job.at("spec", "managedBy"), message, "remove it", severity=Severity.WARNING)
 
 
+def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
+    """The API server accepts the exit codes and the labels of a Job.
+
+    The values of `onExitCodes` are in ascending order, without duplicates. The server sets the labels `job-name` and
+    `batch.kubernetes.io/job-name` of the pods, and refuses a template with another value.
+    Source: Kubernetes, pkg/apis/batch/validation (validatePodFailurePolicyRuleOnExitCodes, ValidateGeneratedSelector).
+
+    Wrong: tests/corpus/bad/FTC557-exit-codes-out-of-order.yaml
+    Right: tests/corpus/good/FTC557-exit-codes-in-order.yaml
+    """
+    content = manifest.content
+    if not isinstance(content, BatchJob) or manifest.mismatches:
+        return
+    path: tuple[str | int, ...] = ("spec", "podFailurePolicy", "rules")
+    for index, rule in enumerate(manifest.raw(*path) or []):
+        values = rule.get("onExitCodes", {}).get("values", [])
+        if values != sorted(set(values)):
+            wanted = f"write [{', '.join(map(str, sorted(set(values))))}]"
+            place = manifest.at(*path, index, "onExitCodes", "values")
+            yield Finding(place, "the exit codes are not in ascending order without duplicates", wanted)
+    path = ("spec", "template", "metadata", "labels")
+    name = content.metadata.name
+    if manifest.raw("spec", "manualSelector") is True or has_placeholder(name):
+        return
+    for key, value in (manifest.raw(*path) or {}).items():
+        if key in ("job-name", "batch.kubernetes.io/job-name") and not has_placeholder(value) and value != name:
+            message = f"the server sets {key} to the name of the Job, and refuses '{value}'"
+            yield Finding(manifest.at(*path, key), message, "remove it, or use a key of your own")
+
+
 RULES = (
     Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target="job"),
     Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target="job"),
@@ -322,4 +354,5 @@ RULES = (
     Rule("FTC868", "parallelism-below-completions", all_pods_run_at_once, Run),
     Rule("FTC869", "indexed-job-needs-service", pods_have_dns_names, Run),
     Rule("FTC870", "contradictory-failure-settings", failure_settings_are_consistent, Run),
+    Rule("FTC557", "job-refused-by-server", server_accepts_the_job, Object),
 )

@@ -6,10 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.amounts import amount
+from ftc.manifests.manifest import amount
 from ftc.manifests.subjects import Job
-from ftc.rules.given import metadata, pods
-from ftc.rules.origins import Origins
+from ftc.rules.given import Origins, metadata, pods
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.diagnostics.redact import on_a_line
+from ftc.diagnostics.printable import on_a_line
 from ftc.manifests.program import unwrapped
 from ftc.manifests.steps import Step, given_once, spot_of
 from ftc.rules.given import commands, variables

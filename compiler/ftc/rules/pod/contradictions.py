@@ -5,10 +5,12 @@ Source: Kubernetes, pkg/apis/core/validation.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.plan.quantity import quantity
+from ftc.plan.kubernetes import quantity
+from ftc.source.unknown import has_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +36,42 @@ def contradictions(pod: Json) -> Iterator[Contradiction]:
     for names in (_spread_keys, _sysctls):
         yield from _duplicates(names(pod))
     yield from _of_windows(pod)
+
+
+def annotation_errors(template: Json) -> Iterator[Contradiction]:
+    """The annotations that the server reads, with the paths in the pod template (ValidatePodSpecificAnnotations)."""
+    annotations = template.get("metadata", {}).get("annotations") or {}
+    names = {c["name"] for field in ("containers", "initContainers") for c in template["spec"].get(field, [])}
+    for key, value in annotations.items():
+        path, container = ("metadata", "annotations", key), key.removeprefix(_APP_ARMOR)
+        if has_placeholder(key + value):
+            continue
+        if key == "scheduler.alpha.kubernetes.io/tolerations" and value and not _is_list_of_objects(value):
+            yield Contradiction(path, "is not a JSON list of tolerations", "use spec.tolerations instead")
+        elif key == "controller.kubernetes.io/pod-deletion-cost" and not _is_int32(value):
+            yield Contradiction(path, f"'{value}' is not a 32-bit integer", 'write an integer in quotes, like "100"')
+        elif container != key and container not in names:
+            yield Contradiction(path, f"the pod does not have a container '{container}'", "name a container of the pod")
+        elif (container != key or key in _SECCOMP) and not _PROFILE.fullmatch(value):
+            help_ = "write runtime/default, unconfined or localhost/<file>"
+            yield Contradiction(path, f"'{value}' is not a profile", help_)
+
+
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_SECCOMP = ("seccomp.security.alpha.kubernetes.io/pod",)
+_PROFILE = re.compile(r"runtime/default|docker/default|unconfined|localhost/(?!/)(?!(.*/)?\.\.(/|$)).+|")
+
+
+def _is_list_of_objects(text: str) -> bool:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return False
+    return read is None or (isinstance(read, list) and all(isinstance(one, dict) for one in read))
+
+
+def _is_int32(text: str) -> bool:
+    return re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text) is not None and -(2**31) <= int(text) < 2**31
 
 
 def _duplicates(entries: list[tuple[KeyPath, str]]) -> Iterator[Contradiction]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.accelerators import Kind as Device
 from ftc.accelerators import kinds, shares
 from ftc.diagnostics.model import Severity
-from ftc.manifests.amounts import requested_devices
+from ftc.manifests.manifest import requested_devices
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.manifests.amounts import amount, requested_devices
+from ftc.manifests.manifest import amount, requested_devices
 from ftc.manifests.steps import Step
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import with_fragments
-from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.rules.given import containers, pods, resource_lists
 from ftc.rules.rule import Finding, Rule

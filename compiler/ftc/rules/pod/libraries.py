@@ -1,15 +1,19 @@
-"""Rules on the variables that the libraries of a device read."""
+"""Rules on the variables that the libraries of a device read, and their misspelled names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import re
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.accelerators import VISIBLE, Libraries, Limit, libraries
 from ftc.diagnostics.model import Severity
-from ftc.manifests.amounts import requested_devices
+from ftc.manifests.manifest import requested_devices
 from ftc.manifests.steps import Step, named_variables
+from ftc.resources import directory
 from ftc.rules.given import read_variables, variables
-from ftc.rules.pod.spelling import misspelled
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.spec.method import LlamafactoryCli
@@ -19,6 +23,48 @@ if TYPE_CHECKING:
 
     from ftc.manifests.environment import Variable
     from ftc.plan.types import RunPlan
+
+
+# One wrong letter in ten; a longer variable may belong to a version that the data do not cover.
+_NEAR = 0.9
+
+
+class Misspelled(NamedTuple):
+    """The library, and the variable that it reads."""
+
+    library: str
+    meant: str
+
+
+@cache
+def misspelled(name: str) -> Misspelled | None:
+    """The variable that a name nearly matches; None for a known one, or a name of another program."""
+    if any(name in data["names"] for data in _libraries().values()):
+        return None
+    # `NCLL_` is like `NCCL_`; the name of a variable with a version or an index (HF_TOKEN_2) is the user's.
+    first = set(name.partition("_")[0])
+    for library, data in _libraries().items():
+        ours = any(first == set(prefix.rstrip("_")) for prefix in data["prefixes"])
+        near = _near(name, data["names"]) if ours and not re.fullmatch(r"[A-Z_]+?_?[0-9]+", name) else ""
+        if near:
+            return Misspelled(library, near)
+    return None
+
+
+def _letters(word: str) -> list[str]:
+    return sorted(word)
+
+
+def _near(name: str, known: list[str]) -> str:
+    swapped = [one for one in known if _letters(one) == _letters(name)]
+    return next(iter(swapped or get_close_matches(name, known, n=1, cutoff=_NEAR)), "")
+
+
+@cache
+def _libraries() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = json.loads((directory("schemas") / "variables.json").read_bytes())
+    return found
+
 
 # Rules on a spec.
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.amounts import count
+from ftc.manifests.manifest import count
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run
 from ftc.manifests.subjects import MANY, Pod

@@ -11,7 +11,7 @@ from ftc.rules.pod.contents import (
     pod_settings_are_consistent,
     tolerations_are_complete,
 )
-from ftc.rules.pod.contradictions import contradictions, port_names
+from ftc.rules.pod.contradictions import annotation_errors, contradictions, port_names
 from ftc.rules.pod.devices import extended_resources_are_valid
 from ftc.rules.pod.schema import fragment_findings
 from ftc.rules.rule import Finding, Rule
@@ -40,8 +40,13 @@ def server_accepts_the_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     specific = {one.where for check in _SPECIFIC for one in check(spec, run)} if found else set()
     yield from (one for one in found if not any(one.where[: len(place)] == place for place in specific))
     pod = with_fragments(run)
-    for one in (*contradictions(pod["spec"]), *port_names(pod["spec"])) if not found else ():
-        place = _set_by(run, ("spec", *one.path))
+    if found:
+        return
+    of_spec = (
+        one._replace(path=("spec", *one.path)) for one in (*contradictions(pod["spec"]), *port_names(pod["spec"]))
+    )
+    for one in (*of_spec, *annotation_errors(pod)):
+        place = _set_by(run, one.path)
         if place is not None:
             yield Finding(place, one.message, one.help)
 

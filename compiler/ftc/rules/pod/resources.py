@@ -7,12 +7,12 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.manifests.amounts import amount
 from ftc.manifests.configs import of_trainer
+from ftc.manifests.manifest import amount
 from ftc.manifests.steps import Run, Step, number_in
 from ftc.manifests.subjects import MANY
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import SHM, recorded, with_fragments
-from ftc.plan.quantity import quantity
 from ftc.plan.train import NAME
 from ftc.rules.given import (
     limit,

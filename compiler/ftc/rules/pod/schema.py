@@ -7,14 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.constraints import FIELDS
-from ftc.diagnostics.many import and_others, first_keys
-from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest, type_words
-from ftc.diagnostics.redact import on_a_line
+from ftc.diagnostics.model import KeyPath, Severity, and_others, did_you_mean, first_keys, nearest, type_words
+from ftc.diagnostics.printable import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
 from ftc.manifests.subjects import Pod
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
-from ftc.rules.pod.contradictions import contradictions
+from ftc.rules.pod.contradictions import annotation_errors, contradictions
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -217,6 +216,8 @@ def parts_of_a_pod_agree(pod: Pod) -> Iterator[Finding]:
         return
     for one in contradictions(pod.raw() or {}):
         yield Finding(pod.at(*one.path), one.message, one.help)
+    for one in annotation_errors(pod.job.object.raw(*pod.crew.path) or {}):
+        yield Finding(pod.job.at(*pod.crew.path, *one.path), one.message, one.help)
 
 
 def entries_are_unique(manifest: Object) -> Iterator[Finding]:

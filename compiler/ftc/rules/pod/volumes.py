@@ -11,7 +11,7 @@ from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest
 from ftc.manifests.configs import file_named, of_trainer
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY, Job, Pod
-from ftc.plan.quantity import quantity
+from ftc.plan.kubernetes import quantity
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.spec.source import KeepOnVolume

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.mounts import mounted_text
 from ftc.manifests.objects import Kind
 from ftc.manifests.program import Program, stops, unread_script
 from ftc.manifests.steps import Step
+from ftc.manifests.subjects import mounted_text
 from ftc.rules.rule import Finding, Rule
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.trainer import pins, release
 from ftc.trainer.arguments import set_at
-from ftc.trainer.packages import Package, required
+from ftc.trainer.pins import Package, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,18 +1,19 @@
-"""Rules on memory: whether the training fits into the device and the host."""
+"""Rules on memory: whether the training fits into the device and the host, and whether the sizes are of its model."""
 
 from __future__ import annotations
 
 import math
+import shlex
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.estimate.facts import read
+from ftc.estimate.facts import Training, read
 from ftc.estimate.host import MERGING, Need, fetched, needs
 from ftc.estimate.memory import Memory, estimate, is_shared, least, weights_alone
 from ftc.estimate.remedy import MARGIN, Room, cheapest, fits
-from ftc.estimate.sizes import Training
 from ftc.plan.storage import downloads_in_memory
-from ftc.rules.given import limit, memory_limit_at
+from ftc.rules.given import Origins, limit, memory_limit_at
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
+
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -147,8 +149,37 @@ def _help(training: Training, room: Room) -> str:
     return f"{' '.join(change.overrides)} reduces it to about {gib(estimate(change.training).total)}"
 
 
+def sizes_of_another_model(found: Origins) -> Iterator[Finding]:
+    """A model has its own sizes, not those of the option that another id replaces.
+
+    `model.architecture` is from the config.json of one model. With another `model.id` the estimate of the memory, and
+    every rule that reads the sizes, would be about a model that does not run. For a copy with the same sizes, such as
+    your own fine-tuned model, write an option that extends the original one.
+    Source: ftc, conf/model.
+
+    Wrong: model.id=Qwen/Qwen3-8B
+    Right: model=qwen3-8b
+    """
+    model = found.spec.model
+    own, sizes = ("model", "id"), ("model", "architecture")
+    if model is None or model.architecture is None or not found.is_of_run(own):
+        return
+    keys = (sizes, *((*sizes, name) for name in ("parameters", "layers", "hidden_size")))
+    if max(map(found.rank, keys)) >= found.rank(own):
+        return
+    options = {str(id_).casefold(): option for option, id_ in found.models().items()}
+    option = options.get(model.id.casefold())
+    place = found.position(sizes)
+    if option is not None and place is not None and PurePath(place.source).stem == option:
+        return
+    other = shlex.join(("model=custom", f"model.id={model.id}", f"model.template={model.template}"))
+    message = f"is another model than the one whose sizes model.architecture has ({model.architecture.layers} layers)"
+    yield Finding(own, message, f"use {f'model={option}' if option else other}", (sizes,))
+
+
 RULES = (
     Rule("FTC701", "weights-exceed-device-memory", weights_exceed_device_memory, JobSpec),
     Rule("FTC702", "training-exceeds-device-memory", training_exceeds_device_memory, JobSpec, Severity.WARNING),
     Rule("FTC703", "host-memory-too-small", host_memory_too_small, JobSpec, Severity.WARNING),
+    Rule("FTC705", "sizes-of-another-model", sizes_of_another_model, Origins),
 )

@@ -1,4 +1,4 @@
-"""Rules on sources that the trainer downloads itself, on the names of buckets, and on where results go."""
+"""Rules on what a run reads and writes outside of the cluster: sources, buckets, results and trackers."""
 
 from __future__ import annotations
 
@@ -211,6 +211,26 @@ def git_push_without_credentials(spec: JobSpec, run: RunPlan) -> Iterator[Findin
         yield Finding(("publish", "credentials"), message, help_, (("publish", "url"),))
 
 
+def tracker_needs_api_key(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A tracker in the cloud has an API key.
+
+    Without a key its client asks for one on a terminal, which a pod does not have: `api_key not configured (no-tty)`,
+    after the model is loaded.
+    Source: wandb, sdk/wandb_login.py.
+
+    Wrong: tracking=wandb
+    Right: tracking=wandb tracking.wandb.token.secret=wandb
+    """
+    wandb, swanlab = spec.tracking.wandb, spec.tracking.swanlab
+    given = variable_names(spec)
+    if wandb and wandb.mode == "online" and wandb.token is None and "WANDB_API_KEY" not in given:
+        help_ = "set tracking.wandb.token.secret=…, or tracking.wandb.mode=offline"
+        yield Finding(("tracking", "wandb"), "needs an API key", help_)
+    if swanlab and swanlab.mode == "cloud" and swanlab.token is None and "SWANLAB_API_KEY" not in given:
+        help_ = "set tracking.swanlab.token.secret=…, or tracking.swanlab.mode=local"
+        yield Finding(("tracking", "swanlab"), "needs an API key", help_)
+
+
 RULES = (
     Rule("FTC251", "unstaged-source-missing-from-pod", unstaged_source_missing_from_pod, JobSpec, needed=True),
     Rule("FTC252", "hub-dataset-not-described", hub_dataset_not_described, JobSpec, needed=True),
@@ -220,4 +240,5 @@ RULES = (
     Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
     Rule("FTC258", "gated-model-without-token", gated_model_without_token, JobSpec, Severity.WARNING),
     Rule("FTC260", "git-push-without-credentials", git_push_without_credentials, JobSpec, Severity.WARNING),
+    Rule("FTC471", "tracker-needs-api-key", tracker_needs_api_key, JobSpec, Severity.WARNING),
 )

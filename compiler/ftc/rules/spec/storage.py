@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.estimate import host
 from ftc.plan import security
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import FILES
-from ftc.plan.quantity import quantity
 from ftc.plan.storage import cache_directory, cache_volume, is_shared
 from ftc.rules.given import containers, fragments, volumes
 from ftc.rules.pod.resources import SMALLEST

@@ -6,15 +6,14 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ftc.diagnostics.many import and_others, first_keys
-from ftc.diagnostics.model import Severity, did_you_mean, nearest
+from ftc.diagnostics.model import Severity, and_others, did_you_mean, first_keys, nearest
 from ftc.manifests.configs import Config, release_of
 from ftc.manifests.steps import Step
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Arguments, Export, Training
-from ftc.spec.habits import habits
+from ftc.spec.schema import habits
 from ftc.trainer import release, values
-from ftc.trainer.values import OF_LORA, RANGES, REPORTERS, Range
+from ftc.trainer.values import LORA_RANGES, RANGES, REPORTERS, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -183,7 +182,7 @@ def argument_out_of_range(run: Training) -> Iterator[Finding]:
     Wrong: train.max_samples=0
     Right: train.max_samples=1000
     """
-    ranges = RANGES | (OF_LORA if run.tuning == "lora" else {})
+    ranges = RANGES | (LORA_RANGES if run.tuning == "lora" else {})
     if not run.facts.warmup_ratio_replaces_steps:
         ranges["warmup_ratio"] = Range(0, 1)
     for name, value in run.known(ranges):

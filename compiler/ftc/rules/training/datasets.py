@@ -10,7 +10,7 @@ from ftc.resources import directory
 from ftc.rules.rule import Finding, Remedy, Rule
 from ftc.rules.training.subject import Training
 from ftc.source import read
-from ftc.trainer.dataset_info import PLACES
+from ftc.trainer.arguments import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Training
-from ftc.trainer.scopes import EVALUATING
+from ftc.trainer.values import EVALUATING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

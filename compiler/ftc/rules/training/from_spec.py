@@ -9,7 +9,7 @@ from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
-from ftc.trainer import deepspeed
+from ftc.trainer import engines
 from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _PLACES: dict[str, KeyPath] = {
     "shipped_dataset": ("dataset",),
     "accelerate": ("engine",),
     "llamafactory": ("trainer", "llamafactory"),
+    "hardware": ("hardware",),
 }
 
 
@@ -58,7 +59,7 @@ def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
 def _training(spec: JobSpec, tuned: Tuned) -> Training:
     model, dataset, method = tuned
     engine = spec.engine
-    zero = _given(deepspeed.config(engine)) if isinstance(engine, DeepSpeed) else None
+    zero = _given(engines.deepspeed_config(engine)) if isinstance(engine, DeepSpeed) else None
     given = {name: value for name, value in chosen(spec).items() if name not in OWNED} | {
         "model_name_or_path": model.id,
         "template": model.template,
@@ -74,6 +75,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
     if seeks_unused_parameters(spec):
         given.setdefault("use_reentrant_gc", False)
     several = spec.processes > 1
+    precisions = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}
     return Training(
         given=_given(given),
         own=tuple(spec.train),
@@ -90,6 +92,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         model=model.id,
         context_length=model.architecture.context_length if model.architecture else None,
         ray=_environment(spec).get("USE_RAY", "").lower() in ("1", "true", "y"),
+        unsupported={name: "the hardware" for name, has in precisions.items() if has is False},
     )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
-from ftc.rules.training.checkpoints import quantized
+from ftc.rules.training.precision import quantized
 from ftc.rules.training.subject import Export, Training
-from ftc.trainer.scopes import OF_LORA, OF_SFT
+from ftc.trainer.values import OF_LORA, OF_SFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

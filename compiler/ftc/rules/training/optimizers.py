@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.subject import Training
-from ftc.trainer.scopes import OF_WHOLE_WEIGHTS
+from ftc.trainer.values import OF_WHOLE_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

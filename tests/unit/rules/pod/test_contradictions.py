@@ -80,6 +80,12 @@ PAIRS = (
     ),
     Pair("FTC529", f"pod.spec.hostUsers=false cluster.{ON_NODE}", "pod.spec.hostUsers=false", "pod.spec.hostUsers"),
     Pair(
+        "FTC516",
+        "'pod.metadata.annotations={scheduler.alpha.kubernetes.io/tolerations: x}'",
+        "'pod.metadata.annotations={scheduler.alpha.kubernetes.io/tolerations: \"[]\"}'",
+        "pod.metadata.annotations.scheduler.alpha.kubernetes.io/tolerations",
+    ),
+    Pair(
         "FTC529",
         context("runAsNonRoot: true, runAsUser: 0"),
         context("runAsNonRoot: false, runAsUser: 0"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ftc.rules.pod.spelling import misspelled
+from ftc.rules.pod.libraries import misspelled
 from unit.compiling import ROOT
 
 DATA = json.loads((ROOT / "schemas" / "variables.json").read_bytes())

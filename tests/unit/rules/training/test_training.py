@@ -12,7 +12,7 @@ import yaml
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.catalogue import OF_SPECS, ON_TRAININGS
-from ftc.rules.engine import in_words, judge
+from ftc.rules.rule import in_words, judge
 from ftc.rules.training import from_spec, ineffective_arguments
 from ftc.trainer import release
 from unit.compiling import COMMAND, ROOT, compiled, found
