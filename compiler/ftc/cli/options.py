@@ -117,7 +117,7 @@ def _json(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(function)
 
 
-def reporting(function: _F) -> _F:
+def reporting(function: _F, about: str = "The format of diagnostics.") -> _F:
     """--format, --ignore and --strict, passed to the command as `reporting`."""
 
     @wraps(function)
@@ -151,14 +151,14 @@ def reporting(function: _F) -> _F:
         "diagnostics_format",
         type=click.Choice(FORMATS),
         default="text",
-        help="The format of diagnostics.  text: for people.  json: an array.  github: annotations of a workflow.  "
+        help=f"{about}  text: for people.  json: for programs.  github: annotations of a workflow.  "
         "sarif: for code scanning.",
     )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
 def reporting_with_data(function: _F) -> _F:
     """The same, and --json: with the format json, the command prints its data as JSON too."""
-    return _json(reporting(function))
+    return _json(reporting(function, "The format of diagnostics; with json, of the data on stdout too."))
 
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
