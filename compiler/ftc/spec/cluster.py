@@ -182,7 +182,7 @@ class Device(Spec, frozen=True):
 
 
 class Node(Spec, frozen=True):
-    """The CPUs (threads) and the memory of a usual server with this hardware, which the pods of a node share."""
+    """A usual server with this hardware, whose CPUs and memory its pods share."""
 
     cpu: Positive
     """The CPUs as Kubernetes counts them: threads."""
