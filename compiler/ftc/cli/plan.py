@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from ftc.summary.types import Summary
 
+_FORMS = {"markdown": "a graph and a table for a pull request", "mermaid": "the graph alone"}
 _SHIPPED = "config"
 _GENERATED = "-xxxxx"
 _CONTINUED = " \\"
@@ -32,7 +34,7 @@ _CONTINUED = " \\"
 @click.command("plan")
 @configuration
 @click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
-@reporting_with_data
+@partial(reporting_with_data, forms=_FORMS)
 def command(
     *,
     overrides: tuple[str, ...],
@@ -49,6 +51,7 @@ def command(
     \b
       ftc plan model=qwen3-8b hardware=h800 devices=8
       ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
+      ftc plan nodes=2 devices=8 --format markdown
     """
     with refusals(reporting):
         found = plan(
@@ -60,7 +63,9 @@ def command(
             strict=reporting.strict,
         )
     report(found.findings, reporting)
-    if reporting.is_json:
+    if reporting.format in _FORMS:
+        click.echo((found.mermaid if reporting.format == "mermaid" else found.markdown).encode(), nl=False)
+    elif reporting.is_json:
         click.echo(as_json(msgspec.to_builtins(found.summary)))
     else:
         colour = has_colour(sys.stdout)
