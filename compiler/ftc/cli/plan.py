@@ -13,9 +13,10 @@ import msgspec
 from ftc.api.runs import plan
 from ftc.cli.options import Reporting, configuration, refusals, report, reporting_with_data
 from ftc.cli.terminal import columns, has_colour, plain, show, styled
+from ftc.diagnostics.columns import width
 from ftc.diagnostics.printable import as_json, escaped, inert, redacted
 from ftc.driver import ALL_TARGETS
-from ftc.summary.render import WIDTH, render
+from ftc.summary.render import LABEL, WIDTH, render
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _FORMS = {"markdown": "a graph and a table for a pull request", "mermaid": "the graph alone"}
 _SHIPPED = "config"
 _GENERATED = "-xxxxx"
+_CONTINUED = " \\"
 
 
 @click.command("plan")
@@ -72,21 +74,34 @@ def command(
         show(_next(found.summary, target, _given(overrides, config_dirs, config_name)))
 
 
-def _given(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> str:
+def _given(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> list[str]:
     """The words that compile the same run."""
     own = [word for place in config_dirs for word in ("--config-dir", str(place))]
     name = ["-c", config_name] if config_name != _SHIPPED else []
-    return " ".join(["", *map(shlex.quote, (*own, *name, *overrides))])
+    return [shlex.quote(redacted(word)) for word in (*own, *name, *overrides)]
 
 
-def _next(summary: Summary, target: str, given: str) -> Iterator[str]:
-    """The commands that follow; they are not folded, so that they can be copied."""
+def _next(summary: Summary, target: str, given: list[str]) -> Iterator[str]:
+    """The commands that follow, as the shell reads them."""
     verb = "create" if summary.name.endswith(_GENERATED) else "apply"
-    asked = "" if target == ALL_TARGETS[0] else f" -t {target}"
-    commands = [f"ftc compile{asked}{given} | kubectl {verb} -f -", f"ftc compile{asked}{given} -o build/my-run"]
-    if any(one.kind == "claim" for one in summary.requires):
-        commands.insert(0, f"ftc compile -t storage{given} | kubectl apply -f -    # if a claim is missing")
+    compile_ = ["ftc", "compile", *([] if target == ALL_TARGETS[0] else ["-t", target]), *given]
+    submit = [*compile_, "|", "kubectl", verb, "-f", "-"]
+    claims = ["ftc", "compile", "-t", "storage", *given, "|", "kubectl", "apply", "-f", "-"]
+    makes_claims = any(one.kind == "claim" and "-t storage" in one.about for one in summary.requires)
+    lines = ["# if a claim is missing:", *_continued(claims)] if makes_claims else []
     paint = styled if has_colour(sys.stdout) else plain
-    for number, command in enumerate(commands):
+    for number, line in enumerate([*lines, *_continued(submit)]):
         label = "" if number else "next"
-        yield f"{paint(f'{label:11}', 'label')}{inert(escaped(redacted(command)))}"
+        yield f"{paint(f'{label:{LABEL}}', 'label')}{inert(escaped(line))}"
+
+
+def _continued(words: list[str]) -> Iterator[str]:
+    """The words on lines that fit the terminal, and that the shell joins again."""
+    room = (columns() or WIDTH) - LABEL - len(_CONTINUED)
+    line = ""
+    for word in words:
+        if line.strip() and width(f"{line} {word}") > room:
+            yield f"{line}{_CONTINUED}"
+            line = "  "
+        line += word if not line.strip() else f" {word}"
+    yield line

@@ -12,6 +12,7 @@ from ftc.rules.pod import (
     device_sharing,
     devices,
     images,
+    inline_secrets,
     libraries,
     mounts,
     network,
@@ -63,6 +64,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
     ),
     "FTC876": ("FTC207",),
+    "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
 }
 
@@ -90,6 +92,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *device_sharing.RULES,
         *devices.RULES,
         *images.RULES,
+        *inline_secrets.RULES,
         *libraries.RULES,
         *mounts.RULES,
         *network.RULES,

@@ -41,7 +41,7 @@ def test_the_help_of_a_command_explains_its_options_and_shows_an_example(command
 
 def test_the_help_of_compile_names_targets_overrides_and_exit_codes() -> None:
     text = ftc("compile", "--help").stdout
-    for word in ("-t, --target", "-o, --output-dir", "--config-dir", "-c, --config-name", "volcano", "llamafactory"):
+    for word in ("-t, --target", "-o, --output", "--config-dir", "-c, --config-name", "volcano", "llamafactory"):
         assert word in text
     assert "group=option" in text
     assert "key.path=value" in text

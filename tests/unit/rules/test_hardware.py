@@ -260,7 +260,6 @@ PAIRS = (
         ("hardware=hygon-dcu", "train.bf16=true", "train.fp16=false", "hardware.bf16=true"),
         "train.bf16",
     ),
-    ("FTC329", ("hardware=t4", "train.pure_bf16=true"), ("hardware=a10", "train.pure_bf16=true"), "train.pure_bf16"),
     ("FTC330", ("train.bf16=false",), ("train.bf16=false", "train.fp16=true"), "train"),
     ("FTC330", ("train.bf16=false",), ("hardware=cpu", "train.bf16=false"), "train"),
     ("FTC331", ("hardware=a100-80gb", "train.fp8=true"), ("hardware=h100", "train.fp8=true"), "train.fp8"),

@@ -112,13 +112,6 @@ PAIRS = (
         ("hardware=alauda-vgpu", "hardware.device.resource=nvidia.com/gpu"),
         "hardware.device.slices",
     ),
-    ("FTC306", ("hardware.bf16=false",), ("hardware.fp16=false",), "hardware.arguments.bf16"),
-    (
-        "FTC306",
-        ("hardware.fp16=false", "train.fp16=true", "train.bf16=false"),
-        ("hardware.bf16=false", "train.fp16=true", "train.bf16=false"),
-        "train.fp16",
-    ),
     (
         "FTC401",
         ("trainer.llamafactory=0.9.3",),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
 from ftc.manifests.configs import Config, file_named, release_of
@@ -153,12 +154,20 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config, named.get("accelerate")),
         recreated=config.run is not None and _is_recreated(config.run.job),
+        unsupported=_unsupported(config),
         model=model,
         context_length=context_length(model) if model is not None else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
     )
     of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
     return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
+
+
+def _unsupported(config: Config) -> dict[str, str]:
+    """The precisions that the chip of the selected nodes does not support."""
+    labels = config.step.pod.spec.node_selector.values() if config.step is not None else ()
+    chips = [chip for label in labels for chip in chips_without_bf16(label)]
+    return {"bf16": f"the {chips[0]} that the pod selects"} if chips else {}
 
 
 def _is_recreated(job: Job) -> bool:
