@@ -7,6 +7,7 @@ of the rest. Problems in a defaults list are reported at the item that is wrong.
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,7 @@ from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
 from ftc.compose.overrides import problem
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
-from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED
+from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED, VALUE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean, dotted
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Item(msgspec.Struct, frozen=True):
     position: Position
     group: str
     option: str
+    overrides: bool = False
 
     @property
     def target(self) -> str:
@@ -59,26 +61,51 @@ def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[
         return _unused(unused[1], _use(unused[1], lines[1:], repository), items, parsed)
     if twice := re.match(r"Multiple values for ([^.]+(?:\.\w+)*)\.", lines[0]):
         return _twice(twice[1], items, parsed)
-    named = re.search(r"[Ii]n '?([\w./-]+?)'?(?:[:,]|$)", lines[0])
+    return _malformed(lines[0], items, repository)
+
+
+def _malformed(said: str, items: list[Item], repository: Repository) -> Diagnostic:
+    """Report a defaults list that Hydra cannot read."""
+    if early := re.search(r"Override '(.+?) : .+' is defined before", said):
+        item = next((item for item in items if item.overrides and item.group == early[1].partition("@")[0]), None)
+        if item is not None:
+            return _at(item, f"overrides '{early[1]}' before the item that chooses it", "move it below that item")
+    named = re.search(r"[Ii]n(?:valid defaults list in)? '?([\w./-]+?)'?(?:[:,]|$)", said)
     document = repository.documents().get(named[1]) if named else None
-    position = document.position(("defaults",)) if document else None
-    return Diagnostic(code=CHOICE, message=lines[0], position=_odd_item(repository) or position)
+    if document and not isinstance(document.data.get("defaults", []), list):
+        help_ = "write `defaults: [config, _self_]`"
+        return Diagnostic(
+            code=CHOICE, message="defaults must be a list", position=document.position(("defaults",)), help=help_
+        )
+    return _odd_item(repository) or Diagnostic(
+        code=CHOICE, message=said, position=document.position(("defaults",)) if document else None
+    )
 
 
-def _odd_item(repository: Repository) -> Position | None:
-    """Find the first item that is neither a config nor one group with an option, or that contains a reference."""
+def _odd_item(repository: Repository) -> Diagnostic | None:
+    """Report the first item that is neither a config nor one group with one option, or that contains a reference."""
     for _, position, entry in _entries(repository):
         options = list(entry.values()) if isinstance(entry, dict) else [entry]
-        allowed = str | list | None if isinstance(entry, dict) else str
-        if len(options) != 1 or not isinstance(options[0], allowed) or "${" in str(options[0]):
-            return position
+        message = help_ = ""
+        if len(options) != 1:
+            message, help_ = "an item chooses several groups", "write one item for each: `- group: option`"
+        elif isinstance(options[0], list):
+            message, help_ = "a group has one option, not a list", "choose one of them"
+        elif "${" in str(options[0]):
+            message, help_ = "a choice cannot refer to a key of the spec", "write the option itself"
+        elif not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict)):
+            message, help_ = "is neither a config nor a group with an option", "write `- group: option`"
+        if message:
+            return Diagnostic(code=CHOICE, message=message, position=position, help=help_)
     return None
 
 
 def _items(repository: Repository) -> Iterator[Item]:
     for config, position, entry in _entries(repository):
+        overrides = isinstance(entry, dict) and any(str(key).startswith("override ") for key in entry)
         for group, option in _named(entry, config.rpartition("/")[0]):
-            yield Item(config, position, group, option)
+            if option != "_self_":
+                yield Item(config, position, group, option, overrides)
 
 
 def _entries(repository: Repository) -> Iterator[tuple[str, Position, Any]]:
@@ -128,6 +155,9 @@ def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic
     message = f"'{option}' is not an option of {group}" if group else f"config '{option}' does not exist"
     item = next((item for item in items if item.target == path), None)
     help_ = did_you_mean(option, options, f"ftc list {group}")
+    if group and not repository.group_exists(group):
+        known = repository.get_group_options("", ObjectType.GROUP)
+        message, help_ = f"group '{group}' does not exist", did_you_mean(group, known)
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
 
@@ -155,9 +185,11 @@ def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
 def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
     message = f"'{key}' already has an option"
     text = _typed(f"+{key}", parsed)
-    named = [item for item in items if item.group == key.partition("@")[0]]
+    named = [item for item in items if item.group == key.partition("@")[0] and not item.overrides]
     if text is None and named:
-        return _at(named[-1], message, f"write `- override {key}: {named[-1].option}`")
+        # The documents come in the order of loading: the first is the user's, and the first of its items is right.
+        item = [item for item in named if item.config == named[0].config][-1]
+        return _at(item, message, f"write `- override {key}: {item.option}`")
     return problem(CHOICE, message, text or "", "drop the +")
 
 
@@ -178,13 +210,57 @@ def compose(
 ) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
     """Compose, and report problems in the files, the defaults lists, the overrides and the references."""
     problems: list[Diagnostic] = []
+    defaults = None
     try:
         defaults = defaults_list(repository, config_name, overrides)
         problems.extend(repository.problems())
         return _compose(defaults, repository, keeps_text, problems), tuple(problems)
     except COMPOSITION_ERRORS as error:
         found = tuple(problems) or repository.problems()
-        return None, found or (defaults_problem(error, repository, overrides),)
+        conflict = _conflict(defaults, repository) if defaults and not found else None
+        return None, found or (conflict or defaults_problem(error, repository, overrides),)
+
+
+def _conflict(defaults: DefaultsList, repository: Repository) -> Diagnostic | None:
+    """Report the first value that is a list over a mapping, or a mapping over a list, which Hydra cannot merge."""
+    merged: dict[str, Any] = {}
+    for file, layer in layers(defaults, repository):
+        content: Any = file.content()
+        for key in reversed(layer.package):
+            content = {key: content}
+        path = _differs(merged, content)
+        if path:
+            wanted = "a mapping" if isinstance(_at_path(merged, path), dict) else "a list"
+            place = path[len(layer.package) :]
+            position = file.document.position(place)
+            return Diagnostic(code=VALUE, message=f"must be {wanted}", path=path, position=position)
+        _merge(merged, content)
+    return None
+
+
+def _differs(under: Any, over: Any) -> KeyPath:
+    """The path of the first value that is a list in one and a mapping in the other."""
+    for key, value in over.items():
+        kinds = {type(under.get(key)), type(value)}
+        if kinds == {list, dict}:
+            return (key,)
+        if kinds == {dict} and (inner := _differs(under[key], value)):
+            return (key, *inner)
+    return ()
+
+
+def _at_path(value: Any, path: KeyPath) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(under.get(key), dict):
+            _merge(under[key], value)
+        else:
+            under[key] = deepcopy(value)
 
 
 def _compose(

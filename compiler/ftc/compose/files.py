@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,7 @@ from ftc import source
 from ftc.compose.plain import UncertainError, is_plain
 from ftc.compose.references import resolver_problems, without_resolvers
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic
+from ftc.diagnostics.model import Diagnostic, Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,14 @@ class File(msgspec.Struct, frozen=True):
 def _read(file: Path, shown: str) -> File:
     document, problems = source.read(file, shown)
     document = document or source.Document(str(file), "", {}, None)
+    if directive := _wrong_package(document.text):
+        odd = Diagnostic(
+            code=UNREADABLE,
+            message=f"'{directive}' is not a package",
+            position=Position(shown, 1, 1),
+            help="write `# @package _global_`, a key path like `# @package model.source`, or remove the line",
+        )
+        return File(document, {}, {"package": None}, (*problems, odd))
     called = tuple(resolver_problems(document.data, (), document.position))
     data = without_resolvers(document.data) if called else document.data
     try:
@@ -55,6 +64,16 @@ def _read(file: Path, shown: str) -> File:
         odd = Diagnostic(code=UNREADABLE, message=message, position=document.position(()))
         return File(document, {}, {"package": None}, (*problems, *called, odd))
     return File(document, data, header, problems + called)
+
+
+_PACKAGE = re.compile(r"#\s*@package[ \t:]+(.*)")
+_KEYS = re.compile(r"_(?:global|group|here|name)_(?:\.[\w-]+)*|[A-Za-z][\w-]*(?:\.[\w-]+)*")
+
+
+def _wrong_package(text: str) -> str:
+    """The package of a file's first line, if it is not a path of keys."""
+    found = _PACKAGE.match(text)
+    return found[1].strip() if found and not _KEYS.fullmatch(found[1].strip()) else ""
 
 
 # Below NAME_MAX and PATH_MAX: the system reports an error for a longer name.

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ftc.compose.types import Composed
 
 
+_WRITE_REFERENCE = "write ${key.path}, or the value itself; write \\${ for a literal ${"
+_FROM_ENVIRONMENT = 'pass the value as an override: ftc compile KEY="$VARIABLE"'
+
+
 def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Position]) -> Iterator[Diagnostic]:
     """Report every `${name:…}`: it could read the environment or the clock, so the output would not be reproducible."""
     if isinstance(value, dict):
@@ -37,7 +41,7 @@ def resolver_problems(value: object, path: KeyPath, at: Callable[[KeyPath], Posi
             message=wrong,
             path=path,
             position=at(path),
-            help="write ${key.path}, or the value itself; write \\${ for a literal ${",
+            help=_FROM_ENVIRONMENT if "${oc.env:" in value else _WRITE_REFERENCE,
         )
 
 
@@ -64,6 +68,8 @@ def _wrong(text: str) -> str:
         tree = parse_interpolation(text)
     except OmegaConfBaseException:
         tree = None
+    if tree is None and text.count("${") > text.count("}"):
+        return f"'{text}' has a reference without its closing brace"
     if tree is None or _has(tree, OmegaConfGrammarParser.InterpolationResolverContext):
         return f"'{text}' calls a resolver; only references to keys are allowed"
     if _has(tree, OmegaConfGrammarParser.InterpolationNodeContext, 2):

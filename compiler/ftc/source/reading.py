@@ -189,18 +189,43 @@ NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeEr
 def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
     """PyYAML's message, at its position."""
     if isinstance(error, yaml.MarkedYAMLError):
-        return _marked(error, source)
+        return _marked(error, text, source)
     if isinstance(error, yaml.reader.ReaderError):
         return problem(f"is not YAML: {error.reason}", position_in(text, error.position, source))
     said = str(error).splitlines()[0] if isinstance(error, yaml.YAMLError) else "a value does not match its tag"
     return problem(f"is not YAML: {said}", Position(source, 1, 1))
 
 
-def _marked(error: yaml.MarkedYAMLError, source: str) -> Diagnostic:
-    where = position_of(error.problem_mark or error.context_mark, source)
-    began = f", {error.context} that begins at {position_of(error.context_mark, source)}" if error.context_mark else ""
-    tab = "indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
-    return problem(f"is not YAML: {error.problem or error.context}{began}", where, tab)
+def _marked(error: yaml.MarkedYAMLError, text: str, source: str) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    where, began = position_of(mark, source), position_of(error.context_mark, source)
+    said, context = str(error.problem or ""), str(error.context or "")
+    for words, of_context, message, help_ in _IN_OUR_WORDS:
+        if words in said and of_context in context:
+            return problem(f"is not YAML: {message.format(began=began)}", where, help_)
+    if "cannot start any token" in said and mark is not None:
+        sign = text.split("\n")[mark.line][mark.column : mark.column + 1]
+        tab = sign in ("\t", "")
+        message = "a tab is used for indentation" if tab else f"a value cannot begin with {sign}"
+        return problem(f"is not YAML: {message}", where, "indent with spaces" if tab else "put the value in quotes")
+    after = f", {context} that begins at {began}" if error.context_mark else ""
+    return problem(f"is not YAML: {said or context}{after}", where)
+
+
+_CLOSE, _ALIGN = "close it", "indent its entries alike"
+# What libyaml says, in which context, and the same for a reader who does not know YAML's grammar.
+_IN_OUR_WORDS = (
+    ("did not find expected ',' or ']'", "", "the list that begins at {began} has no closing ] here", _CLOSE),
+    ("did not find expected ',' or '}'", "", "the mapping that begins at {began} has no closing }} here", _CLOSE),
+    ("did not find expected '-'", "", "is not an item of the list that begins at {began}", _ALIGN),
+    ("did not find expected key", "", "is not a key of the mapping that begins at {began}", _ALIGN),
+    ("unexpected end of stream", "quoted scalar", "the quote that begins at {began} is not closed", _CLOSE),
+    ("could not find expected ':'", "", "the key that begins at {began} has no ':'", "write `key: value`"),
+    ("mapping values are not allowed", "", "a second ': ' in one value", "put the value in quotes"),
+    ("found another document", "", "a second document begins here", "use one file for each document"),
+    ("undefined alias", "", "an alias (*) without its anchor (&)", "put the value in quotes if it is text"),
+    ("determine a constructor for the tag", "", "a tag (!) that ftc does not read", "remove it"),
+)
 
 
 def key_problems(node: yaml.MappingNode, source: str) -> Iterator[Diagnostic]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import dotted
@@ -29,22 +28,33 @@ set it in your run.
 and the file that sets it.
 """
 
+AT_THE_TOP = "Keys without a section"
+
 
 def pages() -> dict[str, str]:
     """The page of the keys, a section for each key at the top."""
     state = compile_job(Request(()))
     if state.composed is None or state.spec is None:
         raise ValueError("the default run does not compile")
-    data = plain(state.spec)
+    composed, data = state.composed, plain(state.spec)
     sections = [
-        "\n\n".join((f"## {top} {{ #section-{top} }}", *_section(list(found), state.composed, data)))
-        for top, found in groupby(keys().items(), key=lambda item: item[0][0])
+        "\n\n".join((f"## {name} {{ #section-{name.replace(' ', '-')} }}", *_section(found, composed, data)))
+        for name, found in _by_section(keys()).items()
     ]
     return {"keys.md": page("Keys of the spec", ABOUT, *sections)}
 
 
-def _section(found: list[tuple[KeyPath, Key]], composed: Composed, data: Any) -> Iterator[str]:
-    for path, key in found:
+def _by_section(known: dict[KeyPath, Key]) -> dict[str, dict[KeyPath, Key]]:
+    """The keys by section: each key at the top that has keys has its own."""
+    parents = {path[0] for path in known if len(path) > 1}
+    found: dict[str, dict[KeyPath, Key]] = {AT_THE_TOP: {}}
+    for path, key in known.items():
+        found.setdefault(str(path[0]) if path[0] in parents else AT_THE_TOP, {})[path] = key
+    return found
+
+
+def _section(found: dict[KeyPath, Key], composed: Composed, data: Any) -> Iterator[str]:
+    for path, key in found.items():
         name = dotted(path)
         kinds = f" (kind {', '.join(map(code, key.kinds))})" if key.kinds and path[-1] != "kind" else ""
         facts = [f"*Type*: {prose(key.type)}{kinds}", *_default(key), *_value(path, key, composed, data)]

@@ -418,3 +418,56 @@ def test_the_installed_command_reports_the_same_and_prints_nothing_to_stdout() -
     assert done.stdout == b""
     assert done.stderr.count(b"error[") == 3
     assert b"Traceback" not in done.stderr
+
+
+BASE = "defaults: [config, _self_]\n"
+LIST = "defaults:\n  - config\n  - {}\n  - _self_\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "said"),
+    [
+        (LIST.format("modl: qwen3-8b"), "3:5", "group 'modl' does not exist"),
+        (LIST.format("override modl: qwen3-8b"), "3:5", "group 'modl' does not exist"),
+        (LIST.format("model: qwen3-8b"), "3:5", "write `- override model: qwen3-8b`"),
+        (LIST.format("optional model: qwen3-8b"), "3:5", "write `- override model: qwen3-8b`"),
+        (LIST.format("5"), "3:5", "is neither a config nor a group with an option"),
+        (LIST.format("override model: [qwen3-8b, qwen3-4b]"), "3:5", "a group has one option, not a list"),
+        (LIST.format("override model: ${nodes}"), "3:5", "a choice cannot refer to a key of the spec"),
+        (LIST.format("{override model: qwen3-8b, override dataset: alpaca}"), "3:5", "chooses several groups"),
+        ("defaults:\n  - override model: qwen3-8b\n  - model: qwen3-4b\n", "2:5", "move it below that item"),
+        ("defaults: config\n", "1:1", "defaults must be a list"),
+        (f"{BASE}env: [a, b]\n", "2:1", "env: must be a mapping"),
+        (f"{BASE}model:\n  arguments: [a]\n", "3:3", 'model.arguments: is ["a"], and must be a mapping'),
+        (f"{BASE}setup: {{a: b}}\n", "2:1", "setup: must be a list"),
+        (f"{BASE}name: ${{model.id\n", "2:1", "has a reference without its closing brace"),
+        (f"{BASE}name: ${{nokey}}\n", "2:1", "refers to 'nokey', which does not exist"),
+        (f"{BASE}name: ${{oc.env:X}}\n", "2:1", 'pass the value as an override: ftc compile KEY="$VARIABLE"'),
+        (f"{BASE}nodes: 1\nnodes: 2\n", "3:1", "duplicate key 'nodes'"),
+        (f"{BASE}setup: [[a]\n", "3:1", "the list that begins at mine/run.yaml:2:8 has no closing ] here"),
+        (f"{BASE}env: {{A: b\n", "3:1", "the mapping that begins at mine/run.yaml:2:6 has no closing } here"),
+        (f"{BASE}train:\n\tlr: 5\n", "3:1", "a tab is used for indentation"),
+        (f"{BASE}name: @x\n", "2:7", "a value cannot begin with @"),
+        (f"{BASE}name: `x`\n", "2:7", "a value cannot begin with `"),
+        (f"{BASE}name: a: b\n", "2:8", "a second ': ' in one value"),
+        (f'{BASE}name: "a\n', "3:1", "the quote that begins at mine/run.yaml:2:7 is not closed"),
+        (f"{BASE}name: *x\n", "2:7", "an alias (*) without its anchor (&)"),
+        (f"{BASE}---\nnodes: 2\n", "2:1", "a second document begins here"),
+        ("defaults:\n  - config\n  nodes: 2\n", "3:3", "is not an item of the list that begins at mine/run.yaml:2:3"),
+        (f"# @package foo..bar\n{BASE}", "1:1", "'foo..bar' is not a package"),
+        (f"# @package a b\n{BASE}", "1:1", "'a b' is not a package"),
+        (f"# @package _globl_\n{BASE}", "1:1", "'_globl_' is not a package"),
+    ],
+)
+def test_a_mistake_in_a_file_is_reported_at_its_line_without_the_words_of_hydra(text: str, at: str, said: str) -> None:
+    message = refused(*mine({"run": text}), "-c", "run")
+    assert f"mine/run.yaml:{at}: error[" in message
+    assert said in message
+    assert not [word for word in ("Hydra", "OmegaConf", "Config", "Error", "token", "scalar") if word in message]
+
+
+@pytest.mark.parametrize("package", ["_global_", "_group_", "_here_", "_group_.more", "model.source", "train"])
+def test_a_package_of_hydra_is_accepted(package: str) -> None:
+    from ftc.compose.files import _wrong_package  # noqa: PLC0415 - private
+
+    assert not _wrong_package(f"# @package {package}\nnodes: 2\n")

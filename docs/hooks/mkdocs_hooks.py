@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 SCRIPT = "assets/mermaid.tiny.js"
+FENCES = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+_CHINESE = "\u3001-\u30ff\u4e00-\u9fff\uff01-\uff60"
+_WIDE = "\u3001\u3002\uff09\uff0c\uff1a\uff1b"
+BROKEN = re.compile(rf"(?<=[{_CHINESE}])\n *(?=[{_CHINESE}])|(?<=[{_WIDE}])\n *(?=[A-Za-z\[`])")
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -30,6 +35,12 @@ def _existing(nav: Any, docs: Path) -> Any:
         kept = [_existing(entry, docs) for entry in nav]
         return [entry for entry in kept if entry and entry != {next(iter(entry), ""): []}]
     return nav if (docs / "en" / nav).is_file() else None
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs'
+    """Join the lines of Chinese paragraphs, between which a browser would show a blank."""
+    parts = FENCES.split(markdown)
+    return "".join(part if number % 2 else BROKEN.sub("", part) for number, part in enumerate(parts))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs' signature
