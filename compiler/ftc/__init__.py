@@ -12,15 +12,37 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ftc.api.comparison import Cause, Change, Diff, diff
+    from ftc.api.explanation import Explanation, explain
+    from ftc.api.manifests import Linted, lint
     from ftc.api.refused import RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
 
 __version__ = "0.1.0"
-__all__ = ("Compiled", "Plan", "RefusedError", "Written", "__version__", "compile", "plan")
+__all__ = (
+    "Cause",
+    "Change",
+    "Compiled",
+    "Diff",
+    "Explanation",
+    "Linted",
+    "Plan",
+    "RefusedError",
+    "Written",
+    "__version__",
+    "compile",
+    "diff",
+    "explain",
+    "lint",
+    "plan",
+)
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
 _MODULES = {
     "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
+    "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
+    "ftc.api.explanation": ("Explanation", "explain"),
+    "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.refused": ("RefusedError",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
@@ -28,7 +50,7 @@ _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
-        raise AttributeError(f"module 'ftc' has no attribute '{name}'")
+        raise AttributeError(f"'{name}' is not in the API of ftc", name=name, obj=sys.modules[__name__])
     return getattr(import_module(_PLACES[name]), name)
 
 

@@ -15,11 +15,12 @@ import msgspec
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import MOST_KEYS, Diagnostic, Position, Related, Severity
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
-from ftc.manifests.objects import Object, Versions, objects
+from ftc.manifests.objects import Object, Versions, items, objects
 from ftc.manifests.steps import Run, steps
 from ftc.manifests.subjects import Pod, jobs, scene
-from ftc.manifests.text import Held
-from ftc.rules.catalogue import ON_MANIFESTS, ON_TRAININGS
+from ftc.manifests.text import Held, Spot
+from ftc.rules.catalogue import ON_MANIFESTS, ON_OBJECTS, ON_TRAININGS
+from ftc.rules.pod.sizes import Sent
 from ftc.rules.rule import first, in_words, judge
 from ftc.rules.training.from_files import Read, say
 from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from ftc.diagnostics.model import KeyPath
     from ftc.manifests.subjects import Job
-    from ftc.rules.rule import Rule
+    from ftc.rules.rule import Finding, Rule
 
 
 # A placeholder for a YAML value or line in a template of Helm or Jinja.
@@ -238,9 +239,19 @@ def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic
     for subject in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
             yield from _of_manifest(rule, subject)
+    yield from chain.from_iterable(map(_of_objects, file.documents))
     read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))
     for one in chain(read, *map(known.of_run, runs)):
         yield from _of_training(one)
+
+
+def _of_objects(document: Document) -> Iterator[Diagnostic]:
+    """The findings on the objects of a document, of any kind."""
+    for path, data in items(document.data):
+        if isinstance(data, dict) and {"apiVersion", "kind"} <= data.keys():
+            for rule, finding in judge(ON_OBJECTS, Sent(data)):
+                place = Spot(document, (*path, *finding.where))
+                yield _diagnostic(rule, msgspec.structs.replace(finding, where=place))
 
 
 def _run(job: Job) -> Run:
@@ -273,13 +284,17 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
 
 def _of_manifest(rule: Rule, subject: object) -> Iterator[Diagnostic]:
     for finding in first(rule.check(subject), _MAX_IN_ONE_PLACE):
-        yield Diagnostic(
-            code=rule.code,
-            rule=rule.name,
-            severity=finding.severity or rule.severity,
-            message=finding.message,
-            path=finding.where.path,
-            position=finding.where.position(),
-            help=finding.help,
-            related=tuple(Related(spot.path, spot.position()) for spot in finding.related),
-        )
+        yield _diagnostic(rule, finding)
+
+
+def _diagnostic(rule: Rule, finding: Finding) -> Diagnostic:
+    return Diagnostic(
+        code=rule.code,
+        rule=rule.name,
+        severity=finding.severity or rule.severity,
+        message=finding.message,
+        path=finding.where.path,
+        position=finding.where.position(),
+        help=finding.help,
+        related=tuple(Related(spot.path, spot.position()) for spot in finding.related),
+    )

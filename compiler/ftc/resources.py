@@ -6,6 +6,7 @@ import ast
 import inspect
 import sys
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def directory(name: str) -> Path:
-    """The shipped directory `name` (`conf`, `schemas`, `scripts`, or the part of `tests` that pages show)."""
+    """The shipped directory `name` (`conf`, `schemas`, `scripts`)."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent.parent / name
 
@@ -54,3 +55,18 @@ def _written(module: str) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(sys.modules[module]))
     own = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
     return {one.name: ast.get_docstring(one, clean=False) or "" for one in own}
+
+
+def docstrings_of_fields(definition: type) -> dict[str, str]:
+    """The docstrings below the fields of a class, each on one line."""
+    tree = ast.parse(inspect.getsource(sys.modules[definition.__module__]))
+    (own,) = (one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == definition.__name__)
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(own.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

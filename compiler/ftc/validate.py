@@ -190,8 +190,13 @@ def _help(error: ValidationError) -> str:
         return "quote it: a bare number may lose its form (1.10 is 1.1)"
     if error.validator == "type" and "integer" in error.validator_value:  # type: ignore[operator] # a word or a list
         return f"write {dotted(tuple(error.absolute_path))}={_digits(error.instance)}"
-    description = str(error.schema.get("description", "")) if isinstance(error.schema, dict) else ""
-    return description.partition("\n")[0]
+    return _accepted(error.schema) if isinstance(error.schema, dict) else ""
+
+
+def _accepted(schema: dict[str, Any]) -> str:
+    """Which values a key accepts, or what a section is, if the schema has words for it."""
+    text: str = schema.get("description" if "properties" in schema else "errorMessage", "")
+    return text.partition("\n")[0]
 
 
 def _choice(where: str, option: str) -> str:

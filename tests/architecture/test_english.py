@@ -58,8 +58,11 @@ def files() -> list[Path]:
         file for folder in found for file in sorted(folder.rglob("*")) if file.suffix in (".py", ".sh", ".yaml", ".md")
     ]
     skipped = ("node_modules", "corpus", "pins")
+    generated = ROOT / "docs" / "en" / "reference"
     return [
-        file for file in (*listed, *ROOT.glob("*.md")) if not set(file.parts) & set(skipped) and file != Path(__file__)
+        file
+        for file in (*listed, *ROOT.glob("*.md"))
+        if not (set(file.parts) & set(skipped) or file.is_relative_to(generated)) and file != Path(__file__)
     ]
 
 

@@ -22,7 +22,8 @@ LOCAL = re.compile(r"(\$ )?(ftc|cat|ls)( [^|&;<>]*)?")
 
 def pages() -> list[Path]:
     """The pages of the documentation and the READMEs; those that train only if a trainer is installed."""
-    found = (*sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("README*.md")))
+    written = (file for file in sorted(DOCS.rglob("*.md")) if not file.is_relative_to(DOCS / "en" / "reference"))
+    found = (*written, *sorted(ROOT.glob("README*.md")))
     return [file for file in found if "trainer" not in needs(file) or os.environ.get("FTC_TRAINER")]
 
 

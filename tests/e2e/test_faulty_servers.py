@@ -18,9 +18,11 @@ from e2e.fetching import Fetch
 from e2e.git_server import TOKEN, USER, GitServer, virtual_environment
 from e2e.hub_server import serve_hub
 from e2e.s3_server import S3Server, serve_s3
+from e2e.trainer_environment import installed_trainer
 from e2e.waiting import wait_until
 from unit.compiling import ROOT
 from unit.scripts.kill_points import kill_session
+from unit.scripts.small_disk import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +34,9 @@ KINDS = (
     *("500", "401", "403", "404", "429", "page", "redirects", "reset", "reset-half-way", "cut", "zeros"),
     *("trickles", "hangs"),
 )
+# A client may try again after these.
+ONCE = ("500", "503", "429", "page", "reset", "reset-half-way", "cut", "zeros")
+FAULTS = (*((kind, 1_000_000) for kind in KINDS), *((kind, 1) for kind in ONCE))
 # `make test` has each fault at one request of each source, and each time at another; `make test-all` at all of them.
 AT = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["one", "every"])
 
@@ -58,7 +63,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["git", "huggingface", "modelscope", "s3"])
+# The older trainer has version 0 of huggingface_hub, another program for the same server.
+OLD = pytest.param("old-hub", marks=pytest.mark.slow)
+
+
+@pytest.fixture(params=["git", "huggingface", OLD, "modelscope", "s3"])
 def source(
     request: pytest.FixtureRequest, tmp_path: Path, model_files: Path, git_server: GitServer
 ) -> Iterator[Source]:
@@ -81,8 +90,9 @@ def source(
         yield Source(port, model_files, (str(python), "download_s3.py"), {**keys, **place}, bucket)
     else:
         shutil.copytree(model_files, tmp_path / "hub" / "org" / "name")
-        python = request.getfixturevalue("trainer") / "bin" / "python"
-        settings = {"HUB": kind, "REPO_TYPE": "model", "SOURCE": "org/name"}
+        python = installed_trainer("0.9.3" if kind == "old-hub" else "0.9.5") / "bin" / "python"
+        hub = "modelscope" if kind == "modelscope" else "huggingface"
+        settings = {"HUB": hub, "REPO_TYPE": "model", "SOURCE": "org/name"}
         token = {"HF_ENDPOINT": "{address}", "HF_TOKEN": hub_server.TOKEN}
         if kind == "modelscope":
             settings["REVISION"] = "master"
@@ -126,22 +136,23 @@ def wholes() -> dict[str, Whole]:
 
 
 @AT
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("goes_wrong", FAULTS, ids=lambda one: f"{one[0]}-{'once' if one[1] == 1 else 'on'}")
 def test_a_server_that_goes_wrong_at_any_request(
-    source: Source, tmp_path: Path, wholes: dict[str, Whole], kind: str, *, every: bool
+    source: Source, tmp_path: Path, wholes: dict[str, Whole], goes_wrong: tuple[str, int], *, every: bool
 ) -> None:
+    kind, times = goes_wrong
     if kind == "zeros" and "S3_BUCKET" in source.variables:
         pytest.skip("an S3 server says no digest of an object that holds with each kind of encryption")
-    server = source.variables.get("HUB", source.downloader[-1])
+    server = " ".join((source.downloader[0], source.variables.get("HUB", source.downloader[-1])))
     if server not in wholes:
         wholes[server] = whole(source, tmp_path / "whole")
     well = wholes[server]
-    for number in well.numbers(None if every else KINDS.index(kind)):
-        fault = Fault(kind, number)
+    for number in well.numbers(None if every else FAULTS.index(goes_wrong)):
+        fault = Fault(kind, number, times)
         with faulty(source.port, fault) as address:
             fetch = source.fetch(tmp_path / str(number), address)
             done = fetch.scripts.run("fetch.sh", *source.downloader, FETCH_TIMEOUT=well.limit())
-        at = f"{kind} from request {number} on, {fault.seen}\n{done.log}"
+        at = f"{kind} from request {number} on, {times} times, {fault.seen}\n{done.log}"
         fetch.check(marked=done.status == 0)
         assert fetch.temporary() == [], at
         said = [line for line in done.log.splitlines() if line.startswith("ftc: error: ")]
@@ -167,6 +178,24 @@ def test_a_fetch_that_is_killed_while_it_waits_for_any_answer(source: Source, tm
         assert done.status == 0, done.log
         fetch.check(marked=True)
         assert len(fetch.temporary()) <= 1
+
+
+@pytest.mark.parametrize("step", [40, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_volume_without_room_for_more_files(source: Source, tmp_path: Path, step: int) -> None:
+    for left in range(0, 160, step):
+        fault = Fault()
+        with small_disk(tmp_path / str(left) / "volume", pages=4000) as disk, faulty(source.port, fault) as address:
+            fetch = source.fetch(tmp_path / str(left), address)
+            disk.leave_files(left)
+            done = fetch.scripts.run("fetch.sh", *source.downloader)
+            said = [line for line in done.log.splitlines() if line.startswith("ftc: error: ")]
+            assert (done.status, len(said)) in ((0, 0), (1, 1)), f"{left} files left\n{done.log}"
+            disk.free()
+            fetch.check(marked=done.status == 0)
+            assert fetch.temporary() == []
+            done = fetch.scripts.run("fetch.sh", *source.downloader)
+            assert done.status == 0, done.log
+            fetch.check(marked=True)
 
 
 @pytest.mark.parametrize("source", ["git", "s3"], indirect=True)

@@ -9,3 +9,6 @@ settings.register_profile(
     "ftc", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
 )
 settings.load_profile("ftc")
+# Output is that of a pipe, also if pytest's workers or the developer's shell set the width or the colour.
+for name in ("COLUMNS", "FORCE_COLOR"):
+    os.environ.pop(name, None)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def test_a_manifest_that_its_schema_refuses_never_reaches_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = msgspec.structs.replace(TARGETS["volcano"], emit=lambda _: "apiVersion: v1\nkind: Job\n")
+    broken = msgspec.structs.replace(TARGETS["volcano"], objects=lambda _: [{"apiVersion": "v1", "kind": "Job"}])
     monkeypatch.setitem(TARGETS, "volcano", broken)
     with pytest.raises(BugError, match="VolcanoJob"):
         compile_job(Request())

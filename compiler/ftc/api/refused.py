@@ -29,6 +29,11 @@ class RefusedError(Exception):
         errors = sum(one.severity is Severity.ERROR for one in self.findings)
         return self.message or f"{errors} error{'s' if errors != 1 else ''}\n{findings_text(self.findings).rstrip()}"
 
+    def _repr_html_(self) -> str | None:
+        from ftc.api.html import of_findings  # noqa: PLC0415 - notebooks only
+
+        return of_findings(self.findings) if self.findings else None
+
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback."""
         return [f"RefusedError: {self}"]

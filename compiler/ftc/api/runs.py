@@ -76,7 +76,7 @@ class Compiled:
     def _repr_html_(self) -> str:
         from ftc.api.html import of_compiled  # noqa: PLC0415 - notebooks only
 
-        return of_compiled(self)
+        return of_compiled(self.artifacts, self.findings)
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,13 +95,27 @@ class Plan:
 
         return render(self.summary)
 
+    @property
+    def mermaid(self) -> str:
+        """A graph of the nodes, steps and volumes, which GitHub and GitLab draw in a block of Markdown."""
+        from ftc.summary.mermaid import mermaid  # noqa: PLC0415 - one of several forms
+
+        return mermaid(self.summary)
+
+    @property
+    def markdown(self) -> str:
+        """The graph and a table, for a comment on a pull request."""
+        from ftc.summary.mermaid import markdown  # noqa: PLC0415 - one of several forms
+
+        return markdown(self.summary)
+
     def __repr__(self) -> str:
         return f"<plan of {self.summary.name}>"
 
     def _repr_html_(self) -> str:
         from ftc.api.html import of_plan  # noqa: PLC0415 - notebooks only
 
-        return of_plan(self)
+        return of_plan(self.summary, self.findings)
 
 
 def compile(  # noqa: A001 - the command's name and options
@@ -130,7 +144,7 @@ def compile(  # noqa: A001 - the command's name and options
     """
     _known(targets, TARGETS)
     return Compiled(
-        *_sound(Request(overrides, _directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
+        *_sound(Request(overrides, directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
     )
 
 
@@ -159,13 +173,13 @@ def plan(
 
     """
     _known((target,), POD_TARGETS)
-    spec, state = _sound(Request(overrides, _directories(config_dirs), config_name, (target,), tuple(ignore), strict))
+    spec, state = _sound(Request(overrides, directories(config_dirs), config_name, (target,), tuple(ignore), strict))
     run = state.pods[target]
     return Plan(summarized(spec, run, POD_TARGETS[target].summary(run)), _findings(state))
 
 
 def _sound(request: Request) -> tuple[JobSpec, State]:
-    """Compile a run that has no errors."""
+    """Compile a run, or refuse it because of its errors."""
     state = compile_job(request)
     if has_errors(state.diagnostics) or state.spec is None:
         raise RefusedError(findings=_findings(state))
@@ -175,12 +189,13 @@ def _sound(request: Request) -> tuple[JobSpec, State]:
 def _findings(state: State) -> tuple[Diagnostic, ...]:
     if not state.diagnostics:
         return ()
-    from ftc.diagnostics.shown import shown  # noqa: PLC0415 - usually there are no findings
+    from ftc.diagnostics.shown import shown  # noqa: PLC0415 - findings are rare
 
     return shown(state.diagnostics)
 
 
-def _directories(places: Places) -> tuple[Path, ...]:
+def directories(places: Places) -> tuple[Path, ...]:
+    """The directories, which must exist."""
     found = tuple(Path(place) for place in ((places,) if isinstance(places, str | Path) else places))
     for place in found:
         if not place.is_dir():

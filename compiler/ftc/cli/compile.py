@@ -9,12 +9,14 @@ import click
 
 from ftc.api.runs import compile as compile_
 from ftc.cli.options import Place, Reporting, cannot_write, configuration, refusals, report, reporting, say
+from ftc.cli.output_file import check, is_file, write
 from ftc.driver import ALL_TARGETS, Request
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
     from ftc.api.runs import Compiled
 
+_STDOUT = Path("-")
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
 
 
@@ -30,11 +32,13 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
 )
 @click.option(
     "-o",
+    "--output",
     "--output-dir",
-    type=Place(file_okay=False, path_type=Path),
-    metavar="DIR",
+    "output",
+    type=Place(path_type=Path),
+    metavar="DIR|FILE|-",
     help="Write every artifact into DIR instead of printing one: the resolved spec, the manifests, train.yaml, …; "
-    "with naming=fixed also a kustomization.yaml.",
+    "with naming=fixed also a kustomization.yaml.  FILE.yaml, FILE.json: only the one to print.  -: stdout.",
 )
 @click.option(
     "-m",
@@ -50,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     config_dirs: tuple[Path, ...],
     config_name: str,
     targets: tuple[str, ...],
-    output_dir: Path | None,
+    output: Path | None,
     matrix: bool,  # noqa: FBT001 - click passes it by name
     reporting: Reporting,
 ) -> None:
@@ -67,18 +71,25 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       ftc compile launcher=command 'launcher.command=[python,train.py]' image=registry.example.com/vendor:1.0
       ftc compile -t llamafactory
       ftc compile --config-dir conf -c my-run -o build/my-run
+      ftc compile -t job -o job.yaml
       ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
-    if matrix and output_dir is None:
+    place = None if output == _STDOUT else output
+    single = place is not None and is_file(place, (targets or ALL_TARGETS)[0])
+    if matrix and (place is None or single):
         raise click.UsageError("-m writes directories: give -o DIR")
-    if output_dir is None and len(targets) > 1:
-        raise click.UsageError("only one target can go to stdout: give -t once, or -o DIR")
+    if (place is None or single) and len(targets) > 1:
+        raise click.UsageError(f"only one target can go to {output if single else 'stdout'}: give -t once, or -o DIR")
+    if place is not None and single:
+        check(place, (targets or ALL_TARGETS)[0])
+    elif place is not None and place.is_file():
+        raise click.BadParameter(f"{place} is a file: give a directory, or a name that ends in .yaml or .json")
     chosen = targets or ALL_TARGETS
-    if matrix and output_dir is not None:
+    if matrix and place is not None:
         from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run
 
         request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
-        run(request, output_dir, reporting)
+        run(request, place, reporting)
         return
     _, ignore, strict = reporting
     with refusals(reporting):
@@ -86,10 +97,14 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
             *overrides, config_name=config_name, config_dirs=config_dirs, targets=chosen, ignore=ignore, strict=strict
         )
     report(made.findings, reporting)
-    if output_dir is None:
+    if place is None:
         click.echo(made.text.encode(), nl=False)
+    elif single:
+        write(place, made.text)
+        if not reporting.is_document:
+            say(f"ftc: wrote {place}", err=True)
     else:
-        written = _write(made, output_dir, chosen)
+        written = _write(made, place, chosen)
         for line in () if reporting.is_document else written:
             say(line, err=True)
 

@@ -220,7 +220,7 @@ def _groups(directories: Sequence[str]) -> dict[str, dict[str, str]]:
             }
             if options:
                 found[group] = {**options, **found.get(group, {})}
-    return {group: {name: _about(file) for name, file in sorted(found[group].items())} for group in sorted(found)}
+    return {group: {name: about(Path(file)) for name, file in sorted(found[group].items())} for group in sorted(found)}
 
 
 def _below(place: str) -> list[str]:
@@ -231,10 +231,10 @@ def _below(place: str) -> list[str]:
         return []
 
 
-def _about(file: str) -> str:
+def about(file: Path) -> str:
     """The first comment of an option's file."""
     try:
-        with Path(file).open(encoding="utf-8", errors="replace") as stream:
+        with file.open(encoding="utf-8", errors="replace") as stream:
             lines = stream.read(_MAX_BYTES).splitlines()
     except OSError:
         return ""

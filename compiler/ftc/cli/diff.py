@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from ftc.cli.document import current
-from ftc.cli.options import Place, Reporting, by_finding, configuration, not_empty, refuse, report, say, subject, warn
+from ftc.cli.options import (
+    Place,
+    Reporting,
+    by_finding,
+    configuration,
+    counted,
+    not_empty,
+    refusals,
+    say,
+    subject,
+    warn,
+)
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ftc.api.runs import Compiled
     from ftc.cli.revisions import Wanted
     from ftc.diagnostics.model import Diagnostic
-    from ftc.diff.report import Difference, Run
+    from ftc.diff.report import Difference
 
-    _Sides = tuple[dict[str, Run], dict[str, Run]]
+    _Side = Compiled | Path
+    _Compared = tuple[tuple[Difference, ...], list[str], dict[str, tuple[Diagnostic, ...]]]
 
 # A command-line argument cannot contain NUL.
 _BETWEEN = "\0"
@@ -89,6 +102,7 @@ class _TwoSides(click.Command):
     default="text",
     help="text: for people.  markdown: a comment on a pull request.  json: an array with everything.",
 )
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @click.option(
     "--strict",
@@ -111,9 +125,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     """Show what changes on the cluster, and which keys of the spec cause it.
 
     Objects are compared by path, list items by name, quantities by value (1Gi is 1024Mi), and embedded files by their
-    content. Two sets of overrides are separated by `--`; two paths are two directories or files.
+    content. Two sets of overrides are separated by `--`; one set is compared with the defaults. Two paths are two
+    directories or files.
 
     \b
+      ftc diff nodes=2
       ftc diff hardware=ascend -- hardware=h800
       ftc diff build/before build/after
       ftc diff --base origin/main
@@ -121,10 +137,11 @@ def command(  # noqa: PLR0913 - one parameter per option
       ftc diff --base HEAD~1 -c nightly --config-dir conf
       ftc diff --manifest job.yaml hardware=ascend nodes=2
     """
-    from ftc.cli.revisions import Wanted, note  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.report import compare  # noqa: PLC0415 - the same
+    from ftc.cli.revisions import Wanted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     current().format = form if form == "json" else "text"
+    if overrides and _BETWEEN not in overrides and not (base or manifest) and not any(map(_is_path, overrides)):
+        overrides = (_BETWEEN, *overrides)
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- exclude each other: give one")
     if targets and base is not None and not overrides and config_name == "config":
@@ -134,105 +151,67 @@ def command(  # noqa: PLR0913 - one parameter per option
             "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
         )
     wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
-    sides = _sides(overrides, wanted, base, manifest)
-    found = compare(*sides)
-    directories = [] if base or manifest or _BETWEEN in overrides else [Path(word) for word in overrides]
-    notes = [note(sides[0], found)] if base is not None else _remarks(sides, directories, is_equal=not found)
-    warned = _warned(sides, is_base=base is not None)
+    found, notes, warned = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
     if form == "markdown":
         click.echo(_comment(found, notes, warned).encode(), nl=False)
     else:
         click.echo(_rendered(found, form).encode(), nl=False)
-        _remark(["nothing differs", *notes] if form == "text" and not found else notes, warned)
+        _remark([*([_totals(found)] if form == "text" else []), *notes], warned)
     sys.exit(bool(found and exit_code))
 
 
-def _sides(overrides: tuple[str, ...], wanted: Wanted, base: str | None, manifest: Path | None) -> _Sides:
-    """Load both sides. If those of a revision share no run, all runs are added or removed."""
-    from ftc.cli.revisions import revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+def _is_path(word: str) -> bool:
+    return "=" not in word or Path(word).exists()
 
-    if base is not None:
-        return revisions(base, overrides, wanted)
+
+def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
+    """Compare with a revision; it is past, so only the warnings of the working tree count."""
+    from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.report import compare  # noqa: PLC0415 - the same
+
+    before, after = revisions(base, overrides, wanted)
+    found = compare(before, after)
+    return found, [note(before, found)], {name: run.warnings for name, run in after.items()}
+
+
+def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> _Compared:
+    from ftc.api.comparison import diff  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    with refusals(Reporting(current().format)):
+        sides = _sides(overrides, wanted, manifest)
+        found = diff(*sides)
+    return found.differences, list(found.remarks), {"": tuple(one for side in sides for one in _warnings(side))}
+
+
+def _sides(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> tuple[_Side, _Side]:
     if manifest is not None:
-        return _comparable(_sound(_at(manifest), {"": _compiled(overrides, wanted)}))
-    return _comparable(_two_compiled(overrides, wanted) if _BETWEEN in overrides else _directories(overrides))
-
-
-def _two_compiled(overrides: tuple[str, ...], wanted: Wanted) -> _Sides:
+        return manifest, _compiled(overrides, wanted)
+    if _BETWEEN not in overrides:
+        return _paths(overrides)
     place = overrides.index(_BETWEEN)
-    old, new = click.get_current_context().meta[_TARGETS]
+    old, new = click.get_current_context().meta.get(_TARGETS, ((), ()))
     both = old and new
     first, second = (wanted._replace(targets=some) if both else wanted for some in (old, new))
-    return {"": _compiled(overrides[:place], first)}, {"": _compiled(overrides[place + 1 :], second)}
+    return _compiled(overrides[:place], first), _compiled(overrides[place + 1 :], second)
 
 
-def _comparable(sides: _Sides) -> _Sides:
-    from ftc.diff.sides import why_not  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Compiled:
+    from ftc.api.runs import compile as compile_  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
-    if reason := why_not(*sides):
-        refuse(reason)
-    return sides
-
-
-def _remarks(sides: _Sides, paths: list[Path], *, is_equal: bool) -> list[str]:
-    """Add facts that differences do not show. A spec is named only if nothing differs: differences are its effects."""
-    from ftc.diff.sides import (  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-        ignored,
-        left_out,
-        remarks,
-    )
-
-    unread = [file for path in paths if path.is_dir() for file in ignored(path)]
-    unread += left_out(*sides) if is_equal else []
-    return [*remarks(*sides), *([f"not compared: {', '.join(unread)}"] if unread else [])]
+    dirs, name, targets, _, strict = wanted
+    return compile_(*overrides, config_dirs=dirs, config_name=name, targets=targets, strict=strict)
 
 
-def _compiled(overrides: tuple[str, ...], wanted: Wanted) -> Run:
-    from ftc.diagnostics.model import has_errors  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.sides import of_state  # noqa: PLC0415 - the same
-    from ftc.driver import compile_job  # noqa: PLC0415 - the same
-
-    state = compile_job(wanted.request(overrides))
-    if has_errors(state.diagnostics):
-        report(state.diagnostics, Reporting(current().format))
-        sys.exit(1)
-    return of_state(state)
-
-
-def _directories(words: tuple[str, ...]) -> _Sides:
+def _paths(words: tuple[str, ...]) -> tuple[Path, Path]:
     if len(words) != 2 or not all(word and Path(word).exists() for word in words):  # noqa: PLR2004 - two sides
-        raise click.UsageError("give two directories, overrides on both sides of `--`, --base or --manifest")
-    first, second = Path(words[0]), Path(words[1])
-    before, after = _sound(_at(first), _at(second))
-    if first.is_file() and second.is_file() and first.suffix == second.suffix:
-        before = {"": msgspec.structs.replace(before[""], files={second.name: before[""].files[first.name]})}
-    return before, after
+        raise click.UsageError("give overrides, on one or on both sides of `--`, two directories, --base or --manifest")
+    return Path(words[0]), Path(words[1])
 
 
-def _sound(before: dict[str, Run], after: dict[str, Run]) -> _Sides:
-    from ftc.diff.sides import problems  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+def _warnings(side: _Side) -> tuple[Diagnostic, ...]:
+    from ftc.diagnostics.model import warnings  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
-    found = (*problems(before, after), *problems(after, before))
-    if found:
-        report(found, Reporting(current().format))
-        sys.exit(1)
-    return before, after
-
-
-def _at(path: Path) -> dict[str, Run]:
-    from ftc.diff.sides import of_path  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-
-    return of_path(path)
-
-
-def _warned(sides: _Sides, *, is_base: bool) -> dict[str, tuple[Diagnostic, ...]]:
-    """The warnings of each run that was compiled; a revision is past, so only those of the working tree count."""
-    before, after = sides
-    found: dict[str, tuple[Diagnostic, ...]] = {}
-    for runs in (after,) if is_base else (before, after):
-        for name, run in runs.items():
-            found[name] = (*found.get(name, ()), *run.warnings)
-    return found
+    return () if isinstance(side, Path) else warnings(side.findings)
 
 
 def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> None:
@@ -254,12 +233,22 @@ def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mappin
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:
-    from ftc.cli.rendering import has_colour  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.cli.terminal import columns, has_colour, plain  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render  # noqa: PLC0415 - the same
 
     if form == "json":
         return render.json_array(found)
-    return render.text(found, _painted if has_colour(sys.stdout) else lambda text, _: text)
+    return render.text(found, _painted if has_colour(sys.stdout) else plain, columns())
+
+
+def _totals(found: tuple[Difference, ...]) -> str:
+    """How many objects and values differ, and how many runs are added or removed."""
+    objects = {(one.name, item.thing) for one in found for item in one.changes}
+    values = sum(len(one.changes) for one in found)
+    changed = [f"{counted(values, 'change')} in {counted(len(objects), 'object')}"] if values else []
+    runs = Counter(one.status.value for one in found if not one.changes)
+    said = [*changed, *(f"{counted(count, 'run')} {status}" for status, count in runs.items())]
+    return ", ".join(said) or "nothing differs"
 
 
 def _painted(text: str, role: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("text", "json", "github", "sarif")
 DOCUMENTS = ("json", "sarif")
-_OPTION = "--format"
+_OPTION, _SHORT = "--format", "--json"
 # These commands print it to stdout; the others need stdout for their output.
 _TO_STDOUT = ("lint", "diff")
 _BETWEEN_SIDES = "diff"
@@ -123,6 +123,8 @@ def _format(words: Sequence[str], command: str) -> str:
             break
         if word == _OPTION and index + 1 < len(words):  # a missing value is an error in the format asked for before
             found = words[index + 1]
+        elif word == _SHORT:
+            found = "json"
         elif word.startswith(f"{_OPTION}="):
             found = word.removeprefix(f"{_OPTION}=")
     return found if found in FORMATS else "text"

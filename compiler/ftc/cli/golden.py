@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
-from ftc.cli.options import Place, Reporting, cannot_write, config_dirs, not_empty, refuse, reporting, say, tell, warn
-from ftc.diagnostics.printable import escaped, inert
+from ftc.cli.options import (
+    Place,
+    Reporting,
+    cannot_write,
+    config_dirs,
+    not_empty,
+    refuse,
+    reporting_with_data,
+    say,
+    tell,
+    warn,
+)
+from ftc.cli.terminal import has_colour
+from ftc.diagnostics.printable import as_json, escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,16 +56,9 @@ def command() -> None:
     """
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    from ftc.golden import names  # noqa: PLC0415 - loads Hydra, only if needed
-
-    known = names(ctx.params.get("golden") or Path("golden"))
-    return [CompletionItem(name) for name in known if name.startswith(incomplete)]
-
-
 def _selection(function: _F) -> _F:
     """CASE…, --dir, --config-dir, and the options of diagnostics."""
-    function = config_dirs(reporting(function))
+    function = config_dirs(reporting_with_data(function))
     function = click.option(
         "--dir",
         "golden",
@@ -64,7 +68,7 @@ def _selection(function: _F) -> _F:
         type=Place(exists=True, file_okay=False, path_type=Path),
         help="The directory of the cases. Without --config-dir, a conf next to it is your conf tree.",
     )(function)
-    return click.argument("cases", nargs=-1, type=not_empty, metavar="[CASE]...", shell_complete=_complete)(function)
+    return click.argument("cases", nargs=-1, type=not_empty, metavar="[CASE]...")(function)
 
 
 @command.command("check")
@@ -80,14 +84,20 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], r
       ftc golden check --strict --format github
     """
     found = _compared(cases, golden, config_dirs, reporting)
-    for finding in found.shown():
-        click.echo(_shown(finding))
-    if reporting.is_document:
-        pass  # stderr has one document
-    elif found.findings:
-        click.echo(f"ftc: {_counts(found)}: read the diff, then `ftc golden update`", err=True)
-    elif not found.refused:
-        say(f"ftc: {golden} matches what its cases compile to ({len(found.made)} compiled)", err=True)
+    if reporting.is_json:
+        click.echo(as_json([_data(finding) for finding in found.shown()]))
+    else:
+        colour = has_colour(sys.stdout)
+        for finding in found.shown():
+            click.echo(_shown(finding, colour=colour), color=colour)
+    if not reporting.is_document:  # of which stderr has only one
+        compiled = f"{len(found.made)} compiled{f', {len(found.refused)} refused' if found.refused else ''}"
+        if found.findings:
+            click.echo(f"ftc: {_counts(found)} ({compiled}): read the diff, then `ftc golden update`", err=True)
+        elif found.refused:
+            click.echo(f"ftc: {compiled}", err=True)
+        else:
+            say(f"ftc: {golden} matches what its cases compile to ({compiled})", err=True)
     sys.exit(bool(found.findings or found.refused))
 
 
@@ -115,7 +125,12 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
     except OSError as error:
         cannot_write(golden, error)
     done = {Kind.ORPHANED: "removed", Kind.FOREIGN: "left"}
-    for finding in found.findings:
+    if reporting.is_json:
+        rows = [
+            {"file": str(one.file), "kind": one.kind, "done": done.get(one.kind, "wrote")} for one in found.findings
+        ]
+        click.echo(as_json(rows))
+    for finding in () if reporting.is_json else found.findings:
         say(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
     if not found.findings and not found.refused and not reporting.is_document:
         click.echo(f"ftc: nothing differs ({len(found.made)} compiled)", err=True)
@@ -146,11 +161,19 @@ def _counts(found: Comparison) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
-def _shown(finding: Finding) -> str:
+def _shown(finding: Finding, *, colour: bool) -> str:
     """Describe what is wrong with a file, with a diff if both versions exist."""
+    diff = _diff(finding, colour=colour)
+    return "\n".join([inert(f"{escaped(str(finding.file))}: {finding.kind}"), *([diff] if diff else [])])
+
+
+def _diff(finding: Finding, *, colour: bool) -> str:
     from ftc.cli.rendering import unified  # noqa: PLC0415 - usually nothing differs
 
-    line = inert(f"{escaped(str(finding.file))}: {finding.kind}")
     if finding.actual is None or finding.expected is None:
-        return line
-    return f"{line}\n{unified(finding.actual, finding.expected, (str(finding.file), 'compiled from the case'))}"
+        return ""
+    return unified(finding.actual, finding.expected, (str(finding.file), "compiled from the case"), colour=colour)
+
+
+def _data(finding: Finding) -> dict[str, str]:
+    return {"file": str(finding.file), "kind": finding.kind.value, "diff": _diff(finding, colour=False)}

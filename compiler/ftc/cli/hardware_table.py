@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftc.compose import groups
+from ftc.diagnostics.columns import padded, width
 from ftc.driver import Request, compile_job, search_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftc.diagnostics.model import Diagnostic
     from ftc.spec.cluster import Hardware
 
@@ -22,6 +25,7 @@ _OF_THE_DEVICE = ("resource", "sharing", "memory_mib", "per_node")
 _OF_THE_CHIP = ("bf16", "fp16", "fp8", "fa2", "fa3", "bitsandbytes", "collective", "deepspeed", "llamafactory", "image")
 _TRI_STATE = ("bf16", "fp16", "fp8", "fa2", "fa3", "llamafactory", "bitsandbytes")
 _HEADS = {"name": "hardware=", "memory_mib": "MiB", "per_node": "a node", "llamafactory": "LLaMA-Factory"}
+_GAP = "  "
 _ALONE = ("launcher=command", "launcher.command=[true]")
 
 
@@ -44,11 +48,33 @@ def _row(option: str, hardware: Hardware) -> dict[str, Any]:
     return {"name": option, "vendor": hardware.vendor, **device, **chip}
 
 
-def text(table: list[dict[str, Any]]) -> list[str]:
-    """For a terminal: aligned columns with headings."""
+def text(table: list[dict[str, Any]], columns: int | None = None) -> list[str]:
+    """For a terminal: aligned columns with headings; those that do not fit follow below, with the names again.
+
+    A column that does not fit next to the names, that of the images, is left out.
+    """
     lines = [[_HEADS.get(key, key) for key in table[0]], *([_cell(*item) for item in row.items()] for row in table)]
-    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
-    return ["  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+    names, *others = [_even(column) for column in zip(*lines, strict=True)]
+    most = columns or sys.maxsize
+    blocks = [[names]]
+    for column in others:
+        if len(_joined([names, column])) > most:
+            continue
+        if len(_joined([*blocks[-1], column])) > most:
+            blocks.append([names])
+        blocks[-1].append(column)
+    found = [[_GAP.join(cells).rstrip() for cells in zip(*block, strict=True)] for block in blocks]
+    return [line for number, block in enumerate(found) for line in ([""] if number else []) + block]
+
+
+def _joined(block: list[list[str]]) -> str:
+    """As many letters as a line of the block has columns."""
+    return _GAP.join(" " * width(column[0]) for column in block)
+
+
+def _even(column: Sequence[str]) -> list[str]:
+    most = max(width(cell) for cell in column)
+    return [padded(cell, most) for cell in column]
 
 
 def markdown(table: list[dict[str, Any]]) -> str:

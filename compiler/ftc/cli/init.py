@@ -12,6 +12,7 @@ import click
 import msgspec
 
 import ftc
+from ftc.cli.init_option import WROTE, own_options, write_new, write_options
 from ftc.cli.options import Place, report, say
 from ftc.resources import directory
 
@@ -91,7 +92,6 @@ def _place(origin: _Origin) -> str:
 
 _RUN = "my-run"
 _REQUIREMENTS = "requirements.txt"
-_WROTE = "wrote"
 # The place of each file, and its template.
 _FILES = {
     f"conf/{_RUN}.yaml": "my-run.yaml",
@@ -107,22 +107,30 @@ _FILES = {
 
 @click.command("init")
 @click.argument("target", metavar="[DIR]", default=".", type=Place(file_okay=False, path_type=Path))
-def command(target: Path) -> None:
+@own_options
+def command(target: Path, **own: tuple[str, ...]) -> None:
     """Start a repository of runs in DIR: a run, its compiled manifest, and CI that checks it.
 
     It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README.
-    Existing files are left unchanged.
+    With --hardware, --dataset, --model or --cluster it only writes DIR/conf/GROUP/NAME.yaml, with comments that say
+    what to fill in. Existing files are left unchanged.
 
     \b
       ftc init runs && cd runs
       ftc golden check
+      ftc init --dataset our-tickets
     """
+    if any(own.values()):
+        write_options(target, own)
+        return
     required = requirements()
-    done = {name: _write(target / name, text) for name, text in {**_contents(), _REQUIREMENTS: required.text}.items()}
+    done = {
+        name: write_new(target / name, text) for name, text in {**_contents(), _REQUIREMENTS: required.text}.items()
+    }
     for name, what in done.items():
         say(f"{what} {target / name}")
     _compile(target)
-    if required.lacks and done[_REQUIREMENTS] == _WROTE:
+    if required.lacks and done[_REQUIREMENTS] == WROTE:
         say(f"ftc: edit {target / _REQUIREMENTS} so that CI can install ftc: this one {required.lacks}", err=True)
 
 
@@ -135,17 +143,6 @@ def _contents() -> dict[str, str]:
     found["conf/.schema/config.schema.json"] = editor.text(editor.PRIMARY)
     found["conf/.schema/case.schema.json"] = json.dumps(schema(), indent=1, sort_keys=True) + "\n"
     return found
-
-
-def _write(file: Path, text: str) -> str:
-    """Write a file unless it exists; return what was done."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x", encoding="utf-8", newline="\n") as new:
-            new.write(text)
-    except FileExistsError:
-        return "kept"
-    return _WROTE
 
 
 def _compile(target: Path) -> None:

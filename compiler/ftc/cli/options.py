@@ -1,16 +1,17 @@
-"""Options that several commands share, the completion of overrides, and the report of findings and refused runs."""
+"""Options that several commands share, and the report of findings and refused runs."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from ftc.cli.document import DOCUMENTS, FORMATS, current
 
@@ -31,6 +32,11 @@ class Reporting(NamedTuple):
     format: str = "text"
     ignore: tuple[str, ...] = ()
     strict: bool = False
+
+    @property
+    def is_json(self) -> bool:
+        """Whether data is printed as JSON."""
+        return self.format == "json"
 
     @property
     def is_document(self) -> bool:
@@ -76,7 +82,7 @@ def configuration(function: _F) -> _F:
         help="The primary config, which describes a whole run: NAME.yaml in a conf directory, by default ./conf.",
     )(command)
     command = config_dirs(command)
-    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...", shell_complete=_complete)(command)  # type: ignore[return-value] # click keeps the function's type
+    return click.argument("overrides", nargs=-1, metavar="[OVERRIDE]...")(command)  # type: ignore[return-value] # click keeps the function's type
 
 
 def config_dirs(function: _F) -> _F:
@@ -91,41 +97,43 @@ def config_dirs(function: _F) -> _F:
     )(function)
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`hard` completes to `hardware=`, `hardware=as` to `hardware=ascend`."""
-    from ftc.compose import groups  # noqa: PLC0415 - loads Hydra, only if needed
-    from ftc.driver import search_path  # noqa: PLC0415 - the same
+def data_format(function: _F) -> _F:
+    """--format and its short form --json, for a command that prints data and reports no findings."""
 
-    known = groups(search_path(tuple(ctx.params.get("config_dirs") or ())))
-    group, equals, _ = incomplete.partition("=")
-    words = [f"{group}={option}" for option in known.get(group, ())] if equals else [f"{name}=" for name in known]
-    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+    @wraps(function)
+    def command(*arguments: Any, data_form: str, as_json: bool, **options: Any) -> Any:
+        return function(*arguments, is_json=as_json or data_form == "json", **options)
 
-
-def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`hard` completes to `hardware`."""
-    return [CompletionItem(item.value.rstrip("=")) for item in _complete(ctx, param, incomplete)]
-
-
-def complete_code(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    """`FTC30` completes to `FTC301`, and `gang` to `gang-exceeds-replicas`, with their titles."""
-    from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, only when it is needed
-
-    words = [(word, page.title) for page in pages().values() for word in (page.code, page.name)]
-    begun = incomplete.casefold()
-    return [CompletionItem(word, help=title) for word, title in words if word.casefold().startswith(begun)]
+    command = _json(command)
+    return click.option(
+        "--format",
+        "data_form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="text: for people.  json: the same as data.",
+    )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
-def reporting(function: _F) -> _F:
-    """--format, --ignore and --strict, passed to the command as `reporting`."""
+def _json(function: _F) -> _F:
+    return click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(function)
+
+
+def reporting(
+    function: _F, about: str = "The format of diagnostics.", forms: Mapping[str, str] = MappingProxyType({})
+) -> _F:
+    """--format, --ignore and --strict, passed to the command as `reporting`; `forms` are more formats of its data."""
 
     @wraps(function)
     def command(
         *arguments: Any, diagnostics_format: str, ignored: tuple[str, ...], strict: bool, **options: Any
     ) -> Any:
-        current().format = diagnostics_format
-        current().is_due = current().collects
-        return function(*arguments, reporting=Reporting(diagnostics_format, ignored, strict), **options)
+        is_short = bool(options.pop("as_json", False))
+        chosen = "json" if is_short else diagnostics_format
+        document = current()
+        document.format = chosen
+        # With --json, stderr stays empty if there is nothing to report.
+        document.is_due = document.collects and not (is_short and document.err)
+        return function(*arguments, reporting=Reporting(chosen, ignored, strict), **options)
 
     command = click.option(
         "--strict",
@@ -139,17 +147,21 @@ def reporting(function: _F) -> _F:
         type=not_empty,
         metavar="RULE",
         callback=_silenceable,
-        shell_complete=complete_code,
         help="Suppress a rule, by its name or code (see `ftc rule`). May be given several times.",
     )(command)
     return click.option(
         "--format",
         "diagnostics_format",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS, *forms]),
         default="text",
-        help="The format of diagnostics.  text: for people.  json: an array.  github: annotations of a workflow.  "
-        "sarif: for code scanning.",
+        help=f"{about}  text: for people.  json: for programs.  github: annotations of a workflow.  "
+        f"sarif: for code scanning.{''.join(f'  {name}: {what}.' for name, what in forms.items())}",
     )(command)  # type: ignore[return-value] # click keeps the function's type
+
+
+def reporting_with_data(function: _F, forms: Mapping[str, str] = MappingProxyType({})) -> _F:
+    """The same, and --json: with the format json, the command prints its data as JSON too."""
+    return _json(reporting(function, "The format of diagnostics; with json, of the data on stdout too.", forms))
 
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,13 +191,16 @@ def report(
 ) -> None:
     """Print findings to stderr (or stdout); `texts` holds the sources that are not files."""
     found = tuple(diagnostics)
+    if not found:
+        return
     if how.is_document:
         current().add(found, texts or {})
-    elif found:
+    else:
         from ftc.cli import rendering  # noqa: PLC0415 - usually there is nothing to report
+        from ftc.cli.terminal import has_colour  # noqa: PLC0415 - the same
 
         stream = sys.stderr if err else sys.stdout
-        colour = rendering.has_colour(stream)
+        colour = has_colour(stream)
         click.echo(rendering.text(found, how.format, texts or {}, colour=colour), err=err, nl=False, color=colour)
 
 
@@ -208,6 +223,17 @@ def say(line: str, *, err: bool = False) -> None:
     from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - `--help` prints no user's text
 
     click.echo(inert(escaped(line)), err=err)
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 file, 2 files."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def totals(diagnostics: Iterable[Diagnostic]) -> str:
+    """How many findings there are of each severity; empty without findings."""
+    counts = Counter(one.severity.value for one in diagnostics)
+    return ", ".join(counted(counts[name], name) for name in ("error", "warning", "note") if counts[name])
 
 
 def refuse(message: str) -> NoReturn:

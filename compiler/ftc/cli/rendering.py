@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import os
-import sys
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,11 +24,6 @@ _STYLES = {
     "help": {"fg": "green"},
     "gutter": {"fg": "blue"},
 }
-
-
-def has_colour(stream: IO[str]) -> bool:
-    """Whether a stream is a terminal whose user wants colour (no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def text(
@@ -60,10 +53,9 @@ def _plain(piece: str, _: str) -> str:
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def unified(before: str, after: str, names: tuple[str, str]) -> str:
+def unified(before: str, after: str, names: tuple[str, str], *, colour: bool) -> str:
     """Write the diff without its last line break, and without secrets."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
-    colour = has_colour(sys.stdout)
     return "\n".join(_painted(inert(escaped(redacted(line))), colour=colour) for line in lines)
 
 

@@ -7,9 +7,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from ftc.cli.options import complete_code, not_empty, refuse
+from ftc.cli.options import data_format, not_empty, refuse
+from ftc.cli.terminal import columns, rows, show
+from ftc.diagnostics.columns import folded
 from ftc.diagnostics.model import nearest
+from ftc.diagnostics.printable import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,8 +22,9 @@ if TYPE_CHECKING:
 
 
 @click.command("rule")
-@click.argument("words", nargs=-1, type=not_empty, metavar="[RULE|WORD]...", shell_complete=complete_code)
-def command(words: tuple[str, ...]) -> None:
+@click.argument("words", nargs=-1, type=not_empty, metavar="[RULE|WORD]...")
+@data_format
+def command(words: tuple[str, ...], *, is_json: bool) -> None:
     """Print the page of each RULE, a name or a code: the requirement, the reason, and a correct example.
 
     Without RULE, list all rules by group. A WORD that is not a rule lists the rules of that group, or those whose pages
@@ -31,30 +36,59 @@ def command(words: tuple[str, ...]) -> None:
       ftc rule neat-packing-needs-batch-size-1 FTC301
       ftc rule memory
     """
-    from ftc.rules.pages import pages  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
+    from ftc.rules.pages import pages, with_example  # noqa: PLC0415 - every rule, which `ftc rule --help` need not load
 
     known = pages()
-    shown = [_shown(word, known) for word in words] or [_listed(known.values())]
-    click.echo("\n".join(shown), nl=False)
+    found = [_found(word, known) for word in words]
+    if is_json:
+        every = [page for some in found for page in some] if words else list(known.values())
+        click.echo(as_json([msgspec.to_builtins(with_example(page)) for page in every]))
+        return
+    shown = [_shown(word, pages) for word, pages in zip(words, found, strict=True)] or [_listed(known.values())]
+    for number, lines in enumerate(shown):
+        show([*([""] if number else []), *lines])
 
 
-def _shown(word: str, known: dict[str, Page]) -> str:
+def _found(word: str, known: dict[str, Page]) -> list[Page]:
     """The page of a rule, the rules that replaced an old code, or those whose pages contain a word."""
-    from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
     from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
-    from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
 
     codes = {page.name: code for code, page in known.items()}
     code = codes.get(word.lower()) or (f"FTC{word}" if word.isdecimal() else word.upper())
     if code in known:
-        return render(with_example(known[code]))
+        return [known[code]]
     if code in ALIASES:
-        return "".join((f"{code} was replaced by:\n\n", *_rows([known[one] for one in ALIASES[code]])))
+        return [known[one] for one in ALIASES[code]]
     if code.startswith("FTC"):
         refuse(f"unknown code '{word}'; {nearest(code, known) or '`ftc rule` lists all'}")
-    return _listed(_about(word, known.values())) or refuse(
+    return _about(word, known.values()) or refuse(
         f"unknown rule or word '{word}'; {nearest(word, codes) or '`ftc rule` lists all'}"
     )
+
+
+def _shown(word: str, found: list[Page]) -> Iterator[str]:
+    from ftc.rules.catalogue import ALIASES  # noqa: PLC0415 - the same
+
+    code = f"FTC{word}" if word.isdecimal() else word.upper()
+    if code in ALIASES:
+        yield from (f"{code} was replaced by:", "")
+        yield from _rows(found)
+    elif len(found) == 1 and (found[0].name == word.lower() or found[0].code == code):
+        yield from _page(found[0])
+    else:
+        yield from _listed(found)
+
+
+def _page(page: Page) -> Iterator[str]:
+    """The page, with its prose folded to the terminal; examples keep their lines."""
+    from ftc.diagnostics.page import render  # noqa: PLC0415 - the same
+    from ftc.rules.pages import with_example  # noqa: PLC0415 - the same
+
+    shown = with_example(page)
+    most = columns()
+    example = set((shown.example or "").splitlines())
+    for line in render(shown).splitlines():
+        yield from [line] if most is None or line in example else folded(line, most)
 
 
 def _about(word: str, known: Iterable[Page]) -> list[Page]:
@@ -64,15 +98,16 @@ def _about(word: str, known: Iterable[Page]) -> list[Page]:
     return of_group or [page for page in known if begins.search(f"{page.name} {page.title} {page.why}")]
 
 
-def _listed(found: Iterable[Page]) -> str:
+def _listed(found: Iterable[Page]) -> Iterator[str]:
     from ftc.rules.pages import ORDER  # noqa: PLC0415 - the same
 
     ordered = sorted(found, key=lambda page: ORDER.index(page.group))
-    groups = [(group, [*rows]) for group, rows in groupby(ordered, key=lambda page: page.group)]
-    return "\n".join("".join((f"{group}:\n", *_rows(rows))) for group, rows in groups)
+    for number, (group, some) in enumerate(groupby(ordered, key=lambda page: page.group)):
+        yield from ("",) if number else ()
+        yield f"{group}:"
+        yield from _rows(list(some))
 
 
 def _rows(found: list[Page]) -> Iterator[str]:
-    wide = max(len(page.name) for page in found)
-    for page in found:
-        yield f"  {page.code}  {page.severity.value:7}  {page.name:{wide}}  {page.title}\n"
+    cells = [(page.code, page.severity.value, page.name, page.title) for page in found]
+    yield from rows(cells, ("label", "1", "name"), indent="  ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import CompletionItem
 
 from ftc import editor
 from ftc.cli.options import not_empty, refuse
@@ -14,12 +13,8 @@ _CASE = "case"
 _KNOWN = (*editor.NAMES, _CASE)
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 - click's
-    return [CompletionItem(name) for name in _KNOWN if name.startswith(incomplete)]
-
-
 @click.command("schema")
-@click.argument("group", required=False, type=not_empty, shell_complete=_complete)
+@click.argument("group", required=False, type=not_empty)
 def command(group: str | None) -> None:
     """Print the JSON Schema of the spec, or of a file in conf/GROUP, for completion and checks in editors.
 

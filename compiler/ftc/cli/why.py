@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ftc.cli.options import refuse
+from ftc.cli.options import Place, cannot_write, refuse
+from ftc.cluster.cause import safe
 from ftc.diagnostics.printable import as_json as as_json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.cluster.cause import Cause, Diagnosis, Remedy
+    from ftc.cluster.snapshot import Snapshot
 
 
 @click.command("why")
@@ -22,35 +24,84 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "paths",
-    type=click.Path(exists=True, path_type=Path),
+    type=Place(exists=True, path_type=Path),
     multiple=True,
-    required=True,
-    help="A saved situation: a directory with objects.json, or files with objects in JSON or YAML.",
+    help="A saved situation instead of a cluster: a directory with objects.json, or files with objects.",
+)
+@click.option("-n", "--namespace", help="The namespace; by default that of the context.")
+@click.option("--context", help="The context of the kubeconfig.")
+@click.option(
+    "--save",
+    type=Place(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write what was read into DIR, without secrets, for `--from` or for a platform team.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
-def command(name: str | None, paths: tuple[Path, ...], *, as_json: bool) -> None:
-    """Say why a job does not run: the first cause, what shows it, and what helps; then the causes behind it.
+def command(  # noqa: PLR0913 - click hands over each option
+    name: str | None,
+    paths: tuple[Path, ...],
+    namespace: str | None,
+    context: str | None,
+    save: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Say why the job NAME does not run: the first cause, what shows it, and what helps; then the causes behind it.
 
-    It reads objects that were saved, and needs no cluster. NAME is the job, if the files hold several. A directory may
-    also have `logs/POD.CONTAINER.txt` with the logs, `refused.txt` with what kubectl printed, and `now.txt` with the
-    time of the recording.
+    It reads the job, its pods, events, claims, queues and nodes, and the log of the container that failed. With --from
+    it reads objects that were saved, and needs no cluster: a directory may also have `logs/POD.CONTAINER.txt`,
+    `refused.txt` with what kubectl printed, and `now.txt` with the time of the recording.
 
     \b
+      ftc why qwen-sft-x7k2p
+      ftc why qwen-sft-x7k2p --save situation
       kubectl get vcjob,job,pod,podgroup,pvc,event,node -o json > objects.json
       ftc why qwen-sft-x7k2p --from objects.json
     """
     from ftc.cluster.diagnose import diagnose, result  # noqa: PLC0415 - only when it is used
-    from ftc.cluster.saved import NotReadableError, read  # noqa: PLC0415 - the same
 
-    try:
-        snapshot = read(list(paths), name)
-    except NotReadableError as error:
-        refuse(str(error))
+    snapshot = _saved(paths, name) if paths else _read(name, namespace, context)
+    if save is not None:
+        _save(snapshot, save)
     found = _checked(diagnose(snapshot), by_ftc=snapshot.by_ftc)
     if as_json:
         click.echo(as_json_text(msgspec.to_builtins(found)))
     else:
         click.echo("\n".join(_rendered(found, result(snapshot))))
+
+
+def _saved(paths: tuple[Path, ...], name: str | None) -> Snapshot:
+    from ftc.cluster.saved import NotReadableError, read  # noqa: PLC0415 - only when it is used
+
+    try:
+        return read(list(paths), name)
+    except NotReadableError as error:
+        refuse(str(error))
+
+
+def _read(name: str | None, namespace: str | None, context: str | None) -> Snapshot:
+    from ftc.cluster.gather import gather  # noqa: PLC0415 - only when it is used
+    from ftc.cluster.server import Server, ServerError  # noqa: PLC0415 - the same
+
+    if name is None:
+        raise click.UsageError("name the job; `kubectl get vcjob,job` lists them")
+    try:
+        return gather(Server(context, namespace), name)
+    except ModuleNotFoundError as error:
+        if error.name != "kubernetes":
+            raise
+        refuse("asking a cluster needs the package kubernetes: pip install 'ftc[cluster]'")
+    except ServerError as error:
+        refuse(f"the API server: {safe(str(error))}")
+
+
+def _save(snapshot: Snapshot, folder: Path) -> None:
+    from ftc.cluster.saved import save  # noqa: PLC0415 - only when it is used
+
+    try:
+        save(snapshot, folder)
+    except OSError as error:
+        cannot_write(folder, error)
 
 
 def _checked(found: Diagnosis, *, by_ftc: bool) -> Diagnosis:
@@ -86,11 +137,11 @@ def _rendered(found: Diagnosis, well: str) -> Iterator[str]:
     """The first line is the cause, or that nothing is wrong."""
     if not found.causes:
         yield f"Nothing is wrong: {_STATES.get(found.state, found.state)}{f'; {well}' if well else ''}."
-        return
-    yield from _cause(found.causes[0])
-    for number, one in enumerate(found.causes[1:]):
-        yield "" if number else "\nThen:"
+    for number, one in enumerate(found.causes):
+        if number:
+            yield "\nThen:" if number == 1 else ""
         yield from _cause(one)
+    yield from (f"note: {one}" for one in found.unseen)
 
 
 _STATES = {

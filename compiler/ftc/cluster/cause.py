@@ -32,12 +32,16 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """The state of a workload, and the causes that block it; the first one has to be removed first."""
+    """The state of a workload, and the causes that block it; the first one has to be removed first.
+
+    `unseen` says in sentences what the user may not list.
+    """
 
     name: str
     namespace: str
     state: str
     causes: tuple[Cause, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 def cause(kind: str, text: str, evidence: Iterable[str] = (), remedies: Iterable[Remedy] = ()) -> Cause:

@@ -33,17 +33,22 @@ _DONE = re.compile(r"ftc: all done: (?P<result>\S+)")
 def diagnose(snapshot: Snapshot) -> Diagnosis:
     """Say why the workload of a snapshot does not run, or that nothing is wrong."""
     state = state_of(snapshot)
-    if snapshot.workload is None and not snapshot.refusal:
-        return Diagnosis(snapshot.name, snapshot.namespace, state, (_unknown(snapshot),))
+    return Diagnosis(snapshot.name, snapshot.namespace, state, tuple(_causes(snapshot, state)), snapshot.unseen)
+
+
+def _causes(snapshot: Snapshot, state: str) -> list[Cause]:
+    """The causes in the order of the chain; a cause that two steps find counts once."""
     if state == "completed":
-        return Diagnosis(snapshot.name, snapshot.namespace, state)
-    steps = (containers.ended,) if state == "failed" else CHAIN
-    found = list(
-        {(one.kind, one.text): one for step in reversed(steps) for one in reversed([*step(snapshot)])}.values()
-    )[::-1]
+        return []
+    if state == "unknown":
+        return [_unknown(snapshot)]
     if state == "failed":
-        found = [*_deadline(snapshot), *found] or [_without_reason(snapshot)]
-    return Diagnosis(snapshot.name, snapshot.namespace, state, tuple(found))
+        return [*_deadline(snapshot), *containers.ended(snapshot)] or [_without_reason(snapshot)]
+    found: dict[tuple[str, str], Cause] = {}
+    for step in CHAIN:
+        for one in step(snapshot):
+            found.setdefault((one.kind, one.text), one)
+    return list(found.values())
 
 
 def state_of(snapshot: Snapshot) -> str:

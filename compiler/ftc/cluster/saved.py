@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from errno import EEXIST
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ftc.cluster.snapshot import Object, Snapshot, at, name_of, parsed
+from ftc.diagnostics.printable import redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 # A situation of 64 pods with events has some MiB; more is a mistake.
 _LARGEST = 64 * 1024 * 1024
+# A copy of the whole object, which `kubectl apply` writes; and the length to which scripts of ftc are cut.
+_APPLIED, _LONGEST_NOTE = "kubectl.kubernetes.io/last-applied-configuration", 200
 _WORKLOADS = ("TrainJob", "JobSet", "Job")
 
 
@@ -33,6 +37,47 @@ def read(paths: list[Path], name: str | None = None) -> Snapshot:
     namespace = words[0] if len(words) > 1 else _namespace(objects, wanted)
     logs, previous = _logs(folder)
     return Snapshot(namespace, wanted, _now(folder, objects), objects, logs, previous, refusal)
+
+
+def save(snapshot: Snapshot, folder: Path) -> None:
+    """Write a situation that a platform team can read, without the values of Secrets and without tokens.
+
+    Raises OSError; an existing directory must be empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(EEXIST, "the directory is not empty", str(folder))
+    items = [_without_values(one) for one in snapshot.objects]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": _redacted(items)}, indent=1, sort_keys=True)
+    (folder / "objects.json").write_text(text, encoding="utf-8")
+    (folder / "name.txt").write_text(f"{snapshot.namespace} {snapshot.name}\n", encoding="utf-8")
+    (folder / "now.txt").write_text(f"{snapshot.now:%Y-%m-%dT%H:%M:%SZ}\n", encoding="utf-8")
+    (folder / "logs").mkdir()
+    for suffix, logs in ((".txt", snapshot.logs), (".previous.txt", snapshot.previous)):
+        for name, log in logs.items():
+            (folder / "logs" / f"{name}{suffix}").write_text(redacted(log), encoding="utf-8")
+
+
+def _without_values(one: Object) -> Object:
+    """Without what a diagnosis does not need and a reader must not see."""
+    metadata = {key: value for key, value in one["metadata"].items() if key != "managedFields"}
+    notes = metadata.get("annotations")
+    if isinstance(notes, dict):
+        metadata["annotations"] = {key: str(value)[:_LONGEST_NOTE] for key, value in notes.items() if key != _APPLIED}
+    kept = one | {"metadata": metadata}
+    for field in ("data", "stringData"):
+        if one.get("kind") == "Secret" and isinstance(one.get(field), dict):
+            kept[field] = dict.fromkeys(one[field], "xxx")
+    return kept
+
+
+def _redacted(value: Any) -> Any:
+    """The same value with each text redacted."""
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redacted(inner) for inner in value]
+    return redacted(value) if isinstance(value, str) else value
 
 
 def _objects_of(folder: Path) -> list[Path]:

@@ -33,7 +33,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     """What `kubectl get` returns for a namespace, and what `kubectl logs` returns for its pods.
 
     `logs` and `previous` have the key `POD.CONTAINER`. `refusal` is the answer of the API server to the creation, if it
-    refused the workload.
+    refused the workload. `unseen` says in sentences what the user may not list.
     """
 
     namespace: str
@@ -43,6 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     logs: dict[str, str] = {}
     previous: dict[str, str] = {}
     refusal: str = ""
+    unseen: tuple[str, ...] = ()
 
     def of(self, kind: str, group: str = "") -> list[Object]:
         """The objects of a kind; `group` tells a VolcanoJob from a batch Job."""

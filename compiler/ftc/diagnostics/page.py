@@ -58,11 +58,12 @@ def render(page: Page) -> str:
         parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
     if page.target is not None:
         parts.append(f"Applies to -t {page.target} only.")
-    parts.append(_silence(page))
+    parts.append(suppression(page))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _silence(page: Page) -> str:
+def suppression(page: Page) -> str:
+    """How to suppress the rule."""
     if not page.silenceable:
         return "It cannot be suppressed: ftc itself relies on it."
     in_spec = f", or `ignore: [{page.name}]` in the spec" if page.command == "ftc compile" else ""

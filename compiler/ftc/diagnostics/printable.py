@@ -10,7 +10,10 @@ import re
 import unicodedata
 from functools import lru_cache
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Prefixes that the issuers document; the lengths exclude names such as `hf_transfer` and `sk-learn`.
 _SHAPES = {
@@ -46,7 +49,7 @@ _NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
 _GIVEN = re.compile(
     rf"""(  (?<![\w-]) (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s* [:=] \s* ["']?
          |  (?<![\w.-]) {_FLAG} ["']? (?:\s*[=,]\s*|\s+) ["']?
-         |  (?<![\w-]) (?:-[uU]|--(?:proxy-)?user) ["']? (?:\s*[=,]\s*|\s+) ["']? [^\s,:'"@]+:
+         |  (?<![\w-]) (?:-[A-Za-z]{{0,8}}[uU]|--(?:proxy-)?user) ["']? (?:\s*[=,]\s*|\s*) \\?["']? [^\s,:'"@]+:
          |  \b name ["']? : \s* ["']? (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s*,\s* ["']? value ["']? : \s* ["']?
          ) ( [^\s,}}\]"']+ )""",
     re.VERBOSE,
@@ -57,6 +60,15 @@ _HARMLESS = re.compile(
 # A user before a host: in a URL, where `@` may be percent-encoded, and as ssh and git write it
 # (`user:password@host:path`), but not the digest of an image (`image:1.0@sha256:…`).
 _USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+[:/])")
+# A user in an http URL is a token, or needs a password that no one can type in a pod. A proxy may be written without
+# its scheme.
+_LOGIN = re.compile(r"(\b(?i:https?|socks[45][ah]?)://(?!git@)|\b(?i:\w*_proxy)=\\?['\"]?)[^/?#\s@'\"$<{*]+(?=@|%40)")
+# A user with a password, as an option, which may be on a later line of the command.
+_USER_OPTION = re.compile(
+    r"\s(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)[\s=]*['\"]?[^\s:'\"@-][^\s:'\"@]{0,200}:[^\s'\"$<{*]+"
+)
+_COMMAND_END = re.compile(r"(?<!\\)\n|\|")
+_LONGEST_COMMAND = 500
 STARS = "***"
 
 
@@ -67,19 +79,18 @@ def kind_of_secret(text: str) -> str:
     return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
 
 
-# A user in an http URL is a token, or needs a password that no one can type in a pod.
-_LOGIN = re.compile(r"(?i:\b(?:https?|socks[45][ah]?)://)[^/?#\s@'\"$<{*]+(?:@|%40)")
-# The user and password of curl.
-_CURL = re.compile(r"\bcurl\b.*?\s(?:-[uU]|--(?:proxy-)?user)[\s=]*[^\s:'\"@-][^\s:'\"@]*:[^\s'\"$<{*]+", re.DOTALL)
-# A proxy may be written without its scheme.
-_PROXY = re.compile(r"(?i:\w*_proxy)")
+def secrets(text: str, *, received: bool) -> Iterator[tuple[int, str]]:
+    """The offset and kind of each secret in a text; if a program receives it, a login is one too."""
+    if kind_of_secret(text):
+        yield from ((found.start(), _KINDS[(found.lastindex or 1) - 1]) for found in _SHAPE.finditer(text))
+    if received:
+        yield from ((found.end(), "a user, password or token in a URL") for found in _LOGIN.finditer(text))
+        yield from ((found.end(), "a password of curl") for found in _USER_OPTION.finditer(text) if _is_of_curl(found))
 
 
-def kind_of_login(text: str, name: str = "") -> str:
-    """The kind of login in what a program receives, here in the variable `name`, or an empty string."""
-    if _LOGIN.search(text) or (_PROXY.fullmatch(name) and "@" in text and not _HARMLESS.fullmatch(text)):
-        return "a user, password or token in a URL"
-    return "a password of curl" if _CURL.search(text) else ""
+def _is_of_curl(option: re.Match[str]) -> bool:
+    before = option.string[max(option.start() - _LONGEST_COMMAND, 0) : option.start()]
+    return re.search(r"\bcurl\b", _COMMAND_END.split(before)[-1]) is not None
 
 
 def names_a_secret(name: str) -> bool:
@@ -97,7 +108,8 @@ def could_be_a_secret(value: str) -> bool:
 
 def redacted(text: str) -> str:
     """Replace secrets, the user part of URLs, and values assigned to a secret's name by stars."""
-    return _GIVEN.sub(_starred, _USER.sub(STARS, _SHAPE.sub(STARS, text)))
+    shown = _LOGIN.sub(rf"\1{STARS}", _SHAPE.sub(STARS, text))
+    return _GIVEN.sub(_starred, _USER.sub(STARS, shown))
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
@@ -174,6 +186,22 @@ def escaped(text: str) -> str:
     if text.isprintable() and not _HIDDEN.search(text):
         return text
     return "".join(_shown(letter) for letter in text)
+
+
+# A backslash before a bar.
+_BAR = re.compile(r"(?<=\\)\|")
+
+
+def as_code(text: str) -> str:
+    """Format a text as code of Markdown, which cannot contain markup, mentions or links.
+
+    A bar would end a cell of a table (GitHub Flavored Markdown, tables), even after a backslash that is itself
+    escaped.
+    """
+    text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
 
 
 def inert(line: str) -> str:

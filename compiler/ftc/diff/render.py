@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import html
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ftc.diagnostics.printable import as_json, escaped, inert, redacted, without_secrets
+from ftc.diagnostics.columns import folded
+from ftc.diagnostics.printable import as_code, as_json, escaped, inert, redacted, without_secrets
 from ftc.diff.changes import Kind, named, plain, written
 from ftc.diff.report import Status
 from ftc.explain.artifact import ABSENT
@@ -27,15 +29,17 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Colour a text for `head`, `cause`, or a kind of change."""
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~", Kind.MOVED: "~"}
 _SHORT = 3
+_INDENT, _LEAST = " " * 6, 40
 _LINE = re.compile(r":[0-9]+$")
 
 
-def text(differences: Iterable[Difference], paint: Paint = lambda text, _: text) -> str:
-    """Write one run after the other."""
-    return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint))
+def text(differences: Iterable[Difference], paint: Paint = lambda text, _: text, columns: int | None = None) -> str:
+    """Write one run after the other; values and causes are folded to the columns, but not the lines of texts."""
+    room = max((columns or sys.maxsize) - len(_INDENT), _LEAST)
+    return "".join(f"{inert(line)}\n" for one in differences for line in _run(one, paint, room))
 
 
-def _run(difference: Difference, paint: Paint) -> Iterator[str]:
+def _run(difference: Difference, paint: Paint, room: int) -> Iterator[str]:
     if difference.name:
         yield paint(f"{escaped(difference.name)}: {difference.status}", "head")
     if difference.status is not Status.CHANGED:
@@ -43,19 +47,19 @@ def _run(difference: Difference, paint: Paint) -> Iterator[str]:
     for thing, items in groupby(difference.changes, lambda one: one.thing):
         yield paint(escaped(thing), "head")
         for item in items:
-            yield from _item(item, paint)
+            yield from _item(item, paint, room)
 
 
-def _item(item: Explained, paint: Paint) -> Iterator[str]:
+def _item(item: Explained, paint: Paint, room: int) -> Iterator[str]:
     change = item.change
     yield "  " + paint(f"{_SIGNS[change.kind]} {escaped(written(change.address) or item.thing)}", change.kind.value)
     text = text_diff(change)
     if text is not None:
-        yield from (f"      {paint(line, _of_line(line))}" for line in text)
+        yield from (f"{_INDENT}{paint(line, _of_line(line))}" for line in text)
     else:
-        yield f"      {values(change)}"
+        yield from (f"{_INDENT}{line}" for line in folded(values(change), room, "  "))
     if item.causes:
-        yield "      " + paint("; ".join(because(item.causes)), "cause")
+        yield from (f"{_INDENT}{paint(line, 'cause')}" for line in folded("; ".join(because(item.causes)), room, "  "))
 
 
 def values(change: Change) -> str:
@@ -137,7 +141,6 @@ _LINES = 60
 _LONGEST = 300
 _NAME = 150
 _NOTES = 20
-_BAR = re.compile(r"(?<=\\)\|")
 _WORDS = re.compile(r"(?!.*www\.)[A-Za-z0-9 ,.;()-]*")
 
 
@@ -185,9 +188,9 @@ def _table(differences: Sequence[Difference]) -> str:
 def _row(difference: Difference) -> str:
     counts = Counter(item.change.kind for item in difference.changes)
     keys = Counter(cause.key for item in difference.changes for cause in item.causes)
-    first = ", ".join(_code(key) for key, _ in keys.most_common(3)) + (", …" if len(keys) > 3 else "")  # noqa: PLR2004
+    first = ", ".join(as_code(key) for key, _ in keys.most_common(3)) + (", …" if len(keys) > 3 else "")  # noqa: PLR2004
     numbers = (counts[Kind.ADDED], counts[Kind.REMOVED], counts[Kind.CHANGED] + counts[Kind.MOVED])
-    cells = [_code(_named(difference)), difference.status.value, *(str(n or "") for n in numbers), first]
+    cells = [as_code(_named(difference)), difference.status.value, *(str(n or "") for n in numbers), first]
     return f"| {' | '.join(cells)} |\n"
 
 
@@ -221,17 +224,17 @@ def _thing(thing: str, items: Sequence[Explained]) -> str:
     texts = [(one, diff) for one in items if (diff := text_diff(one.change)) is not None]
     head = "\n| path | before | after | because of |\n| --- | --- | --- | --- |\n"
     table = head + "".join(_change(one) for one in in_rows) if in_rows else ""
-    return f"\n{_code(thing)}\n{table}" + "".join(_fence(one, diff) for one, diff in texts)
+    return f"\n{as_code(thing)}\n{table}" + "".join(_fence(one, diff) for one, diff in texts)
 
 
 def _change(item: Explained) -> str:
     change = item.change
-    sides = ["" if value is ABSENT else _code(value_text(change, value)) for value in (change.before, change.after)]
-    return f"| {_code(written(change.address) or item.thing)} | {sides[0]} | {sides[1]} | {_because(item)} |\n"
+    sides = ["" if value is ABSENT else as_code(value_text(change, value)) for value in (change.before, change.after)]
+    return f"| {as_code(written(change.address) or item.thing)} | {sides[0]} | {sides[1]} | {_because(item)} |\n"
 
 
 def _because(item: Explained) -> str:
-    return ", ".join(_code(cause) for cause in because(item.causes))
+    return ", ".join(as_code(cause) for cause in because(item.causes))
 
 
 def _fence(item: Explained, lines: Sequence[str]) -> str:
@@ -241,24 +244,12 @@ def _fence(item: Explained, lines: Sequence[str]) -> str:
     fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(shown))))
     cause = f" ({_because(item)})" if item.causes else ""
     body = "\n".join(shown)
-    return f"\n{_code(written(item.change.address) or item.thing)}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
-
-
-def _code(text: str) -> str:
-    """Format a text as code, which cannot contain markup, mentions or links.
-
-    A bar would end a cell of a table (GitHub Flavored Markdown, tables), even after a backslash that is itself
-    escaped.
-    """
-    text = _BAR.sub(r"\\x7c", escaped(text)).replace("|", "\\|") or " "
-    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    pad = " " if text[:1] == "`" or text[-1:] == "`" else ""
-    return f"{ticks}{pad}{text}{pad}{ticks}"
+    return f"\n{as_code(written(item.change.address) or item.thing)}{cause}\n\n{fence}diff\n{body}{more}\n{fence}\n"
 
 
 def _plain(text: str) -> str:
     """Escape markup, mentions and links in a text; GitHub looks for the last two after it has processed backslashes."""
-    return text if _WORDS.fullmatch(text) else _code(text)
+    return text if _WORDS.fullmatch(text) else as_code(text)
 
 
 def _count(number: int, what: str) -> str:

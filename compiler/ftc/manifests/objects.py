@@ -206,7 +206,7 @@ _TYPES: dict[Kind, type[Typed]] = {
 
 def objects(document: Document, versions: Versions) -> Iterator[Object]:
     """The objects of a document: several in a List, none if lint does not check the kind."""
-    for path, data in _items(document.data):
+    for path, data in items(document.data):
         clean = _without_nulls(data)
         kind, inner = kind_of(clean)
         if kind is not None:
@@ -214,7 +214,8 @@ def objects(document: Document, versions: Versions) -> Iterator[Object]:
             yield Object(document, (*path, *inner), kind, part, *_validated(part, kind, versions), versions)
 
 
-def _items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
+def items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
+    """The objects of a document, each with its path: those of a List, or the document."""
     if isinstance(data, dict) and isinstance(data.get("items"), list) and str(data.get("kind", "")).endswith("List"):
         return [(("items", index), item) for index, item in enumerate(data["items"])]
     return [((), data)]

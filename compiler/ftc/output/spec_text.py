@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ftc import yaml_text
-from ftc.diagnostics.printable import cells, escaped, redacted, without_secrets
+from ftc.diagnostics.columns import padded, width
+from ftc.diagnostics.printable import escaped, redacted, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,12 @@ def text(spec: JobSpec) -> str:
 def shown(spec: JobSpec) -> str:
     """The spec without secrets, as `ftc show` prints it."""
     return yaml_text.dump(without_secrets(content(spec)))
+
+
+def plain(spec: JobSpec) -> dict[str, Any]:
+    """The spec without secrets as plain values."""
+    found: dict[str, Any] = without_secrets(msgspec.to_builtins(spec))
+    return found
 
 
 def content(spec: JobSpec) -> dict[str, Any]:
@@ -59,8 +66,25 @@ class _Row(NamedTuple):
 def text_with_origins(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
     """Write one value per line; a key that is not set anywhere has the default of the spec."""
     rows = list(_rows(without_secrets(content(spec)), (), origin))
-    width = max(_width(row.origin) for row in rows)
-    return "".join(f"{row.origin}{' ' * (width - _width(row.origin))}  {row.text}\n" for row in rows)
+    margin = max(width(row.origin) for row in rows)
+    return "".join(f"{padded(row.origin, margin)}  {row.text}\n" for row in rows)
+
+
+def data_with_origins(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> list[dict[str, Any]]:
+    """Each key with its value and the place that set it, null for the default."""
+    return [
+        {"key": ".".join(map(str, path)), "value": value, "origin": None if place is None else redacted(str(place))}
+        for path, value in _leaves(plain(spec), ())
+        for place in [origin(path)]
+    ]
+
+
+def _leaves(mapping: dict[str, Any], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    for key, value in mapping.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, (*path, key))
+        else:
+            yield (*path, key), value
 
 
 def _rows(mapping: dict[str, Any], path: KeyPath, origin: Callable[[KeyPath], Position | None]) -> Iterator[_Row]:
@@ -87,15 +111,11 @@ def _shown(position: Position | None) -> str:
 
 
 def _cut(written: str) -> str:
-    if _width(written) <= _MARGIN:
+    if width(written) <= _MARGIN:
         return written
     kept = ""
     for letter in written:
-        if _width(kept + letter) >= _MARGIN:
+        if width(kept + letter) >= _MARGIN:
             break
         kept += letter
     return f"{kept}…"
-
-
-def _width(written: str) -> int:
-    return sum(cell.width for cell in cells(written))

@@ -57,5 +57,12 @@ def job_name(spec: JobSpec) -> str:
 
 def fixed_name(spec: JobSpec) -> str:
     """A name that the API server does not generate; it changes with the spec unless the user set it."""
-    name, run = job_name(spec), msgspec.structs.replace(spec, ignore=())
-    return name if spec.naming == "fixed" else f"{name}-{digest(run)}"
+    name = job_name(spec)
+    return name if spec.naming == "fixed" else f"{name}-{digest(_run(spec))}"
+
+
+def _run(spec: JobSpec) -> JobSpec:
+    """The spec without what ftc only judges or prints by, so that a corrected fact changes no name."""
+    hardware = msgspec.structs.replace(spec.hardware, node=None)
+    dataset = spec.dataset and msgspec.structs.replace(spec.dataset, rows={})
+    return msgspec.structs.replace(spec, ignore=(), hardware=hardware, dataset=dataset)

@@ -12,6 +12,7 @@ from ftc.rules.pod import (
     device_sharing,
     devices,
     images,
+    inline_secrets,
     libraries,
     mounts,
     network,
@@ -21,9 +22,11 @@ from ftc.rules.pod import (
     schema,
     secrets,
     security,
+    sizes,
     variables,
     volumes,
 )
+from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
 from ftc.rules.spec import image, memory, sources, storage
 from ftc.rules.training import (
@@ -61,6 +64,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         *("FTC444", "FTC458", "FTC459", "FTC460", "FTC468", "FTC901"),
     ),
     "FTC876": ("FTC207",),
+    "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
 }
 
@@ -88,6 +92,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *device_sharing.RULES,
         *devices.RULES,
         *images.RULES,
+        *inline_secrets.RULES,
         *libraries.RULES,
         *mounts.RULES,
         *network.RULES,
@@ -99,6 +104,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *schema.RULES,
         *secrets.RULES,
         *security.RULES,
+        *sizes.RULES,
         *variables.RULES,
         *volumes.RULES,
     ),
@@ -145,13 +151,15 @@ ON_ORIGINS = tuple(rule for rule in RULES if rule.subject is Origins)
 ON_TRAININGS = tuple(
     rule for rule in RULES if rule.subject in (Arguments, Training, Export, DeepSpeedFile, AccelerateFile)
 )
-ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS))
+ON_OBJECTS = tuple(rule for rule in RULES if rule.subject is Sent)
+"""The rules on any object, which compile emits or lint reads."""
+ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS))
 
 # A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)
-OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS) if rule not in OF_FILES)
+OF_SPECS = tuple(rule for rule in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS) if rule not in OF_FILES)
 """The rules that compile applies."""
-OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS)
+OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS, *ON_OBJECTS)
 """The rules that lint applies."""
 
 
@@ -159,7 +167,7 @@ def applies(rule: Rule, targets: Collection[str]) -> bool:
     """Whether a rule applies to these targets; without targets, every rule without a target applies."""
     if rule.target is not None:
         return rule.target in targets
-    return rule not in ON_PODS or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
+    return rule not in (*ON_PODS, *ON_OBJECTS) or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
 
 
 NAMES = {rule.name: rule.code for rule in RULES}

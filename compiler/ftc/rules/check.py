@@ -14,6 +14,7 @@ from ftc.rules.catalogue import (
     FIRST,
     OF_FILES,
     OF_SPECS,
+    ON_OBJECTS,
     ON_ORIGINS,
     ON_PODS,
     ON_SPECS,
@@ -22,8 +23,12 @@ from ftc.rules.catalogue import (
     applies,
     meant,
 )
+from ftc.rules.given import environments
+from ftc.rules.given import fragments as fragments_of
+from ftc.rules.pod.sizes import Sent
 from ftc.rules.rule import Finding, first, in_words, judge
 from ftc.rules.training import from_spec
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +56,7 @@ def check(origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun]) -> tuple
     spec, position = origins.spec, origins.position
     rules = [rule for rule in ON_SPECS if applies(rule, origins.targets) and rule not in FIRST]
     found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
-    return (*found, *_of_origins(origins), *_of_trainings(spec, position))
+    return (*found, *_of_objects(spec, pods, position), *_of_origins(origins), *_of_trainings(spec, position))
 
 
 def _once(
@@ -80,6 +85,16 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
     for rule in rules:
         for found in first(rule.check(spec, run)):
             yield _diagnostic(rule, found.severity or rule.severity, found, position)
+
+
+def _of_objects(spec: JobSpec, pods: Mapping[str, BoundRun], position: Positions) -> Iterator[Diagnostic]:
+    """The findings on the objects of each target, at the largest value that users set in them."""
+    for name, bound in pods.items():
+        for data in POD_TARGETS[name].objects(bound):
+            for rule, found in judge(ON_OBJECTS, Sent(data)):
+                sizes = {path: len(str(value)) for path, value in (*environments(spec), *fragments_of(spec))}
+                largest = max(sizes, key=lambda path: sizes[path])
+                yield _diagnostic(rule, rule.severity, msgspec.structs.replace(found, where=largest), position)
 
 
 def _of_origins(origins: Origins) -> Iterator[Diagnostic]:

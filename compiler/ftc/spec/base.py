@@ -145,23 +145,31 @@ class BasicAuth(Spec, frozen=True):
     """A user and a password (or token) in a Secret of the job's namespace."""
 
     secret: ObjectName
+    """The name of the Secret."""
     username_key: DataKey = "username"
+    """The key of the Secret with the user's name."""
     password_key: DataKey = "password"  # noqa: S105 - the name of a key, not a password
+    """The key of the Secret with the password or the token."""
 
 
 class TokenRef(Spec, frozen=True):
     """A token in a Secret of the job's namespace."""
 
     secret: ObjectName
+    """The name of the Secret."""
     key: DataKey = "token"
+    """The key of the Secret with the token."""
 
 
 class KeyPair(Spec, frozen=True):
     """The ID and the secret of an access key in a Secret of the job's namespace."""
 
     secret: ObjectName
+    """The name of the Secret."""
     id_key: DataKey = "AWS_ACCESS_KEY_ID"
+    """The key of the Secret with the ID of the access key."""
     secret_key: DataKey = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a key, not a secret
+    """The key of the Secret with the secret of the access key."""
 
 
 LabelKey = Annotated[

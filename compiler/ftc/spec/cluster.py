@@ -39,52 +39,69 @@ class CaBundle(Spec, frozen=True):
     """
 
     config_map: ObjectName
+    """The name of the ConfigMap."""
     key: DataKey = "ca.crt"
+    """The key of the ConfigMap with the certificates."""
 
 
 class Cluster(Spec, frozen=True):
-    """Versions decide which fields are emitted; `scheduler` is the name of Volcano's scheduler.
+    """The versions of the cluster, its queues, its servers, and what its namespaces require.
 
-    With `gang_jobs` it also gang-schedules the pods of a batch Job; `kueue_queue` is the LocalQueue in which a batch
-    Job waits for Kueue to admit it.
-
-    `hami_with_volcano` says that HAMi is integrated with it. `storage_class` is for claims of one node,
-    `shared_storage_class` for claims that nodes share (ReadWriteMany); null is the cluster's default.
-    `fetch_timeout_seconds` limits each download; `fetch_cpu` and `fetch_memory_gib` are the resources of the containers
-    that download and publish.
-
-    `security` is the Pod Security Standard that the namespace enforces. With restricted, every container runs as
-    `run_as_user` (default 1000), without capabilities, and gets a writable home. With baseline, null is the image's
-    user, and `run_as_user` sets another user with a writable home. `image_pull_secrets` are Secrets with the passwords
-    of registries. With `serves_adapters: false`, the platform's inference service does not serve a LoRA adapter that is
-    not merged. The pod runs as `service_account`, but does not mount its token: set
-    pod.spec.automountServiceAccountToken=true for a program that calls the API server.
+    With `security: baseline`, `run_as_user` sets another user than the image's, with a writable home. The pod does not
+    mount the token of `service_account`: set pod.spec.automountServiceAccountToken=true for a program that calls the
+    API server.
     """
 
     kubernetes: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
+    """The minor version of Kubernetes, such as 1.31. It decides which fields are emitted and accepted."""
     volcano: Annotated[str, Meta(pattern=whole(r"1\.[0-9]+"))]
+    """The minor version of Volcano, such as 1.10. It decides which fields are emitted and accepted."""
     scheduler: SchedulerName = "volcano"
+    """The name of Volcano's scheduler in this cluster."""
     queue: ObjectName = "default"
+    """The Volcano queue in which the job waits."""
     priority_class: ObjectName | None = None
+    """The PriorityClass of the pods; null is the cluster's default."""
     gang_jobs: bool = False
+    """Whether Volcano's scheduler starts the pods of a batch Job together. It needs Volcano 1.12 or later."""
     kueue_queue: QueueLabel | None = None
+    """The LocalQueue in which a batch Job waits until Kueue admits it."""
     hami_with_volcano: bool = False
+    """Whether HAMi is integrated with Volcano's scheduler, so that a VolcanoJob can request slices from HAMi."""
     storage_class: ObjectName | None = None
+    """The StorageClass of claims that one node uses; null is the cluster's default."""
     shared_storage_class: ObjectName | None = None
+    """The StorageClass of claims that nodes share (ReadWriteMany); null is the cluster's default."""
     git_credentials: BasicAuth | None = None
+    """The Secret with the user and the password for git servers; null sends none."""
     hub_endpoint: Endpoint | None = None
+    """The address of a mirror of the Hugging Face hub, for sources and results; null is the public hub."""
     mlflow_uri: Endpoint | None = None
+    """The address of the MLflow server, for tracking=mlflow."""
     serves_adapters: bool = True
+    """Whether the inference service of the platform serves a LoRA adapter that is not merged."""
     ca_bundle: CaBundle | None = None
+    """The ConfigMap with the certificates of your own authorities, for servers that are not signed by a public one."""
     fetch_timeout_seconds: Positive = 7200
+    """The time limit of each download."""
     fetch_cpu: Positive = 2
+    """The CPU cores of the containers that download and publish."""
     fetch_memory_gib: Positive = 4
+    """The memory of the containers that download and publish."""
     security: Literal["baseline", "restricted"] = "baseline"
+    """The Pod Security Standard that the namespace enforces. With restricted, every container runs as run_as_user
+    without capabilities.
+    """
     run_as_user: UserId | None = None
+    """The ID of the user of every container. null is 1000 with restricted, and the image's user with baseline."""
     service_account: ObjectName | None = None
+    """The ServiceAccount of the pod; its token is not mounted. null is the namespace's default."""
     image_pull_secrets: tuple[ObjectName, ...] = ()
+    """The Secrets with the passwords of private registries."""
     env: Environment = {}
+    """Environment variables of every container of the pod in this cluster."""
     pod: Json = {}
+    """A PodTemplate fragment that this cluster requires, merged like a Kubernetes patch."""
 
 
 BaseImage = Annotated[
@@ -111,116 +128,153 @@ PackageIndex = Annotated[
 
 
 class Build(Spec, frozen=True):
-    """The base image, and the packages for the hardware.
-
-    `base` is a Debian or Ubuntu image with bash, Python 3.11 or later and pip. `torch` lists PyTorch, torchvision and
-    torchaudio from `torch_index`; it is empty if the base has them. `packages` come from pip's default index and take
-    precedence over the trainer's pins.
-    """
+    """The base image, and the packages for the hardware."""
 
     base: BaseImage
+    """The base image: Debian or Ubuntu with bash, Python 3.11 or later, and pip."""
     torch: tuple[Pin, ...] = ()
+    """PyTorch, torchvision and torchaudio with their versions; empty if the base image has them."""
     torch_index: PackageIndex | None = None
+    """The package index of `torch`; null is pip's default index."""
     packages: tuple[Pin, ...] = ()
+    """Further packages from pip's default index. They take precedence over the trainer's pins."""
 
 
 class Slice(Spec, frozen=True):
-    """A share of each device, requested as a separate resource: an integer per device, `max` at most."""
+    """A share of each device, requested as a separate resource: an integer per device."""
 
     resource: ResourceName
+    """The extended resource of the share, such as nvidia.com/gpumem."""
     quantity: Positive
+    """The amount per device."""
     max: Positive | None = None
+    """The most that one device has; null is no limit."""
 
 
 class Profile(Spec, frozen=True):
     """One of the fixed partitions that a device can be cut into."""
 
     resource: ResourceName
+    """The extended resource of the partition."""
     memory_mib: Positive
+    """The device memory of the partition."""
 
 
 class Device(Spec, frozen=True):
-    """The resource that the device plugin counts.
-
-    `sharing` says what one unit is: a whole device, a slice of the size that `slices` request, one of the fixed
-    partitions in `profiles`, or a time-sliced replica. `allocator` assigns it: the plugin under any scheduler, or one
-    specific scheduler. `memory_mib` is the memory of one unit; `per_node` is the maximum per node. If only some numbers
-    per node can be scheduled, `counts` lists them, and `counts_across_nodes` those for a job of several nodes.
-    """
+    """The resource that the device plugin counts."""
 
     resource: ResourceName
+    """The extended resource that the device plugin registers, such as nvidia.com/gpu."""
     sharing: Literal["whole", "slice", "partition", "replica"] = "whole"
+    """One unit of the resource: a whole device, a slice of it, a fixed partition, or a time-sliced replica."""
     allocator: Literal["plugin", "hami", "volcano"] = "plugin"
+    """Who assigns the devices: the device plugin under any scheduler, HAMi's scheduler, or Volcano's."""
     slices: dict[str, Slice] = {}
+    """The shares that a slice requests in addition, by name: memory, cores."""
     profiles: tuple[Profile, ...] = ()
+    """The fixed partitions that the device can be cut into."""
     memory_mib: Positive | None = None
+    """The device memory of one unit. The estimate of the memory needs it."""
     per_node: Positive | None = None
+    """The most units that one node has; null if unknown."""
     counts: tuple[Positive, ...] = ()
+    """The numbers of devices per node that can be scheduled; empty is any number."""
     counts_across_nodes: tuple[Positive, ...] = ()
+    """The numbers of devices per node that a job of several nodes can use; empty is the same as counts."""
+
+
+class Node(Spec, frozen=True):
+    """A usual server with this hardware, whose CPUs and memory its pods share."""
+
+    cpu: Positive
+    """The CPUs as Kubernetes counts them: threads."""
+    memory_gib: Positive
+    """The memory of the server."""
 
 
 class EnvironmentLimit(Spec, frozen=True):
-    """The integers that a variable accepts; `listens` is the number of ports, from this one on, that are in use.
-
-    If the variable `lifted_by` is 1, it accepts any integer.
-    """
+    """The integers that a variable accepts."""
 
     name: VariableName
+    """The environment variable."""
     min: Natural
+    """The least value that it accepts."""
     max: Natural
+    """The greatest value that it accepts."""
     default: Natural | None = None
+    """The value that applies if the variable is not set."""
     listens: Natural = 0
+    """The number of ports that are used, from the value of the variable on; 0 if it is not a port."""
     lifted_by: VariableName | None = None
+    """The variable that, if it is 1, lifts the limits."""
 
 
 class Hardware(Spec, frozen=True, kw_only=True):
     """One kind of node; values per device are multiplied by `devices`.
 
-    `memory_gib_per_device` is the container's limit and includes `shm_gib_per_device`, the size of /dev/shm.
-    `environment_scripts` are sourced if they exist, before the first command. `labels` are set on the job and its
-    pods. `build` is for the target `image`.
-
-    Features of the chip are true, false, or null if unknown or dependent on the image. `fa2` and `fa3` are values of
-    LLaMA-Factory's `flash_attn`, `fa2_from` is the first release that supports fa2 on this chip. `bitsandbytes` lists
-    the bits to which it quantizes. `collective` is PyTorch's backend; `deepspeed` is the name of DeepSpeed's
-    accelerator, null if there is none. `llamafactory` says whether LLaMA-Factory supports the chip; null means only
-    with an image of the vendor or your own image. `llamafactory_tags` and `llamafactory_not_tags` are patterns for the
-    tags of its published images that support, and do not support, this chip.
-
-    `ignored_env` are prefixes of variables that have no effect here, `env_limits` the numbers that others accept.
-    `host_address_variable` is set to the node's address if, and only if, the pod uses the node's network.
-    `allocator_variable` configures PyTorch's allocator, which can either expand segments or split them.
+    Features of the chip are true, false, or null if unknown or dependent on the image.
     """
 
     vendor: Text | None = None
+    """The vendor of the device."""
     device: Device | None
+    """The device that the pod requests; null trains on the CPU."""
     image: Text
+    """The image for this hardware, unless `image` names another one."""
     cpu_per_device: Positive
+    """The CPU cores per device."""
     memory_gib_per_device: Positive
+    """The memory limit of the container per device. It includes /dev/shm."""
     shm_gib_per_device: Natural
+    """The size of /dev/shm per device."""
     bf16: bool | None = True
+    """Whether the chip computes in bfloat16; null if unknown."""
     fp16: bool | None = True
+    """Whether the chip computes in float16; null if unknown."""
     fp8: bool | None = None
+    """Whether the chip computes in 8-bit floats; null if unknown."""
     fa2: bool | None = None
+    """Whether flash_attn=fa2 works on this chip; null if unknown or dependent on the image."""
     fa2_from: Version | None = None
+    """The first release of LLaMA-Factory that supports flash_attn=fa2 on this chip."""
     fa3: bool | None = False
+    """Whether flash_attn=fa3 works on this chip; null if unknown or dependent on the image."""
     bitsandbytes: tuple[Literal[4, 8], ...] | None = None
+    """The bits to which bitsandbytes quantizes on this chip; empty if it does not run, null if unknown."""
     collective: Text | None = None
+    """PyTorch's backend for communication between devices: nccl, hccl, gloo, …; null if unknown."""
     deepspeed: Text | None = None
+    """The name of DeepSpeed's accelerator: cuda, npu, …; null if DeepSpeed does not support the chip."""
     llamafactory: bool | None = True
+    """Whether LLaMA-Factory supports the chip; null if only with the vendor's or your own image."""
     llamafactory_tags: tuple[Text, ...] = ()
+    """Patterns for the tags of LLaMA-Factory's published images that support this chip."""
     llamafactory_not_tags: tuple[Text, ...] = ()
+    """Patterns for the tags of LLaMA-Factory's published images that do not support this chip."""
     distributed_type: Annotated[str, Meta(pattern=whole(r"MULTI_[A-Z]+"))] = "MULTI_GPU"
+    """The name of several processes on this hardware in accelerate's config file."""
     environment_scripts: tuple[AbsolutePath, ...] = ()
+    """Scripts of the image that are sourced, if they exist, before the first command."""
     env: Environment = {}
+    """Environment variables of the training on this hardware."""
     ignored_env: tuple[Text, ...] = ()
+    """Prefixes of environment variables that have no effect on this hardware."""
     env_limits: tuple[EnvironmentLimit, ...] = ()
+    """The numbers that the device's libraries accept in their environment variables."""
     host_address_variable: VariableName | None = None
+    """The variable that is set to the node's address if the pod uses the node's network."""
     allocator_variable: VariableName | None = None
+    """The variable that configures PyTorch's memory allocator on this hardware."""
     labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the job and its pods that this hardware requires."""
     arguments: Json = {}
+    """Arguments of LLaMA-Factory that this hardware requires."""
     pod: Json = {}
+    """A PodTemplate fragment that this hardware requires, merged like a Kubernetes patch."""
     build: Build | None = None
+    """The base image and the packages for `ftc compile -t image`."""
+    node: Node | None = None
+    """A usual server with this hardware; `ftc plan` reports a pod that requests more."""
 
     @property
     def resources(self) -> frozenset[str]:
@@ -230,9 +284,13 @@ class Hardware(Spec, frozen=True, kw_only=True):
 
 
 class Network(Spec, frozen=True):
-    """The network settings of a pod: `quantity` of `resource` per pod, variables, a PodTemplate fragment."""
+    """The network settings of a pod."""
 
     resource: ResourceName | None = None
+    """The extended resource of a network device, such as rdma/hca; null requests none."""
     quantity: Positive = 1
+    """The number of network devices per pod."""
     env: Environment = {}
+    """Environment variables of the training for this network."""
     pod: Json = {}
+    """A PodTemplate fragment that this network requires, merged like a Kubernetes patch."""

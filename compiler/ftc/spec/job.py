@@ -34,8 +34,11 @@ class Mlflow(Spec, frozen=True):
     """An MLflow tracking server and the experiment that the run belongs to."""
 
     uri: Endpoint
+    """The address of the MLflow server."""
     experiment: Text = "ftc"
+    """The experiment that the run belongs to."""
     credentials: BasicAuth | None = None
+    """The Secret with the user and the password; null sends none."""
 
 
 class TensorBoard(Spec, frozen=True):
@@ -43,38 +46,46 @@ class TensorBoard(Spec, frozen=True):
 
 
 class WeightsAndBiases(Spec, frozen=True):
-    """A project on Weights & Biases, or on your own server at `base_url`.
-
-    With `mode: offline` the records stay in the run's directory, from which `wandb sync` uploads them.
-    """
+    """A project on Weights & Biases, or on your own server."""
 
     project: Text = "ftc"
+    """The project that the run belongs to."""
     entity: Text | None = None
+    """The user or team that owns the project; null is the account's default."""
     base_url: Endpoint | None = None
+    """The address of your own server; null is wandb.ai."""
     mode: Literal["online", "offline"] = "online"
+    """Whether the run reports to the server, or keeps its records in its directory for `wandb sync`."""
     token: TokenRef | None = None
+    """The Secret with the API key."""
 
 
 class SwanLab(Spec, frozen=True):
-    """A project on SwanLab, or on your own server whose API is at `api_host`.
-
-    With `mode: local` the records stay in `swanlog` in the run's directory.
-    """
+    """A project on SwanLab, or on your own server."""
 
     project: Text = "ftc"
+    """The project that the run belongs to."""
     workspace: Text | None = None
+    """The workspace of the project; null is the account's."""
     api_host: Endpoint | None = None
+    """The address of your own server's API; null is swanlab.cn."""
     mode: Literal["cloud", "local"] = "cloud"
+    """Whether the run reports to the server, or keeps its records in `swanlog` in its directory."""
     token: TokenRef | None = None
+    """The Secret with the API key."""
 
 
 class Tracking(Spec, frozen=True):
     """The trackers that a run reports to; without any, its metrics are only in the log."""
 
     mlflow: Mlflow | None = None
+    """Report to an MLflow server; null does not."""
     tensorboard: TensorBoard | None = None
+    """Write event files for TensorBoard; null writes none."""
     wandb: WeightsAndBiases | None = None
+    """Report to Weights & Biases; null does not."""
     swanlab: SwanLab | None = None
+    """Report to SwanLab; null does not."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +118,9 @@ class Trainer(Spec, frozen=True):
     """The versions in the image."""
 
     llamafactory: Version
+    """The version of LLaMA-Factory in the image."""
     transformers: Version
+    """The version of transformers in the image."""
 
     @property
     def pair(self) -> str:
@@ -128,43 +141,70 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     With `min_nodes` the training is elastic: it starts with that many nodes, lets others join later, and continues
     without those that it loses.
-    If `name` is null, it is derived from the model and the method. `train` holds arguments of LLaMA-Factory, `pod` is a
-    PodTemplate fragment; both take precedence over those of the groups.
-    `termination_grace_seconds` is the time to save a checkpoint before Kubernetes kills a pod that it terminates.
-    `ignore` lists rules to suppress.
     """
 
     name: DnsLabel | None = None
+    """The name of the run. null derives it from the model and the method."""
     nodes: Annotated[int, Meta(ge=1, le=100_000)]
+    """The number of nodes: pods that train together."""
     min_nodes: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    """The least number of nodes of an elastic training; the others may join later. null waits for all nodes."""
     devices: Annotated[int, Meta(ge=1, le=1_000)]
+    """The number of devices per node, with one process each; on the CPU, the number of processes per node."""
     image: Image
+    """The image of the pod, with the trainer and the libraries of the hardware."""
     trainer: Trainer
+    """The versions in the image. ftc checks arguments for them."""
     cluster: Cluster
+    """The cluster that the run is submitted to, and its settings for every run."""
     hardware: Hardware
+    """The kind of node: its device, its image and the settings that it requires."""
     network: Network = Network()
+    """The network between the nodes."""
     model: Model | None
+    """The base model; null for your own program without a model."""
     dataset: Dataset | None
+    """The training data; null for your own program without a dataset."""
     method: Method | None
+    """The stage and the tuning type; null for your own program."""
     engine: Engine
+    """How the processes share the work: ddp, DeepSpeed or FSDP."""
     launcher: Launcher
+    """The program that starts the processes of a node, or your own program."""
     storage: Storage
+    """The volumes for runs, models and datasets."""
     tracking: Tracking
+    """The trackers that the run reports its metrics to."""
     publish: Publish = KeepOnVolume()
+    """Where the result goes after the training."""
     train: Json = {}
+    """Arguments of LLaMA-Factory, such as learning_rate. They take precedence over those of the groups."""
     env: Environment = {}
+    """Environment variables of the training. They take precedence over those of the groups."""
     pod: Json = {}
+    """A PodTemplate fragment, merged like a Kubernetes patch. It takes precedence over those of the groups."""
     setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
+    """Commands that each node runs before the training, as argument lists: [[pip, install, tensorboard]]."""
     restarts: Natural = 0
+    """How often the job restarts after a failure. A restart resumes from the last checkpoint."""
     termination_grace_seconds: Positive = 300
+    """The time to save a checkpoint before Kubernetes kills a pod that it terminates."""
     naming: Literal["generate", "fixed"] = "generate"
+    """The name of the job: generate makes a new one each time (kubectl create), fixed is for apply and GitOps."""
     namespace: Namespace | None = None
+    """The namespace of the job; null is the one of kubectl's context."""
     labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the job and its pods."""
     annotations: dict[LabelKey, str] = {}
+    """Annotations of the job and its pods."""
     ttl_seconds_after_finished: Natural | None = None
+    """The time after which the cluster deletes the finished job; null keeps it."""
     suspend: bool = False
+    """Whether a batch Job (-t job) starts suspended: it creates no pod until it is resumed."""
     ignore: tuple[RuleName, ...] = ()
+    """The rules to suppress, by name or code; `ftc rule` lists them."""
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
+    """The port at which rank 0 waits for the other nodes."""
 
     @property
     def trains(self) -> bool:

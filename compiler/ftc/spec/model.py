@@ -16,63 +16,83 @@ Count = Annotated[int, Meta(ge=1, le=10**13, description="A number of parameters
 
 
 class Experts(Spec, frozen=True):
-    """The experts of a mixture, which replace the feed-forward block of a layer; a token uses `per_token` of them."""
+    """The experts of a mixture, which replace the feed-forward block of a layer."""
 
     count: Positive
+    """The number of experts of a layer."""
     per_token: Positive
+    """The number of experts that a token uses."""
     intermediate_size: Positive
+    """The width of an expert's feed-forward block (moe_intermediate_size)."""
 
 
 class Architecture(Spec, frozen=True):
-    """The sizes of a model from its config.json; they determine the device memory of a training.
-
-    `parameters` counts all loaded weights, including the `vision_parameters` of a vision tower and its projector.
-    `kv_heads` are the heads of keys and values (num_key_value_heads), `head_size` the width of one (head_dim).
-    `qk_norm` says that queries and keys are normalized before the attention. `context_length` is in tokens.
-    """
+    """The sizes of a model from its config.json; they determine the device memory of a training."""
 
     parameters: Count
+    """The number of all loaded weights, including those of a vision tower and its projector."""
     hidden_size: Positive
+    """The width of the model (hidden_size)."""
     intermediate_size: Positive
+    """The width of the feed-forward block (intermediate_size)."""
     layers: Positive
+    """The number of layers (num_hidden_layers)."""
     attention_heads: Positive
+    """The number of attention heads (num_attention_heads)."""
     kv_heads: Positive
+    """The number of heads of keys and values (num_key_value_heads)."""
     head_size: Positive
+    """The width of an attention head (head_dim)."""
     vocabulary: Positive
+    """The number of tokens of the vocabulary (vocab_size)."""
     context_length: Positive
+    """The most tokens of a sequence (max_position_embeddings)."""
     tied_embeddings: bool = False
+    """Whether the output layer has the weights of the embedding (tie_word_embeddings)."""
     qk_norm: bool = False
+    """Whether queries and keys are normalized before the attention."""
     modalities: Annotated[tuple[Literal["text", "image", "video", "audio"], ...], Meta(min_length=1)] = ("text",)
+    """The inputs that the model reads."""
     vision_parameters: Annotated[int, Meta(ge=0, le=10**13)] = 0
+    """The number of weights of the vision tower and its projector."""
     experts: Experts | None = None
+    """The experts of a mixture-of-experts model; null for a dense model."""
 
 
 class Model(Spec, frozen=True):
-    """A base model; `template` is LLaMA-Factory's name of its chat template.
-
-    Without `architecture` there is no estimate of its memory. `transformers` is the first release that supports the
-    model, null if all known releases support it or the model's repository has its own code. `gated` says that the hub
-    lets only accounts download it that have accepted its license.
-    """
+    """A base model."""
 
     id: Text
+    """The name of the model on a hub, or any name."""
     template: Text
+    """LLaMA-Factory's name of the chat template."""
     source: Source
+    """Where the model comes from."""
     gated: bool = False
+    """Whether the hub lets only accounts download it that have accepted its license."""
     arguments: Json = {}
+    """Arguments of LLaMA-Factory for this model."""
     architecture: Architecture | None = None
+    """The sizes of the model, for the estimate of its memory; null makes no estimate."""
     transformers: Version | None = None
+    """The first release of transformers that supports the model; null if all known releases do."""
 
 
 class Dataset(Spec, frozen=True):
     """Training data in a format that LLaMA-Factory reads.
 
-    `id` is its name on a hub, or any name. `info` describes each of `names` like dataset_info.json, with file names
-    relative to the source; without it the source's dataset_info.json is used.
+    File names in `info` are relative to the source.
     """
 
     id: Text
+    """The name of the dataset on a hub, or any name."""
     names: Annotated[tuple[DatasetName, ...], Meta(min_length=1)]
+    """The datasets to train on: keys of `info`, or of dataset_info.json in the source."""
     source: Source
+    """Where the dataset comes from."""
     info: dict[str, Json] | None = None
+    """The format of each dataset, like dataset_info.json; null uses dataset_info.json of the source."""
+    rows: dict[DatasetName, Positive] = {}
+    """The number of rows of each of `names`, if known; `ftc plan` computes the steps from it."""
     arguments: Json = {}
+    """Arguments of LLaMA-Factory for this dataset."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.resources import directory
+from ftc.resources import directory, docstrings_of_fields
+from ftc.spec.base import Spec
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
@@ -102,15 +103,31 @@ ID = "spec.schema.json"
 
 
 def make() -> dict[str, Any]:
-    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only."""
+    """The schema, draft 2020-12; unions become `if … then`, so that an error refers to one branch only.
+
+    `description` says what a key or a section means, `errorMessage` which values a key accepts (a keyword of editors).
+    """
     (root,), components = msgspec.json.schema_components([JobSpec], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": ID,
         "title": "The spec of an ftc job",
         **root,
-        "$defs": {name: _rewrite(schema) for name, schema in sorted(components.items())},
+        "$defs": {name: _described(name, _rewrite(schema)) for name, schema in sorted(components.items())},
     }
+
+
+def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a type with the descriptions of its keys; that of `kind` is the one of the type."""
+    meanings = {"kind": schema["description"].partition("\n")[0], **docstrings_of_fields(_types()[name])}
+    keys = schema["properties"].items()
+    return {**schema, "properties": {key: {**one, "description": meanings[key]} for key, one in keys}}
+
+
+@cache
+def _types() -> dict[str, type[Spec]]:
+    """The types of the spec by their names."""
+    return {one.__name__: one for one in Spec.__subclasses__() if one.__module__.startswith("ftc.spec.")}
 
 
 def text() -> str:
@@ -134,8 +151,9 @@ def _rewrite(schema: Any) -> Any:
         return _nullable(schema)
     if schema.get("enum") and all(isinstance(value, int) for value in schema["enum"]):
         return {**schema, "type": "integer"}  # JSON Schema does not distinguish 1.0 from 1, ftc does
-    texts = {"description": inspect.cleandoc(schema["description"])} if "description" in schema else {}
-    return {**{key: _rewrite(value) for key, value in schema.items()}, **texts}
+    word = "description" if "properties" in schema else "errorMessage"
+    texts = {word: inspect.cleandoc(schema["description"])} if "description" in schema else {}
+    return {**{key: _rewrite(value) for key, value in schema.items() if key != "description"}, **texts}
 
 
 def _tagged(schema: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +163,10 @@ def _tagged(schema: dict[str, Any]) -> dict[str, Any]:
         for kind, ref in kinds
     ]
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "discriminator")}
-    kind = {"enum": [name for name, _ in kinds]}
+    kind = {
+        "description": "Which of the kinds it is; the other keys depend on it.",
+        "enum": [name for name, _ in kinds],
+    }
     return {**rest, "type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": branches}
 
 

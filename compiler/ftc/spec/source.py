@@ -73,52 +73,68 @@ RevisionOrDefault = Annotated[
 
 
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
-    """A git repository with LFS; `revision` is a branch, a tag or a commit, empty for the default branch."""
+    """A git repository with LFS."""
 
     url: Url
+    """The address of the repository."""
     revision: RevisionOrDefault = ""
+    """A branch, a tag or a commit; empty is the default branch."""
     credentials: BasicAuth | None = None
+    """The Secret with the user and the password; null sends none."""
     tls_verify: bool = True
+    """Whether the server's certificate is verified."""
 
 
 class HuggingFace(Spec, frozen=True, tag_field="kind", tag="huggingface"):
     """A repository of the Hugging Face hub, or of a mirror that `endpoint` names."""
 
     repository: HubId
+    """The repository, owner/name."""
     revision: Revision = "main"
+    """A branch, a tag or a commit."""
     endpoint: Endpoint | None = None
+    """The address of a mirror of the hub; null is the public hub."""
     token: TokenRef | None = None
+    """The Secret with the token of an account; null downloads without one."""
 
 
 class ModelScope(Spec, frozen=True, tag_field="kind", tag="modelscope"):
     """A repository of ModelScope."""
 
     repository: HubId
+    """The repository, owner/name."""
     revision: Revision = "master"
+    """A branch, a tag or a commit."""
     endpoint: Endpoint | None = None
+    """The address of another server; null is modelscope.cn."""
     token: TokenRef | None = None
+    """The Secret with the token of an account; null downloads without one."""
 
 
 class OnVolume(Spec, frozen=True, tag_field="kind", tag="path"):
     """An existing directory on a mounted volume or in the image."""
 
     path: AbsolutePath
+    """The directory on a mounted volume or in the image."""
     revision: RevisionOrDefault = ""
+    """The revision that the directory must hold if ftc downloaded it; empty accepts any."""
 
 
 class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
-    """The objects of a bucket of Amazon S3, or of a server that speaks its protocol, below `prefix`.
-
-    A prefix is fetched only once, so upload a new version under another prefix. `addressing` selects whether the
-    bucket is part of the path or of the host name. Without `credentials` requests are anonymous.
-    """
+    """The objects of a bucket of Amazon S3, or of a server that speaks its protocol."""
 
     bucket: BucketName
+    """The name of the bucket."""
     prefix: ObjectPrefix = ""
+    """The directory of the objects. Upload a new version under another prefix: a prefix is fetched only once."""
     endpoint: S3Endpoint = "https://s3.amazonaws.com"
+    """The address of the server."""
     region: Text = "us-east-1"
+    """The region of the bucket."""
     addressing: Literal["path", "virtual"] = "path"
+    """Whether the bucket is in the path or in the host name of the address."""
     credentials: KeyPair | None = None
+    """The Secret with the access key; null sends anonymous requests."""
 
 
 class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
@@ -128,9 +144,13 @@ class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
     """
 
     repository: HubId
+    """The repository, owner/name."""
     revision: Revision = "main"
+    """A branch, a tag or a commit."""
     endpoint: Endpoint | None = None
+    """The address of a mirror of the hub; null is the public hub."""
     token: TokenRef | None = None
+    """The Secret with the token of an account; the training container gets it."""
 
 
 Staged: TypeAlias = Git | HuggingFace | ModelScope | S3 | OnVolume
@@ -145,39 +165,49 @@ class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):
     """
 
     url: Url
+    """The address of the repository."""
     branch_prefix: BranchName = "ftc"
+    """The beginning of the new branch's name; the time and a digest of the run follow."""
     credentials: BasicAuth | None = None
+    """The Secret with the user and the password; null sends none."""
     tls_verify: bool = True
+    """Whether the server's certificate is verified."""
     author_name: Text = "ftc"
+    """The author's name in the commit."""
     author_email: Text = "ftc@localhost"
+    """The author's address in the commit."""
 
 
 class HubPush(Spec, frozen=True, tag_field="kind", tag="huggingface"):
-    """Commit the result to a branch of a repository of the Hugging Face hub, or of a server that speaks its protocol.
-
-    A missing repository is created, private or public as in `private`; a private result is never
-    committed to a public repository.
-    """
+    """Commit the result to a branch of a repository of the Hugging Face hub, or of a server with its protocol."""
 
     repository: HubId
+    """The repository, owner/name; it is created if it does not exist."""
     token: TokenRef
+    """The Secret with the token of an account that may write."""
     branch: BranchName = "main"
+    """The branch that gets the commit."""
     endpoint: Endpoint | None = None
+    """The address of another server; null is the public hub."""
     private: bool = True
+    """Whether the repository is private. A private result is never committed to a public repository."""
 
 
 class S3Push(Spec, frozen=True, tag_field="kind", tag="s3"):
-    """Copy the result into a bucket, below `<prefix>/<job name>/`; an object `_SUCCESS` comes last.
-
-    The keys need permission to list, read, write and delete there. The other fields are those of the source.
-    """
+    """Copy the result into a bucket, below `<prefix>/<job name>/`; an object `_SUCCESS` comes last."""
 
     bucket: BucketName
+    """The name of the bucket."""
     credentials: KeyPair
+    """The Secret with an access key that may list, read, write and delete below the prefix."""
     prefix: ObjectPrefix = ""
+    """The directory of the results; each run has its own directory there."""
     endpoint: S3Endpoint = "https://s3.amazonaws.com"
+    """The address of the server."""
     region: Text = "us-east-1"
+    """The region of the bucket."""
     addressing: Literal["path", "virtual"] = "path"
+    """Whether the bucket is in the path or in the host name of the address."""
 
 
 class KeepOnVolume(Spec, frozen=True, tag_field="kind", tag="none"):

@@ -11,12 +11,25 @@ from ftc.estimate.facts import Unknown, read
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
 from ftc.plan.fetch import read_directory
+from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
 from ftc.summary import files
-from ftc.summary.types import Batch, Container, DeviceMemory, HostMemory, OfTarget, Secret, Stage, Summary, Topology
+from ftc.summary.requirements import requires
+from ftc.summary.types import (
+    Batch,
+    Container,
+    DeviceMemory,
+    HostMemory,
+    NodeUse,
+    OfTarget,
+    Secret,
+    Stage,
+    Summary,
+    Topology,
+)
 from ftc.trainer import release
 from ftc.trainer.arguments import OUTPUT, chosen
 
@@ -105,7 +118,7 @@ def _swanlab(account: SwanLab, directory: str) -> str:
     return f"SwanLab at {account.api_host or 'https://swanlab.cn'}, project {account.project}"
 
 
-_MIB = 1 << 20
+_MIB, _GIB = 1 << 20, 1 << 30
 # Defaults of LLaMA-Factory 0.9.3 to 0.9.5 and transformers 4.51 to 5.6, for arguments that train.yaml does not set.
 _PER_DEVICE, _ACCUMULATION, _CUTOFF, _EPOCHS = 8, 1, 2048, 3.0
 
@@ -139,6 +152,8 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         on_failure=target.on_failure,
         defaults=target.defaults,
         secrets=secrets(pod),
+        requires=requires(spec, pod, secrets(pod), target.queue),
+        node=_node(spec, pod),
         metrics=tracker_places(spec, directory),
     )
 
@@ -211,7 +226,9 @@ def _batch(spec: JobSpec) -> Batch | None:
     sequences = per_device * accumulation * processes
     steps = _whole(arguments, "max_steps", None)
     epochs = arguments.get("num_train_epochs", _EPOCHS)
+    rows = _rows(spec, arguments)
     counted = None if steps or type(epochs) not in (int, float) or not math.isfinite(epochs) else float(epochs)
+    per_epoch = None if rows is None else math.ceil(rows / sequences)  # rounded up as the trainer does
     return Batch(
         per_device=per_device,
         accumulation=accumulation,
@@ -221,16 +238,22 @@ def _batch(spec: JobSpec) -> Batch | None:
         packed=_is_packed(spec, arguments),
         epochs=counted,
         steps=steps,
-        steps_at_most=_at_most(spec, arguments, sequences, counted),
+        rows=rows,
+        steps_per_epoch=per_epoch,
+        steps_at_most=None if counted is None or per_epoch is None else math.ceil(per_epoch * counted),
     )
 
 
-def _at_most(spec: JobSpec, arguments: Json, sequences: int, epochs: float | None) -> int | None:
-    """Bound the steps by the rows that max_samples leaves of each dataset, rounded up as the trainer does."""
-    rows = _whole(arguments, "max_samples", None)
-    if rows is None or epochs is None or spec.dataset is None or _is_packed(spec, arguments):
+def _rows(spec: JobSpec, arguments: Json) -> int | None:
+    """The rows that the trainer reads at most; None if a dataset has an unknown number, or rows are packed."""
+    if spec.dataset is None or _is_packed(spec, arguments):
         return None
-    return math.ceil(math.ceil(rows * len(spec.dataset.names) / sequences) * epochs)
+    most = _whole(arguments, "max_samples", None)
+    if most is None and "max_samples" in arguments:
+        return None
+    counts = [spec.dataset.rows.get(name, most) for name in spec.dataset.names]
+    known = [min(count, most or count) for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _is_packed(spec: JobSpec, arguments: Json) -> bool:
@@ -271,6 +294,17 @@ def _containers(pod: Json) -> tuple[Container, ...]:
         )
         for container in containers(pod)
     )
+
+
+def _node(spec: JobSpec, pod: Json) -> NodeUse | None:
+    """The requests of a pod, next to what a usual node has."""
+    node = spec.hardware.node
+    if node is None:
+        return None
+    found = [container.get("resources", {}).get("limits", {}) for container in pod["containers"]]
+    cpu = sum(quantity(limits.get("cpu", 0)) for limits in found)
+    memory = sum(quantity(limits.get("memory", 0)) for limits in found)
+    return NodeUse(cpu=node.cpu, memory_gib=node.memory_gib, pod_cpu=float(cpu), pod_memory_gib=float(memory / _GIB))
 
 
 def _shm(pod: Json) -> str | None:

@@ -1,23 +1,27 @@
-"""A summary as one screen of text, 100 columns wide."""
+"""A summary as one screen of text."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Callable
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
+from ftc.diagnostics.columns import folded, padded, width
 from ftc.diagnostics.printable import escaped, inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ftc.summary.types import Batch, DeviceMemory, HostMemory, Summary, Topology
+    from ftc.summary.types import Batch, DeviceMemory, HostMemory, NodeUse, Summary, Topology
 
 Line: TypeAlias = "str | tuple[str, ...]"
 """A line of a section, or a row: the columns of rows that follow each other are aligned."""
 
-_WIDTH = 100
-_LABEL = 11
+Paint: TypeAlias = Callable[[str, str], str]
+"""Colour a text by its role."""
+WIDTH = 100
+_LEAST = 40
+LABEL = 11
 _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
 _WAITS = {
@@ -29,9 +33,13 @@ _WAITS = {
 }
 
 
-def render(summary: Summary) -> str:
-    """Write the summary as text."""
-    return "".join(_section(label, _aligned(lines)) for label, lines in sections(summary))
+def render(summary: Summary, columns: int = WIDTH, paint: Paint = lambda text, _: text) -> str:
+    """Write the summary as text; `paint` colours the labels."""
+    room = max(columns, _LEAST) - LABEL
+    return "".join(
+        _section(paint(f"{label:{LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)])
+        for label, lines in sections(summary)
+    )
 
 
 def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
@@ -49,8 +57,8 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
         ("waits", _waits(summary)),
         ("restarts", [summary.on_failure]),
         ("defaults", [(default.field, default.value) for default in summary.defaults]),
-        ("secrets", _secrets(summary)),
         ("metrics", summary.metrics),
+        ("requires", [(one.kind, f"{one.name}  {one.about}".rstrip()) for one in summary.requires]),
     )
     listed = [(label, list(lines)) for label, lines in found]
     return [(label, lines) for label, lines in listed if lines]
@@ -58,15 +66,13 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
 
 def _section(label: str, lines: list[str]) -> str:
     """Put the label before the first line."""
-    shown = [part for line in lines for part in _folded(escaped(line))]
-    labels = [label, *[""] * len(shown)]
-    return "".join(inert(f"{name:{_LABEL}}{line}".rstrip()) + "\n" for name, line in zip(labels, shown, strict=False))
+    first, *rest = (inert(line) for line in lines)
+    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{LABEL}}{line}" for line in rest)))
 
 
-def _folded(line: str) -> list[str]:
+def _folded(line: str, room: int) -> list[str]:
     """Break a line between words, or inside a word that is longer than a line; joined words stay together."""
-    found = textwrap.wrap(line, _WIDTH - _LABEL, subsequent_indent="  ", break_on_hyphens=False)
-    return [part.replace(_TOGETHER, " ") for part in found]
+    return [part.rstrip().replace(_TOGETHER, " ") for part in folded(escaped(line), room, "  ")]
 
 
 def _listed(items: Iterable[str]) -> str:
@@ -84,9 +90,9 @@ def _aligned(lines: Iterable[Line]) -> list[str]:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Align rows in columns; the last column keeps its length."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
+    widths = [max(width(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     return [
-        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
+        "  ".join([*(padded(cell, wide) for cell, wide in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
 
 
@@ -129,9 +135,9 @@ def _batch(batch: Batch | None, topology: Topology) -> Iterator[str]:
     if batch.steps is not None:
         yield _counted(batch.steps, "step", "steps")
     elif batch.epochs is not None:
-        most = f", at most {batch.steps_at_most} steps" if batch.steps_at_most else ""
-        what = "packed sequences" if batch.packed else "rows"
-        yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}) steps{most}"
+        what = "packed sequences" if batch.packed else f"{batch.rows or ''} rows".strip()
+        most = f" = {batch.steps_per_epoch} steps at most, {batch.steps_at_most} in total" if batch.rows else " steps"
+        yield f"{batch.epochs:g} epochs of ({what} / {batch.sequences}){most}"
 
 
 def _memory(memory: DeviceMemory) -> Iterator[str]:
@@ -164,7 +170,14 @@ def _pod(summary: Summary) -> list[Line]:
     shm = [("/dev/shm", f"{summary.shm}, counted in the memory of train")] if summary.shm else []  # noqa: S108 - the mount
     user = [("runs as", f"user {summary.run_as_user}")] if summary.run_as_user is not None else []
     account = [("account", summary.service_account)] if summary.service_account else []
-    return [*(sorted(images) if len(images) == 1 else []), *rows, *shm, *user, *account]
+    return [*(sorted(images) if len(images) == 1 else []), *rows, *shm, *user, *account, *_excess(summary.node)]
+
+
+def _excess(node: NodeUse | None) -> Iterator[str]:
+    """A warning if a pod does not fit a usual node."""
+    if node is not None and (node.pod_cpu > node.cpu or node.pod_memory_gib > node.memory_gib):
+        cpu = f"cpu {node.pod_cpu:g} of {node.cpu}"
+        yield f"more than a usual node of this hardware: {cpu}, memory {node.pod_memory_gib:g} of {node.memory_gib} GiB"
 
 
 def _storage(summary: Summary) -> list[Line]:
@@ -195,9 +208,3 @@ def _stages(summary: Summary) -> Iterator[Line]:
 def _waits(summary: Summary) -> list[str]:
     waits = [f"{value} s {_WAITS[what]}" for what, value in summary.seconds.items()]
     return [_listed(waits)] if waits else []
-
-
-def _secrets(summary: Summary) -> Sequence[Line]:
-    return [
-        (secret.name, f"{', '.join(secret.keys)} for {', '.join(secret.containers)}") for secret in summary.secrets
-    ] or ["none"]

@@ -23,7 +23,8 @@ class Topology(msgspec.Struct, frozen=True, kw_only=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The input of an optimizer step; `steps` is null if it depends on the rows, and `steps_at_most` may bound it.
 
-    If rows are `packed`, a sequence holds several. An elastic run with fewer nodes has fewer processes.
+    `rows` are those that an epoch has at most, null if unknown, `steps_per_epoch` the steps for them. If rows are
+    `packed`, a sequence holds several. An elastic run with fewer nodes has fewer processes.
     """
 
     per_device: int
@@ -34,6 +35,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     packed: bool
     epochs: float | None
     steps: int | None
+    rows: int | None
+    steps_per_epoch: int | None
     steps_at_most: int | None
 
 
@@ -99,6 +102,23 @@ class Secret(msgspec.Struct, frozen=True):
     containers: tuple[str, ...]
 
 
+class Requirement(msgspec.Struct, frozen=True):
+    """An object that must exist before the run, or an image that the nodes must be able to pull."""
+
+    kind: str
+    name: str
+    about: str
+
+
+class NodeUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The CPUs and memory of a usual node with this hardware, and the requests of a pod."""
+
+    cpu: int
+    memory_gib: int
+    pod_cpu: float
+    pod_memory_gib: float
+
+
 class Default(msgspec.Struct, frozen=True):
     """A field that the manifest leaves out, and the value that the cluster gives it."""
 
@@ -107,12 +127,16 @@ class Default(msgspec.Struct, frozen=True):
 
 
 class OfTarget(msgspec.Struct, frozen=True):
-    """The part that depends on the target: the address of rank 0, the effect of a failure, the server's defaults."""
+    """The part that depends on the target: the address of rank 0, the effect of a failure, the server's defaults.
+
+    `queue` is the kind and the name of the queue that must exist, if any.
+    """
 
     master: str
     rank_0: str
     on_failure: str
     defaults: tuple[Default, ...]
+    queue: tuple[str, str] | None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,4 +168,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     on_failure: str
     defaults: tuple[Default, ...]
     secrets: tuple[Secret, ...]
+    requires: tuple[Requirement, ...]
+    node: NodeUse | None
     metrics: tuple[str, ...]

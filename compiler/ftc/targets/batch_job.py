@@ -10,7 +10,6 @@ from ftc.plan.merge import merge
 from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
 from ftc.summary.types import Default, OfTarget
-from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,13 +34,8 @@ def bind(run: RunPlan) -> BoundRun:
     return pod.bind(run, NAME, rendezvous, merge(own, _own_claim(run, run.job_claim)) if run.job_claim else own)
 
 
-def emit(run: BoundRun) -> str:
-    """The manifest: the Service, if any, comes before the Job whose pods need it to find each other."""
-    return "---\n".join(dump(document) for document in manifests(run))
-
-
-def manifests(run: BoundRun) -> list[Json]:
-    """The objects in the order in which to create them."""
+def objects(run: BoundRun) -> list[Json]:
+    """The Service, if any, comes before the Job whose pods need it to find each other."""
     return [_service(run), _job(run)] if run.nodes > 1 else [_job(run)]
 
 
@@ -71,7 +65,8 @@ def _job(run: BoundRun) -> Json:
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     name = _fixed_name(run) or run.object_name
-    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)))
+    queue = ("LocalQueue", run.kueue_queue) if run.kueue_queue else None
+    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)), queue)
 
 
 def _on_failure(run: RunPlan) -> str:

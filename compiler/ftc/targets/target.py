@@ -9,8 +9,10 @@ import msgspec
 
 from ftc.diagnostics.model import KeyPath
 from ftc.plan.types import BoundRun, Places, RunPlan
+from ftc.spec.base import Json
 from ftc.spec.cluster import Cluster
 from ftc.summary.types import OfTarget
+from ftc.yaml_text import dump
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,21 +42,21 @@ class FileTarget(_Target, frozen=True, kw_only=True):
 
 
 class PodTarget(_Target, frozen=True, kw_only=True):
-    """A target whose object runs the pod: `bind` completes the pod, `emit` wraps the object around it.
+    """A target whose object runs the pod: `bind` completes the pod, `objects` wraps the objects around it.
 
-    `summary` is its part of `ftc plan -t`. `kind` is the object's resource as kubectl writes it, `path` the place of
-    the pod template in the object.
+    The objects are in the order in which to create them. `summary` is the target's part of `ftc plan -t`. `kind` is the
+    resource that runs the pod, as kubectl writes it, `path` the place of the pod template in the object.
     """
 
     bind: Callable[[RunPlan], BoundRun]
-    emit: Callable[[BoundRun], str]
+    objects: Callable[[BoundRun], list[Json]]
     summary: Callable[[BoundRun], OfTarget]
     kind: str
     path: KeyPath
 
     def text(self, run: RunPlan) -> str:
-        """The artifact; a run that is not bound yet is bound first."""
-        return self.emit(run if isinstance(run, BoundRun) else self.bind(run))
+        """The manifest; a run that is not bound yet is bound first."""
+        return "---\n".join(map(dump, self.objects(run if isinstance(run, BoundRun) else self.bind(run))))
 
 
 Target: TypeAlias = FileTarget | PodTarget

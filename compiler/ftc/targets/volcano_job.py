@@ -11,7 +11,6 @@ from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.pod import main_containers
 from ftc.plan.storage import claim_spec
 from ftc.summary.types import Default, OfTarget
-from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,18 +41,13 @@ def bind(run: RunPlan) -> BoundRun:
     return msgspec.structs.replace(bound, pod=bound.pod.replaced("spec", *resolving))
 
 
-def emit(run: BoundRun) -> str:
-    """The manifest."""
-    return dump(manifest(run))
-
-
-def manifest(run: BoundRun) -> Json:
+def objects(run: BoundRun) -> list[Json]:
     """The Job: with `minAvailable` equal to `replicas`, Volcano starts all pods or none.
 
     `maxRetry` includes the first attempt, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
     """
-    return {
+    job: Json = {
         "apiVersion": "batch.volcano.sh/v1alpha1",
         "kind": "Job",
         "metadata": metadata(run, None if run.generate_name else run.name),
@@ -70,12 +64,14 @@ def manifest(run: BoundRun) -> Json:
             "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": run.pod.content}],
         },
     }
+    return [job]
 
 
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     name = run.object_name
-    return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)))
+    queue = ("queue", run.queue)
+    return OfTarget(f"{name}-{TASK}-0.{name}", f"{TASK}-0", _on_failure(run), tuple(_defaults(run)), queue)
 
 
 def _on_failure(run: RunPlan) -> str:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from click.shell_completion import ShellComplete
 
 from ftc import __version__
-from ftc.cli.main import cli
+from ftc.cli.complete import answer
 from unit.compiling import COMMAND, artifacts, conf, ftc, variables
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def test_the_help_of_a_command_explains_its_options_and_shows_an_example(command
 
 def test_the_help_of_compile_names_targets_overrides_and_exit_codes() -> None:
     text = ftc("compile", "--help").stdout
-    for word in ("-t, --target", "-o, --output-dir", "--config-dir", "-c, --config-name", "volcano", "llamafactory"):
+    for word in ("-t, --target", "-o, --output", "--config-dir", "-c, --config-name", "volcano", "llamafactory"):
         assert word in text
     assert "group=option" in text
     assert "key.path=value" in text
@@ -191,7 +190,7 @@ def test_the_completion_script_is_for_the_shell(shell: str) -> None:
 
 
 def completions(arguments: list[str], word: str) -> set[str]:
-    return {item.value for item in ShellComplete(cli, {}, "ftc", "_FTC_COMPLETE").get_completions(arguments, word)}
+    return {item.value for item in answer([*arguments, word]).items}
 
 
 def test_commands_groups_and_options_are_completed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +19,55 @@ def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lines(*arguments: str) -> list[str]:
+    """The lines, without the comments that say what a key means."""
+    return [line for line in every_line(*arguments) if not line.startswith("# ")]
+
+
+def every_line(*arguments: str) -> list[str]:
     said = ftc("explain", *arguments)
     assert (said.exit_code, said.stderr) == (0, "")
     return said.stdout.splitlines()
+
+
+def test_a_key_has_its_type_and_its_default() -> None:
+    assert every_line("cluster.fetch_cpu")[0] == "# integer, at least 1; the default is 2"
+    assert every_line("naming")[0] == '# one of fixed, generate; the default is "generate"'
+    assert every_line("devices")[0] == "# integer from 1 to 1000; no default"
+
+
+def test_a_key_that_another_kind_has_is_explained() -> None:
+    first, *_, last = every_line("model.source.url")
+    assert first == "# text, only for kind git; no default"
+    assert last == "model.source.url is not set"
+
+
+def test_an_argument_of_the_trainer_is_found_by_its_name_and_with_the_group_that_sets_it() -> None:
+    said = every_line("learning_rate")
+    assert said == every_line("train.learning_rate")
+    assert said[:4] == [
+        "# number; the trainer's default is 5e-05",  # transformers, training_args.py
+        "# The initial learning rate for the optimizer",
+        "train.learning_rate is not set",
+        "the configuration has it as:",
+    ]
+    assert said[4] == "method.arguments.learning_rate: 1.0e-4"
+    assert "train.learning_rate: 2.0e-5" in every_line("learning_rate", "train.learning_rate=2.0e-5")
+
+
+def test_a_name_of_several_keys_is_refused_with_all_of_them() -> None:
+    said = ftc("explain", "size")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "give one of storage.cache.size, storage.workspace.size" in said.stderr
+
+
+def test_the_same_as_json() -> None:
+    found = json.loads(ftc("explain", "--json", "nodes", "nodes=2").stdout)
+    assert (found["key"], found["value"], found["type"]) == ("nodes", 2, "integer from 1 to 100000")
+    assert [one["value"] for one in found["origins"][0]["settings"]] == [1, 2]
+    place = json.loads(ftc("explain", "--format", "json", "spec.minAvailable", "nodes=3").stdout)
+    assert "nodes" in [one["key"] for one in place["changed_by"]]
+    secret = ftc("explain", "--json", "env.DB_PASSWORD", "env.DB_PASSWORD=hunter22").stdout
+    assert "hunter22" not in secret
 
 
 def test_a_key_is_explained_by_all_its_settings_with_the_last_one_marked() -> None:
@@ -124,7 +171,6 @@ def test_no_secret_is_printed(arguments: tuple[str, ...]) -> None:
     [
         (("nodez",), "'nodez' is not in Job"),
         (("hardware.imag",), "'imag' is not in hardware of the spec; did you mean 'image'?"),
-        (("train.learning_rate",), "it is set as method.arguments.learning_rate"),
         (("spec.taks",), "'taks' is not in spec of Job; did you mean 'tasks'?"),
         (("trian.x",), "did you mean 'train', a key of the spec?"),
         (("devces",), "did you mean 'devices', a key of the spec?"),

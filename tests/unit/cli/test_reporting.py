@@ -55,11 +55,21 @@ def test_a_terminal_gets_no_colour_if_its_user_wants_none(variables: dict[str, s
     assert "\x1b" not in said
 
 
-def test_a_pipe_gets_no_colour() -> None:
-    command = [sys.executable, "-m", "ftc.cli.main", "compile", "devices=9"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "FORCE_COLOR": "1"})
-    assert "error[FTC301 devices-exceed-node]" in done.stderr
-    assert "\x1b" not in done.stderr
+@pytest.mark.parametrize(
+    ("variables", "has_colour"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
+)
+def test_a_pipe_gets_colour_only_if_its_user_forces_it(variables: dict[str, str], *, has_colour: bool) -> None:
+    inherited = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
+    for words in (("compile", "devices=9"), ("list",), ("rule", "memory"), ("plan",)):
+        command = [sys.executable, "-m", "ftc", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**inherited, **variables})
+        assert ("\x1b" in done.stdout + done.stderr) is has_colour
 
 
 @pytest.mark.parametrize("kind", FORMATS)

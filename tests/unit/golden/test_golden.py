@@ -81,7 +81,7 @@ def test_a_changed_case_shows_its_diff() -> None:
     assert said.exit_code == 1
     assert lines(said) == [f"golden/mine/{name}: changed" for name in ("spec.yaml", "train.yaml", "volcano.yaml")]
     assert "-learning_rate: 1.0e-4\n+learning_rate: 2.0e-4\n" in said.stdout
-    assert "3 changed: read the diff, then `ftc golden update`" in said.stderr
+    assert "3 changed (1 compiled): read the diff, then `ftc golden update`" in said.stderr
 
 
 def test_a_file_edited_by_hand_is_distinguished_from_a_stale_one() -> None:

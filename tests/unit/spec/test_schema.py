@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -19,6 +20,9 @@ from ftc.spec import schema
 from ftc.spec.job import JobSpec
 from ftc.validate import validate
 from unit.compiling import ROOT, document, found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCENARIOS = sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml"))
 # Together they cover every kind of every union.
@@ -153,3 +157,23 @@ def test_a_server_is_named_with_its_scheme(key: str) -> None:
     wrong, right = f"{key}mirror.example:5000".split(), f"{key}https://mirror.example:5000".split()
     assert "FTC012" in {one.code for one in found(*wrong)}
     assert "FTC012" not in {one.code for one in found(*right)}
+
+
+def properties(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All properties that a schema defines, by key; those of a condition only compare."""
+    if isinstance(value, dict):
+        yield from value.get("properties", {}).items()
+        yield from (found for key, one in value.items() if key != "if" for found in properties(one))
+    elif isinstance(value, list):
+        yield from (found for one in value for found in properties(one))
+
+
+def test_every_key_is_described_in_a_sentence() -> None:
+    described = list(properties(schema.spec_schema()))
+    assert len(described) > 280
+    assert [key for key, one in described if not re.fullmatch(r"[A-Z`a-z].{12,}\.", one.get("description", ""))] == []
+
+
+def test_an_error_names_the_values_that_a_key_accepts_not_its_meaning() -> None:
+    wrong = found("storage.workspace.mount_path=work")[-1]
+    assert wrong.help == "An absolute path in the pod, not / itself, without '..'."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from ftc.plan.merge import MERGE_KEYS, identity
 from ftc.plan.pod import CARRIED, with_fragments
 from ftc.plan.pod import containers as containers_of
 from ftc.plan.train import NAME
-from ftc.rules.given import containers, environments, fragments, metadata, pods
+from ftc.rules.given import containers, metadata, pods
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
@@ -253,32 +252,6 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         yield Finding(path, message, "shorten dataset.info, the arguments or the annotations")
 
 
-# etcd, server/embed/config.go: DefaultMaxRequestBytes.
-MAX_OBJECT_BYTES = 3 * 512 * 1024
-
-
-def object_fits(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The job is smaller than the limit of etcd, 1.5 MiB.
-
-    The API server cannot store a larger object: `etcdserver: request is too large`. The size is that of the pod
-    template and the job's annotations as JSON.
-    Source: etcd, System limits (request size limit).
-
-    Wrong: env.X{1..13}="$(printf a%0125000d)"
-    Right: env.X{1..11}="$(printf a%0125000d)"
-    """
-    size = _json_size([with_fragments(run), run.labels, run.annotations])
-    if size > MAX_OBJECT_BYTES:
-        parts = {path: _json_size(value) for path, value in (*environments(spec), *fragments(spec))}
-        largest = max(parts, key=lambda path: parts[path])
-        message = f"the object has {size} bytes, but etcd stores at most {MAX_OBJECT_BYTES}"
-        yield Finding(largest, message, "put large texts into files, such as those of a ConfigMap")
-
-
-def _json_size(value: Any) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
 # Rules on manifests.
 
 
@@ -343,7 +316,6 @@ def ports_are_valid(step: Step) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC514", "object-exceeds-etcd-limit", object_fits, JobSpec),
     Rule("FTC522", "duplicate-entry-in-fragment", no_duplicate_entry, JobSpec),
     Rule("FTC523", "incomplete-toleration", tolerations_are_complete, JobSpec),
     Rule("FTC524", "reserved-annotation", no_reserved_annotation, JobSpec),

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from ftc.certificates import SWITCHES, UNVERIFIED
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.diagnostics.printable import could_be_a_secret, kind_of_login, kind_of_secret, names_a_secret
-from ftc.manifests.objects import Object
+from ftc.diagnostics.printable import could_be_a_secret, kind_of_secret, names_a_secret
 from ftc.manifests.steps import Step
-from ftc.manifests.text import Spot, Text
 from ftc.plan.environment import OURS
 from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ftc.manifests.shell.script import Word
+    from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
 
 # Rules on a spec.
@@ -34,56 +31,12 @@ _BY_REFERENCE = (
 )
 
 
-def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """A secret is referenced, not written out.
-
-    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and arguments appear in the
-    process list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
-    variables and commands contain.
-    Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
-
-    Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-    Right: model.source.token.secret=hub
-    """
-    found = {path: kind for path, text in _texts(msgspec.to_builtins(spec), ()) if (kind := kind_of_secret(text))}
-    for path, name, text in _received(spec):
-        if path not in found and (kind := kind_of_login(text, name)):
-            found[path] = kind
-    for path, kind in found.items():
-        yield Finding(path, f"contains {kind}, which everyone who sees the job can read", _BY_REFERENCE)
-
-
-def _received(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
-    """The texts that programs of the run receive: places, names of variables, and texts."""
-    yield from variables(spec)
-    for place, words in _commands(spec):
-        for index, word in enumerate(words):
-            yield (*place, index), word.partition("=")[0], word.partition("=")[2] if _is_setting(word) else word
-        if not any(kind_of_login(word) for word in words):
-            yield place, "", " ".join(words)
-
-
-def _is_setting(word: str) -> bool:
-    return re.match(r"\w+=", word) is not None
-
-
 def _commands(spec: JobSpec) -> Iterator[tuple[KeyPath, Sequence[str]]]:
     """The argument lists of the spec and of the fragments."""
     yield from commands(spec)
     for place, container in containers(spec):
         for field in ("command", "args"):
             yield (*place, field), container.get(field, [])
-
-
-def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts(inner, (*path, key))
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, (*path, index))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def secret_variable_is_a_reference(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -196,40 +149,6 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 _BY_REFERENCE_IN_MANIFESTS = "store it in a Secret and reference it: valueFrom.secretKeyRef"
-
-
-_LONGEST = 256_000
-
-
-def no_inline_secret_in_manifests(manifest: Object) -> Iterator[Finding]:
-    """A secret is referenced, not written out.
-
-    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`. ftc recognizes documented token
-    formats and passwords in URLs.
-    Source: the token issuers' documentation of their prefixes.
-
-    Wrong: tests/corpus/bad/FTC890-literal-token.yaml
-    Right: tests/corpus/good/FTC890-token-from-a-secret.yaml
-    """
-    for path, value in _texts_in_manifests(manifest.data, ()):
-        offset = 0
-        for line in value[:_LONGEST].split("\n"):
-            if kind := kind_of_secret(line):
-                text = Text(manifest.document, (*manifest.path, *path), value)
-                message = f"contains {kind}, which everyone who sees the job can read"
-                yield Finding(text.at(offset + len(line) - len(line.lstrip())), message, _BY_REFERENCE_IN_MANIFESTS)
-            offset += len(line) + 1
-
-
-def _texts_in_manifests(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _texts_in_manifests(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _texts_in_manifests(inner, (*path, index))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def secret_variable_is_a_reference_in_manifests(step: Step) -> Iterator[Finding]:
@@ -379,12 +298,10 @@ def _disabling_word(tool: str, words: tuple[Word, ...]) -> Word | None:
 
 
 RULES = (
-    Rule("FTC601", "no-inline-secret", no_inline_secret, JobSpec),
     Rule("FTC602", "secret-variable-needs-reference", secret_variable_is_a_reference, JobSpec, Severity.WARNING),
     Rule("FTC603", "no-disabled-tls-verification", no_disabled_tls_verification, JobSpec, Severity.WARNING),
     Rule("FTC604", "no-token-over-plain-http", no_token_over_plain_http, JobSpec, Severity.WARNING),
     Rule("FTC208", "unverified-certificates", transport_is_verified, JobSpec, Severity.WARNING),
-    Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
     Rule("FTC891", "literal-secret-variable", secret_variable_is_a_reference_in_manifests, Step, Severity.WARNING),
     Rule("FTC892", "no-token-in-url", no_token_in_url, Step, Severity.WARNING),
     Rule("FTC893", "no-tracing-of-secrets", no_tracing_of_secrets, Step, Severity.WARNING),

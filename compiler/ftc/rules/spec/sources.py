@@ -55,7 +55,7 @@ def hub_dataset_not_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
     LLaMA-Factory passes the repository to `datasets.load_dataset` with subset, split and folder, but without a file or
     a revision, and does not read a dataset_info.json of the repository.
-    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py.
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py and data/parser.py.
 
     Wrong: source@dataset.source=huggingface-direct dataset.source.revision=v2
     Right: source@dataset.source=huggingface dataset.source.revision=v2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
 from ftc.manifests.configs import Config, file_named, is_official, release_of
@@ -154,6 +155,7 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config, named.get("accelerate")),
         recreated=config.run is not None and _is_recreated(config.run.job),
+        unsupported=_unsupported(config),
         model=model,
         context_length=context_length(model) if model is not None else None,
         ray=_on(common["environment"], "USE_RAY") or bool(_OF_RAY & config.data.keys()),
@@ -176,6 +178,13 @@ def _of_example(config: Config) -> Fields | None:
     known = Fields({"zero_optimization": optimization})
     optimization.partial = known.partial = True
     return known
+
+
+def _unsupported(config: Config) -> dict[str, str]:
+    """The precisions that the chip of the selected nodes does not support."""
+    labels = config.step.pod.spec.node_selector.values() if config.step is not None else ()
+    chips = [chip for label in labels for chip in chips_without_bf16(label)]
+    return {"bf16": f"the {chips[0]} that the pod selects"} if chips else {}
 
 
 def _is_recreated(job: Job) -> bool:

@@ -29,6 +29,7 @@ _PLACES: dict[str, KeyPath] = {
     "shipped_dataset": ("dataset",),
     "accelerate": ("engine",),
     "llamafactory": ("trainer", "llamafactory"),
+    "hardware": ("hardware",),
 }
 
 
@@ -74,6 +75,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
     if seeks_unused_parameters(spec):
         given.setdefault("use_reentrant_gc", False)
     several = spec.processes > 1
+    precisions = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}
     return Training(
         given=_given(given),
         own=tuple(spec.train),
@@ -90,6 +92,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         model=model.id,
         context_length=model.architecture.context_length if model.architecture else None,
         ray=_environment(spec).get("USE_RAY", "").lower() in ("1", "true", "y"),
+        unsupported={name: "the hardware" for name, has in precisions.items() if has is False},
     )
 
 

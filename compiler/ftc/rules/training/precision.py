@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import Severity
-from ftc.manifests.configs import Config
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.chip import arguments_of
 from ftc.rules.training.subject import Training
 from ftc.spec.job import JobSpec
-from ftc.trainer.arguments import chosen, set_at
+from ftc.trainer.arguments import set_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +120,7 @@ def unknown_precision_support(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(set_at(spec, name), message, f"set hardware.{name}=true if the chip supports it")
 
 
-def pure_bf16_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def pure_bf16_unsupported_by_chip(run: Training) -> Iterator[Finding]:
     """Weights in bf16 need a chip that supports bf16.
 
     LLaMA-Factory stops with `This device does not support pure_bf16` if PyTorch reports so, but PyTorch silently
@@ -132,8 +130,10 @@ def pure_bf16_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     Wrong: hardware=t4 train.pure_bf16=true
     Right: hardware=a10 train.pure_bf16=true
     """
-    if spec.hardware.bf16 is False and arguments_of(spec).get("pure_bf16") is True:
-        yield Finding(set_at(spec, "pure_bf16"), "the hardware does not support bf16", "set train.fp16=true instead")
+    if "bf16" in run.unsupported and run.on("pure_bf16"):
+        help_ = {"pure_bf16": False, "fp16": True}
+        message = f"{run.unsupported['bf16']} does not support bf16"
+        yield Finding(("pure_bf16",), message, help_, (("hardware", "bf16"),))
 
 
 def full_precision_on_accelerator(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -156,7 +156,7 @@ def fp8_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Training in fp8 needs a chip that supports it.
 
     These are NVIDIA from compute capability 8.9 on, MI300 and Gaudi.
-    Source: accelerate, check_cuda_fp8_capability.
+    Source: accelerate, utils/environment.py (check_cuda_fp8_capability).
 
     Wrong: hardware=a100-80gb train.fp8=true
     Right: hardware=h100 train.fp8=true
@@ -243,45 +243,19 @@ def _bits(spec: JobSpec) -> object:
     return arguments.get("quantization_bit") if arguments.get("quantization_method", "bnb") == "bnb" else None
 
 
-def precision_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def precision_unsupported_by_chip(run: Training) -> Iterator[Finding]:
     """The chip supports the precision of the training.
 
-    A chip without bf16 silently emulates it and is slow.
-    Source: PyTorch, torch.cuda.is_bf16_supported.
+    A chip without bf16 silently emulates it and is slow. In a manifest, the chip is the one that a node selector names.
+    Source: PyTorch, torch.cuda.is_bf16_supported; ftc, conf/hardware.
 
     Wrong: hardware.bf16=false
     Right: hardware.bf16=false train.bf16=false train.fp16=true
     """
-    if not spec.trains:
-        return
-    arguments = chosen(spec)
-    supported = {"bf16": spec.hardware.bf16, "fp16": spec.hardware.fp16}
-    for name in [n for n, has in supported.items() if arguments.get(n) is True and has is False]:
-        other = "fp16" if name == "bf16" else "bf16"
-        help_ = f"set train.{name}=false train.{other}=true"
-        yield Finding(set_at(spec, name), f"the hardware does not support {name}", help_, (("hardware", name),))
-
-
-# Rules on manifests.
-
-
-def unsupported_precision(config: Config) -> Iterator[Finding]:
-    """The chip that a node selector chooses supports the precision of the training.
-
-    A chip without bf16 silently emulates it and is slow.
-    Source: PyTorch, torch.cuda.is_bf16_supported; ftc, conf/hardware.
-
-    Wrong: tests/corpus/bad/FTC877-bf16-on-an-old-chip.yaml
-    Right: tests/corpus/good/FTC877-fp16-on-an-old-chip.yaml
-    """
-    step = config.step
-    if step is None or config.exports:
-        return
-    chips = [chip for value in step.pod.spec.node_selector.values() for chip in chips_without_bf16(value)]
-    for name in [name for name in ("bf16", "pure_bf16") if config.value(name) is True and chips]:
-        yield Finding(
-            config.at(name), f"the pod selects a {chips[0]}, which does not support bf16", "write fp16: true instead"
-        )
+    for name, other in (("bf16", "fp16"), ("fp16", "bf16")):
+        if name in run.unsupported and run.on(name):
+            message = f"{run.unsupported[name]} does not support {name}"
+            yield Finding((name,), message, {name: False, other: True}, (("hardware", name),))
 
 
 RULES = (
@@ -290,13 +264,12 @@ RULES = (
     Rule("FTC333", "attention-unsupported-by-release", attention_unsupported_by_release, Training),
     Rule("FTC349", "flash-attention-crashes", flash_attention_crashes, Training),
     Rule("FTC328", "unknown-precision-support", unknown_precision_support, JobSpec, Severity.WARNING),
-    Rule("FTC329", "pure-bf16-unsupported-by-chip", pure_bf16_unsupported_by_chip, JobSpec),
+    Rule("FTC329", "pure-bf16-unsupported-by-chip", pure_bf16_unsupported_by_chip, Training),
     Rule("FTC330", "full-precision-on-accelerator", full_precision_on_accelerator, JobSpec, Severity.WARNING),
     Rule("FTC331", "fp8-unsupported-by-chip", fp8_unsupported_by_chip, JobSpec),
     Rule("FTC332", "attention-unsupported-by-chip", attention_unsupported_by_chip, JobSpec),
     Rule("FTC334", "attention-missing-from-image", attention_missing_from_image, JobSpec, Severity.WARNING),
     Rule("FTC335", "bitsandbytes-unsupported-by-chip", bitsandbytes_unsupported_by_chip, JobSpec),
     Rule("FTC336", "unknown-bitsandbytes-support", unknown_bitsandbytes_support, JobSpec, Severity.WARNING),
-    Rule("FTC306", "precision-unsupported-by-chip", precision_unsupported_by_chip, JobSpec),
-    Rule("FTC877", "unsupported-precision", unsupported_precision, Config, Severity.WARNING),
+    Rule("FTC306", "precision-unsupported-by-chip", precision_unsupported_by_chip, Training),
 )

@@ -156,6 +156,8 @@ class Training(Arguments, frozen=True, kw_only=True):
     """The id of the base model."""
     context_length: int | None = None
     ray: bool = False
+    unsupported: dict[str, str] = {}
+    """The precisions that the chip does not support, each with the name of the chip."""
 
     @property
     def stage(self) -> str:

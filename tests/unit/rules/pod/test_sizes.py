@@ -1,16 +1,23 @@
-"""Strings that Linux does not pass to a program, and objects that etcd does not store."""
+"""Strings that Linux does not pass to a program, and objects that the server does not store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from ftc.driver import Request, compile_job
+from ftc.lint import Versions, lint
+from ftc.output_schemas import kubernetes_versions, volcano_versions
 from unit.rules.pairs import Pair, passes, refuses
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ftc.diagnostics.model import Diagnostic
 
 # execve(2): one string of at most 32 pages of 4 KiB, with the final NUL.
 LONGEST = 131_071
@@ -69,3 +76,74 @@ def test_it_is_reported_at_its_key(pair: Pair) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.code)
 def test_a_smaller_one_passes(pair: Pair) -> None:
     passes(pair)
+
+
+# etcd, server/embed/config.go (DefaultMaxRequestBytes); Kubernetes, pkg/apis/core/types.go (MaxSecretSize).
+STORED, DATA = 1_572_864, 1_048_576
+NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
+
+
+def linted(*objects: dict[str, Any]) -> list[Diagnostic]:
+    """The findings on the size of objects in a stream."""
+    text = "---\n".join(yaml.safe_dump(one, sort_keys=False, width=10**9) for one in objects)
+    return [one for one in lint([("a.yaml", text.encode())], NEWEST) if one.code == "FTC514"]
+
+
+def sent(kind: str, size: int) -> dict[str, Any]:
+    """An object that is sent in so many bytes of JSON."""
+    one = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "annotations": {"a": ""}}}
+    one["metadata"]["annotations"]["a"] = "a" * (size - len(json.dumps(one, separators=(",", ":"))))  # type: ignore[index] # a mapping
+    return one
+
+
+@pytest.mark.parametrize("kind", ["Secret", "Deployment", "Service"])
+def test_a_manifest_that_etcd_does_not_store_is_found(kind: str) -> None:
+    assert linted(sent(kind, STORED)) == []
+    (found,) = linted(sent("Service", 100), sent(kind, STORED + 1))
+    assert f"{kind} has 1572865 bytes" in found.message
+    assert found.position is not None
+    assert found.position.line == 8
+
+
+def test_an_item_of_a_list_is_an_object() -> None:
+    items = [sent("Service", 100), *(sent("Service", STORED - 10_000) for _ in range(2)), sent("Service", STORED + 1)]
+    (found,) = linted({"apiVersion": "v1", "kind": "List", "items": items})
+    assert found.path == ("items", 3)
+
+
+def test_a_job_that_another_object_creates_is_stored_with_it() -> None:
+    job = {**sent("Job", STORED), "spec": {"template": {"spec": {"containers": []}}}}
+    cron = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "x"}, "spec": {"jobTemplate": job}}
+    (found,) = linted(cron)
+    assert found.path == ()
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+@pytest.mark.parametrize("field", ["binaryData", "data"])
+def test_data_that_kubernetes_refuses_is_found(kind: str, field: str) -> None:
+    encoded = (kind, field) != ("ConfigMap", "data")
+    field = "data" if kind == "Secret" else field
+
+    def holding(size: int) -> dict[str, Any]:
+        values = [b"a" * 1000, b"a" * (size - 1000)]
+        data = {f"k{index}": (b64encode(one) if encoded else one).decode() for index, one in enumerate(values)}
+        return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}, field: data}
+
+    assert linted(holding(DATA)) == []
+    (found,) = linted(holding(DATA + 1))
+    assert f"data of the {kind} has 1048577 bytes" in found.message
+
+
+def test_the_data_of_a_secret_may_be_text() -> None:
+    texts = {"stringData": {"a": "é" * (DATA // 2), "b": "a"}}
+    assert len(linted({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, **texts})) == 1
+
+
+@pytest.mark.parametrize("target", ["volcano", "job"])
+def test_compile_and_lint_measure_the_same_object(target: str) -> None:
+    variables = tuple(f"env.X{index}='{'é' * 60_000}'" for index in range(13))
+    state = compile_job(Request((*variables, "nodes=2", "storage=shared"), targets=(target,), ignore=("FTC514",)))
+    compiled = compile_job(Request((*variables, "nodes=2", "storage=shared"), targets=(target,))).diagnostics
+    (ours,) = [one.message for one in compiled if one.code == "FTC514"]
+    found = lint([("a.yaml", state.outputs[target].encode())], NEWEST)
+    assert [one.message for one in found if one.code == "FTC514"] == [ours]

@@ -718,4 +718,15 @@ OF_SCHEMAS = (
     Pair("FTC406", "'dataset.names=[alpacca]'", "'dataset.names=[alpaca]'", "dataset.names"),
 )
 
-PAIRS = (*AT_ONCE, *LATER, *SILENT, *OF_SCHEMAS)
+OF_CHIPS = (
+    Pair("FTC306", "hardware.bf16=false", "hardware.fp16=false", "hardware.arguments.bf16"),
+    Pair(
+        "FTC306",
+        "hardware.fp16=false train.fp16=true train.bf16=false",
+        "hardware.bf16=false train.fp16=true train.bf16=false",
+        "train.fp16",
+    ),
+    Pair("FTC329", "hardware=t4 train.pure_bf16=true", "hardware=a10 train.pure_bf16=true", "train.pure_bf16"),
+)
+
+PAIRS = (*AT_ONCE, *LATER, *SILENT, *OF_SCHEMAS, *OF_CHIPS)

@@ -34,6 +34,8 @@ NOT_IN_THE_FILES = {
     "FTC476": "how many processes train is the launcher's",
     "FTC448": "that each run has a new directory is ftc's own promise",
     "FTC207": "restarts are the job's",
+    "FTC306": "the chip is the pod's",
+    "FTC329": "the chip is the pod's",
     "FTC449": "restarts are the job's",
 }
 # train.yaml then names the model by its id, as most users write it.

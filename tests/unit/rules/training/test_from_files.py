@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -349,6 +350,49 @@ def test_the_default_optimizer_is_judged_only_for_a_known_release(name: str) -> 
     assert "FTC432" not in {one.code for one in judged(text, OLD)}
     assert "FTC432" in {one.code for one in judged(text, NEW)}
     assert "FTC432" in {one.code for one in judged(f"{text}optim: adamw_torch_fused\n", NEWEST)}
+
+
+ON_A_CHIP = """apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {{name: sft}}
+spec:
+  schedulerName: volcano
+  tasks:
+  - name: worker
+    replicas: 1
+    template:
+      spec:
+        restartPolicy: Never
+        nodeSelector: {{nvidia.com/gpu.product: {chip}}}
+        containers:
+        - name: train
+          image: registry.example.com/train:1.0
+          command:
+          - bash
+          - -c
+          - |
+            set -e
+            cat >sft.yaml <<EOF
+{training}
+            EOF
+            llamafactory-cli train sft.yaml
+"""
+
+
+@pytest.mark.parametrize(
+    ("chip", "precision", "code"),
+    [
+        ("Tesla-V100-SXM2-32GB", "bf16", "FTC306"),
+        ("Tesla-V100-SXM2-32GB", "pure_bf16", "FTC329"),
+        ("Tesla-V100-SXM2-32GB", "fp16", None),
+        ("NVIDIA-A100-SXM4-80GB", "bf16", None),
+    ],
+)
+def test_the_chip_that_a_pod_selects_supports_the_precision(chip: str, precision: str, code: str | None) -> None:
+    training = textwrap.indent(f"{TRAIN}{precision}: true", " " * 12)
+    found = lint([("job.yaml", ON_A_CHIP.format(chip=chip, training=training).encode())], NEWEST)
+    assert [d.code for d in found if d.severity is Severity.ERROR] == ([code] if code else [])
+    assert all("v100" in d.message for d in found if d.code == code)
 
 
 @pytest.mark.parametrize(

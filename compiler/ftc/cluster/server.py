@@ -1,0 +1,142 @@
+"""Requests to an API server, with the authentication of kubectl; the `kubernetes` client is imported here only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+    from ftc.cluster.snapshot import Object
+
+_PAGE = 500
+# Seconds to connect, and to wait for the next bytes of an answer.
+_TIMEOUT = (5.0, 20.0)
+_TRIES = 3
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class ServerError(Exception):
+    """The API server refused a request, or did not answer; `status` is 0 if it did not answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Server:
+    """An API server and a namespace: those of the kubeconfig, or those of the pod in which ftc runs."""
+
+    def __init__(self, context: str | None = None, namespace: str | None = None) -> None:
+        self._client, default = _connected(context)
+        self.namespace = namespace or default
+        self.requests = 0
+
+    def get(self, path: str, **query: str | int) -> Object:
+        """One object, or one page of a list."""
+        answer = self._request("GET", path, query)
+        try:
+            found = json.loads(answer)
+        except ValueError:
+            raise ServerError(f"the answer to {path} is not JSON: is this an API server?") from None
+        return found if isinstance(found, dict) else {}
+
+    def pages(self, path: str, **query: str | int) -> list[Object]:
+        """All objects of a list, page by page; a list that expires on the way is read once more from its start."""
+        try:
+            return self._pages(path, query)
+        except ServerError as error:
+            if error.status != 410:  # noqa: PLR2004 - Gone: the continue token has expired
+                raise
+            return self._pages(path, query)
+
+    def _pages(self, path: str, query: dict[str, str | int]) -> list[Object]:
+        found: list[Object] = []
+        more = ""
+        while True:
+            page = self.get(path, limit=_PAGE, **query, **({"continue": more} if more else {}))
+            kind, version = str(page.get("kind", "")).removesuffix("List"), page.get("apiVersion")
+            rows = page.get("items")
+            # The items of a typed list do not repeat its kind.
+            found += [{"kind": kind, "apiVersion": version, **row} for row in rows or [] if isinstance(row, dict)]
+            token = page.get("metadata", {}).get("continue") if isinstance(page.get("metadata"), dict) else ""
+            if not token or token == more:
+                return found
+            more = str(token)
+
+    def text(self, path: str, **query: str | int) -> str:
+        """A text, such as a log."""
+        return self._request("GET", path, query).decode("utf-8", errors="replace")
+
+    def _request(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> bytes:
+        from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - the same
+
+        self.requests += 1
+        headers = {"Accept": "application/json, */*", "User-Agent": "ftc"}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = f"{self._client.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
+        try:
+            answer = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
+            data: bytes = answer.read()  # type: ignore[no-untyped-call]
+        except ApiException as error:
+            raise ServerError(_reason(error), error.status or 0) from None
+        except HTTPError as error:
+            why = str(getattr(error, "reason", None) or error).rpartition(": ")[2]
+            raise ServerError(f"{self._client.configuration.host} does not answer: {why}") from None
+        if answer.status >= 400:  # noqa: PLR2004 - the client does not raise for a raw request
+            raise ServerError(_message(data) or f"{answer.status} {answer.reason}", answer.status)
+        return data
+
+
+def _connected(context: str | None) -> tuple[ApiClient, str]:
+    """The client, and the namespace of the context."""
+    from kubernetes import client, config  # noqa: PLC0415 - an extra, and half a second
+    from kubernetes.config import ConfigException  # noqa: PLC0415 - the same
+    from urllib3 import Retry  # noqa: PLC0415 - the same
+
+    settings = client.Configuration()
+    # A server that is busy answers 429 or 503, and says when to ask again.
+    settings.retries = Retry(
+        total=_TRIES,
+        status_forcelist=(429, 502, 503, 504),
+        allowed_methods=("GET",),
+        backoff_factor=0.2,
+        raise_on_status=False,
+    )
+    # The client reads KUBECONFIG once per process, and urllib3 logs each try.
+    files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    try:
+        if not any(Path(one).is_file() for one in files.split(os.pathsep)) and context is None and _ACCOUNT.is_dir():
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+            return client.ApiClient(settings), (_ACCOUNT / "namespace").read_text(encoding="utf-8").strip() or "default"
+        contexts, active = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
+        rows = {row["name"]: row for row in contexts}
+        if context is not None and context not in rows:
+            raise ServerError(f"the kubeconfig has no context '{context}'; it has {', '.join(sorted(rows))}")
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            files, context, client_configuration=settings, persist_config=False
+        )
+    except ConfigException as error:
+        raise ServerError(f"cannot read the kubeconfig: {error}") from None
+    chosen = rows[context] if context else active
+    return client.ApiClient(settings), chosen["context"].get("namespace") or "default"
+
+
+def _reason(error: Any) -> str:
+    return _message(error.body) or f"{error.status} {error.reason}"
+
+
+def _message(body: Any) -> str:
+    """The message of a Status; empty if the body is not one."""
+    try:
+        found = json.loads(body or "")
+    except (TypeError, ValueError):
+        return ""
+    return str(found.get("message") or "") if isinstance(found, dict) else ""

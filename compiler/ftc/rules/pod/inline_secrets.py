@@ -1,0 +1,111 @@
+"""Rules on secrets that are written out in a spec or a manifest, in every spelling that ftc recognizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from ftc.diagnostics.printable import secrets
+from ftc.manifests.objects import Object
+from ftc.manifests.text import Text
+from ftc.rules.rule import Finding, Rule
+from ftc.spec.job import JobSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.plan.types import RunPlan
+
+# Fields whose texts a program receives; a login in any other text may be no one's password.
+_RECEIVED = frozenset(("env", "command", "args", "setup"))
+_LONGEST = 256_000
+
+
+class Secret(NamedTuple):
+    """A secret: the text that has it, with its path, the offset in the text, and the kind."""
+
+    path: KeyPath
+    text: str
+    offset: int
+    kind: str
+
+
+def _secrets(value: Any, path: KeyPath = (), name: str = "") -> Iterator[Secret]:
+    """The secrets in data; `name` is that of the variable which has the value."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _secrets(inner, (*path, key), str(value.get("name", "")) if key == "value" else key)
+    elif isinstance(value, list | tuple):
+        found = [one for index, inner in enumerate(value) for one in _secrets(inner, (*path, index))]
+        yield from found or _in_words(value, path)
+    elif isinstance(value, str):
+        text = value[:_LONGEST]
+        # A proxy is known by the variable that names it.
+        before = f"{name}=" if name and _is_received(path) else ""
+        for offset, kind in secrets(before + text, received=_is_received(path)):
+            yield Secret(path, value, max(offset - len(before), 0), kind)
+
+
+def _in_words(words: list[Any] | tuple[Any, ...], path: KeyPath) -> Iterator[Secret]:
+    """A secret that only several words of a command show, such as those of `curl -u USER:PASSWORD`."""
+    if _is_received(path) and all(isinstance(word, str) for word in words):
+        text = " ".join(words)[:_LONGEST]
+        yield from (Secret(path, "", 0, kind) for _, kind in secrets(text, received=True))
+
+
+def _is_received(path: KeyPath) -> bool:
+    """Whether a program receives the text: a variable, a word of a command, or a file of a ConfigMap."""
+    return not _RECEIVED.isdisjoint(path) or path[:1] == ("data",)
+
+
+def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """A secret is referenced, not written out.
+
+    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and arguments appear in the
+    process list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
+    variables and commands contain.
+    Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
+
+    Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    Right: model.source.token.secret=hub
+    """
+    help_ = (
+        "store it in a Secret: use token or credentials of a source or of publish, or valueFrom.secretKeyRef of a "
+        "variable"
+    )
+    kinds: dict[KeyPath, str] = {}
+    for one in _secrets(msgspec.to_builtins(spec)):
+        kinds.setdefault(one.path, one.kind)
+    for path, kind in kinds.items():
+        yield Finding(path, f"contains {kind}, which everyone who sees the job can read", help_)
+
+
+def no_inline_secret_in_manifests(manifest: Object) -> Iterator[Finding]:
+    """A secret is referenced, not written out.
+
+    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`, and arguments appear in the process
+    list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
+    variables, commands and scripts contain.
+    Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
+
+    Wrong: tests/corpus/bad/FTC890-literal-token.yaml
+    Right: tests/corpus/good/FTC890-token-from-a-secret.yaml
+    """
+    # One finding per line.
+    lines: dict[tuple[KeyPath, int], Secret] = {}
+    for one in _secrets(manifest.data):
+        lines.setdefault((one.path, one.text.rfind("\n", 0, one.offset) + 1), one)
+    for (path, start), one in lines.items():
+        line = one.text[start:]
+        text = Text(manifest.document, (*manifest.path, *path), one.text)
+        message = f"contains {one.kind}, which everyone who sees the job can read"
+        help_ = "store it in a Secret and reference it: valueFrom.secretKeyRef"
+        yield Finding(text.at(start + len(line) - len(line.lstrip())), message, help_)
+
+
+RULES = (
+    Rule("FTC601", "no-inline-secret", no_inline_secret, JobSpec),
+    Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
+)

@@ -1,0 +1,62 @@
+"""`ftc list` and `ftc rule`: width, colour and JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ftc.diagnostics.columns import width
+from unit.compiling import ROOT, conf, ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = (
+    ("list",),
+    ("list", "hardware"),
+    ("list", "hardware", "--wide"),
+    ("rule",),
+    ("rule", "FTC301"),
+    ("rule", "memory"),
+)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_lines_fit_the_terminal(command: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ftc(*command).stdout
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = ftc(*command).stdout
+    assert max(width(line) for line in shown.splitlines()) <= columns
+    assert "--wide" in command or {*whole.split()} <= {*shown.split()}
+
+
+def test_a_pipe_gets_a_line_per_option() -> None:
+    files = {file.stem for file in (ROOT / "conf" / "hardware").glob("*.yaml")}
+    assert {line.split()[0] for line in ftc("list", "hardware").stdout.splitlines()} == files
+
+
+def test_chinese_comments_are_aligned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"# {'自己的问答数据' * 9}\nid: a\n"
+    directory = conf(tmp_path, {"dataset/自己的": text, "dataset/b": "# B.\nid: b\n"})
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = ftc("list", "dataset", "--config-dir", directory).stdout.splitlines()
+    starts = [line.partition("自己的问答")[0] for line in shown if "自己的问答" in line]
+    (other,) = [line for line in shown if line.startswith("b ")]
+    assert width(starts[0]) == len(other.partition("B.")[0])
+    assert max(map(width, shown)) <= 80
+
+
+def test_data_as_json() -> None:
+    groups = json.loads(ftc("list", "--json").stdout)
+    assert {"hardware", "dataset"} <= {one["group"] for one in groups}
+    datasets = json.loads(ftc("list", "dataset", "--format", "json").stdout)
+    assert {
+        "name": "alpaca",
+        "description": "Stanford's Alpaca, 52,000 English instructions, from the hub.",
+    } in datasets
+    rules = json.loads(ftc("rule", "--json", "FTC301").stdout)
+    assert [(one["code"], one["name"]) for one in rules] == [("FTC301", "devices-exceed-node")]
+    assert len(json.loads(ftc("rule", "--format", "json").stdout)) > 100

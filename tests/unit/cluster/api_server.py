@@ -1,0 +1,98 @@
+"""A small HTTP server that answers as an API server does: lists, pages, tables of errors and logs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ftc.cluster.snapshot import Snapshot
+
+KINDS = {
+    ("batch.volcano.sh", "jobs"): "Job",
+    ("batch", "jobs"): "Job",
+    ("scheduling.volcano.sh", "podgroups"): "PodGroup",
+    ("scheduling.volcano.sh", "queues"): "Queue",
+    ("storage.k8s.io", "storageclasses"): "StorageClass",
+    ("", "pods"): "Pod",
+    ("", "events"): "Event",
+    ("", "nodes"): "Node",
+    ("", "persistentvolumeclaims"): "PersistentVolumeClaim",
+    ("", "configmaps"): "ConfigMap",
+}
+
+
+class Answers:
+    """What the server knows, and the faults that it has; `asked` is the log of its requests."""
+
+    def __init__(self, snapshot: Snapshot, *, page: int = 500) -> None:
+        self.snapshot, self.page = snapshot, page
+        self.faults: dict[str, list[tuple[int, str]]] = {}
+        self.asked: list[str] = []
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """The status and the body for a path with its query."""
+        parts = urlsplit(path)
+        query = {key: value[0] for key, value in parse_qs(parts.query).items()}
+        self.asked.append(path)
+        *_, plural = parts.path.split("/")
+        for status, message in [fault for fault in [self._fault(plural)] if fault]:
+            return status, json.dumps({"kind": "Status", "message": message, "code": status}).encode()
+        if plural == "log":
+            pod = parts.path.split("/")[-2]
+            return 200, self.snapshot.logs.get(f"{pod}.{query['container']}", "").encode()
+        group = parts.path.split("/")[2] if parts.path.startswith("/apis/") else ""
+        if (group, plural) not in KINDS:
+            return 404, b"404 page not found"
+        return 200, json.dumps(self._listed(group, KINDS[group, plural], query)).encode()
+
+    def _fault(self, plural: str) -> tuple[int, str] | None:
+        left = self.faults.get(plural, [])
+        return left.pop(0) if left else None
+
+    def _listed(self, group: str, kind: str, query: dict[str, str]) -> Any:
+        found = self.snapshot.of(kind, group)
+        rows = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in found]
+        start = int(query.get("continue", "0"))
+        metadata = {"continue": str(start + self.page)} if start + self.page < len(rows) else {}
+        version = found[0]["apiVersion"] if found else "v1"
+        items = rows[start : start + self.page]
+        return {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
+
+
+@contextmanager
+def serving(answers: Answers, folder: Path) -> Iterator[Path]:
+    """A kubeconfig for a server that gives these answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers.answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    file = folder / "kubeconfig"
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
+    context = {"name": "team", "context": {"cluster": "c", "user": "u", "namespace": "team"}}
+    user = {"name": "u", "user": {"token": "secret-of-the-user"}}
+    file.write_text(
+        json.dumps({"clusters": [cluster], "contexts": [context], "users": [user], "current-context": "team"})
+    )
+    try:
+        yield file
+    finally:
+        server.shutdown()
+        server.server_close()
