@@ -17,4 +17,5 @@ def pages() -> dict[str, str]:
 
 def _described(name: str) -> str:
     module = getattr(ftc, name).__module__
-    return f'<a id="ftc.{name}"></a>\n\n::: {module}.{name}\n    options:\n      heading: ftc.{name}\n      toc_label: {name}'
+    options = f"    options:\n      heading: ftc.{name}\n      toc_label: {name}"
+    return f'<a id="ftc.{name}"></a>\n\n::: {module}.{name}\n{options}'
