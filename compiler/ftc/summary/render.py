@@ -21,7 +21,7 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Colour a text by its role."""
 WIDTH = 100
 _LEAST = 40
-_LABEL = 11
+LABEL = 11
 _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
 _WAITS = {
@@ -35,11 +35,9 @@ _WAITS = {
 
 def render(summary: Summary, columns: int = WIDTH, paint: Paint = lambda text, _: text) -> str:
     """Write the summary as text; `paint` colours the labels."""
-    room = max(columns, _LEAST) - _LABEL
+    room = max(columns, _LEAST) - LABEL
     return "".join(
-        _section(
-            paint(f"{label:{_LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)]
-        )
+        _section(paint(f"{label:{LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)])
         for label, lines in sections(summary)
     )
 
@@ -69,7 +67,7 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
 def _section(label: str, lines: list[str]) -> str:
     """Put the label before the first line."""
     first, *rest = (inert(line) for line in lines)
-    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{_LABEL}}{line}" for line in rest)))
+    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{LABEL}}{line}" for line in rest)))
 
 
 def _folded(line: str, room: int) -> list[str]:
