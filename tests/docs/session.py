@@ -72,7 +72,9 @@ def _line(number: int, step: tuple[type, str, str], place: Path, work: Path) -> 
         if not file.resolve().is_relative_to(work.resolve()):
             raise ValueError(f"{name} is outside of the directory of the page")
         return f"mkdir -p {shlex.quote(str(file.parent))} && cp {source} {shlex.quote(str(file))}\n"
-    return f"source {source} >{place}/{number}.out 2>&1 </dev/null; echo $? >{place}/{number}.code\n"
+    # A user's shell does not export the width of the terminal, so that lines in a pipe stay whole.
+    width = "export -n COLUMNS" if "|" in text else "export COLUMNS"
+    return f"{width}; source {source} >{place}/{number}.out 2>&1 </dev/null; echo $? >{place}/{number}.code\n"
 
 
 def _environment(home: Path, needs: frozenset[str]) -> dict[str, str]:

@@ -86,9 +86,11 @@ def _page(page: Page) -> Iterator[str]:
 
     shown = with_example(page)
     most = columns()
-    example = set((shown.example or "").splitlines())
-    for line in render(shown).splitlines():
-        yield from [line] if most is None or line in example else folded(line, most)
+    for number, paragraph in enumerate(render(shown).rstrip("\n").split("\n\n")):
+        yield from [""] if number else []
+        lines = paragraph.split("\n")
+        is_kept = most is None or paragraph in (shown.example or "") or paragraph.startswith("Wrong:")
+        yield from lines if is_kept or most is None else folded(" ".join(lines), most)
 
 
 def _about(word: str, known: Iterable[Page]) -> list[Page]:

@@ -61,7 +61,7 @@ def show(lines: Iterable[str]) -> None:
 
 
 def rows(cells: Sequence[tuple[str, ...]], roles: Sequence[str], indent: str = "") -> Iterator[str]:
-    """Align rows in columns; the last one is folded, and goes below the others if it would be narrow.
+    """Align rows in columns; the last one is folded, or is below the others in every row if it would be narrow.
 
     `roles` are the styles of the columns; a role that is not a style is the number of the column whose text is one.
     """
@@ -70,19 +70,14 @@ def rows(cells: Sequence[tuple[str, ...]], roles: Sequence[str], indent: str = "
     widths = [max(width(cell) for cell in column) for column in list(zip(*clean, strict=True))[:-1]]
     before = len(indent) + sum(widths) + _GAP * len(widths)
     most = columns()
+    fits = most is None or all(before + width(row[-1]) <= most for row in clean)
+    below = not fits and most is not None and most - before < _NARROW
     for row in clean:
         styles = [row[int(role)] if role.isdecimal() else role for role in roles]
         head = [paint(padded(cell, wide), style) for cell, wide, style in zip(row, widths, styles, strict=False)]
-        yield from _row(f"{indent}{'  '.join(head)}", row[-1], before, most)
-
-
-def _row(head: str, text: str, before: int, most: int | None) -> Iterator[str]:
-    if most is None or before + width(text) <= most:
-        yield f"{head}  {text}" if text else head.rstrip()
-    elif most - before < _NARROW:
-        yield head.rstrip()
-        yield from (f"{_INDENT}{line}" for line in folded(text, max(most - len(_INDENT), _NARROW)))
-    else:
-        first, *rest = folded(text, most - before)
-        yield f"{head}  {first}"
-        yield from (f"{' ' * before}{line}" for line in rest)
+        first, indented = ("", _INDENT) if below else (f"{indent}{'  '.join(head)}  ", " " * before)
+        if below:
+            yield f"{indent}{'  '.join(head)}".rstrip()
+        lines = [row[-1]] if most is None else folded(row[-1], max(most - len(indented), _NARROW))
+        for number, line in enumerate(lines):
+            yield f"{indented if number or below else first}{line}".rstrip()

@@ -49,6 +49,27 @@ def test_chinese_comments_are_aligned(tmp_path: Path, monkeypatch: pytest.Monkey
     assert max(map(width, shown)) <= 80
 
 
+def test_prose_of_a_page_is_joined_before_it_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ftc("rule", "FTC702").stdout
+    monkeypatch.setenv("COLUMNS", "70")
+    folded = ftc("rule", "FTC702").stdout
+    commands = [line for line in whole.splitlines() if line.startswith(("Wrong:", "Right:"))]
+    assert len(commands) == 2
+    assert {*commands} <= {*folded.splitlines()}
+    prose = folded.split("\n\n")[1].splitlines()
+    assert len(prose) > 2
+    following = [line.split()[0] for line in prose[1:]]
+    assert all(len(line) + 1 + len(word) > 70 for line, word in zip(prose, following, strict=False))
+
+
+def test_a_table_with_a_narrow_last_column_has_it_below_in_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = ftc("rule", "shell").stdout.splitlines()
+    assert shown[0] == "shell:"
+    assert {line[:2] for line in shown[1::2]} == {"  "}
+    assert all(len(line.split()) == 3 for line in shown if line.startswith("  FTC"))
+
+
 def test_data_as_json() -> None:
     groups = json.loads(ftc("list", "--json").stdout)
     assert {"hardware", "dataset"} <= {one["group"] for one in groups}
