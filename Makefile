@@ -1,5 +1,6 @@
-# `make test` sets up and tests everything on a machine with Python 3.11, node and apt.
-VENV ?= .venv
+# `make test` sets up and tests everything on a machine with Python 3.11, node and apt. Everything that it installs is
+# below .cache; a .venv is the user's.
+VENV ?= .cache/venv
 TRAINER ?= .cache/trainer-0.9.5
 TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
@@ -67,6 +68,8 @@ golden: $(VENV)/.installed
 schemas: $(VENV)/.installed
 	$(PYTHON) -m ftc.spec.schema > schemas/.spec.schema.json && mv schemas/.spec.schema.json schemas/spec.schema.json
 	$(PYTHON) -m ftc.editor schemas/conf
+	$(PYTHON) schemas/make_rule_examples.py > schemas/.rule_examples.json
+	mv schemas/.rule_examples.json schemas/rule_examples.json
 	$(PYTHON) -m ftc.cli.words > schemas/.completion.json && mv schemas/.completion.json schemas/completion.json
 
 # The documentation with its generated reference, rebuilt at each change: http://127.0.0.1:8000

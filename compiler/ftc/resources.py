@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def directory(name: str) -> Path:
-    """The shipped directory `name` (`conf`, `schemas`, `scripts`, or the part of `tests` that pages show)."""
+    """The shipped directory `name` (`conf`, `schemas`, `scripts`)."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent.parent / name
 

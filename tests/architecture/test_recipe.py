@@ -29,11 +29,11 @@ def test_the_recipe_adds_a_rule_a_hardware_option_and_the_facts_of_a_release(tmp
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     environment["PYTHONPATH"] = f"{tmp_path}/compiler:{tmp_path}/tests"
     # make must not install the copy into the environment of these tests.
-    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".cache" / "venv").mkdir(parents=True)
     for entry in PYTHON.parent.parent.iterdir():
-        (tmp_path / ".venv" / entry.name).symlink_to(entry)
-    (tmp_path / ".venv" / ".installed").unlink(missing_ok=True)
-    (tmp_path / ".venv" / ".installed").touch()
+        (tmp_path / ".cache" / "venv" / entry.name).symlink_to(entry)
+    (tmp_path / ".cache" / "venv" / ".installed").unlink(missing_ok=True)
+    (tmp_path / ".cache" / "venv" / ".installed").touch()
 
     def run(*command: str) -> str:
         done = subprocess.run(

@@ -23,7 +23,7 @@ _COMMANDS = {
     "init": "Start a repository of runs that are reviewed in pull requests.",
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
-    "explain": "Explain the origin of a value of the spec or of an artifact.",
+    "explain": "Explain a key, or the origin of a value in a manifest.",
     "plan": "Print what a run does and needs, on one screen.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import click
@@ -117,8 +118,10 @@ def _json(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(function)
 
 
-def reporting(function: _F) -> _F:
-    """--format, --ignore and --strict, passed to the command as `reporting`."""
+def reporting(
+    function: _F, about: str = "The format of diagnostics.", forms: Mapping[str, str] = MappingProxyType({})
+) -> _F:
+    """--format, --ignore and --strict, passed to the command as `reporting`; `forms` are more formats of its data."""
 
     @wraps(function)
     def command(
@@ -149,16 +152,16 @@ def reporting(function: _F) -> _F:
     return click.option(
         "--format",
         "diagnostics_format",
-        type=click.Choice(FORMATS),
+        type=click.Choice([*FORMATS, *forms]),
         default="text",
-        help="The format of diagnostics.  text: for people.  json: an array.  github: annotations of a workflow.  "
-        "sarif: for code scanning.",
+        help=f"{about}  text: for people.  json: for programs.  github: annotations of a workflow.  "
+        f"sarif: for code scanning.{''.join(f'  {name}: {what}.' for name, what in forms.items())}",
     )(command)  # type: ignore[return-value] # click keeps the function's type
 
 
-def reporting_with_data(function: _F) -> _F:
+def reporting_with_data(function: _F, forms: Mapping[str, str] = MappingProxyType({})) -> _F:
     """The same, and --json: with the format json, the command prints its data as JSON too."""
-    return _json(reporting(function))
+    return _json(reporting(function, "The format of diagnostics; with json, of the data on stdout too.", forms))
 
 
 def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +13,10 @@ import msgspec
 from ftc.api.runs import plan
 from ftc.cli.options import Reporting, configuration, refusals, report, reporting_with_data
 from ftc.cli.terminal import columns, has_colour, plain, show, styled
+from ftc.diagnostics.columns import width
 from ftc.diagnostics.printable import as_json, escaped, inert, redacted
 from ftc.driver import ALL_TARGETS
-from ftc.summary.render import WIDTH, render
+from ftc.summary.render import LABEL, WIDTH, render
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -23,14 +25,16 @@ if TYPE_CHECKING:
 
     from ftc.summary.types import Summary
 
+_FORMS = {"markdown": "a graph and a table for a pull request", "mermaid": "the graph alone"}
 _SHIPPED = "config"
 _GENERATED = "-xxxxx"
+_CONTINUED = " \\"
 
 
 @click.command("plan")
 @configuration
 @click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", help="What runs the pod.")
-@reporting_with_data
+@partial(reporting_with_data, forms=_FORMS)
 def command(
     *,
     overrides: tuple[str, ...],
@@ -47,6 +51,7 @@ def command(
     \b
       ftc plan model=qwen3-8b hardware=h800 devices=8
       ftc plan model=qwen3-8b hardware=h800 method=full-sft devices=8 engine=deepspeed-z3 --json
+      ftc plan nodes=2 devices=8 --format markdown
     """
     with refusals(reporting):
         found = plan(
@@ -58,7 +63,9 @@ def command(
             strict=reporting.strict,
         )
     report(found.findings, reporting)
-    if reporting.is_json:
+    if reporting.format in _FORMS:
+        click.echo((found.mermaid if reporting.format == "mermaid" else found.markdown).encode(), nl=False)
+    elif reporting.is_json:
         click.echo(as_json(msgspec.to_builtins(found.summary)))
     else:
         colour = has_colour(sys.stdout)
@@ -67,21 +74,34 @@ def command(
         show(_next(found.summary, target, _given(overrides, config_dirs, config_name)))
 
 
-def _given(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> str:
+def _given(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> list[str]:
     """The words that compile the same run."""
     own = [word for place in config_dirs for word in ("--config-dir", str(place))]
     name = ["-c", config_name] if config_name != _SHIPPED else []
-    return " ".join(["", *map(shlex.quote, (*own, *name, *overrides))])
+    return [shlex.quote(redacted(word)) for word in (*own, *name, *overrides)]
 
 
-def _next(summary: Summary, target: str, given: str) -> Iterator[str]:
-    """The commands that follow; they are not folded, so that they can be copied."""
+def _next(summary: Summary, target: str, given: list[str]) -> Iterator[str]:
+    """The commands that follow, as the shell reads them."""
     verb = "create" if summary.name.endswith(_GENERATED) else "apply"
-    asked = "" if target == ALL_TARGETS[0] else f" -t {target}"
-    commands = [f"ftc compile{asked}{given} | kubectl {verb} -f -", f"ftc compile{asked}{given} -o build/my-run"]
-    if any(one.kind == "claim" for one in summary.requires):
-        commands.insert(0, f"ftc compile -t storage{given} | kubectl apply -f -    # if a claim is missing")
+    compile_ = ["ftc", "compile", *([] if target == ALL_TARGETS[0] else ["-t", target]), *given]
+    submit = [*compile_, "|", "kubectl", verb, "-f", "-"]
+    claims = ["ftc", "compile", "-t", "storage", *given, "|", "kubectl", "apply", "-f", "-"]
+    makes_claims = any(one.kind == "claim" and "-t storage" in one.about for one in summary.requires)
+    lines = ["# if a claim is missing:", *_continued(claims)] if makes_claims else []
     paint = styled if has_colour(sys.stdout) else plain
-    for number, command in enumerate(commands):
+    for number, line in enumerate([*lines, *_continued(submit)]):
         label = "" if number else "next"
-        yield f"{paint(f'{label:11}', 'label')}{inert(escaped(redacted(command)))}"
+        yield f"{paint(f'{label:{LABEL}}', 'label')}{inert(escaped(line))}"
+
+
+def _continued(words: list[str]) -> Iterator[str]:
+    """The words on lines that fit the terminal, and that the shell joins again."""
+    room = (columns() or WIDTH) - LABEL - len(_CONTINUED)
+    line = ""
+    for word in words:
+        if line.strip() and width(f"{line} {word}") > room:
+            yield f"{line}{_CONTINUED}"
+            line = "  "
+        line += word if not line.strip() else f" {word}"
+    yield line

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from difflib import unified_diff
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -84,4 +86,10 @@ def with_example(page: Page) -> Page:
 
 
 def _manifest(name: str) -> list[str]:
-    return directory("tests").parent.joinpath(name).read_text(encoding="utf-8").splitlines()
+    return _examples()[name].splitlines()
+
+
+@cache
+def _examples() -> dict[str, str]:
+    found: dict[str, str] = json.loads((directory("schemas") / "rule_examples.json").read_text(encoding="utf-8"))
+    return found

@@ -12,7 +12,7 @@ from ftc.diagnostics.printable import escaped, inert
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ftc.summary.types import Batch, DeviceMemory, HostMemory, NodeUse, Summary, Topology
+    from ftc.summary.types import Batch, DeviceMemory, HostMemory, NodeUse, Requirement, Summary, Topology
 
 Line: TypeAlias = "str | tuple[str, ...]"
 """A line of a section, or a row: the columns of rows that follow each other are aligned."""
@@ -21,7 +21,7 @@ Paint: TypeAlias = Callable[[str, str], str]
 """Colour a text by its role."""
 WIDTH = 100
 _LEAST = 40
-_LABEL = 11
+LABEL = 11
 _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
 _WAITS = {
@@ -35,11 +35,9 @@ _WAITS = {
 
 def render(summary: Summary, columns: int = WIDTH, paint: Paint = lambda text, _: text) -> str:
     """Write the summary as text; `paint` colours the labels."""
-    room = max(columns, _LEAST) - _LABEL
+    room = max(columns, _LEAST) - LABEL
     return "".join(
-        _section(
-            paint(f"{label:{_LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)]
-        )
+        _section(paint(f"{label:{LABEL}}", "label"), [part for line in _aligned(lines) for part in _folded(line, room)])
         for label, lines in sections(summary)
     )
 
@@ -59,8 +57,9 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
         ("waits", _waits(summary)),
         ("restarts", [summary.on_failure]),
         ("defaults", [(default.field, default.value) for default in summary.defaults]),
+        ("secrets", _secrets(summary)),
         ("metrics", summary.metrics),
-        ("requires", [(one.kind, f"{one.name}  {one.about}".rstrip()) for one in summary.requires]),
+        ("requires", [(one.kind, _named(one)) for one in summary.requires]),
     )
     listed = [(label, list(lines)) for label, lines in found]
     return [(label, lines) for label, lines in listed if lines]
@@ -69,7 +68,7 @@ def sections(summary: Summary) -> list[tuple[str, list[Line]]]:
 def _section(label: str, lines: list[str]) -> str:
     """Put the label before the first line."""
     first, *rest = (inert(line) for line in lines)
-    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{_LABEL}}{line}" for line in rest)))
+    return "".join(f"{line}\n" for line in (f"{label}{first}", *(f"{'':{LABEL}}{line}" for line in rest)))
 
 
 def _folded(line: str, room: int) -> list[str]:
@@ -210,3 +209,13 @@ def _stages(summary: Summary) -> Iterator[Line]:
 def _waits(summary: Summary) -> list[str]:
     waits = [f"{value} s {_WAITS[what]}" for what, value in summary.seconds.items()]
     return [_listed(waits)] if waits else []
+
+
+def _secrets(summary: Summary) -> list[Line]:
+    rows = [(secret.name, f"{', '.join(secret.keys)} for {', '.join(secret.containers)}") for secret in summary.secrets]
+    return [*rows] or ["none"]
+
+
+def _named(one: Requirement) -> str:
+    """The name of a requirement; the section of the Secrets says what they are for."""
+    return one.name if one.kind == "Secret" else f"{one.name}  {one.about}".rstrip()

@@ -36,7 +36,7 @@ def _claims(spec: JobSpec, pod: Json) -> Iterator[Requirement]:
         name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
         if name:
             claim = known.get(name)
-            size = f", {claim.size}" if claim and claim.size else ""
+            size = f", {claim.size}: -t storage makes it" if claim and claim.size else ""
             yield Requirement("claim", str(name), f"{claim.access_mode}{size}" if claim else "")
 
 
