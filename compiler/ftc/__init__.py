@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftc.api.comparison import Cause, Change, Diff, diff
+    from ftc.api.explanation import Explanation, explain
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
@@ -23,6 +24,7 @@ __all__ = (
     "Change",
     "Compiled",
     "Diff",
+    "Explanation",
     "Linted",
     "Plan",
     "RefusedError",
@@ -30,6 +32,7 @@ __all__ = (
     "__version__",
     "compile",
     "diff",
+    "explain",
     "lint",
     "plan",
 )
@@ -38,6 +41,7 @@ __all__ = (
 _MODULES = {
     "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
+    "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.refused": ("RefusedError",),
 }

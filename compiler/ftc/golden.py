@@ -19,6 +19,7 @@ from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of, search_path
 from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
+from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -125,11 +126,10 @@ def conf_beside(directory: Path) -> tuple[Path, ...]:
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
     """Files that look like cases but are in places that are not read, by their place."""
-    alike = [file.relative_to(directory) for file in directory.rglob("*") if file.name.casefold() in _ALIKE]
+    alike = [file.relative_to(directory) for file in files_below(directory) if file.name.casefold() in _ALIKE]
     wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
     links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
-    shown = [place for place in wrong if not place.parts[0].startswith(".")]
-    return {str(place): (_overlooked(directory, place),) for place in shown} | links
+    return {str(place): (_overlooked(directory, place),) for place in wrong} | links
 
 
 def _link(place: Path) -> tuple[Diagnostic, ...]:

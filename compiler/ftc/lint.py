@@ -158,7 +158,9 @@ def lint(
     empty = [file.name for file in read if file.is_empty]
     reported = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])
     found = (one for file, some in zip(read, runs, strict=True) for one in _of_file(file, some, known))
-    return (*found, *map(_irrelevant, reported))
+    # Two trainings may name the same file.
+    once = {(one.code, one.position, one.message): one for one in found}
+    return (*once.values(), *map(_irrelevant, reported))
 
 
 # Words in the JSON files of a training, and in JSON objects of Kubernetes.

@@ -87,6 +87,11 @@ def of_diff(differences: Sequence[Difference], remarks: Sequence[str]) -> str:
     return _page(body, *(f"<p>{_text(remark)}</p>" for remark in remarks))
 
 
+def of_text(text: str) -> str:
+    """A text that is aligned by columns."""
+    return _page(f"<pre>{_raw(text)}</pre>")
+
+
 def _page(*parts: str) -> str:
     return f'{_STYLE}<div class="ftc">{"".join(parts)}</div>'
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from ftc.lint import lint as lint_files
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from ftc.rules.catalogue import meant
 from ftc.source import MAX_STREAM_BYTES
+from ftc.source.below import files_below
 from ftc.spec.job import Trainer
 from ftc.trainer import release
 
@@ -108,7 +108,7 @@ def _version(what: str, asked: str | None, known: Sequence[str]) -> str:
 
 
 def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
-    """The known pair for the given versions; None if neither is given."""
+    """The known pair for the given versions, without the one that they leave open; None if neither is given."""
     asked = {name: version for name, version in versions.items() if version is not None}
     known = [Trainer(*pair.split("+")) for pair in release.pairs()]
     fits = [pair for pair in known if all(getattr(pair, name) == version for name, version in asked.items())]
@@ -116,6 +116,8 @@ def _trainer(versions: Mapping[str, str | None]) -> Trainer | None:
         given = " and ".join(f"{name} {version}" for name, version in asked.items())
         every = ", ".join(release.in_words(pair) for pair in release.pairs())
         raise ValueError(f"{given} is not known; known: {every}")
+    if asked and len(fits) > 1 and "transformers" not in asked:
+        return Trainer(fits[-1].llamafactory, "")
     return fits[-1] if asked else None
 
 
@@ -131,11 +133,7 @@ def _is_read(file: Path) -> bool:
 
 def _inside(directory: Path) -> list[Path]:
     """The YAML and JSON files below a directory, except hidden ones."""
-    found = []
-    for here, directories, names in os.walk(directory):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
-        files = (Path(here, name) for name in sorted(names) if not name.startswith("."))
-        found += [file for file in files if file.is_file() and _is_read(file)]
+    found = [file for file in files_below(directory) if file.is_file() and _is_read(file)]
     if not found:
         raise RefusedError(f"{directory} does not contain a .yaml, .yml or small .json file")
     return found

@@ -144,7 +144,7 @@ def compile(  # noqa: A001 - the command's name and options
     """
     _known(targets, TARGETS)
     return Compiled(
-        *_sound(Request(overrides, _directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
+        *_sound(Request(overrides, directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
     )
 
 
@@ -173,7 +173,7 @@ def plan(
 
     """
     _known((target,), POD_TARGETS)
-    spec, state = _sound(Request(overrides, _directories(config_dirs), config_name, (target,), tuple(ignore), strict))
+    spec, state = _sound(Request(overrides, directories(config_dirs), config_name, (target,), tuple(ignore), strict))
     run = state.pods[target]
     return Plan(summarized(spec, run, POD_TARGETS[target].summary(run)), _findings(state))
 
@@ -194,7 +194,8 @@ def _findings(state: State) -> tuple[Diagnostic, ...]:
     return shown(state.diagnostics)
 
 
-def _directories(places: Places) -> tuple[Path, ...]:
+def directories(places: Places) -> tuple[Path, ...]:
+    """The directories, which must exist."""
     found = tuple(Path(place) for place in ((places,) if isinstance(places, str | Path) else places))
     for place in found:
         if not place.is_dir():

@@ -24,6 +24,7 @@ from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
 from ftc.output.artifact import KUSTOMIZATION
 from ftc.source import documents
+from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -144,14 +145,13 @@ def of_path(path: Path) -> dict[str, Run]:
     """
     if not path.is_dir():
         return {"": Run({path.name if path.is_file() else "pipe.yaml": _text(path)}, directory=str(path.parent))}
-    compiled = [file for file in path.rglob("*") if _is_compiled(file)]
-    inside = sorted({file.parent for file in compiled if not _is_hidden(file.relative_to(path))})
+    inside = sorted({file.parent for file in files_below(path) if _is_compiled(file)})
     return {"" if one == path else str(one.relative_to(path)): _of_directory(one) for one in inside}
 
 
 def ignored(path: Path) -> list[str]:
     """The files of a directory that are not compared, because ftc does not write files with such names."""
-    inside = [file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path))]
+    inside = [file for file in files_below(path) if file.is_file()]
     return sorted(str(file) for file in inside if not _is_compiled(file) and file.name not in _NOT_COMPILED)
 
 
@@ -182,11 +182,6 @@ def _spec(directory: Path) -> State | None:
 def _is_compiled(file: Path) -> bool:
     named = file.name in ARTIFACTS or file.suffix in _ENDINGS
     return named and file.name not in _NOT_COMPILED and not file.name.startswith(".") and file.is_file()
-
-
-def _is_hidden(file: Path) -> bool:
-    """Whether a file belongs to another program, or was left by a killed compile."""
-    return any(part.startswith(".") for part in file.parts)
 
 
 def _text(file: Path) -> str:

@@ -95,6 +95,14 @@ def release_of(step: Step) -> str:
     return found[1] if found else ""
 
 
+def is_official(step: Step) -> bool:
+    """Whether the image is one that LLaMA-Factory publishes, so that its packages are known."""
+    return _OFFICIAL.match(step.container.image) is not None
+
+
+_OFFICIAL = re.compile(r"((docker\.io|index\.docker\.io)/)?hiyouga/llamafactory:")
+
+
 def of_documents(documents: Iterable[Document]) -> Iterator[Config]:
     """The documents that are configurations of LLaMA-Factory."""
     for document in documents:

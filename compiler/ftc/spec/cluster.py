@@ -78,6 +78,8 @@ class Cluster(Spec, frozen=True):
     """The address of a mirror of the Hugging Face hub, for sources and results; null is the public hub."""
     mlflow_uri: Endpoint | None = None
     """The address of the MLflow server, for tracking=mlflow."""
+    serves_adapters: bool = True
+    """Whether the inference service of the platform serves a LoRA adapter that is not merged."""
     ca_bundle: CaBundle | None = None
     """The ConfigMap with the certificates of your own authorities, for servers that are not signed by a public one."""
     fetch_timeout_seconds: Positive = 7200

@@ -17,4 +17,4 @@ def pages() -> dict[str, str]:
 
 def _described(name: str) -> str:
     module = getattr(ftc, name).__module__
-    return f"## ftc.{name} {{ #ftc.{name} }}\n\n::: {module}.{name}\n    options:\n      heading_level: 3"
+    return f'<a id="ftc.{name}"></a>\n\n::: {module}.{name}\n    options:\n      heading: ftc.{name}\n      toc_label: {name}'

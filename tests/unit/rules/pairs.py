@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from ftc.diagnostics.model import Severity
 from ftc.rules.catalogue import OF_SPECS
@@ -17,22 +17,30 @@ if TYPE_CHECKING:
 RULES = {rule.code: rule for rule in OF_SPECS}
 
 
+Words: TypeAlias = str | tuple[str, ...]
+
+
 class Pair(NamedTuple):
-    """`wrong` and `right` are the words after `ftc compile`; `key` is the path of the finding."""
+    """`wrong` and `right` are the words after `ftc compile`, or one text of them; `key` is the path of the finding."""
 
     code: str
-    wrong: str
-    right: str
+    wrong: Words
+    right: Words
     key: str
 
     def __str__(self) -> str:
-        return f"{self.code} {self.wrong[:60]}"
+        return f"{self.code} {' '.join(split(self.wrong))[:60]}"
+
+
+def split(words: Words) -> list[str]:
+    """The words, split as a shell does."""
+    return shlex.split(words) if isinstance(words, str) else list(words)
 
 
 def refuses(pair: Pair) -> None:
     """The rule reports the key with a position, a one-line message and a help."""
     rule = RULES[pair.code]
-    everything = found(*shlex.split(pair.wrong), targets=(rule.target or "volcano",))
+    everything = found(*split(pair.wrong), targets=(rule.target or "volcano",))
     reported = [d for d in everything if d.code == pair.code]
     assert reported, everything
     for diagnostic in reported:
@@ -45,7 +53,7 @@ def refuses(pair: Pair) -> None:
 
 def passes(pair: Pair) -> None:
     """The right configuration passes the rule and all others that report errors."""
-    findings = found(*shlex.split(pair.right), targets=(RULES[pair.code].target or "volcano",))
+    findings = found(*split(pair.right), targets=(RULES[pair.code].target or "volcano",))
     assert pair.code not in {d.code for d in findings}, findings
     assert [d for d in findings if d.severity is Severity.ERROR] == []
 
@@ -57,4 +65,5 @@ def pages(pairs: Iterable[Pair]) -> list[Pair]:
 
 def _page(rule: Rule) -> Pair:
     wrong, right = (rule.check.__doc__ or "").partition("Wrong: ")[2].split("Right: ")
-    return Pair(rule.code, " ".join(wrong.split()), " ".join(right.split()), "")
+    wrong, right = (" ".join(words.split()).removeprefix(f"-t {rule.target} ") for words in (wrong, right))
+    return Pair(rule.code, wrong, right, "")

@@ -58,7 +58,7 @@ def checkpoint_supports_another_world_size(spec: JobSpec, _: RunPlan) -> Iterato
 
     DeepSpeed splits the optimizer state into one part per process and loads it only with the same number: `The
     checkpoint being loaded used a DP world size of …, but the current world size is …`.
-    Source: deepspeed, stage_1_and_2.py and engine.py.
+    Source: DeepSpeed, runtime/zero/stage_1_and_2.py and runtime/engine.py.
 
     Wrong: nodes=4 min_nodes=2 restarts=3 engine=deepspeed-z2
     Right: nodes=4 min_nodes=2 restarts=3 engine=ddp

@@ -36,7 +36,7 @@ def trainer_needs_model_dataset_and_method(spec: JobSpec, _: RunPlan) -> Iterato
 
     `llamafactory-cli train` does not start without a model and a dataset, and ftc writes its YAML from the three
     groups. Your own program (launcher=command) does not need them.
-    Source: LLaMA-Factory, hparams/parser.py.
+    Source: LLaMA-Factory, hparams/parser.py and hparams/model_args.py.
 
     Wrong: dataset=none
     Right: launcher=command 'launcher.command=[python,train.py]' dataset=none

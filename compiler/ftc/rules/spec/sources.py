@@ -55,7 +55,7 @@ def hub_dataset_not_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
     LLaMA-Factory passes the repository to `datasets.load_dataset` with subset, split and folder, but without a file or
     a revision, and does not read a dataset_info.json of the repository.
-    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py.
+    Source: LLaMA-Factory 0.9.3 to 0.9.5, data/loader.py and data/parser.py.
 
     Wrong: source@dataset.source=huggingface-direct dataset.source.revision=v2
     Right: source@dataset.source=huggingface dataset.source.revision=v2
@@ -211,6 +211,26 @@ def git_push_without_credentials(spec: JobSpec, run: RunPlan) -> Iterator[Findin
         yield Finding(("publish", "credentials"), message, help_, (("publish", "url"),))
 
 
+def platform_serves_the_result(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """An adapter that is pushed to a platform's repository can be served there.
+
+    Some platforms serve whole models only. Without `method.merge` the result is an adapter, which needs its base model.
+    `cluster.serves_adapters` says whether a platform serves one. A hub and a bucket are outside of the platform.
+    Source: Alauda's guide on fine-tuning, which merges the adapter before it publishes the model.
+
+    Wrong: cluster=alauda publish=git publish.url=https://git.example.com/models/out method.merge=null
+    Right: cluster=alauda publish=git publish.url=https://git.example.com/models/out
+    """
+    method = spec.method
+    if method is None or method.finetuning_type not in ("lora", "oft") or method.merge is not None:
+        return
+    pushes = isinstance(spec.publish, GitPush) and run.publish_step is not None
+    if pushes and method.stage != "rm" and not spec.cluster.serves_adapters:
+        message = "the result is an adapter that is not merged, which the platform does not serve"
+        help_ = "keep the shipped method.merge, or set cluster.serves_adapters=true if your platform serves adapters"
+        yield Finding(("method", "merge"), message, help_, (("publish",),))
+
+
 def tracker_needs_api_key(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A tracker in the cloud has an API key.
 
@@ -240,5 +260,6 @@ RULES = (
     Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
     Rule("FTC258", "gated-model-without-token", gated_model_without_token, JobSpec, Severity.WARNING),
     Rule("FTC260", "git-push-without-credentials", git_push_without_credentials, JobSpec, Severity.WARNING),
+    Rule("FTC558", "adapter-not-served", platform_serves_the_result, JobSpec, Severity.WARNING),
     Rule("FTC471", "tracker-needs-api-key", tracker_needs_api_key, JobSpec, Severity.WARNING),
 )

@@ -68,7 +68,9 @@ def _unknown(run: Arguments, names: list[str], allowed: list[str]) -> Iterator[F
     for name in reported:
         meant = habits().get(name, "").removeprefix("train.")
         help_ = f"did you mean '{meant}'?" if meant in allowed else did_you_mean(name, allowed) if len(name) > 1 else ""
-        yield Finding((name,), message, help_, at_key=True, severity=_severity(run, name, allowed))
+        other = run.any_transformers and name in _of_other_releases(run)
+        severity = Severity.WARNING if other else _severity(run, name, allowed)
+        yield Finding((name,), message, help_, at_key=True, severity=severity)
     if others:
         severity = Severity.WARNING if run.assumed else None
         yield Finding((others[0],), and_others(others), at_key=True, severity=severity)
@@ -274,7 +276,8 @@ def unknown_trainer_option(step: Step) -> Iterator[Finding]:
 def _accepted(step: Step) -> set[str]:
     """The arguments of `train` in the release that runs, or in any release if it is unknown."""
     requested = step.pod.job.object.versions.trainer
-    pair = release.pair(requested) if requested is not None else release.known(release_of(step))
+    named = requested.llamafactory if requested is not None else release_of(step)
+    pair = (release.pair(requested) if requested is not None else None) or release.known(named)
     pairs = [pair] if pair is not None else release.pairs()
     retired = {name for pair in release.pairs() for name in release.facts(pair).retired_arguments}
     return {name for pair in pairs for name in release.arguments(pair)["train"]} | (set() if pair else retired)

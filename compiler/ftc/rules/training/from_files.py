@@ -11,7 +11,7 @@ import msgspec
 from ftc.accelerators import chips_without_bf16
 from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
-from ftc.manifests.configs import Config, file_named, release_of
+from ftc.manifests.configs import Config, file_named, is_official, release_of
 from ftc.manifests.files import resolved, text_of
 from ftc.manifests.objects import Kind
 from ftc.manifests.text import Held, Spot, held
@@ -124,6 +124,7 @@ def of_config(config: Config, requested: Trainer | None, find: Callable[[str], H
         "own": own,
         "versions": versions,
         "assumed": assumed,
+        "any_transformers": requested is not None and not requested.transformers,
         "environment": environment,
     }
     if config.exports:
@@ -274,7 +275,10 @@ def _versions(config: Config, requested: Trainer | None) -> tuple[Trainer, bool]
     said = release_of(config.step) if config.step is not None else ""
     known = [pair.partition("+")[::2] for pair in release.pairs()]
     inside = not said or _numbers(known[0][0]) <= _numbers(said) <= _numbers(known[-1][0])
-    exact = next((Trainer(*versions) for versions in known if versions[0] == said), None)
+    official = config.step is not None and is_official(config.step)  # it has the newest transformers of its release
+    exact = next((Trainer(*one) for one in (known[::-1] if official else known) if one[0] == said), None)
+    if requested is not None and not requested.transformers:
+        return next(Trainer(*one) for one in reversed(known) if one[0] == requested.llamafactory), False
     if requested is not None or exact is not None:
         return requested or exact or Trainer("", ""), False
     return (Trainer(*known[-1]), True) if inside else (Trainer(said, ""), False)

@@ -86,7 +86,8 @@ def projection_needs_matching_optimizer(run: Training) -> Iterator[Finding]:
             at = ("optim",) if run.gives("optim") else (name,)
             given = "" if run.gives("optim") else f", the default with transformers {run.versions.transformers}"
             message = f"{OF_WHOLE_WEIGHTS[name]} does not support optim {optimizer}{given}"
-            yield Finding(at, message, {"optim": "adamw_torch"})
+            severity = Severity.WARNING if run.any_transformers and not run.gives("optim") else None
+            yield Finding(at, message, {"optim": "adamw_torch"}, severity=severity)
         if run.on(_LAYERWISE[name]) and run.number("gradient_accumulation_steps") > 1:
             message = "layer-wise updates do not support gradient accumulation"
             yield Finding(("gradient_accumulation_steps",), message, {"gradient_accumulation_steps": 1})

@@ -96,7 +96,8 @@ def flash_attention_crashes(run: Training) -> Iterator[Finding]:
         other = run.facts.image_transformers
         message = f"fa2 crashes in the first step with transformers {run.versions.transformers}"
         help_ = f"build an image with transformers {other} (`ftc compile -t image`), with trainer.transformers={other}"
-        yield Finding(("flash_attn",), message, ({"flash_attn": "sdpa"}, help_))
+        severity = Severity.WARNING if run.any_transformers else None
+        yield Finding(("flash_attn",), message, ({"flash_attn": "sdpa"}, help_), severity=severity)
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -155,7 +156,7 @@ def fp8_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Training in fp8 needs a chip that supports it.
 
     These are NVIDIA from compute capability 8.9 on, MI300 and Gaudi.
-    Source: accelerate, check_cuda_fp8_capability.
+    Source: accelerate, utils/environment.py (check_cuda_fp8_capability).
 
     Wrong: hardware=a100-80gb train.fp8=true
     Right: hardware=h100 train.fp8=true

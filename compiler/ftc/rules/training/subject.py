@@ -35,7 +35,8 @@ _Value = TypeVar("_Value")
 class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """The given arguments of one LLaMA-Factory command; the user set those in `own`.
 
-    `versions` are the versions that run it; `assumed` says that they are a guess.
+    `versions` are the versions that run it; `assumed` says that they are a guess, `any_transformers` that only the
+    version of transformers is: a finding that depends on it is a warning.
     """
 
     takes: ClassVar[str] = "export"
@@ -45,6 +46,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[str, ...]
     versions: Trainer
     assumed: bool = False
+    any_transformers: bool = False
     environment: Fields = Fields()
 
     def value(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A queue of Kueue does not apply to a VolcanoJob."""
+"""Rules on queues and priorities, and on the labels of a batch Job."""
 
 from __future__ import annotations
 
@@ -12,17 +12,34 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAIRS = (Pair("FTC587", "cluster.kueue_queue=team", "cluster.queue=team", "cluster.kueue_queue"),)
+PAIRS = (
+    Pair("FTC587", "cluster.kueue_queue=team", "cluster.queue=team", "cluster.kueue_queue"),
+    Pair(
+        "FTC584",
+        ("labels={kueue.x-k8s.io/queue-name:a}",),
+        ("cluster.kueue_queue=a",),
+        "labels.kueue.x-k8s.io/queue-name",
+    ),
+    Pair("FTC581", ("labels.job-name=a",), ("labels.name=a",), "labels.job-name"),
+    Pair(
+        "FTC581",
+        ("pod.metadata.labels={batch.kubernetes.io/controller-uid: a}",),
+        ("pod.metadata.labels={example.com/controller-uid: a}",),
+        "pod.metadata.labels",
+    ),
+    Pair("FTC582", ("cluster.queue=a",), ("cluster.queue=a", "cluster.gang_jobs=true"), "cluster.queue"),
+    Pair("FTC583", ("suspend=true", "cluster.kueue_queue=a"), ("suspend=true",), "suspend"),
+)
 ALL = (*PAIRS, *pages(PAIRS))
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_queue_of_kueue_set_in_the_run_is_an_error(pair: Pair) -> None:
+def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
     refuses(pair)
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_a_queue_of_volcano_passes(pair: Pair) -> None:
+def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
     passes(pair)
 
 

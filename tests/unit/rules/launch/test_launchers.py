@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.compiling import found
+from unit.compiling import COMMAND, found
 from unit.rules.pairs import Pair, pages, passes, refuses
 
 OWN = "launcher=command launcher.command="
@@ -41,6 +41,22 @@ PAIRS = (
         "restarts=0 method.arguments.resume_from_checkpoint=/workspace/a/checkpoint-5",
         "method.arguments.resume_from_checkpoint",
     ),
+    Pair("FTC101", ("dataset=none",), COMMAND, "dataset"),
+    Pair("FTC101", ("model=none",), COMMAND, "model"),
+    Pair("FTC101", ("method=none",), COMMAND, "method"),
+    Pair("FTC102", (*COMMAND, "engine=deepspeed-z2"), COMMAND, "engine"),
+    Pair("FTC102", (*COMMAND, "method=lora-sft"), (*COMMAND, "model=qwen3-8b"), "method"),
+    Pair("FTC102", (*COMMAND, "train.max_steps=1"), ("train.max_steps=1",), "train"),
+    Pair("FTC102", (*COMMAND, "setup=[[true]]"), ("setup=[['true']]",), "setup"),
+    Pair("FTC102", (*COMMAND, "publish=git", "publish.url=https://a.b/c"), COMMAND, "publish"),
+    Pair("FTC103", ("engine=fsdp2", "devices=2"), ("engine=fsdp2", "devices=2", "launcher=accelerate"), "engine"),
+    Pair("FTC103", ("engine=fsdp2", "devices=2", "launcher=torchrun"), ("launcher=torchrun", "devices=2"), "engine"),
+    Pair("FTC104", ("launcher=accelerate", "engine=deepspeed-z2"), ("engine=deepspeed-z2",), "engine"),
+    Pair(
+        "FTC104", ("launcher=accelerate", "engine=fsdp2"), ("launcher=accelerate", "engine=fsdp2", "nodes=2"), "engine"
+    ),
+    Pair("FTC107", COMMAND, (), "launcher"),
+    Pair("FTC507", ("nodes=2",), ("nodes=1",), "nodes"),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
 

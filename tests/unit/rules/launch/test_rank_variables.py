@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from unit.compiling import found
+from unit.rules.pairs import Pair, passes, refuses
 
 # The effect of each variable on a program: its name, its value, and the output instead of `a b`.
 SEEN = {
@@ -56,3 +57,20 @@ def test_other_variables_and_other_containers_are_not_reported() -> None:
     own = "pod={spec: {initContainers: [{name: own, image: 'a:1', env: [{name: BASH_ENV, value: x}]}]}}"
     reported = {each.code for each in found("env.LD_PRELOAD=/lib/libtcmalloc.so", own)}
     assert not reported & {"FTC001", "FTC106", "FTC511"}
+
+
+PAIRS = (
+    Pair("FTC106", ("env.NNODES=4",), ("env.NCCL_DEBUG=INFO",), "env.NNODES"),
+    Pair("FTC106", ("hardware.env={MASTER_ADDR: x}",), ("hardware.env={A: x}",), "hardware.env.MASTER_ADDR"),
+    Pair("FTC106", ("cluster.env={GIT_TOKEN: x}",), ("cluster.env={HTTPS_PROXY: x}",), "cluster.env.GIT_TOKEN"),
+)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
+    passes(pair)

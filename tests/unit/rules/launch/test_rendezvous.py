@@ -39,6 +39,7 @@ PAIRS = (
         "launcher=command launcher.command=[a] env.RDZV_ID=a",
         "pod.spec.containers.0.env.0",
     ),
+    Pair("FTC512", ("nodes=5000",), ("nodes=1000",), "nodes"),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
 

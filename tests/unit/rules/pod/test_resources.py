@@ -90,6 +90,24 @@ PAIRS = (
         resources("limits: {example.com/fpga: 1}", "side", ', image: "a:1"'),
         "pod.spec.containers.0.resources.limits.nvidia.com/gpu",
     ),
+    Pair(
+        "FTC302",
+        ("hardware.shm_gib_per_device=64",),
+        ("hardware.shm_gib_per_device=63",),
+        "hardware.shm_gib_per_device",
+    ),
+    Pair(
+        "FTC510",
+        ("pod={spec: {containers: [{name: train, resources: {limits: {cpu: '1'}}}]}}",),
+        ("pod={spec: {containers: [{name: train, resources: {limits: {cpu: '1'}, requests: {cpu: '1'}}}]}}",),
+        "pod.spec.containers",
+    ),
+    Pair(
+        "FTC510",
+        ("pod={spec: {containers: [{name: train, image: other, resources: {limits: {cpu: '1'}}}]}}",),
+        ("pod={spec: {containers: [{name: side, image: other, resources: {limits: {cpu: '1'}}}]}}",),
+        "pod.spec.containers",
+    ),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
 

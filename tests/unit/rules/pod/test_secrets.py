@@ -103,6 +103,18 @@ PAIRS = (
         "cluster=alauda publish=git publish.url=http://gitlab.team-a.svc/m",
         "publish.url",
     ),
+    Pair(
+        "FTC208",
+        f"{GIT}https://git.example.com/m model.source.tls_verify=false",
+        f"{GIT}https://git.example.com/m",
+        "model.source.tls_verify",
+    ),
+    Pair(
+        "FTC208",
+        ("publish=git", "publish.url=https://a.b/c", "publish.tls_verify=false"),
+        ("publish=git", "publish.url=https://a.b/c"),
+        "publish.tls_verify",
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unit.compiling import errors, found, ftc
-from unit.rules.pairs import Pair, pages, passes, refuses
+from unit.rules.pairs import Pair, pages, passes, refuses, split
 
 OURS = "image=registry.example.com/team/llamafactory:1.0"
 OLD = "trainer.llamafactory=0.9.3"
@@ -143,7 +143,7 @@ def test_the_default_image_is_a_warning_and_the_dockerfile_is_printed() -> None:
 
 @pytest.mark.parametrize("code", ["FTC410", "FTC411", "FTC412"])
 def test_required_rules_on_images_cannot_be_suppressed(code: str) -> None:
-    wrong = next(pair.wrong for pair in PAIRS if pair.code == code).split()
+    wrong = split(next(pair.wrong for pair in PAIRS if pair.code == code))
     assert any(f"error[{code} " in line for line in errors("-t", "image", *wrong))
     said = ftc("compile", "-t", "image", f"--ignore={code}", *wrong)
     assert (said.exit_code, said.stdout) == (2, "")

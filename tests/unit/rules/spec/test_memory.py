@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 
 import pytest
 
 from ftc.diagnostics.model import Diagnostic, Severity
 from unit.compiling import COMMAND, found
-from unit.rules.pairs import Pair, pages, passes, refuses
+from unit.rules.pairs import Pair, Words, pages, passes, refuses, split
 
 CARD = "hardware=h800 model=qwen3-8b"
 SMALL = f"{CARD} hardware.device.memory_mib=24576"
 FULL = f"{CARD} method=full-sft"
 
 
-def told(overrides: str) -> list[Diagnostic]:
-    return [d for d in found(*shlex.split(overrides)) if d.code in ("FTC701", "FTC702")]
+def told(overrides: Words) -> list[Diagnostic]:
+    return [d for d in found(*split(overrides)) if d.code in ("FTC701", "FTC702")]
 
 
 HOST = "hardware.memory_gib_per_device"

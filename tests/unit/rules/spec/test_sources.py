@@ -15,6 +15,7 @@ S3 = "source@model.source=s3 model.source.bucket=models"
 TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
 TO_GIT = "publish=git publish.url"
+ADAPTER = "publish=git publish.url=https://git.example.com/a publish.credentials.secret=git method.merge=null"
 PAIRS = (
     Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
     Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
@@ -63,6 +64,21 @@ PAIRS = (
         f"{TO_GIT}=https://git.example.com/b publish.tls_verify=true",
         f"{TO_GIT}=https://git.example.com/a cluster.git_credentials.secret=git",
         "publish.credentials",
+    ),
+    *(
+        Pair("FTC558", f"{ADAPTER} cluster=alauda {wrong}", f"{ADAPTER} {right}", "method.merge")
+        for wrong, right in (
+            ("", "cluster=generic"),
+            ("method=dora-sft", "cluster=alauda cluster.serves_adapters=true"),
+            ("method=oft-sft", "cluster=alauda method=full-sft"),
+            ("method=lora-dpo dataset=dpo-mix-en", "cluster=alauda method=lora-rm dataset=dpo-mix-en"),
+        )
+    ),
+    Pair(
+        "FTC558",
+        f"{ADAPTER} cluster=alauda",
+        "cluster=alauda publish=huggingface publish.repository=a/b publish.token.secret=hub method.merge=null",
+        "method.merge",
     ),
     Pair("FTC258", "model=gemma-3-4b-it", "model=gemma-3-4b-it model.source.repository=team/gemma", "model.source"),
     Pair("FTC258", f"model=llama-3.2-1b-instruct {DIRECT}", "model=phi-4", "model.source"),

@@ -8,30 +8,30 @@ import pytest
 import yaml
 
 from ftc.diagnostics.model import Severity
-from ftc.rules.catalogue import OF_SPECS
-from unit.compiling import COMMAND, found, ftc, pod
-from unit.rules.test_rules import named
+from unit.compiling import COMMAND, found, ftc, pod, refused
+from unit.rules.pairs import Pair, passes, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ALONE = ("storage=job-lifetime", "storage.workspace.access_mode=ReadWriteMany")
 PAIRS = (
-    ("FTC241", ("storage.workspace.size=null",), ("storage.workspace.size=9Gi",), "storage.workspace.size"),
-    ("FTC241", ("storage=per-pod",), ("storage=job-lifetime",), "storage"),
-    (
+    Pair("FTC241", ("storage.workspace.size=null",), ("storage.workspace.size=9Gi",), "storage.workspace.size"),
+    Pair("FTC241", ("storage=per-pod",), ("storage=job-lifetime",), "storage"),
+    Pair(
         "FTC243",
         ("model=qwen3-8b", "storage.model_in_memory_gib=15"),
         ("model=qwen3-8b", "storage.model_in_memory_gib=16"),
         "storage.model_in_memory_gib",
     ),
-    (
+    Pair(
         "FTC243",
         ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=1"),
         ("model=none", "dataset=none", "method=none", *COMMAND, "storage.model_in_memory_gib=0"),
         "storage.model_in_memory_gib",
     ),
-    ("FTC242", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
-    (
+    Pair("FTC242", ("storage.workspace.read_only=true",), ("storage=several-claims",), "storage.workspace"),
+    Pair(
         "FTC242",
         ("storage=node-cache", "storage.cache.read_only=true"),
         (
@@ -40,23 +40,69 @@ PAIRS = (
         ),
         "storage.cache",
     ),
-    ("FTC242", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
+    Pair("FTC242", ("storage.workspace.access_mode=ReadOnlyMany",), (), "storage.workspace"),
+    Pair("FTC201", ("nodes=2", "storage=per-pod"), ("nodes=1", "storage=per-pod"), "storage.workspace"),
+    Pair("FTC201", ("nodes=2", "storage=existing-claim"), ("nodes=2", "storage=shared"), "storage.workspace"),
+    Pair("FTC201", ("nodes=2", "storage=job-lifetime"), ("nodes=2", *ALONE), "storage.workspace"),
+    Pair(
+        "FTC202", ("nodes=2", *ALONE, "storage.cache.access_mode=ReadWriteOnce"), ("nodes=2", *ALONE), "storage.cache"
+    ),
+    Pair("FTC202", (*COMMAND, "nodes=2", "storage=existing-claim"), (*COMMAND, "nodes=2"), "storage.workspace"),
+    Pair(
+        "FTC203", ("storage.cache.path=/elsewhere",), ("storage.cache.path=/workspace/elsewhere",), "storage.cache.path"
+    ),
+    Pair("FTC203", ("storage.cache.path=/workspaces/a",), ("storage.cache.path=/workspace",), "storage.cache.path"),
+    Pair(
+        "FTC204",
+        ("storage=job-lifetime", "storage.cache.mount_path=/workspace"),
+        ("storage=job-lifetime", "storage.cache.mount_path=/workspace2"),
+        "storage.cache.mount_path",
+    ),
+    Pair("FTC204", ("storage.workspace.mount_path=/etc/ftc",), ("storage.workspace.mount_path=/etc/ft",), "storage"),
+    Pair("FTC204", ("storage.workspace.mount_path=/dev/shm",), ("storage.workspace.mount_path=/shm",), "storage"),
+    Pair(
+        "FTC205",
+        ("storage=job-lifetime", "source@model.source=path", "model.source.path=/workspace/m"),
+        ("storage=job-lifetime", "source@model.source=path", "model.source.path=/cache/m"),
+        "model.source.path",
+    ),
+    Pair(
+        "FTC205",
+        ("storage=job-lifetime", "source@dataset.source=path", "dataset.source.path=/workspace"),
+        ("storage=shared", "source@dataset.source=path", "dataset.source.path=/workspace"),
+        "dataset.source.path",
+    ),
+    Pair("FTC206", ("nodes=2", "train.overwrite_cache=true"), ("train.overwrite_cache=true",), "train.overwrite_cache"),
+    Pair(
+        "FTC209",
+        ("storage=per-pod",),
+        ("storage=per-pod", "publish=git", "publish.url=https://a.b/c"),
+        "storage.workspace",
+    ),
+    Pair("FTC209", ("storage=per-pod",), ("storage=per-pod", *COMMAND), "storage.workspace"),
+    Pair(
+        "FTC205",
+        ("storage=job-lifetime", "method.quantize={bits: 4, dataset: /workspace/texts.jsonl}"),
+        ("storage=job-lifetime", "method.quantize={bits: 4, dataset: /cache/texts.jsonl}"),
+        "method.quantize.dataset",
+    ),
+    Pair(
+        "FTC205",
+        ("storage=per-pod", "source@model.source=path", "model.source.path=/workspace/m"),
+        ("storage=per-pod", "source@model.source=path", "model.source.path=/opt/m"),
+        "model.source.path",
+    ),
 )
-RULES = {rule.code: rule for rule in OF_SPECS}
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=named)
-def test_a_rule_reports_the_wrong_and_not_the_right_configuration(
-    pair: tuple[str, tuple[str, ...], tuple[str, ...], str],
-) -> None:
-    code, wrong, right, key = pair
-    targets = (RULES[code].target or "volcano",)
-    told = [d for d in found(*wrong, targets=targets) if d.code == code]
-    assert [".".join(map(str, d.path)) for d in told] == [key]
-    assert all(d.help and d.position for d in told)
-    rest = found(*right, targets=targets)
-    assert code not in {d.code for d in rest}
-    assert [d for d in rest if d.severity is Severity.ERROR] == []
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
+    passes(pair)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +185,15 @@ def test_a_volume_does_not_hide_a_directory_of_the_pod(place: str, key: str) -> 
 @pytest.mark.parametrize("place", ["/process", "/system", "/devices", "/etc/ftc-data", "/data/proc"])
 def test_a_path_with_the_same_prefix_is_not_a_conflict(place: str) -> None:
     assert "FTC204" not in {d.code for d in found("storage=job-lifetime", f"storage.cache.mount_path={place}")}
+
+
+def test_several_nodes_on_a_claim_for_one_node_are_refused() -> None:
+    said = refused("nodes=2", "storage=existing-claim")
+    assert "ReadWriteOnce" in said
+    assert "'workspace'" in said
+    assert "ReadWriteMany" in said.partition("help: ")[2]
+
+
+def test_two_mistakes_in_one_storage_are_reported_once_each() -> None:
+    told = [d.code for d in found("nodes=2", "storage=existing-claim")]
+    assert told == ["FTC201"]

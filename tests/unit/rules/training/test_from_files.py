@@ -393,3 +393,57 @@ def test_the_chip_that_a_pod_selects_supports_the_precision(chip: str, precision
     found = lint([("job.yaml", ON_A_CHIP.format(chip=chip, training=training).encode())], NEWEST)
     assert [d.code for d in found if d.severity is Severity.ERROR] == ([code] if code else [])
     assert all("v100" in d.message for d in found if d.code == code)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("flash_attn: fa2", "FTC349"),
+        ("fsdp_transformer_layer_cls_to_wrap: Qwen3DecoderLayer", "FTC404"),
+        ("finetuning_type: full\nuse_galore: true", "FTC432"),
+    ],
+)
+def test_a_finding_that_depends_on_an_unknown_transformers_is_a_warning(text: str, code: str, tmp_path: Path) -> None:
+    file = tmp_path / "train.yaml"
+    lines = TRAIN.replace("finetuning_type: lora\n", "") if "finetuning_type" in text else TRAIN
+    file.write_text(f"{lines}{text}\n", encoding="utf-8")
+    release_ = ftc("lint", "--llamafactory", "0.9.5", str(file))
+    assert (release_.exit_code, f"warning[{code} " in release_.stdout) == (0, True), release_.stdout
+    both = ftc("lint", "--llamafactory", "0.9.5", "--transformers", "5.6.0", str(file))
+    assert (both.exit_code, f"error[{code} " in both.stdout) == (1, True), both.stdout
+    assert ftc("lint", str(file)).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [("hiyouga/llamafactory:0.9.5", True), ("registry.example.com/team/llamafactory:0.9.5", False)],
+)
+def test_the_official_image_has_the_newest_transformers_of_its_release(image: str, found: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    text = f"""
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: sft}}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: train
+        image: {image}
+        command: [bash, -c]
+        args:
+        - |
+          cat > train.yaml <<END
+          {TRAIN.replace(chr(10), chr(10) + " " * 10)}flash_attn: fa2
+          END
+          llamafactory-cli train train.yaml
+"""
+    assert ("FTC349" in {d.code for d in lint([("a.yaml", text.encode())], NEWEST)}) is found
+
+
+def test_a_file_that_two_trainings_name_is_reported_once() -> None:
+    one = f"{TRAIN}bf16: true\ndeepspeed: ds_z0.json\n".encode()
+    config = b'{"zero_optimization": {"stage": 0}, "bf16": {"enabled": "auto"}}'
+    found = lint([("a.yaml", one), ("b.yaml", one), ("ds_z0.json", config)], NEWEST)
+    assert [d.code for d in found if d.position and d.position.source == "ds_z0.json"] == ["FTC474"]

@@ -1,0 +1,28 @@
+"""Rules on the names of a job, and of its tasks, pods and hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.rules.pairs import Pair, passes, refuses
+
+PAIRS = (
+    Pair("FTC501", (f"name={'a' * 49}",), (f"name={'a' * 48}",), "name"),
+    Pair("FTC501", ("nodes=11", f"name={'a' * 48}"), ("nodes=11", f"name={'a' * 47}"), "name"),
+    Pair("FTC508", ("nodes=2", "pod={spec: {hostname: a}}"), ("pod={spec: {hostname: a}}",), "pod.spec.hostname"),
+    Pair("FTC508", ("nodes=2", "pod={spec: {subdomain: a}}"), ("nodes=2",), "pod.spec.subdomain"),
+    Pair("FTC571", ("nodes=2", f"name={'a' * 53}"), ("nodes=2", f"name={'a' * 52}"), "name"),
+    Pair("FTC571", ("nodes=11", f"name={'a' * 52}"), ("nodes=10", f"name={'a' * 52}"), "name"),
+    Pair("FTC571", (f"name={'a' * 58}",), (f"name={'a' * 57}",), "name"),
+    Pair("FTC571", ("naming=fixed", "nodes=2", f"name={'a' * 62}"), ("naming=fixed", f"name={'a' * 63}"), "name"),
+)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
+    refuses(pair)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
+    passes(pair)
