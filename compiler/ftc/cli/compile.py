@@ -9,14 +9,13 @@ import click
 
 from ftc.api.runs import compile as compile_
 from ftc.cli.options import Place, Reporting, cannot_write, configuration, refusals, report, reporting, say
-from ftc.cli.output_file import check, is_file, write
+from ftc.cli.output_file import resolved, write
 from ftc.driver import ALL_TARGETS, Request
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
     from ftc.api.runs import Compiled
 
-_STDOUT = Path("-")
 _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS.values())
 
 
@@ -74,16 +73,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       ftc compile -t job -o job.yaml
       ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
-    place = None if output == _STDOUT else output
-    single = place is not None and is_file(place, (targets or ALL_TARGETS)[0])
-    if matrix and (place is None or single):
-        raise click.UsageError("-m writes directories: give -o DIR")
-    if (place is None or single) and len(targets) > 1:
-        raise click.UsageError(f"only one target can go to {output if single else 'stdout'}: give -t once, or -o DIR")
-    if place is not None and single:
-        check(place, (targets or ALL_TARGETS)[0])
-    elif place is not None and place.is_file():
-        raise click.BadParameter(f"{place} is a file: give a directory, or a name that ends in .yaml or .json")
+    place, single = resolved(output, targets, matrix=matrix)
     chosen = targets or ALL_TARGETS
     if matrix and place is not None:
         from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run

@@ -11,23 +11,34 @@ import click
 import yaml
 
 from ftc.cli.options import cannot_write
+from ftc.driver import ALL_TARGETS
 from ftc.targets import TARGETS
 
+_STDOUT = Path("-")
 _YAML, _JSON = (".yaml", ".yml"), ".json"
 
 
-def is_file(output: Path, target: str) -> bool:
-    """Whether the output is a file for one artifact of a target, not a directory for all."""
+def resolved(output: Path | None, targets: tuple[str, ...], *, matrix: bool) -> tuple[Path | None, bool]:
+    """The place to write to, None for stdout, and whether it is a file for one artifact; refuse what does not fit."""
+    place = None if output == _STDOUT else output
+    target = (targets or ALL_TARGETS)[0]
+    single = place is not None and _is_file(place, target)
+    if matrix and (place is None or single):
+        raise click.UsageError("-m writes directories: give -o DIR")
+    if (place is None or single) and len(targets) > 1:
+        raise click.UsageError(f"only one target can go to {place or 'stdout'}: give -t once, or -o DIR")
+    own = TARGETS[target].file or "train.yaml"
+    if place is not None and single and place.suffix in (*_YAML, _JSON) and Path(own).suffix not in _YAML:
+        raise click.UsageError(f"-t {target} makes {own}, which is not YAML: give -o {own}")
+    if place is not None and not single and place.is_file():
+        raise click.UsageError(f"{place} is a file: give a directory, or a name that ends in .yaml or .json")
+    return place, single
+
+
+def _is_file(output: Path, target: str) -> bool:
     own = TARGETS[target].file
     named_like_it = own is not None and (output.name == own or output.suffix == Path(own).suffix != "")
     return not output.is_dir() and (output.suffix in (*_YAML, _JSON) or named_like_it)
-
-
-def check(output: Path, target: str) -> None:
-    """Refuse a file whose name promises another format than the target has."""
-    own = TARGETS[target].file or "train.yaml"
-    if output.suffix in (*_YAML, _JSON) and Path(own).suffix not in _YAML:
-        raise click.UsageError(f"-t {target} makes {own}, which is not YAML: give -o {own}")
 
 
 def write(output: Path, text: str) -> None:

@@ -46,7 +46,7 @@ def has_colour(stream: IO[str]) -> bool:
 
 
 def styled(text: str, role: str) -> str:
-    """A text in the style of a role; an unknown role has none."""
+    """A text in the style of a role, unchanged if the role is unknown."""
     return click.style(text, **_STYLES.get(role, {}))  # type: ignore[arg-type] # the values of one option have one type
 
 

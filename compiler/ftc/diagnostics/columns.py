@@ -20,7 +20,7 @@ def padded(text: str, columns: int) -> str:
 
 
 def folded(text: str, columns: int, indent: str = "") -> list[str]:
-    """Break a line between words, or inside a word that is longer than a line or has no letters but wide ones."""
+    """Break a line between words, or inside a word that is longer than a line or has wide letters."""
     lines = [""]
     for gap, word in _WORDS.findall(text):
         before, rest = gap, word
