@@ -80,7 +80,7 @@ docs: $(VENV)/.installed
 docs-output: $(VENV)/.installed
 	$(PYTHON) -m docs
 
-# The table of the README, and the cost of the rules.
+# The table of docs/en/support.md, and the cost of the rules.
 bench: $(VENV)/.installed
 	$(PYTHON) -m benchmarks.table
 	$(PYTHON) -m benchmarks.rules

@@ -1,4 +1,4 @@
-"""The table of the README: each work compared with its floor or peer; medians and ratios of one run."""
+"""The table of docs/en/support.md: each work compared with its floor or peer; medians and ratios of one run."""
 
 from __future__ import annotations
 

@@ -60,5 +60,5 @@ def test_lint_finds_the_mistake_of_the_text(cells: list[Any]) -> None:
 
 def test_the_other_cells_print(cells: list[Any]) -> None:
     assert "16 processes" in outputs(cells, "memory = ")[0].text
-    assert len(outputs(cells, "for method, engine")[0].text.splitlines()) == 3
+    assert len("".join(one.text for one in outputs(cells, "for method, engine")).splitlines()) == 3
     assert "'volcano.yaml'" in outputs(cells, "made.write")[0].data["text/plain"]

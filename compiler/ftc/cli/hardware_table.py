@@ -1,12 +1,8 @@
-"""The table of hardware: the capabilities of each option of the group.
-
-`python -m ftc.cli.hardware_table README.md` writes it between the marks in that file.
-"""
+"""The table of hardware: the capabilities of each option of the group."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftc.compose import groups
@@ -15,12 +11,12 @@ from ftc.driver import Request, compile_job, search_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ftc.diagnostics.model import Diagnostic
     from ftc.spec.cluster import Hardware
 
 GROUP = "hardware"
-BEGIN, END = "<!-- hardware: begin -->\n", "<!-- hardware: end -->\n"
 _OF_THE_DEVICE = ("resource", "sharing", "memory_mib", "per_node")
 _OF_THE_CHIP = ("bf16", "fp16", "fp8", "fa2", "fa3", "bitsandbytes", "collective", "deepspeed", "llamafactory", "image")
 _TRI_STATE = ("bf16", "fp16", "fp8", "fa2", "fa3", "llamafactory", "bitsandbytes")
@@ -78,7 +74,7 @@ def _even(column: Sequence[str]) -> list[str]:
 
 
 def markdown(table: list[dict[str, Any]]) -> str:
-    """For the README, without the images."""
+    """For the documentation, without the images."""
     keys = [key for key in table[0] if key != "image"]
     head = [_HEADS.get(key, key) for key in keys]
     lines = [head, ["---"] * len(keys), *([_cell(key, row[key]) for key in keys] for row in table)]
@@ -94,22 +90,3 @@ def _cell(key: str, value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "no"
     return str(value)
-
-
-def written_into(document: str, table: str) -> str:
-    """Insert the table between the marks of a document, which must exist."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document lacks the marks {BEGIN.strip()} and {END.strip()}")
-    return f"{before}{begin}{table}{end}{after}"
-
-
-def _main(files: list[str]) -> None:
-    table, _ = rows()
-    for file in map(Path, files):
-        file.write_text(written_into(file.read_text(encoding="utf-8"), markdown(table)), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

@@ -84,8 +84,15 @@ def secrets(text: str, *, received: bool) -> Iterator[tuple[int, str]]:
     if kind_of_secret(text):
         yield from ((found.start(), _KINDS[(found.lastindex or 1) - 1]) for found in _SHAPE.finditer(text))
     if received:
-        yield from ((found.end(), "a user, password or token in a URL") for found in _LOGIN.finditer(text))
-        yield from ((found.end(), "a password of curl") for found in _USER_OPTION.finditer(text) if _is_of_curl(found))
+        logins = [found for found in _LOGIN.finditer(text) if not _is_in_comment(found)]
+        options = [found for found in _USER_OPTION.finditer(text) if _is_of_curl(found) and not _is_in_comment(found)]
+        yield from ((found.end(), "a user, password or token in a URL") for found in logins)
+        yield from ((found.end(), "a password of curl") for found in options)
+
+
+def _is_in_comment(login: re.Match[str]) -> bool:
+    """Whether a login is in a comment line, which usually has an example of one."""
+    return re.compile(r"[ \t]*#").match(login.string, login.string.rfind("\n", 0, login.start()) + 1) is not None
 
 
 def _is_of_curl(option: re.Match[str]) -> bool:

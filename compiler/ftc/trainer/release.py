@@ -52,6 +52,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The optional packages in any published image of the release; `metrics` are those that score predictions."""
     retired_arguments: tuple[str, ...]
     """Arguments that this release rejects, of earlier releases without a schema here."""
+    retired_values: tuple[str, ...]
+    """The same for values, as `argument=value`."""
 
 
 def pair(trainer: Trainer) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from ftc.cli import hardware_table
 from ftc.compose import groups
 from ftc.driver import Request, compile_job, search_path
 from ftc.resources import directory
@@ -22,6 +23,11 @@ PLACES = {
     "source": "`source@model.source=…`, `source@dataset.source=…` or `source@method.adapter=…`",
     "build": "`build@hardware.build=…`",
 }
+CAPABILITIES = """
+The memory is that of one unit of the resource. `?` means unknown or dependent on the image; a rule that reads it only
+warns.
+`ftc list hardware --wide` prints this table with the images.
+"""
 SCHEMA = "# yaml-language-server"
 
 
@@ -43,6 +49,8 @@ def _group(name: str, options: tuple[str, ...] | list[str]) -> str:
     rows = [(f"[{code(option)}](#{option})", prose(_comment(conf / f"{option}.yaml")[0])) for option in options]
     use = PLACES.get(name, code(f"{name}=…"))
     parts = [part for option in options for part in _option(option, conf / f"{option}.yaml")]
+    if name == hardware_table.GROUP:
+        parts = [CAPABILITIES, hardware_table.markdown(hardware_table.rows()[0]), *parts]
     return page(f"Group {name}", f"Choose an option with {use}.", table(("option", "for"), rows), *parts)
 
 

@@ -1,4 +1,4 @@
-"""The table of hardware: on a terminal, as JSON, and in the README."""
+"""The table of hardware: on a terminal, as JSON, and in the documentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftc.cli.hardware_table import BEGIN, END, markdown, rows, written_into
+from ftc.cli.hardware_table import markdown, rows
 from unit.compiling import COMMAND, ROOT, conf, ftc
 
 if TYPE_CHECKING:
@@ -34,17 +34,6 @@ def table() -> str:
     assert wrong == ()
     assert [row["name"] for row in found] == OPTIONS
     return markdown(found)
-
-
-def test_the_table_of_the_readme_is_up_to_date(table: str) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.count(BEGIN) == readme.count(END) == 1, "the marks of the table"
-    assert readme == written_into(readme, table), "python -m ftc.cli.hardware_table README.md"
-
-
-def test_a_document_without_the_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="marks"):
-        written_into("# A document\n", "| a |\n")
 
 
 def test_the_facts_of_some_hardware(table: str) -> None:

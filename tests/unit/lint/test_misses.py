@@ -304,3 +304,80 @@ COST = "controller.kubernetes.io/pod-deletion-cost"
 def test_what_the_server_refuses_in_a_job(wrong: dict[str, str], right: dict[str, str], code: str) -> None:
     assert codes(batch_job(**wrong)) == [code]
     assert codes(batch_job(**right)) == []
+
+
+TRAINS = f"torchrun --nnodes=2 --nproc_per_node=8 {MEET} train.py"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"if ! {TRAINS}; then\n  echo failed\nfi",
+        f"if ! OMP_NUM_THREADS=8 {TRAINS}; then echo failed >&2; fi\necho end",
+        f'{TRAINS}; echo "exit: $?"',
+        f'{TRAINS}\nprintf "code %s" $?',
+    ],
+)
+def test_a_script_that_only_prints_a_failure(script: str) -> None:
+    assert codes(gang(script)) == ["FTC883"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"if ! {TRAINS}; then\n  echo failed\n  exit 1\nfi",
+        f"if ! {TRAINS}; then code=1; fi\nexit $code",
+        f"if ! {TRAINS}; then\n  if true; then echo a; fi\n  exit 1\nfi",
+        f'{TRAINS}; echo "exit: $?"; exit $?',
+        f'{TRAINS}\ncode=$?\necho "exit: $code"\nexit $code',
+        f"if {TRAINS}; then echo good; else exit 1; fi",
+    ],
+)
+def test_a_script_that_passes_a_failure_on(script: str) -> None:
+    assert codes(gang(script)) == []
+
+
+CLONE = "git clone https://huggingface.co/Qwen/Qwen2.5-7B /models/qwen"
+READ = "torchrun --nproc_per_node=8 train.py --model_name_or_path /models/qwen"
+
+
+@pytest.mark.parametrize("option", ["--skip-smudge", "-s", "--system --skip-smudge"])
+def test_git_lfs_that_is_installed_without_the_download(option: str) -> None:
+    script = f"set -e\ngit lfs install {option}\n{CLONE}\n{{}}{READ}"
+    assert "FTC711" in codes(gang(script.format(""), replicas=1))
+    assert "FTC711" not in codes(gang(script.format("(cd /models/qwen && git lfs pull)\n"), replicas=1))
+    assert "FTC711" not in codes(gang(script.format("").replace(option, "--local"), replicas=1))
+
+
+def test_the_pod_that_starts_the_others_over_ssh_may_use_its_own_address() -> None:
+    rank_0 = "deepspeed --hostfile=/job/hostfile --master_addr=$(hostname -i) train.py --deepspeed ds.json"
+    assert "FTC843" not in codes(gang(f'if [ "$VC_TASK_INDEX" = 0 ]; then\n  {rank_0}\nelse\n  sleep inf\nfi'))
+
+
+def test_an_endpoint_of_a_pod_without_a_subdomain() -> None:
+    text = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sft}
+spec:
+  backoffLimit: 0
+  completionMode: Indexed
+  completions: 2
+  parallelism: 2
+  template:
+    spec:
+      restartPolicy: Never
+      subdomain: ranks
+      containers:
+      - name: train
+        image: registry.example.com/train:1.0
+        command: [bash, -c]
+        args: ['torchrun --nnodes=2 --nproc_per_node=8 --rdzv_backend=c10d --rdzv_endpoint=sft-0.ranks:29500 train.py']
+        resources: {limits: {nvidia.com/gpu: 8}}
+        volumeMounts: [{name: shm, mountPath: /dev/shm}]
+      volumes: [{name: shm, emptyDir: {medium: Memory, sizeLimit: 64Gi}}]
+"""
+    assert codes(text) == []
+    assert codes(text.replace("      subdomain: ranks\n", "")) == ["FTC869"]
+    assert codes(text.replace("sft-0.ranks:", "sft-0:")) == ["FTC843"]
+    assert codes(text.replace("      subdomain: ranks\n", "").replace("sft-0.ranks", "rendezvous.other")) == []

@@ -41,7 +41,7 @@ RUNS = (
         "publish.credentials.secret=git",
     ),
     ("storage=per-pod", "tracking=tensorboard", "source@model.source=s3", "model.source.bucket=models"),
-    ("publish=git", "publish.url=ssh://git@git.example.com/x", "method.merge=null"),
+    ("publish=git", "publish.url=https://git.example.com/x", "publish.credentials.secret=git", "method.merge=null"),
     ("source@method.adapter=s3", "method.adapter.bucket=adapters"),
 )
 

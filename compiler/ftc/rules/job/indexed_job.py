@@ -235,6 +235,9 @@ def _unresolved_addresses(run: Run, subdomain: str) -> Iterator[Finding]:
             if one.index is not None
         ]
         given += [(step.value(one.value), spot_of(step, one.value)) for one in step.script.assignments if one.value]
+        # FTC843 reports an endpoint that is not in the domain of the pods.
+        endpoints = [] if subdomain else [launch.option("rdzv_endpoint") for launch in step.launches]
+        given += [(step.value(word), spot_of(step, word)) for word in endpoints if word is not None]
         for value, place in given:
             address = pod.fullmatch(value or "")
             if address is not None and not subdomain:

@@ -187,7 +187,10 @@ def master_address_is_not_rank_0(run: Run) -> Iterator[Finding]:
         if word is None:
             continue
         place = spot_of(step, word)
-        message = _differs_by_pod(step, word) or _not_in_job(run.job, step.value(word)) or _lists_several(step, word)
+        own = (
+            "" if launch.option("hostfile", "H") else _differs_by_pod(step, word)
+        )  # over ssh one pod starts the others
+        message = own or _not_in_job(run.job, step.value(word)) or _lists_several(step, word)
         message = message or _not_rank_0(run, step, launch, step.value(word))
         if message and place.position() not in reported:
             reported.add(place.position())

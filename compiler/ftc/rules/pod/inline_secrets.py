@@ -51,7 +51,8 @@ def _secrets(value: Any, path: KeyPath = (), name: str = "") -> Iterator[Secret]
 def _in_words(words: list[Any] | tuple[Any, ...], path: KeyPath) -> Iterator[Secret]:
     """A secret that only several words of a command show, such as those of `curl -u USER:PASSWORD`."""
     if _is_received(path) and all(isinstance(word, str) for word in words):
-        text = " ".join(words)[:_LONGEST]
+        # A word of several lines is a script, which has been searched.
+        text = " ".join(word for word in words if "\n" not in word)[:_LONGEST]
         yield from (Secret(path, "", 0, kind) for _, kind in secrets(text, received=True))
 
 

@@ -93,14 +93,15 @@ def _is_yaml(word: Word) -> bool:
     return (word.text or "").endswith((".yaml", ".yml"))
 
 
+_NO_SMUDGE = {"--skip-smudge", "-s"}
 _LFS_OFF = ("1", "true", "yes", "on")
 
 
 def lfs_files_are_pulled(run: Run) -> Iterator[Finding]:
     """The LFS files of a clone are downloaded before a training reads them.
 
-    With GIT_LFS_SKIP_SMUDGE=1 a clone has small pointer files in place of the weights, until `git lfs pull`. The
-    training fails with `HeaderTooLarge`, or reads the pointers as data.
+    With GIT_LFS_SKIP_SMUDGE=1, or after `git lfs install --skip-smudge`, a clone has small pointer files in place of
+    the weights, until `git lfs pull`. The training fails with `HeaderTooLarge`, or reads the pointers as data.
     Source: git-lfs, GIT_LFS_SKIP_SMUDGE; transformers, issue 27923.
 
     Wrong: tests/corpus/bad/FTC711-clone-of-pointers.yaml
@@ -114,7 +115,7 @@ def lfs_files_are_pulled(run: Run) -> Iterator[Finding]:
         path = _cloned(step, command) if command.name == "git" and "clone" in texts else None
         if path is not None and _skips_lfs(step, command) and _is_read(run, path):
             message = f"the clone has pointer files only, and the training reads {path}"
-            help_ = "leave out GIT_LFS_SKIP_SMUDGE, or run git lfs pull in the clone"
+            help_ = "leave out GIT_LFS_SKIP_SMUDGE and --skip-smudge, or run git lfs pull in the clone"
             yield Finding(spot_of(step, command.words[0]), message, help_)
 
 
@@ -127,6 +128,12 @@ def _completes(command: Command) -> bool:
 
 
 def _skips_lfs(step: Step, command: Command) -> bool:
+    installs = [one for one in step.script.named("git") if one.start < command.start]
+    if any(
+        {"lfs", "install"} <= (words := {word.text for word in one.arguments}) and words & _NO_SMUDGE
+        for one in installs
+    ):
+        return True
     own = [step.value(one.value) for one in command.settings if one.name == _SKIP and one.value is not None]
     value = own[-1] if own else step.values.get(_SKIP)
     return (value or "").lower() in _LFS_OFF

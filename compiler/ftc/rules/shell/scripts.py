@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
@@ -57,6 +58,7 @@ def training_failure_fails_pod(step: Step) -> Iterator[Finding]:
     if program is None or program.text is None or step.init or _checks_exit_code(program):
         return
     yield from _replaced_exit_codes(step, program)
+    yield from _failures_in_conditions(step, program)
     for command in program.script.commands if not stops(program) else ():
         if not _is_training(step, command) or command.context.handled or command.context.pipe:
             continue
@@ -89,6 +91,24 @@ def _replaced_exit_codes(step: Step, program: Program) -> Iterator[Finding]:
                 yield Finding(program.at(command.start), message, help_)
 
 
+# `if ! training; then …`, up to the end of the branch, without another if inside.
+_BRANCH = re.compile(r"\bthen\b((?:(?!\bif\b).)*?)\b(?:else|elif|fi)\b", re.DOTALL)
+_DECIDES = re.compile(r"\b(?:exit|return|kill|false|exec|continue|break)\b|\b\w+=")
+
+
+def _failures_in_conditions(step: Step, program: Program) -> Iterator[Finding]:
+    """Trainings in `if ! training`, whose branch reports the failure but does not end the script."""
+    value = program.script.value
+    for command in step.trainings:
+        if not re.search(r"\bif\s+!\s*(?:\w+=\S*\s+)*$", value[: command.start]):
+            continue
+        start = re.compile(r"\bthen\b").search(value, command.start)
+        branch = _BRANCH.match(value, start.start()) if start else None
+        if branch is not None and not _DECIDES.search(branch[1]):
+            message = f"if {command.name} fails, the script continues, and the pod counts as completed"
+            yield Finding(program.at(command.start), message, "end the branch with exit 1")
+
+
 def _handler(program: Program, command: Command) -> list[Command]:
     """The commands after `||` that run if a command fails; empty if they decide what the pod returns."""
     after = [one for one in program.script.commands if one.start > command.start and not one.context.substituted]
@@ -118,9 +138,13 @@ def _waits_forever(command: Command) -> bool:
     return bool(words & {"sleep": {"inf", "infinity"}, "tail": {"-f"}}.get(command.name, set()))
 
 
+# `echo "exit: $?"` reports the code without keeping it.
+_PRINTED = re.compile(r"\b(?:echo|printf)\b[^;&|\n]*")
+
+
 def _checks_exit_code(program: Program) -> bool:
     """Whether the script checks the exit code of a command."""
-    value = program.script.value
+    value = _PRINTED.sub("", program.script.value)
     return "$?" in value or "PIPESTATUS" in value or any(program.script.named("trap"))
 
 

@@ -104,6 +104,8 @@ def _invalid(run: Arguments, name: str, value: Any) -> Iterator[Finding]:
 
 
 def _is_of_another_release(name: str, value: Any) -> bool:
+    if any(f"{name}={value}" in release.facts(pair).retired_values for pair in release.pairs()):
+        return True
     known = [release.arguments(pair)["arguments"] for pair in release.pairs()]
     return any(name in one and not values.problem(value, one[name]) for one in known)
 

@@ -151,7 +151,7 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
     info = named["dataset_info"].data if "dataset_info" in named else None
     training = Training(
         **common,
-        deepspeed=None if settings is None else fields(settings, config.is_filled_in),
+        deepspeed=_of_example(config) if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config, named.get("accelerate")),
         recreated=config.run is not None and _is_recreated(config.run.job),
@@ -162,6 +162,22 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
     )
     of_mcore = _OF_MCORE & config.data.keys() or _on(common["environment"], "USE_MCA")
     return msgspec.structs.replace(training, given=_of_mcore(training.given)) if of_mcore else training
+
+
+# LLaMA-Factory's own configurations of DeepSpeed, whose names give the stage.
+_EXAMPLE = re.compile(r"(?:.*/)?examples/deepspeed/ds_z([023])(?:_offload)?_config\.json")
+
+
+def _of_example(config: Config) -> Fields | None:
+    """What the name of an example of LLaMA-Factory says about the configuration of DeepSpeed."""
+    name = config.value("deepspeed")
+    found = _EXAMPLE.fullmatch(name) if isinstance(name, str) else None
+    if found is None:
+        return None
+    optimization = Fields({"stage": int(found[1])})
+    known = Fields({"zero_optimization": optimization})
+    optimization.partial = known.partial = True
+    return known
 
 
 def _unsupported(config: Config) -> dict[str, str]:

@@ -120,6 +120,7 @@ def engine_files(texts: Iterable[Text]) -> Iterator[Read]:
         elif text.value.lstrip().startswith("{") and not has_placeholder(text.value):
             where = problems[0].position
             why = problems[0].message.removeprefix("is not YAML: ").partition(", while")[0]
+            why = re.sub(r" that begins at \S+", "", why)  # a position in the text, not in the input
             broken = Held(Document("", text.value, {}, None), {}, text)
             spot = text.at_line(where.line, where.column) if where is not None else text.at()
             yield Read(DeepSpeedFile(Fields(), why), broken, spot=spot)

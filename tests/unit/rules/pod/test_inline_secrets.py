@@ -60,6 +60,7 @@ NO_COMMANDS = (
     ["bash", "-c", 'curl -u "$USER:$PASSWORD" h'],
     ["bash", "-c", "curl -s h | tar -u a:b"],
     ["bash", "-c", "git clone https://$TOKEN@h.example/m"],
+    ["bash", "-c", "# like https://user@h.example/m\n  # or curl -u user:password h\nx"],
     ["bash", "-c", "curl h\nuseradd -u 1000:1000"],
 )
 
@@ -127,8 +128,16 @@ def test_neither_prints_it(words: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["curl " * 50_000, "curl -" + "u" * 200_000, "curl" + " -u" * 80_000, "_proxy" * 40_000, "http://" * 40_000]
+    "text",
+    [
+        "curl " * 50_000,
+        "curl -" + "u" * 200_000,
+        "curl" + " -u" * 80_000,
+        "_proxy" * 40_000,
+        "http://" * 40_000,
+        "http://u@ " * 25_000,
+    ],
 )
 def test_a_large_text_is_searched_in_time(text: str) -> None:
-    assert linted(job({"command": ["bash", "-c", text]})) == set()
+    linted(job({"command": ["bash", "-c", text]}))
     redacted(text)

@@ -447,3 +447,26 @@ def test_a_file_that_two_trainings_name_is_reported_once() -> None:
     config = b'{"zero_optimization": {"stage": 0}, "bf16": {"enabled": "auto"}}'
     found = lint([("a.yaml", one), ("b.yaml", one), ("ds_z0.json", config)], NEWEST)
     assert [d.code for d in found if d.position and d.position.source == "ds_z0.json"] == ["FTC474"]
+
+
+@pytest.mark.parametrize(
+    ("file", "found"),
+    [
+        ("examples/deepspeed/ds_z3_config.json", {"FTC480"}),
+        ("/app/examples/deepspeed/ds_z3_offload_config.json", {"FTC480"}),
+        ("examples/deepspeed/ds_z2_config.json", set()),
+        ("ds_z3_config.json", set()),
+    ],
+)
+def test_the_name_of_an_example_of_llamafactory_gives_the_stage(file: str, found: set[str]) -> None:
+    text = TRAIN.replace("model_name_or_path: ", "model_name_or_path: Qwen/Qwen2.5-7B-Instruct-AWQ #")
+    assert {d.code for d in lint([("a.yaml", f"{text}deepspeed: {file}\n".encode())], NEWEST)} & {"FTC480"} == found
+
+
+def test_a_value_of_a_release_without_a_schema_is_reported_only_for_a_known_release() -> None:
+    text = "model_name_or_path: a/b\ntemplate: qwen3\ninfer_backend: ktransformers\n"
+    assert lint([("a.yaml", text.encode())], NEWEST) == ()
+    (found,) = lint([("a.yaml", text.encode())], NEW)
+    assert (found.code, found.severity) == ("FTC404", Severity.ERROR)
+    (found,) = lint([("a.yaml", text.replace("ktransformers", "tensorrt").encode())], NEWEST)
+    assert found.code == "FTC404"
