@@ -28,7 +28,7 @@ def matches(command: Command, done: Done) -> bool:
 
 
 def rewritten(file: Path) -> str:
-    """The page with the real output of each command whose output has no `…`."""
+    """The page with the real output of each command whose output is without `…`."""
     lines = file.read_text(encoding="utf-8").split("\n")
     for command, done in reversed(_results(file)):
         if not command.elided:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class RefusedError(Exception):
-    """What was asked for is refused: `findings` has every error, and the warnings and notes that came with them.
+    """The request is refused: `findings` has every error, and the warnings and notes that came with them.
 
     The text of the exception is what the command prints. A notebook shows it instead of a traceback.
     `findings` is empty if the reason is not in the configuration, such as files that are in the way.

@@ -271,7 +271,7 @@ def _invalid(one: _Refusal) -> Cause:
 
 
 def has(name: str, known: list[str]) -> str:
-    """` (it has "workspaces")`: what exists instead, the nearest name first."""
+    """` (it has "workspaces")`: the names that exist, the nearest first."""
     near = get_close_matches(name, known, 3) or known[:3]
     return f" (there {'are' if near[1:] else 'is'} {quoted(near)})" if near else ""
 

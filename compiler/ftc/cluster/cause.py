@@ -1,4 +1,4 @@
-"""What `ftc why` says: causes with their evidence and remedies."""
+"""Causes with their evidence and remedies, as `ftc why` prints them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 500
 
 
 class Remedy(msgspec.Struct, frozen=True):
-    """What helps: `text` in words; `override` for `ftc compile`, or `command` to paste, if there is one."""
+    """A way to help: `text` in words; `override` for `ftc compile`, or `command` to paste, if there is one."""
 
     text: str
     override: str = ""

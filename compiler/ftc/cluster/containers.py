@@ -108,7 +108,7 @@ _PULLS: tuple[tuple[re.Pattern[str], str, str, Remedy | None], ...] = (
     (
         re.compile(r"unauthorized|authentication required|denied|no basic auth|401|403", re.IGNORECASE),
         "image-pull-unauthorized",
-        "is refused by the registry: it is private, or does not exist, and the pod has no valid credentials",
+        "is refused by the registry: it is private, or does not exist, and the pod lacks valid credentials",
         _SECRET,
     ),
     (re.compile(r"not found|manifest unknown|NotFound"), "image-not-found", "does not exist in the registry", None),
@@ -317,7 +317,7 @@ def _known_error(lines: list[str]) -> tuple[str, Cause] | None:
 
 
 def _subject(lines: list[str]) -> str:
-    """What a fetch container downloads, by its first line."""
+    """The repository that a fetch container downloads, by its first line."""
     found = next((re.search(r"ftc: downloading (\S+)", line) for line in lines if "ftc: downloading" in line), None)
     return found[1] if found else "it"
 

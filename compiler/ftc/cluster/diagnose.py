@@ -66,7 +66,7 @@ def state_of(snapshot: Snapshot) -> str:
 
 
 def result(snapshot: Snapshot) -> str:
-    """What a job that is well does: the place of its result, or the last line of its log."""
+    """The progress of a job that is well: the place of its result, or the last line of its log."""
     for pod in snapshot.pods:
         for name, _ in statuses(pod):
             done = _DONE.search(snapshot.logs.get(f"{name_of(pod)}.{name}", ""))

@@ -49,7 +49,7 @@ _OTHER = (
     _List("/apis/jobset.x-k8s.io/v1alpha2", "jobsets", "JobSets"),
     _List("/apis/trainer.kubeflow.org/v1alpha1", "trainjobs", "TrainJobs"),
 )
-# What exists instead of the object that a cause names as missing.
+# The alternatives to an object that a cause names as missing.
 _ALTERNATIVES = {
     "claim-without-storage-class": _List(
         "/apis/storage.k8s.io/v1", "storageclasses", "storage classes", namespaced=False
@@ -97,7 +97,7 @@ def _of_queues(snapshot: Snapshot) -> tuple[_List, ...]:
 
 
 class _Reading:
-    """What was read so far."""
+    """The objects that were read so far."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -109,7 +109,7 @@ class _Reading:
         try:
             self.objects += self.server.pages(f"{one.path}{place}/{one.plural}")
         except ServerError as error:
-            # A kind that the cluster does not know has no objects.
+            # The cluster does not know this kind.
             if error.status == _FORBIDDEN:
                 self.unseen.append(f"you may not list {one.plural}: {one.lost} are not shown")
             elif error.status != _MISSING:

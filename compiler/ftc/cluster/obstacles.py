@@ -1,4 +1,4 @@
-"""What keeps a pod from a node, whatever runs there: taints, labels, volumes and the size of the node."""
+"""Obstacles between a pod and a node, whatever runs there: taints, labels, volumes and the size of the node."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _kueue(snapshot: Snapshot, queue: str) -> Iterator[Cause]:
 
 
 def _waiting(workload: Object, queue: str) -> Cause:
-    """What Kueue says of a Workload that has no quota yet, or that it evicted."""
+    """The words of Kueue about a Workload that waits for quota, or that it evicted."""
     reserved, evicted = condition(workload, "QuotaReserved"), condition(workload, "Evicted")
     checks = [
         row
@@ -150,7 +150,7 @@ def volcano(snapshot: Snapshot) -> Iterator[Cause]:
     elif group is not None and at(group, "status", "phase") in (None, "", "Pending"):
         yield from _pending(snapshot, group, known)
     elif group is None and _unseen(snapshot, job):
-        text = "Volcano's controllers do not run: the VolcanoJob has no status and no PodGroup."
+        text = "Volcano's controllers do not run: the VolcanoJob has neither a status nor a PodGroup."
         yield cause("volcano-controllers-not-running", text, [], [_operator("vc-controller-manager"), _BATCH])
 
 
@@ -182,7 +182,9 @@ def _queue(snapshot: Snapshot) -> str:
 
 
 def _queue_evidence(snapshot: Snapshot, queue: str) -> str:
-    group = "there is no PodGroup" if snapshot.pod_group is None else f"PodGroup {name_of(snapshot.pod_group)} waits"
+    group = (
+        "the PodGroup does not exist" if snapshot.pod_group is None else f"PodGroup {name_of(snapshot.pod_group)} waits"
+    )
     return f'the pods name the queue "{queue}"; {group}'
 
 
@@ -199,7 +201,7 @@ def _pending(snapshot: Snapshot, group: Object, queue: Object | None) -> Iterato
     elif not at(group, "status", "phase") and not snapshot.events(group):
         if snapshot.age(at(group, "metadata", "creationTimestamp")) > _PATIENCE:
             text = "Volcano's scheduler does not run: it has not looked at the PodGroup, so no pod is created."
-            evidence = [f"PodGroup {name_of(group)} has no phase, no condition and no event"]
+            evidence = [f"PodGroup {name_of(group)} has neither a phase nor a condition nor an event"]
             yield cause("volcano-scheduler-not-running", text, evidence, [_operator("vc-scheduler"), _BATCH])
     elif said:
         yield cause("podgroup-pending", f"Volcano does not let the PodGroup into its queue: {said}.", [said])
@@ -241,7 +243,9 @@ def _overused(snapshot: Snapshot, group: Object, said: str, names: list[str]) ->
             return
         text = f"The gang needs {needs or 'more'} {name}, and not enough are free: "
         text += f"the nodes offer {total}, and other pods use a part." if nodes else "other pods use them."
-        yield cause("cluster-full", text, [*evidence, "there is no pod until Volcano lets the PodGroup in"], remedies)
+        yield cause(
+            "cluster-full", text, [*evidence, "Volcano creates the pods after it lets the PodGroup in"], remedies
+        )
         return
 
 

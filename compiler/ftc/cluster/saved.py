@@ -1,4 +1,4 @@
-"""A situation on disk: what `ftc why --save` writes and `ftc why --from` reads."""
+"""A situation on disk, as `ftc why --save` writes it and `ftc why --from` reads it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _redacted(value: Any) -> Any:
 def _objects_of(folder: Path) -> list[Path]:
     found = [file for suffix in ("json", "yaml", "yml") for file in sorted(folder.glob(f"objects.{suffix}"))]
     if not found:
-        raise NotReadableError(f"{folder} has no objects.json or objects.yaml")
+        raise NotReadableError(f"{folder} does not contain objects.json or objects.yaml")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Pods without a node: what the scheduler says, checked against the nodes."""
+"""Pods without a node: the words of the scheduler, checked against the nodes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PORTS = "free ports"
 
 
 def unscheduled(snapshot: Snapshot) -> Iterator[Cause]:
-    """Pods that have no node."""
+    """Pods without a node."""
     waiting = [pod for pod in snapshot.pods if not at(pod, "spec", "nodeName") and not _gated(pod)]
     if not waiting or at(waiting[0], "status", "phase") in ("Failed", "Succeeded"):
         return
@@ -99,7 +99,7 @@ def _silent(pod: Object, snapshot: Snapshot) -> Iterator[Cause]:
     waited = snapshot.age(at(pod, "metadata", "creationTimestamp"))
     name = str(at(pod, "spec", "schedulerName") or "default-scheduler")
     queue = str(at(pod, "metadata", "annotations", "scheduling.volcano.sh/queue-name") or "")
-    evidence = [f"Pod {name_of(pod)} has no PodScheduled condition and no event of a scheduler"]
+    evidence = [f"Pod {name_of(pod)} has neither a PodScheduled condition nor an event of a scheduler"]
     if name == "volcano" and queue and snapshot.of("Queue") and snapshot.named("Queue", queue) is None:
         yield queue_missing(queue, [*evidence, "Volcano cannot make a PodGroup for the pods"], snapshot)
     elif waited > _PATIENCE and name == "volcano":
@@ -186,7 +186,7 @@ def _too_large(needs: dict[str, Decimal], devices: list[str], nodes: list[Object
 
 
 def _by_message(pod: Object, reasons: dict[str, int], evidence: list[str], snapshot: Snapshot) -> Cause:
-    """What the scheduler says, if the nodes do not show it: ports, other pods, resources in use."""
+    """The reasons of the scheduler that the nodes do not show: ports, other pods, resources in use."""
     ports = next((one for one in reasons if _PORTS in one), "")
     if ports:
         taken = [

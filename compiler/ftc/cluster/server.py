@@ -119,7 +119,9 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
         contexts, active = config.list_kube_config_contexts(files)  # type: ignore[no-untyped-call]
         rows = {row["name"]: row for row in contexts}
         if context is not None and context not in rows:
-            raise ServerError(f"the kubeconfig has no context '{context}'; it has {', '.join(sorted(rows))}")
+            raise ServerError(
+                f"the kubeconfig does not contain the context '{context}'; it has {', '.join(sorted(rows))}"
+            )
         config.load_kube_config(  # type: ignore[no-untyped-call]
             files, context, client_configuration=settings, persist_config=False
         )

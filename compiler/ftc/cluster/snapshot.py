@@ -30,7 +30,7 @@ _WORKLOADS = {"batch.volcano.sh": ("Job",), "batch": ("Job",), "jobset.x-k8s.io"
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """What `kubectl get` returns for a namespace, and what `kubectl logs` returns for its pods.
+    """The objects that `kubectl get` returns for a namespace, and the logs of its pods.
 
     `logs` and `previous` have the key `POD.CONTAINER`. `refusal` is the answer of the API server to the creation, if it
     refused the workload. `unseen` says in sentences what the user may not list.
@@ -147,7 +147,7 @@ def group_of(one: Object) -> str:
 
 
 def name_of(one: Object | None) -> str:
-    """The name of an object; empty if it has none."""
+    """The name of an object; empty without one."""
     return str(at(one, "metadata", "name") or "")
 
 
@@ -168,7 +168,7 @@ def texts(one: Any, *path: str) -> dict[str, str]:
 
 
 def amounts(one: Any, *path: str) -> dict[str, Decimal]:
-    """The quantities of a mapping at a path, by resource; what is not a quantity is left out."""
+    """The quantities of a mapping at a path, by resource, without other values."""
     found = {name: amount(value) for name, value in texts(one, *path).items()}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -184,7 +184,7 @@ def owners(one: Object) -> Iterator[str]:
 
 
 def condition(one: Object | None, kind: str) -> Object:
-    """The condition of a type; an empty mapping if there is none."""
+    """The condition of a type; an empty mapping without one."""
     return next((row for row in rows(one, "status", "conditions") if row.get("type") == kind), {})
 
 
@@ -196,7 +196,7 @@ def containers(pod: Object) -> Iterator[tuple[str, Object]]:
 
 
 def requests(pod_spec: Object) -> dict[str, Decimal]:
-    """What a pod requests: the sum of its containers, or its largest init container if that is more."""
+    """The requests of a pod: the sum of its containers, or its largest init container if that is more."""
     total: dict[str, Decimal] = {}
     for one in rows(pod_spec, "containers"):
         for name, value in _requested(one).items():
@@ -217,7 +217,7 @@ def devices(pod_spec: Object) -> int:
 
 
 def allocatable(node: Object) -> dict[str, Decimal]:
-    """What a node offers to pods, by resource."""
+    """The resources that a node offers to pods."""
     return amounts(node, "status", "allocatable")
 
 

@@ -23,7 +23,7 @@ _HOST_PATH = re.compile(r"hostPath type check failed: (?P<path>\S+) (?P<what>.*)
 
 
 def unbound(snapshot: Snapshot) -> Iterator[Cause]:
-    """Claims of the pods that do not exist, or that have no volume."""
+    """Claims of the pods that do not exist, or that wait for a volume."""
     for name in dict.fromkeys(one for pod in snapshot.pods for one in claims(pod)):
         claim = snapshot.named("PersistentVolumeClaim", name)
         said = next(
@@ -54,7 +54,7 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
     name, wanted = name_of(claim), at(claim, "spec", "storageClassName")
     classes = snapshot.names("StorageClass")
     told = next((str(one.get("message")) for one in snapshot.events(claim) if one.get("reason") in _TROUBLE), "")
-    evidence = [f"PersistentVolumeClaim {name} is Pending: {told or 'it has no event'}", said]
+    evidence = [f"PersistentVolumeClaim {name} is Pending: {told or 'its events do not say why'}", said]
     storage_class = snapshot.named("StorageClass", wanted)
     if ("not found" in told and "storageclass" in told) or (wanted and storage_class is None and classes):
         text = f'The claim "{name}" is Pending: its storage class "{wanted}" does not exist{has(str(wanted), classes)}.'
@@ -64,8 +64,8 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
         ]
         yield cause("storage-class-missing", text, evidence, [*near, _CREATE])
     elif "no storage class is set" in told or not wanted:
-        text = f'The claim "{name}" is Pending: it names no storage class, and the cluster has no default class and '
-        text += "no free volume"
+        text = f'The claim "{name}" is Pending: it names no storage class, and the cluster has neither a default class '
+        text += "nor a free volume"
         near = [
             Remedy("delete the claim, and create it with a class", f"storage.workspace.storage_class={one}")
             for one in classes[:1]

@@ -20,7 +20,7 @@ _TRAIN = "train"
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What is known of a key; `default` is in words, `kinds` are the kinds of the union above it that have the key."""
+    """The facts about a key; `default` is in words, `kinds` are the kinds of the union above it that have the key."""
 
     type: str
     meaning: str

@@ -215,12 +215,12 @@ def _marked(error: yaml.MarkedYAMLError, text: str, source: str) -> Diagnostic:
 _CLOSE, _ALIGN = "close it", "indent its entries alike"
 # What libyaml says, in which context, and the same for a reader who does not know YAML's grammar.
 _IN_OUR_WORDS = (
-    ("did not find expected ',' or ']'", "", "the list that begins at {began} has no closing ] here", _CLOSE),
-    ("did not find expected ',' or '}'", "", "the mapping that begins at {began} has no closing }} here", _CLOSE),
+    ("did not find expected ',' or ']'", "", "the list that begins at {began} lacks a closing ] here", _CLOSE),
+    ("did not find expected ',' or '}'", "", "the mapping that begins at {began} lacks a closing }} here", _CLOSE),
     ("did not find expected '-'", "", "is not an item of the list that begins at {began}", _ALIGN),
     ("did not find expected key", "", "is not a key of the mapping that begins at {began}", _ALIGN),
     ("unexpected end of stream", "quoted scalar", "the quote that begins at {began} is not closed", _CLOSE),
-    ("could not find expected ':'", "", "the key that begins at {began} has no ':'", "write `key: value`"),
+    ("could not find expected ':'", "", "the key that begins at {began} lacks a ':'", "write `key: value`"),
     ("mapping values are not allowed", "", "a second ': ' in one value", "put the value in quotes"),
     ("found another document", "", "a second document begins here", "use one file for each document"),
     ("undefined alias", "", "an alias (*) without its anchor (&)", "put the value in quotes if it is text"),

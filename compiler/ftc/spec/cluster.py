@@ -148,7 +148,7 @@ class Slice(Spec, frozen=True):
     quantity: Positive
     """The amount per device."""
     max: Positive | None = None
-    """The most that one device has; null is no limit."""
+    """The most that one device has; null is unlimited."""
 
 
 class Profile(Spec, frozen=True):

@@ -30,7 +30,7 @@ KINDS = {
 
 
 class Answers:
-    """What the server knows, and the faults that it has; `asked` is the log of its requests."""
+    """The objects of the server, and the faults that it has; `asked` is the log of its requests."""
 
     def __init__(self, snapshot: Snapshot, *, page: int = 500) -> None:
         self.snapshot, self.page = snapshot, page

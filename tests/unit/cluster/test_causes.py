@@ -1,4 +1,4 @@
-"""What `ftc why` says first, one situation for each kind of cause, for VolcanoJobs and for batch Jobs."""
+"""The first line of `ftc why`, one situation for each kind of cause, for VolcanoJobs and for batch Jobs."""
 
 # ruff: noqa: E501 - the texts of the components are that long
 from __future__ import annotations
@@ -67,7 +67,7 @@ def stuck(reason: str, message: str, *more: Object, batch: bool = False) -> Snap
 
 
 def unplaced(text: str, *more: Object, spec: Object | None = None, batch: bool = False) -> Snapshot:
-    """A pod that has no node."""
+    """A pod without a node."""
     one = job() if batch else vcjob(replicas=1, spec=spec)
     return snapshot(one, unscheduled(text, of=one, spec=spec or pod_spec()), claim(), *more)
 
@@ -94,7 +94,7 @@ LOST = vcjob("Running", 1)
 HELD = job(parallelism=2)
 
 ROWS: list[tuple[str, Snapshot, str, str]] = [
-    # the situation; what it is; words of the first line; the first override or command
+    # the kind; the situation; words of the first line; the first override or command
     (
         "queue-missing",
         snapshot(

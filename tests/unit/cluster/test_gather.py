@@ -95,7 +95,7 @@ def test_a_server_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: 
 def test_a_context_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = why(Answers(LARGE), tmp_path, monkeypatch, "--context", "prod")
     assert said.exit_code == 1
-    assert "no context 'prod'; it has team" in said.stderr
+    assert "does not contain the context 'prod'; it has team" in said.stderr
 
 
 def test_what_was_saved_gives_the_same_answer_and_holds_no_secret(

@@ -278,7 +278,7 @@ def test_documents_before_an_error_are_still_read() -> None:
     found, problems = stream("a: 1\n---\nb: [1\n---\nc: 2\n")
     assert found == [{"a": 1}]
     assert len(problems) == 1
-    assert problems[0].startswith("f.yaml:4:1: is not YAML: the list that begins at f.yaml:3:4 has no closing ] here")
+    assert problems[0].startswith("f.yaml:4:1: is not YAML: the list that begins at f.yaml:3:4 lacks a closing ] here")
 
 
 def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
