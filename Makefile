@@ -6,6 +6,8 @@ TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
 WORKERS ?= 2
+# Tests with the trainer wait for servers, locks and time limits more than they compute.
+E2E_WORKERS ?= 4
 # Tests start Python thousands of times, so it must cache bytecode even if the environment disables that.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -38,7 +40,7 @@ check: lint types $(VENV)/.installed tests/node/node_modules .cache/system-packa
 
 # With the newest release of the trainer: emitted containers run with real bash, git and LLaMA-Factory on the CPU.
 e2e: $(VENV)/.installed $(TRAINER)/.installed .cache/system-packages
-	FTC_TRAINER=$(TRAINER) $(PYTEST) -m "not slow" tests/e2e
+	FTC_TRAINER=$(TRAINER) $(PYTEST) -n $(E2E_WORKERS) -m "not slow" tests/e2e
 
 test: check e2e
 
