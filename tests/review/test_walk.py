@@ -88,7 +88,7 @@ def test_what_another_ftc_compiles_the_same_conf_to_is_a_change_and_ftc_its_caus
         text = repository.ftc("diff", "--base", "main")
         assert '  + metadata.labels["app.kubernetes.io/managed-by"]\n' in text.stdout
         assert f"      ftc (golden at main → {__version__})\n" in text.stdout
-        assert text.stderr == f"ftc: {BOTH}\n"
+        assert text.stderr.splitlines() == ["ftc: 4 changes in 1 object", f"ftc: {BOTH}"]
     markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
     assert f"`ftc (golden at main → {__version__})` |" in markdown
     assert f"\n{BOTH}\n" in markdown

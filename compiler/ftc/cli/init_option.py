@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ftc.cli.options import refuse, say
+from ftc.cli.options import not_empty, refuse, say
 from ftc.resources import directory
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ _OPEN = "???"
 def own_options(function: _F) -> _F:
     """An option for each group that has a template."""
     for group in reversed(GROUPS):
-        function = click.option(
-            f"--{group}", group, multiple=True, metavar="NAME", help=f"Write conf/{group}/NAME.yaml, your own {group}."
-        )(function)
+        help_ = f"Write conf/{group}/NAME.yaml, your own {group}."
+        option = click.option(f"--{group}", group, multiple=True, metavar="NAME", type=not_empty, help=help_)
+        function = option(function)
     return function
 
 

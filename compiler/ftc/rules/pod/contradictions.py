@@ -41,7 +41,7 @@ def contradictions(pod: Json) -> Iterator[Contradiction]:
 def annotation_errors(template: Json) -> Iterator[Contradiction]:
     """The annotations that the server reads, with the paths in the pod template (ValidatePodSpecificAnnotations)."""
     annotations = template.get("metadata", {}).get("annotations") or {}
-    names = {c["name"] for field in ("containers", "initContainers") for c in template["spec"].get(field, [])}
+    names = {c["name"] for field in ("containers", "initContainers") for c in template.get("spec", {}).get(field, [])}
     for key, value in annotations.items():
         path, container = ("metadata", "annotations", key), key.removeprefix(_APP_ARMOR)
         if has_placeholder(key + value):
