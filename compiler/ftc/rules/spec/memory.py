@@ -167,7 +167,7 @@ def sizes_of_another_model(found: Origins) -> Iterator[Finding]:
     keys = (sizes, *((*sizes, name) for name in ("parameters", "layers", "hidden_size")))
     if max(map(found.rank, keys)) >= found.rank(own):
         return
-    options = {str(id_).casefold(): option for option, id_ in found.models().items()}
+    options = {str(id_).casefold(): option for option, id_ in found.ids("model").items()}
     option = options.get(model.id.casefold())
     place = found.position(sizes)
     if option is not None and place is not None and PurePath(place.source).stem == option:
