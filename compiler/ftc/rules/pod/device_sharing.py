@@ -86,9 +86,9 @@ _LEAST_MIB = 1024
 def slice_has_one_size(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The estimate of the memory is about the slice that the pod requests.
 
-    The pod requests `hardware.device.slices.memory.quantity`, and the shipped options derive memory_mib from it. Another
-    `hardware.device.memory_mib` changes only the estimate: the slice keeps its size. A quantity of less than 1024 is
-    not in MiB, and is not checked.
+    The pod requests `hardware.device.slices.memory.quantity`, and the shipped options derive memory_mib from it.
+    Another `hardware.device.memory_mib` changes only the estimate: the slice keeps its size. A quantity of less than
+    1024 is not in MiB, and is not checked.
     Source: ftc, conf/hardware.
 
     Wrong: hardware=volcano-vgpu hardware.device.memory_mib=12288
