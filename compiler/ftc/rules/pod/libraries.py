@@ -100,10 +100,10 @@ def _instead(name: str, library: str | None) -> str:
     """The variable of another library that sets the same, or where to look for it."""
     if library is None:
         return "leave it out"
-    prefix, _, rest = name.partition("_")
+    rest = name.partition("_")[2]
     near = (f"{library.upper()}_{rest}", f"{library.upper()}_{rest.replace('IB_', 'RDMA_')}")
     known = _libraries().get(library.upper(), {"names": []})["names"]
-    same = next((one for one in near if prefix == "NCCL" and one in known), "")
+    same = next((one for one in near if one in known), "")
     return f"use {same}; its values may differ" if same else f"see the variables of {library}"
 
 
