@@ -161,8 +161,8 @@ def _fragments(state: State) -> State:
 
 def origins(spec: JobSpec, composed: Composed, conf: Conf, targets: Collection[str]) -> Origins:
     """The subject of the rules on origins."""
-    models = partial(conf.values, "model", "id")
-    return Origins(spec, composed.position, composed.rank, composed.is_of_run, models, targets)
+    ids = partial(conf.values, key="id")
+    return Origins(spec, composed.position, composed.rank, composed.is_of_run, ids, targets)
 
 
 def _check(state: State) -> State:

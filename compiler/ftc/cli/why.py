@@ -55,12 +55,12 @@ def command(  # noqa: PLR0913 - click hands over each option
     \b
       ftc why qwen-sft-x7k2p
       ftc why qwen-sft-x7k2p --save situation
-      kubectl get vcjob,job,pod,podgroup,pvc,event,node -o json > objects.json
+      kubectl get vcjob,job,pod,podgroup,queue,pvc,event,node -o json > objects.json
       ftc why qwen-sft-x7k2p --from objects.json
     """
     from ftc.cluster.diagnose import diagnose, result  # noqa: PLC0415 - only when it is used
 
-    snapshot = _saved(paths, name) if paths else _read(name, namespace, context)
+    snapshot = _saved(paths, name, namespace) if paths else _read(name, namespace, context)
     if save is not None:
         _save(snapshot, save)
     found = _checked(diagnose(snapshot), by_ftc=snapshot.by_ftc)
@@ -70,11 +70,11 @@ def command(  # noqa: PLR0913 - click hands over each option
         click.echo("\n".join(_rendered(found, result(snapshot))))
 
 
-def _saved(paths: tuple[Path, ...], name: str | None) -> Snapshot:
+def _saved(paths: tuple[Path, ...], name: str | None, namespace: str | None) -> Snapshot:
     from ftc.cluster.saved import NotReadableError, read  # noqa: PLC0415 - only when it is used
 
     try:
-        return read(list(paths), name)
+        return read(list(paths), name, namespace)
     except NotReadableError as error:
         refuse(str(error))
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster.cause import Cause, Remedy, cause
-from ftc.cluster.snapshot import NOTHING, Snapshot, at, devices, pod_template, quoted, rows, whole
+from ftc.cluster.snapshot import NOTHING, Snapshot, at, devices, is_device, pod_template, quoted, rows, whole
 from ftc.manifests.manifest import amount
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ def _smaller(free: dict[str, Decimal], snapshot: Snapshot) -> Iterator[Remedy]:
     """Overrides with which a pod requests no more than this."""
     count = devices(pod_template(snapshot.workload))
     for name, most in free.items():
-        if "/" in name and 1 <= most < count:
+        if "/" in name and not is_device(name):
+            yield Remedy("request a smaller slice, with hardware.device.slices")
+        elif is_device(name) and 1 <= most < count:
             yield Remedy("request fewer devices for each node", f"devices={int(most)}")
         if name == "cpu" and most >= count:
             yield Remedy("request fewer CPUs for each device", f"hardware.cpu_per_device={int(most) // count}")

@@ -48,7 +48,17 @@ def _causes(snapshot: Snapshot, state: str) -> list[Cause]:
     for step in CHAIN:
         for one in step(snapshot):
             found.setdefault((one.kind, one.text), one)
-    return list(found.values())
+    return list(found.values()) or list(_not_in_input(snapshot, state))
+
+
+def _not_in_input(snapshot: Snapshot, state: str) -> Iterator[Cause]:
+    """A VolcanoJob that waits, without the objects that would say why."""
+    waits = state == "pending" and group_of(snapshot.workload or {}) == "batch.volcano.sh"
+    if waits and not any(snapshot.of(kind) for kind in ("PodGroup", "Queue", "Node")):
+        text = "The VolcanoJob is pending. What was read has neither a PodGroup, a queue nor a node, and these say why."
+        kinds = "vcjob,job,pod,podgroup,queue,pvc,event,node"
+        command = f"kubectl get {kinds} -n {snapshot.namespace} -o json > objects.json"
+        yield cause("objects-not-read", text, [], [Remedy("read them too", command=command)])
 
 
 def state_of(snapshot: Snapshot) -> str:

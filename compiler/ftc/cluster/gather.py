@@ -9,7 +9,7 @@ import msgspec
 
 from ftc.cluster.diagnose import diagnose
 from ftc.cluster.server import ServerError
-from ftc.cluster.snapshot import Snapshot, at, containers, group_of, labels, name_of
+from ftc.cluster.snapshot import Snapshot, at, containers, group_of, labels, name_of, workload_name
 
 if TYPE_CHECKING:
     from ftc.cluster.server import Server
@@ -71,6 +71,7 @@ def gather(server: Server, name: str) -> Snapshot:
     reading = _Reading(server)
     for one in _ALWAYS:
         reading.list(one)
+    name = workload_name(name, reading.objects)
     snapshot = reading.snapshot(name)
     if snapshot.workload is None:
         for one in _OTHER:

@@ -17,10 +17,12 @@ from ftc.cluster.snapshot import (
     at,
     condition,
     group_of,
+    is_device,
     labels,
     name_of,
     owners,
     pod_template,
+    requests,
     rows,
     uid_of,
 )
@@ -249,6 +251,12 @@ def _overused(snapshot: Snapshot, group: Object, said: str, names: list[str]) ->
         return
 
 
+def _requests_slice(snapshot: Snapshot) -> bool:
+    """Whether the pods request the memory or the cores of a slice, which another name would not change."""
+    asked = requests(at(snapshot.pods[0], "spec") if snapshot.pods else pod_template(snapshot.workload))
+    return any("/" in name and not is_device(name) for name in asked)
+
+
 def resource_unknown(snapshot: Snapshot, name: str, evidence: list[str]) -> Cause:
     """A device resource that no node offers, with those of the same kind that nodes do offer."""
     offered = sorted({one for node in snapshot.of("Node") for one in allocatable(node) if "/" in one})
@@ -256,5 +264,11 @@ def resource_unknown(snapshot: Snapshot, name: str, evidence: list[str]) -> Caus
     near = domain or offered
     text = f"The job requests {name}, which no node offers"
     text += f"; the nodes offer {', '.join(near[:4])}." if near else ": the nodes offer no devices."
-    remedies = [Remedy("use the name that the nodes offer", f"hardware.device.resource={one}") for one in near[:1]]
+    remedies = [
+        Remedy("use the name that the nodes offer", f"hardware.device.resource={one}")
+        for one in near[:1]
+        if not _requests_slice(snapshot)
+    ]
+    if near and not remedies:
+        remedies = [Remedy("choose the option of hardware for these devices; `ftc list hardware` shows all")]
     return cause("resource-unknown", text, evidence, remedies or [Remedy("ask the operator for the device plugin")])

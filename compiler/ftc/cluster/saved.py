@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftc.cluster.snapshot import Object, Snapshot, at, name_of, parsed
+from ftc.cluster.snapshot import Object, Snapshot, at, name_of, parsed, workload_name
 from ftc.diagnostics.printable import redacted
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ class NotReadableError(Exception):
     """A saved situation that cannot be read; the message says why."""
 
 
-def read(paths: list[Path], name: str | None = None) -> Snapshot:
+def read(paths: list[Path], name: str | None = None, namespace: str | None = None) -> Snapshot:
     """Read a directory (`objects.json`, `logs/`), or files with objects in JSON or YAML."""
     files = [file for path in paths for file in (_objects_of(path) if path.is_dir() else [path])]
     objects = tuple(one for file in files for one in _items(_parsed(file), file))
     folder = next((path for path in paths if path.is_dir()), None)
     words = _text(folder, "name.txt").split()
     refusal = _refusal(folder)
-    wanted = name or (words[-1] if words else _only_workload(objects, refusal))
-    namespace = words[0] if len(words) > 1 else _namespace(objects, wanted)
+    wanted = workload_name(name, objects) if name else words[-1] if words else _only_workload(objects, refusal)
+    namespace = namespace or (words[0] if len(words) > 1 else _namespace(objects, wanted))
     logs, previous = _logs(folder)
     return Snapshot(namespace, wanted, _now(folder, objects), objects, logs, previous, refusal)
 
@@ -138,7 +138,8 @@ def _only_workload(objects: tuple[Object, ...], refusal: str) -> str:
 
 def _namespace(objects: tuple[Object, ...], name: str) -> str:
     found = [one for one in objects if one.get("kind") in _WORKLOADS and name_of(one) == name]
-    return str(at(found[0], "metadata", "namespace") or "default") if found else "default"
+    places = {str(at(one, "metadata", "namespace")) for one in found or objects if at(one, "metadata", "namespace")}
+    return places.pop() if len(places) == 1 else "default"
 
 
 def _now(folder: Path | None, objects: tuple[Object, ...]) -> datetime:

@@ -18,6 +18,7 @@ from ftc.cluster.snapshot import (
     at,
     condition,
     group_of,
+    is_device,
     labels,
     name_of,
     quoted,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _PATIENCE = 60
+_SLICE = Remedy("request a smaller slice, with hardware.device.slices")
 # `Origin reason is POD: ` (Volcano) comes before what the pod that is really unschedulable was told.
 _ORIGIN = re.compile(r"Origin reason is (?P<pod>[^:\s]+): (?P<rest>.*)", re.DOTALL)
 _NODES = re.compile(r"\d+/\d+ nodes are (?:un)?available: (?P<reasons>.*)", re.DOTALL)
@@ -144,7 +146,7 @@ def _hami(pod: Object, said: str) -> Cause:
     devices = ", ".join(f"{name} {value}" for name, value in asked.items())
     text = f"No node has {' and '.join(lacks)} (HAMi): the pod requests {devices}."
     memory = "Memory" in said
-    remedies = [Remedy("request a smaller slice, with hardware.device.slices")] if memory else []
+    remedies = [_SLICE] if memory else []
     return cause("hami-no-device", text, [f"Pod {name_of(pod)}: {said}"], [*remedies, Remedy("wait until a pod ends")])
 
 
@@ -181,7 +183,9 @@ def _too_large(needs: dict[str, Decimal], devices: list[str], nodes: list[Object
     name = max(devices, key=lambda one: needs[one])
     most = max(allocatable(node).get(name, NOTHING) for node in nodes)
     text = f"A pod requests {needs[name]} {name}, and no node has more than {most}."
-    remedies = [Remedy("use fewer devices for each node, and more nodes", f"devices={most}")]
+    fewer = Remedy("use fewer devices for each node, and more nodes", f"devices={most}")
+    smaller = [] if is_device(name) else [_SLICE]
+    remedies = [fewer] if is_device(name) and 1 <= most < needs[name] else smaller
     return cause("devices-more-than-any-node", text, evidence, remedies)
 
 
@@ -238,7 +242,9 @@ def _in_use(pod: Object, name: str, reasons: dict[str, int], evidence: list[str]
 
 def _smaller(name: str, needs: dict[str, Decimal], total: int) -> list[Remedy]:
     found = [Remedy("use fewer nodes", "nodes=1")] if total > 1 else []
-    if "/" in name and needs.get(name, NOTHING) > 1:
+    if name in needs and "/" in name and not is_device(name):
+        found.append(_SLICE)
+    elif is_device(name) and needs.get(name, NOTHING) > 1:
         found.append(Remedy("use fewer devices for each node", f"devices={int(needs[name]) // 2}"))
     if name == "cpu":
         found.append(Remedy("request fewer CPUs for each device", "hardware.cpu_per_device=4"))

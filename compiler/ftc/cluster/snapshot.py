@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from ftc.accelerators import shares
 from ftc.manifests.manifest import amount
 
 if TYPE_CHECKING:
@@ -140,6 +141,19 @@ def rows(one: Any, *path: str) -> list[Object]:
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
+def workload_name(name: str, objects: Iterable[Object]) -> str:
+    """The workload that `vcjob/NAME`, `job/NAME` or the name of a pod means."""
+    name = name.rpartition("/")[2]
+    every = list(objects)
+    jobs = [one for one in every if one.get("kind") in _WORKLOADS.get(group_of(one), ())]
+    pod = next((one for one in every if one.get("kind") == "Pod" and name_of(one) == name), None)
+    if pod is None or any(name_of(one) == name for one in jobs):
+        return name
+    own = {*owners(pod)}
+    labelled = {labels(pod)[label] for label in _POD_LABELS if label in labels(pod)}
+    return next((name_of(one) for one in jobs if uid_of(one) in own or name_of(one) in labelled), name)
+
+
 def group_of(one: Object) -> str:
     """The API group of an object; empty for those of the core."""
     version = str(one.get("apiVersion"))
@@ -213,7 +227,12 @@ def _requested(container: Object) -> dict[str, Decimal]:
 
 def devices(pod_spec: Object) -> int:
     """The number of devices of a pod; at least 1."""
-    return max([int(value) for name, value in requests(pod_spec).items() if "/" in name] + [1])
+    return max([int(value) for name, value in requests(pod_spec).items() if is_device(name)] + [1])
+
+
+def is_device(name: str) -> bool:
+    """Whether a resource counts devices; the memory and the cores of a slice are not devices."""
+    return "/" in name and name not in shares()
 
 
 def allocatable(node: Object) -> dict[str, Decimal]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from ftc.cluster.admission import has
 from ftc.cluster.cause import Cause, Remedy, cause
-from ftc.cluster.snapshot import Object, Snapshot, at, claims, condition, containers, name_of, quoted, texts
+from ftc.cluster.snapshot import Object, Snapshot, at, claims, condition, containers, name_of, quoted, rows, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CREATE = Remedy("create the claim", command="ftc compile -t storage | kubectl create -f -")
 _OBJECT = re.compile(r'(?P<kind>secret|configmap|persistentvolumeclaim) "(?P<name>[^"]+)" not found')
 _KEY = re.compile(
     r"references non-existent (?:secret|config) key: (?P<key>\S+)"
@@ -20,6 +20,12 @@ _KEY = re.compile(
 )
 _MULTI = re.compile(r"Multi-Attach error for volume \"(?P<volume>[^\"]+)\"(?P<rest>.*)")
 _HOST_PATH = re.compile(r"hostPath type check failed: (?P<path>\S+) (?P<what>.*)")
+
+
+def _create(claim: str, snapshot: Snapshot) -> Remedy:
+    words = f"storage.workspace.claim={shlex.quote(claim)}"
+    create = f"kubectl create -n {snapshot.namespace} -f -"
+    return Remedy("create the claim", command=f"ftc compile -t storage {words} | {create}")
 
 
 def unbound(snapshot: Snapshot) -> Iterator[Cause]:
@@ -33,10 +39,15 @@ def unbound(snapshot: Snapshot) -> Iterator[Cause]:
             known = [one for one in snapshot.names("PersistentVolumeClaim") if one != name]
             text = f'The claim "{name}" does not exist in the namespace{has(name, known)}.'
             others = [Remedy("use a claim that exists", f"storage.workspace.claim={one}") for one in known[:1]]
-            yield cause("claim-missing", text, [said], [*others, _CREATE])
+            yield cause("claim-missing", text, [said], [*others, _create(name, snapshot)])
         elif claim is not None and at(claim, "metadata", "deletionTimestamp"):
             text = f'The claim "{name}" is being deleted.'
-            yield cause("claim-deleted", text, [said], [Remedy("wait until it is gone, then create it"), _CREATE])
+            yield cause(
+                "claim-deleted",
+                text,
+                [said],
+                [Remedy("wait until it is gone, then create it"), _create(name, snapshot)],
+            )
         elif claim is not None and at(claim, "status", "phase") == "Lost":
             text = f'The claim "{name}" has lost its volume {at(claim, "spec", "volumeName")}.'
             yield cause(
@@ -62,7 +73,7 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
             Remedy("delete the claim, and create it with a class that exists", f"storage.workspace.storage_class={one}")
             for one in classes[:1]
         ]
-        yield cause("storage-class-missing", text, evidence, [*near, _CREATE])
+        yield cause("storage-class-missing", text, evidence, [*near, _create(name, snapshot)])
     elif "no storage class is set" in told or not wanted:
         text = f'The claim "{name}" is Pending: it names no storage class, and the cluster has neither a default class '
         text += "nor a free volume"
@@ -75,7 +86,7 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
             "claim-without-storage-class",
             text,
             evidence,
-            [*(near or [Remedy("create the claim with a storage class")]), _CREATE],
+            [*(near or [Remedy("create the claim with a storage class")]), _create(name, snapshot)],
         )
     elif told:
         text = f'The claim "{name}" is Pending: the storage class "{wanted}" cannot provide the volume: '
@@ -147,13 +158,26 @@ def _keys(known: list[str]) -> str:
     return f" (it has {quoted(known)})" if known else ""
 
 
+def _read_keys(secret: str, snapshot: Snapshot) -> list[str]:
+    """The keys of a Secret that containers of the pods read as variables."""
+    found = [
+        at(variable, "valueFrom", "secretKeyRef")
+        for pod in snapshot.pods
+        for field in ("initContainers", "containers")
+        for container in rows(pod, "spec", field)
+        for variable in rows(container, "env")
+    ]
+    return list(dict.fromkeys(str(one["key"]) for one in found if at(one, "name") == secret and at(one, "key")))
+
+
 def _missing(kind: str, name: str, evidence: list[str], snapshot: Snapshot) -> Cause:
     written = {"secret": "Secret", "configmap": "ConfigMap", "persistentvolumeclaim": "PersistentVolumeClaim"}[kind]
     known = [one for one in snapshot.names(written) if one != name and not one.endswith((".crt", "-svc"))]
     text = f'The {"claim" if "claim" in kind else written} "{name}" does not exist in the namespace{has(name, known)}.'
     namespace = snapshot.namespace
     if written == "Secret":
-        command = f"kubectl create secret generic {name} -n {namespace} --from-literal=token=…"
+        literals = " ".join(f"--from-literal={shlex.quote(key)}=…" for key in _read_keys(name, snapshot) or ["token"])
+        command = f"kubectl create secret generic {name} -n {namespace} {literals}"
         near = [
             Remedy("use a Secret that exists", f"model.source.token.secret={one}")
             for one in known[:1]
@@ -163,4 +187,4 @@ def _missing(kind: str, name: str, evidence: list[str], snapshot: Snapshot) -> C
     if written == "ConfigMap":
         command = f"kubectl create configmap {name} -n {namespace} --from-file=…"
         return cause("config-map-missing", text, evidence, [Remedy("create it, or correct the name", command=command)])
-    return cause("claim-missing", text, evidence, [_CREATE])
+    return cause("claim-missing", text, evidence, [_create(name, snapshot)])

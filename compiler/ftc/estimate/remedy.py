@@ -34,7 +34,8 @@ class Change(msgspec.Struct, frozen=True):
 class Room(msgspec.Struct, frozen=True):
     """The limits of a change: the memory of a device, the run's nodes and devices, the chip's features.
 
-    `deepspeed` says whether DeepSpeed runs on the chip, `quantizes` lists the bits that bitsandbytes supports.
+    `deepspeed` says whether DeepSpeed runs on the chip, `quantizes` lists the bits that bitsandbytes supports, `whole`
+    says whether the devices are whole: parts of devices cannot train together.
     """
 
     memory: int
@@ -43,6 +44,7 @@ class Room(msgspec.Struct, frozen=True):
     devices_per_node: int
     deepspeed: bool
     quantizes: tuple[int, ...]
+    whole: bool = True
 
 
 Kind: TypeAlias = Callable[[Training, Room], Iterator[Change]]
@@ -164,6 +166,8 @@ def _nodes(training: Training, room: Room) -> Iterator[Change]:
 def _spread(training: Training, room: Room, nodes: int, devices: int) -> Iterator[Change]:
     """The training on more devices; nothing if no engine can shard it."""
     sharded = isinstance(training.engine, Fsdp) or _rank(training.engine)[0] > 0
+    if not room.whole:
+        return
     if not sharded and not (room.deepspeed and training.mixed and training.quantized_bits is None):
         return
     numbers = (("nodes", nodes, room.nodes), ("devices", devices, room.devices))

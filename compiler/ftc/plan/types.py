@@ -121,6 +121,11 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...]
 
     @property
+    def resumes(self) -> bool:
+        """Whether a restart continues from a checkpoint: ftc runs a user's command again, and cannot promise more."""
+        return bool(self.files)
+
+    @property
     def object_name(self) -> str:
         """The name of the job's object, with `xxxxx` for the part that the API server generates."""
         return f"{self.name}-xxxxx" if self.generate_name else self.name

@@ -153,12 +153,12 @@ class Origins(NamedTuple):
     """A spec, and what set its keys.
 
     A later setting has a higher `rank`. A key `is_of_run` if an override or the primary config sets it, not an option.
-    `models` returns the ids of the options of the group model. `targets` are the requested ones.
+    `ids` returns the ids of the options of a group. `targets` are the requested ones.
     """
 
     spec: JobSpec
     position: Callable[[KeyPath], Position | None]
     rank: Callable[[KeyPath], int]
     is_of_run: Callable[[KeyPath], bool]
-    models: Callable[[], Mapping[str, str]]
+    ids: Callable[[str], Mapping[str, str]]
     targets: Collection[str]

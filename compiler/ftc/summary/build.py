@@ -41,17 +41,16 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec, Mlflow, SwanLab, WeightsAndBiases
 
 
-# transformers, training_args.py: `ddp_timeout`; scripts/prepare.sh: the timeout for resolving the name of rank 0.
+# transformers, training_args.py: `ddp_timeout`.
 _DDP_TIMEOUT = 1800
-_NAMES = 300
 
 
-def timeouts(spec: JobSpec, pod: Json) -> dict[str, int]:
+def timeouts(spec: JobSpec, pod: Json, target: OfTarget) -> dict[str, int]:
     """The timeouts, and how long a finished job is kept."""
     talks = spec.trains and spec.processes > 1
     waits = {
         "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
-        "name_of_node_0": _NAMES if spec.nodes > 1 else None,
+        "name_of_node_0": target.name_seconds if spec.nodes > 1 else None,
         "lost_peer": chosen(spec).get("ddp_timeout", _DDP_TIMEOUT) if talks else None,
         "pod": pod.get("activeDeadlineSeconds"),
         "kept": spec.ttl_seconds_after_finished,
@@ -147,7 +146,7 @@ def summary(spec: JobSpec, run: RunPlan, target: OfTarget) -> Summary:
         fetches=files.fetched(spec, run),
         environment=_environment(spec, topology, run, directory),
         stages=_stages(spec, run, directory),
-        seconds=timeouts(spec, pod),
+        seconds=timeouts(spec, pod, target),
         restarts=run.restarts,
         on_failure=target.on_failure,
         defaults=target.defaults,
@@ -173,6 +172,7 @@ def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
     return Topology(
         nodes=spec.nodes,
         min_nodes=run.min_nodes,
+        gang=target.gang,
         devices=spec.devices,
         processes=spec.processes,
         resource=spec.hardware.device.resource if spec.hardware.device else None,

@@ -115,7 +115,8 @@ def _topology(summary: Summary) -> Iterator[str]:
     if topology.nodes > 1:
         least = _counted(topology.min_nodes, "node", "nodes")
         whole = topology.min_nodes == topology.nodes
-        together = "all nodes start together" if whole else f"starts with {least}, others join later"
+        together = "all nodes start together" if topology.gang else "each node starts once it has room, and waits"
+        together = together if whole else f"starts with {least}, others join later"
         yield f"{together}; rendezvous at {topology.rank_0}, port {topology.port}"
 
 

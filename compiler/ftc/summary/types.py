@@ -6,10 +6,14 @@ import msgspec
 
 
 class Topology(msgspec.Struct, frozen=True, kw_only=True):
-    """The processes: `min_nodes` start it, `resource` counts devices (null on the CPU), `master` is rank 0's name."""
+    """The processes: `min_nodes` start it, together if `gang`.
+
+    `resource` counts devices (null on the CPU), `master` is rank 0's name.
+    """
 
     nodes: int
     min_nodes: int
+    gang: bool
     devices: int
     processes: int
     resource: str | None
@@ -129,7 +133,8 @@ class Default(msgspec.Struct, frozen=True):
 class OfTarget(msgspec.Struct, frozen=True):
     """The part that depends on the target: the address of rank 0, the effect of a failure, the server's defaults.
 
-    `queue` is the kind and the name of the queue that must exist, if any.
+    `queue` is the kind and the name of the queue that must exist, if any. `gang` says whether something starts the pods
+    together; a pod waits `name_seconds` for the name of rank 0.
     """
 
     master: str
@@ -137,6 +142,8 @@ class OfTarget(msgspec.Struct, frozen=True):
     on_failure: str
     defaults: tuple[Default, ...]
     queue: tuple[str, str] | None
+    gang: bool = True
+    name_seconds: int = 300  # scripts/prepare.sh
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,8 @@ NAME = "job"
 _JOB_NAME = "metadata.labels['batch.kubernetes.io/job-name']"
 _JOB_UID = "metadata.labels['batch.kubernetes.io/controller-uid']"
 
+_NAME_SECONDS = 7200  # scripts/rendezvous_job.sh
+
 _TAKEN_AWAY: Json = {"type": "DisruptionTarget", "status": "True"}
 
 
@@ -66,7 +68,9 @@ def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     name = _fixed_name(run) or run.object_name
     queue = ("LocalQueue", run.kueue_queue) if run.kueue_queue else None
-    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), tuple(_defaults(run)), queue)
+    gang = run.nodes == 1 or run.gang_jobs or run.kueue_queue is not None
+    defaults = tuple(_defaults(run))
+    return OfTarget(f"{name}-0.{name}", "index 0", _on_failure(run), defaults, queue, gang, _NAME_SECONDS)
 
 
 def _on_failure(run: RunPlan) -> str:
@@ -78,7 +82,8 @@ def _on_failure(run: RunPlan) -> str:
         f"{run.restarts} for each of {run.nodes} nodes, since peers of a failed pod fail too" if run.nodes > 1 else ""
     )
     each = f"{limit} ({counted})" if counted else limit
-    return f"{each}: a failed pod is replaced and continues from the last checkpoint; an evicted one does not count"
+    then = "continues from the last checkpoint" if run.resumes else "runs the command again"
+    return f"{each}: a failed pod is replaced and {then}; an evicted one does not count"
 
 
 def _defaults(run: BoundRun) -> Iterator[Default]:

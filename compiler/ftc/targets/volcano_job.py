@@ -76,10 +76,11 @@ def summary(run: BoundRun) -> OfTarget:
 
 def _on_failure(run: RunPlan) -> str:
     times = "once" if run.restarts == 1 else f"{run.restarts} times"
+    then = "continue from the last checkpoint" if run.resumes else "run the command again"
     if run.restarts and run.min_nodes < run.nodes:
-        return f"{times}: if a node is lost, the others continue from the last checkpoint, and its pod is recreated"
+        return f"{times}: if a node is lost, the others {then}, and its pod is recreated"
     if run.restarts:
-        return f"{times}: if a pod fails or is evicted, all pods restart and continue from the last checkpoint"
+        return f"{times}: if a pod fails or is evicted, all pods restart and {then}"
     return "never: a pod that fails or is evicted ends the job"
 
 

@@ -328,3 +328,28 @@ def test_requests_beyond_a_usual_node_are_reported() -> None:
     assert "more than a usual node" not in text(*BIG, "devices=8")["pod"]
     shown = text(*BIG, "devices=8", "hardware.memory_gib_per_device=512")["pod"]
     assert "more than a usual node of this hardware: cpu 128 of 208, memory 4096 of 2048 GiB" in shown
+
+
+@pytest.mark.parametrize(
+    ("target", "overrides", "words"),
+    [
+        ("volcano", (), ("all nodes start together", "300 s to resolve")),
+        ("job", (), ("each node starts once it has room, and waits", "7200 s to resolve")),
+        ("job", ("cluster.gang_jobs=true",), ("all nodes start together", "7200 s to resolve")),
+        ("job", ("cluster.kueue_queue=team",), ("all nodes start together", "7200 s to resolve")),
+    ],
+)
+def test_the_start_of_several_nodes_is_that_of_the_target(
+    target: str, overrides: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    shown = " ".join(ftc("plan", "-t", target, "nodes=2", "storage=shared", *overrides).stdout.split())
+    assert all(word in shown for word in words), shown
+
+
+@pytest.mark.parametrize("target", ["volcano", "job"])
+def test_only_the_trainer_is_promised_to_continue_from_a_checkpoint(target: str) -> None:
+    shown = " ".join(ftc("plan", "-t", target, "restarts=3").stdout.split())
+    assert "from the last checkpoint" in shown
+    shown = " ".join(ftc("plan", "-t", target, "restarts=3", *COMMAND).stdout.split())
+    assert "the command again" in shown
+    assert "checkpoint" not in shown

@@ -180,3 +180,8 @@ def test_an_unknown_code_suggests_the_nearest_one() -> None:
     said = ftc("rule", "FTC103x")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "unknown code 'FTC103x'; did you mean 'FTC103'?" in said.stderr
+
+
+def test_the_page_of_half_a_gang_has_the_severity_of_its_example() -> None:
+    example = (ROOT / (pages()["FTC806"].wrong or "")).with_suffix(".err").read_text(encoding="utf-8")
+    assert f"{pages()['FTC806'].severity.value}[FTC806 " in example

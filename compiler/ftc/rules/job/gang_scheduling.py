@@ -162,7 +162,7 @@ def gang_is_complete(run: Run) -> Iterator[Finding]:
 
     With a lower minAvailable some pods start, hold their devices and wait for the others until the rendezvous times
     out. The job also counts as completed after as many successes. A value below the total disables the minimum of each
-    task too.
+    task too. It is a warning if no training is recognized in the pods.
     Source: Volcano, pkg/scheduler/plugins/gang, api/job_info.go (CheckTaskValid); issues 2462, 988.
 
     Wrong: tests/corpus/bad/FTC806-half-a-gang.yaml
@@ -310,7 +310,7 @@ RULES = (
     ),
     Rule("FTC804", "task-needs-replicas", task_has_replicas, Job),
     Rule("FTC805", "gang-exceeds-replicas", gang_is_possible, Job),
-    Rule("FTC806", "incomplete-gang", gang_is_complete, Run, Severity.WARNING),
+    Rule("FTC806", "incomplete-gang", gang_is_complete, Run),
     Rule("FTC807", "volcano-job-needs-volcano-scheduler", pods_use_the_volcano_scheduler, Job, Severity.WARNING),
     Rule("FTC808", "invalid-task-dependency", task_dependencies_are_valid, Job),
     Rule("FTC809", "invalid-partitions-or-topology", partitions_match_replicas, Job),

@@ -79,6 +79,32 @@ def share_fits_in_the_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
             yield Finding(path, message, f"use at most {share.max}; a share applies to each device")
 
 
+# A percentage is smaller, and so is the memory of a device in GiB.
+_LEAST_MIB = 1024
+
+
+def slice_has_one_size(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The estimate of the memory is about the slice that the pod requests.
+
+    The pod requests `hardware.device.slices.memory.quantity`, and the shipped options derive memory_mib from it.
+    Another `hardware.device.memory_mib` changes only the estimate: the slice keeps its size. A quantity of less than
+    1024 is not in MiB, and is not checked.
+    Source: ftc, conf/hardware.
+
+    Wrong: hardware=volcano-vgpu hardware.device.memory_mib=12288
+    Right: hardware=volcano-vgpu hardware.device.slices.memory.quantity=12288
+    """
+    device = spec.hardware.device
+    memory = device.slices.get("memory") if device is not None else None
+    if device is None or device.memory_mib is None or memory is None or memory.quantity < _LEAST_MIB:
+        return
+    if device.memory_mib != memory.quantity:
+        message = f"{device.memory_mib} MiB is not the size of the slice, {memory.quantity} MiB of {memory.resource}"
+        help_ = f"set hardware.device.slices.memory.quantity={device.memory_mib} instead"
+        related = (("hardware", "device", "slices", "memory", "quantity"),)
+        yield Finding(("hardware", "device", "memory_mib"), message, help_, related)
+
+
 def partition_exists(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The device supports the partition and has its memory.
 
@@ -257,6 +283,7 @@ RULES = (
     Rule("FTC308", "device-count-not-schedulable", count_can_be_scheduled, JobSpec),
     Rule("FTC309", "device-count-not-distributable", count_can_be_distributed, JobSpec),
     Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
+    Rule("FTC732", "slice-with-two-sizes", slice_has_one_size, JobSpec),
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
     Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target="job"),
     Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_admits_the_pod, JobSpec),

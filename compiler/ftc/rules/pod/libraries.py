@@ -90,10 +90,21 @@ def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, _value in _user_variables(spec):
         if path[-1].startswith(spec.hardware.ignored_env):
             message = f"is ignored on {spec.hardware.vendor} devices"
-            yield Finding(path, message, f"see the variables of {spec.hardware.collective}")
+            yield Finding(path, message, _instead(path[-1], spec.hardware.collective))
     for where, name, _value in variables(spec):
         if (wrong := misspelled(name)) and not name.startswith(spec.hardware.ignored_env):
             yield Finding(where, f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?")
+
+
+def _instead(name: str, library: str | None) -> str:
+    """The variable of another library that sets the same, or where to look for it."""
+    if library is None:
+        return "leave it out"
+    rest = name.partition("_")[2]
+    near = (f"{library.upper()}_{rest}", f"{library.upper()}_{rest.replace('IB_', 'RDMA_')}")
+    known = _libraries().get(library.upper(), {"names": []})["names"]
+    same = next((one for one in near if one in known), "")
+    return f"use {same}; its values may differ" if same else f"see the variables of {library}"
 
 
 def variable_is_in_range(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

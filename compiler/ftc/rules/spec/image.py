@@ -9,7 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.rules.given import containers
 from ftc.rules.pod.images import is_mutable, published_release
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import JobSpec
+from ftc.spec.job import SOURCES, JobSpec
 from ftc.trainer import pins, release
 from ftc.trainer.arguments import set_at
 from ftc.trainer.pins import Package, required
@@ -142,7 +142,9 @@ def package_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for key, packages in missing.items():
         names = list(dict.fromkeys(package.name for package in packages))
         message = f"needs {' and '.join(names)}, which {spec.image} does not contain"
-        yield Finding(key, message, ", or ".join(_ways(packages, names)), (("image",),))
+        # The kind needs the package; the group itself would point at whatever override last set a key of it.
+        path = (*key, "kind") if key in (("publish",), ("engine",), *SOURCES.values()) else key
+        yield Finding(path, message, ", or ".join(_ways(packages, names)), (("image",),))
 
 
 def _ways(packages: list[Package], names: list[str]) -> Iterator[str]:

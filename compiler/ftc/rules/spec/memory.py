@@ -50,7 +50,7 @@ def weights_exceed_device_memory(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     weights = least(spec) if training is None else weights_alone(training)
     if weights > have:
         message = f"the weights alone need {gib(weights)}, but each device has {gib(have)}"
-        help_ = _more(spec) if training is None or room is None else _help(training, room)
+        help_ = _more(spec) if training is None or room is None else _help(spec, training, room)
         yield Finding(_MEMORY, message, help_, RELATED)
 
 
@@ -70,7 +70,7 @@ def training_exceeds_device_memory(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     memory = estimate(training)
     if weights_alone(training) <= room.memory and not fits(training, room.memory):
         message = f"a step needs about {gib(memory.total)}, and each device has {gib(room.memory)}{_left(memory, room)}"
-        yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(training, room), RELATED)
+        yield Finding(_MEMORY, f"{message}: {_terms(memory)}", _help(spec, training, room), RELATED)
 
 
 def host_memory_too_small(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -104,6 +104,8 @@ def _instead(need: Need) -> str:
 
 def _more(spec: JobSpec) -> str:
     other = "choose a device with more memory or a smaller model"
+    if spec.hardware.device is not None and spec.hardware.device.sharing != "whole":
+        return other  # parts of devices cannot train together
     return f"{other}, or {'more devices' if is_shared(spec) else 'shard the weights: devices=… engine=deepspeed-z3'}"
 
 
@@ -118,6 +120,7 @@ def _known(spec: JobSpec) -> tuple[Training | None, Room | None]:
         devices_per_node=device.per_node or spec.devices,
         deepspeed=spec.hardware.deepspeed is not None,
         quantizes=spec.hardware.bitsandbytes or (),
+        whole=device.sharing == "whole",
     )
 
 
@@ -140,13 +143,27 @@ def _terms(memory: Memory) -> str:
     return ", ".join(f"{name} {size / _GIB:.1f}" for name, size in shown if size * 50 > memory.total)
 
 
-def _help(training: Training, room: Room) -> str:
-    change = cheapest(training, room)
+def _help(spec: JobSpec, training: Training, room: Room) -> str:
+    change, larger = cheapest(training, room), _larger_slice(spec, training)
+    if change is None and larger:
+        return f"request a larger slice: {larger}"
     if change is None and estimate(training).total <= room.memory:
         return "it may fit: try some steps, or choose a device with more memory or a smaller model"
     if change is None:
         return "choose a device with more memory or a smaller model: no other setting makes it fit"
-    return f"{' '.join(change.overrides)} reduces it to about {gib(estimate(change.training).total)}"
+    help_ = f"{' '.join(change.overrides)} reduces it to about {gib(estimate(change.training).total)}"
+    return f"{help_}; or request a larger slice: {larger}" if larger else help_
+
+
+def _larger_slice(spec: JobSpec, training: Training) -> str:
+    """The size of a slice in which the training fits; empty if the device is whole or smaller than that."""
+    device = spec.hardware.device
+    memory = device.slices.get("memory") if device is not None else None
+    if device is None or memory is None or memory.quantity != device.memory_mib:
+        return ""
+    enough = math.ceil(estimate(training).total * MARGIN / _GIB) * 1024
+    too_large = memory.max is not None and enough > memory.max
+    return "" if too_large else f"hardware.device.slices.memory.quantity={enough}"
 
 
 def sizes_of_another_model(found: Origins) -> Iterator[Finding]:
@@ -167,7 +184,7 @@ def sizes_of_another_model(found: Origins) -> Iterator[Finding]:
     keys = (sizes, *((*sizes, name) for name in ("parameters", "layers", "hidden_size")))
     if max(map(found.rank, keys)) >= found.rank(own):
         return
-    options = {str(id_).casefold(): option for option, id_ in found.models().items()}
+    options = {str(id_).casefold(): option for option, id_ in found.ids("model").items()}
     option = options.get(model.id.casefold())
     place = found.position(sizes)
     if option is not None and place is not None and PurePath(place.source).stem == option:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import re
+import shlex
+from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.plan.publish import NAME as PUBLISH
-from ftc.rules.given import containers, variable_names, variables
+from ftc.rules.given import Origins, containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import SOURCES, JobSpec
-from ftc.spec.source import S3, FromHub, GitPush, HubPush, HuggingFace, S3Push
+from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, S3Push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,6 +213,72 @@ def git_push_without_credentials(spec: JobSpec, run: RunPlan) -> Iterator[Findin
         yield Finding(("publish", "credentials"), message, help_, (("publish", "url"),))
 
 
+_SSH = re.compile(r"ssh://|[^/]*@[^/]*:", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:https?|git|file)://", re.IGNORECASE)
+_SSH_VARIABLES = {"GIT_SSH", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK"}
+
+
+def git_url_unreachable_from_pod(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A pod can reach the URL of a git repository.
+
+    A pod has no SSH key: the fetch ends with `Permission denied (publickey)` or `Host key verification failed`, and a
+    push ends so after the whole training. A URL without a scheme is a local path for git. A fragment that mounts a
+    volume or sets GIT_SSH_COMMAND may provide a key.
+    Source: git, git-fetch(1), "GIT URLS"; ftc, which passes a user and a password only.
+
+    Wrong: source@model.source=git model.source.url=git@git.example.com:team/model
+    Right: source@model.source=git model.source.url=https://git.example.com/team/model
+    """
+    urls = {SOURCES[name]: source.url for name, source in spec.sources.items() if isinstance(source, Git)}
+    if isinstance(spec.publish, GitPush) and run.publish_step is not None:
+        urls[("publish",)] = spec.publish.url
+    mounts = any(container.get("volumeMounts") for _, container in containers(spec))
+    has_key = mounts or not _SSH_VARIABLES.isdisjoint(variable_names(spec))
+    for path, url in urls.items():
+        key = ".".join(path)
+        if _SSH.match(url) and not has_key:
+            help_ = f"use https://…, with {key}.credentials.secret=<Secret>"
+            yield Finding((*path, "url"), "needs an SSH key, which the pod does not have", help_)
+        elif not _SSH.match(url) and not _REMOTE.match(url) and not url.startswith("/"):
+            message = "has no scheme, so git reads it as a directory of the pod"
+            yield Finding((*path, "url"), message, f"use https://{url}, or an absolute path")
+
+
+def description_of_another_dataset(found: Origins) -> Iterator[Finding]:
+    """A dataset has its own names and description, not those of the option that another id replaces.
+
+    `dataset.names` and `dataset.info` describe the files of one repository. With another `dataset.id` the files of the
+    new repository would be read by the old names and columns. For a copy with the same files, such as a mirror, set the
+    place of the files, which keeps the name: dataset.source.repository.
+    Source: ftc, conf/dataset.
+
+    Wrong: dataset.id=team/data
+    Right: dataset=custom dataset.id=team/data dataset.names=[mine] dataset.info.mine.file_name=data.json
+    """
+    dataset, own, names = found.spec.dataset, ("dataset", "id"), ("dataset", "names")
+    if dataset is None or not found.is_of_run(own) or any(map(found.is_of_run, _description(found.spec))):
+        return
+    place = found.position(names)
+    described = str(found.ids("dataset").get(PurePath(place.source).stem, "???")) if place is not None else "???"
+    if described in ("???", dataset.id) or not found.rank(names) < found.rank(own):
+        return
+    custom = shlex.join(("dataset=custom", f"dataset.id={dataset.id}"))
+    message = f"is another dataset than {described}, which dataset.names and dataset.info describe"
+    help_ = f"use {custom} with its own dataset.names=[…] and dataset.info"
+    if isinstance(dataset.source, HuggingFace | FromHub):
+        help_ += f"; for a copy with the same files set dataset.source.repository={shlex.quote(dataset.id)} instead"
+    yield Finding(own, message, help_, (names,))
+
+
+def _description(spec: JobSpec) -> Iterator[KeyPath]:
+    """The keys that describe the dataset and say where it is."""
+    assert spec.dataset is not None  # noqa: S101 - for mypy
+    yield from (("dataset", name) for name in ("names", "info"))
+    yield from (("dataset", "source", name) for name in spec.dataset.source.__struct_fields__)
+    for name, entry in (spec.dataset.info or {}).items():
+        yield from (("dataset", "info", name, field) for field in entry)
+
+
 def platform_serves_the_result(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """An adapter that is pushed to a platform's repository can be served there.
 
@@ -260,6 +328,8 @@ RULES = (
     Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
     Rule("FTC258", "gated-model-without-token", gated_model_without_token, JobSpec, Severity.WARNING),
     Rule("FTC260", "git-push-without-credentials", git_push_without_credentials, JobSpec, Severity.WARNING),
+    Rule("FTC730", "description-of-another-dataset", description_of_another_dataset, Origins),
+    Rule("FTC731", "git-url-unreachable-from-pod", git_url_unreachable_from_pod, JobSpec, Severity.WARNING),
     Rule("FTC558", "adapter-not-served", platform_serves_the_result, JobSpec, Severity.WARNING),
     Rule("FTC471", "tracker-needs-api-key", tracker_needs_api_key, JobSpec, Severity.WARNING),
 )

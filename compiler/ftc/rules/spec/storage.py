@@ -158,6 +158,10 @@ def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for name, source in spec.sources.items():
         if isinstance(source, OnVolume):
             yield (*SOURCES[name], "path"), source.path
+    for name, entry in (spec.dataset.info or {}).items() if spec.dataset is not None else ():
+        file = str(entry.get("file_name", ""))
+        if file.startswith("/"):
+            yield ("dataset", "info", name, "file_name"), file
     quantization = spec.method.quantize if spec.method is not None else None
     if quantization is not None and quantization.dataset.startswith("/"):
         yield ("method", "quantize", "dataset"), quantization.dataset

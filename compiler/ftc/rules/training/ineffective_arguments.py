@@ -76,6 +76,10 @@ def _evaluates(run: Training) -> bool:
     return run.evaluates or run.on("do_predict")
 
 
+def _has_adapter(run: Training) -> bool:
+    return run.value("adapter_name_or_path") is not None
+
+
 def _generates(run: Training) -> bool:
     return run.stage == "ppo" or run.on("predict_with_generate")
 
@@ -92,6 +96,7 @@ TABLE = (
         _tuning("freeze"),
         "only if a part of the layers is trained",
     ),
+    _Scope(("create_new_adapter",), _has_adapter, "only with a given adapter"),
     _Scope(("pissa_iter", "pissa_convert"), _on("pissa_init"), "only with pissa_init"),
     _Scope(("loraplus_lr_embedding",), _on("loraplus_lr_ratio"), "only with loraplus_lr_ratio"),
     _Scope(("galore_",), _on("use_galore"), "only with use_galore"),

@@ -47,6 +47,21 @@ PAIRS = (
         ("hardware=ascend-910c-mindcluster", "nodes=2", "devices=16"),
         "devices",
     ),
+    *(
+        Pair(
+            "FTC732",
+            f"hardware={option} hardware.device.memory_mib=12288",
+            f"hardware={option} hardware.device.slices.memory.quantity=12288",
+            "hardware.device.memory_mib",
+        )
+        for option in ("volcano-vgpu", "nvidia-hami", "amd-hami", "hygon-dcu-hami", "ascend-910b3-hami-slice")
+    ),
+    Pair(
+        "FTC732",
+        "hardware=volcano-vgpu hardware.device.memory_mib=12288",
+        "hardware=nvidia-hami-percentage hardware.device.memory_mib=40960",
+        "hardware.device.memory_mib",
+    ),
     Pair(
         "FTC310",
         ("hardware=nvidia-hami", "hardware.device.slices.cores.quantity=200"),

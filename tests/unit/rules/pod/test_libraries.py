@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from unit.compiling import found
 from unit.rules.pairs import Pair, passes, refuses
 
 PAIRS = (
@@ -98,3 +99,16 @@ def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
     passes(pair)
+
+
+@pytest.mark.parametrize(
+    ("name", "help_"),
+    [
+        ("NCCL_SOCKET_IFNAME", "use HCCL_SOCKET_IFNAME; its values may differ"),
+        ("NCCL_IB_TC", "use HCCL_RDMA_TC; its values may differ"),
+        ("NCCL_IB_TIMEOUT", "use HCCL_RDMA_TIMEOUT; its values may differ"),
+        ("NCCL_IB_HCA", "see the variables of hccl"),
+    ],
+)
+def test_the_help_names_the_variable_of_the_other_library(name: str, help_: str) -> None:
+    assert [d.help for d in found("hardware=ascend", f"env.{name}=1") if d.code == "FTC315"] == [help_]

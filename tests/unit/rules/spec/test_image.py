@@ -158,3 +158,17 @@ def test_an_optimizer_of_bitsandbytes_adds_its_pins(optim: str) -> None:
 @pytest.mark.parametrize("wrong", ["hardware.build=null", "trainer.transformers=5.2.0"])
 def test_other_targets_do_not_apply_the_rules(wrong: str) -> None:
     assert not [d for d in found(wrong) if d.code.startswith("FTC41")]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "path", "file"),
+    [
+        ("publish=s3 publish.bucket=abc publish.credentials.secret=s3", ("publish", "kind"), "s3.yaml"),
+        ("source@model.source=s3 model.source.bucket=abc", ("model", "source", "kind"), "s3.yaml"),
+    ],
+)
+def test_the_finding_is_at_the_kind_that_needs_the_package(overrides: str, path: tuple[str, ...], file: str) -> None:
+    (one,) = [diagnostic for diagnostic in found(*overrides.split()) if diagnostic.code == "FTC416"]
+    assert one.path == path
+    assert one.position is not None
+    assert one.position.source.endswith(file)

@@ -236,3 +236,28 @@ def test_nodes_share_offloaded_memory() -> None:
 def test_a_copy_of_the_model_in_memory_is_counted_separately() -> None:
     staged = "storage.model_in_memory_gib=70"
     assert "FTC703" in {d.code for d in found(*LARGE.split(), staged)}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    ["hardware=volcano-vgpu model=qwen3-8b", "hardware=nvidia-hami model=qwen3-8b method=full-sft"],
+)
+def test_on_a_slice_a_larger_slice_is_suggested_instead_of_more_of_them(overrides: str) -> None:
+    (finding,) = told(overrides)
+    assert "nodes=" not in finding.help
+    assert "devices=" not in finding.help
+    key = finding.help.partition("larger slice: ")[2]
+    assert key.startswith("hardware.device.slices.memory.quantity=")
+    assert told(f"{overrides} {key}") == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "hardware=a100-80gb-mig model=qwen3-32b method=full-sft",
+        "hardware=hygon-dcu-hami model=qwen3-32b method=full-sft",
+    ],
+)
+def test_no_larger_slice_is_suggested_if_the_device_has_none(overrides: str) -> None:
+    (finding,) = told(overrides)
+    assert not any(key in finding.help for key in ("nodes=", " devices=", "slices.memory"))

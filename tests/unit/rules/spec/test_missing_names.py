@@ -33,6 +33,12 @@ PAIRS = (
         " b: {kind: nfs, mount_path: /models, server: 10.0.0.5, path: /b}}'",
         "m",
     ),
+    Pair(
+        "FTC228",
+        "dataset.info.alpaca.file_name=/home/me/x.jsonl",
+        "dataset.info.alpaca.file_name=/workspace/x.jsonl",
+        "dataset.info.alpaca.file_name",
+    ),
     Pair("FTC230", "storage=nfs", "storage=nfs storage.workspace.server=10.0.0.5", "storage.workspace.server"),
     Pair(
         "FTC230",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from unit.compiling import found
+from unit.compiling import found, ftc
 from unit.rules.pairs import Pair, pages, passes, refuses
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DIRECT = "source@model.source=huggingface-direct"
 DATA = "source@dataset.source=huggingface-direct"
@@ -64,6 +69,34 @@ PAIRS = (
         f"{TO_GIT}=https://git.example.com/b publish.tls_verify=true",
         f"{TO_GIT}=https://git.example.com/a cluster.git_credentials.secret=git",
         "publish.credentials",
+    ),
+    *(
+        Pair("FTC731", f"source@{key}=git {key}.url={wrong}", f"source@{key}=git {key}.url={right}", f"{key}.url")
+        for key in ("model.source", "dataset.source")
+        for wrong, right in (
+            ("git@git.example.com:team/m.git", "https://git.example.com/team/m.git"),
+            ("ssh://git@git.example.com/team/m", "git://git.example.com/team/m"),
+            ("m.git", "/workspace/m.git"),
+            ("git.example.com/m.git", "file:///workspace/m.git"),
+            ("git@git.example.com:team/m", "git@git.example.com:team/m env.GIT_SSH_COMMAND='ssh -i /workspace/key'"),
+        )
+    ),
+    Pair(
+        "FTC731",
+        f"{TO_GIT}=ssh://git@git.example.com/a",
+        f"{TO_GIT}=https://git.example.com/a publish.credentials.secret=git",
+        "publish.url",
+    ),
+    *(
+        Pair("FTC730", wrong, right, "dataset.id")
+        for wrong, right in (
+            ("dataset.id=me/data", "dataset.id=tatsu-lab/alpaca"),
+            ("dataset=no-robots dataset.id=me/data", "dataset=custom dataset.names=[a] dataset.id=me/data"),
+            ("dataset.id=me/data train.max_samples=9", "dataset.id=me/data dataset.source.repository=tatsu-lab/alpaca"),
+            ("dataset.id=me/data", "dataset.source.repository=me/data"),
+            ("dataset.id=me/data", "dataset.id=me/data dataset.info.alpaca.file_name=other"),
+            ("dataset.id=me/data", "dataset.id=me/data source@dataset.source=path dataset.source.path=/workspace/data"),
+        )
     ),
     *(
         Pair("FTC558", f"{ADAPTER} cluster=alauda {wrong}", f"{ADAPTER} {right}", "method.merge")
@@ -143,3 +176,13 @@ def test_an_invalid_repository_name_is_refused(repository: str) -> None:
 def test_a_prefix_may_contain_any_characters() -> None:
     found_ = found("source@model.source=s3", "model.source.bucket=models", "model.source.prefix='模型/a b $(id)'")
     assert [diagnostic.code for diagnostic in found_] == ["FTC416"]  # the S3 client
+
+
+def test_an_option_of_the_user_that_leaves_the_id_to_the_run_describes_each_of_them(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    text = "defaults: [/source@source: huggingface, _self_]\nid: ???\nnames: [a]\ninfo: {a: {file_name: a.json}}\n"
+    (tmp_path / "dataset" / "mine.yaml").write_text(text)
+    (tmp_path / "run.yaml").write_text("defaults: [config, _self_]\ndataset: {id: team/mine}\n")
+    here = ("compile", "--config-dir", str(tmp_path))
+    assert "FTC730" not in ftc(*here, "dataset=mine", "dataset.id=me/data").stderr
+    assert "FTC730" in ftc(*here, "-c", "run").stderr

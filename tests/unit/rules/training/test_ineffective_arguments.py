@@ -33,6 +33,7 @@ ROWS = (
     ("freeze_trainable_layers: 4", FULL, f"{LORA}\nuse_llama_pro: true"),
     ("freeze_trainable_modules: q", LORA, FREEZE),
     ("freeze_extra_modules: q", LORA, FREEZE),
+    ("create_new_adapter: true", LORA, f"{LORA}\nadapter_name_or_path: x"),
     ("pissa_iter: 4", LORA, f"{LORA}\npissa_init: true"),
     ("pissa_convert: true", LORA, f"{LORA}\npissa_init: true"),
     ("loraplus_lr_embedding: 1.0e-3", LORA, f"{LORA}\nloraplus_lr_ratio: 16.0"),
