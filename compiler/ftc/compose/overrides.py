@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,7 @@ from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
+from ftc.compose.files import in_own_conf
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
@@ -143,14 +145,21 @@ def _parser() -> OverridesParser:
 def _how_to_write(text: str) -> str:
     """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
-    if not equals and (file := re.fullmatch(r"(?:(.*)/)?([^/]+)\.ya?ml", text)):
-        return f"to compile your own primary config: --config-dir {file[1] or '.'} -c {file[2]}"
+    if not equals and text.endswith((".yaml", ".yml")):
+        return f"to compile your own primary config: {own_config(text)}"
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
     if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
         return "write group=option or key=value"
     quoted = value.replace("'", "\\'")
     return f"quote the value, {key}='{quoted}', and the whole override for the shell (group=option or key=value)"
+
+
+def own_config(file: str) -> str:
+    """The words that choose the user's config in a file; `-c` alone searches ./conf."""
+    place = PurePosixPath(file)
+    name = re.sub(r"\.ya?ml$", "", place.name)
+    return f"-c {name}" if str(place.parent) == "." and in_own_conf(name) else f"--config-dir {place.parent} -c {name}"
 
 
 def is_value(override: Override, repository: Repository) -> bool:
@@ -195,8 +204,10 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
+        path = f"{group.partition('@')[0]}/{choice}"
         near = did_you_mean(choice, options, _listing(group))
         help_ = "; ".join(filter(None, (near, _custom(group, choice) if "custom" in options else "")))
+        help_ = f"./conf/{path}.yaml exists: add --config-dir conf" if in_own_conf(path) else help_
         return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from ftc.cli.main import cli
 from ftc.spec.schema import habits
+from unit.compiling import conf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +77,32 @@ def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(
     found = said("method=lora-dpo")
     assert "<ftc>/conf/method/lora-dpo.yaml:" in found
     assert " | stage: dpo" in found, "with the line of the file"
+
+
+NIGHTLY = "defaults: [config, _self_]\nnodes: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        ("dataset=faq-zh", "./conf/dataset/faq-zh.yaml exists: add --config-dir conf"),
+        ("source@model.source=mine", "./conf/source/mine.yaml exists: add --config-dir conf"),
+        ("-c nightly.yaml", ": -c nightly\n"),
+        ("-c conf/nightly.yaml", ": -c nightly\n"),
+        ("-c runs/a.yaml", ": -c runs/a\n"),
+        ("nightly.yaml", ": -c nightly\n"),
+        ("-c other/b.yaml", ": --config-dir other -c b\n"),
+    ],
+)
+def test_what_exists_in_conf_is_named(words: str, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"nightly": NIGHTLY, "runs/a": NIGHTLY, "dataset/faq-zh": "id: a/b\n", "source/mine": "kind: git\n"}
+    conf(tmp_path / "conf", files)
+    assert right in said(words)
+
+
+def test_a_golden_case_with_a_file_as_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    conf(tmp_path / "conf", {"nightly": NIGHTLY})
+    conf(tmp_path / "golden", {"night/case": "why: It is tested.\nconfig: nightly.yaml\n"})
+    assert ": -c nightly\n" in CliRunner().invoke(cli, ["golden", "update"]).stderr
