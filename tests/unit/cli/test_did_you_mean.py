@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
@@ -36,8 +38,8 @@ KEYS = {
 }
 
 
-def said(words: str) -> str:
-    result = CliRunner().invoke(cli, ["compile", *words.split(" ")])
+def said(words: str, *, split: bool = True) -> str:
+    result = CliRunner().invoke(cli, ["compile", *(words.split(" ") if split else (words,))])
     assert result.exit_code in {1, 2}
     return result.stderr
 
@@ -64,10 +66,40 @@ def test_the_grammar_of_hydra_is_not_shown(text: str) -> None:
         assert word not in result.stderr
 
 
-@pytest.mark.parametrize("text", ["env.A=a=b", "env.A=it's", "env.A=${b"])
-def test_the_suggested_quotes_work(text: str) -> None:
-    help_ = said(text).partition("quote the value, ")[2].partition(", and the whole")[0]
-    assert CliRunner().invoke(cli, ["compile", help_]).exit_code == 0 or "${" in text
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("env.A=a=b", "env.A", "a=b"),
+        ("env.A=it's", "env.A", "it's"),
+        ('env.A=5" (x\\', "env.A", '5" (x\\'),
+        ("env.GREETING=你好", "env.GREETING", "你好"),
+        ("annotations={team: 客服}", "annotations.team", "客服"),
+        ("annotations={a: b, c: (x}", "annotations.c", "(x"),
+        ("annotations={url: http://a/客, c: 'd'}", "annotations.url", "http://a/客"),
+        ("setup=[[echo, 你好]]", "setup", [["echo", "你好"]]),
+        ("setup=[[echo, a(b]]", "setup", [["echo", "a(b"]]),
+    ],
+)
+def test_the_suggested_quotes_work_when_pasted(text: str, path: str, value: object) -> None:
+    pasted = said(text, split=False).partition(" for the shell: ")[2].partition("\n")[0]
+    (override,) = shlex.split(pasted)
+    found = yaml.safe_load(CliRunner().invoke(cli, ["show", override]).stdout)
+    for key in path.split("."):
+        found = found[key]
+    assert found == value
+
+
+def test_an_option_of_other_letters_can_be_chosen(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"dataset/客服": "id: a/b\nnames: [alpaca]\n"})
+    said = CliRunner().invoke(cli, ["compile", "--config-dir", tree, "dataset=客服"]).stderr
+    (override,) = shlex.split(said.partition(" for the shell: ")[2].partition("\n")[0])
+    assert "FTC001" not in CliRunner().invoke(cli, ["show", "--config-dir", tree, override]).stderr
+    assert "FTC003" not in CliRunner().invoke(cli, ["show", "--config-dir", tree, override]).stderr
+
+
+@pytest.mark.parametrize("text", ["labels.团队=客服", "labels.团队=a", "labels={团队: a}", "模型=a"])
+def test_a_key_of_other_letters_goes_into_a_file(text: str) -> None:
+    assert "help: write it into a file" in said(text, split=False)
 
 
 def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(

@@ -96,7 +96,7 @@ def test_an_added_group_without_a_key_in_the_spec_is_reported() -> None:
     assert "set source.url" not in said
 
 
-@pytest.mark.parametrize("override", ["nodes", "=3", "a b", "nodes=[1", "a=1=2'", ""])
+@pytest.mark.parametrize("override", ["nodes", "=3", "a b", "nodes=[1", ""])
 def test_a_malformed_override_is_reported(override: str) -> None:
     said = refused(override)
     assert f"override '{override}': error[FTC001 invalid-override]" in said
