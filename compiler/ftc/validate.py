@@ -59,7 +59,10 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
     if not odd and _converts(composed.data):
         return ()
     told = {diagnostic.path for diagnostic in odd}
-    errors = [one for error in _validator().iter_errors(composed.data) for one in _diagnostics(error)]
+    # jsonschema reports a mapping that lacks several keys once for each of them.
+    errors = list(dict.fromkeys(d for error in _validator().iter_errors(composed.data) for d in _diagnostics(error)))
+    # A misspelled key explains others, so its suggestion is never among the findings that are cut.
+    errors.sort(key=lambda one: one.code != codes.UNKNOWN_KEY)
     everything = [*odd, *(one for one in errors if one.path not in told)]
     found = [_placed(one, composed) for one in everything[:MOST_FINDINGS]]
     if len(everything) > MOST_FINDINGS:

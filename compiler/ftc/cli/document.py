@@ -103,8 +103,8 @@ class Document:
 
 
 def _escape(error: Exception) -> None:
-    """Escape an error that click prints and that repeats what the user typed."""
-    if isinstance(error, click.UsageError):
+    """Escape an error that click prints and that repeats what the user typed; a help has its own lines."""
+    if isinstance(error, click.UsageError) and type(error).__name__ != "NoArgsIsHelpError":  # since click 8.2
         from ftc.diagnostics.printable import escaped, inert  # noqa: PLC0415 - for a mistake only
 
         raise click.UsageError(inert(escaped(error.format_message())), error.ctx) from None

@@ -237,7 +237,8 @@ def totals(diagnostics: Iterable[Diagnostic]) -> str:
 
 
 def refuse(message: str) -> NoReturn:
-    """End because the configuration is wrong."""
+    """End because the configuration is wrong; the message of a library may have several lines."""
+    message = ", ".join(line.strip() for line in message.split("\n"))
     if current().format != "text":
         current().fail(message, 1)
     say(f"ftc: {message}", err=True)

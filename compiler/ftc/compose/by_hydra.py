@@ -1,7 +1,7 @@
 """Composition by Hydra's own loader, for configurations that are not plain and for error messages.
 
 It calls the loader of hydra-core 1.3 (`hydra/_internal`) without Hydra's own configuration, which costs more than all
-of the rest. Problems in a defaults list are reported at the item that is wrong.
+of the rest.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra.core.object_type import ObjectType
-from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
+from ftc.compose.defaults_problems import defaults_problem
 from ftc.compose.overrides import problem
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED, VALUE
-from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean, dotted
+from ftc.diagnostics.model import Diagnostic, KeyPath, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,174 +31,6 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
     from ftc.compose.files import Repository
-
-
-class Item(msgspec.Struct, frozen=True):
-    """One item of a defaults list: the config that contains it, and the group and option (or config) that it names."""
-
-    config: str
-    position: Position
-    group: str
-    option: str
-    overrides: bool = False
-
-    @property
-    def target(self) -> str:
-        """The config path that it names."""
-        return f"{self.group}/{self.option}".lstrip("/")
-
-
-def defaults_problem(error: Exception, repository: Repository, parsed: Sequence[Override]) -> Diagnostic:
-    """Turn Hydra's error about the defaults lists into a diagnostic at the override or the item that it means."""
-    items = list(_items(repository))
-    if isinstance(error, RecursionError):
-        return _cycle(items)
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        return _missing(error.missing_cfg_file, items, repository)
-    if unused := re.search(r"Could not override '([^']+)'", lines[0]):
-        return _unused(unused[1], _use(unused[1], lines[1:], repository), items, parsed)
-    if twice := re.match(r"Multiple values for ([^.]+(?:\.\w+)*)\.", lines[0]):
-        return _twice(twice[1], items, parsed)
-    return _malformed(lines[0], items, repository)
-
-
-def _malformed(said: str, items: list[Item], repository: Repository) -> Diagnostic:
-    """Report a defaults list that Hydra cannot read."""
-    if early := re.search(r"Override '(.+?) : .+' is defined before", said):
-        item = next((item for item in items if item.overrides and item.group == early[1].partition("@")[0]), None)
-        if item is not None:
-            return _at(item, f"overrides '{early[1]}' before the item that chooses it", "move it below that item")
-    named = re.search(r"[Ii]n(?:valid defaults list in)? '?([\w./-]+?)'?(?:[:,]|$)", said)
-    document = repository.documents().get(named[1]) if named else None
-    if document and not isinstance(document.data.get("defaults", []), list):
-        help_ = "write `defaults: [config, _self_]`"
-        return Diagnostic(
-            code=CHOICE, message="defaults must be a list", position=document.position(("defaults",)), help=help_
-        )
-    return _odd_item(repository) or Diagnostic(
-        code=CHOICE, message=said, position=document.position(("defaults",)) if document else None
-    )
-
-
-def _odd_item(repository: Repository) -> Diagnostic | None:
-    """Report the first item that is neither a config nor one group with one option, or that contains a reference."""
-    for _, position, entry in _entries(repository):
-        options = list(entry.values()) if isinstance(entry, dict) else [entry]
-        message = help_ = ""
-        if len(options) != 1:
-            message, help_ = "an item chooses several groups", "write one item for each: `- group: option`"
-        elif isinstance(options[0], list):
-            message, help_ = "a group has one option, not a list", "choose one of them"
-        elif "${" in str(options[0]):
-            message, help_ = "a choice cannot refer to a key of the spec", "write the option itself"
-        elif not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict)):
-            message, help_ = "is neither a config nor a group with an option", "write `- group: option`"
-        if message:
-            return Diagnostic(code=CHOICE, message=message, position=position, help=help_)
-    return None
-
-
-def _items(repository: Repository) -> Iterator[Item]:
-    for config, position, entry in _entries(repository):
-        overrides = isinstance(entry, dict) and any(str(key).startswith("override ") for key in entry)
-        for group, option in _named(entry, config.rpartition("/")[0]):
-            if option != "_self_":
-                yield Item(config, position, group, option, overrides)
-
-
-def _entries(repository: Repository) -> Iterator[tuple[str, Position, Any]]:
-    """Yield the items of all defaults lists, each with its config and position."""
-    for config, document in repository.documents().items():
-        defaults = document.data.get("defaults")
-        for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
-            yield config, document.position(("defaults", index)), entry
-
-
-def _named(entry: Any, parent: str) -> Iterator[tuple[str, str]]:
-    """Yield the group and the option of an item, as Hydra reads them: relative to the config's own group."""
-    if isinstance(entry, str):
-        path = entry.partition("@")[0]
-        group, _, option = (path if path.startswith("/") else f"{parent}/{path}").rpartition("/")
-        yield group.strip("/"), option
-    elif isinstance(entry, dict):
-        for key, value in entry.items():
-            group = str(key).split(" ")[-1].partition("@")[0]
-            yield (group if group.startswith("/") or not parent else f"{parent}/{group}").strip("/"), str(value)
-
-
-def _cycle(items: list[Item]) -> Diagnostic:
-    for item in items:
-        if item.target == item.config:
-            message = f"'{item.config}' extends itself"
-            return _at(item, message, "extend a shipped option under another name")
-    for item in items:
-        if item.config in _reachable(item.target, items):
-            return _at(item, f"'{item.config}' is part of a cycle", "break the cycle")
-    return Diagnostic(code=CHOICE, message="a defaults list has a cycle", help="check the last edit")
-
-
-def _reachable(start: str, items: list[Item]) -> set[str]:
-    seen, waiting = set(), [start]
-    while waiting:
-        config = waiting.pop()
-        if config not in seen:
-            seen.add(config)
-            waiting += [item.target for item in items if item.config == config]
-    return seen
-
-
-def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic:
-    group, _, option = path.rpartition("/")
-    options = repository.get_group_options(group, ObjectType.CONFIG)
-    message = f"'{option}' is not an option of {group}" if group else f"config '{option}' does not exist"
-    item = next((item for item in items if item.target == path), None)
-    help_ = did_you_mean(option, options, f"ftc list {group}")
-    if group and not repository.group_exists(group):
-        known = repository.get_group_options("", ObjectType.GROUP)
-        message, help_ = f"group '{group}' does not exist", did_you_mean(group, known)
-    return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
-
-
-def _unused(key: str, said: tuple[str, str], items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
-    """Report a choice for a group that no config of the run uses (under that package)."""
-    message, help_ = said
-    text = _typed(key, parsed)
-    item = next((item for item in items if item.group == key.partition("@")[0]), None)
-    if text is None and item is not None:
-        return _at(item, message, help_)
-    return problem(CHOICE, message, text or "", help_)
-
-
-def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
-    """Explain what is wrong with such a key, and how to write it; Hydra's message ends with the packages."""
-    group = key.partition("@")[0]
-    used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
-    groups = repository.get_group_options("", ObjectType.GROUP)
-    help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
-    help_ = f"choose it at its place: {', '.join(f'{name}=…' for name in used)}" if used else help_
-    help_ = help_ if group in groups else did_you_mean(group, groups)
-    return (f"nothing in this run uses '{key}'" if group in groups else f"group '{group}' does not exist"), help_
-
-
-def _twice(key: str, items: list[Item], parsed: Sequence[Override]) -> Diagnostic:
-    message = f"'{key}' already has an option"
-    text = _typed(f"+{key}", parsed)
-    named = [item for item in items if item.group == key.partition("@")[0] and not item.overrides]
-    if text is None and named:
-        # The documents come in the order of loading: the first is the user's, and the first of its items is right.
-        item = [item for item in named if item.config == named[0].config][-1]
-        return _at(item, message, f"write `- override {key}: {item.option}`")
-    return problem(CHOICE, message, text or "", "drop the +")
-
-
-def _typed(key: str, parsed: Sequence[Override]) -> str | None:
-    """Find the override of a key."""
-    return next((override.input_line for override in parsed if override.get_key_element() == key), None)
-
-
-def _at(item: Item, message: str, help_: str) -> Diagnostic:
-    return Diagnostic(code=CHOICE, message=message, position=item.position, help=help_)
 
 
 def compose(

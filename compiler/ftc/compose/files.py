@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,6 @@ from ftc.diagnostics.model import Diagnostic, Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class File(msgspec.Struct, frozen=True):
@@ -126,6 +126,11 @@ class Files(ConfigSource):
     def load_config(self, config_path: str) -> ConfigResult:
         file = self.file(config_path)
         return ConfigResult("ftc", str(file.document.source), OmegaConf.create(file.data), dict(file.header))
+
+
+def in_own_conf(config_path: str) -> bool:
+    """Whether ./conf, which the command line searches if `-c` is given, has a config."""
+    return Files(Path("conf"), "conf").is_config(config_path)
 
 
 class Repository(ConfigRepository):

@@ -10,6 +10,7 @@ from hydra.core.object_type import ObjectType
 
 from ftc.compose import by_hydra, plain
 from ftc.compose.files import Files, Repository
+from ftc.compose.overrides import own_config
 from ftc.compose.references import missing
 from ftc.compose.types import Composed, value_override
 from ftc.diagnostics.codes import CHOICE
@@ -69,6 +70,13 @@ def _no_primary(name: str, repository: Repository) -> Diagnostic:
     known = repository.get_group_options("", ObjectType.CONFIG)
     message = f"no primary config '{name}' in {', '.join(s.shown for s in repository.sources)}"
     help_ = f"{did_you_mean(name, known)}; pass your own conf directory with --config-dir"
-    if file := re.fullmatch(r"(?:(.*)/)?([^/]+?)(\.ya?ml)?", name) if "/" in name or "." in name else None:
-        help_ = f"-c takes the name of a config in a conf directory: --config-dir {file[1] or '.'} -c {file[2]}"
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        help_ = f"-c takes the name of a config in a conf directory: {_words(name, repository)}"
     return Diagnostic(code=CHOICE, message=message, help=help_)
+
+
+def _words(file: str, repository: Repository) -> str:
+    """The words that choose a config whose file was given."""
+    name = re.sub(r"\.ya?ml$", "", file)
+    names = [name, *(name.removeprefix(f"{one.shown}/") for one in repository.sources)]
+    return next((f"-c {one}" for one in names if repository.config_exists(one)), own_config(file))

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +22,7 @@ from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
+from ftc.compose.files import in_own_conf
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
@@ -126,6 +129,8 @@ def _why(text: str, error: str) -> str:
         return "it does not have a '='"
     if re.search(r"[^\w.@/~+-]", key.strip()):
         return f"'{key.strip()}' is not a key"
+    if not key.isascii():
+        return f"a key on the command line cannot contain '{next(one for one in key if not one.isascii())}'"
     found = _UNEXPECTED.search(error)
     word = (found["input"] or found["at"] or "") if found else ""
     if word and word != "<EOF>":
@@ -143,14 +148,50 @@ def _parser() -> OverridesParser:
 def _how_to_write(text: str) -> str:
     """Explain the quotes: a value with `=`, a quote or the like needs its own quotes inside those of the shell."""
     key, equals, value = text.partition("=")
-    if not equals and (file := re.fullmatch(r"(?:(.*)/)?([^/]+)\.ya?ml", text)):
-        return f"to compile your own primary config: --config-dir {file[1] or '.'} -c {file[2]}"
+    if not equals and text.endswith((".yaml", ".yml")):
+        return f"to compile your own primary config: {own_config(text)}"
     if "/" in key and "." in key:
         return "a name with dots or slashes goes into a mapping: 'labels={example.com/team: a}'"
-    if not equals or not key.strip() or value[:1] in ("[", "{", "'", '"'):
-        return "write group=option or key=value"
-    quoted = value.replace("'", "\\'")
-    return f"quote the value, {key}='{quoted}', and the whole override for the shell (group=option or key=value)"
+    if not equals or not key.strip():
+        return _FORMS
+    if not key.isascii():
+        return _IN_A_FILE
+    quoted = f"{key}={_PIECE.sub(_quoted_piece, value) if value[:1] in ('[', '{') else _quoted(value)}"
+    if value[:1] not in ("'", '"') and _is_override(quoted):
+        return f"quote the value, and the whole override for the shell: {shlex.quote(quoted)}"
+    return _FORMS if value.isascii() else _IN_A_FILE
+
+
+_FORMS = "write group=option or key=value"
+_IN_A_FILE = "write it into a file: a primary config, which -c chooses, or an option of a group"
+# A bare word in a list or a mapping; one that is a key cannot have quotes.
+_PIECE = re.compile(_QUOTED.pattern + r"|(?P<bare>(?:[^\[\]{},:]|:(?!\s))+)(?P<colon>:\s)?", re.DOTALL)
+
+
+def _quoted_piece(found: re.Match[str]) -> str:
+    word = (found["bare"] or "").strip()
+    needs = bool(word) and not found["colon"] and not _is_override(f"a=[{word}]")
+    return found[0].replace(word, _quoted(word)) if needs else found[0]
+
+
+def _quoted(value: str) -> str:
+    """A value in quotes of Hydra's grammar, in which a backslash escapes only a quote and itself before a quote."""
+    return '"' + re.sub(r'(\\*)("|$)', lambda end: end[1] * 2 + ('\\"' if end[2] else ""), value) + '"'
+
+
+def _is_override(text: str) -> bool:
+    try:
+        _parser().parse_override(text)
+    except HydraException:
+        return False
+    return True
+
+
+def own_config(file: str) -> str:
+    """The words that choose the user's config in a file; `-c` alone searches ./conf."""
+    place = PurePosixPath(file)
+    name = re.sub(r"\.ya?ml$", "", place.name)
+    return f"-c {name}" if str(place.parent) == "." and in_own_conf(name) else f"--config-dir {place.parent} -c {name}"
 
 
 def is_value(override: Override, repository: Repository) -> bool:
@@ -168,7 +209,7 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
             CHOICE,
             "gives several values, but a job takes one",
             text,
-            "give one value; quote a comma inside a string: key='a,b'",
+            "give one value; quote a comma inside a string: 'key=\"a,b\"'",
         )
     if odd := _odd_key(override.value()):
         return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a string", text, "put it in a file, in quotes")
@@ -195,8 +236,10 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         return problem(CHOICE, f"a run needs an option of '{group}'", text, help_)
     choice = text.partition("=")[2].strip(" '\"")
     if choice not in options:
+        path = f"{group.partition('@')[0]}/{choice}"
         near = did_you_mean(choice, options, _listing(group))
         help_ = "; ".join(filter(None, (near, _custom(group, choice) if "custom" in options else "")))
+        help_ = f"./conf/{path}.yaml exists: add --config-dir conf" if in_own_conf(path) else help_
         return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():
         return problem(CHOICE, f"'{group}' is a group, not a key", text, f"write {group}={choice}")

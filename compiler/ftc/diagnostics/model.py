@@ -13,7 +13,7 @@ from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -191,12 +191,35 @@ def without_follow_ups(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic,
     if codes.NO_OPTIONS in found:
         diagnostics = tuple(d for d in diagnostics if d.code != codes.REQUIRED)
     unknown = [d.path for d in diagnostics if d.code == codes.UNKNOWN_KEY]
+    places = {d.path[:-1]: d.position for d in diagnostics if d.code == codes.UNKNOWN_KEY}
     called = {d.position for d in diagnostics if d.code == codes.RESOLVER}
     reported = {d.path for d in diagnostics} - {()}
     kept = tuple(d for d in diagnostics if d.follows_from not in reported and not _is_below(d.path, unknown))
     kept = tuple(d for d in kept if d.code == codes.RESOLVER or d.position not in called)
     explained = _MISSING if found & {codes.UNREADABLE, codes.RESOLVER, codes.TOO_LARGE} else ()
-    return tuple(d for d in kept if d.code not in explained)
+    return tuple(_missing_together((d for d in kept if d.code not in explained), places))
+
+
+def _missing_together(
+    diagnostics: Iterable[Diagnostic], places: Mapping[KeyPath, Position | None]
+) -> Iterator[Diagnostic]:
+    """Report the missing keys of a mapping with an unknown key in one finding, after that key.
+
+    The unknown key may be one of them, misspelled; `places` holds the position of the last one in each mapping.
+    """
+    kept = list(diagnostics)
+    missing: dict[KeyPath, list[str]] = {}
+    for one in kept:
+        if one.code == codes.REQUIRED and one.path[:-1] in places:
+            missing.setdefault(one.path[:-1], []).append(str(one.path[-1]))
+    for one in kept:
+        keys = missing.get(one.path[:-1], []) if one.code == codes.REQUIRED else []
+        if len(keys) > 1 and one.path[-1] == keys[0]:
+            message = f"{one.message}, and so {'are' if len(keys) > 2 else 'is'} {', '.join(keys[1:])}"  # noqa: PLR2004
+            help_ = "correct the unknown key first"
+            yield msgspec.structs.replace(one, message=message, position=places[one.path[:-1]], help=help_)
+        elif len(keys) <= 1:
+            yield one
 
 
 def _is_below(path: KeyPath, parents: list[KeyPath]) -> bool:

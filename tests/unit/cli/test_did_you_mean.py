@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
 from ftc.spec.schema import habits
+from unit.compiling import conf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +38,8 @@ KEYS = {
 }
 
 
-def said(words: str) -> str:
-    result = CliRunner().invoke(cli, ["compile", *words.split(" ")])
+def said(words: str, *, split: bool = True) -> str:
+    result = CliRunner().invoke(cli, ["compile", *(words.split(" ") if split else (words,))])
     assert result.exit_code in {1, 2}
     return result.stderr
 
@@ -63,10 +66,40 @@ def test_the_grammar_of_hydra_is_not_shown(text: str) -> None:
         assert word not in result.stderr
 
 
-@pytest.mark.parametrize("text", ["env.A=a=b", "env.A=it's", "env.A=${b"])
-def test_the_suggested_quotes_work(text: str) -> None:
-    help_ = said(text).partition("quote the value, ")[2].partition(", and the whole")[0]
-    assert CliRunner().invoke(cli, ["compile", help_]).exit_code == 0 or "${" in text
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("env.A=a=b", "env.A", "a=b"),
+        ("env.A=it's", "env.A", "it's"),
+        ('env.A=5" (x\\', "env.A", '5" (x\\'),
+        ("env.GREETING=你好", "env.GREETING", "你好"),
+        ("annotations={team: 客服}", "annotations.team", "客服"),
+        ("annotations={a: b, c: (x}", "annotations.c", "(x"),
+        ("annotations={url: http://a/客, c: 'd'}", "annotations.url", "http://a/客"),
+        ("setup=[[echo, 你好]]", "setup", [["echo", "你好"]]),
+        ("setup=[[echo, a(b]]", "setup", [["echo", "a(b"]]),
+    ],
+)
+def test_the_suggested_quotes_work_when_pasted(text: str, path: str, value: object) -> None:
+    pasted = said(text, split=False).partition(" for the shell: ")[2].partition("\n")[0]
+    (override,) = shlex.split(pasted)
+    found = yaml.safe_load(CliRunner().invoke(cli, ["show", override]).stdout)
+    for key in path.split("."):
+        found = found[key]
+    assert found == value
+
+
+def test_an_option_of_other_letters_can_be_chosen(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"dataset/客服": "id: a/b\nnames: [alpaca]\n"})
+    said = CliRunner().invoke(cli, ["compile", "--config-dir", tree, "dataset=客服"]).stderr
+    (override,) = shlex.split(said.partition(" for the shell: ")[2].partition("\n")[0])
+    assert "FTC001" not in CliRunner().invoke(cli, ["show", "--config-dir", tree, override]).stderr
+    assert "FTC003" not in CliRunner().invoke(cli, ["show", "--config-dir", tree, override]).stderr
+
+
+@pytest.mark.parametrize("text", ["labels.团队=客服", "labels.团队=a", "labels={团队: a}", "模型=a"])
+def test_a_key_of_other_letters_goes_into_a_file(text: str) -> None:
+    assert "help: write it into a file" in said(text, split=False)
 
 
 def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(
@@ -76,3 +109,32 @@ def test_shipped_files_have_a_name_that_does_not_depend_on_the_installation(
     found = said("method=lora-dpo")
     assert "<ftc>/conf/method/lora-dpo.yaml:" in found
     assert " | stage: dpo" in found, "with the line of the file"
+
+
+NIGHTLY = "defaults: [config, _self_]\nnodes: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        ("dataset=faq-zh", "./conf/dataset/faq-zh.yaml exists: add --config-dir conf"),
+        ("source@model.source=mine", "./conf/source/mine.yaml exists: add --config-dir conf"),
+        ("-c nightly.yaml", ": -c nightly\n"),
+        ("-c conf/nightly.yaml", ": -c nightly\n"),
+        ("-c runs/a.yaml", ": -c runs/a\n"),
+        ("nightly.yaml", ": -c nightly\n"),
+        ("-c other/b.yaml", ": --config-dir other -c b\n"),
+    ],
+)
+def test_what_exists_in_conf_is_named(words: str, right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {"nightly": NIGHTLY, "runs/a": NIGHTLY, "dataset/faq-zh": "id: a/b\n", "source/mine": "kind: git\n"}
+    conf(tmp_path / "conf", files)
+    assert right in said(words)
+
+
+def test_a_golden_case_with_a_file_as_its_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    conf(tmp_path / "conf", {"nightly": NIGHTLY})
+    conf(tmp_path / "golden", {"night/case": "why: It is tested.\nconfig: nightly.yaml\n"})
+    assert ": -c nightly\n" in CliRunner().invoke(cli, ["golden", "update"]).stderr

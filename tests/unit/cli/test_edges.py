@@ -69,3 +69,19 @@ def test_the_walk_finds_the_options_of_each_command() -> None:
         ("plan", "--config-name", ""),
     }
     assert known <= {*_EMPTY}
+
+
+@pytest.mark.parametrize("words", [(), ("golden",)])
+def test_a_command_without_its_subcommand_prints_its_help(words: tuple[str, ...]) -> None:
+    said = ftc(*words)
+    assert said.exit_code == 2
+    assert said.stderr == ftc(*words, "--help").stdout
+
+
+def test_the_message_of_a_library_is_put_on_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("a: [\n", encoding="utf-8")
+    said = ftc("why", "--from", str(file))
+    assert said.exit_code == 1
+    assert said.stderr.count("\n") == 1
+    assert "\\n" not in said.stderr

@@ -142,3 +142,22 @@ def test_groups_and_codes_are_suggested(words: tuple[str, ...], answer: str) -> 
 def test_a_defaults_list_gets_a_suggestion(tmp_path: Path) -> None:
     tree = conf(tmp_path, {"run": "defaults:\n  - config\n  - override hardwar: ascend\n"})
     assert "did you mean 'hardware'?" in refused("--config-dir", tree, "-c", "run")
+
+
+def test_an_unknown_key_comes_first_and_the_missing_keys_of_its_mapping_are_one_finding(tmp_path: Path) -> None:
+    tree = conf(tmp_path, {"hardware/mine": "devise: {resource: a.b/c}\nimmage: a/b:1\nper_node: 1\n"})
+    said = ftc("compile", "--config-dir", tree, "hardware=mine").stderr
+    codes = [line.partition("error[")[2].partition(" ")[0] for line in said.splitlines() if "error[" in line]
+    assert codes == ["FTC010", "FTC010", "FTC010", "FTC011"]
+    assert "did you mean 'device'?" in said
+    assert "did you mean 'image'?" in said
+    (missing,) = [line for line in said.splitlines() if "is required" in line]
+    for key in ("device", "image", "cpu_per_device", "memory_gib_per_device", "shm_gib_per_device"):
+        assert key in missing
+
+
+def test_a_suggestion_is_not_cut_by_a_limit(tmp_path: Path) -> None:
+    files = ", ".join(f"a{i}: {{file_name: 1}}" for i in range(80))
+    run = f"defaults: [config, _self_]\ndataset: {{info: {{{files}}}}}\nnodse: 2\nenv: {{A: [], B: {{}}}}\n"
+    said = refused("--config-dir", conf(tmp_path, {"run": run}), "-c", "run")
+    assert "did you mean 'nodes'?" in said
