@@ -9,6 +9,8 @@ die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
 # PID 1 of a container ignores signals that it does not trap.
 on_signal() {
+  # A signal may come before the line that sets `child`.
+  child=${child:-${!:-}}
   if [[ -n $child ]]; then
     kill "$child" 2>/dev/null || true
     wait "$child" || true
@@ -21,5 +23,4 @@ trap on_signal TERM INT
 "$@" &
 child=$!
 wait "$child" || exit
-child=''
 [[ -f $ADAPTER_CONFIG ]] || die "$ADAPTER_CONFIG is missing: is it the right source, and the right directory in it?"
