@@ -204,8 +204,8 @@ def test_chance_is_refused() -> None:
 
 
 def test_a_value_with_a_comma_gets_help() -> None:
-    assert "env.A='a,b'" in refused("env.A=a,b").replace("key=", "env.A=")
-    assert ftc("compile", "env.A='a,b'").exit_code == 0
+    assert "'env.A=\"a,b\"'" in refused("env.A=a,b").replace("key=", "env.A=")
+    assert ftc("compile", 'env.A="a,b"').exit_code == 0
 
 
 @pytest.mark.parametrize("key", ["nodes", "image", "trainer.llamafactory", "storage.workspace"])
