@@ -204,7 +204,7 @@ def test_chance_is_refused() -> None:
 
 
 def test_a_value_with_a_comma_gets_help() -> None:
-    assert "env.A='a,b'" in refused("env.A=a,b").replace("key=", "env.A=")
+    assert "'env.A=\"a,b\"'" in refused("env.A=a,b").replace("key=", "env.A=")
     assert ftc("compile", "env.A='a,b'").exit_code == 0
 
 
