@@ -205,7 +205,7 @@ def test_chance_is_refused() -> None:
 
 def test_a_value_with_a_comma_gets_help() -> None:
     assert "'env.A=\"a,b\"'" in refused("env.A=a,b").replace("key=", "env.A=")
-    assert ftc("compile", "env.A='a,b'").exit_code == 0
+    assert ftc("compile", 'env.A="a,b"').exit_code == 0
 
 
 @pytest.mark.parametrize("key", ["nodes", "image", "trainer.llamafactory", "storage.workspace"])
@@ -473,7 +473,7 @@ def test_a_package_of_hydra_is_accepted(package: str) -> None:
     assert not _wrong_package(f"# @package {package}\nnodes: 2\n")
 
 
-BASE = {"model/base": "defaults:\n  - /source@source: huggingface\nid: a/b\ntemplate: qwen3\n"}
+PARENT = {"model/base": "defaults:\n  - /source@source: huggingface\nid: a/b\ntemplate: qwen3\n"}
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ BASE = {"model/base": "defaults:\n  - /source@source: huggingface\nid: a/b\ntemp
     ],
 )
 def test_an_override_too_many_or_too_few_in_a_users_option(text: str, place: str, help_: str) -> None:
-    said = refused(*mine({**BASE, "model/my": text}), "model=my")
+    said = refused(*mine({**PARENT, "model/my": text}), "model=my")
     assert said.startswith(f"mine/model/my.yaml:{place}: error[FTC003 unknown-option]: ")
     assert help_ in said
 
@@ -505,7 +505,7 @@ def test_an_override_too_many_or_too_few_in_a_users_option(text: str, place: str
 def test_the_advice_about_override_works() -> None:
     for item in ("base, override /source@source: path", "/source@source: path"):
         text = f"defaults: [{item}, _self_]\nid: a/b\ntemplate: qwen3\nsource: {{path: /workspace/m}}\n"
-        said = ftc("show", *mine({**BASE, "model/my": text}), "model=my")
+        said = ftc("show", *mine({**PARENT, "model/my": text}), "model=my")
         assert said.exit_code == 0, said.stderr
 
 
