@@ -114,7 +114,24 @@ _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 def _placed(diagnostic: Diagnostic, composed: Composed) -> Diagnostic:
-    return msgspec.structs.replace(diagnostic, position=composed.position(diagnostic.path) or composed.start())
+    """The finding at the place of its key, or of the key of the run to which its value refers, which may explain it."""
+    referred = _referred(diagnostic.path, composed)
+    place = referred if composed.is_of_run(referred) else diagnostic.path
+    position = composed.position(place) or composed.start()
+    return msgspec.structs.replace(diagnostic, position=position, follows_from=referred)
+
+
+_REFERENCE = re.compile(r"\$\{(?P<dots>\.*)(?P<key>[\w.]+)\}")
+
+
+def _referred(path: KeyPath, composed: Composed) -> KeyPath:
+    """The key to which a value as a whole refers; empty if it is not a reference."""
+    settings = composed.settings(path)
+    found = _REFERENCE.fullmatch(str(settings[-1].value)) if settings and settings[-1].path == path else None
+    if found is None:
+        return ()
+    dots = len(found["dots"])
+    return (*(path[:-dots] if dots else ()), *found["key"].split("."))
 
 
 def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
@@ -157,7 +174,15 @@ def _other_kinds(key: str, path: KeyPath) -> str:
     """Name the other kinds that have the key, if the path holds one of several kinds."""
     shapes = [schema for schema in schemas_at(path) if "kind" in schema.get("properties", {})]
     kinds = sorted({s["properties"]["kind"]["enum"][0] for s in shapes if key in s["properties"]})
-    return f"kind {' or '.join(kinds)} has it, see `ftc list`" if kinds else ""
+    words = " or ".join(_of_kind(path, kind) for kind in kinds)
+    return f"kind {' or '.join(kinds)} has it: add {words}" if kinds else ""
+
+
+def _of_kind(path: KeyPath, kind: str) -> str:
+    """The words that choose a kind; the options of sources and of `publish` have the names of the kinds."""
+    if path in SOURCES.values():
+        return f"source@{dotted(path)}={kind}"
+    return f"publish={kind}" if path == ("publish",) else f"{dotted(path)}.kind={kind}"
 
 
 def _diagnostic(code: str, message: str, path: KeyPath, help_: str) -> Diagnostic:
@@ -170,7 +195,7 @@ def _message(error: ValidationError) -> str:
     match error.validator:
         case "type":
             types = [limit] if isinstance(limit, str) else list(limit)  # type: ignore[arg-type] # the schema's list
-            return f"is {value}, and must be {type_words(types)}"
+            return "needs a value" if instance is None else f"is {value}, and must be {type_words(types)}"
         case "minimum" | "maximum":
             return f"is {value}, and must be at {'least' if error.validator == 'minimum' else 'most'} {limit}"
         case "minLength" | "minItems":
@@ -183,16 +208,28 @@ def _message(error: ValidationError) -> str:
 
 
 def _help(error: ValidationError) -> str:
-    if error.validator == "type" and error.instance is None:
-        return f"set {dotted(tuple(error.absolute_path))}=…"
-    if error.validator == "type" and error.validator_value == "object" and isinstance(error.instance, str):
-        return _choice(dotted(tuple(error.absolute_path)), error.instance)
-    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, bool):
-        return "quote it: YAML 1.1 reads unquoted on, yes, off and no as true and false"
-    if error.validator == "type" and error.validator_value == "string" and isinstance(error.instance, int | float):
-        return "quote it: a bare number may lose its form (1.10 is 1.1)"
-    if error.validator == "type" and "integer" in error.validator_value:  # type: ignore[operator] # a word or a list
-        return f"write {dotted(tuple(error.absolute_path))}={_digits(error.instance)}"
+    path = tuple(error.absolute_path)
+    if error.validator == "type":
+        return _help_with_type(error, path)
+    if str(error.instance).startswith("/") and path[-1:] == ("repository",) and path[:-1] in SOURCES.values():
+        return f"{_accepted(error.schema)} For a directory: {_source(dotted(path[:-1]), str(error.instance))}"  # type: ignore[arg-type] # no schema of ours is a boolean
+    return _accepted(error.schema) if isinstance(error.schema, dict) else ""
+
+
+def _help_with_type(error: ValidationError, path: KeyPath) -> str:
+    key, value, wanted = dotted(path), error.instance, error.validator_value
+    if value is None:
+        return f"set {key}=…"
+    if wanted == "object" and isinstance(value, str):
+        return _choice(key, value, error.schema)
+    if wanted == "array" and isinstance(value, str) and re.fullmatch(r"[\w.@/,-]+", value):
+        return f"write '{key}=[{value}]'"
+    if wanted == "string" and isinstance(value, bool | int | float):
+        reason = "a bare number may lose its form (1.10 is 1.1)"
+        yes = "YAML 1.1 reads unquoted on, yes, off and no as true and false"
+        return f"quote it: {yes if isinstance(value, bool) else reason}"
+    if "integer" in wanted:  # type: ignore[operator] # a word or a list
+        return _integer(path, str(value).strip())
     return _accepted(error.schema) if isinstance(error.schema, dict) else ""
 
 
@@ -202,15 +239,26 @@ def _accepted(schema: dict[str, Any]) -> str:
     return text.partition("\n")[0]
 
 
-def _choice(where: str, option: str) -> str:
+def _choice(where: str, option: str, schema: Any) -> str:
     """How to choose an option for a section."""
     if where in map(dotted, SOURCES.values()):
-        given = f"path {where}.path={option}" if option.startswith("/") else option
-        return f"write source@{where}={given}; `ftc list source` lists the options"
+        return f"write {_source(where, option)}; `ftc list source` lists the options"
+    if "secret" in schema.get("properties", {}):
+        return f"write {where}.secret=NAME: the value is in the Secret NAME of the namespace"
     return "set its keys one by one, or choose an option of a group: see `ftc list`"
 
 
-def _digits(value: object) -> str:
-    """The integer that was meant, or an example of one."""
-    found = re.match(r"[0-9]+", str(value).strip())
-    return found[0] if found else "2"
+def _source(where: str, option: str) -> str:
+    """The words for a source: an option, or a directory."""
+    return f"source@{where}={f'path {where}.path={option}' if option.startswith('/') else option}"
+
+
+def _integer(path: KeyPath, text: str) -> str:
+    """How to write the integer that was meant, or an example of one; without a unit it may mean another amount."""
+    found = re.match(r"[0-9]+", text)
+    unit = re.fullmatch(r"[0-9.]+\s*([A-Za-z]+)", text)
+    if unit and f"{unit[1].lower().removesuffix('b')}b" not in re.split(r"[._]", dotted(path)):
+        parents = [schema.get("properties", {}) for schema in schemas_at(path[:-1])]
+        about = next((keys[path[-1]]["description"] for keys in parents if path[-1] in keys), "")
+        return f"write a number without a unit. {about}".partition("\n")[0].rstrip()
+    return f"write {dotted(path)}={found[0] if found else '2'}"

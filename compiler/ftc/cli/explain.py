@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
 from ftc.api.explanation import EXPLAINED, WIDTH, explain
-from ftc.cli.options import Reporting, configuration, not_empty, refusals, reporting_with_data
+from ftc.cli.options import Reporting, configuration, not_empty, refusals, refuse, reporting_with_data
 from ftc.cli.terminal import columns, show
 from ftc.diagnostics.printable import as_json, escaped, inert
 
@@ -49,6 +50,8 @@ def command(  # noqa: PLR0913 - one parameter per option
       ftc explain -t llamafactory learning_rate
       ftc explain -t llamafactory merge.yaml:template
     """
+    if re.fullmatch(r"(?i)FTC[0-9]+", what):
+        refuse(f"'{what}' is a code, not a key: `ftc rule {what.upper()}` explains it")
     try:
         with refusals(reporting):
             found = explain(what, *overrides, config_name=config_name, config_dirs=config_dirs, target=target)

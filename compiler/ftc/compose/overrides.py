@@ -27,6 +27,7 @@ from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
+from ftc.spec.schema import habits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,6 +240,8 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
         path = f"{group.partition('@')[0]}/{choice}"
         near = did_you_mean(choice, options, _listing(group))
         help_ = "; ".join(filter(None, (near, _custom(group, choice) if "custom" in options else "")))
+        if habit := habits().get(f"{group}={choice.lower()}"):
+            help_ = f"did you mean {habit}? `{_listing(habit.partition('=')[0])}` lists all"
         help_ = f"./conf/{path}.yaml exists: add --config-dir conf" if in_own_conf(path) else help_
         return problem(CHOICE, f"'{choice}' is not an option of {group}", text, help_)
     if override.is_force_add():

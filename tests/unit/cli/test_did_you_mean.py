@@ -138,3 +138,39 @@ def test_a_golden_case_with_a_file_as_its_config(tmp_path: Path, monkeypatch: py
     conf(tmp_path / "conf", {"nightly": NIGHTLY})
     conf(tmp_path / "golden", {"night/case": "why: It is tested.\nconfig: nightly.yaml\n"})
     assert ": -c nightly\n" in CliRunner().invoke(cli, ["golden", "update"]).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        ("model.id=/workspace/models/x", "source@model.source=path model.source.path=/workspace/models/x"),
+        ("model.source.path=/x", "add source@model.source=path"),
+        ("publish.branch=main", "add publish=huggingface"),
+        ("engine.stage=3", "add engine.kind=deepspeed"),
+        ("model.source.token=hf_abc", "write model.source.token.secret=NAME"),
+        ("publish=git publish.credentials=git publish.url=https://a/b", "write publish.credentials.secret=NAME"),
+        ("dataset.names=data", "write 'dataset.names=[data]'"),
+        ("hardware.memory_gib_per_device=64Gi", "write hardware.memory_gib_per_device=64\n"),
+        ("hardware=nvidia-hami hardware.device.slices.memory.quantity=8Gi", "write a number without a unit. The "),
+        ("ttl_seconds_after_finished=7d", "write a number without a unit. "),
+        ("tracking=mlflow", "tracking.mlflow.uri: needs a value"),
+    ],
+)
+def test_the_help_has_the_words_to_write(words: str, right: str) -> None:
+    assert right in said(words)
+
+
+def test_a_value_that_others_refer_to_is_reported_once() -> None:
+    found = said("cluster.hub_endpoint=hf-mirror.com")
+    assert found.count("error[") == 1
+    assert "override 'cluster.hub_endpoint=hf-mirror.com': error[FTC012 invalid-value]" in found
+
+
+@pytest.mark.parametrize(("word", "option"), [pair for pair in habits().items() if "=" in pair[0]])
+def test_a_habit_means_an_existing_option(word: str, option: str) -> None:
+    assert f"did you mean {option}?" in said(word)
+    assert "FTC003" not in CliRunner().invoke(cli, ["compile", option]).stderr
+
+
+def test_explain_of_a_code_names_the_command() -> None:
+    assert "`ftc rule FTC303`" in CliRunner().invoke(cli, ["explain", "FTC303"]).stderr

@@ -49,6 +49,12 @@ def test_chinese_comments_are_aligned(tmp_path: Path, monkeypatch: pytest.Monkey
     assert max(map(width, shown)) <= 80
 
 
+def test_the_description_of_an_option_is_a_whole_sentence() -> None:
+    for group in json.loads(ftc("list", "--json").stdout):
+        for option in group["options"]:
+            assert option["description"].endswith((".", "…", "}", "]", "source")), option
+
+
 def test_prose_of_a_page_is_joined_before_it_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ftc("rule", "FTC702").stdout
     monkeypatch.setenv("COLUMNS", "70")
