@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913 - click hands over each option
     snapshot = _saved(paths, name, namespace) if paths else _read(name, namespace, context)
     if save is not None:
         _save(snapshot, save)
-    found = _checked(diagnose(snapshot), by_ftc=snapshot.by_ftc)
+    found = _checked(diagnose(snapshot), snapshot)
     if as_json:
         click.echo(as_json_text(msgspec.to_builtins(found)))
     else:
@@ -104,33 +104,31 @@ def _save(snapshot: Snapshot, folder: Path) -> None:
         cannot_write(folder, error)
 
 
-def _checked(found: Diagnosis, *, by_ftc: bool) -> Diagnosis:
+def _checked(found: Diagnosis, snapshot: Snapshot) -> Diagnosis:
     """Without the overrides that do not compile; for a job that ftc did not write, without overrides."""
-    causes = tuple(
-        msgspec.structs.replace(one, remedies=tuple(_kept(remedy, by_ftc=by_ftc) for remedy in one.remedies))
-        for one in found.causes
-    )
+    from ftc.cluster.snapshot import group_of  # noqa: PLC0415 - only when it is used
+
+    target = "job" if snapshot.workload and group_of(snapshot.workload) == "batch" else "volcano"
+
+    def kept(remedy: Remedy) -> Remedy:
+        fits = not remedy.override or (snapshot.by_ftc and compiles(remedy.override, target))
+        return remedy if fits else msgspec.structs.replace(remedy, override="")
+
+    causes = tuple(msgspec.structs.replace(one, remedies=tuple(map(kept, one.remedies))) for one in found.causes)
     return msgspec.structs.replace(found, causes=causes)
 
 
-def _kept(remedy: Remedy, *, by_ftc: bool) -> Remedy:
-    if remedy.override and not (by_ftc and compiles(remedy.override)):
-        return msgspec.structs.replace(remedy, override="")
-    return remedy
-
-
-def compiles(override: str) -> bool:
-    """Whether ftc accepts the words of a remedy: overrides, or `-t TARGET`."""
+def compiles(override: str, target: str = "volcano") -> bool:
+    """Whether ftc accepts the words of a remedy for a target: overrides, or `-t` and another target."""
     import shlex  # noqa: PLC0415 - only for a remedy
 
     from ftc.diagnostics.model import has_errors  # noqa: PLC0415 - the same
     from ftc.driver import Request, compile_job  # noqa: PLC0415 - the same
 
     words = shlex.split(override)
-    targets = (words.pop(1),) if words[:1] == ["-t"] else ("volcano",)
-    if "cluster.kueue_queue" in override or "gang_jobs" in override:
-        targets = ("job",)
-    return not has_errors(compile_job(Request(tuple(one for one in words if one != "-t"), targets=targets)).diagnostics)
+    if words[0] == "-t":
+        _, target, *words = words
+    return not has_errors(compile_job(Request(tuple(words), targets=(target,))).diagnostics)
 
 
 def _rendered(found: Diagnosis, well: str) -> Iterator[str]:

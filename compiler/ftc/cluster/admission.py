@@ -6,7 +6,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.snapshot import NOTHING, Snapshot, at, devices, is_device, pod_template, quoted, rows, whole
 from ftc.manifests.manifest import amount
 
@@ -175,7 +175,7 @@ def _service_account(one: _Refusal) -> Cause:
     name = one.found["name"]
     others = [known for known in one.snapshot.names("ServiceAccount") if known != name]
     text = f'The ServiceAccount "{name}" does not exist in the namespace{has(name, others)}.'
-    create = f"kubectl create serviceaccount {name} -n {one.snapshot.namespace}"
+    create = shell("kubectl", "create", "serviceaccount", name, "-n", one.snapshot.namespace)
     remedies = [
         Remedy("use the account of the namespace", "cluster.service_account=null"),
         Remedy("create it, with the permissions that the run needs", command=create),
@@ -213,9 +213,9 @@ def _no_queue(one: _Refusal) -> Cause:
 def queue_missing(name: str, evidence: list[str], snapshot: Snapshot) -> Cause:
     """A Volcano queue that does not exist."""
     known = [one for one in snapshot.names("Queue") if one not in (name, "root")]
-    near = get_close_matches(name, known, 1) or known[:1]
+    near = nearest_of(name, known)
     text = f'The Volcano queue "{name}" does not exist{has(name, known)}.'
-    remedies = [Remedy("use a queue that exists", f"cluster.queue={one}") for one in near]
+    remedies = [Remedy("use a queue that exists", shell(f"cluster.queue={one}")) for one in near]
     return cause("queue-missing", text, evidence, [*remedies, Remedy("ask the operator to create the queue")])
 
 
@@ -227,8 +227,10 @@ def queue_closed(name: str, state: str, evidence: list[str], snapshot: Snapshot)
     """A Volcano queue that does not accept work."""
     text = f'The Volcano queue "{name}" is {state}: it does not accept new work.'
     open_ones = [str(at(q, "metadata", "name")) for q in snapshot.of("Queue") if at(q, "status", "state") == "Open"]
-    others = [Remedy("use an open queue", f"cluster.queue={q}") for q in open_ones if q not in (name, "root")][:1]
-    command = f"vcctl queue operate -a open -n {name}"
+    others = [Remedy("use an open queue", shell(f"cluster.queue={q}")) for q in open_ones if q not in (name, "root")][
+        :1
+    ]
+    command = shell("vcctl", "queue", "operate", "-a", "open", "-n", name)
     return cause("queue-closed", text, evidence, [*others, Remedy("ask the operator to open it", command=command)])
 
 
@@ -239,7 +241,7 @@ def _webhook(one: _Refusal) -> Cause:
 
 def _forbidden(one: _Refusal) -> Cause:
     text = f"You may not {one.found['verb']} {one.found['what']}: {one.found['user']} does not have the permission."
-    command = f"kubectl auth can-i {one.found['verb']} {one.found['what']} -n {one.snapshot.namespace}"
+    command = shell("kubectl", "auth", "can-i", one.found["verb"], one.found["what"], "-n", one.snapshot.namespace)
     return cause("permission-missing", text, [one.text], [Remedy("ask for a Role with it", command=command)])
 
 
@@ -253,7 +255,10 @@ def _no_namespace(one: _Refusal) -> Cause:
     name = one.found["name"]
     text = f'The namespace "{name}" does not exist.'
     return cause(
-        "namespace-missing", text, [one.text], [Remedy("create it", command=f"kubectl create namespace {name}")]
+        "namespace-missing",
+        text,
+        [one.text],
+        [Remedy("create it", command=shell("kubectl", "create", "namespace", name))],
     )
 
 
@@ -272,9 +277,14 @@ def _invalid(one: _Refusal) -> Cause:
     return cause("invalid", f"The API server finds the manifest invalid: {one.found['what']}.", [one.text])
 
 
+def nearest_of(name: str, known: list[str], most: int = 1) -> list[str]:
+    """The names that are like one that does not exist, or else the first ones: a remedy needs a name that exists."""
+    return get_close_matches(name, known, most) or known[:most]
+
+
 def has(name: str, known: list[str]) -> str:
     """` (it has "workspaces")`: the names that exist, the nearest first."""
-    near = get_close_matches(name, known, 3) or known[:3]
+    near = nearest_of(name, known, 3)
     return f" (there {'are' if near[1:] else 'is'} {quoted(near)})" if near else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,7 +47,13 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 def cause(kind: str, text: str, evidence: Iterable[str] = (), remedies: Iterable[Remedy] = ()) -> Cause:
     """A cause with text from the cluster made safe: no control characters, no secrets, no endless lines."""
-    return Cause(kind, safe(text), tuple(safe(one) for one in evidence if one), tuple(remedies))
+    made_safe = (Remedy(safe(one.text), one.override, one.command) for one in remedies)
+    return Cause(kind, safe(text), tuple(safe(one) for one in evidence if one), tuple(made_safe))
+
+
+def shell(*words: str) -> str:
+    """Words for a shell, each of them quoted: a name from the cluster must not become a command."""
+    return escaped(shlex.join(words))
 
 
 def safe(text: str) -> str:

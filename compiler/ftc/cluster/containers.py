@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.log_errors import SUMMARY, known_errors
 from ftc.cluster.snapshot import (
     NOTHING,
@@ -159,10 +159,10 @@ def _on_lost_node(pod: Object, node: Object | None, ready: Object, snapshot: Sna
     evidence = [f"Node {on}: Ready is {ready.get('status') or 'not stated'}"]
     evidence += [f"Pod {name}: deletionTimestamp {at(pod, 'metadata', 'deletionTimestamp')}"] if ending else []
     remedies = [
-        Remedy("ask the operator to bring the node back", command=f"kubectl describe node {on}"),
+        Remedy("ask the operator to bring the node back", command=shell("kubectl", "describe", "node", on)),
         Remedy(
             "delete the pod, if the machine is surely off",
-            command=f"kubectl delete pod {name} -n {snapshot.namespace} --force",
+            command=shell("kubectl", "delete", "pod", name, "-n", snapshot.namespace, "--force"),
         ),
     ]
     return cause("node-lost", text, evidence, remedies)
@@ -245,7 +245,7 @@ def _failure(pod: Object, name: str, state: Object, snapshot: Snapshot) -> Cause
     how = _SIGNALS.get(code, f"ended with exit code {code}")
     text = f"The container {name} of pod {name_of(pod)} {how}"
     text += f": {said.removeprefix('ftc: error: ').rstrip('.')}." if said else "; its log does not say why."
-    command = f"kubectl logs {name_of(pod)} -c {name} -n {snapshot.namespace}"
+    command = shell("kubectl", "logs", name_of(pod), "-c", name, "-n", snapshot.namespace)
     return cause("container-failed", text, evidence, [Remedy("read its log", command=command)])
 
 
@@ -343,7 +343,7 @@ def _without_service(found: Cause, where: str, line: str, snapshot: Snapshot) ->
     text += f"{found.text[0].lower()}{found.text[1:]}"
     delete = Remedy(
         "delete the job, then create both objects",
-        command=f"kubectl delete job {snapshot.name} -n {snapshot.namespace}",
+        command=shell("kubectl", "delete", "job", snapshot.name, "-n", snapshot.namespace),
     )
     return cause("service-missing", text, [where, f"log: {line}"], [delete, *found.remedies])
 

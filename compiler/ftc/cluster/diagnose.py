@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.cluster import admission, containers, queues, scheduling, volumes
-from ftc.cluster.cause import Cause, Diagnosis, Remedy, cause, safe
+from ftc.cluster.cause import Cause, Diagnosis, Remedy, cause, safe, shell
 from ftc.cluster.snapshot import Snapshot, at, condition, group_of, name_of, quoted
 from ftc.cluster.snapshot import containers as statuses
 
@@ -26,7 +26,7 @@ CHAIN: tuple[Callable[[Snapshot], Iterator[Cause]], ...] = (
     containers.waiting,
     containers.ended,
 )
-_FAILED = ("Failed", "Aborted", "Terminated")
+_FAILED = ("Failed", "Terminated")
 _DONE = re.compile(r"ftc: all done: (?P<result>\S+)")
 
 
@@ -57,7 +57,7 @@ def _not_in_input(snapshot: Snapshot, state: str) -> Iterator[Cause]:
     if waits and not any(snapshot.of(kind) for kind in ("PodGroup", "Queue", "Node")):
         text = "The VolcanoJob is pending. What was read has neither a PodGroup, a queue nor a node, and these say why."
         kinds = "vcjob,job,pod,podgroup,queue,pvc,event,node"
-        command = f"kubectl get {kinds} -n {snapshot.namespace} -o json > objects.json"
+        command = shell("kubectl", "get", kinds, "-n", snapshot.namespace, "-o", "json") + " > objects.json"
         yield cause("objects-not-read", text, [], [Remedy("read them too", command=command)])
 
 
@@ -69,7 +69,7 @@ def state_of(snapshot: Snapshot) -> str:
     phase = at(job, "status", "state", "phase")
     if phase == "Completed" or any(condition(job, one).get("status") == "True" for one in ("Complete", "Completed")):
         return "completed"
-    if phase in _FAILED[::2] or condition(job, "Failed").get("status") == "True":
+    if phase in _FAILED or condition(job, "Failed").get("status") == "True":
         return "failed"
     phases = [at(pod, "status", "phase") for pod in snapshot.pods]
     return "running" if phases and all(one in ("Running", "Succeeded") for one in phases) else "pending"
@@ -90,7 +90,10 @@ def _unknown(snapshot: Snapshot) -> Cause:
     known = sorted({name_of(one) for kind in ("TrainJob", "JobSet", "Job") for one in snapshot.of(kind)})
     text = f'There is no job "{snapshot.name}" in namespace {snapshot.namespace}{admission.has(snapshot.name, known)}.'
     return cause(
-        "job-unknown", text, [], [Remedy("list the jobs", command=f"kubectl get vcjob,job -n {snapshot.namespace}")]
+        "job-unknown",
+        text,
+        [],
+        [Remedy("list the jobs", command=shell("kubectl", "get", "vcjob,job", "-n", snapshot.namespace))],
     )
 
 

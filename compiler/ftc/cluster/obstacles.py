@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.snapshot import (
     NOTHING,
     Object,
@@ -116,14 +116,14 @@ def fixed(kind: str, pod: Object, obstacles: dict[str, Any], evidence: list[str]
 
 def _cordoned(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: Snapshot) -> Cause:  # noqa: ARG001
     text = f"{_nodes(ours)} cordoned (spec.unschedulable), so that no new pod starts there."
-    command = f"kubectl uncordon {next(iter(ours))}"
+    command = shell("kubectl", "uncordon", next(iter(ours)))
     remedies = [Remedy("wait until the maintenance ends"), Remedy("ask the operator to uncordon them", command=command)]
     return cause("nodes-cordoned", text, evidence, remedies)
 
 
 def _not_ready(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: Snapshot) -> Cause:  # noqa: ARG001
     text = f"{_nodes(ours)} not ready ({next(iter(ours.values()))}), and no other node has the devices."
-    command = f"kubectl describe node {next(iter(ours))}"
+    command = shell("kubectl", "describe", "node", next(iter(ours)))
     return cause("nodes-not-ready", text, evidence, [Remedy("ask the operator to look at them", command=command)])
 
 
@@ -133,7 +133,7 @@ def _tainted(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot: S
     shown = f"{key}{f'={value}' if value else ''}:{effect}"
     text = f"{_nodes(ours)} tainted with {shown}, which the pod does not tolerate."
     same = f"operator: Equal, value: {value}" if value else "operator: Exists"
-    override = f"'pod.spec.tolerations=[{{key: {key}, {same}, effect: {effect}}}]'"
+    override = shell(f"pod.spec.tolerations=[{{key: {key}, {same}, effect: {effect}}}]")
     remedies = [Remedy("use nodes that are meant for training"), Remedy("tolerate it, if you may use them", override)]
     return cause("taint-not-tolerated", text, evidence, remedies)
 
@@ -150,7 +150,8 @@ def _unselected(pod: Object, ours: dict[str, Any], evidence: list[str], snapshot
     text = f"The nodeSelector {key}={value} fits no node with the devices"
     text += f": they have {key}={', '.join(there)}." if there else f": they do not have the label {key}."
     remedies = [
-        Remedy("select the label that the nodes have", f"'pod.spec.nodeSelector={{{key}: {one}}}'") for one in there[:1]
+        Remedy("select the label that the nodes have", shell(f"pod.spec.nodeSelector={{{key}: {one}}}"))
+        for one in there[:1]
     ]
     return cause("node-selector", text, evidence, [*remedies, Remedy("drop the selector")])
 

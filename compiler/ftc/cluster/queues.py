@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ftc.cluster.admission import has, queue_closed, queue_missing
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.admission import has, nearest_of, queue_closed, queue_missing
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.snapshot import (
     NOTHING,
     Object,
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
-# A controller or scheduler that runs reacts in a second or two.
-_PATIENCE = 60
 _OVERUSED = re.compile(r"(?:overused|insufficient) (?P<what>[\w./-]+(?:, ?[\w./-]+)*)")
 
 
@@ -44,7 +41,7 @@ def suspended(snapshot: Snapshot) -> Iterator[Cause]:
         return
     if at(job, "status", "state", "phase") in ("Aborted", "Aborting"):
         text = "The VolcanoJob was aborted: it waits until a person resumes it."
-        command = f"vcctl job resume -n {snapshot.namespace} -N {snapshot.name}"
+        command = shell("vcctl", "job", "resume", "-n", snapshot.namespace, "-N", snapshot.name)
         yield cause("job-aborted", text, ["status.state.phase is Aborted"], [Remedy("resume it", command=command)])
     queue = labels(job).get(_KUEUE_QUEUE)
     if at(job, "spec", "suspend") is not True:
@@ -53,8 +50,8 @@ def suspended(snapshot: Snapshot) -> Iterator[Cause]:
         yield from _kueue(snapshot, queue)
         return
     kind = f"{job['kind'].lower()}" if group_of(job) == "batch" else f"{job['kind'].lower()}.{group_of(job)}"
-    patch = '\'{"spec":{"suspend":false}}\''
-    command = f"kubectl patch {kind} {snapshot.name} -n {snapshot.namespace} --type merge -p {patch}"
+    patch = '{"spec":{"suspend":false}}'
+    command = shell("kubectl", "patch", kind, snapshot.name, "-n", snapshot.namespace, "--type", "merge", "-p", patch)
     text = f"The {job['kind']} is suspended (spec.suspend is true), and no queue resumes it: it waits for a person."
     yield cause("job-suspended", text, [f"no label {_KUEUE_QUEUE}"], [Remedy("resume it", command=command)])
 
@@ -68,16 +65,18 @@ def _kueue(snapshot: Snapshot, queue: str) -> Iterator[Cause]:
     )
     if local is None and (snapshot.of("LocalQueue") or "doesn't exist" in str(reserved.get("message"))):
         known = snapshot.names("LocalQueue")
-        near = get_close_matches(queue, known, 1) or known[:1]
         text = f'Kueue holds the job: its LocalQueue "{queue}" does not exist in the namespace{has(queue, known)}.'
-        remedies = [Remedy("use a LocalQueue that exists", f"cluster.kueue_queue={one}") for one in near]
+        remedies = [
+            Remedy("use a LocalQueue that exists", shell(f"cluster.kueue_queue={one}"))
+            for one in nearest_of(queue, known)
+        ]
         yield cause("kueue-local-queue-missing", text, evidence, remedies)
         return
     stopped = _stopped(snapshot, local)
     if stopped:
         yield cause("kueue-queue-stopped", stopped, evidence, [Remedy("ask the operator to start the queue")])
     elif workload is None:
-        if snapshot.age(at(snapshot.workload, "metadata", "creationTimestamp")) > _PATIENCE:
+        if snapshot.is_old(snapshot.workload):
             text = (
                 "Kueue made no Workload for the suspended job: Kueue does not run, or does not manage this kind of job."
             )
@@ -158,7 +157,7 @@ def volcano(snapshot: Snapshot) -> Iterator[Cause]:
 
 def _unseen(snapshot: Snapshot, job: Object) -> bool:
     """A VolcanoJob of which no controller has taken notice."""
-    old = snapshot.age(at(job, "metadata", "creationTimestamp")) > _PATIENCE
+    old = snapshot.is_old(job)
     return old and group_of(job) == "batch.volcano.sh" and not at(job, "status", "state", "phase")
 
 
@@ -201,7 +200,7 @@ def _pending(snapshot: Snapshot, group: Object, queue: Object | None) -> Iterato
     elif names:
         yield from _overused(snapshot, group, said, names)
     elif not at(group, "status", "phase") and not snapshot.events(group):
-        if snapshot.age(at(group, "metadata", "creationTimestamp")) > _PATIENCE:
+        if snapshot.is_old(group):
             text = "Volcano's scheduler does not run: it has not looked at the PodGroup, so no pod is created."
             evidence = [f"PodGroup {name_of(group)} has neither a phase nor a condition nor an event"]
             yield cause("volcano-scheduler-not-running", text, evidence, [_operator("vc-scheduler"), _BATCH])
@@ -265,7 +264,7 @@ def resource_unknown(snapshot: Snapshot, name: str, evidence: list[str]) -> Caus
     text = f"The job requests {name}, which no node offers"
     text += f"; the nodes offer {', '.join(near[:4])}." if near else ": the nodes offer no devices."
     remedies = [
-        Remedy("use the name that the nodes offer", f"hardware.device.resource={one}")
+        Remedy("use the name that the nodes offer", shell(f"hardware.device.resource={one}"))
         for one in near[:1]
         if not _requests_slice(snapshot)
     ]

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ftc.cluster.admission import queue_missing
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.obstacles import amount_of, fixed, obstacle
 from ftc.cluster.queues import resource_unknown
 from ftc.cluster.snapshot import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-_PATIENCE = 60
 _SLICE = Remedy("request a smaller slice, with hardware.device.slices")
 # `Origin reason is POD: ` (Volcano) comes before what the pod that is really unschedulable was told.
 _ORIGIN = re.compile(r"Origin reason is (?P<pod>[^:\s]+): (?P<rest>.*)", re.DOTALL)
@@ -104,13 +103,13 @@ def _silent(pod: Object, snapshot: Snapshot) -> Iterator[Cause]:
     evidence = [f"Pod {name_of(pod)} has neither a PodScheduled condition nor an event of a scheduler"]
     if name == "volcano" and queue and snapshot.of("Queue") and snapshot.named("Queue", queue) is None:
         yield queue_missing(queue, [*evidence, "Volcano cannot make a PodGroup for the pods"], snapshot)
-    elif waited > _PATIENCE and name == "volcano":
+    elif snapshot.is_old(pod) and name == "volcano":
         text = "Volcano's scheduler does not run: no scheduler has looked at the pod."
         remedies = [Remedy("ask the operator to look at vc-scheduler and vc-controller-manager in volcano-system")]
         yield cause(
             "volcano-scheduler-not-running", text, evidence, [*remedies, Remedy("do without Volcano", "-t job")]
         )
-    elif waited > _PATIENCE:
+    elif snapshot.is_old(pod):
         text = f'No scheduler named "{name}" runs: no scheduler has looked at the pod in {_minutes(waited)}.'
         remedies = [Remedy("drop pod.spec.schedulerName, or name a scheduler that runs")]
         yield cause("scheduler-unknown", text, evidence, remedies)
@@ -270,7 +269,7 @@ def _half(pod: Object, held: list[Object], amount: str, evidence: list[str], sna
     remedies = [
         Remedy(
             "delete one of the jobs",
-            command=f"kubectl delete job {(others or [snapshot.name])[0]} -n {snapshot.namespace}",
+            command=shell("kubectl", "delete", "job", (others or [snapshot.name])[0], "-n", snapshot.namespace),
         ),
         Remedy("start the pods together", "-t volcano"),
         Remedy("start the pods of a batch Job together", "cluster.gang_jobs=true"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Object: TypeAlias = dict[str, Any]
 
 NOTHING = Decimal(0)
+# Seconds: a controller or scheduler that runs reacts in one or two.
+_PATIENCE = 60
 # The labels by which the pods of a workload are found, with the controller that writes them.
 _POD_LABELS = (
     "volcano.sh/job-name",
@@ -109,6 +111,10 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def messages(self, reason: str, *objects: Object | None) -> list[str]:
         """The texts of the events of one reason, the newest first."""
         return [str(one.get("message") or "") for one in self.events(*objects) if one.get("reason") == reason]
+
+    def is_old(self, one: Object | None) -> bool:
+        """Whether an object is so old that a controller or scheduler that runs would have looked at it."""
+        return self.age(at(one, "metadata", "creationTimestamp")) > _PATIENCE
 
     def age(self, moment: Any) -> float:
         """The seconds since a time that an object states; 0 if it states none."""

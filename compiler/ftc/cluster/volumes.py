@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from ftc.cluster.admission import has
-from ftc.cluster.cause import Cause, Remedy, cause
+from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.snapshot import Object, Snapshot, at, claims, condition, containers, name_of, quoted, rows, texts
 
 if TYPE_CHECKING:
@@ -23,9 +22,9 @@ _HOST_PATH = re.compile(r"hostPath type check failed: (?P<path>\S+) (?P<what>.*)
 
 
 def _create(claim: str, snapshot: Snapshot) -> Remedy:
-    words = f"storage.workspace.claim={shlex.quote(claim)}"
-    create = f"kubectl create -n {snapshot.namespace} -f -"
-    return Remedy("create the claim", command=f"ftc compile -t storage {words} | {create}")
+    make = shell("ftc", "compile", "-t", "storage", f"storage.workspace.claim={claim}")
+    create = shell("kubectl", "create", "-n", snapshot.namespace, "-f", "-")
+    return Remedy("create the claim", command=f"{make} | {create}")
 
 
 def unbound(snapshot: Snapshot) -> Iterator[Cause]:
@@ -38,7 +37,7 @@ def unbound(snapshot: Snapshot) -> Iterator[Cause]:
         if claim is None and (snapshot.of("PersistentVolumeClaim") or "not found" in said):
             known = [one for one in snapshot.names("PersistentVolumeClaim") if one != name]
             text = f'The claim "{name}" does not exist in the namespace{has(name, known)}.'
-            others = [Remedy("use a claim that exists", f"storage.workspace.claim={one}") for one in known[:1]]
+            others = [Remedy("use a claim that exists", shell(f"storage.workspace.claim={one}")) for one in known[:1]]
             yield cause("claim-missing", text, [said], [*others, _create(name, snapshot)])
         elif claim is not None and at(claim, "metadata", "deletionTimestamp"):
             text = f'The claim "{name}" is being deleted.'
@@ -70,7 +69,10 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
     if ("not found" in told and "storageclass" in told) or (wanted and storage_class is None and classes):
         text = f'The claim "{name}" is Pending: its storage class "{wanted}" does not exist{has(str(wanted), classes)}.'
         near = [
-            Remedy("delete the claim, and create it with a class that exists", f"storage.workspace.storage_class={one}")
+            Remedy(
+                "delete the claim, and create it with a class that exists",
+                shell(f"storage.workspace.storage_class={one}"),
+            )
             for one in classes[:1]
         ]
         yield cause("storage-class-missing", text, evidence, [*near, _create(name, snapshot)])
@@ -78,7 +80,7 @@ def _pending(claim: Object, said: str, snapshot: Snapshot) -> Iterator[Cause]:
         text = f'The claim "{name}" is Pending: it names no storage class, and the cluster has neither a default class '
         text += "nor a free volume"
         near = [
-            Remedy("delete the claim, and create it with a class", f"storage.workspace.storage_class={one}")
+            Remedy("delete the claim, and create it with a class", shell(f"storage.workspace.storage_class={one}"))
             for one in classes[:1]
         ]
         text += "."
@@ -176,15 +178,15 @@ def _missing(kind: str, name: str, evidence: list[str], snapshot: Snapshot) -> C
     text = f'The {"claim" if "claim" in kind else written} "{name}" does not exist in the namespace{has(name, known)}.'
     namespace = snapshot.namespace
     if written == "Secret":
-        literals = " ".join(f"--from-literal={shlex.quote(key)}=…" for key in _read_keys(name, snapshot) or ["token"])
-        command = f"kubectl create secret generic {name} -n {namespace} {literals}"
+        literals = "".join(f" --from-literal={shell(key)}=…" for key in _read_keys(name, snapshot) or ["token"])
+        command = shell("kubectl", "create", "secret", "generic", name, "-n", namespace) + literals
         near = [
-            Remedy("use a Secret that exists", f"model.source.token.secret={one}")
+            Remedy("use a Secret that exists", shell(f"model.source.token.secret={one}"))
             for one in known[:1]
             if "token" in " ".join(evidence).lower() or len(known) == 1
         ]
         return cause("secret-missing", text, evidence, [*near, Remedy("create it", command=command)])
     if written == "ConfigMap":
-        command = f"kubectl create configmap {name} -n {namespace} --from-file=…"
+        command = shell("kubectl", "create", "configmap", name, "-n", namespace) + " --from-file=…"
         return cause("config-map-missing", text, evidence, [Remedy("create it, or correct the name", command=command)])
     return cause("claim-missing", text, evidence, [_create(name, snapshot)])
