@@ -45,11 +45,12 @@ def test_a_valid_value_does_not_load_jsonschema() -> None:
     assert "jsonschema" not in loaded("compile", "hardware=ascend", "network=host-ascend", "nodes=2")
 
 
-def test_the_rendering_of_findings_is_not_loaded_without_findings() -> None:
+def test_findings_and_plans_are_not_rendered_without_need() -> None:
     script = "import sys, ftc.cli.main as m\nsys.argv = ['ftc', 'compile']\nm.gc.disable()\ntry:\n    m.main()\n"
     script += "except SystemExit:\n    pass\nsys.stderr.write(' '.join(sys.modules))\n"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = set(done.stderr.split())
     assert "ftc.driver" in modules
     telling = ("render_text", "formats", "page", "shown")
+    assert not modules & {"ftc.summary.build", "ftc.compose.defaults_problems"}
     assert not modules & {"ftc.cli.rendering", *(f"ftc.diagnostics.{name}" for name in telling)}

@@ -16,7 +16,6 @@ from ftc.diagnostics.model import did_you_mean, has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import Artifact
 from ftc.output.write import also_marked, foreign, only_writer, write, written_before
-from ftc.summary.build import summary as summarized
 from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
@@ -172,6 +171,8 @@ def plan(
         NotADirectoryError: a conf tree does not exist.
 
     """
+    from ftc.summary.build import summary as summarized  # noqa: PLC0415 - a compile does not need it
+
     _known((target,), POD_TARGETS)
     spec, state = _sound(Request(overrides, directories(config_dirs), config_name, (target,), tuple(ignore), strict))
     run = state.pods[target]

@@ -17,7 +17,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
-from ftc.compose.defaults_problems import defaults_problem
 from ftc.compose.overrides import problem
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
@@ -47,6 +46,8 @@ def compose(
         problems.extend(repository.problems())
         return _compose(defaults, repository, keeps_text, problems), tuple(problems)
     except COMPOSITION_ERRORS as error:
+        from ftc.compose.defaults_problems import defaults_problem  # noqa: PLC0415 - for a mistake only
+
         found = tuple(problems) or repository.problems()
         conflict = _conflict(defaults, repository) if defaults and not found else None
         return None, found or (conflict or defaults_problem(error, repository, overrides),)
