@@ -88,7 +88,8 @@ def result(snapshot: Snapshot) -> str:
 
 def _unknown(snapshot: Snapshot) -> Cause:
     known = sorted({name_of(one) for kind in ("TrainJob", "JobSet", "Job") for one in snapshot.of(kind)})
-    text = f'There is no job "{snapshot.name}" in namespace {snapshot.namespace}{admission.has(snapshot.name, known)}.'
+    instead = admission.has(snapshot.name, known)
+    text = f'The namespace {snapshot.namespace} does not contain a job "{snapshot.name}"{instead}.'
     return cause(
         "job-unknown",
         text,

@@ -720,7 +720,7 @@ ROWS: list[tuple[str, Snapshot, str, str]] = [
     (
         "job-unknown",
         snapshot(vcjob(), name="sftt"),
-        'no job "sftt" in namespace team (there is "sft")',
+        'namespace team does not contain a job "sftt" (there is "sft")',
         "kubectl get vcjob,job -n team",
     ),
 ]
