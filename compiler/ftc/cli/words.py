@@ -45,7 +45,7 @@ def text() -> str:
 
 
 def _commands(group: click.Group, before: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None:

@@ -22,7 +22,7 @@ _EXIT_CODES = (
 
 def pages() -> dict[str, str]:
     """The page of the commands."""
-    top = click.Context(cli, info_name="ftc", terminal_width=WIDTH, max_content_width=WIDTH)
+    top = click.Context(cli, info_name="ftc", terminal_width=WIDTH, **cli.context_settings)
     parts = [_help(cli, top)]
     for name in cli.list_commands(top):
         command = cli.get_command(top, name)

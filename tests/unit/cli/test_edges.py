@@ -33,8 +33,9 @@ def test_an_expansion_that_is_too_large_hides_what_it_leaves_missing() -> None:
 def _valued(command: click.Command, *names: str) -> Iterator[tuple[str, ...]]:
     """The command lines in which one option or argument is empty, as with a variable of the shell that is not set."""
     if isinstance(command, click.Group):
-        for name in command.list_commands(click.Context(command)):
-            inner = command.get_command(click.Context(command), name)
+        context = click.Context(command, **command.context_settings)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
             assert inner is not None
             yield from _valued(inner, *names, name)
     required = ["name" for one in command.params if isinstance(one, click.Argument) and one.required]

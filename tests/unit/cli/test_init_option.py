@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from unit.compiling import ROOT, ftc
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from unit.compiling import ftc
 
 GROUPS = ("hardware", "dataset", "model", "cluster")
 FILLED = {
@@ -66,7 +64,7 @@ def test_an_editor_finds_the_schema(tmp_path: Path) -> None:
         file = tmp_path / "runs" / "conf" / group / f"{name}.yaml"
         _, _, place = file.read_text().splitlines()[-1].partition("$schema=")
         assert json.loads((file.parent / place).read_text())["$id"] == f"{group}.schema.json"
-        checker = ROOT / ".venv" / "bin" / "check-jsonschema"
+        checker = Path(sys.executable).parent / "check-jsonschema"
         subprocess.run([checker, "--schemafile", file.parent / place, file], check=True, capture_output=True)
     assert not (tmp_path / "runs" / "golden").exists()
 

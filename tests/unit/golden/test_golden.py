@@ -18,7 +18,6 @@ MATRIX = 'why: A test.\noverrides: [name=mine]\nmatrix: ["nodes=1,2"]\n'
 @pytest.fixture(autouse=True)
 def _in_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
 
 
 def case(name: str, text: str = CASE) -> Path:

@@ -70,7 +70,6 @@ def every_kill(*arguments: str) -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
 
 
 SLOW = pytest.mark.slow  # one more pair of commands

@@ -30,7 +30,6 @@ FTC = (sys.executable, "-m", "ftc.cli.main")
 def test_a_second_writer_is_refused_in_one_line_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(write, "_SECONDS", 0.0)
     out = tmp_path / "out"
     (out / "one").mkdir(parents=True)
