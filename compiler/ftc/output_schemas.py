@@ -71,6 +71,7 @@ def volcano_job(volcano: str, kubernetes: str) -> Schema:
 
 
 _OBJECTS = {
+    "ConfigMap": "io.k8s.api.core.v1.ConfigMap",
     "Job": "io.k8s.api.batch.v1.Job",
     "PersistentVolumeClaim": "io.k8s.api.core.v1.PersistentVolumeClaim",
     "Service": "io.k8s.api.core.v1.Service",

@@ -21,6 +21,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     labels |= {**spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
+    config_map = files.scripts_name() if spec.scripts == "configmap" else None
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)
     fetch_steps = image.checked_first(spec, places, fetching, train_step)
@@ -50,7 +51,8 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         publish_step=publish_step,
         files=compiled,
         scripts=scripts,
-        template=pod.template(spec, steps, (*compiled, *scripts), labels),
+        config_map=config_map,
+        template=pod.template(spec, steps, pod.carry(compiled, scripts, config_map), labels),
         rights=security.of_containers(spec.cluster),
         fragments=(
             Fragment("cluster.pod", spec.cluster.pod, ("cluster", "pod")),

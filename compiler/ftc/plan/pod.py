@@ -10,8 +10,7 @@ from ftc.plan import publish, security, storage, train
 from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
 from ftc.plan.storage import WORKSPACE
-from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Step
-from ftc.resources import script
+from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Script, Step
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -35,12 +34,12 @@ def places(spec: JobSpec) -> Places:
     return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage), LOCK)
 
 
-def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], labels: dict[str, str]) -> Json:
+def template(spec: JobSpec, steps: tuple[Step, ...], carried: Json, labels: dict[str, str]) -> Json:
     """The pod template without the rendezvous and the job's name."""
     together = {train.NAME: _train_container, publish.NAME: _publish_container}
     inits = [_fetch_container(spec, step) for step in steps if step.name not in together]
     body: Json = {
-        "metadata": {"labels": labels, "annotations": {**spec.annotations}},
+        "metadata": {"labels": labels, **({"annotations": {**spec.annotations}} if spec.annotations else {})},
         "spec": {
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": spec.termination_grace_seconds,
@@ -54,15 +53,26 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
     cluster = spec.cluster
     own = [*_ca_volume(cluster), *security.volumes(cluster, [step.name for step in steps]), *_lock_volume(spec)]
     rest = [*own, *storage.volumes(spec.storage), *_shm_volume(spec)]
-    return merge(merge(body, carry(files)), {"spec": {"volumes": rest}})
+    return merge(merge(body, carried), {"spec": {"volumes": rest}})
 
 
-def carry(files: tuple[File, ...]) -> Json:
-    """A fragment that brings files into the pod as annotations, projected by the downward API."""
-    items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
+def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str | None) -> Json:
+    """A fragment that brings files into the pod: annotations, which the downward API projects.
+
+    The scripts are annotations too, or come from a ConfigMap.
+    """
+    annotated: tuple[File | Script, ...] = (*files, *scripts) if config_map is None else files
+    fields = {f.name: f"metadata.annotations['{CARRIED}{f.name}']" for f in annotated}
+    items = [{"path": name, "fieldRef": {"fieldPath": field}} for name, field in fields.items()]
+    volume: Json = {"downwardAPI": {"items": items}}
+    if config_map is not None:
+        keys = [{"key": one.file, "path": one.name} for one in scripts]
+        own = [volume] if items else []
+        volume = {"projected": {"sources": [*own, {"configMap": {"name": config_map, "items": keys}}]}}
+    texts = {f"{CARRIED}{f.name}": f.text for f in annotated}
     return {
-        "metadata": {"annotations": {f"{CARRIED}{f.name}": f.text for f in files}},
-        "spec": {"volumes": [{"name": "ftc", "downwardAPI": {"items": items}}]},
+        **({"metadata": {"annotations": texts}} if texts else {}),
+        "spec": {"volumes": [{"name": "ftc", **volume}]},
     }
 
 
@@ -71,7 +81,8 @@ def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
 
     `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
-    added = [Fragment(target, part) for part in (carry((File("rendezvous.sh", script(rendezvous)),)), own)]
+    carried = carry((), (Script("rendezvous.sh", rendezvous),), run.config_map)
+    added = [Fragment(target, part) for part in (carried, own)]
     fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
     return BoundRun(**fields, target=target, pod=_complete(run, added))
 

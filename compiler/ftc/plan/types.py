@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ftc.plan.merge import Fragment, Merged
+from ftc.resources import script
 from ftc.spec.base import Json
 from ftc.spec.source import Staged
 from ftc.spec.storage import Claim, JobClaim
@@ -27,6 +28,18 @@ class File(msgspec.Struct, frozen=True):
 
     name: str
     text: str
+
+
+class Script(msgspec.Struct, frozen=True):
+    """A script of ftc: its `name` in the pod, and its `file` below scripts/."""
+
+    name: str
+    file: str
+
+    @property
+    def text(self) -> str:
+        """The content."""
+        return script(self.file)
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -86,7 +99,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetch_steps` come before `train_step`; `publish_step` waits for its end. `template` is the pod that runs them,
     to which a target adds its part; `fragments` are the users' additions, applied last; `rights` are the fields that
-    the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python.
+    the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python; the
+    pod has them in annotations, or in the ConfigMap named `config_map`.
     It starts with `min_nodes` pods, which equals `nodes` unless the run is elastic. `fixed_name` is for objects that
     refer to each other by name. `job_claim` is a claim that lives with the job; each target creates it differently.
     """
@@ -112,7 +126,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     train_step: Step
     publish_step: Step | None
     files: tuple[File, ...]
-    scripts: tuple[File, ...]
+    scripts: tuple[Script, ...]
+    config_map: str | None
     template: Json
     rights: Json
     fragments: tuple[Fragment, ...]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
+from ftc.targets import batch_job, claims, image, llamafactory, local_script, scripts, volcano_job
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -48,6 +48,16 @@ _FILES = (
         verify=verify.batch,
         file="storage.yaml",
         on_request=True,
+        before_runs=True,
+    ),
+    FileTarget(
+        name="scripts",
+        help="the ConfigMap that runs with scripts=configmap expect",
+        emit=scripts.emit,
+        verify=verify.batch,
+        file="scripts.yaml",
+        on_request=True,
+        before_runs=True,
     ),
     FileTarget(
         name="llamafactory",

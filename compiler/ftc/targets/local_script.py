@@ -6,11 +6,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from ftc.plan.names import digest
-from ftc.plan.types import File, FromSecret, Places
-from ftc.resources import script
+from ftc.plan.types import FromSecret, Places, Script
 
 if TYPE_CHECKING:
-    from ftc.plan.types import RunPlan, Step
+    from ftc.plan.types import File, RunPlan, Step
 
 HERE = Places(files="files", workspace="..", cache="../cache")
 """Relative to the run's directory, which the script creates and changes to."""
@@ -80,7 +79,7 @@ write_files() {
 
 def emit(run: RunPlan) -> str:
     """The script; bash reads it completely before it runs, so it works through a pipe."""
-    files = (*run.files, *run.scripts, File("rendezvous.sh", script("rendezvous_single.sh")))
+    files: tuple[File | Script, ...] = (*run.files, *run.scripts, Script("rendezvous.sh", "rendezvous_single.sh"))
     head = _HEAD.format(name=run.name, secrets="".join(_secrets(run.steps)))
     secret = _secret_names(run.steps)
     body = "".join(_step(step, [name for name in secret if name not in step.env]) for step in run.steps)
@@ -110,7 +109,7 @@ def _step(step: Step, withheld: list[str]) -> str:
     return "  " + " \\\n    ".join(lines) + "\n"
 
 
-def _here_document(file: File) -> str:
+def _here_document(file: File | Script) -> str:
     end = f"end of {file.name}"
     if end in file.text.splitlines():
         end = f"{end} {digest(file.text)}"

@@ -20,7 +20,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
 
     `verify` raises BugError for a text that is not valid. `file` is the artifact's name, None if the plan's files are
     the artifact. `places` are set if the steps do not run in the pod. A target that is `on_request` is emitted only if
-    a `-t` names it.
+    a `-t` names it. One that is `before_runs` makes an object that runs expect.
     """
 
     name: str
@@ -29,6 +29,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None = None
     places: Places | None = None
     on_request: bool = False
+    before_runs: bool = False
 
 
 class FileTarget(_Target, frozen=True, kw_only=True):
