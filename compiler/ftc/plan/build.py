@@ -22,6 +22,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
+    carried = pod.carry(compiled, alone=False) if config_map else pod.carry((*compiled, *scripts))
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)
     fetch_steps = image.checked_first(spec, places, fetching, train_step)
@@ -52,7 +53,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         files=compiled,
         scripts=scripts,
         config_map=config_map,
-        template=pod.template(spec, steps, pod.carry(compiled, scripts, config_map), labels),
+        template=pod.template(spec, steps, carried, labels),
         rights=security.of_containers(spec.cluster),
         fragments=(
             Fragment("cluster.pod", spec.cluster.pod, ("cluster", "pod")),

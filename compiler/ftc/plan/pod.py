@@ -56,23 +56,18 @@ def template(spec: JobSpec, steps: tuple[Step, ...], carried: Json, labels: dict
     return merge(merge(body, carried), {"spec": {"volumes": rest}})
 
 
-def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str | None) -> Json:
+def carry(files: tuple[File | Script, ...], *, alone: bool = True) -> Json:
     """A fragment that brings files into the pod: annotations, which the downward API projects.
 
-    The scripts are annotations too, or come from a ConfigMap.
+    If they are not `alone`, the volume has other sources too.
     """
-    annotated: tuple[File | Script, ...] = (*files, *scripts) if config_map is None else files
-    fields = {f.name: f"metadata.annotations['{CARRIED}{f.name}']" for f in annotated}
-    items = [{"path": name, "fieldRef": {"fieldPath": field}} for name, field in fields.items()]
+    texts = {f"{CARRIED}{f.name}": f.text for f in files}
+    items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
     volume: Json = {"downwardAPI": {"items": items}}
-    if config_map is not None:
-        keys = [{"key": one.file, "path": one.name} for one in scripts]
-        own = [volume] if items else []
-        volume = {"projected": {"sources": [*own, {"configMap": {"name": config_map, "items": keys}}]}}
-    texts = {f"{CARRIED}{f.name}": f.text for f in annotated}
+    own = volume if alone else {"projected": {"sources": [volume] if items else []}}
     return {
         **({"metadata": {"annotations": texts}} if texts else {}),
-        "spec": {"volumes": [{"name": "ftc", **volume}]},
+        "spec": {"volumes": [{"name": "ftc", **own}]},
     }
 
 
@@ -81,10 +76,19 @@ def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
 
     `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
-    carried = carry((), (Script("rendezvous.sh", rendezvous),), run.config_map)
-    added = [Fragment(target, part) for part in (carried, own)]
+    added = [Fragment(target, part) for part in (_carry_rendezvous(run, rendezvous), own)]
     fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
     return BoundRun(**fields, target=target, pod=_complete(run, added))
+
+
+def _carry_rendezvous(run: RunPlan, rendezvous: str) -> Json:
+    """The fragment with the target's script; a ConfigMap has the others too."""
+    script = Script("rendezvous.sh", rendezvous)
+    if run.config_map is None:
+        return carry((script,))
+    items = [{"key": one.file, "path": one.name} for one in (*run.scripts, script)]
+    source = {"configMap": {"name": run.config_map, "items": items}}
+    return {"spec": {"volumes": [{"name": "ftc", "projected": {"sources": [source]}}]}}
 
 
 def main_containers(run: RunPlan, **fields: list[Json]) -> Json:

@@ -104,7 +104,7 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
 
 
 def _fatal(run: RunPlan) -> tuple[str, ...]:
-    """The events that restart or end the job; an elastic job continues without an evicted pod until Volcano recreates it."""
+    """The events that end an attempt; an elastic job goes on without an evicted pod, which Volcano recreates."""
     return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
 
 
