@@ -22,13 +22,11 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
-    carried = pod.carry(compiled, alone=False) if config_map else pod.carry((*compiled, *scripts))
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)
     fetch_steps = image.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
     steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
-    workspace = spec.storage.workspace
     return RunPlan(
         name=name,
         fixed_name=names.fixed_name(spec),
@@ -53,7 +51,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         files=compiled,
         scripts=scripts,
         config_map=config_map,
-        template=pod.template(spec, steps, carried, labels),
+        template=pod.template(spec, steps, pod.carry(compiled, scripts, config_map), labels),
         rights=security.of_containers(spec.cluster),
         fragments=(
             Fragment("cluster.pod", spec.cluster.pod, ("cluster", "pod")),
@@ -61,7 +59,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
             Fragment("network.pod", spec.network.pod, ("network", "pod")),
             Fragment("pod", spec.pod, ("pod",)),
         ),
-        job_claim=workspace if isinstance(workspace, JobClaim) else None,
+        job_claim=spec.storage.workspace if isinstance(spec.storage.workspace, JobClaim) else None,
         recipe=image.recipe(spec),
         claims=tuple(storage.claims(spec.storage).values()),
     )

@@ -56,18 +56,20 @@ def template(spec: JobSpec, steps: tuple[Step, ...], carried: Json, labels: dict
     return merge(merge(body, carried), {"spec": {"volumes": rest}})
 
 
-def carry(files: tuple[File | Script, ...], *, alone: bool = True) -> Json:
+def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str | None) -> Json:
     """A fragment that brings files into the pod: annotations, which the downward API projects.
 
-    If they are not `alone`, the volume has other sources too.
+    The target adds the scripts if a ConfigMap has them.
     """
-    texts = {f"{CARRIED}{f.name}": f.text for f in files}
-    items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
-    volume: Json = {"downwardAPI": {"items": items}}
-    own = volume if alone else {"projected": {"sources": [volume] if items else []}}
+    annotated: tuple[File | Script, ...] = files if config_map else (*files, *scripts)
+    texts = {f"{CARRIED}{f.name}": f.text for f in annotated}
+    fields = {f.name: f"metadata.annotations['{CARRIED}{f.name}']" for f in annotated}
+    volume: Json = {"downwardAPI": {"items": [{"path": n, "fieldRef": {"fieldPath": f}} for n, f in fields.items()]}}
+    if config_map:
+        volume = {"projected": {"sources": [volume] if texts else []}}
     return {
         **({"metadata": {"annotations": texts}} if texts else {}),
-        "spec": {"volumes": [{"name": "ftc", **own}]},
+        "spec": {"volumes": [{"name": "ftc", **volume}]},
     }
 
 
@@ -85,7 +87,7 @@ def _carry_rendezvous(run: RunPlan, rendezvous: str) -> Json:
     """The fragment with the target's script; a ConfigMap has the others too."""
     script = Script("rendezvous.sh", rendezvous)
     if run.config_map is None:
-        return carry((script,))
+        return carry((), (script,), None)
     items = [{"key": one.file, "path": one.name} for one in (*run.scripts, script)]
     source = {"configMap": {"name": run.config_map, "items": items}}
     return {"spec": {"volumes": [{"name": "ftc", "projected": {"sources": [source]}}]}}
