@@ -146,9 +146,9 @@ class Slice(Spec, frozen=True):
     resource: ResourceName
     """The extended resource of the share, such as nvidia.com/gpumem."""
     quantity: Positive
-    """The amount per device."""
+    """The amount per device, in the unit of the resource: usually MiB of memory, and percent of the cores."""
     max: Positive | None = None
-    """The most that one device has; null is unlimited."""
+    """The most that one device has, in the same unit; null is unlimited."""
 
 
 class Profile(Spec, frozen=True):
@@ -170,7 +170,7 @@ class Device(Spec, frozen=True):
     allocator: Literal["plugin", "hami", "volcano"] = "plugin"
     """Who assigns the devices: the device plugin under any scheduler, HAMi's scheduler, or Volcano's."""
     slices: dict[str, Slice] = {}
-    """The shares that a slice requests in addition, by name: memory, cores."""
+    """The shares that a slice requests in addition, by name: memory (usually in MiB), cores (in percent)."""
     profiles: tuple[Profile, ...] = ()
     """The fixed partitions that the device can be cut into."""
     memory_mib: Positive | None = None

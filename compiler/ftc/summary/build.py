@@ -313,9 +313,9 @@ def _shm(pod: Json) -> str | None:
 
 
 def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
-    everywhere = "every node"
+    everywhere = files.EVERY_NODE
     stages = [
-        Stage(step.name, everywhere, " ".join(step.command), fetch.directory)
+        Stage(step.name, files.fetching(spec, fetch.source), " ".join(step.command), fetch.directory)
         for step, fetch in zip(run.fetch_steps, run.fetches, strict=True)
     ]
     if not spec.trains:
