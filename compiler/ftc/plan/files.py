@@ -71,13 +71,16 @@ def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inp
     return arguments.dataset_info(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
+_TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
+
+
 def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[Script, ...]:
     """The scripts that this run uses, under the names by which they call each other."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
-    names |= {fetch.COPY_SCRIPT: fetch.COPY_SCRIPT} if fetch.is_staged(spec) else {}
+    names |= {name: name for name in fetch.COPY_SCRIPTS} if fetch.is_staged(spec) else {}
     names |= {image.CHECK_SCRIPT: image.CHECK_SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
-        names |= {name: name for name in ("train.sh", "steps.sh", "stop_training.py", "check_checkpoints.py")}
+        names |= {name: name for name in _TRAIN}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
