@@ -17,8 +17,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     """The plan of the run; its steps run in the pod unless `places` says otherwise. Total on a validated spec."""
     places = places or pod.places(spec)
     name = names.job_name(spec)
-    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc"}
-    labels |= {**spec.hardware.labels, **spec.labels}
+    labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
