@@ -1,7 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff` and `explain` are the commands of the same names as functions. Each takes what its
-command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would refuse.
+`compile`, `plan`, `lint`, `diff`, `explain` and `submit` are the commands of the same names as functions. Each takes
+what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would
+refuse.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ if TYPE_CHECKING:
     from ftc.api.comparison import Cause, Change, Diff, diff
     from ftc.api.explanation import Explanation, explain
     from ftc.api.manifests import Linted, lint
-    from ftc.api.refused import RefusedError
+    from ftc.api.refused import ClusterRefusedError, RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
+    from ftc.api.submission import Submitted, submit
 
 __version__ = "0.1.0"
 __all__ = (
     "Cause",
     "Change",
+    "ClusterRefusedError",
     "Compiled",
     "Diff",
     "Explanation",
     "Linted",
     "Plan",
     "RefusedError",
+    "Submitted",
     "Written",
     "__version__",
     "compile",
@@ -35,6 +39,7 @@ __all__ = (
     "explain",
     "lint",
     "plan",
+    "submit",
 )
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
@@ -43,7 +48,8 @@ _MODULES = {
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
-    "ftc.api.refused": ("RefusedError",),
+    "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),
+    "ftc.api.submission": ("Submitted", "submit"),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 

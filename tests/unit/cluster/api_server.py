@@ -36,6 +36,11 @@ class Answers:
         self.snapshot, self.page = snapshot, page
         self.faults: dict[str, list[tuple[int, str]]] = {}
         self.asked: list[str] = []
+        self.accept = ""
+
+    def change(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
+        """The status and the body for a request that writes; this server is only read."""
+        return 405, json.dumps({"kind": "Status", "message": f"{method} {path}: {body}", "code": 405}).encode()
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """The status and the body for a path with its query."""
@@ -73,7 +78,16 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers.answer(self.path)
+            answers.accept = self.headers["Accept"]
+            self._send(*answers.answer(self.path))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._send(*answers.change(self.command, self.path, body))
+
+        do_DELETE = do_POST  # noqa: N815 - the name that http.server looks for
+
+        def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
