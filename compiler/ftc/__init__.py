@@ -1,7 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff` and `explain` are the commands of the same names as functions. Each takes what its
-command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would refuse.
+`compile`, `plan`, `lint`, `diff`, `explain` and `status` are the commands of the same names as functions. Each takes
+what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would
+refuse.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
+    from ftc.api.status import Status, status
 
 __version__ = "0.1.0"
 __all__ = (
@@ -28,6 +30,7 @@ __all__ = (
     "Linted",
     "Plan",
     "RefusedError",
+    "Status",
     "Written",
     "__version__",
     "compile",
@@ -35,6 +38,7 @@ __all__ = (
     "explain",
     "lint",
     "plan",
+    "status",
 )
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
@@ -43,6 +47,7 @@ _MODULES = {
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
+    "ftc.api.status": ("Status", "status"),
     "ftc.api.refused": ("RefusedError",),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
