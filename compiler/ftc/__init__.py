@@ -1,7 +1,7 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff`, `explain` and `submit` are the commands of the same names as functions. Each takes
-what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would
+`compile`, `plan`, `lint`, `diff`, `explain`, `submit` and `status` are the commands of the same names as functions. Each
+takes what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would
 refuse.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import ClusterRefusedError, RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
+    from ftc.api.status import Status, status
     from ftc.api.submission import Submitted, submit
 
 __version__ = "0.1.0"
@@ -31,6 +32,7 @@ __all__ = (
     "Linted",
     "Plan",
     "RefusedError",
+    "Status",
     "Submitted",
     "Written",
     "__version__",
@@ -39,6 +41,7 @@ __all__ = (
     "explain",
     "lint",
     "plan",
+    "status",
     "submit",
 )
 
@@ -49,6 +52,7 @@ _MODULES = {
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),
+    "ftc.api.status": ("Status", "status"),
     "ftc.api.submission": ("Submitted", "submit"),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ftc.api.texts import source_lines
+from ftc.cluster.table import HEADER, cells
 from ftc.diagnostics.model import dotted
 from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.render_text import of_file, of_override
@@ -18,6 +19,7 @@ from ftc.summary.render import sections
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ftc.cluster.status import Run
     from ftc.diagnostics.model import Diagnostic, KeyPath, Position
     from ftc.diagnostics.render_text import Lines
     from ftc.diff.report import Difference, Explained
@@ -74,6 +76,14 @@ def of_plan(summary: Summary, findings: Sequence[Diagnostic]) -> str:
         for label, lines in sections(summary)
     ]
     return _page(f"<table><tbody>{''.join(rows)}</tbody></table>", _findings(findings))
+
+
+def of_runs(runs: Iterable[Run], below: Iterable[str]) -> str:
+    """The runs as a table, and sentences below it."""
+    head = "".join(f"<th>{name}</th>" for name in HEADER)
+    rows = "".join(_row(cells(one)) for one in runs)
+    shown = f"<table><tbody><tr>{head}</tr>{rows}</tbody></table>"
+    return _page(shown, "".join(f"<p>{_text(one)}</p>" for one in below))
 
 
 def of_findings(findings: Sequence[Diagnostic], texts: Mapping[str, str] | None = None) -> str:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
     "submit": "Create a run in a cluster, after checking that it can run there.",
+    "status": "Show the runs of a namespace: phase, nodes, step, age.",
     "why": "Say why a job does not run.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",

@@ -99,6 +99,14 @@ def config_dirs(function: _F) -> _F:
     )(function)
 
 
+def in_cluster(function: _F) -> _F:
+    """-n and --context."""
+    command = click.option("--context", type=not_empty, help="The context of the kubeconfig.")(function)
+    return click.option("-n", "--namespace", type=not_empty, help="The namespace; by default that of the context.")(
+        command
+    )
+
+
 def data_format(function: _F) -> _F:
     """--format and its short form --json, for a command that prints data and reports no findings."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ftc.cli.options import Place, cannot_write, not_empty, refuse
+from ftc.cli.options import Place, cannot_write, in_cluster, not_empty, refuse
 from ftc.cluster.cause import safe
 from ftc.diagnostics.printable import as_json as as_json_text
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="A saved situation instead of a cluster: a directory with objects.json, or files with objects.",
 )
-@click.option("-n", "--namespace", type=not_empty, help="The namespace; by default that of the context.")
-@click.option("--context", type=not_empty, help="The context of the kubeconfig.")
+@in_cluster
 @click.option(
     "--save",
     type=Place(file_okay=False, path_type=Path),

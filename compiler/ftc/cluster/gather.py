@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ftc.cluster.diagnose import diagnose
-from ftc.cluster.server import ServerError
+from ftc.cluster.progress import telling
+from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
 from ftc.cluster.snapshot import Snapshot, at, containers, group_of, labels, name_of, workload_name
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object
 
 _LOG_LINES = 100
-_FORBIDDEN, _MISSING = 403, 404
 
 
 class _List(NamedTuple):
@@ -111,9 +111,9 @@ class _Reading:
             self.objects += self.server.pages(f"{one.path}{place}/{one.plural}")
         except ServerError as error:
             # The cluster does not know this kind.
-            if error.status == _FORBIDDEN:
+            if error.status == FORBIDDEN:
                 self.unseen.append(f"you may not list {one.plural}: {one.lost} are not shown")
-            elif error.status != _MISSING:
+            elif error.status != MISSING:
                 raise
 
     def snapshot(self, name: str) -> Snapshot:
@@ -131,7 +131,7 @@ class _Reading:
                 text = self.server.text(path, container=name, tailLines=_LOG_LINES, **query)
                 (previous if again else logs)[f"{name_of(pod)}.{name}"] = text
             except ServerError as error:
-                if error.status == _FORBIDDEN:
+                if error.status == FORBIDDEN:
                     self.unseen.append("you may not read logs: what the containers printed is not shown")
                 elif not error.status:
                     raise
@@ -139,16 +139,15 @@ class _Reading:
 
 
 def _worth_reading(snapshot: Snapshot) -> list[tuple[Object, str, bool]]:
-    """Pod, container, and whether its last run is meant: the first two that failed, else the first that trains."""
+    """Pod, container, and whether its last run is meant: the first two that failed, else the one that runs."""
     failed: list[tuple[str, Object, str, bool]] = []
-    trains: list[tuple[Object, str, bool]] = []
     for pod in snapshot.pods:
         for name, status in containers(pod):
             now, last = at(status, "state", "terminated"), at(status, "lastState", "terminated")
             ended = now or last
             if isinstance(ended, dict) and ended.get("exitCode"):
                 failed.append((str(ended.get("finishedAt") or ""), pod, name, not now))
-            elif name == "train" and (now or at(status, "state", "running")):
-                trains.append((pod, name, False))
     failed.sort(key=lambda one: (one[0], name_of(one[1])))
-    return [(pod, name, again) for _, pod, name, again in failed[:2]] or trains[:1]
+    well = telling(snapshot)
+    runs = [(well[0], well[1].name, False)] if well and well[1].has_started else []
+    return [(pod, name, again) for _, pod, name, again in failed[:2]] or runs

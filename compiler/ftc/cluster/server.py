@@ -6,11 +6,14 @@ import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kubernetes.client import ApiClient
+    from kubernetes.client.rest import RESTResponse
 
     from ftc.cluster.snapshot import Object
 
@@ -18,7 +21,11 @@ _PAGE = 500
 # Seconds to connect, and to wait for the next bytes of an answer.
 _TIMEOUT = (5.0, 20.0)
 _TRIES = 3
+_ANY = "application/json, */*"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+# Gone: a list or a watch continues from a version that the server no longer has.
+FORBIDDEN, MISSING, GONE = 403, 404, 410
+_CHUNK, _LONGEST_TEXT = 65536, 1024 * 1024
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -32,6 +39,13 @@ class ServerError(Exception):
         super().__init__(message)
         self.status = status
         self.fields = fields
+
+
+class Listing(NamedTuple):
+    """The objects of a list, and its version."""
+
+    objects: list[Object]
+    version: str
 
 
 class Server:
@@ -60,19 +74,23 @@ class Server:
         try:
             self._request("DELETE", path, {}, {**options, "preconditions": {"uid": uid}})
         except ServerError as error:
-            if error.status != 404:  # noqa: PLR2004 - Not Found
+            if error.status != MISSING:
                 raise
 
     def pages(self, path: str, **query: str | int) -> list[Object]:
         """All objects of a list, page by page; a list that expires on the way is read once more from its start."""
+        return self.listing(path, **query).objects
+
+    def listing(self, path: str, **query: str | int) -> Listing:
+        """The same with the version of the list, from which a watch continues."""
         try:
             return self._pages(path, query)
         except ServerError as error:
-            if error.status != 410:  # noqa: PLR2004 - Gone: the continue token has expired
+            if error.status != GONE:
                 raise
             return self._pages(path, query)
 
-    def _pages(self, path: str, query: dict[str, str | int]) -> list[Object]:
+    def _pages(self, path: str, query: dict[str, str | int]) -> Listing:
         found: list[Object] = []
         more = ""
         while True:
@@ -81,18 +99,52 @@ class Server:
             rows = page.get("items")
             # The items of a typed list do not repeat its kind.
             found += [{"kind": kind, "apiVersion": version, **row} for row in rows or [] if isinstance(row, dict)]
-            token = page.get("metadata", {}).get("continue") if isinstance(page.get("metadata"), dict) else ""
+            metadata = page.get("metadata")
+            metadata = metadata if isinstance(metadata, dict) else {}
+            token = metadata.get("continue")
             if not token or token == more:
-                return found
+                return Listing(found, str(metadata.get("resourceVersion") or ""))
             more = str(token)
 
     def text(self, path: str, **query: str | int) -> str:
-        """A text, such as a log."""
-        return self._request("GET", path, query).decode("utf-8", errors="replace")
+        """The end of a text, such as a log: at most a MiB, because a line of a log may have any length."""
+        kept = b""
+        for chunk in self.stream(path, query):
+            kept = (kept + chunk)[-_LONGEST_TEXT:]
+        return kept.decode("utf-8", errors="replace")
 
-    def _request(
-        self, method: str, path: str, query: dict[str, Any], body: Any = None, accept: str = "application/json, */*"
-    ) -> bytes:
+    def stream(self, path: str, query: dict[str, Any], silence: float = _TIMEOUT[1]) -> Iterator[bytes]:
+        """An answer in pieces, as they arrive; without one for `silence` seconds, the connection counts as broken."""
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
+
+        answer = self._opened("GET", path, query, timeout=(_TIMEOUT[0], silence))
+        try:
+            yield from answer.response.stream(_CHUNK)
+        except HTTPError as error:
+            raise ServerError(f"the connection to {self._client.configuration.host} broke: {_why(error)}") from None
+        finally:
+            answer.response.close()
+
+    def _request(self, method: str, path: str, query: dict[str, Any], body: Any = None, accept: str = _ANY) -> bytes:
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
+
+        try:
+            data: bytes = self._opened(method, path, query, body, accept=accept).read()  # type: ignore[no-untyped-call]
+        except HTTPError as error:
+            raise ServerError(f"{self._client.configuration.host} does not answer: {_why(error)}") from None
+        return data
+
+    def _opened(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any],
+        body: Any = None,
+        *,
+        timeout: tuple[float, float] = _TIMEOUT,
+        accept: str = _ANY,
+    ) -> RESTResponse:
+        """The answer before it is read; a refusal is read, and raised."""
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - the same
 
@@ -101,16 +153,15 @@ class Server:
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._client.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
         try:
-            answer = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
-            data: bytes = answer.read()  # type: ignore[no-untyped-call]
+            answer = self._client.call_api(method, url, headers, body, _request_timeout=timeout)
+            data = answer.read() if answer.status >= 400 else b""  # type: ignore[no-untyped-call] # noqa: PLR2004
         except ApiException as error:
             raise ServerError(_reason(error), error.status or 0, _fields(error.body)) from None
         except HTTPError as error:
-            why = str(getattr(error, "reason", None) or error).rpartition(": ")[2]
-            raise ServerError(f"{self._client.configuration.host} does not answer: {why}") from None
+            raise ServerError(f"{self._client.configuration.host} does not answer: {_why(error)}") from None
         if answer.status >= 400:  # noqa: PLR2004 - the client does not raise for a raw request
             raise ServerError(_message(data) or f"{answer.status} {answer.reason}", answer.status, _fields(data))
-        return data
+        return answer
 
 
 def _connected(context: str | None) -> tuple[ApiClient, str]:
@@ -148,6 +199,10 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
         raise ServerError(f"cannot read the kubeconfig: {error}") from None
     chosen = rows[context] if context else active
     return client.ApiClient(settings), chosen["context"].get("namespace") or "default"
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or error).rpartition(": ")[2]
 
 
 def _reason(error: Any) -> str:

@@ -20,6 +20,8 @@ KINDS = {
     ("batch", "jobs"): "Job",
     ("scheduling.volcano.sh", "podgroups"): "PodGroup",
     ("scheduling.volcano.sh", "queues"): "Queue",
+    ("jobset.x-k8s.io", "jobsets"): "JobSet",
+    ("trainer.kubeflow.org", "trainjobs"): "TrainJob",
     ("storage.k8s.io", "storageclasses"): "StorageClass",
     ("", "pods"): "Pod",
     ("", "events"): "Event",

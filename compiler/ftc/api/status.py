@@ -1,0 +1,98 @@
+"""`ftc.status`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ftc.api.refused import RefusedError
+from ftc.cluster.cause import safe
+from ftc.cluster.server import Server, ServerError
+from ftc.cluster.status import every_run, one_run
+from ftc.cluster.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.cluster.cause import Cause
+    from ftc.cluster.status import Run, Runs
+
+_INSTALL = "asking a cluster needs the package kubernetes: pip install 'ftc[cluster]'"
+
+
+@dataclass(frozen=True, repr=False)
+class Status:
+    """The runs of a namespace. A notebook shows them as a table."""
+
+    runs: tuple[Run, ...]
+    """The runs, the newest first: `name`, `phase`, `nodes_ready`, `nodes`, `step`, `progress`, `age`, `queue`."""
+    cause: Cause | None = None
+    """Why the run that was asked for does not run: the first cause that `ftc why` names."""
+    unseen: tuple[str, ...] = ()
+    """What you may not list, in sentences."""
+
+    @property
+    def text(self) -> str:
+        """The table as the command prints it to a file."""
+        return "".join(f"{line}\n" for line in lines(self))
+
+    def __repr__(self) -> str:
+        return f"<status: {', '.join(f'{one.name} {one.phase}' for one in self.runs) or 'no runs'}>"
+
+    def _repr_html_(self) -> str:
+        from ftc.api.html import of_runs  # noqa: PLC0415 - notebooks only
+
+        return of_runs(self.runs, _below(self))
+
+
+def status(name: str | None = None, *, namespace: str | None = None, context: str | None = None) -> Status:
+    """Show the runs of a namespace: VolcanoJobs, Jobs, JobSets and TrainJobs.
+
+    Args:
+        name: One run, or a pod of it; by default all runs.
+        namespace: The namespace; by default that of the context.
+        context: The context of the kubeconfig; without a kubeconfig, the ServiceAccount of the pod is used.
+
+    Raises:
+        RefusedError: the API server refuses or does not answer, or the run does not exist.
+
+    """
+    with asking():
+        return shown(Server(context, namespace), name)
+
+
+def shown(server: Server, name: str | None) -> Status:
+    """The runs of a server's namespace. Raises ServerError, or RefusedError if the run does not exist."""
+    found = one_run(server, name) if name else every_run(server)
+    if name and not found.runs:
+        raise RefusedError(found.cause.text if found.cause else f"there is no job {safe(name)}")
+    return of_runs(found)
+
+
+def of_runs(found: Runs) -> Status:
+    """The result for the runs that were read."""
+    return Status(found.runs, found.cause, found.unseen)
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Run a block that asks an API server; its errors become a RefusedError of one line."""
+    try:
+        yield
+    except ServerError as error:
+        raise RefusedError(f"the API server: {safe(str(error))}") from None
+    except ModuleNotFoundError as error:
+        if error.name != "kubernetes":
+            raise
+        raise RefusedError(_INSTALL) from None
+
+
+def lines(found: Status, columns: int | None = None) -> list[str]:
+    """The table, and the sentences below it."""
+    return [*table(found.runs, columns), *_below(found)]
+
+
+def _below(found: Status) -> list[str]:
+    """Why the run does not run, and what may not be listed."""
+    return [*([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]
