@@ -1,8 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff`, `explain`, `submit` and `status` are the commands of the same names as functions.
-Each takes what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the
-command would refuse.
+`compile`, `plan`, `lint`, `diff`, `explain`, `submit`, `status`, `why` and `delete` are the commands of the same names
+as functions. Each takes what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError`
+if the command would refuse.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftc.api.comparison import Cause, Change, Diff, diff
+    from ftc.api.deletion import Deleted, delete
+    from ftc.api.diagnosis import Diagnosed, why
     from ftc.api.explanation import Explanation, explain
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import ClusterRefusedError, RefusedError
@@ -27,6 +29,8 @@ __all__ = (
     "Change",
     "ClusterRefusedError",
     "Compiled",
+    "Deleted",
+    "Diagnosed",
     "Diff",
     "Explanation",
     "Linted",
@@ -37,18 +41,22 @@ __all__ = (
     "Written",
     "__version__",
     "compile",
+    "delete",
     "diff",
     "explain",
     "lint",
     "plan",
     "status",
     "submit",
+    "why",
 )
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
 _MODULES = {
     "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
+    "ftc.api.deletion": ("Deleted", "delete"),
+    "ftc.api.diagnosis": ("Diagnosed", "why"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),

@@ -30,6 +30,7 @@ _COMMANDS = {
     "submit": "Create a run in a cluster, after checking that it can run there.",
     "status": "Show the runs of a namespace: phase, nodes, step, age.",
     "why": "Say why a job does not run.",
+    "delete": "Delete a run from a cluster.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",

@@ -36,7 +36,7 @@ def pods_of(job: Object) -> tuple[Pods, ...]:
     if jobs:
         return tuple(_of_replicated(index, one) for index, one in enumerate(jobs))
     template = at(job, "spec", "template")
-    number = whole(at(job, "spec", "parallelism"), 1)
+    number = _of_job(at(job, "spec"))
     return (Pods(("spec", "template"), template, number, number),) if isinstance(template, dict) else ()
 
 
@@ -47,9 +47,15 @@ def _of_task(job: Object, index: int, task: Object) -> Pods:
     return Pods(("spec", "tasks", index, "template"), task.get("template") or {}, number, least)
 
 
+def _of_job(spec: Object | None) -> int:
+    """How many pods of a batch Job run at once."""
+    parallelism = whole(at(spec, "parallelism"), 1)
+    return min(parallelism, whole(at(spec, "completions"), parallelism))
+
+
 def _of_replicated(index: int, one: Object) -> Pods:
     inner = at(one, "template", "spec")
-    number = whole(one.get("replicas"), 1) * whole(at(inner, "parallelism"), 1)
+    number = whole(one.get("replicas"), 1) * _of_job(inner)
     place = ("spec", "replicatedJobs", index, "template", "spec", "template")
     return Pods(place, at(inner, "template") or {}, number, number)
 
