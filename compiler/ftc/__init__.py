@@ -1,8 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
 `compile`, `plan`, `lint`, `diff`, `explain`, `submit`, `status`, `why` and `delete` are the commands of the same names
-as functions. Each takes what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError`
-if the command would refuse.
+as functions. Each takes what its command takes, returns a frozen result that a notebook shows, and raises
+`RefusedError` if the command would refuse.
 """
 
 from __future__ import annotations

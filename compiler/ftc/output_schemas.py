@@ -84,6 +84,18 @@ def kubernetes_object(kind: str, kubernetes: str) -> Schema:
     return Schema({"$ref": f"#/$defs/{_OBJECTS[kind]}", "$defs": _kubernetes(kubernetes)["$defs"]})
 
 
+@cache
+def kubeflow_object(kind: str, kubernetes: str) -> Schema:
+    """The schema of a JobSet; the parts that Volcano's layer replaces are those of any custom resource."""
+    own = {name: _volcano_layer()["$defs"][name] for name in _OF_CUSTOM_RESOURCES}
+    return Schema({**_load(f"kubeflow/{kind}.schema.json"), "$defs": {**_kubernetes(kubernetes)["$defs"], **own}})
+
+
+_OF_CUSTOM_RESOURCES = (
+    "io.k8s.apimachinery.pkg.api.resource.Quantity",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+)
+
 POD_TEMPLATE = "io.k8s.api.core.v1.PodTemplateSpec"
 _PIECES = (POD_TEMPLATE, "io.k8s.api.core.v1.PodSpec")
 

@@ -165,8 +165,8 @@ OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS, *ON_OBJECTS)
 
 def applies(rule: Rule, targets: Collection[str]) -> bool:
     """Whether a rule applies to these targets; without targets, every rule without a target applies."""
-    if rule.target is not None:
-        return rule.target in targets
+    if rule.targets:
+        return any(name in targets for name in rule.targets)
     return rule not in (*ON_PODS, *ON_OBJECTS) or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, llamafactory, local_script, scripts, volcano_job
+from ftc.targets import batch_job, claims, image, jobset, llamafactory, local_script, scripts, volcano_job
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ _WITH_POD = (
         file="volcano.yaml",
         kind="Job.batch.volcano.sh",
         path=("spec", "tasks", 0, "template"),
+        title="VolcanoJob",
+        gang=True,
+        restarts_gang=True,
+        elastic=True,
     ),
     PodTarget(
         name=batch_job.NAME,
@@ -37,6 +41,24 @@ _WITH_POD = (
         file="job.yaml",
         kind="Job.batch",
         path=("spec", "template"),
+        title="batch Job",
+        kueue=True,
+        elastic=True,
+        on_request=True,
+    ),
+    PodTarget(
+        name=jobset.NAME,
+        help="a JobSet, which restarts all pods together",
+        bind=jobset.bind,
+        objects=jobset.objects,
+        verify=verify.jobset,
+        summary=jobset.summary,
+        file="jobset.yaml",
+        kind="JobSet.jobset.x-k8s.io",
+        path=("spec", "replicatedJobs", 0, "template", "spec", "template"),
+        title="JobSet",
+        kueue=True,
+        restarts_gang=True,
         on_request=True,
     ),
 )
@@ -87,6 +109,10 @@ _FILES = (
 TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
 POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
 """The targets whose objects run the job; applying two of them runs it twice."""
+UNGANGED = tuple(name for name, target in POD_TARGETS.items() if not target.gang)
+"""The targets whose pods the Kubernetes scheduler starts one by one, unless something else starts them together."""
+KUEUE = tuple(name for name, target in POD_TARGETS.items() if target.kueue)
+"""The targets whose object Kueue admits."""
 RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
 """The targets that run the steps, in a pod or on this machine."""
 

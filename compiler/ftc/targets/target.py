@@ -46,7 +46,10 @@ class PodTarget(_Target, frozen=True, kw_only=True):
     """A target whose object runs the pod: `bind` completes the pod, `objects` wraps the objects around it.
 
     The objects are in the order in which to create them. `summary` is the target's part of `ftc plan -t`. `kind` is the
-    resource that runs the pod, as kubectl writes it, `path` the place of the pod template in the object.
+    resource that runs the pod, as kubectl writes it, `path` the place of the pod template in the object, `title` its
+    name in a sentence. `gang`: its scheduler starts all pods together; other jobs need Kueue or `cluster.gang_jobs`.
+    `kueue`: Kueue admits its object. `restarts_gang`: if a pod fails, all restart. `elastic`: it continues without a
+    lost pod.
     """
 
     bind: Callable[[RunPlan], BoundRun]
@@ -54,6 +57,11 @@ class PodTarget(_Target, frozen=True, kw_only=True):
     summary: Callable[[BoundRun], OfTarget]
     kind: str
     path: KeyPath
+    title: str
+    gang: bool = False
+    kueue: bool = False
+    restarts_gang: bool = False
+    elastic: bool = False
 
     def text(self, run: RunPlan) -> str:
         """The manifest; a run that is not bound yet is bound first."""

@@ -9,10 +9,11 @@ from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.manifests.manifest import BatchJob
 from ftc.manifests.objects import Kind, Object
 from ftc.manifests.steps import TOGETHER, Run, spot_of
-from ftc.rules.given import host_names
+from ftc.rules.given import host_names, title
 from ftc.rules.rule import Finding, Rule
 from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
+from ftc.targets import UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def job_claim_is_not_shared(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: nodes=2 storage=shared
     """
     if run.job_claim and run.nodes > 1:
-        message = f"a batch Job does not create a claim, and each of its {run.nodes} pods would get a different one"
+        message = f"a {title(run)} does not create a claim, and each of its {run.nodes} pods would get a different one"
         yield Finding(("storage", "workspace"), message, "use storage=shared with an existing claim")
 
 
@@ -49,7 +50,9 @@ def retry_keeps_its_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: storage=shared
     """
     if run.job_claim and run.nodes == 1:
-        message = "is deleted with the pod in a batch Job: a retry starts empty, and the result is deleted with the Job"
+        message = (
+            f"is deleted with the pod in a {title(run)}: a retry starts empty, and the result is deleted with the Job"
+        )
         yield Finding(("storage", "workspace"), message, "to resume, use an existing claim: storage=existing-claim")
 
 
@@ -340,8 +343,8 @@ def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target="job"),
-    Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target="job"),
+    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target=UNGANGED),
+    Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target=UNGANGED),
     Rule(
         "FTC574",
         "fixed-name-needs-deletion-before-rerun",
@@ -350,7 +353,7 @@ RULES = (
         Severity.NOTE,
         target="job",
     ),
-    Rule("FTC575", "no-manual-hostname-in-indexed-job", no_manual_hostname, JobSpec, target="job"),
+    Rule("FTC575", "no-manual-hostname-in-indexed-job", no_manual_hostname, JobSpec, target=UNGANGED),
     Rule("FTC585", "backoff-limit-overflow", backoff_limit_is_in_range, JobSpec, target="job", needed=True),
     Rule("FTC866", "finished-pod-restarts", finished_pod_does_not_restart, Run),
     Rule("FTC867", "distributed-job-needs-index", pods_have_an_index, Run),

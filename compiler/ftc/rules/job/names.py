@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.objects import Kind
 from ftc.manifests.subjects import Job
+from ftc.plan import jobset
 from ftc.rules.given import fragments, host_names
 from ftc.rules.pod.contents import duplicates
 from ftc.rules.rule import Finding, Rule
@@ -74,6 +75,22 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if len(run.name) + rest > _NAME_LIMIT:
         message = f"'{run.name}' has {len(run.name)} characters, and the derived names add {rest}"
         yield Finding(("name",), message, f"use at most {_NAME_LIMIT - rest} characters: name=…")
+
+
+def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A pod name in a JobSet has at most 63 characters.
+
+    JobSet names a pod `<jobset>-node-0-<index>`, and the Job controller adds a dash and five characters. The webhook
+    rejects a longer name (`pod names generated for this JobSet will exceed 63 characters`).
+    Source: JobSet, pkg/webhooks/jobset_webhook.go.
+
+    Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
+    Right: name=a-name-that-is-short-enough
+    """
+    rest = len(run.object_name) - len(run.name) + len(f"-{jobset.JOB}-0-{run.nodes - 1}-xxxxx")
+    if len(run.name) + rest > _POD_NAME_LIMIT:
+        message = f"'{run.name}' has {len(run.name)} characters, and the pod names add {rest}"
+        yield Finding(("name",), message, f"use at most {_POD_NAME_LIMIT - rest} characters: name=…")
 
 
 # Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
@@ -212,6 +229,7 @@ RULES = (
     Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
     Rule("FTC508", "no-manual-hostname", no_manual_hostname, JobSpec, target="volcano"),
     Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
+    Rule("FTC591", "jobset-name-too-long", jobset_name_fits, JobSpec, target="jobset", needed=True),
     Rule(
         "FTC641", "metadata-overwritten-by-volcano", no_overwritten_metadata, JobSpec, Severity.NOTE, target="volcano"
     ),
