@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, KeyPath
+from ftc.diagnostics.model import Diagnostic
 from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
 from ftc.manifests.shell.script import Command
@@ -128,8 +128,8 @@ def _of_run(run: Run) -> Iterator[Config]:
     for crew in run.job.crews:
         step = next((s for s in run.steps if s.pod.crew == crew and not s.init), None)
         for key, value in crew.template.metadata.annotations.items():
-            path: KeyPath = (*run.job.object.path, *crew.path, "metadata", "annotations", key)
-            yield from _read(Text(run.job.object.document, path, value), run=run, step=step)
+            place = run.job.at(*crew.path, "metadata", "annotations", key)
+            yield from _read(place.text(value), run=run, step=step)
     for step in run.steps:
         files = written(step)
         for one in files:
