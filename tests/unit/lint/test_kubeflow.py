@@ -219,6 +219,19 @@ def test_a_job_set_creates_volumes_from_its_claim_templates() -> None:
     assert codes(text.replace("replicatedJobs:", f"{templates}\n  replicatedJobs:")) == set()
 
 
+POLICY = """podFailurePolicy:
+          rules:
+          - {action: FailJob, onPodConditions: [], onExitCodes: {operator: In, values: [1]}}
+        backoffLimit: 0"""
+
+
+def test_an_empty_list_of_conditions_is_like_a_missing_one() -> None:
+    text = JOB_SET.replace("backoffLimit: 4", POLICY)
+    assert codes(text) == set()
+    assert codes(text.replace(", onExitCodes: {operator: In, values: [1]}", "")) == {"FTC803"}
+    assert codes(text.replace("[]", "[{type: DisruptionTarget}]")) == {"FTC803"}
+
+
 @pytest.mark.parametrize(
     ("api", "kind", "path"),
     [
