@@ -82,7 +82,8 @@ class Config(msgspec.Struct, frozen=True):
         return "export_dir" in self.data and self.data.get("do_train") is not True
 
 
-_IMAGE = re.compile(r"llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
+# Images of platforms, such as `fine-tune-with-llamafactory`, have their own versions.
+_IMAGE = re.compile(r"(?:^|/)llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 
 
 _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")

@@ -162,6 +162,12 @@ def test_torchrun_starts_as_many_processes_as_cpus_on_npus(container: str, polic
     assert codes(runtime(container, nodes=1, policy=policy)) & {"FTC608"} == expected
 
 
+def test_the_version_of_an_image_of_a_platform_is_not_the_release_of_the_trainer() -> None:
+    text = (cases.CORPUS / "bad" / "FTC610-checkpoints-in-the-pods.yaml").read_text()
+    image = text.replace("llamafactory:0.9.5", "fine_tune_with_llamafactory:v0.1.11")
+    assert {d.code for d in judged(image)} == {d.code for d in judged(text)}
+
+
 JOB_SET = """apiVersion: jobset.x-k8s.io/v1alpha2
 kind: JobSet
 metadata: {name: sft}
