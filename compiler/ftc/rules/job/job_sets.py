@@ -245,7 +245,7 @@ def _list(job: Job, path: KeyPath) -> list[dict[str, Any]]:
 RULES = (
     Rule("FTC606", "train-job-settings-dropped", train_job_settings_take_effect, Object, Severity.WARNING),
     Rule("FTC607", "reserved-torchrun-variable", no_reserved_torchrun_variable, Object),
-    Rule("FTC608", "torchrun-counts-cpus-on-npu", torchrun_counts_devices, Step),
+    Rule("FTC608", "torchrun-counts-cpus", torchrun_counts_devices, Step),
     Rule("FTC609", "restarts-at-two-levels", pods_restart_together, Run, Severity.WARNING),
     Rule("FTC611", "override-target-not-in-runtime", override_is_in_runtime, Job),
 )
