@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, KeyPath
+from ftc.diagnostics.model import Diagnostic
 from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
 from ftc.manifests.shell.script import Command
@@ -82,7 +82,8 @@ class Config(msgspec.Struct, frozen=True):
         return "export_dir" in self.data and self.data.get("do_train") is not True
 
 
-_IMAGE = re.compile(r"llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
+# Images of platforms, such as `fine-tune-with-llamafactory`, have their own versions.
+_IMAGE = re.compile(r"(?:^|/)llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 
 
 _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
@@ -128,8 +129,8 @@ def _of_run(run: Run) -> Iterator[Config]:
     for crew in run.job.crews:
         step = next((s for s in run.steps if s.pod.crew == crew and not s.init), None)
         for key, value in crew.template.metadata.annotations.items():
-            path: KeyPath = (*run.job.object.path, *crew.path, "metadata", "annotations", key)
-            yield from _read(Text(run.job.object.document, path, value), run=run, step=step)
+            place = run.job.at(*crew.path, "metadata", "annotations", key)
+            yield from _read(place.text(value), run=run, step=step)
     for step in run.steps:
         files = written(step)
         for one in files:
