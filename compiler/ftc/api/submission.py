@@ -25,7 +25,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, has_errors
 from ftc.diagnostics.shown import shown
 from ftc.driver import Request, compile_job
 from ftc.source import documents
-from ftc.targets import POD_TARGETS
+from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ftc.cluster.cause import Remedy
     from ftc.cluster.origin import Manifest
     from ftc.cluster.submit import Created
+    from ftc.driver import State
     from ftc.source import Document
 
 
@@ -151,7 +152,14 @@ def _of_request(request: Request, target: str) -> _Run:
         made = compile_job(changed)
         return not has_errors(made.diagnostics) and made.outputs != state.outputs
 
-    return _Run(compiled(state, target), shown(state.diagnostics), fits)
+    return _Run((*_scripts(state), *compiled(state, target)), shown(state.diagnostics), fits)
+
+
+def _scripts(state: State) -> Iterator[Manifest]:
+    """The ConfigMap that the pods read ftc's scripts from, if they do."""
+    if state.run is not None and state.run.config_map:
+        made = {"scripts": TARGETS["scripts"].text(state.run)}
+        yield from compiled(msgspec.structs.replace(state, outputs=made), "scripts")
 
 
 def _of_files(

@@ -40,7 +40,7 @@ def compiled(state: State, target: str) -> tuple[Manifest, ...]:
 
     def manifest(content: Object) -> Manifest:
         def origin(place: KeyPath, key: KeyPath) -> Origin:
-            known = place if isinstance(find(content, place), Found) else ()
+            known = place if target in POD_TARGETS and isinstance(find(content, place), Found) else ()
             return _in_spec(state, target, Place(str(content["kind"]), known), key)
 
         return Manifest(content, origin)

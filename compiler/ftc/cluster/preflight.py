@@ -13,7 +13,7 @@ from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import Snapshot, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ftc.cluster.server import Server
     from ftc.cluster.snapshot import Object
@@ -45,9 +45,12 @@ class Preflight(NamedTuple):
     before: Before
 
 
-def preflight(server: Server, job: Object) -> Preflight:
-    """Ask everything that decides whether the pods of a workload can run in the namespace."""
-    reading = _Reading(server)
+def preflight(server: Server, job: Object, companions: Iterable[Object] = ()) -> Preflight:
+    """Ask everything that decides whether the pods of a workload can run in the namespace.
+
+    The `companions` are created before the workload, so they need not exist.
+    """
+    reading = _Reading(server, {(str(one.get("kind")), name_of(one)) for one in companions})
     before = reading.before(job)
     problems = tuple(one for check in CHECKS for one in check(before))
     waits = () if problems else tuple(room.waits(before))
@@ -57,8 +60,8 @@ def preflight(server: Server, job: Object) -> Preflight:
 class _Reading:
     """The objects that the checks need, each asked for once."""
 
-    def __init__(self, server: Server) -> None:
-        self.server, self.here = server, f"{_CORE}/namespaces/{server.namespace}"
+    def __init__(self, server: Server, made: Collection[tuple[str, str]]) -> None:
+        self.server, self.here, self.made = server, f"{_CORE}/namespaces/{server.namespace}", made
         self.objects: list[Object] = []
         self.listed: set[str] = set()
         self.unknown: set[str] = set()
@@ -70,7 +73,8 @@ class _Reading:
         pods = pods_of(job)
         self._get("Namespace", self.here, "its Pod Security level is")
         for kind, name in dict.fromkeys((r.kind, r.name) for one in pods for r in references(one.spec, ())):
-            self._reference(kind, name)
+            if (kind, name) not in self.made:
+                self._reference(kind, name)
         for kind in dict.fromkeys(one.kind for one in names_of(job, pods)):
             self._list(kind, _CLASSES.get(kind, f"{self.here}/serviceaccounts"), f"the {kind} is")
         for kind, path in _queues(job, self.server.namespace) if kueue_queue(job) or by_volcano(job, pods) else ():

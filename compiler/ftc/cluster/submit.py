@@ -64,17 +64,40 @@ def is_workload(one: Object) -> bool:
 def submit(server: Server, manifests: Sequence[Manifest], *, dry_run: bool, despite: bool) -> Created:
     """Create the companions, then the workload; after a refusal, delete what was created.
 
-    `despite` creates the workload although preflight finds a problem.
+    `despite` creates the workload although preflight finds a problem. A ConfigMap for several runs may exist already.
     """
-    ordered = sorted(manifests, key=lambda one: is_workload(one.content))
+    missing = [one for one in manifests if not _serves_already(server, one)]
+    ordered = sorted(missing, key=lambda one: is_workload(one.content))
     places = [_place(server, one) for one in ordered]
     unsure = [note for place in dict.fromkeys(places) for note in _may_create(server, place, ordered[-1])]
-    before = preflight(server, ordered[-1].content)
+    before = preflight(server, ordered[-1].content, [one.content for one in ordered[:-1]])
     notes = (*unsure, *before.notes)
     if before.problems and not despite:
         raise Refused([(ordered[-1], one) for one in before.problems], notes)
     notes = (*notes, *(one.cause.text for one in before.problems))
     return _create(server, list(zip(ordered, places, strict=True)), _Making(before.before, notes, dry_run))
+
+
+def _serves_already(server: Server, manifest: Manifest) -> bool:
+    """Whether an immutable ConfigMap exists; another content under its name is refused."""
+    content = manifest.content
+    if content.get("kind") != "ConfigMap" or content.get("immutable") is not True:
+        return False
+    try:
+        found = server.get(f"/api/v1/namespaces/{server.namespace}/configmaps/{name_of(content)}")
+    except ServerError as error:
+        if error.status != _MISSING:
+            raise
+        return False
+    if found.get("data") == content.get("data"):
+        return True
+    text = f'The ConfigMap "{name_of(content)}" exists in the namespace, and its content is another one.'
+    delete = shell("kubectl", "delete", "configmap", name_of(content), "-n", server.namespace)
+    remedies = [
+        Remedy("carry the scripts in the manifest", "scripts=embedded"),
+        Remedy("delete it if no run uses it", command=delete),
+    ]
+    raise Refused([(manifest, Problem(cause("config-map-differs", text, [], remedies), ("data",), ("scripts",)))], ())
 
 
 def _place(server: Server, manifest: Manifest) -> _Place:

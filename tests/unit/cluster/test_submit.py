@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import yaml
 
 from unit.cluster.api_server import serving
 from unit.cluster.situations import GPU, Object, claim, node, object_of, pod_spec, queue
@@ -73,6 +74,33 @@ def test_a_wrong_configuration_asks_no_cluster(tmp_path: Path, monkeypatch: pyte
     assert "override 'nodes=two'" in said.stderr
 
 
+SCRIPTS: Object = yaml.safe_load(ftc("compile", "-t", "scripts").stdout)
+MAPPED = ("scripts=configmap",)
+
+
+def test_the_config_map_of_scripts_is_created_before_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    said = submit(cluster, tmp_path, monkeypatch, *MAPPED)
+    assert said.exit_code == 0, said.stderr
+    assert kinds(cluster.created) == ["ConfigMap", "Job"]
+    assert cluster.created[0]["data"] == SCRIPTS["data"]
+
+
+def test_a_second_run_uses_the_config_map_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD, SCRIPTS)
+    said = submit(cluster, tmp_path, monkeypatch, *MAPPED)
+    assert said.exit_code == 0, said.stderr
+    assert kinds(cluster.created) == ["Job"]
+
+
+def test_a_refused_job_leaves_no_config_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.refusals = [Refusal("Job", 403, POLICY).only(dry=False)]
+    said = submit(cluster, tmp_path, monkeypatch, *MAPPED)
+    assert (said.exit_code, cluster.created) == (3, [])
+    assert [path for path, _ in cluster.deleted] == [f"configmaps/{SCRIPTS['metadata']['name']}"]
+
+
 class Fault(NamedTuple):
     """A cluster, overrides, and what is said: the place, the problem and what helps."""
 
@@ -134,6 +162,13 @@ FAULTS = {
         "override 'model.source.token={secret: hub, key: pass}'",
         'The Secret "hub" does not exist in the namespace.',
         "kubectl create secret generic hub -n team --from-literal=pass=…",
+    ),
+    "ConfigMap of scripts with other content": Fault(
+        Cluster(*GOOD, {**SCRIPTS, "data": {**SCRIPTS["data"], "train.sh": "other"}}),
+        ("scripts=configmap",),
+        "override 'scripts=configmap'",
+        f'The ConfigMap "{SCRIPTS["metadata"]["name"]}" exists in the namespace, and its content is another one.',
+        "carry the scripts in the manifest: scripts=embedded",
     ),
     "ConfigMap": Fault(
         Cluster(*GOOD),
