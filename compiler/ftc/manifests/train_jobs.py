@@ -72,7 +72,7 @@ def created(runtime: Object | None, train_job: Object | None) -> Created | None:
     moved.sort(key=lambda one: -len(one[0]))
     made = msgspec.structs.replace(main, data=data, mismatches=mismatches, content=content, moved=tuple(moved))
     whole = runtime is not None and not (job and job.overrides)
-    sets = (policy is None or policy.torch is not None) and (job is None or job.trainer is not None)
+    sets = policy is None or policy.torch is not None
     return Created(made, content, nodes, whole, settled=whole and train_job is not None, torch=sets, policy=policy)
 
 

@@ -133,7 +133,7 @@ podTemplateOverrides:
 def test_the_controller_sets_the_variables_of_torchrun_only_with_settings_of_the_trainer() -> None:
     command = "command: [bash, -c, torchrun train.py]"
     assert codes(runtime(command), train_job()) == set()
-    assert codes(runtime(command), train_job("suspend: true")) == {"FTC612", "FTC844"}
+    assert codes(runtime(command), train_job("suspend: true")) == {"FTC612"}
     assert codes(runtime(command, policy="jax: {}"), train_job("suspend: true")) == {"FTC844"}
 
 
