@@ -81,7 +81,7 @@ def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
         found[added.name] = added
     if pod.crew.batch is not None and pod.crew.batch.completion_mode == "Indexed":
         found.setdefault("JOB_COMPLETION_INDEX", Variable("JOB_COMPLETION_INDEX", plugin="Indexed"))
-    for name, value in pod.crew.sets(container).items() if not init else ():
+    for name, value in pod.crew.sets(container).items():
         found[name] = Variable(name, value, plugin="Trainer")
     return Environment(found, complete=pod.crew.settled and not container.env_from)
 

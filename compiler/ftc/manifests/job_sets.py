@@ -73,10 +73,23 @@ class JobSet(Manifest, frozen=True):
     spec: JobSetSpec = JobSetSpec()
 
 
+class Target(Manifest, frozen=True):
+    """Other containers, also init containers, that get the variables of torchrun."""
+
+    job_name: str = ""
+    container_names: tuple[str, ...] = ()
+
+
+class Injection(Manifest, frozen=True):
+    """The containers of several replicated jobs; a field of Trainer 2.3."""
+
+    targets: tuple[Target, ...] = ()
+
+
 class Torch(Manifest, frozen=True):
     """The policy of a runtime that starts torchrun."""
 
-    num_proc_per_node: int | str = "auto"
+    env_injection: Injection = Injection()
 
 
 class Policy(Manifest, frozen=True):

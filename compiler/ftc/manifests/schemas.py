@@ -186,7 +186,10 @@ def job_set(minor: str) -> Validator:
 @cache
 def training_runtime(minor: str) -> Validator:
     """The schema of the parts of a runtime of Kubeflow Trainer that rules read."""
-    policy: Json = {"type": "object", "properties": {"numNodes": _COUNT, "torch": {"type": "object"}}}
+    target: Json = {"type": "object", "properties": {"jobName": _TEXT, "containerNames": _TEXTS}}
+    injection: Json = {"type": "object", "properties": {"targets": {"type": "array", "items": target}}}
+    torch: Json = {"type": "object", "properties": {"envInjection": injection}}
+    policy: Json = {"type": "object", "properties": {"numNodes": _COUNT, "torch": torch}}
     template: Json = {"type": "object", "properties": {"metadata": _REFERS_TO_META, "spec": _JOB_SET}}
     return _partial(minor, {"spec": {"type": "object", "properties": {"mlPolicy": policy, "template": template}}})
 

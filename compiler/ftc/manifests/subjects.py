@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ftc.manifests.job_sets import NODE, JobSet, JobSetSpec, TrainingRuntime, TrainJob
+from ftc.manifests.job_sets import JobSet, JobSetSpec, TrainingRuntime, TrainJob
 from ftc.manifests.manifest import (
     BatchJob,
     BatchSpec,
@@ -96,7 +96,7 @@ class Crew(msgspec.Struct, frozen=True):
     """The pods from one template: a task of a VolcanoJob, all pods of a Job, or a replicated job of a JobSet.
 
     `batch` is the spec of the Job that creates them, if one does. `added` are the variables that a controller sets in
-    the container `node`. `settled` says that no other object may add variables.
+    the containers `targets`. `settled` says that no other object may add variables.
     """
 
     name: str
@@ -105,6 +105,7 @@ class Crew(msgspec.Struct, frozen=True):
     path: tuple[str | int, ...]
     batch: BatchSpec | None = None
     added: dict[str, str | None] = {}
+    targets: frozenset[str] = frozenset()
     settled: bool = True
 
     @property
@@ -114,7 +115,7 @@ class Crew(msgspec.Struct, frozen=True):
 
     def sets(self, container: Container) -> dict[str, str | None]:
         """The variables that the controller sets in a container, with their known values."""
-        return self.added if container.name == NODE else {}
+        return self.added if container.name in self.targets else {}
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -307,9 +308,12 @@ def _replicated(spec: JobSetSpec, made: Created | None = None) -> tuple[Crew, ..
     for index, one in enumerate(spec.replicated_jobs):
         job, path = one.template.spec, ("spec", "replicatedJobs", index, "template", "spec", "template")
         crew = Crew(one.name, one.pods, job.template, path, job)
+        targets = made.targets(one) if made is not None else frozenset()
+        if made is not None and targets:
+            crew = msgspec.structs.replace(crew, added=made.variables, targets=targets)
         if made is not None and one.trains:
             pods = one.pods if made.nodes is not None else None
-            crew = msgspec.structs.replace(crew, replicas=pods, added=made.variables, settled=made.settled)
+            crew = msgspec.structs.replace(crew, replicas=pods, settled=made.settled)
         crews.append(crew)
     return tuple(crews)
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from ftc.manifests.job_sets import ANCESTOR, NODE, TRAINER, JobSet, TrainingRuntime, TrainJob
+from ftc.manifests.job_sets import ANCESTOR, NODE, TRAINER, JobSet, Policy, TrainingRuntime, TrainJob
 from ftc.manifests.objects import Kind, Object, validated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.diagnostics.model import KeyPath
+    from ftc.manifests.job_sets import ReplicatedJob
     from ftc.manifests.text import Spot
 
     Moved: TypeAlias = list[tuple[KeyPath, Spot]]
@@ -36,12 +37,20 @@ class Created(msgspec.Struct, frozen=True):
     whole: bool
     settled: bool
     torch: bool
+    policy: Policy | None
+
+    def targets(self, job: ReplicatedJob) -> frozenset[str]:
+        """The containers of a replicated job in which the controller sets variables."""
+        found = {NODE} if job.trains else set()
+        for target in self.policy.torch.env_injection.targets if self.policy and self.policy.torch else ():
+            found |= set(target.container_names) if target.job_name == job.name else set()
+        return frozenset(found) if self.torch else frozenset()
 
     @property
     def variables(self) -> dict[str, str | None]:
-        """The variables that the controller sets in the container `node`, with their known values."""
+        """The variables that the controller sets, with their known values."""
         known = {"PET_NNODES": None if self.nodes is None else str(self.nodes), "PET_MASTER_PORT": _PORT}
-        return {name: known.get(name) if self.settled else None for name in RESERVED if self.torch}
+        return {name: known.get(name) if self.settled else None for name in RESERVED}
 
 
 def created(runtime: Object | None, train_job: Object | None) -> Created | None:
@@ -63,8 +72,8 @@ def created(runtime: Object | None, train_job: Object | None) -> Created | None:
     moved.sort(key=lambda one: -len(one[0]))
     made = msgspec.structs.replace(main, data=data, mismatches=mismatches, content=content, moved=tuple(moved))
     whole = runtime is not None and not (job and job.overrides)
-    sets = (policy is None or policy.torch is not None) and (job is None or job.trainer is not None)
-    return Created(made, content, nodes, whole, settled=whole and train_job is not None, torch=sets)
+    sets = policy is None or policy.torch is not None
+    return Created(made, content, nodes, whole, settled=whole and train_job is not None, torch=sets, policy=policy)
 
 
 POLICY = "mlPolicy"
@@ -74,7 +83,7 @@ OVERRIDES = ("podSpecOverrides", "podTemplateOverrides", "runtimePatches")
 def _base(runtime: Object | None, train_job: Object | None, main: Object) -> tuple[dict[str, Any], Moved]:
     """The JobSet before the settings of a TrainJob, with its places.
 
-    The policy of a known runtime, and the settings and overrides of a TrainJob, are added next to its spec.
+    The policy of a known runtime, and the fields of a TrainJob, are added next to its spec.
     """
     spec = runtime.raw("spec", "template", "spec") if runtime else _node()
     place = runtime.at("spec", "template", "spec") if runtime else main.at("spec", "trainer")
@@ -83,7 +92,7 @@ def _base(runtime: Object | None, train_job: Object | None, main: Object) -> tup
     if runtime is not None:
         data[POLICY] = runtime.raw("spec", POLICY) or {}
         moved.append(((POLICY,), runtime.at("spec", POLICY)))
-    for name in ("trainer", *OVERRIDES):
+    for name in ("runtimeRef", "trainer", *OVERRIDES):
         if train_job is not None and train_job.has("spec", name):
             data[name] = train_job.raw("spec", name)
             moved.append(((name,), train_job.at("spec", name)))

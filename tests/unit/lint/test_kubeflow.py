@@ -133,7 +133,16 @@ podTemplateOverrides:
 def test_the_controller_sets_the_variables_of_torchrun_only_with_settings_of_the_trainer() -> None:
     command = "command: [bash, -c, torchrun train.py]"
     assert codes(runtime(command), train_job()) == set()
-    assert codes(runtime(command), train_job("suspend: true")) == {"FTC844"}
+    assert codes(runtime(command), train_job("suspend: true")) == {"FTC612"}
+    assert codes(runtime(command, policy="jax: {}"), train_job("suspend: true")) == {"FTC844"}
+
+
+def test_the_controller_sets_the_variables_of_torchrun_in_other_containers_on_request() -> None:
+    sidecar = "- name: probe\n  image: a:1\n  command: [bash, -c, 'torchrun --nproc_per_node=1 probe.py']"
+    text = runtime().rstrip() + "\n" + indent(sidecar, " " * 16)
+    injected = "torch: {envInjection: {targets: [{jobName: node, containerNames: [probe]}]}}"
+    assert codes(text, train_job()) == {"FTC844"}
+    assert codes(text.replace("torch: {}", injected), train_job()) == set()
 
 
 def test_a_train_job_may_set_the_variables_of_a_runtime() -> None:

@@ -112,6 +112,26 @@ def torchrun_counts_devices(step: Step) -> Iterator[Finding]:
         yield Finding(place, message, f"set numProcPerNode: {step.devices or '…'}")
 
 
+def train_job_has_a_trainer(step: Step) -> Iterator[Finding]:
+    """A TrainJob whose runtime starts torchrun has `spec.trainer`.
+
+    Kubeflow Trainer 2.0 to 2.2 sets PET_NNODES and the other variables of torchrun only if a TrainJob has
+    `spec.trainer`. Without them each node trains alone, with one process.
+    Source: kubeflow/trainer, pkg/runtime/framework/plugins/torch/torch.go (EnforceMLPolicy).
+
+    Wrong: tests/corpus/bad/FTC612-train-job-without-trainer.yaml
+    Right: tests/corpus/good/FTC612-train-job-with-trainer.yaml
+    """
+    job, script = step.pod.job, step.script
+    of_torch = job.kind is Kind.TRAIN_JOB and job.object.has(POLICY, "torch") and not job.object.has("trainer")
+    reads = [one for one in script.reads if one.name in RESERVED]
+    started = any(one.tool == "torchrun" and "nnodes" not in one.options for one in step.launches)
+    if of_torch and step.container.name == NODE and (reads or started) and step.environment.complete:
+        name = reads[0].name if reads else RESERVED[0]
+        message = f"without spec.trainer Kubeflow Trainer 2.0 to 2.2 does not set {name}"
+        yield Finding(job.at("runtimeRef"), message, "add trainer with numNodes to the spec of the TrainJob")
+
+
 def _processes(job: Job) -> Any:
     """The setting for the number of processes: of the TrainJob, of the runtime, or the default; None if unknown."""
     given = job.object.raw("trainer", "numProcPerNode") or job.object.raw(POLICY, "torch", "numProcPerNode")
@@ -246,6 +266,7 @@ RULES = (
     Rule("FTC606", "train-job-settings-dropped", train_job_settings_take_effect, Object, Severity.WARNING),
     Rule("FTC607", "reserved-torchrun-variable", no_reserved_torchrun_variable, Object),
     Rule("FTC608", "torchrun-counts-cpus", torchrun_counts_devices, Step),
+    Rule("FTC612", "train-job-needs-trainer", train_job_has_a_trainer, Step, Severity.WARNING),
     Rule("FTC609", "restarts-at-two-levels", pods_restart_together, Run, Severity.WARNING),
     Rule("FTC611", "override-target-not-in-runtime", override_is_in_runtime, Job),
 )
