@@ -19,6 +19,7 @@ from ftc.source import Document, parse
 from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 from ftc.trainer import release
+from ftc.trainer.images import contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,7 +93,11 @@ _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 def release_of(step: Step) -> str:
     """The release of LLaMA-Factory in a container, from a pin in its script or the tag of its image."""
     script = step.program.script.value if step.program is not None else ""
-    found = _PIN.search(script) or _IMAGE.search(step.container.image)
+    found = _PIN.search(script)
+    known = contained(step.container.image)  # its tag may be that of the image
+    if found is None and known is not None:
+        return known.llamafactory
+    found = found or _IMAGE.search(step.container.image)
     return found[1] if found else ""
 
 

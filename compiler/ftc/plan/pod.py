@@ -6,11 +6,11 @@ import math
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from ftc.plan import publish, security, storage, train
+from ftc.plan import publish, registry, security, storage, train
 from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
 from ftc.plan.storage import WORKSPACE
-from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Script, Step
+from ftc.plan.types import BoundRun, File, FromField, FromSecret, Places, RunPlan, Script, Step
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -208,7 +208,7 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
-        "image": spec.image,
+        "image": registry.pulled(spec),
         "command": list(step.command),
         **({"args": [literal(argument) for argument in step.args]} if step.args else {}),
         "env": [_variable(name, value) for name, value in variables.items()],
@@ -218,9 +218,11 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     }
 
 
-def _variable(name: str, value: str | FromSecret) -> Json:
+def _variable(name: str, value: str | FromSecret | FromField) -> Json:
     if isinstance(value, FromSecret):
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
+    if isinstance(value, FromField):
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": value.path}}}
     return {"name": name, "value": literal(value)}
 
 

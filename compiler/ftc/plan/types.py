@@ -58,6 +58,12 @@ class FromSecret(msgspec.Struct, frozen=True):
     key: str
 
 
+class FromField(msgspec.Struct, frozen=True):
+    """A variable's value that comes from a field of the pod."""
+
+    path: str
+
+
 class Needs(msgspec.Struct, frozen=True):
     """Programs and Python modules that an image must have."""
 
@@ -70,7 +76,7 @@ class Step(msgspec.Struct, frozen=True):
 
     name: str
     command: tuple[str, ...]
-    env: dict[str, str | FromSecret]
+    env: dict[str, str | FromSecret | FromField]
     args: tuple[str, ...] = ()
     needs: Needs = Needs()
 

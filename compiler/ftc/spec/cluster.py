@@ -24,11 +24,22 @@ from ftc.spec.base import (
     SchedulerName,
     Spec,
     Text,
+    TokenRef,
     VariableName,
     Version,
     whole,
 )
 
+Registry = Annotated[
+    str,
+    Meta(
+        pattern=whole(
+            r"(?=localhost[:/]|localhost$|[^/]*[.:])[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:" + PORT + r")?"
+            r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+        ),
+        description="A registry, with a path in it if the copies are below one: registry.example.com:5000/mirror",
+    ),
+]
 UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The ID of a user other than root.")]
 
 
@@ -78,6 +89,10 @@ class Cluster(Spec, frozen=True):
     """The address of a mirror of the Hugging Face hub, for sources and results; null is the public hub."""
     mlflow_uri: Endpoint | None = None
     """The address of the MLflow server, for tracking=mlflow."""
+    mlflow_token: TokenRef | None = None
+    """The Secret with the token of the MLflow server, for tracking=mlflow; null sends none."""
+    mlflow_workspaces: bool = False
+    """Whether the MLflow server has a workspace for each namespace."""
     serves_adapters: bool = True
     """Whether the inference service of the platform serves a LoRA adapter that is not merged."""
     ca_bundle: CaBundle | None = None
@@ -96,6 +111,14 @@ class Cluster(Spec, frozen=True):
     """The ID of the user of every container. null is 1000 with restricted, and the image's user with baseline."""
     service_account: ObjectName | None = None
     """The ServiceAccount of the pod; its token is not mounted. null is the namespace's default."""
+    registry: Registry | None = None
+    """The registry with copies of the images that ftc chooses: hardware.image and the base image of `-t image`.
+
+    It replaces the registry in their names, or precedes them: hiyouga/llamafactory:0.9.5 is pulled as
+    registry.example.com/hiyouga/llamafactory:0.9.5, python:3.11 as registry.example.com/library/python:3.11. Tags and
+    digests stay. An `image` that is not hardware.image, and the images of fragments, are used as written. null is the
+    registry in the name.
+    """
     image_pull_secrets: tuple[ObjectName, ...] = ()
     """The Secrets with the passwords of private registries."""
     env: Environment = {}

@@ -39,6 +39,10 @@ class Mlflow(Spec, frozen=True):
     """The experiment that the run belongs to."""
     credentials: BasicAuth | None = None
     """The Secret with the user and the password; null sends none."""
+    token: TokenRef | None = None
+    """The Secret with the token of a server that wants one instead of a user and a password; null sends none."""
+    workspace: Text | None = None
+    """The workspace of the server. null is the job's namespace with cluster.mlflow_workspaces, else the default one."""
 
 
 class TensorBoard(Spec, frozen=True):

@@ -82,7 +82,7 @@ def _secret_names(steps: tuple[Step, ...]) -> list[str]:
 
 def _step(step: Step, withheld: list[str]) -> str:
     """The command of a step, without the credentials of the other steps."""
-    plain = [f"{name}={value}" for name, value in step.env.items() if not isinstance(value, FromSecret)]
+    plain = [f"{name}={value}" for name, value in step.env.items() if isinstance(value, str)]
     words = [shlex.quote(word) for word in (*plain, *step.command, *step.args)]
     head = " ".join(["run_step env", *(f"-u {name}" for name in withheld)])
     lines = [head, *words[: len(plain)], " ".join(words[len(plain) :])]
