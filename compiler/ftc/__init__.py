@@ -1,8 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff`, `explain` and `status` are the commands of the same names as functions. Each takes
-what its command takes, returns a frozen result that a notebook shows, and raises `RefusedError` if the command would
-refuse.
+`compile`, `plan`, `lint`, `diff`, `explain`, `status` and `logs` are the commands of the same names as functions.
+Each takes what its command takes, returns a frozen result that a notebook shows (`logs`: the lines), and raises
+`RefusedError` if the command would refuse.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ftc.api.comparison import Cause, Change, Diff, diff
     from ftc.api.explanation import Explanation, explain
+    from ftc.api.logs import LogLine, logs
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
@@ -28,6 +29,7 @@ __all__ = (
     "Diff",
     "Explanation",
     "Linted",
+    "LogLine",
     "Plan",
     "RefusedError",
     "Status",
@@ -37,6 +39,7 @@ __all__ = (
     "diff",
     "explain",
     "lint",
+    "logs",
     "plan",
     "status",
 )
@@ -47,6 +50,7 @@ _MODULES = {
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
+    "ftc.api.logs": ("LogLine", "logs"),
     "ftc.api.status": ("Status", "status"),
     "ftc.api.refused": ("RefusedError",),
 }

@@ -28,6 +28,7 @@ _COMMANDS = {
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
     "status": "Show the runs of a namespace: phase, nodes, step, age.",
+    "logs": "Print the log of a run, the first error first.",
     "why": "Say why a job does not run.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
