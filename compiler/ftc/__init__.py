@@ -1,8 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff`, `explain`, `submit`, `status`, `why` and `delete` are the commands of the same names
-as functions. Each takes what its command takes, returns a frozen result that a notebook shows, and raises
-`RefusedError` if the command would refuse.
+`compile`, `plan`, `lint`, `diff`, `explain`, `submit`, `status`, `logs`, `why` and `delete` are the commands of the
+same names as functions. Each takes what its command takes, returns a frozen result that a notebook shows (`logs`: the
+lines), and raises `RefusedError` if the command would refuse.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ftc.api.deletion import Deleted, delete
     from ftc.api.diagnosis import Diagnosed, why
     from ftc.api.explanation import Explanation, explain
+    from ftc.api.logs import LogLine, logs
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import ClusterRefusedError, RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
@@ -34,6 +35,7 @@ __all__ = (
     "Diff",
     "Explanation",
     "Linted",
+    "LogLine",
     "Plan",
     "RefusedError",
     "Status",
@@ -45,6 +47,7 @@ __all__ = (
     "diff",
     "explain",
     "lint",
+    "logs",
     "plan",
     "status",
     "submit",
@@ -59,6 +62,7 @@ _MODULES = {
     "ftc.api.diagnosis": ("Diagnosed", "why"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
+    "ftc.api.logs": ("LogLine", "logs"),
     "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),
     "ftc.api.status": ("Status", "status"),
     "ftc.api.submission": ("Submitted", "submit"),

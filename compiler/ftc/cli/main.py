@@ -29,6 +29,7 @@ _COMMANDS = {
     "golden": "Keep compiled runs in git, and check that they are up to date.",
     "submit": "Create a run in a cluster, after checking that it can run there.",
     "status": "Show the runs of a namespace: phase, nodes, step, age.",
+    "logs": "Print the log of a run, the first error first.",
     "why": "Say why a job does not run.",
     "delete": "Delete a run from a cluster.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",

@@ -240,7 +240,7 @@ def _failure(pod: Object, name: str, state: Object, snapshot: Snapshot) -> Cause
         return _known_cause(known, where, name, snapshot)
     if state.get("reason") in ("ContainerCannotRun", "StartError", "DeadlineExceeded"):
         return cause("container-not-started", f"The container {name} cannot start: {state.get('message')}.", [where])
-    said = _last_error(lines)
+    said = last_error(lines)
     evidence = [where, *([f"log: {said}"] if said else [])]
     how = _SIGNALS.get(code, f"ended with exit code {code}")
     text = f"The container {name} of pod {name_of(pod)} {how}"
@@ -348,9 +348,9 @@ def _without_service(found: Cause, where: str, line: str, snapshot: Snapshot) ->
     return cause("service-missing", text, [where, f"log: {line}"], [delete, *found.remedies])
 
 
-def _last_error(lines: list[str]) -> str:
+def last_error(lines: list[str]) -> str:
     """The last line that names an error: of ftc, of Python, or the last line at all."""
-    mine = [line for line in lines if "ftc: error:" in line and not SUMMARY.search(line)]
-    python = [line for line in lines if re.match(r"(\[\w+\]: )?[A-Za-z_][\w.]*(Error|Exception|Interrupt)\b", line)]
-    other = [line for line in lines if not SUMMARY.search(line)]
-    return (mine or python or other or [""])[-1].strip()
+    own = [line for line in lines if not SUMMARY.search(line)]
+    mine = [line for line in own if "ftc: error:" in line]
+    python = [line for line in own if re.match(r"(\[\w+\]: )?[A-Za-z_][\w.]*(Error|Exception|Interrupt)\b", line)]
+    return (mine or python or own or [""])[-1].strip()

@@ -10,17 +10,23 @@ import msgspec
 from ftc.cluster.cause import Remedy
 from ftc.resources import directory
 
-# A script of ftc that only reports that a step has failed.
-SUMMARY = re.compile(r"ftc: error: \S+ ended with status \d+ on node \d+|ftc: error: \S+: stopped by a signal")
+# A script of ftc, or torchrun, that only reports that a step has failed.
+SUMMARY = re.compile(
+    r"ftc: error: \S+ ended with status \d+ on node \d+|ftc: error: \S+: stopped by a signal|\bChildFailedError\b"
+)
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An error that logs state in these words; `text` may use the groups of its patterns."""
+    """An error that logs state in these words; `text` may use the groups of its patterns.
+
+    `follows` means that another process has usually failed before.
+    """
 
     kind: str
     text: str
     patterns: tuple[str, ...]
     remedies: tuple[Remedy, ...]
+    follows: bool = False
 
     def found(self, lines: list[str]) -> tuple[str, dict[str, str]] | None:
         """The line that one of the patterns matches, and its groups; the first pattern has the first say."""

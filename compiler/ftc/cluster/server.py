@@ -41,6 +41,10 @@ class ServerError(Exception):
         self.fields = fields
 
 
+class BrokenError(ServerError):
+    """The connection broke before the end of an answer."""
+
+
 class Listing(NamedTuple):
     """The objects of a list, and its version."""
 
@@ -121,7 +125,7 @@ class Server:
         try:
             yield from answer.response.stream(_CHUNK)
         except HTTPError as error:
-            raise ServerError(f"the connection to {self._client.configuration.host} broke: {_why(error)}") from None
+            raise BrokenError(f"the connection to {self._client.configuration.host} broke: {_why(error)}") from None
         finally:
             answer.response.close()
 

@@ -14,16 +14,17 @@ from ftc.cluster.kinds import KINDS, kind_of, queue_of
 from ftc.cluster.progress import step_of, telling
 from ftc.cluster.ranks import current, is_ready, ranks
 from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
-from ftc.cluster.snapshot import Object, Snapshot, at, labels, name_of, owners, parsed, uid_of
+from ftc.cluster.snapshot import Object, Snapshot, at, labels, name_of, owners, parsed, rows, uid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ftc.cluster.kinds import Kind
     from ftc.cluster.server import Server
 
 _LOG_LINES = 100
-# Requests: the kinds and the pods are five, and the log of each of the newest runs is one.
-_MOST_LOGS = 7
+# Requests: the groups, the kinds and the pods are six, and the log of each of the newest runs is one.
+_MOST_LOGS = 6
 # What the status of a VolcanoJob states.
 _PHASES = {"Aborted": "aborted", "Aborting": "aborted", "Restarting": "restarting"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -71,19 +72,20 @@ class Runs(msgspec.Struct, frozen=True):
 def every_run(server: Server) -> Runs:
     """All runs of the namespace. Raises ServerError if the server does not answer."""
     unseen: list[str] = []
-    paths = {kind.name: f"{kind.path}/namespaces/{server.namespace}/{kind.plural}" for kind in KINDS}
+    known = served(server)
+    paths = {kind.name: f"{kind.path}/namespaces/{server.namespace}/{kind.plural}" for kind in known}
     found = [one for name, path in paths.items() for one in _listed(server, path, f"{name}s: they", unseen)]
     pods = _listed(server, f"/api/v1/namespaces/{server.namespace}/pods", "pods: the nodes and steps of runs", unseen)
     seen = snapshots(server.namespace, found, pods)
     logs_left = _MOST_LOGS
-    rows = []
+    lines = []
     for one in seen:
         if logs_left and _has_progress(one):
             logs_left -= 1
-            rows.append(run(with_log(server, one)))
+            lines.append(run(with_log(server, one)))
         else:
-            rows.append(run(one))
-    return Runs(server.namespace, tuple(rows), tuple(unseen))
+            lines.append(run(one))
+    return Runs(server.namespace, tuple(lines), tuple(unseen))
 
 
 def one_run(server: Server, name: str) -> Runs:
@@ -97,6 +99,17 @@ def one_run(server: Server, name: str) -> Runs:
     shown = with_log(server, snapshot) if _has_progress(snapshot) and not snapshot.logs else snapshot
     found = (run(shown),) if snapshot.workload else ()
     return Runs(server.namespace, found, snapshot.unseen, next(iter(causes), None))
+
+
+def served(server: Server) -> list[Kind]:
+    """The kinds whose API group the server has: it would refuse the others to a user without permissions."""
+    try:
+        groups = {str(one.get("name")) for one in rows(server.get("/apis"), "groups")}
+    except ServerError as error:
+        if error.status not in (FORBIDDEN, MISSING):
+            raise
+        return list(KINDS)
+    return [kind for kind in KINDS if kind.group in groups]
 
 
 def _listed(server: Server, path: str, what: str, unseen: list[str]) -> list[Object]:

@@ -52,10 +52,17 @@ class Answers:
         *_, plural = parts.path.split("/")
         for status, message in [fault for fault in [self._fault(plural)] if fault]:
             return status, json.dumps({"kind": "Status", "message": message, "code": status}).encode()
+        if parts.path == "/apis":
+            return 200, json.dumps(
+                {"groups": [{"name": name} for name in sorted({group for group, _ in KINDS})]}
+            ).encode()
         if plural == "log":
             pod = parts.path.split("/")[-2]
             return 200, self.snapshot.logs.get(f"{pod}.{query['container']}", "").encode()
         group = parts.path.split("/")[2] if parts.path.startswith("/apis/") else ""
+        kind = KINDS.get((group, parts.path.split("/")[-2]))
+        if kind is not None and (group, plural) not in KINDS:
+            return self._named(group, kind, plural)
         if (group, plural) not in KINDS:
             return 404, b"404 page not found"
         return 200, json.dumps(self._listed(group, KINDS[group, plural], query)).encode()
@@ -63,6 +70,15 @@ class Answers:
     def _fault(self, plural: str) -> tuple[int, str] | None:
         left = self.faults.get(plural, [])
         return left.pop(0) if left else None
+
+    def _named(self, group: str, kind: str, name: str) -> tuple[int, bytes]:
+        found = next((one for one in self.snapshot.of(kind, group) if one["metadata"]["name"] == name), None)
+        missing = {"kind": "Status", "code": 404, "message": f'{kind} "{name}" not found'}
+        return (200 if found else 404), json.dumps(found or missing).encode()
+
+    def pieces(self, path: str) -> Iterator[bytes] | None:  # noqa: ARG002 - a stream overrides it
+        """The pieces of an answer that is streamed; one that raises ConnectionError breaks the connection."""
+        return None
 
     def _listed(self, group: str, kind: str, query: dict[str, str]) -> Any:
         found = self.snapshot.of(kind, group)
@@ -79,8 +95,14 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
     """A kubeconfig for a server that gives these answers."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             answers.accept = self.headers["Accept"]
+            pieces = answers.pieces(self.path)
+            if pieces is not None:
+                self._stream(pieces)
+                return
             self._send(*answers.answer(self.path))
 
         def do_POST(self) -> None:
@@ -94,6 +116,17 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def _stream(self, pieces: Iterator[bytes]) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            try:
+                for piece in pieces:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                self.wfile.write(b"0\r\n\r\n")
+            except ConnectionError:
+                self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             pass
