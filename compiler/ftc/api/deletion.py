@@ -21,7 +21,7 @@ class Deleted:
     name: str
     namespace: str
     objects: tuple[str, ...]
-    """What was deleted, as kubectl writes it: `jobs.batch.volcano.sh/NAME`."""
+    """The deleted objects, as kubectl writes them: `jobs.batch.volcano.sh/NAME`."""
     kept: tuple[str, ...]
     """The claims of the pods, which stay with all results."""
     removed: tuple[str, ...]

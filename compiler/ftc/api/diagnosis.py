@@ -37,7 +37,7 @@ class Diagnosed:
     causes: tuple[Cause, ...]
     """The causes; the first one has to be removed first. Empty if nothing is wrong."""
     unseen: tuple[str, ...]
-    """What you may not list, in sentences."""
+    """A sentence for each kind that you may not list."""
     _diagnosis: Diagnosis
     _snapshot: Snapshot
 

@@ -47,7 +47,7 @@ class Submitted:
     """The name that the API server gave the job; after a dry run, another job gets another name."""
     namespace: str
     objects: tuple[str, ...]
-    """What was created, as kubectl writes it: `job.batch.volcano.sh/NAME`; the job is the last one."""
+    """The created objects, as kubectl writes them: `jobs.batch.volcano.sh/NAME`; the job is the last one."""
     directory: str
     """The directory of the run in its pods; empty for pods that ftc did not write."""
     next: tuple[str, ...]
@@ -103,7 +103,7 @@ def submit(  # noqa: PLR0913 - the options of the command
         texts: Manifests that are not files, by the name that findings use for them.
         config_name: The primary config, NAME.yaml in one of your conf trees.
         config_dirs: Your conf trees, searched before the shipped one.
-        target: What runs the pod: `volcano` or `job`.
+        target: The target that runs the pod: `volcano` or `job`.
         namespace: The namespace; by default that of the manifest, or of the context.
         context: The context of the kubeconfig; by default the current one.
         dry_run: Whether to check everything and create nothing.
@@ -133,7 +133,7 @@ def submit(  # noqa: PLR0913 - the options of the command
 
 
 class _Run(NamedTuple):
-    """What to create, what was found in it, and whether overrides of a remedy would help."""
+    """The objects to create, the findings in them, and whether the override of a remedy helps."""
 
     manifests: tuple[Manifest, ...]
     findings: tuple[Diagnostic, ...]

@@ -138,7 +138,7 @@ def _made(volume: Object) -> bool:
 
 
 def _unknown(server: Server, name: str) -> str:
-    """What the namespace has instead of the job."""
+    """The jobs that the namespace has instead."""
     pod = _read(server, _path(server, "v1", "pods", name))
     owner = next((labels(pod)[label] for label in _POD_LABELS if label in labels(pod)), "")
     if owner:

@@ -1,4 +1,4 @@
-"""What a namespace allows: its ResourceQuota, its LimitRange and its Pod Security level."""
+"""The limits of a namespace: its ResourceQuota, its LimitRange and its Pod Security level."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def written(name: str, value: Decimal) -> str:
 
 
 def _asked(before: Before, name: str) -> Decimal:
-    """What all pods together take of a quota's resource; zero for one that is not about pods."""
+    """The amount of a quota's resource that all pods take together; zero for one that is not about pods."""
     if name in _COUNTED:
         return Decimal(sum(one.number for one in before.pods))
     field, _, resource = name.partition(".")
@@ -162,7 +162,7 @@ def ranges(before: Before) -> Iterator[Problem]:
 
 
 def _outside(rule: Object, spec: Object) -> list[str]:
-    """What the API server says of a pod outside of a LimitRange (plugin/pkg/admission/limitranger)."""
+    """The words of the API server for a pod outside of a LimitRange (plugin/pkg/admission/limitranger)."""
     kind = str(rule.get("type"))
     units = [spec] if kind == "Pod" else [{"containers": [one]} for key in _LISTS for one in rows(spec, key)]
     found: dict[str, None] = {}

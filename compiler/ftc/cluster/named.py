@@ -1,4 +1,4 @@
-"""What a workload names must exist: claims, Secrets, ConfigMaps, accounts, classes and queues."""
+"""The objects that a workload names must exist: claims, Secrets, ConfigMaps, accounts, classes and queues."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def in_namespace(before: Before) -> Iterator[Problem]:
                 yield Problem(about, one.place)
 
 
-# What admission says of an object that does not exist (Kubernetes, plugin/pkg/admission).
+# The words of admission for an object that does not exist (Kubernetes, plugin/pkg/admission).
 _WORDS = {
     "ServiceAccount": 'serviceaccount "{}" not found',
     "PriorityClass": "no PriorityClass with name {} was found",

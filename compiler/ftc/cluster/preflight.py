@@ -1,4 +1,4 @@
-"""What would keep a workload from running, asked before it is created; nothing is changed."""
+"""Ask a cluster, before a workload is created, whether it can run there; nothing is changed."""
 
 from __future__ import annotations
 

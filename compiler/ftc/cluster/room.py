@@ -53,7 +53,7 @@ def _pod(before: Before, pods: Pods) -> tuple[Object, Snapshot]:
 
 
 def _needs(pods: Pods) -> dict[str, Decimal]:
-    """What a pod requests of a node; a scheduler counts the sizes of slices, and the nodes may not show them."""
+    """The requests of a pod that nodes show: only a scheduler counts the sizes of slices."""
     return {name: value for name, value in requests(pods.spec).items() if "/" not in name or is_device(name)}
 
 
@@ -116,7 +116,7 @@ def waits(before: Before) -> Iterator[str]:
 
 
 def _used(seen: Snapshot) -> dict[str, dict[str, Decimal]]:
-    """What the pods on each node request."""
+    """The requests of the pods on each node."""
     found: dict[str, dict[str, Decimal]] = {}
     for pod in seen.of("Pod"):
         node = found.setdefault(str(at(pod, "spec", "nodeName") or ""), {})

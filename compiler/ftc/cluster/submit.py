@@ -116,7 +116,7 @@ def _place(server: Server, manifest: Manifest) -> _Place:
     if not plural:
         name = "VolcanoJob" if group == "batch.volcano.sh" else kind
         remedy = Remedy("use a batch Job, which every cluster knows", "-t job")
-        text = f"The cluster does not know {name} ({version}): what defines it is not installed, or in another version."
+        text = f"The cluster does not know {name} ({version}): its controller, or this version of it, is not installed."
         found = cause("kind-unknown", text, [], [remedy] if group == "batch.volcano.sh" else [])
         raise Refused([(manifest, Problem(found, ("apiVersion",)))], ())
     return _Place(f"{root}/namespaces/{server.namespace}/{plural}", plural, group)
@@ -205,7 +205,7 @@ def _unanswered(error: BaseException, left: str) -> BaseException:
 
 
 def refusal(error: ServerError, manifest: Manifest, before: Before) -> list[Problem]:
-    """What the API server refuses, with the field that it is about."""
+    """The problems that the API server states, with the fields that they are about."""
     found = judged(str(error), before.seen)
     if found.kind == "name-taken" or error.status == _CONFLICT:
         return [Problem(_taken(manifest, before), ("metadata", "name"))]

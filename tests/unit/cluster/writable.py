@@ -40,7 +40,7 @@ _REVIEW = "selfsubjectaccessreviews"
 
 
 class Refusal:
-    """What the server answers to the creation of a kind: a status, a message, and the fields that it names."""
+    """The answer to the creation of a kind: a status, a message, and the fields that it names."""
 
     def __init__(self, kind: str, status: int, message: str, *fields: tuple[str, str]) -> None:
         self.kind, self.status, self.message, self.fields = kind, status, message, fields
@@ -74,22 +74,27 @@ class Cluster(Answers):
         self.asked.append(path)
         if fault := self._fault(plural):
             return _status(*fault)
-        if version not in self.served:
-            return 404, b"404 page not found"
-        kinds = self.served[version]
-        if not plural:
+        if name.endswith("/log"):
+            return 200, self._log(name.removesuffix("/log"), path)
+        kinds = self.served.get(version, {})
+        if not plural or plural not in kinds:
             rows = [{"name": one, "kind": kind, "namespaced": True} for one, kind in kinds.items()]
-            return 200, json.dumps({"kind": "APIResourceList", "resources": rows}).encode()
+            answer = json.dumps({"kind": "APIResourceList", "resources": rows}).encode()
+            return (404, b"404 page not found") if plural or not kinds else (200, answer)
         if ("get" if name else "list", plural) in self.denied:
             return _status(403, f'{plural} is forbidden: User "ann" cannot list resource "{plural}"')
         assert plural != "secrets" or "PartialObjectMetadata" in self.accept, "the values of a Secret are read"
-        found = [one for one in self.objects if one["kind"] == kinds[plural] and one["apiVersion"] == version]
+        found = [one for one in self.objects if (one["kind"], one["apiVersion"]) == (kinds[plural], version)]
         found = [one for one in found if not space or one["metadata"].get("namespace", space) == space]
-        if not name:
-            items = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in found]
-            return 200, json.dumps({"kind": f"{kinds[plural]}List", "apiVersion": version, "items": items}).encode()
-        named = [one for one in found if one["metadata"]["name"] == name]
-        return (200, json.dumps(named[0]).encode()) if named else _status(404, f'{plural} "{name}" not found')
+        if name:
+            named = [one for one in found if one["metadata"]["name"] == name]
+            return (200, json.dumps(named[0]).encode()) if named else _status(404, f'{plural} "{name}" not found')
+        items = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in found]
+        return 200, json.dumps({"kind": f"{kinds[plural]}List", "apiVersion": version, "items": items}).encode()
+
+    def _log(self, pod: str, path: str) -> bytes:
+        container = parse_qs(urlsplit(path).query)["container"][0]
+        return self.snapshot.logs.get(f"{pod}.{container}", "").encode()
 
     def change(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         version, plural, name, space = self._parsed(path)
@@ -120,6 +125,12 @@ class Cluster(Answers):
                 return _status(one.status, one.message, one.fields)
         if any(one["kind"] == body["kind"] and one["metadata"]["name"] == name for one in self.objects):
             return _status(409, f'jobs.batch "{name}" already exists')
+        template = body["spec"].get("template", {})
+        if "unknownField" in template.get("spec", {}):
+            field = "spec.template.spec.unknownField"
+            return _status(
+                400, f'Job in version "v1" cannot be handled as a Job: strict decoding error: unknown field "{field}"'
+            )
         made = {**body, "metadata": {**metadata, "name": name, "namespace": "team", "uid": f"uid-{name}"}}
         (self.dry if dry else self.created).append(made)
         if not dry:
@@ -134,7 +145,12 @@ class Cluster(Answers):
         if not found:
             return _status(404, f'{plural} "{name}" not found')
         self.deleted.append((f"{plural}/{name}", body))
-        self.created = [one for one in self.created if one not in found]
+        # The garbage collector deletes what the object owns.
+        gone = {one["metadata"]["uid"] for one in found}
+        owned = [
+            one for one in self.created for row in one["metadata"].get("ownerReferences", []) if row["uid"] in gone
+        ]
+        self.created = [one for one in self.created if one not in (*found, *owned)]
         return 200, b'{"kind": "Status", "status": "Success"}'
 
 
