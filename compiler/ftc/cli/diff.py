@@ -22,7 +22,7 @@ from ftc.cli.options import (
     subject,
     warn,
 )
-from ftc.targets import TARGETS
+from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,14 @@ _STYLES = {
     "moved": {"fg": "yellow"},
     "cause": {"fg": "bright_black"},
 }
+
+
+def _two_targets(text: str) -> tuple[str, str]:
+    """The two targets of --between."""
+    names = text.split(",")
+    if len({*names}) != 2 or not {*names} <= POD_TARGETS.keys():  # noqa: PLR2004 - before and after
+        raise click.UsageError(f"--between needs two of {', '.join(POD_TARGETS)}, such as volcano,job")
+    return names[0], names[1]
 
 
 class _TwoSides(click.Command):
@@ -79,6 +87,12 @@ class _TwoSides(click.Command):
     metavar="REVISION",
     help="Compare a git revision with the working tree, each with its own conf: the run of the overrides or of -c, or, "
     "with neither, every case: its golden files in the revision with what it compiles to here.",
+)
+@click.option(
+    "--between",
+    type=_two_targets,
+    metavar="TARGET,TARGET",
+    help="Compare the pods that two targets make of one run.",
 )
 @click.option(
     "--manifest",
@@ -116,6 +130,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     config_name: str,
     targets: tuple[str, ...],
     base: str | None,
+    between: tuple[str, str] | None,
     manifest: Path | None,
     golden: Path,
     form: str,
@@ -136,11 +151,15 @@ def command(  # noqa: PLR0913 - one parameter per option
       ftc diff --base origin/main --format markdown --exit-code
       ftc diff --base HEAD~1 -c nightly --config-dir conf
       ftc diff --manifest job.yaml hardware=ascend nodes=2
+      ftc diff --between volcano,job nodes=2
     """
     from ftc.cli.revisions import Wanted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     current().format = form if form == "json" else "text"
-    if overrides and _BETWEEN not in overrides and not (base or manifest) and not any(map(_is_path, overrides)):
+    if between is not None and (base or manifest or targets or _BETWEEN in overrides):
+        raise click.UsageError("--between compares the targets of one run: give only its overrides")
+    is_alone = not (base or manifest or between)
+    if overrides and _BETWEEN not in overrides and is_alone and not any(map(_is_path, overrides)):
         overrides = (_BETWEEN, *overrides)
     if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
         raise click.UsageError("--base, --manifest and -- exclude each other: give one")
@@ -150,8 +169,11 @@ def command(  # noqa: PLR0913 - one parameter per option
         raise click.UsageError(
             "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
         )
-    wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
-    found, notes, warned = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
+    wanted = Wanted(config_dirs, config_name, between or tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
+    if base:
+        found, notes, warned = _against_base(base, overrides, wanted)
+    else:
+        found, notes, warned = _compared(overrides, wanted, manifest) if not between else _between(overrides, wanted)
     if form == "markdown":
         click.echo(_comment(found, notes, warned).encode(), nl=False)
     else:
@@ -172,6 +194,14 @@ def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Com
     before, after = revisions(base, overrides, wanted)
     found = compare(before, after)
     return found, [note(before, found)], {name: run.warnings for name, run in after.items()}
+
+
+def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
+    from ftc.api.comparison import between  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    with refusals(Reporting(current().format)):
+        run = _compiled(overrides, wanted)
+    return between(run, *wanted.targets).differences, [], {"": _warnings(run)}
 
 
 def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> _Compared:
