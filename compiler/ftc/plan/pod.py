@@ -28,6 +28,7 @@ PLAN = "plan"
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
+FILES_VOLUME = "ftc"
 
 
 def places(spec: JobSpec) -> Places:
@@ -62,7 +63,7 @@ def carry(files: tuple[File, ...]) -> Json:
     items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
     return {
         "metadata": {"annotations": {f"{CARRIED}{f.name}": f.text for f in files}},
-        "spec": {"volumes": [{"name": "ftc", "downwardAPI": {"items": items}}]},
+        "spec": {"volumes": [{"name": FILES_VOLUME, "downwardAPI": {"items": items}}]},
     }
 
 
@@ -188,7 +189,7 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     """Requests equal limits: devices cannot be overcommitted, and the pod then has the QoS class Guaranteed."""
     cluster = spec.cluster
     variables = {**security.variables(cluster, step.name), **step.env, **_trust(cluster)}
-    own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
+    own = [{"name": FILES_VOLUME, "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
         "image": registry.pulled(spec),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
+from ftc.targets import batch_job, claims, image, llamafactory, local_script, prefetch, volcano_job
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -50,6 +50,14 @@ _FILES = (
         on_request=True,
     ),
     FileTarget(
+        name=prefetch.NAME,
+        help="a batch/v1 Job without devices that fills the cache",
+        emit=prefetch.emit,
+        verify=verify.batch,
+        file="prefetch.yaml",
+        on_request=True,
+    ),
+    FileTarget(
         name="llamafactory",
         help="train.yaml and merge.yaml, as the pod has them",
         emit=llamafactory.emit,
@@ -77,8 +85,10 @@ _FILES = (
 TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
 POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
 """The targets whose objects run the job; applying two of them runs it twice."""
-RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
-"""The targets that run the steps, in a pod or on this machine."""
+RUNNING = frozenset(
+    (*POD_TARGETS, prefetch.NAME, *(target.name for target in _FILES if target.places is not None)),
+)
+"""The targets that run the steps, or some of them, in a pod or on this machine."""
 
 
 def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:
