@@ -131,7 +131,7 @@ def compile(  # noqa: A001 - the command's name and options
         overrides: `group=option` or `key.path=value`, as on the command line.
         config_name: The primary config, NAME.yaml in one of your conf trees.
         config_dirs: Your conf trees, searched before the shipped one.
-        targets: What to emit: `volcano`, `job`, `storage`, `llamafactory`, `image`, `script`.
+        targets: What to emit: `volcano`, `job`, `storage`, `prefetch`, `llamafactory`, `image`, `script`.
         ignore: Rules to suppress, by name or code.
         strict: Whether warnings are errors.
 

@@ -58,6 +58,11 @@ _CHECK = ("check_path.sh", "marker.sh")
 _FETCH = (*_CHECK, "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh")
 
 
+def is_download(fetch: Fetch) -> bool:
+    """Whether the source is downloaded into the cache; a directory on a volume is only checked."""
+    return not isinstance(fetch.source, OnVolume)
+
+
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
     return (*_of_source(fetch.source), *((_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()))

@@ -27,6 +27,7 @@ PLAN = "plan"
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
+FILES_VOLUME = "ftc"
 
 
 def places(spec: JobSpec) -> Places:
@@ -69,8 +70,17 @@ def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str 
         volume = {"projected": {"sources": [volume] if texts else []}}
     return {
         **({"metadata": {"annotations": texts}} if texts else {}),
-        "spec": {"volumes": [{"name": "ftc", **volume}]},
+        "spec": {"volumes": [{"name": FILES_VOLUME, **volume}]},
     }
+
+
+def carry_scripts(scripts: tuple[Script, ...], config_map: str | None) -> Json:
+    """A fragment that brings scripts into the pod, from a ConfigMap if there is one."""
+    if config_map is None:
+        return carry((), scripts, None)
+    items = [{"key": one.file, "path": one.name} for one in scripts]
+    source = {"configMap": {"name": config_map, "items": items}}
+    return {"spec": {"volumes": [{"name": FILES_VOLUME, "projected": {"sources": [source]}}]}}
 
 
 def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
@@ -78,19 +88,11 @@ def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
 
     `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
-    added = [Fragment(target, part) for part in (_carry_rendezvous(run, rendezvous), own)]
+    others = run.scripts if run.config_map else ()
+    carried = carry_scripts((*others, Script("rendezvous.sh", rendezvous)), run.config_map)
+    added = [Fragment(target, part) for part in (carried, own)]
     fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
     return BoundRun(**fields, target=target, pod=_complete(run, added))
-
-
-def _carry_rendezvous(run: RunPlan, rendezvous: str) -> Json:
-    """The fragment with the target's script; a ConfigMap has the others too."""
-    script = Script("rendezvous.sh", rendezvous)
-    if run.config_map is None:
-        return carry((), (script,), None)
-    items = [{"key": one.file, "path": one.name} for one in (*run.scripts, script)]
-    source = {"configMap": {"name": run.config_map, "items": items}}
-    return {"spec": {"volumes": [{"name": "ftc", "projected": {"sources": [source]}}]}}
 
 
 def main_containers(run: RunPlan, **fields: list[Json]) -> Json:
@@ -205,7 +207,7 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     """Requests equal limits: devices cannot be overcommitted, and the pod then has the QoS class Guaranteed."""
     cluster = spec.cluster
     variables = {**security.variables(cluster, step.name), **step.env, **_trust(cluster)}
-    own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
+    own = [{"name": FILES_VOLUME, "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
         "image": registry.pulled(spec),

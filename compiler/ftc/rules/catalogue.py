@@ -28,7 +28,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, sources, storage
+from ftc.rules.spec import image, memory, prefetch, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -134,6 +134,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *image.RULES,
         *memory.RULES,
+        *prefetch.RULES,
         *sources.RULES,
         *storage.RULES,
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, jobset, llamafactory, local_script, scripts, volcano_job
+from ftc.targets import batch_job, claims, image, jobset, llamafactory, local_script, prefetch, scripts, volcano_job
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -82,6 +82,14 @@ _FILES = (
         before_runs=True,
     ),
     FileTarget(
+        name=prefetch.NAME,
+        help="a batch/v1 Job without devices that fills the cache",
+        emit=prefetch.emit,
+        verify=verify.batch,
+        file="prefetch.yaml",
+        on_request=True,
+    ),
+    FileTarget(
         name="llamafactory",
         help="train.yaml and merge.yaml, as the pod has them",
         emit=llamafactory.emit,
@@ -113,8 +121,10 @@ UNGANGED = tuple(name for name, target in POD_TARGETS.items() if not target.gang
 """The targets whose pods the Kubernetes scheduler starts one by one, unless something else starts them together."""
 KUEUE = tuple(name for name, target in POD_TARGETS.items() if target.kueue)
 """The targets whose object Kueue admits."""
-RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
-"""The targets that run the steps, in a pod or on this machine."""
+RUNNING = frozenset(
+    (*POD_TARGETS, prefetch.NAME, *(target.name for target in _FILES if target.places is not None)),
+)
+"""The targets that run the steps, or some of them, in a pod or on this machine."""
 
 
 def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:
