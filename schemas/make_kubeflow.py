@@ -26,8 +26,16 @@ Schema = dict[str, Any]
 DIRECTORY: Final = Path(__file__).parent / "kubeflow"
 DEFINITIONS: Final = Path(__file__).parents[1] / "tests" / "crds" / "kubeflow.json"
 # The files of definitions, and for each kind the one that its output schema is made from.
-RELEASES: Final = ("jobset-v0.12.0-jobsets",)
-KINDS: Final = {"jobset": "jobset-v0.12.0-jobsets"}
+TRAINER: Final = ("v2.0.1", "v2.1.0", "v2.2.1", "v2.3.0")
+RELEASES: Final = (
+    "jobset-v0.12.0-jobsets",
+    *(f"trainer-{version}-{plural}" for version in TRAINER for plural in ("trainingruntimes", "trainjobs")),
+)
+KINDS: Final = {
+    "jobset": "jobset-v0.12.0-jobsets",
+    "trainingruntime": "trainer-v2.3.0-trainingruntimes",
+    "trainjob": "trainer-v2.3.0-trainjobs",
+}
 # Shorter subtrees stay where they are.
 SHARED_FROM: Final = 200
 
@@ -62,8 +70,28 @@ JOBSET: Final[dict[str, Schema]] = {
         ]
     },
 }
-CLOSER: Final = {"jobset": {f"spec/{path}": schema for path, schema in JOBSET.items()}}
-REQUIRED: Final = {"jobset": {"spec": ["replicatedJobs"]}}
+_OF_RUNTIME: Final = "spec/template/spec"
+CLOSER: Final[dict[str, dict[str, Schema]]] = {
+    "jobset": {f"spec/{path}": schema for path, schema in JOBSET.items()},
+    "trainingruntime": {
+        **{f"{_OF_RUNTIME}/{path}": schema for path, schema in JOBSET.items()},
+        "spec/template/metadata": META,
+        "spec/mlPolicy/numNodes": COUNT,
+    },
+    "trainjob": {"spec/runtimeRef/kind": {"enum": ["ClusterTrainingRuntime", "TrainingRuntime"]}},
+}
+REQUIRED: Final[dict[str, dict[str, list[str]]]] = {
+    "jobset": {"spec": ["replicatedJobs"]},
+    "trainingruntime": {"spec": ["mlPolicy", "template"], "spec/template": ["spec"], _OF_RUNTIME: ["replicatedJobs"]},
+    "trainjob": {},
+}
+# The overrides of the runtime: releases name and merge them differently, so ftc never writes them.
+NEVER_WRITTEN: Final = ("spec/initializer", "spec/runtimePatches", "spec/trainer")
+NAMES: Final = {
+    "jobset": ("jobset.x-k8s.io", "JobSet"),
+    "trainingruntime": ("trainer.kubeflow.org", "TrainingRuntime"),
+    "trainjob": ("trainer.kubeflow.org", "TrainJob"),
+}
 
 
 def imported(directory: Path) -> str:
@@ -125,7 +153,7 @@ def _expanded(node: Any, shared: dict[str, Any]) -> Any:
 def output_schema(kind: str, definition: Schema) -> Schema:
     """Make the strict schema of a kind: closed, with the parts of Kubernetes by reference."""
     properties = definition["properties"]
-    group, name = {"jobset": ("jobset.x-k8s.io", "JobSet")}[kind]
+    group, name = NAMES[kind]
     metadata = {
         "type": "object",
         "oneOf": [{"required": ["name"]}, {"required": ["generateName"]}],
@@ -172,8 +200,9 @@ def _strict(kind: str, schema: Schema, path: str) -> Schema:
         made["additionalProperties"] = _strict(kind, schema["additionalProperties"], f"{path}/*")
     elif schema.get("type") == "object":
         made["additionalProperties"] = False
-        inner = schema.get("properties", {})
-        made["properties"] = {key: _strict(kind, value, f"{path}/{key}") for key, value in inner.items()}
+        inner = {f"{path}/{key}": value for key, value in schema.get("properties", {}).items()}
+        kept = {place: value for place, value in inner.items() if place not in NEVER_WRITTEN}
+        made["properties"] = {place.rpartition("/")[2]: _strict(kind, value, place) for place, value in kept.items()}
     return made
 
 

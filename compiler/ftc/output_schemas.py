@@ -86,7 +86,10 @@ def kubernetes_object(kind: str, kubernetes: str) -> Schema:
 
 @cache
 def kubeflow_object(kind: str, kubernetes: str) -> Schema:
-    """The schema of a JobSet; the parts that Volcano's layer replaces are those of any custom resource."""
+    """The schema of a JobSet, TrainJob or TrainingRuntime.
+
+    The parts that Volcano's layer replaces are those of any custom resource.
+    """
     own = {name: _volcano_layer()["$defs"][name] for name in _OF_CUSTOM_RESOURCES}
     return Schema({**_load(f"kubeflow/{kind}.schema.json"), "$defs": {**_kubernetes(kubernetes)["$defs"], **own}})
 

@@ -21,8 +21,7 @@ DISRUPTION = {"type": "DisruptionTarget", "status": "True"}
 class JobSet:
     """A JobSet in a cluster: `start` it and `wait` for its end; its pods of every attempt stay readable.
 
-    The pods that `taken` names end as if the cluster had removed them. `injected` are the variables that another
-    controller adds to the containers with these names, by the index of the pod.
+    The pods that `taken` names end as if the cluster had removed them.
     """
 
     def __init__(self, manifest: Json, cluster: Cluster) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VOLCANO = {"rendezvous.sh": "rendezvous_volcano.sh"}
 JOB = {"rendezvous.sh": "rendezvous_job.sh"}
 JOBSET = {"rendezvous.sh": "rendezvous_jobset.sh"}
+TRAINJOB = {"rendezvous.sh": "rendezvous_trainjob.sh"}
 SINGLE = {"rendezvous.sh": "rendezvous_single.sh"}
 
 

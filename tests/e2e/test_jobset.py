@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 LONG = ("train.max_steps=40", "train.save_steps=10", "train.save_only_model=true", *ALONE)
-SLEEP = ("launcher=command", "launcher.command=[bash,-c,'echo ready; sleep 3600']", "hardware=cpu")
+SLEEP = (
+    "launcher=command",
+    "launcher.command=[bash,-c,'echo ready; exec sleep 3600']",
+    "hardware=cpu",
+    "termination_grace_seconds=5",
+)
 
 
 @pytest.fixture

@@ -36,6 +36,15 @@ def jobset(text: str, cluster: Cluster) -> None:
         _hold("JobSet", manifest, kubeflow_object("jobset", cluster.kubernetes))
 
 
+def trainjob(text: str, cluster: Cluster) -> None:
+    """Raise BugError if the text is not a valid TrainingRuntime and TrainJob for the cluster's Kubernetes."""
+    for manifest in documents(text):
+        kind = manifest["kind"]
+        _hold(
+            kind, manifest, kubeflow_object("trainjob" if kind == "TrainJob" else "trainingruntime", cluster.kubernetes)
+        )
+
+
 def arguments(text: str, _cluster: Cluster) -> None:
     """Raise BugError if a document is not a mapping; the rules check LLaMA-Factory's arguments."""
     for document in documents(text):

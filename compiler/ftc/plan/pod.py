@@ -106,6 +106,13 @@ def train_container(**fields: list[Json]) -> Json:
     return {"spec": {"containers": [{"name": train.NAME, **fields}]}}
 
 
+def renamed(template: Merged, name: str) -> Merged:
+    """The template, in which the container that trains has another name."""
+    body = template.at(("spec",))
+    containers = [{**one, "name": name} if one["name"] == train.NAME else one for one in body.content["containers"]]
+    return template.replaced("spec", *body.replaced("containers", containers, body.record.at(("containers",))))
+
+
 def with_fragments(run: RunPlan) -> Json:
     """The template with the fragments of cluster, hardware and user; for a bound run, also those of its target."""
     template: Json = recorded(run).content

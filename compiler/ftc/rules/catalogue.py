@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.rules.given import Origins
-from ftc.rules.job import elastic, gang_scheduling, indexed_job, job_sets, names, plugins, policies, queues
+from ftc.rules.job import elastic, gang_scheduling, indexed_job, job_sets, names, plugins, policies, queues, trainjob
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
     contents,
@@ -117,6 +117,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *plugins.RULES,
         *policies.RULES,
         *queues.RULES,
+        *trainjob.RULES,
     ),
     "launch": (
         *commands.RULES,

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, jobset, llamafactory, local_script, prefetch, scripts, volcano_job
+from ftc.targets import (
+    batch_job,
+    claims,
+    image,
+    jobset,
+    llamafactory,
+    local_script,
+    prefetch,
+    scripts,
+    trainjob,
+    volcano_job,
+)
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -57,6 +68,22 @@ _WITH_POD = (
         kind="JobSet.jobset.x-k8s.io",
         path=("spec", "replicatedJobs", 0, "template", "spec", "template"),
         title="JobSet",
+        kueue=True,
+        restarts_gang=True,
+        on_request=True,
+    ),
+    PodTarget(
+        name=trainjob.NAME,
+        help="a TrainJob of Kubeflow Trainer, with its TrainingRuntime",
+        bind=trainjob.bind,
+        objects=trainjob.objects,
+        verify=verify.trainjob,
+        summary=trainjob.summary,
+        file="trainjob.yaml",
+        kind="TrainingRuntime.trainer.kubeflow.org",
+        path=("spec", "template", "spec", "replicatedJobs", 0, "template", "spec", "template"),
+        main=trainjob.MAIN,
+        title="TrainJob",
         kueue=True,
         restarts_gang=True,
         on_request=True,

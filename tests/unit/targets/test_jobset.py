@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
-import runpy
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output_schemas import kubeflow_object, kubernetes_versions
-from unit.compiling import ROOT, ftc, variables
+from unit.compiling import ftc, variables
 from unit.rules.pairs import Pair, pages, passes, refuses
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-MAKE = ROOT / "schemas" / "make_kubeflow.py"
-GOLDEN = sorted((ROOT / "golden" / "scenarios").glob("*/jobset.yaml"))
 KUBERNETES = kubernetes_versions()
 
 
@@ -151,35 +142,7 @@ def test_the_longest_name_fits(nodes: int, name: str) -> None:
     assert len(f"{generated}-node-0-{nodes - 1}-abcde") <= 63
 
 
-# --- the schema, and the definitions of JobSet ---
-
-
-def test_the_schemas_are_what_the_script_makes() -> None:
-    done = subprocess.run([sys.executable, MAKE, "--check"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def definitions() -> dict[str, Any]:
-    found: dict[str, Any] = runpy.run_path(str(MAKE))["definitions"]()
-    return found
-
-
-@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.parent.name)
-def test_a_golden_matches_the_definition(file: Path) -> None:
-    (name,) = [name for name in definitions() if name.startswith("jobset-")]
-    definition = definitions()[name]
-    assert list(Draft202012Validator(_closed(definition)).iter_errors(yaml.safe_load(file.read_text()))) == []
-
-
-def _closed(node: Any) -> Any:
-    """The server drops unknown keys of a definition, so none may be written; it sets the metadata itself."""
-    if isinstance(node, list):
-        return [_closed(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    made = {key: _closed(value) for key, value in node.items()}
-    return {**made, "additionalProperties": False} if isinstance(made.get("properties"), dict) else made
-
+# --- the schema ---
 
 MUTANTS = {
     "another kind": (("kind",), "Job"),

@@ -107,8 +107,9 @@ def elastic_has_restarts(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def target_is_elastic(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The job of an elastic training continues without a lost node.
 
-    A JobSet deletes all pods if one fails, and starts them again. `min_nodes` then only lets the training start before
-    all nodes are there. A VolcanoJob and a batch Job replace the lost pod, while the other nodes train.
+    A JobSet, also that of a TrainJob, deletes all pods if one fails, and starts them again. `min_nodes` then only lets
+    the training start before all nodes are there. A VolcanoJob and a batch Job replace the lost pod, while the other
+    nodes train.
     Source: JobSet, failurePolicy.
 
     Wrong: nodes=4 min_nodes=2 restarts=3 launcher=torchrun

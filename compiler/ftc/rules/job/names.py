@@ -80,8 +80,9 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A pod name in a JobSet has at most 63 characters.
 
-    JobSet names a pod `<jobset>-node-0-<index>`, and the Job controller adds a dash and five characters. The webhook
-    rejects a longer name (`pod names generated for this JobSet will exceed 63 characters`).
+    A TrainJob has a JobSet of the same name. JobSet names a pod `<jobset>-node-0-<index>`, and the Job controller adds
+    a dash and five characters. The webhook rejects a longer name (`pod names generated for this JobSet will exceed 63
+    characters`).
     Source: JobSet, pkg/webhooks/jobset_webhook.go.
 
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
@@ -242,7 +243,7 @@ RULES = (
     Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
     Rule("FTC508", "no-manual-hostname", no_manual_hostname, JobSpec, target="volcano"),
     Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
-    Rule("FTC591", "jobset-name-too-long", jobset_name_fits, JobSpec, target="jobset", needed=True),
+    Rule("FTC591", "jobset-name-too-long", jobset_name_fits, JobSpec, target=("jobset", "trainjob"), needed=True),
     Rule(
         "FTC641", "metadata-overwritten-by-volcano", no_overwritten_metadata, JobSpec, Severity.NOTE, target="volcano"
     ),
