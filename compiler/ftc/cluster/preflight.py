@@ -13,7 +13,7 @@ from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import Snapshot, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ftc.cluster.server import Server
     from ftc.cluster.snapshot import Object
@@ -45,9 +45,9 @@ class Preflight(NamedTuple):
     before: Before
 
 
-def preflight(server: Server, job: Object) -> Preflight:
-    """Ask everything that decides whether the pods of a workload can run in the namespace."""
-    reading = _Reading(server)
+def preflight(server: Server, job: Object, companions: Sequence[Object] = ()) -> Preflight:
+    """Ask everything that decides whether the pods of a workload can run; companions will be created before it."""
+    reading = _Reading(server, companions)
     before = reading.before(job)
     problems = tuple(one for check in CHECKS for one in check(before))
     waits = () if problems else tuple(room.waits(before))
@@ -57,9 +57,10 @@ def preflight(server: Server, job: Object) -> Preflight:
 class _Reading:
     """The objects that the checks need, each asked for once."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, companions: Sequence[Object]) -> None:
         self.server, self.here = server, f"{_CORE}/namespaces/{server.namespace}"
-        self.objects: list[Object] = []
+        self.objects = list(companions)
+        self.coming = {(str(one.get("kind")), name_of(one)) for one in companions}
         self.listed: set[str] = set()
         self.unknown: set[str] = set()
         self.absent: set[tuple[str, str]] = set()
@@ -115,7 +116,7 @@ class _Reading:
             self.objects += [{**found, "kind": kind, "apiVersion": "v1"}] if kind == "Namespace" else []
         except ServerError as error:
             if error.status == _MISSING:
-                self.absent.add((kind, name))
+                self.absent |= {(kind, name)} - self.coming
             elif error.status != _FORBIDDEN:
                 raise
             else:
