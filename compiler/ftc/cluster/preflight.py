@@ -13,7 +13,11 @@ from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import Snapshot, name_of
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from collections.abc import Callable, Collection, Iterable, Iterator
+=======
+    from collections.abc import Callable, Iterator, Sequence
+>>>>>>> submit17
 
     from ftc.cluster.server import Server
     from ftc.cluster.snapshot import Object
@@ -45,12 +49,18 @@ class Preflight(NamedTuple):
     before: Before
 
 
+<<<<<<< HEAD
 def preflight(server: Server, job: Object, companions: Iterable[Object] = ()) -> Preflight:
     """Ask everything that decides whether the pods of a workload can run in the namespace.
 
     The `companions` are created before the workload, so they need not exist.
     """
     reading = _Reading(server, {(str(one.get("kind")), name_of(one)) for one in companions})
+=======
+def preflight(server: Server, job: Object, companions: Sequence[Object] = ()) -> Preflight:
+    """Ask everything that decides whether the pods of a workload can run; companions will be created before it."""
+    reading = _Reading(server, companions)
+>>>>>>> submit17
     before = reading.before(job)
     problems = tuple(one for check in CHECKS for one in check(before))
     waits = () if problems else tuple(room.waits(before))
@@ -60,9 +70,16 @@ def preflight(server: Server, job: Object, companions: Iterable[Object] = ()) ->
 class _Reading:
     """The objects that the checks need, each asked for once."""
 
+<<<<<<< HEAD
     def __init__(self, server: Server, made: Collection[tuple[str, str]]) -> None:
         self.server, self.here, self.made = server, f"{_CORE}/namespaces/{server.namespace}", made
         self.objects: list[Object] = []
+=======
+    def __init__(self, server: Server, companions: Sequence[Object]) -> None:
+        self.server, self.here = server, f"{_CORE}/namespaces/{server.namespace}"
+        self.objects = list(companions)
+        self.coming = {(str(one.get("kind")), name_of(one)) for one in companions}
+>>>>>>> submit17
         self.listed: set[str] = set()
         self.unknown: set[str] = set()
         self.absent: set[tuple[str, str]] = set()
@@ -119,7 +136,7 @@ class _Reading:
             self.objects += [{**found, "kind": kind, "apiVersion": "v1"}] if kind == "Namespace" else []
         except ServerError as error:
             if error.status == _MISSING:
-                self.absent.add((kind, name))
+                self.absent |= {(kind, name)} - self.coming
             elif error.status != _FORBIDDEN:
                 raise
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -21,7 +22,11 @@ _PAGE = 500
 # Seconds to connect, and to wait for the next bytes of an answer.
 _TIMEOUT = (5.0, 20.0)
 _TRIES = 3
+<<<<<<< HEAD
 _ANY = "application/json, */*"
+=======
+_WAITS = (0.2, 0.5, 1.0)
+>>>>>>> submit17
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Gone: a list or a watch continues from a version that the server no longer has.
 FORBIDDEN, MISSING, GONE = 403, 404, 410
@@ -69,8 +74,18 @@ class Server:
         return _object(path, self._request("GET", path, {}, accept=_METADATA))
 
     def create(self, path: str, body: Object, **query: str) -> Object:
-        """The object that the server made, or would make (`dryRun="All"`)."""
-        return _object(path, self._request("POST", path, query, body))
+        """The object that the server made, or would make (`dryRun="All"`).
+
+        A server that is too busy has not read the request, so it is sent again; after other errors it may exist.
+        """
+        for wait in (*_WAITS, None):
+            try:
+                return _object(path, self._request("POST", path, query, body))
+            except ServerError as error:
+                if error.status != 429 or wait is None:  # noqa: PLR2004 - Too Many Requests
+                    raise
+                time.sleep(wait)
+        raise AssertionError
 
     def delete(self, path: str, uid: str) -> None:
         """Delete the object with this uid and, in the background, what it owns; one that is gone is not an error."""

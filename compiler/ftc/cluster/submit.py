@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object
     from ftc.diagnostics.model import KeyPath
 
-_FORBIDDEN, _MISSING, _CONFLICT = 403, 404, 409
+_FORBIDDEN, _MISSING, _CONFLICT, _LOST = 403, 404, 409, 500
 _MOST_FIELDS = 20
 _STRICT = {"fieldValidation": "Strict"}
 _WORKLOADS = ("batch", "batch.volcano.sh", "jobset.x-k8s.io", "trainer.kubeflow.org")
@@ -70,7 +71,12 @@ def submit(server: Server, manifests: Sequence[Manifest], *, dry_run: bool, desp
     ordered = sorted(missing, key=lambda one: is_workload(one.content))
     places = [_place(server, one) for one in ordered]
     unsure = [note for place in dict.fromkeys(places) for note in _may_create(server, place, ordered[-1])]
+<<<<<<< HEAD
     before = preflight(server, ordered[-1].content, [one.content for one in ordered[:-1]])
+=======
+    *companions, job = [one.content for one in ordered]
+    before = preflight(server, job, companions)
+>>>>>>> submit17
     notes = (*unsure, *before.notes)
     if before.problems and not despite:
         raise Refused([(ordered[-1], one) for one in before.problems], notes)
@@ -161,8 +167,10 @@ def _create(server: Server, ordered: list[tuple[Manifest, _Place]], making: _Mak
             answer, unsure = _made(server, manifest.content, place, making)
         except (ServerError, KeyboardInterrupt) as error:
             left = _undone(server, [] if making.dry_run else made)
-            if isinstance(error, KeyboardInterrupt) or error.status == 0:
-                raise _unanswered(error, left) from None
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            if error.status == 0:
+                raise ServerError(f"{error}{f'; left over: {left}' if left else ''}") from None
             problems = refusal(error, manifest, making.before)
             notes.append(f"the API server: {safe(str(error))}")
             raise Refused([(manifest, one) for one in problems], tuple(notes), left) from None
@@ -174,7 +182,7 @@ def _create(server: Server, ordered: list[tuple[Manifest, _Place]], making: _Mak
 
 def _made(server: Server, content: Object, place: _Place, making: _Making) -> tuple[Object, list[str]]:
     """The answer to a creation, after one that changes nothing."""
-    unsure = []
+    unsure: list[str] = []
     answer: Object = {}
     try:
         answer = server.create(place.path, content, dryRun="All", **_STRICT)
@@ -182,7 +190,27 @@ def _made(server: Server, content: Object, place: _Place, making: _Making) -> tu
         if "does not support dry run" not in str(error):
             raise
         unsure = ["a webhook does not support a dry run, so the server did not check the object before its creation"]
-    return (answer if making.dry_run else server.create(place.path, content, **_STRICT)), unsure
+    if making.dry_run:
+        return answer, unsure
+    try:
+        return server.create(place.path, content, **_STRICT), unsure
+    except ServerError as error:
+        is_lost = error.status == 0 or (error.status >= _LOST and "webhook" not in str(error))
+        if not is_lost:
+            raise
+        made = _there(server, content, place)
+        if made is None:
+            command = shell("kubectl", "get", place.resource, "-n", server.namespace)
+            raise ServerError(f"{error}; it may exist nevertheless, and this command shows it: {command}") from None
+        return made, unsure
+
+
+def _there(server: Server, content: Object, place: _Place) -> Object | None:
+    """The object if it was created although the answer was lost; the dry run has shown that it did not exist."""
+    name = name_of(content)
+    with suppress(ServerError):
+        return server.get(f"{place.path}/{name}") if name else None
+    return None
 
 
 def _undone(server: Server, made: list[tuple[Object, _Place]]) -> str:
@@ -194,14 +222,6 @@ def _undone(server: Server, made: list[tuple[Object, _Place]]) -> str:
         except ServerError:
             left.append(shell("kubectl", "delete", place.resource, name_of(one), "-n", server.namespace))
     return "; ".join(left)
-
-
-def _unanswered(error: BaseException, left: str) -> BaseException:
-    """An error after which no one knows whether the object exists."""
-    if isinstance(error, KeyboardInterrupt):
-        return error
-    text = f"{error}; the job may have been created: `kubectl get vcjob,job` shows it"
-    return ServerError(f"{text}; left over: {left}" if left else text)
 
 
 def refusal(error: ServerError, manifest: Manifest, before: Before) -> list[Problem]:
@@ -230,6 +250,8 @@ def _taken(manifest: Manifest, before: Before) -> Cause:
         Remedy("let the API server choose the name", "naming=generate"),
         Remedy("delete the old one", command=shell("ftc", "delete", name, "-n", before.seen.namespace)),
     ]
+    if not is_workload(manifest.content) and kind != "Service":
+        remedies = [Remedy("omit it from the files, if it is the same")]
     return cause("name-taken", text, [], remedies)
 
 

@@ -484,3 +484,49 @@ def test_a_server_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
     said = ftc("submit")
     assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "does not answer" in said.stderr
+
+
+CLAIM = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: workspace}\nspec:\n"
+CLAIM += "  accessModes: [ReadWriteMany]\n  resources: {requests: {storage: 1Gi}}\n"
+
+
+def test_an_object_of_the_files_need_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(f"{CLAIM}---\n{ftc('compile').stdout}")
+    cluster = Cluster(NAMESPACE, node("a"))
+    assert submit(cluster, tmp_path, monkeypatch, "-f", str(manifest)).exit_code == 0
+    assert kinds(cluster.created) == ["PersistentVolumeClaim", "Job"]
+
+
+def test_an_object_of_the_files_that_exists_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(f"{CLAIM}---\n{ftc('compile').stdout}")
+    cluster = Cluster(*GOOD)
+    said = submit(cluster, tmp_path, monkeypatch, "-f", str(manifest))
+    assert (said.exit_code, cluster.created) == (3, [])
+    assert f"{manifest}:3:" in said.stderr
+    assert 'The PersistentVolumeClaim "workspace" already exists' in said.stderr
+    assert "omit it from the files" in said.stderr
+
+
+def test_a_busy_server_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.busy = 2
+    assert submit(cluster, tmp_path, monkeypatch).exit_code == 0
+    assert kinds(cluster.created) == ["Job"]
+
+
+def test_a_job_whose_answer_was_lost_keeps_its_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.loses = "Job"
+    said = submit(cluster, tmp_path, monkeypatch, *TWO)
+    assert said.exit_code == 0, said.stderr
+    assert kinds(cluster.created) == ["Service", "Job"]
+
+
+def test_a_lost_answer_about_a_name_that_the_server_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.loses = "Job"
+    said = submit(cluster, tmp_path, monkeypatch)
+    assert (said.exit_code, said.stdout) == (3, "")
+    assert "it may exist nevertheless" in said.stderr

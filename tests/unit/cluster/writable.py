@@ -63,6 +63,8 @@ class Cluster(Answers):
         self.created: list[Object] = []
         self.dry: list[Object] = []
         self.deleted: list[tuple[str, Any]] = []
+        self.busy = 0
+        self.loses = ""
         self.on_create: Callable[[Object], None] = lambda _: None
 
     @property
@@ -105,6 +107,9 @@ class Cluster(Answers):
             return 201, json.dumps({**body, "status": {"allowed": allowed}}).encode()
         if method == "DELETE":
             return self._delete(plural, name, body)
+        if self.busy:
+            self.busy -= 1
+            return _status(429, "too many requests, please try again later")
         query = parse_qs(urlsplit(path).query)
         assert query["fieldValidation"] == ["Strict"], path
         assert (version, space) == (body["apiVersion"], "team"), path
@@ -135,6 +140,8 @@ class Cluster(Answers):
         (self.dry if dry else self.created).append(made)
         if not dry:
             self.on_create(made)
+            if self.loses == body["kind"]:
+                return _status(504, "Timeout: request did not complete within the allotted timeout")
         return 201, json.dumps(made).encode()
 
     def _delete(self, plural: str, name: str, body: Any) -> tuple[int, bytes]:
