@@ -13,11 +13,7 @@ from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import Snapshot, name_of
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from collections.abc import Callable, Collection, Iterable, Iterator
-=======
     from collections.abc import Callable, Iterator, Sequence
->>>>>>> submit17
 
     from ftc.cluster.server import Server
     from ftc.cluster.snapshot import Object
@@ -49,18 +45,9 @@ class Preflight(NamedTuple):
     before: Before
 
 
-<<<<<<< HEAD
-def preflight(server: Server, job: Object, companions: Iterable[Object] = ()) -> Preflight:
-    """Ask everything that decides whether the pods of a workload can run in the namespace.
-
-    The `companions` are created before the workload, so they need not exist.
-    """
-    reading = _Reading(server, {(str(one.get("kind")), name_of(one)) for one in companions})
-=======
 def preflight(server: Server, job: Object, companions: Sequence[Object] = ()) -> Preflight:
     """Ask everything that decides whether the pods of a workload can run; companions will be created before it."""
     reading = _Reading(server, companions)
->>>>>>> submit17
     before = reading.before(job)
     problems = tuple(one for check in CHECKS for one in check(before))
     waits = () if problems else tuple(room.waits(before))
@@ -70,16 +57,10 @@ def preflight(server: Server, job: Object, companions: Sequence[Object] = ()) ->
 class _Reading:
     """The objects that the checks need, each asked for once."""
 
-<<<<<<< HEAD
-    def __init__(self, server: Server, made: Collection[tuple[str, str]]) -> None:
-        self.server, self.here, self.made = server, f"{_CORE}/namespaces/{server.namespace}", made
-        self.objects: list[Object] = []
-=======
     def __init__(self, server: Server, companions: Sequence[Object]) -> None:
         self.server, self.here = server, f"{_CORE}/namespaces/{server.namespace}"
         self.objects = list(companions)
         self.coming = {(str(one.get("kind")), name_of(one)) for one in companions}
->>>>>>> submit17
         self.listed: set[str] = set()
         self.unknown: set[str] = set()
         self.absent: set[tuple[str, str]] = set()
@@ -90,8 +71,7 @@ class _Reading:
         pods = pods_of(job)
         self._get("Namespace", self.here, "its Pod Security level is")
         for kind, name in dict.fromkeys((r.kind, r.name) for one in pods for r in references(one.spec, ())):
-            if (kind, name) not in self.made:
-                self._reference(kind, name)
+            self._reference(kind, name)
         for kind in dict.fromkeys(one.kind for one in names_of(job, pods)):
             self._list(kind, _CLASSES.get(kind, f"{self.here}/serviceaccounts"), f"the {kind} is")
         for kind, path in _queues(job, self.server.namespace) if kueue_queue(job) or by_volcano(job, pods) else ():

@@ -22,11 +22,8 @@ _PAGE = 500
 # Seconds to connect, and to wait for the next bytes of an answer.
 _TIMEOUT = (5.0, 20.0)
 _TRIES = 3
-<<<<<<< HEAD
 _ANY = "application/json, */*"
-=======
 _WAITS = (0.2, 0.5, 1.0)
->>>>>>> submit17
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Gone: a list or a watch continues from a version that the server no longer has.
 FORBIDDEN, MISSING, GONE = 403, 404, 410

@@ -71,12 +71,8 @@ def submit(server: Server, manifests: Sequence[Manifest], *, dry_run: bool, desp
     ordered = sorted(missing, key=lambda one: is_workload(one.content))
     places = [_place(server, one) for one in ordered]
     unsure = [note for place in dict.fromkeys(places) for note in _may_create(server, place, ordered[-1])]
-<<<<<<< HEAD
-    before = preflight(server, ordered[-1].content, [one.content for one in ordered[:-1]])
-=======
     *companions, job = [one.content for one in ordered]
     before = preflight(server, job, companions)
->>>>>>> submit17
     notes = (*unsure, *before.notes)
     if before.problems and not despite:
         raise Refused([(ordered[-1], one) for one in before.problems], notes)
