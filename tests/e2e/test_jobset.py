@@ -110,3 +110,13 @@ def test_an_invalid_index_is_reported_in_one_line(tmp_path: Path, index: str, me
     done = scripts.run("show.sh", NNODES="2", JOB_COMPLETION_INDEX=index, MASTER_ADDR="a-node-0-0.a")
     assert (done.status, len(done.log.splitlines())) == (1, 1)
     assert done.says(message)
+
+
+def test_a_fixed_name_without_the_uid_of_the_jobset_is_refused(tmp_path: Path) -> None:
+    """JobSet 0.8 does not set the label: two jobs of the same name would be one run."""
+    scripts = pod_scripts(tmp_path / "ftc", JOBSET)
+    scripts.write("show.sh", 'set -euo pipefail\nsource "$(dirname "$0")/rendezvous.sh"\n')
+    done = scripts.run("show.sh", NNODES="1", JOB_COMPLETION_INDEX="0", JOB_UID="")
+    assert done.status == 1
+    assert done.says("a fixed name needs JobSet 0.9 or later")
+    assert scripts.run("show.sh", NNODES="1", JOB_COMPLETION_INDEX="0", JOB_UID="1").status == 0

@@ -99,3 +99,13 @@ def test_a_single_node_needs_no_name(tmp_path: Path) -> None:
     scripts.write("show.sh", f'set -euo pipefail\nsource "$(dirname "$0")/rendezvous.sh"\n{shown}')
     done = scripts.run("show.sh", NNODES="1", PET_NODE_RANK="0", PET_NNODES="1", PET_MASTER_ADDR="a-node-0-0.a")
     assert (done.status, done.log) == (0, "0 127.0.0.1 unset\n")
+
+
+def test_a_fixed_name_without_the_uid_of_the_jobset_is_refused(tmp_path: Path) -> None:
+    """JobSet 0.8 does not set the label: two jobs of the same name would be one run."""
+    scripts = pod_scripts(tmp_path / "ftc", TRAINJOB)
+    scripts.write("show.sh", 'set -euo pipefail\nsource "$(dirname "$0")/rendezvous.sh"\n')
+    done = scripts.run("show.sh", NNODES="1", JOB_COMPLETION_INDEX="0", JOB_UID="")
+    assert done.status == 1
+    assert done.says("a fixed name needs JobSet 0.9 or later")
+    assert scripts.run("show.sh", NNODES="1", JOB_COMPLETION_INDEX="0", JOB_UID="1").status == 0

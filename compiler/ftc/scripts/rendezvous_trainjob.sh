@@ -11,6 +11,10 @@ if ((JOB_COMPLETION_INDEX >= NNODES)); then
   echo "ftc: error: this pod has the index $JOB_COMPLETION_INDEX, but the runtime was compiled for $NNODES: compile it again, do not set numNodes in the TrainJob" >&2
   exit 1
 fi
+if [[ -v JOB_UID && -z $JOB_UID ]]; then
+  echo "ftc: error: the pod does not have the label jobset.sigs.k8s.io/jobset-uid: a fixed name needs JobSet 0.9 or later, so use naming=generate" >&2
+  exit 1
+fi
 export NODE_RANK=$JOB_COMPLETION_INDEX
 if ((NNODES == 1)); then export MASTER_ADDR=127.0.0.1; fi
 : "${MASTER_ADDR:?}"

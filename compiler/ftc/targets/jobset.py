@@ -20,7 +20,7 @@ NAME = "jobset"
 
 def bind(run: RunPlan) -> BoundRun:
     """The run with the pod of a JobSet."""
-    return jobset.bind(run, NAME, "rendezvous_jobset.sh" if run.nodes > 1 else "rendezvous_single.sh")
+    return jobset.bind(run, NAME, "rendezvous_jobset.sh")
 
 
 def objects(run: BoundRun) -> list[Json]:
