@@ -530,3 +530,24 @@ def test_a_field_with_dots_in_its_key_is_found() -> None:
     assert located(content, "spec.tasks[0].missing.deep") == ("spec", "tasks", 0)
     assert located(content, "spec.tasks[9]") == ("spec", "tasks")
     assert fields("denied: spec.task[0].template.spec: Required value.") == ["spec.tasks[0].template.spec"]
+
+
+@pytest.mark.parametrize(("target", "line"), [("volcano", "replicas: 4"), ("job", "parallelism: 4")])
+def test_the_number_of_nodes_of_a_file_is_named(
+    target: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(ftc("compile", "-t", target, "nodes=4", "devices=8").stdout)
+    number = next(n for n, text in enumerate(manifest.read_text().splitlines(), 1) if line in text)
+    said = submit(Cluster(*GOOD), tmp_path, monkeypatch, "-f", str(manifest))
+    assert said.exit_code == 3
+    assert f"{manifest}:{number}:" in said.stderr
+    assert "error[cluster-too-small]" in said.stderr
+    assert "nodes=2" not in said.stderr
+
+
+def test_a_name_of_the_server_cannot_move_the_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.on_create = lambda made: made["metadata"].update(name="a\x1b[2Jb")
+    said = submit(cluster, tmp_path, monkeypatch)
+    assert (said.exit_code, "\x1b" in said.stdout) == (0, False)
