@@ -22,6 +22,7 @@ from ftc.cluster.snapshot import at, name_of
 from ftc.cluster.submit import Refused, is_workload
 from ftc.cluster.submit import submit as create
 from ftc.diagnostics.model import Diagnostic, Severity, has_errors
+from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.shown import shown
 from ftc.driver import Request, compile_job
 from ftc.source import documents
@@ -70,7 +71,7 @@ class Submitted:
         if not self.is_dry_run:
             lines += [f"the run writes to {self.directory}"] if self.directory else []
             lines += ["next:", *(f"  {one}" for one in self.next)]
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{escaped(line)}\n" for line in lines)
 
     def __repr__(self) -> str:
         return f"<submitted: {self.name}>"

@@ -34,7 +34,14 @@ _DASH, _STDIN = Path("-"), "<stdin>"
     metavar="FILE",
     help="The manifest of a job instead of overrides; - is stdin. May be given several times.",
 )
-@click.option("-t", "--target", type=click.Choice(list(POD_TARGETS)), default="volcano", show_default=True)
+@click.option(
+    "-t",
+    "--target",
+    type=click.Choice(list(POD_TARGETS)),
+    default="volcano",
+    show_default=True,
+    help="The target that runs the pod.",
+)
 @click.option(
     "-n", "--namespace", type=not_empty, help="The namespace; by default that of the manifest, or of the context."
 )

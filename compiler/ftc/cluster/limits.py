@@ -35,7 +35,7 @@ def pod_security(before: Before) -> Iterator[Problem]:
             said = [f"{_field(one)} {one.message}" for one in broken]
             said += [f"{field} is not set for {', '.join(names)}" for field, names in missing.items()]
             about = judged(f'violates PodSecurity "{level}": {"; ".join(dict.fromkeys(said))}', before.seen)
-            place = (*pods.place, "spec", *broken[0].path) if broken else ()
+            place = (*pods.place, "spec", *(broken[0].path if broken else ()))
             yield Problem(_with_network(about, broken), place, () if broken else ("cluster", "security"))
             return
 

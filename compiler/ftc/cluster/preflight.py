@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object
 
 _FORBIDDEN, _MISSING = 403, 404
-_CORE, _KUEUE = "/api/v1", "/apis/kueue.x-k8s.io/v1beta1"
+_CORE = "/api/v1"
+# The newer version first; a cluster may serve only one of them.
+_KUEUE = ("/apis/kueue.x-k8s.io/v1beta2", "/apis/kueue.x-k8s.io/v1beta1")
 _CLASSES = {
     "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
     "RuntimeClass": "/apis/node.k8s.io/v1/runtimeclasses",
@@ -51,7 +53,7 @@ def preflight(server: Server, job: Object, companions: Sequence[Object] = ()) ->
     before = reading.before(job)
     problems = tuple(one for check in CHECKS for one in check(before))
     waits = () if problems else tuple(room.waits(before))
-    return Preflight(problems, (*reading.unseen, *waits), before)
+    return Preflight(problems, tuple(dict.fromkeys((*reading.unseen, *waits))), before)
 
 
 class _Reading:
@@ -74,8 +76,14 @@ class _Reading:
             self._reference(kind, name)
         for kind in dict.fromkeys(one.kind for one in names_of(job, pods)):
             self._list(kind, _CLASSES.get(kind, f"{self.here}/serviceaccounts"), f"the {kind} is")
-        for kind, path in _queues(job, self.server.namespace) if kueue_queue(job) or by_volcano(job, pods) else ():
-            self._list(kind, path, "queues are")
+        if kueue_queue(job):
+            for version in _KUEUE:
+                self._list(
+                    "LocalQueue", f"{version}/namespaces/{self.server.namespace}/localqueues", "the LocalQueue is"
+                )
+                self._list("ClusterQueue", f"{version}/clusterqueues", "the ClusterQueue is")
+        elif by_volcano(job, pods):
+            self._list("Queue", "/apis/scheduling.volcano.sh/v1beta1/queues", "the Volcano queue is")
         self._list("ResourceQuota", f"{self.here}/resourcequotas", "quotas are")
         self._list("LimitRange", f"{self.here}/limitranges", "limits are")
         self._list("Node", f"{_CORE}/nodes", "the room for the pods is")
@@ -100,6 +108,7 @@ class _Reading:
         try:
             self.objects += self.server.pages(path, **query)
             self.listed.add(kind)
+            self.unknown.discard(kind)
         except ServerError as error:
             if error.status == _MISSING:
                 self.unknown.add(kind)
@@ -115,19 +124,9 @@ class _Reading:
             found = self.server.metadata(path)
             self.objects += [{**found, "kind": kind, "apiVersion": "v1"}] if kind == "Namespace" else []
         except ServerError as error:
-            if error.status == _MISSING:
-                self.absent |= {(kind, name)} - self.coming
-            elif error.status != _FORBIDDEN:
+            if error.status not in (_FORBIDDEN, _MISSING):
                 raise
+            if error.status == _MISSING and f'"{name}" not found' in str(error):
+                self.absent |= {(kind, name)} - self.coming
             else:
                 self.unseen.append(f'you may not get the {kind} "{name}": {lost} not checked')
-
-
-def _queues(job: Object, namespace: str) -> tuple[tuple[str, str], ...]:
-    """The queues of the system that starts the workload, by kind and path."""
-    if kueue_queue(job):
-        return (
-            ("LocalQueue", f"{_KUEUE}/namespaces/{namespace}/localqueues"),
-            ("ClusterQueue", f"{_KUEUE}/clusterqueues"),
-        )
-    return (("Queue", "/apis/scheduling.volcano.sh/v1beta1/queues"),)

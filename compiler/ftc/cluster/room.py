@@ -86,7 +86,8 @@ def _too_few(pods: Pods, places: dict[str, int]) -> Iterator[Problem]:
     remedies = [Remedy("use fewer nodes", f"nodes={total}")] if total else []
     evidence = [f"node {name}: {count}" for name, count in places.items() if count][:5]
     found = cause("cluster-too-small", text, evidence, [*remedies, Remedy("use a cluster with more nodes")])
-    yield Problem(found, key=("nodes",))
+    count = (*pods.place[:-1], "replicas" if "tasks" in pods.place else "parallelism")
+    yield Problem(found, count, ("nodes",))
 
 
 def _shown(needs: dict[str, Decimal]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object
     from ftc.diagnostics.model import KeyPath
 
-_FORBIDDEN, _MISSING, _CONFLICT, _LOST = 403, 404, 409, 500
+_UNKNOWN_USER, _FORBIDDEN, _MISSING, _CONFLICT, _LOST = 401, 403, 404, 409, 500
 _MOST_FIELDS = 20
 _STRICT = {"fieldValidation": "Strict"}
 _WORKLOADS = ("batch", "batch.volcano.sh", "jobset.x-k8s.io", "trainer.kubeflow.org")
@@ -103,18 +103,11 @@ def _serves_already(server: Server, manifest: Manifest) -> bool:
 
 
 def _place(server: Server, manifest: Manifest) -> _Place:
-    """Where objects of the kind are, by the server's own list of kinds."""
+    """Where objects of the kind are."""
     content = manifest.content
-    version, kind, group = str(content.get("apiVersion")), content.get("kind"), group_of(content)
+    version, kind, group = str(content.get("apiVersion")), str(content.get("kind")), group_of(content)
     root = f"/apis/{version}" if group else f"/api/{version}"
-    try:
-        known = rows(server.get(root), "resources")
-    except ServerError as error:
-        if error.status != _MISSING:
-            raise
-        known = []
-    names = [str(one.get("name")) for one in known if one.get("kind") == kind]
-    plural = next((one for one in names if "/" not in one), "")
+    plural = _plural(server, root, kind)
     if not plural:
         name = "VolcanoJob" if group == "batch.volcano.sh" else kind
         remedy = Remedy("use a batch Job, which every cluster knows", "-t job")
@@ -122,6 +115,28 @@ def _place(server: Server, manifest: Manifest) -> _Place:
         found = cause("kind-unknown", text, [], [remedy] if group == "batch.volcano.sh" else [])
         raise Refused([(manifest, Problem(found, ("apiVersion",)))], ())
     return _Place(f"{root}/namespaces/{server.namespace}/{plural}", plural, group)
+
+
+def _plural(server: Server, root: str, kind: str) -> str:
+    """The plural of a kind, by the server's list of kinds; empty if the server does not know the kind."""
+    try:
+        known = rows(server.get(root), "resources")
+        names = [str(one.get("name")) for one in known if one.get("kind") == kind]
+        return next((one for one in names if "/" not in one), "")
+    except ServerError as error:
+        if error.status not in (_FORBIDDEN, _MISSING) or kind not in _PLURALS:
+            raise
+    # Some clusters do not show the list to every user.
+    try:
+        server.get(f"{root}/namespaces/{server.namespace}/{_PLURALS[kind]}", limit=1)
+    except ServerError as error:
+        if error.status not in (_FORBIDDEN, _MISSING):
+            raise
+        return "" if error.status == _MISSING else _PLURALS[kind]
+    return _PLURALS[kind]
+
+
+_PLURALS = {"Job": "jobs", "Service": "services", "JobSet": "jobsets", "TrainJob": "trainjobs"}
 
 
 def _may_create(server: Server, place: _Place, manifest: Manifest) -> Iterator[str]:
@@ -135,7 +150,7 @@ def _may_create(server: Server, place: _Place, manifest: Manifest) -> Iterator[s
     try:
         answer = server.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
     except ServerError as error:
-        if error.status not in (_FORBIDDEN, _MISSING):
+        if error.status in (0, _UNKNOWN_USER) or error.status >= _LOST:
             raise
         yield f"the server does not say whether you may create {place.resource}"
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import yaml
 
+from ftc.cluster.origin import fields, located
 from unit.cluster.api_server import serving
 from unit.cluster.situations import GPU, Object, claim, node, object_of, pod_spec, queue
 from unit.cluster.writable import Cluster, Refusal
@@ -530,3 +531,58 @@ def test_a_lost_answer_about_a_name_that_the_server_chooses(tmp_path: Path, monk
     said = submit(cluster, tmp_path, monkeypatch)
     assert (said.exit_code, said.stdout) == (3, "")
     assert "it may exist nevertheless" in said.stderr
+
+
+@pytest.mark.parametrize("without", ["", "batch.volcano.sh/v1alpha1"])
+def test_a_cluster_may_hide_its_kinds(without: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD, without=(without,))
+    cluster.hides_kinds = True
+    said = submit(cluster, tmp_path, monkeypatch)
+    assert (said.exit_code, kinds(cluster.created)) == ((3, []) if without else (0, ["Job"]))
+    assert ("error[kind-unknown]" in said.stderr) is bool(without)
+
+
+def test_kueue_may_serve_its_newer_version_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = "kueue.x-k8s.io/v1beta2"
+    cluster = Cluster(*GOOD, object_of("LocalQueue", "team", newer), without=(KUEUE,))
+    cluster.served[newer] = {"localqueues": "LocalQueue", "clusterqueues": "ClusterQueue"}
+    said = submit(cluster, tmp_path, monkeypatch, "-t", "job", "cluster.kueue_queue=team")
+    assert (said.exit_code, kinds(cluster.created)) == (0, ["Job"])
+
+
+def test_a_stopped_local_queue_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = object_of("LocalQueue", "team", KUEUE, spec={"stopPolicy": "Hold"})
+    said = submit(Cluster(*GOOD, stopped), tmp_path, monkeypatch, "-t", "job", "cluster.kueue_queue=team")
+    assert said.exit_code == 3
+    assert 'The LocalQueue "team" does not admit work: spec.stopPolicy is Hold.' in said.stderr
+
+
+def test_a_field_with_dots_in_its_key_is_found() -> None:
+    content = {"metadata": {"labels": {"a.b/c": "x"}}, "spec": {"tasks": [{"limits": {"x.y/z": 1}}]}}
+    assert located(content, "metadata.labels[a.b/c]") == ("metadata", "labels", "a.b/c")
+    assert located(content, "metadata.labels.a.b/c") == ("metadata", "labels", "a.b/c")
+    assert located(content, "spec.tasks[0].limits.x.y/z") == ("spec", "tasks", 0, "limits", "x.y/z")
+    assert located(content, "spec.tasks[0].missing.deep") == ("spec", "tasks", 0)
+    assert located(content, "spec.tasks[9]") == ("spec", "tasks")
+    assert fields("denied: spec.task[0].template.spec: Required value.") == ["spec.tasks[0].template.spec"]
+
+
+@pytest.mark.parametrize(("target", "line"), [("volcano", "replicas: 4"), ("job", "parallelism: 4")])
+def test_the_number_of_nodes_of_a_file_is_named(
+    target: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(ftc("compile", "-t", target, "nodes=4", "devices=8").stdout)
+    number = next(n for n, text in enumerate(manifest.read_text().splitlines(), 1) if line in text)
+    said = submit(Cluster(*GOOD), tmp_path, monkeypatch, "-f", str(manifest))
+    assert said.exit_code == 3
+    assert f"{manifest}:{number}:" in said.stderr
+    assert "error[cluster-too-small]" in said.stderr
+    assert "nodes=2" not in said.stderr
+
+
+def test_a_name_of_the_server_cannot_move_the_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(*GOOD)
+    cluster.on_create = lambda made: made["metadata"].update(name="a\x1b[2Jb")
+    said = submit(cluster, tmp_path, monkeypatch)
+    assert (said.exit_code, "\x1b" in said.stdout) == (0, False)

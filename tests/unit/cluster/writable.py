@@ -63,6 +63,7 @@ class Cluster(Answers):
         self.created: list[Object] = []
         self.dry: list[Object] = []
         self.deleted: list[tuple[str, Any]] = []
+        self.hides_kinds = False
         self.busy = 0
         self.loses = ""
         self.on_create: Callable[[Object], None] = lambda _: None
@@ -79,10 +80,8 @@ class Cluster(Answers):
         if name.endswith("/log"):
             return 200, self._log(name.removesuffix("/log"), path)
         kinds = self.served.get(version, {})
-        if not plural or plural not in kinds:
-            rows = [{"name": one, "kind": kind, "namespaced": True} for one, kind in kinds.items()]
-            answer = json.dumps({"kind": "APIResourceList", "resources": rows}).encode()
-            return (404, b"404 page not found") if plural or not kinds else (200, answer)
+        if plural not in kinds:
+            return (404, b"404 page not found") if plural else self._known(kinds, path)
         if ("get" if name else "list", plural) in self.denied:
             return _status(403, f'{plural} is forbidden: User "ann" cannot list resource "{plural}"')
         assert plural != "secrets" or "PartialObjectMetadata" in self.accept, "the values of a Secret are read"
@@ -93,6 +92,14 @@ class Cluster(Answers):
             return (200, json.dumps(named[0]).encode()) if named else _status(404, f'{plural} "{name}" not found')
         items = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in found]
         return 200, json.dumps({"kind": f"{kinds[plural]}List", "apiVersion": version, "items": items}).encode()
+
+    def _known(self, kinds: dict[str, str], path: str) -> tuple[int, bytes]:
+        """The list of kinds of a group version."""
+        if self.hides_kinds:
+            return _status(403, f'forbidden: User "ann" cannot get path "{path}"')
+        rows = [{"name": one, "kind": kind, "namespaced": True} for one, kind in kinds.items()]
+        answer = json.dumps({"kind": "APIResourceList", "resources": rows}).encode()
+        return (200, answer) if kinds else (404, b"404 page not found")
 
     def _log(self, pod: str, path: str) -> bytes:
         container = parse_qs(urlsplit(path).query)["container"][0]
