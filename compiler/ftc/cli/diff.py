@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # A command-line argument cannot contain NUL.
 _BETWEEN = "\0"
 _TARGETS = f"{__name__}.targets"
+_NOT_COMPILED = "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
 _STYLES = {
     "head": {"bold": True},
     "added": {"fg": "green"},
@@ -156,30 +157,31 @@ def command(  # noqa: PLR0913 - one parameter per option
     from ftc.cli.revisions import Wanted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     current().format = form if form == "json" else "text"
-    if between is not None and (base or manifest or targets or _BETWEEN in overrides):
-        raise click.UsageError("--between compares the targets of one run: give only its overrides")
     is_alone = not (base or manifest or between)
     if overrides and _BETWEEN not in overrides and is_alone and not any(map(_is_path, overrides)):
         overrides = (_BETWEEN, *overrides)
-    if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
-        raise click.UsageError("--base, --manifest and -- exclude each other: give one")
+    if sum((_BETWEEN in overrides, base is not None, manifest is not None, between is not None)) > 1:
+        raise click.UsageError("--base, --between, --manifest and -- exclude each other: give one")
     if targets and base is not None and not overrides and config_name == "config":
         raise click.UsageError("-t applies to a run: each case of golden/ names its own targets")
     if targets and not (base or manifest or _BETWEEN in overrides):
-        raise click.UsageError(
-            "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
-        )
+        raise click.UsageError(_NOT_COMPILED)
     wanted = Wanted(config_dirs, config_name, between or tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
-    if base:
-        found, notes, warned = _against_base(base, overrides, wanted)
+    if between:
+        compared = _between(overrides, wanted)
     else:
-        found, notes, warned = _compared(overrides, wanted, manifest) if not between else _between(overrides, wanted)
+        compared = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
+    _print(compared, form)
+    sys.exit(bool(compared[0] and exit_code))
+
+
+def _print(compared: _Compared, form: str) -> None:
+    found, notes, warned = compared
     if form == "markdown":
         click.echo(_comment(found, notes, warned).encode(), nl=False)
     else:
         click.echo(_rendered(found, form).encode(), nl=False)
         _remark([*([_totals(found)] if form == "text" else []), *notes], warned)
-    sys.exit(bool(found and exit_code))
 
 
 def _is_path(word: str) -> bool:

@@ -137,7 +137,7 @@ class Cluster(Answers):
                 return _status(one.status, one.message, one.fields)
         if any(one["kind"] == body["kind"] and one["metadata"]["name"] == name for one in self.objects):
             return _status(409, f'jobs.batch "{name}" already exists')
-        template = body["spec"].get("template", {})
+        template = body.get("spec", {}).get("template", {})
         if "unknownField" in template.get("spec", {}):
             field = "spec.template.spec.unknownField"
             return _status(

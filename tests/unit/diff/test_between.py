@@ -77,4 +77,4 @@ def test_a_wrong_run_is_refused() -> None:
 def test_it_compares_one_run_only() -> None:
     said = ftc("diff", "--between", "volcano,job", "nodes=2", "--", "nodes=1")
     assert said.exit_code == 2
-    assert "give only its overrides" in said.stderr
+    assert "exclude each other: give one" in said.stderr

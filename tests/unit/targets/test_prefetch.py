@@ -72,7 +72,7 @@ def test_only_the_scripts_of_the_downloads_are_in_the_pod() -> None:
     carried = {name.removeprefix("ftc.dev/") for name in template["metadata"]["annotations"]}
     assert carried == {
         *("check_path.sh", "marker.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "check_image.sh"),
-        *("download_git.sh", "git_credentials.sh"),
+        *("child.sh", "download_git.sh", "git_credentials.sh"),
     }
     (volume,) = [one for one in template["spec"]["volumes"] if one["name"] == "ftc"]
     assert {one["path"] for one in volume["downwardAPI"]["items"]} == carried
