@@ -34,7 +34,7 @@ def pages() -> dict[str, str]:
 
 def _jobs() -> str:
     """What each job can and cannot do."""
-    heads = ("target", "object", "pods start together", "queue of Kueue", "a pod fails", "a lost node of an elastic run")
+    heads = ("target", "object", "pods start together", "queue of Kueue", "a pod fails", "an elastic run loses a node")
     rows = [
         (
             code(one.name),
