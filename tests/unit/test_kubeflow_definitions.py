@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -18,9 +19,11 @@ import celpy
 import pytest
 import yaml
 from celpy.adapter import json_to_cel
-from jsonschema import Draft202012Validator
 
+from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
+from ftc.output_schemas import Schema
+from golden import cases
 from unit.compiling import ROOT
 
 if TYPE_CHECKING:
@@ -41,6 +44,12 @@ def definitions() -> dict[str, Any]:
 
 def of_kind(kind: str) -> dict[str, Any]:
     return {name: schema for name, schema in definitions().items() if name.endswith(f"-{PLURALS[kind]}")}
+
+
+@cache
+def strict(name: str) -> Schema:
+    """The definition of a release, closed."""
+    return Schema(closed(definitions()[name]))
 
 
 def closed(node: Any) -> Any:
@@ -87,8 +96,7 @@ def holds(rule: str, value: Any) -> bool:
 def accepted(manifest: Any) -> None:
     """Every release of the definition accepts the object."""
     for name, schema in of_kind(manifest["kind"]).items():
-        errors = list(Draft202012Validator(closed(schema)).iter_errors(manifest))
-        assert [error.message[:200] for error in errors] == [], name
+        assert [error.message[:200] for error in strict(name).iter_errors(manifest)] == [], name
         assert refused(schema, stored(manifest)) == [], name
 
 
@@ -122,12 +130,24 @@ def test_a_training_runtime_without_its_job_is_one_jobset() -> None:
 def test_a_pod_group_of_volcano_is_refused_only_by_trainer_2_0() -> None:
     made = compile_job(Request(("nodes=2", "cluster.gang_jobs=true"), targets=("trainjob",))).outputs["trainjob"]
     runtime, _ = yaml.safe_load_all(made)
-    unknown = [
-        name
-        for name, schema in of_kind("TrainingRuntime").items()
-        if not Draft202012Validator(closed(schema)).is_valid(runtime)
-    ]
+    unknown = [name for name in of_kind("TrainingRuntime") if not strict(name).is_valid(runtime)]
     assert unknown == ["trainer-v2.0.1-trainingruntimes"]
+
+
+OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, marks=() if index % 9 == 0 else pytest.mark.slow) for index, file in enumerate(OPTIONS)],
+    ids=lambda file: f"{file.parent.name}-{file.stem}",
+)
+@pytest.mark.parametrize("target", ["jobset", "trainjob"])
+def test_every_release_accepts_an_option(file: Path, target: str) -> None:
+    state = compile_job(Request(tuple(shlex.split(cases.command_of(file))), targets=(target,)))
+    for manifest in yaml.safe_load_all(state.outputs.get(target, "")):
+        accepted(manifest)
+    assert has_errors(state.diagnostics) == (target not in state.outputs)
 
 
 # Each breaks a rule that a new object must keep, from some release on.

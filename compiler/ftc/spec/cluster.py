@@ -74,9 +74,9 @@ class Cluster(Spec, frozen=True):
     priority_class: ObjectName | None = None
     """The PriorityClass of the pods; null is the cluster's default."""
     gang_jobs: bool = False
-    """Whether Volcano's scheduler starts the pods of a batch Job together. It needs Volcano 1.12 or later."""
+    """Whether Volcano's scheduler starts the pods of a batch Job, JobSet or TrainJob together, from 1.12 on."""
     kueue_queue: QueueLabel | None = None
-    """The LocalQueue in which a batch Job waits until Kueue admits it."""
+    """The LocalQueue in which a batch Job, JobSet or TrainJob waits until Kueue admits it."""
     hami_with_volcano: bool = False
     """Whether HAMi is integrated with Volcano's scheduler, so that a VolcanoJob can request slices from HAMi."""
     storage_class: ObjectName | None = None

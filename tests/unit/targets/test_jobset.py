@@ -13,7 +13,6 @@ from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output_schemas import kubeflow_object, kubernetes_versions
 from unit.compiling import ftc, variables
-from unit.rules.pairs import Pair, pages, passes, refuses
 
 KUBERNETES = kubernetes_versions()
 
@@ -102,26 +101,6 @@ def test_what_the_user_asks_of_the_job() -> None:
     assert made["metadata"]["labels"]["team"] == "a"
     assert job(*wanted)["spec"]["template"]["spec"]["priorityClassName"] == "high"
     assert not {"ttlSecondsAfterFinished", "suspend"} & jobset()["spec"].keys()
-
-
-PAIRS = (
-    Pair(
-        "FTC590",
-        ("nodes=4", "min_nodes=2", "restarts=3", "launcher=torchrun"),
-        ("nodes=4", "restarts=3", "launcher=torchrun"),
-        "min_nodes",
-    ),
-    # 63 characters for <name>-<5>-node-0-<index>-<5>
-    Pair("FTC591", f"name={'a' * 43}", f"name={'a' * 42}", "name"),
-    Pair("FTC591", f"name={'a' * 49} naming=fixed", f"name={'a' * 48} naming=fixed", "name"),
-    Pair("FTC591", f"name={'a' * 42} nodes=11", f"name={'a' * 41} nodes=11", "name"),
-)
-
-
-@pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
-def test_a_rule_and_its_opposite(pair: Pair) -> None:
-    refuses(pair)
-    passes(pair)
 
 
 @pytest.mark.parametrize(

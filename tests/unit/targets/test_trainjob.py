@@ -13,7 +13,6 @@ from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output_schemas import kubeflow_object, kubernetes_versions
 from unit.compiling import ftc
-from unit.rules.pairs import Pair, pages, passes, refuses
 
 KUBERNETES = kubernetes_versions()
 
@@ -114,26 +113,6 @@ def test_an_elastic_run_needs_fewer_pods_than_the_pod_group_of_trainer() -> None
 def test_the_jobset_of_trainer_has_no_lifetime() -> None:
     made, job = documents("ttl_seconds_after_finished=60")
     assert "ttlSecondsAfterFinished" not in json.dumps([made["spec"]["template"]["spec"], job])
-
-
-GANG = ("nodes=2", "storage=shared")
-NODE = "'pod={spec: {containers: [{name: %s, image: exporter}]}}'"
-PAIRS = (
-    Pair("FTC592", "ttl_seconds_after_finished=60", "ttl_seconds_after_finished=null", "ttl_seconds_after_finished"),
-    Pair("FTC593", NODE % "node", NODE % "nodes", "pod.spec.containers"),
-    Pair(
-        "FTC594",
-        (*GANG, "cluster.gang_jobs=true", "cluster.volcano=1.12"),
-        (*GANG, "cluster.kueue_queue=team"),
-        "cluster.gang_jobs",
-    ),
-)
-
-
-@pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
-def test_a_rule_and_its_opposite(pair: Pair) -> None:
-    refuses(pair)
-    passes(pair)
 
 
 @pytest.mark.parametrize("code", ["FTC578", "FTC582", "FTC583", "FTC590", "FTC591"])
