@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 @click.command("status")
 @click.argument("name", required=False, type=not_empty)
 @in_cluster
-@click.option("--json", "as_json", is_flag=True, help="The same as a JSON object.")
-def command(name: str | None, namespace: str | None, context: str | None, *, as_json: bool) -> None:
+@click.option("-w", "--watch", is_flag=True, help="Show each change; with NAME, until it has ended.")
+@click.option("--json", "as_json", is_flag=True, help="The same as a JSON object; with --watch, a line per change.")
+def command(name: str | None, namespace: str | None, context: str | None, *, watch: bool, as_json: bool) -> None:
     """Show the runs of a namespace, or the run NAME: its phase, nodes, step, age and queue.
 
     NODES are the nodes that are ready, of those that the run wants. STEP comes from the log of rank 0: fetch, train
@@ -27,7 +28,13 @@ def command(name: str | None, namespace: str | None, context: str | None, *, as_
     \b
       ftc status
       ftc status qwen-sft-x7k2p -n research
+      ftc status --watch
     """
+    if watch:
+        from ftc.cli.watch import watch as watched  # noqa: PLC0415 - only when it is used
+
+        watched(name, namespace, context, as_json=as_json)
+        return
     from ftc.api.status import status  # noqa: PLC0415 - `--help` needs no cluster
 
     with refusals(Reporting()):

@@ -120,13 +120,13 @@ def pause(seconds: float) -> None:
     sleep(seconds)
 
 
-def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def whole_lines(chunks: Iterable[bytes], longest: int = _LONGEST_LINE) -> Iterator[bytes]:
     """The lines in pieces of a log; one that has no end counts only if the log ends there."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > longest:
             rest = _shortened(rest)
     if rest:
         yield rest

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 100
 # Requests: the groups, the kinds and the pods are six, and the log of each of the newest runs is one.
-_MOST_LOGS = 6
+MOST_LOGS = 6
 # What the status of a VolcanoJob states.
 _PHASES = {"Aborted": "aborted", "Aborting": "aborted", "Restarting": "restarting"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -77,10 +77,10 @@ def every_run(server: Server) -> Runs:
     found = [one for name, path in paths.items() for one in _listed(server, path, f"{name}s: they", unseen)]
     pods = _listed(server, f"/api/v1/namespaces/{server.namespace}/pods", "pods: the nodes and steps of runs", unseen)
     seen = snapshots(server.namespace, found, pods)
-    logs_left = _MOST_LOGS
+    logs_left = MOST_LOGS
     lines = []
     for one in seen:
-        if logs_left and _has_progress(one):
+        if logs_left and has_progress(one):
             logs_left -= 1
             lines.append(run(with_log(server, one)))
         else:
@@ -96,7 +96,7 @@ def one_run(server: Server, name: str) -> Runs:
     snapshot = gather(server, name)
     causes = diagnose(snapshot).causes
     # A diagnosis reads the logs of the failures only, and a container may run again after one.
-    shown = with_log(server, snapshot) if _has_progress(snapshot) and not snapshot.logs else snapshot
+    shown = with_log(server, snapshot) if has_progress(snapshot) and not snapshot.logs else snapshot
     found = (run(shown),) if snapshot.workload else ()
     return Runs(server.namespace, found, snapshot.unseen, next(iter(causes), None))
 
@@ -145,7 +145,7 @@ def _once(*pods: list[Object]) -> list[Object]:
     return list({name_of(pod): pod for found in pods for pod in found}.values())
 
 
-def _has_progress(one: Snapshot) -> bool:
+def has_progress(one: Snapshot) -> bool:
     """Whether the log of a run changes its line."""
     found = telling(one)
     return found is not None and found[1].is_running and state_of(one) != "completed"

@@ -38,6 +38,7 @@ class Answers:
         self.snapshot, self.page = snapshot, page
         self.faults: dict[str, list[tuple[int, str]]] = {}
         self.asked: list[str] = []
+        self.version = "1"
         self.accept = ""
 
     def change(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
@@ -85,6 +86,7 @@ class Answers:
         rows = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in found]
         start = int(query.get("continue", "0"))
         metadata = {"continue": str(start + self.page)} if start + self.page < len(rows) else {}
+        metadata |= {"resourceVersion": self.version}
         version = found[0]["apiVersion"] if found else "v1"
         items = rows[start : start + self.page]
         return {"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": items}
