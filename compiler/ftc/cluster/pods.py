@@ -99,13 +99,15 @@ def directory(job: Object) -> str:
         for one in rows(pods.spec, "containers"):
             variables = {str(row.get("name")): row for row in rows(one, "env")}
             workspace, name = at(variables.get("WORKSPACE"), "value"), variables.get("JOB_NAME")
-            if one.get("name") == "train" and workspace and name:
+            if one.get("name") == "train" and workspace and name and _job_name(name, job):
                 return f"{workspace}/{_job_name(name, job)}"
     return ""
 
 
 def _job_name(variable: Object, job: Object) -> str:
-    """The value that JOB_NAME will have: the name, with the uid if the name is fixed."""
+    """The value that JOB_NAME will have: the name, with the uid if the name is fixed; empty if it is another name."""
     field = str(at(variable, "valueFrom", "fieldRef", "fieldPath") or "")
+    if job.get("kind") != "Job" and "jobset-name" not in field:
+        return ""
     has_uid = "group-name" in field or "$(JOB_UID)" in str(variable.get("value"))
     return f"{name_of(job)}-{uid_of(job)}" if has_uid else name_of(job)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Obstacles that pass without a change of the job.
 _PASSING = ("cordoned", "not-ready")
+# The kubelet's default for the pods of a node.
+_PODS = 110
 
 
 def room(before: Before) -> Iterator[Problem]:
@@ -71,8 +73,9 @@ def _open(pod: Object, node: Object, needs: dict[str, Decimal], seen: Snapshot) 
 def _times(pod: Object, offers: dict[str, Decimal], needs: dict[str, Decimal]) -> int:
     """How many pods fit into what a node offers; a port of the host is used once."""
     times = [int(offers[name] // value) for name, value in needs.items() if value and name in offers]
+    times.append(int(offers.get("pods", _PODS)))
     lacks = any(value and name not in offers for name, value in needs.items() if "/" in name)
-    most = 0 if lacks else max(min(times, default=0), 0)
+    most = 0 if lacks else max(min(times), 0)
     ports = [port for one in rows(pod, "spec", "containers") for port in rows(one, "ports") if port.get("hostPort")]
     return min(most, 1) if ports else most
 

@@ -586,3 +586,22 @@ def test_a_name_of_the_server_cannot_move_the_cursor(tmp_path: Path, monkeypatch
     cluster.on_create = lambda made: made["metadata"].update(name="a\x1b[2Jb")
     said = submit(cluster, tmp_path, monkeypatch)
     assert (said.exit_code, "\x1b" in said.stdout) == (0, False)
+
+
+def job_set(pod: Object) -> Object:
+    replicated = {"name": "w", "replicas": 2, "template": {"spec": {"template": {"spec": pod}}}}
+    return object_of("JobSet", "js", JOB_SET, spec={"replicatedJobs": [replicated]})
+
+
+JOB_SET = "jobset.x-k8s.io/v1alpha2"
+
+
+@pytest.mark.parametrize("pod", [pod_spec(), {"containers": "x", "volumes": [1], "securityContext": 5}])
+def test_the_manifest_of_another_kind_is_created(pod: Object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = tmp_path / "job.json"
+    manifest.write_text(json.dumps(job_set(pod)))
+    cluster = Cluster(*GOOD[1:], enforcing("baseline"))
+    cluster.served[JOB_SET] = {"jobsets": "JobSet"}
+    said = submit(cluster, tmp_path, monkeypatch, "-f", str(manifest))
+    assert (said.exit_code, kinds(cluster.created)) == (0, ["JobSet"]), said
+    assert "the run writes to" not in said.stdout
