@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 LONG = ("train.max_steps=40", "train.save_steps=10", "train.save_only_model=true", *ALONE)
-SLEEP = (
-    "launcher=command",
-    "launcher.command=[bash,-c,'echo ready; exec sleep 3600']",
-    "hardware=cpu",
-    "termination_grace_seconds=5",
-)
+# PID 1 ignores signals that it does not trap.
+WAITING = "trap 'exit 143' TERM; echo ready; while sleep 0.2; do :; done"
+SLEEP = ("launcher=command", f"launcher.command=[bash,-c,{json.dumps(WAITING)}]", "hardware=cpu")
 
 
 @pytest.fixture
