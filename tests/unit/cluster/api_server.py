@@ -39,6 +39,7 @@ class Answers:
         self.faults: dict[str, list[tuple[int, str]]] = {}
         self.asked: list[str] = []
         self.version = "1"
+        self.retry_after = "0"
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """The status and the body for a path with its query."""
@@ -101,6 +102,7 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
                 return
             status, body = answers.answer(self.path)
             self.send_response(status)
+            self.send_header("Retry-After", answers.retry_after)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ftc.cluster import live, watch
+from ftc.cluster.status import run
 from unit.cluster.api_server import Answers, serving
 from unit.cluster.situations import ended, pod, snapshot, vcjob
 from unit.cluster.test_status import RUNS, running
@@ -88,7 +89,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def status(answers: Watches, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Said:
     with serving(answers, folder) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
-        run = live.run
 
         def shown(one: Snapshot) -> Any:
             answers.shown.set()
