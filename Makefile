@@ -19,7 +19,7 @@ PYTHONS ?= 3.11 3.12 3.13
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: quick quick-pythons check test test-all e2e lint types fuzz generate golden schemas docs docs-output pins lock \
-  bench clean
+  bench clean cluster
 
 # Before each commit: the linters, and the tests that most often fail.
 quick: lint types
@@ -56,6 +56,11 @@ lint: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	$(VENV)/bin/mypy
+
+# The same tests of submit, why and delete with a real cluster, in a new namespace: KUBECONFIG=… make cluster. It needs
+# the permissions of an administrator, and leaves nothing.
+cluster: $(VENV)/.installed
+	FTC_CLUSTER=1 $(PYTHON) -m pytest tests/unit/cluster/test_anywhere.py
 
 # Fuzzed inputs: none may cause a traceback, take more than 5 seconds or use more than 512 MiB.
 fuzz: $(VENV)/.installed

@@ -36,6 +36,7 @@ MERGE_KEY: Final = "x-kubernetes-patch-merge-key"
 # apiVersion and kind of the objects that ftc writes.
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
     BATCH + "Job": ("batch/v1", "Job"),
+    CORE + "ConfigMap": ("v1", "ConfigMap"),
     CORE + "PersistentVolumeClaim": ("v1", "PersistentVolumeClaim"),
     CORE + "Service": ("v1", "Service"),
 }
@@ -44,6 +45,7 @@ ROOTS: Final = (*KINDS, CORE + "PodTemplateSpec")
 # Fields that only the API server writes, or that it rejects in a pod template.
 NEVER_WRITTEN: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(KINDS, ("status",)),
+    CORE + "ConfigMap": ("binaryData",),
     CORE + "PodSpec": ("ephemeralContainers",),
     META + "ObjectMeta": (
         "creationTimestamp",

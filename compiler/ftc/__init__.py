@@ -1,8 +1,8 @@
 """A compiler from Hydra configurations to fine-tuning jobs on Kubernetes.
 
-`compile`, `plan`, `lint`, `diff`, `explain`, `status` and `logs` are the commands of the same names as functions.
-Each takes what its command takes, returns a frozen result that a notebook shows (`logs`: the lines), and raises
-`RefusedError` if the command would refuse.
+`compile`, `plan`, `lint`, `diff`, `explain`, `submit`, `status`, `logs`, `why` and `delete` are the commands of the
+same names as functions. Each takes what its command takes, returns a frozen result that a notebook shows (`logs`: the
+lines), and raises `RefusedError` if the command would refuse.
 """
 
 from __future__ import annotations
@@ -14,18 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ftc.api.comparison import Cause, Change, Diff, diff
+    from ftc.api.deletion import Deleted, delete
+    from ftc.api.diagnosis import Diagnosed, why
     from ftc.api.explanation import Explanation, explain
     from ftc.api.logs import LogLine, logs
     from ftc.api.manifests import Linted, lint
-    from ftc.api.refused import RefusedError
+    from ftc.api.refused import ClusterRefusedError, RefusedError
     from ftc.api.runs import Compiled, Plan, Written, compile, plan  # noqa: A004 - the name of the command
     from ftc.api.status import Status, status
+    from ftc.api.submission import Submitted, submit
 
 __version__ = "0.1.0"
 __all__ = (
     "Cause",
     "Change",
+    "ClusterRefusedError",
     "Compiled",
+    "Deleted",
+    "Diagnosed",
     "Diff",
     "Explanation",
     "Linted",
@@ -33,26 +39,33 @@ __all__ = (
     "Plan",
     "RefusedError",
     "Status",
+    "Submitted",
     "Written",
     "__version__",
     "compile",
+    "delete",
     "diff",
     "explain",
     "lint",
     "logs",
     "plan",
     "status",
+    "submit",
+    "why",
 )
 
 # The modules behind the names are loaded when a name is used: `import ftc` takes a millisecond.
 _MODULES = {
     "ftc.api.runs": ("Compiled", "Plan", "Written", "compile", "plan"),
     "ftc.api.comparison": ("Cause", "Change", "Diff", "diff"),
+    "ftc.api.deletion": ("Deleted", "delete"),
+    "ftc.api.diagnosis": ("Diagnosed", "why"),
     "ftc.api.explanation": ("Explanation", "explain"),
     "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.logs": ("LogLine", "logs"),
+    "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),
     "ftc.api.status": ("Status", "status"),
-    "ftc.api.refused": ("RefusedError",),
+    "ftc.api.submission": ("Submitted", "submit"),
 }
 _PLACES = {name: module for module, names in _MODULES.items() for name in names}
 

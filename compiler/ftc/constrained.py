@@ -42,6 +42,8 @@ _REQUIREMENT = (
     _when("operator", ["In", "NotIn"], _values(1, None, "In and NotIn need values")),
     _when("operator", ["Exists", "DoesNotExist"], _values(None, 0, "Exists and DoesNotExist take no values")),
 )
+# The server treats an empty list like a missing one.
+_WITH_CONDITIONS: Json = {"properties": {"onPodConditions": {"minItems": 1}}}
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _ONCE = {"properties": {"successThreshold": {"maximum": 1}}}
 _HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
@@ -247,8 +249,14 @@ WHOLE: dict[str, list[Json]] = {
         }
     ],
     "batch.v1.PodFailurePolicyRule": [
-        _at_most_one("onExitCodes", "onPodConditions"),
-        _at_least_one("onExitCodes", "onPodConditions"),
+        {
+            "not": {"required": ["onExitCodes", "onPodConditions"], **_WITH_CONDITIONS},
+            "description": "set only one of onExitCodes, onPodConditions",
+        },
+        {
+            "anyOf": [{"required": ["onExitCodes"]}, {"required": ["onPodConditions"], **_WITH_CONDITIONS}],
+            "description": "set one of onExitCodes, onPodConditions",
+        },
     ],
     "batch.v1.PodFailurePolicyOnExitCodesRequirement": [
         _when(

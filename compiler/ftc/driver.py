@@ -73,7 +73,8 @@ class State(msgspec.Struct, frozen=True):
         if self.spec is None or self.run is None:
             return ()
         manifests = [Artifact(file, text) for name, text in self.outputs.items() if (file := TARGETS[name].file)]
-        carried = [Artifact(file.name, file.text) for file in self.run.files]
+        is_run = any(not TARGETS[name].before_runs for name in self.outputs)
+        carried = [Artifact(file.name, file.text) for file in self.run.files] if is_run else []
         made = (*manifests, *carried, *self._kustomization())
         return (Artifact(SPEC, marked(spec_text.text(self.spec), (SPEC, *(artifact.name for artifact in made)))), *made)
 
@@ -83,8 +84,8 @@ class State(msgspec.Struct, frozen=True):
         Claims alone get one too: that of another compile into the same directory would name files that are gone.
         """
         runs = [name for name in POD_TARGETS if name in self.outputs][:1]
-        claims = [name for name in ("storage",) if name in self.outputs]
-        manifests = [str(TARGETS[name].file) for name in (*claims, *runs)]
+        before = [name for name, target in TARGETS.items() if target.before_runs and name in self.outputs]
+        manifests = [str(TARGETS[name].file) for name in (*before, *runs)]
         fixed = self.run is not None and not self.run.generate_name
         return (Artifact(KUSTOMIZATION, kustomization(manifests)),) if fixed and manifests else ()
 

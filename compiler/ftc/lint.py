@@ -1,4 +1,4 @@
-"""Checks of existing files: VolcanoJobs, batch Jobs and LLaMA-Factory's YAML.
+"""Checks of existing files: VolcanoJobs, batch Jobs, JobSets, TrainJobs and LLaMA-Factory's YAML.
 
 Files that another program completes, templates and patches of kustomize, are recognized.
 """
@@ -19,7 +19,7 @@ from ftc.manifests.objects import Object, Versions, items, objects
 from ftc.manifests.steps import Run, steps
 from ftc.manifests.subjects import Pod, jobs, scene
 from ftc.manifests.text import Held, Spot
-from ftc.rules.catalogue import ON_MANIFESTS, ON_OBJECTS, ON_TRAININGS
+from ftc.rules.catalogue import GROUPS, ON_MANIFESTS, ON_OBJECTS, ON_TRAININGS
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.rule import first, in_words, judge
 from ftc.rules.training.from_files import Read, say
@@ -173,9 +173,8 @@ def _is_relevant(name: str, raw: bytes) -> bool:
 
 
 def _irrelevant(name: str) -> Diagnostic:
-    return _note(
-        Position(name, 1, 1), "contains no VolcanoJob, Job or pod, and no YAML for LLaMA-Factory's train or export"
-    )
+    kinds = "contains no VolcanoJob, Job, JobSet, TrainJob or pod"
+    return _note(Position(name, 1, 1), f"{kinds}, and no YAML for LLaMA-Factory's train or export")
 
 
 def _note(position: Position, message: str, help_: str = "") -> Diagnostic:
@@ -236,9 +235,10 @@ def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic
     rules: dict[type, list[Rule]] = {}
     for rule in ON_MANIFESTS:
         rules.setdefault(rule.subject, []).append(rule)
-    for subject in _subjects(file, runs):
+    for subject, whole in _subjects(file, runs):
         for rule in rules.get(type(subject), ()):
-            yield from _of_manifest(rule, subject)
+            if whole or rule not in GROUPS["pod"]:
+                yield from _of_manifest(rule, subject)
     yield from chain.from_iterable(map(_of_objects, file.documents))
     read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))
     for one in chain(read, *map(known.of_run, runs)):
@@ -258,12 +258,13 @@ def _run(job: Job) -> Run:
     return Run(job, tuple(step for crew in job.crews for step in steps(Pod(job, crew))))
 
 
-def _subjects(file: _File, runs: list[Run]) -> Iterator[object]:
-    yield from file.configs
-    yield from file.objects
-    yield from of_config_maps(file.objects)
+def _subjects(file: _File, runs: list[Run]) -> Iterator[tuple[object, bool]]:
+    """The subjects of rules, each with whether the whole pod is known."""
+    for subject in (*file.configs, *file.objects, *of_config_maps(file.objects)):
+        yield subject, True
     for run in runs:
-        yield from (run.job, *[Pod(run.job, crew) for crew in run.job.crews], *run.steps, run, *of_run(run))
+        for subject in (run.job, *[Pod(run.job, crew) for crew in run.job.crews], *run.steps, run, *of_run(run)):
+            yield subject, run.job.whole
 
 
 def _of_training(read: Read) -> Iterator[Diagnostic]:

@@ -71,6 +71,7 @@ def volcano_job(volcano: str, kubernetes: str) -> Schema:
 
 
 _OBJECTS = {
+    "ConfigMap": "io.k8s.api.core.v1.ConfigMap",
     "Job": "io.k8s.api.batch.v1.Job",
     "PersistentVolumeClaim": "io.k8s.api.core.v1.PersistentVolumeClaim",
     "Service": "io.k8s.api.core.v1.Service",
@@ -82,6 +83,21 @@ def kubernetes_object(kind: str, kubernetes: str) -> Schema:
     """The schema of a built-in object of Kubernetes."""
     return Schema({"$ref": f"#/$defs/{_OBJECTS[kind]}", "$defs": _kubernetes(kubernetes)["$defs"]})
 
+
+@cache
+def kubeflow_object(kind: str, kubernetes: str) -> Schema:
+    """The schema of a JobSet, TrainJob or TrainingRuntime.
+
+    The parts that Volcano's layer replaces are those of any custom resource.
+    """
+    own = {name: _volcano_layer()["$defs"][name] for name in _OF_CUSTOM_RESOURCES}
+    return Schema({**_load(f"kubeflow/{kind}.schema.json"), "$defs": {**_kubernetes(kubernetes)["$defs"], **own}})
+
+
+_OF_CUSTOM_RESOURCES = (
+    "io.k8s.apimachinery.pkg.api.resource.Quantity",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta",
+)
 
 POD_TEMPLATE = "io.k8s.api.core.v1.PodTemplateSpec"
 _PIECES = (POD_TEMPLATE, "io.k8s.api.core.v1.PodSpec")

@@ -42,6 +42,12 @@ def script(name: str) -> str:
     return (directory("scripts") / name).read_text(encoding="utf-8")
 
 
+def all_scripts() -> dict[str, str]:
+    """The texts of all scripts that may run in a pod, by file name."""
+    files = sorted(directory("scripts").iterdir())
+    return {file.name: script(file.name) for file in files if file.suffix in (".py", ".sh") and file.stem != "__init__"}
+
+
 def docstring(definition: Any) -> str:
     """The docstring of a function or class of a module, even if the module was loaded from a zip."""
     if definition.__doc__:

@@ -17,6 +17,7 @@ SCRIPT = "assets/mermaid.tiny.js"
 FENCES = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 _CHINESE = "\u3001-\u30ff\u4e00-\u9fff\uff01-\uff60"
 _WIDE = "\u3001\u3002\uff09\uff0c\uff1a\uff1b"
+PHRASE = re.compile(r"<code>(?=[^<]* )")
 BROKEN = re.compile(rf"(?<=[{_CHINESE}])\n *(?=[{_CHINESE}])|(?<=[{_WIDE}])\n *(?=[A-Za-z\[`])")
 
 
@@ -44,7 +45,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - mkdocs' signature
-    """Without this script the theme would load Mermaid from a server."""
+    """Mark code of several words; without the script the theme would load Mermaid from a server."""
+    html = PHRASE.sub('<code class="phrase">', html)
     if 'class="mermaid"' not in html:
         return html
     up = "../" * page.url.count("/")

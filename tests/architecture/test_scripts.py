@@ -15,7 +15,8 @@ from unit.compiling import ROOT
 SCRIPTS = ROOT / "compiler" / "ftc" / "scripts"
 BASH = sorted(SCRIPTS.glob("*.sh"))
 # Sourced by another script, which has set its options before.
-SOURCED = {"git_credentials.sh", "marker.sh", "rendezvous_job.sh", "rendezvous_single.sh", "rendezvous_volcano.sh"}
+RENDEZVOUS = {file.name for file in BASH if file.name.startswith("rendezvous_")}
+SOURCED = {"child.sh", "git_credentials.sh", "marker.sh", *RENDEZVOUS}
 
 
 def test_scripts_exist() -> None:

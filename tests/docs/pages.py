@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from docs.page import blocks, needs
+from docs.page import Block, blocks, needs
 from docs.session import ROOT
 
 if TYPE_CHECKING:
@@ -28,11 +28,20 @@ def pages() -> list[Path]:
 
 
 def complaints(file: Path) -> Iterator[str]:
-    """Blocks that a test cannot run although it could."""
-    for block in blocks(file.read_text(encoding="utf-8")):
+    """Blocks that a test cannot run although it could, and files whose name only the title of the block has."""
+    text = file.read_text(encoding="utf-8")
+    for block in blocks(text):
+        if block.file and block.file not in _paragraph_before(text, block):
+            yield f"{file}:{block.line}: name `{block.file}` in the text before the block: copied text has no title"
         if block.language in UNTESTED and not block.file:
             yield f"{file}:{block.line}: use `console`, or `shell` if it needs a cluster or a network"
         elif block.language == "shell":
             for number, line in enumerate(block.text.splitlines(), block.line):
                 if LOCAL.fullmatch(line.strip()):
                     yield f"{file}:{number}: runs without a cluster and a network: move it to a `console` block"
+
+
+def _paragraph_before(text: str, block: Block) -> str:
+    """The text between the block and the heading or the block before it."""
+    before = text.split("\n")[: block.line - 2]
+    return re.split(r"^(?:#|`{3})", "\n".join(before), flags=re.MULTILINE)[-1]

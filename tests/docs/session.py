@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from docs.cluster import cluster_of
 from docs.page import Command, Step, WriteFile
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def _run(steps: tuple[tuple[type, str, str], ...], needs: frozenset[str]) -> tup
             directory.mkdir()
         _prepare(work, needs)
         script = "".join(_line(number, step, place, work) for number, step in enumerate(steps))
-        subprocess.run(
-            ["bash", "-c", script], cwd=work, env=_environment(root / "home", needs), timeout=TIMEOUT, check=False
-        )
+        with cluster_of(needs, root) as variables:
+            environment = {**_environment(root / "home", needs), **variables}
+            subprocess.run(["bash", "-c", script], cwd=work, env=environment, timeout=TIMEOUT, check=False)
         return tuple(_done(place / str(number)) for number, (kind, *_) in enumerate(steps) if kind is Command)
 
 

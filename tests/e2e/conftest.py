@@ -13,7 +13,7 @@ import pytest
 from e2e.git_server import TOKEN, USER, GitServer, serve_git
 from e2e.pod import Cluster, Image
 from e2e.tiny_dataset import write_dataset
-from e2e.trainer_environment import Trainer, installed_trainer
+from e2e.trainer_environment import PAIRS, Trainer, installed_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,16 @@ def trainer() -> Path:
 @pytest.fixture(scope="session", params=["0.9.5", pytest.param("0.9.3", marks=pytest.mark.slow)])
 def each_trainer(request: pytest.FixtureRequest) -> Trainer:
     """The environment of each release of the trainer that has a schema."""
+    release: str = request.param
+    return Trainer(release, installed_trainer(release))
+
+
+_OTHERS = [pytest.param(release, marks=pytest.mark.slow) for release in PAIRS if release != "0.9.5"]
+
+
+@pytest.fixture(scope="session", params=["0.9.5", *_OTHERS])
+def each_pair(request: pytest.FixtureRequest) -> Trainer:
+    """The environment of each pair that is compared with its parser and its loader."""
     release: str = request.param
     return Trainer(release, installed_trainer(release))
 

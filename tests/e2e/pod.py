@@ -225,18 +225,29 @@ class Pod:
                 own = self._cluster.root / "nodes" / self.identity.node / path.lstrip("/")
             case {"emptyDir": _} | {"ephemeral": _}:
                 pass
-            case {"downwardAPI": {"items": items}}:
-                return _files(own, {item["path"]: self.identity.field(item["fieldRef"]["fieldPath"]) for item in items})
-            case {"secret": {"secretName": name}}:
-                return _files(own, self._cluster.secrets[name])
-            case {"configMap": {"name": name}}:
-                return _files(own, self._cluster.config_maps[name])
+            case {"projected": {"sources": sources}}:
+                return _files(own, {name: text for source in sources for name, text in self._content(source).items()})
+            case {"downwardAPI": _} | {"secret": _} | {"configMap": _}:
+                return _files(own, self._content(volume))
             case _:
                 raise ValueError(f"unknown kind of volume: {volume}")
         own.mkdir(parents=True, exist_ok=True)
         if "hostPath" not in volume:
             self._give_to_group(own)
         return own
+
+    def _content(self, source: Json) -> Mapping[str, str]:
+        """The files of a volume, or of a source of a projected volume, with their texts."""
+        match source:
+            case {"downwardAPI": {"items": items}}:
+                return {item["path"]: self.identity.field(item["fieldRef"]["fieldPath"]) for item in items}
+            case {"secret": {"secretName": name}}:
+                return self._cluster.secrets[name]
+            case {"configMap": {"name": name, "items": items}}:
+                return {item["path"]: self._cluster.config_maps[name][item["key"]] for item in items}
+            case {"configMap": {"name": name}}:
+                return self._cluster.config_maps[name]
+        raise ValueError(f"unknown source of files: {source}")
 
     def _sandbox(self, container: Json) -> list[str]:
         bubblewrap = shutil.which("bwrap") or "bwrap"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Scripts that have another name in the pod.
 VOLCANO = {"rendezvous.sh": "rendezvous_volcano.sh"}
 JOB = {"rendezvous.sh": "rendezvous_job.sh"}
+JOBSET = {"rendezvous.sh": "rendezvous_jobset.sh"}
+TRAINJOB = {"rendezvous.sh": "rendezvous_trainjob.sh"}
 SINGLE = {"rendezvous.sh": "rendezvous_single.sh"}
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from e2e.compiling import ftc_compile
 from e2e.tiny_repository import ROWS, write_repository
+from e2e.trainer_environment import versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.e2e
 
 ROLES = "tags: {role_tag: role, content_tag: content, user_tag: user, assistant_tag: assistant, system_tag: system}"
 TALKS = f"formatting: sharegpt, {ROLES}"
-OLD = ("trainer.llamafactory=0.9.3", "trainer.transformers=4.51.1")
 OMNI = ("model=custom", "model.id=Qwen/Qwen2.5-Omni-3B", "model.template=qwen2_omni")
 INFO = {
     "plain": "script_url: ., subset: text, columns: {prompt: text}",
@@ -58,7 +58,7 @@ class Reading:
 
     def add(self, *overrides: str) -> None:
         """Compile a training and put its files where a pod has them."""
-        release = OLD if self.trainer.release == "0.9.3" else ()
+        release = versions(self.trainer.release).split()
         small = ("hardware=cpu", "train.preprocessing_num_workers=1", *release)
         out = self.repository.parent / f"files-{len(self.files)}"
         ftc_compile("-o", str(out), *small, *overrides)
@@ -71,8 +71,8 @@ class Reading:
         return found
 
 
-def test_every_kind_of_dataset_is_read_as_it_is_described(each_trainer: Trainer, tmp_path: Path) -> None:
-    reading = Reading(tmp_path, each_trainer)
+def test_every_kind_of_dataset_is_read_as_it_is_described(each_pair: Trainer, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, each_pair)
     here = reading.repository
     reading.add("method=full-pt", *described(here, "plain"))
     reading.add(*described(here, "alpaca", "file", "talks"), "train.max_samples=3")
@@ -95,8 +95,8 @@ def test_every_kind_of_dataset_is_read_as_it_is_described(each_trainer: Trainer,
     assert media[0]["_prompt"][0]["content"].startswith("<image><video><audio>question train")
 
 
-def test_media_are_looked_for_in_the_repository(each_trainer: Trainer, tmp_path: Path) -> None:
-    reading = Reading(tmp_path, each_trainer)
+def test_media_are_looked_for_in_the_repository(each_pair: Trainer, tmp_path: Path) -> None:
+    reading = Reading(tmp_path, each_pair)
     for name in ("a.png", "b.mp4", "c.wav"):
         (reading.repository / name).write_bytes(b"")
     reading.add(
@@ -110,10 +110,10 @@ def test_media_are_looked_for_in_the_repository(each_trainer: Trainer, tmp_path:
     assert found == [[str(reading.repository / name)] for name in ("a.png", "b.mp4", "c.wav")]
 
 
-def test_messages_of_openai_are_read(each_trainer: Trainer, tmp_path: Path) -> None:
-    if each_trainer.release == "0.9.3":
+def test_messages_of_openai_are_read(each_pair: Trainer, tmp_path: Path) -> None:
+    if each_pair.release == "0.9.3":
         pytest.skip("LLaMA-Factory 0.9.3 lacks this format, and ftc rejects it: FTC451")
-    reading = Reading(tmp_path, each_trainer)
+    reading = Reading(tmp_path, each_pair)
     reading.add(*described(reading.repository, "openai"))
     ((row, *_),) = reading.rows()
     # LLaMA-Factory adds `detailed thinking off` to the system's words.

@@ -201,6 +201,6 @@ def test_a_trace_of_the_publishing_shows_no_credential_and_the_upload_has_it(run
     variables = {**os.environ, **run.scripts.environment, **dict.fromkeys(keys, "secret-key")}
     done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "+ run timeout" in done.stderr
+    assert "+ run_child timeout" in done.stderr
     assert "secret-key" not in done.stdout + done.stderr
     assert len([line for line in run.calls if line.endswith("=secret-key")]) == len(keys)

@@ -26,6 +26,6 @@ def test_a_script_is_short_strict_and_does_not_print_its_commands(script: Path) 
     assert len(text.splitlines()) < 100
     assert "set -x" not in text
     assert "/etc/ftc" not in text
-    sourced = script.stem.startswith(("rendezvous_", "git_credentials", "marker"))
+    sourced = script.stem.startswith(("rendezvous_", "git_credentials", "marker", "child"))
     uses_prepare = "/prepare.sh" in text
     assert sourced or uses_prepare or "\nset -euo pipefail\n" in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import yaml
 
+from e2e.trainer_environment import versions
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from golden.cases import OPTIONS, command_of
@@ -27,9 +28,9 @@ GOLDENS = {
     for group in ("method", "engine", "tracking")
 }
 WITHOUT = "tracking=none"
-OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
+OLD = versions("0.9.3")
 # Pairs that ftc rejects: release or engine or tracker, and method.
-REFUSED = {("0.9.5", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")} | {
+REFUSED = {("0.9.5", "lora-ppo"), ("0.9.4", "lora-ppo"), ("0.9.3", "oft-sft"), ("mlflow", "lora-ppo")} | {
     (engine, method)
     for engine in ("fsdp", "fsdp-offload")
     for method in GOLDENS["method"]
@@ -53,10 +54,10 @@ def cases(release: str) -> Iterator[Case]:
     for index, ((method, by_method), (engine, by_engine)) in enumerate(products):
         tracker = trackers[(index + index // len(trackers)) % len(trackers)]
         names = (release, engine, tracker.split()[0].removeprefix("tracking="), method)
-        if {(name, method) for name in names} & REFUSED:
+        if {(name, method) for name in (*names, release.split(maxsplit=1)[0])} & REFUSED:
             continue
-        old = OLD if release == "0.9.3" else ""
-        yield compiled(names, shlex.split(f"{by_method} {by_engine} {tracker} devices=2 {old}"))
+        pair = versions(release) if release != "0.9.5" else ""
+        yield compiled(names, shlex.split(f"{by_method} {by_engine} {tracker} devices=2 {pair}"))
 
 
 def compiled(names: tuple[str, ...], overrides: list[str]) -> Case:
@@ -160,19 +161,24 @@ def of_merge(case: Case, answer: Json) -> list[tuple[object, ...]]:
     return [(case.names, "merge", key, got[key], value) for key, value in wanted.items() if got[key] != value]
 
 
-def test_the_parser_reads_what_was_meant(each_trainer: Trainer) -> None:
-    asked = list(cases(each_trainer.release))
+def test_the_parser_reads_what_was_meant(each_pair: Trainer) -> None:
+    asked = list(cases(each_pair.release))
     assert len({name for case in asked for name in case.names[1:]}) > len(GOLDENS["method"])
     files = [case.files for case in asked]
     questions = [{"train": f["train.yaml"], "merge": f.get("merge.yaml"), "distributed": True} for f in files]
-    answers = each_trainer.ask("parse", questions)
+    answers = each_pair.ask("parse", questions)
     wrong = [line for case, answer in zip(asked, answers, strict=True) for line in differences(case, answer)]
     assert wrong == []
 
 
 @pytest.mark.parametrize(("one", "method"), sorted(REFUSED))
 def test_what_no_release_or_tracker_can_do_is_refused(one: str, method: str) -> None:
-    others = {"0.9.5": "", "0.9.3": OLD, "mlflow": f"{OLD} tracking=mlflow tracking.mlflow.uri=http://m"}
+    others = {
+        "0.9.5": "",
+        "0.9.4": versions("0.9.4"),
+        "0.9.3": OLD,
+        "mlflow": f"{OLD} tracking=mlflow tracking.mlflow.uri=http://m",
+    }
     others |= {engine: f"{GOLDENS['engine'][engine]} devices=2" for engine in ("fsdp", "fsdp-offload")}
     overrides = shlex.split(f"{GOLDENS['method'][method]} {others[one]}")
     release = [word for word in overrides if not word.startswith("trainer.")] if one == "0.9.5" else overrides

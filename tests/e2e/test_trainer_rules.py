@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from e2e.trainer_environment import Trainer
+from e2e.trainer_environment import Trainer, versions
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, State, compile_job
 from unit.rules.pairs import split
@@ -73,13 +73,12 @@ def disagreements(trainer: Trainer, questions: list[Question]) -> list[tuple[str
     return [(one.overrides, answer) for one, answer in found if one.refused != (answer is not None)]
 
 
-def test_the_parser_refuses_what_ftc_refuses_and_nothing_else(each_trainer: Trainer) -> None:
+def test_the_parser_refuses_what_ftc_refuses_and_nothing_else(each_pair: Trainer) -> None:
     asked = [shlex.join(split(words)) for pair in AT_ONCE for words in (pair.wrong, pair.right)]
-    if each_trainer.release == "0.9.3":
-        asked = [words if OLD in words else f"{OLD} {words}" for words in asked]
-    else:
-        asked = [words for words in asked if OLD not in words]
-    assert disagreements(each_trainer, [question(words) for words in asked]) == []
+    release = versions(each_pair.release)
+    others = [words for words in asked if "trainer.llamafactory=" not in words]
+    own = [words for words in asked if release in words]
+    assert disagreements(each_pair, [question(f"{release} {words}") for words in (*own, *others)]) == []
 
 
 def described(overrides: str, directory: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import signal
@@ -117,8 +118,10 @@ def test_two_nodes_train_as_one_world_by_each_launcher(
     in_memory = int(launcher == "torchrun")
     overrides = (
         *("nodes=2", f"launcher={launcher}", f"master_port={port}", *ALONE),
-        f"storage.model_in_memory_gib={in_memory}",
+        *(f"storage.model_in_memory_gib={in_memory}", f"scripts={'configmap' if in_memory else 'embedded'}"),
     )
+    scripts = compile_manifest("-t", "scripts")
+    cluster = dataclasses.replace(cluster, config_maps={scripts["metadata"]["name"]: scripts["data"]})
     job = run(cluster, compile_manifest(*sources, *overrides))
     assert job.succeeded, job.log
     assert [pod.log("train").count("ftc: copied ") for pod in job.pods] == [in_memory] * 2

@@ -66,15 +66,14 @@ class VolcanoJob:
         return self
 
     def _run(self) -> None:
-        restarts = any(
-            policy["action"] == "RestartJob" and "PodFailed" in _events(policy) for policy in self._policies()
-        )
+        actions = {policy["action"] for policy in self._policies() if "PodFailed" in _events(policy)}
+        restarts = "RestartJob" in actions
         # A restart is counted before the comparison with maxRetry, so there is one less than the name suggests.
         for attempt in range(max(1, self._spec.get("maxRetry", 3)) if restarts else 1):
             self.attempts.append(list(self._make_pods(attempt)))
             for pod in self.pods[: self._first if attempt == 0 else None]:
                 pod.start()
-            self._wait_for_pods(until_one_fails=restarts)
+            self._wait_for_pods(until_one_fails=restarts or "TerminateJob" in actions)
             for pod in self.pods:
                 pod.terminate()
             self.succeeded = all(pod.status == 0 for pod in self.pods)

@@ -50,25 +50,56 @@ def test_the_configuration_of_init(tmp_path: Path, home: str) -> None:
     walks(repository, home)
 
 
-def test_the_hook_that_this_repository_offers(tmp_path: Path, home: str) -> None:
-    """As others use it, but with the ftc that is installed: pre-commit would make an environment from an index."""
-    offered = Repository(tmp_path / "ftc")
-    offered.root.mkdir()
-    shutil.copy(ROOT / ".pre-commit-hooks.yaml", offered.root)
-    offered.done("git", "init", "-q", "-b", "main")
-    offered.commit("Hooks")
-    offered.done("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml", PRE_COMMIT_HOME=home)
-    revision = offered.done("git", "rev-parse", "HEAD").strip()
+def offered(directory: Path, home: str, hook: dict[str, str]) -> str:
+    """A configuration with a hook as others use it, but with the ftc that is installed.
+
+    pre-commit would create an environment from a package index.
+    """
+    hooks = Repository(directory)
+    hooks.root.mkdir()
+    shutil.copy(ROOT / ".pre-commit-hooks.yaml", hooks.root)
+    hooks.done("git", "init", "-q", "-b", "main")
+    hooks.commit("Hooks")
+    hooks.done("pre-commit", "validate-manifest", ".pre-commit-hooks.yaml", PRE_COMMIT_HOME=home)
+    revision = hooks.done("git", "rev-parse", "HEAD").strip()
+    configuration = {"repo": str(hooks.root), "rev": revision, "hooks": [{"language": "system", **hook}]}
+    return yaml.safe_dump({"repos": [configuration]})
+
+
+def test_the_golden_hook_that_this_repository_offers(tmp_path: Path, home: str) -> None:
     (tmp_path / "runs").mkdir()
     repository = initialised(tmp_path / "runs")
-    hook = {"id": "ftc-golden-check", "language": "system"}
-    configuration = {"repos": [{"repo": str(offered.root), "rev": revision, "hooks": [hook]}]}
-    (repository.root / ".pre-commit-config.yaml").write_text(yaml.safe_dump(configuration))
+    configuration = offered(tmp_path / "ftc", home, {"id": "ftc-golden-check"})
+    (repository.root / ".pre-commit-config.yaml").write_text(configuration)
     walks(repository, home)
 
 
-def test_the_hook_installs_the_command_that_it_runs() -> None:
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert hook["language"] == "python"
-    assert hook["entry"].split()[0] == "ftc"
+def test_the_lint_hook_that_this_repository_offers(tmp_path: Path, home: str) -> None:
+    """A commit of a manifest with a mistake is stopped; a file outside of `files` is not read."""
+    repository = Repository(tmp_path / "deploy")
+    repository.root.mkdir()
+    repository.done("git", "init", "-q", "-b", "main")
+    configuration = offered(tmp_path / "ftc", home, {"id": "ftc-lint", "files": r"^jobs/.*\.yaml$"})
+    (repository.root / ".pre-commit-config.yaml").write_text(configuration)
+    repository.commit("Hooks")
+    repository.done("pre-commit", "install", PRE_COMMIT_HOME=home)
+    wrong = "stage: sft\ndo_train: true\nmodel_name_or_path: m\ntemplate: qwen\ndataset: d\nlearning_rte: 0.1\n"
+    (repository.root / "jobs").mkdir()
+    (repository.root / "jobs" / "train.yaml").write_text(wrong)
+    (repository.root / "broken.yaml").write_text("a: [\n")
+    repository.done("git", "add", "-A")
+    stopped = repository.run("git", "commit", "-q", "-m", "A job", PRE_COMMIT_HOME=home)
+    assert stopped.exit_code != 0
+    said = stopped.stdout + stopped.stderr
+    assert "jobs/train.yaml:6:1: error[FTC404 unknown-argument]" in said
+    assert "broken.yaml" not in said
+    repository.edit("jobs/train.yaml", "learning_rte", "learning_rate")
+    repository.done("git", "add", "-A")
+    repository.done("git", "commit", "-q", "-m", "A job", PRE_COMMIT_HOME=home)
+
+
+def test_the_hooks_install_the_command_that_they_run() -> None:
+    for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text()):
+        assert hook["language"] == "python"
+        assert hook["entry"].split()[0] == "ftc"
     assert 'ftc = "ftc.cli.main:main"' in (ROOT / "pyproject.toml").read_text()

@@ -14,6 +14,7 @@ from ftc.diagnostics.printable import redacted, without_secrets
 from ftc.diagnostics.shown import shown
 from ftc.diff.changes import Kind, named, written
 from ftc.diff.report import Difference, Explained, Run, Status, compare
+from ftc.diff.report import between as of_targets
 from ftc.diff.sides import ignored, left_out, of_path, of_state, problems, remarks, why_not
 from ftc.explain.artifact import ABSENT
 
@@ -110,6 +111,11 @@ def diff(before: Compiled | str | Path, after: Compiled | str | Path) -> Diff:
     unread += left_out(old, new) if not differences else []
     rest = [f"not compared: {', '.join(unread)}"] if unread else []
     return Diff(differences, (*remarks(old, new), *rest))
+
+
+def between(run: Compiled, before: str, after: str) -> Diff:
+    """Compare the pods that two targets make of one run; it was compiled for both."""
+    return Diff(of_targets(run._state, before, after), ())  # noqa: SLF001 - ours
 
 
 def _side(given: Compiled | str | Path) -> _Side:

@@ -36,7 +36,11 @@ class RefusedError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The lines that IPython shows instead of a traceback."""
-        return [f"RefusedError: {self}"]
+        return [f"{type(self).__name__}: {self}"]
 
 
-RefusedError.__module__ = "ftc"
+class ClusterRefusedError(RefusedError):
+    """The cluster refuses the request, could not run the job, or does not answer."""
+
+
+RefusedError.__module__ = ClusterRefusedError.__module__ = "ftc"

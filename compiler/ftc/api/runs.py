@@ -131,7 +131,7 @@ def compile(  # noqa: A001 - the command's name and options
         overrides: `group=option` or `key.path=value`, as on the command line.
         config_name: The primary config, NAME.yaml in one of your conf trees.
         config_dirs: Your conf trees, searched before the shipped one.
-        targets: What to emit: `volcano`, `job`, `storage`, `llamafactory`, `image`, `script`.
+        targets: What to emit: `volcano`, `job`, `storage`, `prefetch`, `llamafactory`, `image`, `script`.
         ignore: Rules to suppress, by name or code.
         strict: Whether warnings are errors.
 
@@ -141,9 +141,9 @@ def compile(  # noqa: A001 - the command's name and options
         NotADirectoryError: a conf tree does not exist.
 
     """
-    _known(targets, TARGETS)
+    known(targets, TARGETS)
     return Compiled(
-        *_sound(Request(overrides, directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
+        *sound(Request(overrides, directories(config_dirs), config_name, tuple(targets), tuple(ignore), strict))
     )
 
 
@@ -173,13 +173,13 @@ def plan(
     """
     from ftc.summary.build import summary as summarized  # noqa: PLC0415 - a compile does not need it
 
-    _known((target,), POD_TARGETS)
-    spec, state = _sound(Request(overrides, directories(config_dirs), config_name, (target,), tuple(ignore), strict))
+    known((target,), POD_TARGETS)
+    spec, state = sound(Request(overrides, directories(config_dirs), config_name, (target,), tuple(ignore), strict))
     run = state.pods[target]
     return Plan(summarized(spec, run, POD_TARGETS[target].summary(run)), _findings(state))
 
 
-def _sound(request: Request) -> tuple[JobSpec, State]:
+def sound(request: Request) -> tuple[JobSpec, State]:
     """Compile a run, or refuse it because of its errors."""
     state = compile_job(request)
     if has_errors(state.diagnostics) or state.spec is None:
@@ -204,10 +204,11 @@ def directories(places: Places) -> tuple[Path, ...]:
     return found
 
 
-def _known(names: Iterable[str], known: Iterable[str]) -> None:
+def known(names: Iterable[str], targets: Iterable[str]) -> None:
+    """Refuse the name of a target that does not exist."""
     for name in names:
-        if name not in known:
-            raise ValueError(f"unknown target '{name}'; {did_you_mean(name, known)}")
+        if name not in targets:
+            raise ValueError(f"unknown target '{name}'; {did_you_mean(name, targets)}")
 
 
 def _write(artifacts: tuple[Artifact, ...], directory: Path) -> Written:

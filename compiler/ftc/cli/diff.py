@@ -22,7 +22,7 @@ from ftc.cli.options import (
     subject,
     warn,
 )
-from ftc.targets import TARGETS
+from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 # A command-line argument cannot contain NUL.
 _BETWEEN = "\0"
 _TARGETS = f"{__name__}.targets"
+_NOT_COMPILED = "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
 _STYLES = {
     "head": {"bold": True},
     "added": {"fg": "green"},
@@ -46,6 +47,14 @@ _STYLES = {
     "moved": {"fg": "yellow"},
     "cause": {"fg": "bright_black"},
 }
+
+
+def _two_targets(text: str) -> tuple[str, str]:
+    """The two targets of --between."""
+    names = text.split(",")
+    if len({*names}) != 2 or not {*names} <= POD_TARGETS.keys():  # noqa: PLR2004 - before and after
+        raise click.UsageError(f"--between needs two of {', '.join(POD_TARGETS)}, such as volcano,job")
+    return names[0], names[1]
 
 
 class _TwoSides(click.Command):
@@ -79,6 +88,12 @@ class _TwoSides(click.Command):
     metavar="REVISION",
     help="Compare a git revision with the working tree, each with its own conf: the run of the overrides or of -c, or, "
     "with neither, every case: its golden files in the revision with what it compiles to here.",
+)
+@click.option(
+    "--between",
+    type=_two_targets,
+    metavar="TARGET,TARGET",
+    help="Compare the pods that two targets make of one run.",
 )
 @click.option(
     "--manifest",
@@ -116,6 +131,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     config_name: str,
     targets: tuple[str, ...],
     base: str | None,
+    between: tuple[str, str] | None,
     manifest: Path | None,
     golden: Path,
     form: str,
@@ -136,28 +152,36 @@ def command(  # noqa: PLR0913 - one parameter per option
       ftc diff --base origin/main --format markdown --exit-code
       ftc diff --base HEAD~1 -c nightly --config-dir conf
       ftc diff --manifest job.yaml hardware=ascend nodes=2
+      ftc diff --between volcano,job nodes=2
     """
     from ftc.cli.revisions import Wanted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
     current().format = form if form == "json" else "text"
-    if overrides and _BETWEEN not in overrides and not (base or manifest) and not any(map(_is_path, overrides)):
+    is_alone = not (base or manifest or between)
+    if overrides and _BETWEEN not in overrides and is_alone and not any(map(_is_path, overrides)):
         overrides = (_BETWEEN, *overrides)
-    if sum((_BETWEEN in overrides, base is not None, manifest is not None)) > 1:
-        raise click.UsageError("--base, --manifest and -- exclude each other: give one")
+    if sum((_BETWEEN in overrides, base is not None, manifest is not None, between is not None)) > 1:
+        raise click.UsageError("--base, --between, --manifest and -- exclude each other: give one")
     if targets and base is not None and not overrides and config_name == "config":
         raise click.UsageError("-t applies to a run: each case of golden/ names its own targets")
     if targets and not (base or manifest or _BETWEEN in overrides):
-        raise click.UsageError(
-            "-t applies to what is compiled: give --base, --manifest, or overrides on both sides of `--`"
-        )
-    wanted = Wanted(config_dirs, config_name, tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
-    found, notes, warned = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
+        raise click.UsageError(_NOT_COMPILED)
+    wanted = Wanted(config_dirs, config_name, between or tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
+    if between:
+        compared = _between(overrides, wanted)
+    else:
+        compared = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
+    _print(compared, form)
+    sys.exit(bool(compared[0] and exit_code))
+
+
+def _print(compared: _Compared, form: str) -> None:
+    found, notes, warned = compared
     if form == "markdown":
         click.echo(_comment(found, notes, warned).encode(), nl=False)
     else:
         click.echo(_rendered(found, form).encode(), nl=False)
         _remark([*([_totals(found)] if form == "text" else []), *notes], warned)
-    sys.exit(bool(found and exit_code))
 
 
 def _is_path(word: str) -> bool:
@@ -172,6 +196,14 @@ def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Com
     before, after = revisions(base, overrides, wanted)
     found = compare(before, after)
     return found, [note(before, found)], {name: run.warnings for name, run in after.items()}
+
+
+def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
+    from ftc.api.comparison import between  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+
+    with refusals(Reporting(current().format)):
+        run = _compiled(overrides, wanted)
+    return between(run, *wanted.targets).differences, [], {"": _warnings(run)}
 
 
 def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> _Compared:

@@ -91,11 +91,13 @@ def _place(origin: _Origin) -> str:
 
 
 _RUN = "my-run"
+_CASES = (_RUN, "scripts")
 _REQUIREMENTS = "requirements.txt"
 # The place of each file, and its template.
 _FILES = {
     f"conf/{_RUN}.yaml": "my-run.yaml",
     f"golden/{_RUN}/case.yaml": "case.yaml",
+    "golden/scripts/case.yaml": "scripts.yaml",
     ".github/workflows/ftc.yaml": "github.yaml",
     ".github/actions/ftc-diff/action.yml": "action.yml",
     ".gitlab-ci.yml": "gitlab.yaml",
@@ -146,14 +148,15 @@ def _contents() -> dict[str, str]:
 
 
 def _compile(target: Path) -> None:
-    """Compile the case, unless it has been compiled before."""
+    """Compile the cases, unless they have been compiled before."""
     from ftc.driver import Request  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
     from ftc.golden import compare, update  # noqa: PLC0415 - Hydra, which `ftc init --help` need not load
 
     golden = target / "golden"
-    if [file.name for file in (golden / _RUN).iterdir()] != ["case.yaml"]:
+    fresh = [name for name in _CASES if [file.name for file in (golden / name).iterdir()] == ["case.yaml"]]
+    if not fresh:
         return
-    found = compare(golden, [_RUN], Request((), (target / "conf",)))
+    found = compare(golden, fresh, Request((), (target / "conf",)))
     for diagnostics in found.refused.values():
         report(diagnostics)
     update(golden, found)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound="Callable[..., Any]")
 # The primary config of the shipped conf; any other one is the user's.
 _SHIPPED = "config"
+BY_CLUSTER = 3
+"""The exit code if the cluster refuses."""
 
 
 class Reporting(NamedTuple):
@@ -185,9 +187,16 @@ def _silenceable(ctx: click.Context, param: click.Parameter, codes: tuple[str, .
     elif codes:
         from ftc.rules.check import suppression_advice, suppression_problem  # noqa: PLC0415 - the same
 
-        for code in [code for code in codes if suppression_problem(code)]:
+        for code in [code for code in codes if suppression_problem(code) and not _is_of_lint(ctx, code)]:
             raise click.BadParameter(f"{suppression_problem(code)}; {suppression_advice(code)}", ctx, param)
     return codes
+
+
+def _is_of_lint(ctx: click.Context, code: str) -> bool:
+    """Whether a rule of lint may be meant: `submit -f` lints the files."""
+    from ftc.rules.catalogue import ALIASES, OF_MANIFESTS  # noqa: PLC0415 - every rule, only when it is needed
+
+    return ctx.info_name == "submit" and (code in ALIASES or any(code in (one.code, one.name) for one in OF_MANIFESTS))
 
 
 def report(
@@ -215,15 +224,16 @@ def report(
 @contextmanager
 def refusals(how: Reporting) -> Iterator[None]:
     """Run a block that calls the API; report why it refuses, and end."""
-    from ftc.api.refused import RefusedError  # noqa: PLC0415 - `--help` calls nothing
+    from ftc.api.refused import ClusterRefusedError, RefusedError  # noqa: PLC0415 - `--help` calls nothing
 
     try:
         yield
     except RefusedError as error:
+        code = BY_CLUSTER if isinstance(error, ClusterRefusedError) else 1
         if not error.findings:
-            refuse(str(error))
+            refuse(str(error), code)
         report(error.findings, how)
-        sys.exit(1)
+        sys.exit(code)
 
 
 def say(line: str, *, err: bool = False) -> None:
@@ -244,13 +254,13 @@ def totals(diagnostics: Iterable[Diagnostic]) -> str:
     return ", ".join(counted(counts[name], name) for name in ("error", "warning", "note") if counts[name])
 
 
-def refuse(message: str) -> NoReturn:
+def refuse(message: str, exit_code: int = 1) -> NoReturn:
     """End because the configuration is wrong; the message of a library may have several lines."""
     message = ", ".join(line.strip() for line in message.split("\n"))
     if current().format != "text":
-        current().fail(message, 1)
+        current().fail(message, exit_code)
     say(f"ftc: {message}", err=True)
-    sys.exit(1)
+    sys.exit(exit_code)
 
 
 def cannot_write(place: Path, error: OSError) -> NoReturn:

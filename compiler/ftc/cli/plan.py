@@ -86,9 +86,11 @@ def _next(summary: Summary, target: str, given: list[str]) -> Iterator[str]:
     verb = "create" if summary.name.endswith(_GENERATED) else "apply"
     compile_ = ["ftc", "compile", *([] if target == ALL_TARGETS[0] else ["-t", target]), *given]
     submit = [*compile_, "|", "kubectl", verb, "-f", "-"]
-    claims = ["ftc", "compile", "-t", "storage", *given, "|", "kubectl", "apply", "-f", "-"]
-    makes_claims = any(one.kind == "claim" and "-t storage" in one.about for one in summary.requires)
-    lines = ["# if a claim is missing:", *_continued(claims)] if makes_claims else []
+    lines = []
+    for one, kind in (("storage", "a claim"), ("scripts", "the ConfigMap of scripts")):
+        if any(f"-t {one} makes it" in required.about for required in summary.requires):
+            makes = ["ftc", "compile", "-t", one, *given, "|", "kubectl", "apply", "-f", "-"]
+            lines += [f"# if {kind} is missing:", *_continued(makes)]
     paint = styled if has_colour(sys.stdout) else plain
     for number, line in enumerate([*lines, *_continued(submit)]):
         label = "" if number else "next"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST = 500
+# The letter at its end would hide the beginning of a token.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Remedy(msgspec.Struct, frozen=True):
@@ -58,5 +61,5 @@ def shell(*words: str) -> str:
 
 def safe(text: str) -> str:
     """One line of printable text without secrets."""
-    line = escaped(redacted(" ".join(text.split())[: 4 * _LONGEST]))
+    line = escaped(redacted(" ".join(_COLOUR.sub(" ", text).split())[: 4 * _LONGEST]))
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

@@ -72,7 +72,7 @@ def _kueue(snapshot: Snapshot, queue: str) -> Iterator[Cause]:
         ]
         yield cause("kueue-local-queue-missing", text, evidence, remedies)
         return
-    stopped = _stopped(snapshot, local)
+    stopped = not_admitting(snapshot, local)
     if stopped:
         yield cause("kueue-queue-stopped", stopped, evidence, [Remedy("ask the operator to start the queue")])
     elif workload is None:
@@ -117,7 +117,7 @@ def _workload(snapshot: Snapshot) -> Object | None:
     return next((one for one in snapshot.of("Workload") if own & set(owners(one))), None)
 
 
-def _stopped(snapshot: Snapshot, local: Object | None) -> str:
+def not_admitting(snapshot: Snapshot, local: Object | None) -> str:
     """A LocalQueue or ClusterQueue that does not admit work, in a sentence."""
     cluster = snapshot.named("ClusterQueue", at(local, "spec", "clusterQueue"))
     for one in (local, cluster):

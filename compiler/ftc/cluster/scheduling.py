@@ -152,24 +152,27 @@ def _hami(pod: Object, said: str) -> Cause:
 def _no_node(pod: Object, reasons: dict[str, int], evidence: list[str], snapshot: Snapshot) -> Iterator[Cause]:
     """Which obstacle keeps the pod from the nodes that have its devices."""
     needs = requests(at(pod, "spec") or {})
+    yield impossible(pod, needs, snapshot, evidence, reasons) or _by_message(pod, reasons, evidence, snapshot)
+
+
+def impossible(
+    pod: Object, needs: dict[str, Decimal], snapshot: Snapshot, evidence: list[str], reasons: dict[str, int]
+) -> Cause | None:
+    """Why no node can take the pod even if no other pod runs; `reasons` are those of the scheduler, if it has any."""
     devices = [name for name in needs if "/" in name]
     nodes = snapshot.of("Node")
     for name in devices:
         if nodes and not any(allocatable(node).get(name) for node in nodes):
-            yield resource_unknown(snapshot, name, evidence)
-            return
+            return resource_unknown(snapshot, name, evidence)
     fitting = [node for node in nodes if all(allocatable(node).get(name, NOTHING) >= needs[name] for name in devices)]
     if nodes and devices and not fitting:
-        yield _too_large(needs, devices, nodes, evidence)
-        return
+        return _too_large(needs, devices, nodes, evidence)
     obstacles = {name_of(node): obstacle(pod, node, needs, snapshot) for node in fitting}
-    if fitting and all(obstacles.values()):
-        kinds = Counter(one[0] for one in obstacles.values() if one)
+    kinds = Counter(one[0] for one in obstacles.values() if one)
+    if fitting and all(obstacles.values()) and (len(kinds) == 1 or not _passing(reasons)):
         kind = max(kinds, key=lambda one: kinds[one])
-        if len(kinds) == 1 or not _passing(reasons):
-            yield fixed(kind, pod, {name: one for name, one in obstacles.items() if one}, evidence, snapshot)
-            return
-    yield _by_message(pod, reasons, evidence, snapshot)
+        return fixed(kind, pod, {name: one for name, one in obstacles.items() if one}, evidence, snapshot)
+    return None
 
 
 def _passing(reasons: dict[str, int]) -> bool:

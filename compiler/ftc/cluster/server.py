@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
@@ -21,6 +22,9 @@ _PAGE = 500
 # Seconds to connect, and to wait for the next bytes of an answer.
 _TIMEOUT = (5.0, 20.0)
 _TRIES, _PATIENCE = 3, 10.0
+_ANY = "application/json, */*"
+_WAITS = (0.2, 0.5, 1.0)
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Gone: a list or a watch continues from a version that the server no longer has.
 FORBIDDEN, MISSING, GONE = 403, 404, 410
 _CHUNK, _LONGEST_TEXT = 65536, 1024 * 1024
@@ -28,11 +32,15 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class ServerError(Exception):
-    """The API server refused a request, or did not answer; `status` is 0 if it did not answer."""
+    """The API server refused a request, or did not answer; `status` is 0 if it did not answer.
 
-    def __init__(self, message: str, status: int = 0) -> None:
+    `fields` are the fields of the object that the server names, each with what is wrong.
+    """
+
+    def __init__(self, message: str, status: int = 0, fields: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.status = status
+        self.fields = fields
 
 
 class BrokenError(ServerError):
@@ -50,18 +58,40 @@ class Server:
     """An API server and a namespace: those of the kubeconfig, or those of the pod in which ftc runs."""
 
     def __init__(self, context: str | None = None, namespace: str | None = None) -> None:
-        self._client, default = _connected(context)
-        self.namespace = namespace or default
+        self._client, self.default_namespace = _connected(context)
+        self.namespace = namespace or self.default_namespace
         self.requests = 0
 
     def get(self, path: str, **query: str | int) -> Object:
         """One object, or one page of a list."""
-        answer = self._request("GET", path, query)
+        return _object(path, self._request("GET", path, query))
+
+    def metadata(self, path: str) -> Object:
+        """The metadata of an object: the values of a Secret are not read."""
+        return _object(path, self._request("GET", path, {}, accept=_METADATA))
+
+    def create(self, path: str, body: Object, **query: str) -> Object:
+        """The object that the server made, or would make (`dryRun="All"`).
+
+        A server that is too busy has not read the request, so it is sent again; after other errors it may exist.
+        """
+        for wait in (*_WAITS, None):
+            try:
+                return _object(path, self._request("POST", path, query, body))
+            except ServerError as error:
+                if error.status != 429 or wait is None:  # noqa: PLR2004 - Too Many Requests
+                    raise
+                time.sleep(wait)
+        raise AssertionError
+
+    def delete(self, path: str, uid: str) -> None:
+        """Delete the object with this uid and, in the background, what it owns; one that is gone is not an error."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
         try:
-            found = json.loads(answer)
-        except ValueError:
-            raise ServerError(f"the answer to {path} is not JSON: is this an API server?") from None
-        return found if isinstance(found, dict) else {}
+            self._request("DELETE", path, {}, {**options, "preconditions": {"uid": uid}})
+        except ServerError as error:
+            if error.status != MISSING:
+                raise
 
     def pages(self, path: str, **query: str | int) -> list[Object]:
         """All objects of a list, page by page; a list that expires on the way is read once more from its start."""
@@ -111,24 +141,31 @@ class Server:
         finally:
             answer.response.close()
 
-    def _request(self, method: str, path: str, query: dict[str, Any], body: Any = None) -> bytes:
+    def _request(self, method: str, path: str, query: dict[str, Any], body: Any = None, accept: str = _ANY) -> bytes:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
 
         try:
-            data: bytes = self._opened(method, path, query, body).read()  # type: ignore[no-untyped-call]
+            data: bytes = self._opened(method, path, query, body, accept=accept).read()  # type: ignore[no-untyped-call]
         except HTTPError as error:
             raise ServerError(f"{self._client.configuration.host} does not answer: {_why(error)}") from None
         return data
 
-    def _opened(
-        self, method: str, path: str, query: dict[str, Any], body: Any = None, silence: float = 0.0
+    def _opened(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        query: dict[str, Any],
+        body: Any = None,
+        *,
+        silence: float = 0.0,
+        accept: str = _ANY,
     ) -> RESTResponse:
         """The answer before it is read; a refusal is read, and raised."""
         from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - an extra
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - the same
 
         self.requests += 1
-        headers = {"Accept": "application/json, */*", "User-Agent": "ftc"}
+        headers = {"Accept": accept, "Content-Type": "application/json", "User-Agent": "ftc"}
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._client.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
         try:
@@ -137,11 +174,11 @@ class Server:
             )
             data = answer.read() if answer.status >= 400 else b""  # type: ignore[no-untyped-call] # noqa: PLR2004
         except ApiException as error:
-            raise ServerError(_reason(error), error.status or 0) from None
+            raise ServerError(_reason(error), error.status or 0, _fields(error.body)) from None
         except HTTPError as error:
             raise ServerError(f"{self._client.configuration.host} does not answer: {_why(error)}") from None
         if answer.status >= 400:  # noqa: PLR2004 - the client does not raise for a raw request
-            raise ServerError(_message(data) or f"{answer.status} {answer.reason}", answer.status)
+            raise ServerError(_message(data) or f"{answer.status} {answer.reason}", answer.status, _fields(data))
         return answer
 
 
@@ -163,7 +200,7 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
     settings.retries = Soon(
         total=_TRIES,
         status_forcelist=(429, 502, 503, 504),
-        allowed_methods=("GET",),
+        allowed_methods=("GET", "DELETE"),
         backoff_factor=0.2,
         raise_on_status=False,
     )
@@ -197,10 +234,30 @@ def _reason(error: Any) -> str:
     return _message(error.body) or f"{error.status} {error.reason}"
 
 
+def _object(path: str, answer: bytes) -> Object:
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        raise ServerError(f"the answer to {path} is not JSON: is this an API server?") from None
+    return found if isinstance(found, dict) else {}
+
+
 def _message(body: Any) -> str:
     """The message of a Status; empty if the body is not one."""
+    return str(_status(body).get("message") or "")
+
+
+def _fields(body: Any) -> tuple[tuple[str, str], ...]:
+    """The fields that a Status names."""
+    details = _status(body).get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    rows = [one for one in causes if isinstance(one, dict)] if isinstance(causes, list) else []
+    return tuple((str(one["field"]), str(one.get("message") or "")) for one in rows if one.get("field"))
+
+
+def _status(body: Any) -> dict[str, Any]:
     try:
         found = json.loads(body or "")
     except (TypeError, ValueError):
-        return ""
-    return str(found.get("message") or "") if isinstance(found, dict) else ""
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -34,26 +34,29 @@ def unbound(snapshot: Snapshot) -> Iterator[Cause]:
         said = next(
             (text for pod in snapshot.pods for text in [_scheduled(pod)] if "persistentvolumeclaim" in text.lower()), ""
         )
-        if claim is None and (snapshot.of("PersistentVolumeClaim") or "not found" in said):
-            known = [one for one in snapshot.names("PersistentVolumeClaim") if one != name]
-            text = f'The claim "{name}" does not exist in the namespace{has(name, known)}.'
-            others = [Remedy("use a claim that exists", shell(f"storage.workspace.claim={one}")) for one in known[:1]]
-            yield cause("claim-missing", text, [said], [*others, _create(name, snapshot)])
-        elif claim is not None and at(claim, "metadata", "deletionTimestamp"):
-            text = f'The claim "{name}" is being deleted.'
-            yield cause(
-                "claim-deleted",
-                text,
-                [said],
-                [Remedy("wait until it is gone, then create it"), _create(name, snapshot)],
-            )
-        elif claim is not None and at(claim, "status", "phase") == "Lost":
-            text = f'The claim "{name}" has lost its volume {at(claim, "spec", "volumeName")}.'
-            yield cause(
-                "claim-lost", text, [said], [Remedy("ask the operator for the volume, or create the claim again")]
-            )
-        elif claim is not None and at(claim, "status", "phase") == "Pending":
-            yield from _pending(claim, said, snapshot)
+        if claim is not None or snapshot.of("PersistentVolumeClaim") or "not found" in said:
+            unusable_claim = unusable(name, said, snapshot)
+            if unusable_claim:
+                yield unusable_claim
+            elif at(claim, "status", "phase") == "Pending":
+                yield from _pending(claim or {}, said, snapshot)
+
+
+def unusable(name: str, said: str, snapshot: Snapshot) -> Cause | None:
+    """A claim that does not exist, is being deleted, or has lost its volume."""
+    claim = snapshot.named("PersistentVolumeClaim", name)
+    if claim is None:
+        known = [one for one in snapshot.names("PersistentVolumeClaim") if one != name]
+        text = f'The claim "{name}" does not exist in the namespace{has(name, known)}.'
+        others = [Remedy("use a claim that exists", shell(f"storage.workspace.claim={one}")) for one in known[:1]]
+        return cause("claim-missing", text, [said], [*others, _create(name, snapshot)])
+    if at(claim, "metadata", "deletionTimestamp"):
+        wait = Remedy("wait until it is gone, then create it")
+        return cause("claim-deleted", f'The claim "{name}" is being deleted.', [said], [wait, _create(name, snapshot)])
+    if at(claim, "status", "phase") == "Lost":
+        text = f'The claim "{name}" has lost its volume {at(claim, "spec", "volumeName")}.'
+        return cause("claim-lost", text, [said], [Remedy("ask the operator for the volume, or create the claim again")])
+    return None
 
 
 def _scheduled(pod: Object) -> str:

@@ -125,10 +125,11 @@ def _no_references_in_defaults() -> Iterator[None]:
 
 def layers(defaults: hydras.DefaultsList, repository: Repository) -> Iterator[tuple[File, Layer]]:
     """Yield each file to merge, and the package of its keys."""
+    chosen = {f"{key.partition('@')[0]}/{option}" for key, option in defaults.overrides.known_choices.items()}
     for default in defaults.defaults:
         if default.config_path is None:
             continue
         file = repository.files[default.config_path]
         package = default.package if default.package is not None else file.header["package"]
         parts = tuple(package.split(".")) if package and package != "_global_" else ()
-        yield file, Layer(file.document, parts)
+        yield file, Layer(file.document, parts, bool(parts) or default.config_path in chosen)

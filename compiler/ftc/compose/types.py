@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """One file of the composition, and the package (key path) of its keys."""
+    """One file of the composition, the package (key path) of its keys, and whether it is an option of a group."""
 
     document: Document
     package: tuple[str, ...]
+    is_option: bool
 
     def reach(self, path: KeyPath) -> int:
         """How many steps of `path` exist in the file."""
@@ -68,7 +69,7 @@ class Composed(msgspec.Struct, frozen=True):
 
     def start(self) -> Position | None:
         """The beginning of the primary config."""
-        whole = [layer.document for layer in self.layers if not layer.package]
+        whole = [layer.document for layer in self.layers if not layer.is_option]
         return whole[-1].position(()) if whole else None
 
     def position(self, path: KeyPath) -> Position | None:
@@ -96,7 +97,7 @@ class Composed(msgspec.Struct, frozen=True):
     def is_of_run(self, path: KeyPath) -> bool:
         """Whether an override or a primary config sets the key at `path`, not an option of a group."""
         origin = self._origin(path)
-        return isinstance(origin, ValueOverride) or (origin is not None and not origin.package)
+        return isinstance(origin, ValueOverride) or (origin is not None and not origin.is_option)
 
     def _origin(self, path: KeyPath) -> Layer | ValueOverride | None:
         best: int = 0

@@ -74,7 +74,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Code and name: `FTC805 gang-exceeds-replicas`."""
-        return f"{self.code} {self.name}".rstrip()
+        return f"{self.code} {self.name}".strip()
 
 
 _TYPE_WORDS = {

@@ -13,8 +13,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The documentation of a code; `wrong` and `right` are arguments of `command`.
 
     `group` is the folder of the rule, `source` the code, document or measurement that states the fact. `example` shows
-    both examples if they are files. `target` is the only target that the rule applies to. `silenceable` says whether
-    `ignore` may suppress it.
+    both examples if they are files. `targets` are those that the rule applies to, if not to all. `silenceable` says
+    whether `ignore` may suppress it.
     """
 
     code: str
@@ -28,7 +28,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     example: str = ""
     command: str = "ftc compile"
     severity: Severity = Severity.ERROR
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     silenceable: bool = True
 
 
@@ -56,8 +56,8 @@ def render(page: Page) -> str:
     elif page.wrong is not None and page.right is not None:
         examples = (("Wrong:  ", page.wrong), ("Right:  ", page.right))
         parts.append("\n".join(f"{label}{page.command} {example}".rstrip() for label, example in examples))
-    if page.target is not None:
-        parts.append(f"Applies to -t {page.target} only.")
+    if page.targets:
+        parts.append(f"Applies to -t {', -t '.join(page.targets)} only.")
     parts.append(suppression(page))
     return "\n\n".join(part for part in parts if part) + "\n"
 

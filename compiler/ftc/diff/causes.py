@@ -50,7 +50,7 @@ class Side(msgspec.Struct, frozen=True, dict=True):
     def pods(self) -> dict[str, Merged]:
         """The pod of each target, by the kind of its object."""
         run = self.state.run
-        return {target.kind: target.bind(run).pod for target in POD_TARGETS.values()} if run else {}
+        return {target.kind: target.pod(run) for target in POD_TARGETS.values()} if run else {}
 
     def sources(self, kind: str, address: Address) -> tuple[Source, ...]:
         """The fragments that set or removed a field; empty if the field is not in a pod or was never set."""

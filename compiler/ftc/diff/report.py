@@ -86,6 +86,13 @@ def compare(before: Mapping[str, Run], after: Mapping[str, Run]) -> tuple[Differ
     return tuple(one for one in found if one)
 
 
+def between(state: State, before: str, after: str) -> tuple[Difference, ...]:
+    """What differs in the pods that two targets make of one run."""
+    pods = state.pods[before].pod.content, state.pods[after].pod.content
+    changes = tuple(Explained(f"pod template, {before} → {after}", change) for change in differences(*pods))
+    return (Difference("", Status.CHANGED, changes),) if changes else ()
+
+
 def _compare(name: str, before: Run | None, after: Run | None) -> Difference | None:
     if before is None or after is None:
         status, run = (Status.ADDED, after) if after else (Status.REMOVED, before)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.keys import in_words, keys
+from ftc.spec.keys import in_words, key_at, keys
 from ftc.trainer import release
 from ftc.trainer.arguments import OWNED
 
@@ -39,8 +39,8 @@ def meaning(path: KeyPath, pair: str) -> Meaning | None:
     if len(path) == 2 and path[0] == _TRAIN:  # noqa: PLR2004 - train.NAME
         known = _arguments(pair).get(path[1])
         return None if known is None else _of_argument(known)
-    key = keys().get(path)
-    if key is None:
+    key = key_at(path)
+    if key is None or not key.meaning:
         return None
     default = "no default" if key.default is None else f"the default is {key.default}"
     return Meaning(key.type, key.meaning, default, key.kinds)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.diagnostics.model import Diagnostic, KeyPath
+from ftc.diagnostics.model import Diagnostic
 from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
 from ftc.manifests.shell.script import Command
@@ -19,6 +19,7 @@ from ftc.source import Document, parse
 from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 from ftc.trainer import release
+from ftc.trainer.images import contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -82,7 +83,8 @@ class Config(msgspec.Struct, frozen=True):
         return "export_dir" in self.data and self.data.get("do_train") is not True
 
 
-_IMAGE = re.compile(r"llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
+# Images of platforms, such as `fine-tune-with-llamafactory`, have their own versions.
+_IMAGE = re.compile(r"(?:^|/)llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 
 
 _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
@@ -91,7 +93,11 @@ _PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 def release_of(step: Step) -> str:
     """The release of LLaMA-Factory in a container, from a pin in its script or the tag of its image."""
     script = step.program.script.value if step.program is not None else ""
-    found = _PIN.search(script) or _IMAGE.search(step.container.image)
+    found = _PIN.search(script)
+    known = contained(step.container.image)  # its tag may be that of the image
+    if found is None and known is not None:
+        return known.llamafactory
+    found = found or _IMAGE.search(step.container.image)
     return found[1] if found else ""
 
 
@@ -128,8 +134,8 @@ def _of_run(run: Run) -> Iterator[Config]:
     for crew in run.job.crews:
         step = next((s for s in run.steps if s.pod.crew == crew and not s.init), None)
         for key, value in crew.template.metadata.annotations.items():
-            path: KeyPath = (*run.job.object.path, *crew.path, "metadata", "annotations", key)
-            yield from _read(Text(run.job.object.document, path, value), run=run, step=step)
+            place = run.job.at(*crew.path, "metadata", "annotations", key)
+            yield from _read(place.text(value), run=run, step=step)
     for step in run.steps:
         files = written(step)
         for one in files:

@@ -79,9 +79,11 @@ def environment(pod: Pod, container: Container, *, init: bool) -> Environment:
         found[given.name] = Variable(given.name, value, index=index, secret=secret, field=field, size=size)
     for added in plugin_variables(pod, init=init):
         found[added.name] = added
-    if pod.job.batch is not None and pod.job.batch.completion_mode == "Indexed":
+    if pod.crew.batch is not None and pod.crew.batch.completion_mode == "Indexed":
         found.setdefault("JOB_COMPLETION_INDEX", Variable("JOB_COMPLETION_INDEX", plugin="Indexed"))
-    return Environment(found, complete=not container.env_from)
+    for name, value in pod.crew.sets(container).items():
+        found[name] = Variable(name, value, plugin="Trainer")
+    return Environment(found, complete=pod.crew.settled and not container.env_from)
 
 
 def size_of(text: str, before: Mapping[str, Variable]) -> int:

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from ftc.diagnostics.model import KeyPath
 from ftc.manifests import schemas
+from ftc.manifests.job_sets import JobSet, TrainingRuntime, TrainJob
 from ftc.manifests.manifest import BatchJob, Claim, ConfigMap, Queue, Service, Template, VolcanoJob
 from ftc.manifests.text import Spot
 from ftc.source import Document
 from ftc.spec.job import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
-    from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
 
 # The `validator` of a list that is too long to validate; it is not an error, but ends the validation of the object.
 UNVALIDATED = "unseen"
 
 
-Typed: TypeAlias = VolcanoJob | BatchJob | Service | Claim | ConfigMap | Queue | Template
+Typed: TypeAlias = (
+    VolcanoJob | BatchJob | JobSet | TrainJob | TrainingRuntime | Service | Claim | ConfigMap | Queue | Template
+)
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -45,6 +49,10 @@ class Kind(StrEnum):
 
     VOLCANO = "VolcanoJob"
     BATCH = "Job"
+    JOB_SET = "JobSet"
+    TRAIN_JOB = "TrainJob"
+    RUNTIME = "TrainingRuntime"
+    CLUSTER_RUNTIME = "ClusterTrainingRuntime"
     SERVICE = "Service"
     CLAIM = "PersistentVolumeClaim"
     CONFIG_MAP = "ConfigMap"
@@ -66,7 +74,8 @@ class Mismatch(msgspec.Struct, frozen=True):
 class Object(msgspec.Struct, frozen=True):
     """An object: its place, its schema violations, and its typed content if it can be converted.
 
-    `path` leads to the typed part: the object itself, or the pod template in an object of another kind.
+    `path` leads to the typed part: the object itself, or the pod template in an object of another kind. `moved` has the
+    parts that are at another place of the input, each with its place, the longest paths first.
     """
 
     document: Document
@@ -76,9 +85,13 @@ class Object(msgspec.Struct, frozen=True):
     mismatches: tuple[Mismatch, ...]
     content: Typed | None
     versions: Versions
+    moved: tuple[tuple[KeyPath, Spot], ...] = ()
 
     def at(self, *path: str | int) -> Spot:
         """The place of a key of the object."""
+        for here, there in self.moved:
+            if path[: len(here)] == here:
+                return Spot(there.document, (*there.path, *path[len(here) :]))
         return Spot(self.document, (*self.path, *path))
 
     def has(self, *path: str | int) -> bool:
@@ -119,27 +132,54 @@ _CRON = ("batch.volcano.sh/v1alpha1", "CronJob")
 _IN_CRON: KeyPath = ("spec", "jobTemplate")
 
 
-_TEMPLATES: dict[str, KeyPath] = {
-    "Pod": (),
-    "CronJob": ("spec", "jobTemplate", *_INNER),
-    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), _INNER),
+def _of_ray(*cluster: str) -> tuple[KeyPath, ...]:
+    """The pod templates in the spec of a Ray cluster."""
+    return (*cluster, "headGroupSpec", "template"), (*cluster, "workerGroupSpecs", "*", "template")
+
+
+# The pod templates of other objects; `*` is each entry of a list or a mapping.
+_TEMPLATES: dict[str, tuple[KeyPath, ...]] = {
+    "Pod": ((),),
+    "CronJob": (("spec", "jobTemplate", *_INNER),),
+    **dict.fromkeys(("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"), (_INNER,)),
+    "PyTorchJob": (("spec", "pytorchReplicaSpecs", "*", "template"),),
+    "MPIJob": (("spec", "mpiReplicaSpecs", "*", "template"),),
+    "RayCluster": _of_ray("spec"),
+    "RayJob": (*_of_ray("spec", "rayClusterSpec"), ("spec", "submitterPodTemplate")),
 }
 
 
-def kind_of(data: Any) -> tuple[Kind | None, KeyPath]:
-    """The kind of an object and the path of its typed part; None for a kind that lint does not check."""
+_JOBS = {
+    ("jobset.x-k8s.io", "JobSet"): Kind.JOB_SET,
+    **{("trainer.kubeflow.org", kind.value): kind for kind in (Kind.TRAIN_JOB, Kind.RUNTIME, Kind.CLUSTER_RUNTIME)},
+}
+
+
+def kinds_of(data: Any) -> list[tuple[Kind, KeyPath]]:
+    """The kinds of the typed parts of an object, with their paths; empty for a kind that lint does not check."""
     if not isinstance(data, dict):
-        return None, ()
+        return []
     group, kind = str(data.get("apiVersion", "")), str(data.get("kind", ""))
     if (group, kind) == _CRON and written(data, (*_IN_CRON, "spec", "tasks")) is not None:
-        return Kind.VOLCANO, _IN_CRON
+        return [(Kind.VOLCANO, _IN_CRON)]
     if group.startswith("scheduling.volcano.sh/") and kind == Kind.QUEUE:
-        return Kind.QUEUE, ()
-    found = _simple(group, kind) or _job(group.partition("/")[0], kind, data.get("spec"))
-    path = _TEMPLATES.get(kind)
-    if found is None and path is not None and _is_template(written(data, path)):
-        return Kind.POD, path
-    return found, ()
+        return [(Kind.QUEUE, ())]
+    domain = group.partition("/")[0]
+    found = _JOBS.get((domain, kind)) or _simple(group, kind) or _job(domain, kind, data.get("spec"))
+    if found is not None:
+        return [(found, ())]
+    paths = [path for pattern in _TEMPLATES.get(kind, ()) for path in _matches(data, pattern)]
+    return [(Kind.POD, path) for path in paths if _is_template(written(data, path))]
+
+
+def _matches(data: Any, pattern: KeyPath) -> list[KeyPath]:
+    """The paths in the data that match a pattern."""
+    if "*" not in pattern:
+        return [pattern]
+    index = pattern.index("*")
+    inside = written(data, pattern[:index])
+    keys = list(inside) if isinstance(inside, dict) else range(len(inside)) if isinstance(inside, list) else ()
+    return [path for key in keys for path in _matches(data, (*pattern[:index], key, *pattern[index + 1 :]))]
 
 
 def typed(data: Any, inner: KeyPath) -> Any:
@@ -196,6 +236,10 @@ MAX_ENTRIES = 300
 _TYPES: dict[Kind, type[Typed]] = {
     Kind.VOLCANO: VolcanoJob,
     Kind.BATCH: BatchJob,
+    Kind.JOB_SET: JobSet,
+    Kind.TRAIN_JOB: TrainJob,
+    Kind.RUNTIME: TrainingRuntime,
+    Kind.CLUSTER_RUNTIME: TrainingRuntime,
     Kind.SERVICE: Service,
     Kind.CLAIM: Claim,
     Kind.CONFIG_MAP: ConfigMap,
@@ -208,10 +252,9 @@ def objects(document: Document, versions: Versions) -> Iterator[Object]:
     """The objects of a document: several in a List, none if lint does not check the kind."""
     for path, data in items(document.data):
         clean = _without_nulls(data)
-        kind, inner = kind_of(clean)
-        if kind is not None:
+        for kind, inner in kinds_of(clean):
             part = typed(clean, inner)
-            yield Object(document, (*path, *inner), kind, part, *_validated(part, kind, versions), versions)
+            yield Object(document, (*path, *inner), kind, part, *validated(part, kind, versions), versions)
 
 
 def items(data: Any) -> Iterable[tuple[KeyPath, Any]]:
@@ -230,7 +273,8 @@ def _without_nulls(node: Any) -> Any:
     return node
 
 
-def _validated(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismatch, ...], Typed | None]:
+def validated(data: Json, kind: Kind, versions: Versions) -> tuple[tuple[Mismatch, ...], Typed | None]:
+    """The schema violations of the data, and its typed content if it can be converted."""
     checked = {key: data[key] for key in ("metadata", "spec") if key in data} if kind is Kind.POD else data
     fit: Any = checked
     errors = list(islice(_validator(kind, versions).iter_errors(fit), MAX_MISMATCHES))
@@ -262,20 +306,23 @@ def _too_long(node: Any, path: KeyPath) -> KeyPath | None:
     return next((found for key, value in entries if (found := _too_long(value, (*path, key))) is not None), None)
 
 
+_SCHEMAS: dict[Kind, Callable[[str], Validator]] = {
+    Kind.BATCH: partial(schemas.kubernetes, "io.k8s.api.batch.v1.Job"),
+    Kind.SERVICE: partial(schemas.kubernetes, "io.k8s.api.core.v1.Service"),
+    Kind.CLAIM: partial(schemas.kubernetes, "io.k8s.api.core.v1.PersistentVolumeClaim"),
+    Kind.CONFIG_MAP: schemas.config_map,
+    Kind.JOB_SET: schemas.job_set,
+    Kind.TRAIN_JOB: schemas.train_job,
+    Kind.RUNTIME: schemas.training_runtime,
+    Kind.CLUSTER_RUNTIME: schemas.training_runtime,
+    Kind.POD: schemas.pod_template,
+}
+
+
 def _validator(kind: Kind, versions: Versions) -> Validator:
-    match kind:
-        case Kind.VOLCANO:
-            return schemas.volcano(versions.volcano, versions.kubernetes)
-        case Kind.BATCH:
-            return schemas.kubernetes("io.k8s.api.batch.v1.Job", versions.kubernetes)
-        case Kind.SERVICE | Kind.CLAIM:
-            return schemas.kubernetes(f"io.k8s.api.core.v1.{kind.value}", versions.kubernetes)
-        case Kind.CONFIG_MAP:
-            return schemas.config_map(versions.kubernetes)
-        case Kind.QUEUE:
-            return schemas.queue()
-        case Kind.POD:
-            return schemas.pod_template(versions.kubernetes)
+    if kind is Kind.VOLCANO:
+        return schemas.volcano(versions.volcano, versions.kubernetes)
+    return schemas.queue() if kind is Kind.QUEUE else _SCHEMAS[kind](versions.kubernetes)
 
 
 def _mismatch(error: ValidationError) -> Mismatch:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 
+_QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+
+
 _TEXT: Json = {"type": "string"}
 
 
@@ -49,6 +52,38 @@ _CONFIG_MAP: Json = {
 
 # FTC827 reports the names of variables with the release of the server.
 _VARIABLE = "io.k8s.api.core.v1.EnvVar"
+
+
+_COUNT: Json = {"type": "integer", "minimum": 0}
+
+
+_REFERS_TO_META: Json = {"$ref": f"#/$defs/{_META}"}
+
+
+_REPLICATED_JOB: Json = {
+    "type": "object",
+    "required": ["name", "template"],
+    "properties": {
+        "name": _TEXT,
+        "replicas": _COUNT,
+        "template": {
+            "type": "object",
+            "properties": {"metadata": _REFERS_TO_META, "spec": {"$ref": "#/$defs/io.k8s.api.batch.v1.JobSpec"}},
+        },
+    },
+}
+
+
+_JOB_SET: Json = {
+    "type": "object",
+    "properties": {
+        "replicatedJobs": {"type": "array", "items": _REPLICATED_JOB},
+        "failurePolicy": {"type": "object", "properties": {"maxRestarts": _COUNT}},
+        "network": {"type": "object", "properties": {"subdomain": _TEXT}},
+        "volumeClaimPolicies": {"type": "array", "items": {"type": "object"}},
+        "ttlSecondsAfterFinished": _COUNT,
+    },
+}
 
 
 def _constrained(defs: Json, *, volcano: bool = False) -> Json:
@@ -140,6 +175,61 @@ def pod_template(minor: str) -> Validator:
     defs = kubernetes_definitions(minor)
     defs = _constrained({**defs, _META: _metadata(defs[_META])})
     return _validator({"$ref": f"#/$defs/{POD_TEMPLATE}"}, defs)
+
+
+@cache
+def job_set(minor: str) -> Validator:
+    """The schema of the parts of a JobSet that rules read, with the whole Jobs."""
+    return _partial(minor, {"spec": _JOB_SET})
+
+
+@cache
+def training_runtime(minor: str) -> Validator:
+    """The schema of the parts of a runtime of Kubeflow Trainer that rules read."""
+    target: Json = {"type": "object", "properties": {"jobName": _TEXT, "containerNames": _TEXTS}}
+    injection: Json = {"type": "object", "properties": {"targets": {"type": "array", "items": target}}}
+    torch: Json = {"type": "object", "properties": {"envInjection": injection}}
+    policy: Json = {"type": "object", "properties": {"numNodes": _COUNT, "torch": torch}}
+    template: Json = {"type": "object", "properties": {"metadata": _REFERS_TO_META, "spec": _JOB_SET}}
+    return _partial(minor, {"spec": {"type": "object", "properties": {"mlPolicy": policy, "template": template}}})
+
+
+@cache
+def train_job(minor: str) -> Validator:
+    """The schema of the parts of a TrainJob that rules read."""
+    trainer: Json = {
+        "image": _TEXT,
+        "command": _TEXTS,
+        "args": _TEXTS,
+        "env": {"type": "array", "items": {"$ref": f"#/$defs/{_VARIABLE}"}},
+        "resourcesPerNode": {"$ref": "#/$defs/io.k8s.api.core.v1.ResourceRequirements"},
+        "numNodes": _COUNT,
+        "numProcPerNode": {"type": ["string", "integer"]},
+    }
+    reference: Json = {"type": "object", "properties": dict.fromkeys(("apiGroup", "kind", "name"), _TEXT)}
+    properties = {**_TRAIN_JOB, "runtimeRef": reference, "trainer": _closed(trainer)}
+    return _partial(minor, {"spec": _closed(properties)})
+
+
+# The other fields of all releases from 2.0 to 2.3.
+_TRAIN_JOB: Json = {
+    **{name: {"type": "array"} for name in ("podSpecOverrides", "podTemplateOverrides", "runtimePatches")},
+    **{name: {} for name in ("activeDeadlineSeconds", "annotations", "initializer", "labels", "managedBy", "suspend")},
+}
+
+
+def _closed(properties: Json) -> Json:
+    """The schema of an object with no other fields."""
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+def _partial(minor: str, properties: Json) -> Validator:
+    """The schema of a custom resource: these properties, and any others."""
+    defs = kubernetes_definitions(minor)
+    # A custom resource takes no fraction as a number, unlike batch/v1: 500m or "0.5", not 0.5.
+    amount = {**defs[_QUANTITY], "type": ["string", "integer"]}
+    defs = {**_constrained({**defs, _META: _metadata(defs[_META])}), _QUANTITY: amount}
+    return _validator({"type": "object", "properties": {"metadata": _REFERS_TO_META, **properties}}, defs)
 
 
 def _object(schema: Json) -> Json:

@@ -176,9 +176,9 @@ class Run(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     @cached_property
     def spreads(self) -> bool:
-        """Whether a script is written for several pods: it reads the list of their names."""
+        """Whether a script is written for several pods: it reads the list of their names, or the index of its pod."""
         return any(
-            _HOSTS.fullmatch(read.name)
+            _HOSTS.fullmatch(read.name) or (read.name in step.pod.crew.added and read.name in step.ranks)
             for step in self.steps
             if step.program is not None and step.program.inline
             for read in step.program.script.reads
@@ -212,7 +212,8 @@ def _is_idle(command: Command) -> bool:
 # Variables and a command that identify a pod.
 _RANKS = (
     *("RANK", "NODE_RANK", "MACHINE_RANK", "GROUP_RANK", "LOCAL_RANK", "VC_TASK_INDEX", "VK_TASK_INDEX"),
-    *("JOB_COMPLETION_INDEX", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID", "HOSTNAME", "hostname"),
+    *("JOB_COMPLETION_INDEX", "PET_NODE_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_NODEID"),
+    *("HOSTNAME", "hostname"),
 )
 
 

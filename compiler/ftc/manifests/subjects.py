@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
+from ftc.manifests.job_sets import JobSet, JobSetSpec, TrainingRuntime, TrainJob
 from ftc.manifests.manifest import (
     BatchJob,
     BatchSpec,
@@ -25,6 +26,7 @@ from ftc.manifests.manifest import (
 )
 from ftc.manifests.objects import Kind, Object
 from ftc.manifests.text import Text
+from ftc.manifests.train_jobs import Created, created
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +55,10 @@ class Scene(msgspec.Struct, frozen=True):
     queues: dict[str, list[tuple[Object, Queue]]] = {}
     mounted: frozenset[Key] = frozenset()
     """The claims and ConfigMaps that pods use as volumes."""
+    runtimes: dict[tuple[str, str, str], list[tuple[Object, TrainingRuntime]]] = {}
+    """The runtimes of Kubeflow Trainer, by kind, namespace and name."""
+    used: set[tuple[str, str, str]] = set()
+    """The runtimes that TrainJobs name."""
 
     def service(self, key: Key) -> tuple[Object, Service] | None:
         """The Service with a name."""
@@ -70,22 +76,50 @@ class Scene(msgspec.Struct, frozen=True):
         """The ConfigMap with a name."""
         return _only(self.config_maps.get(key))
 
+    def runtime(self, train_job: TrainJob) -> Object | None:
+        """The runtime that a TrainJob names."""
+        found = _only(self.runtimes.get(_runtime_of(train_job)))
+        return found[0] if found is not None else None
+
+
+def _runtime_of(train_job: TrainJob) -> tuple[str, str, str]:
+    reference = train_job.spec.runtime_ref
+    cluster = reference.kind == Kind.CLUSTER_RUNTIME
+    return reference.kind, "" if cluster else train_job.metadata.namespace or "default", reference.name
+
 
 def _only(found: list[tuple[Object, _Content]] | None) -> tuple[Object, _Content] | None:
     return found[0] if found is not None and len(found) == 1 else None
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """The pods that a job creates from one template: a task of a VolcanoJob, or all pods of a Job."""
+    """The pods from one template: a task of a VolcanoJob, all pods of a Job, or a replicated job of a JobSet.
+
+    `batch` is the spec of the Job that creates them, if one does. `added` are the variables that a controller sets in
+    the containers `targets`. `settled` says that no other object may add variables.
+    """
 
     name: str
     replicas: int | None
     template: Template
     path: tuple[str | int, ...]
+    batch: BatchSpec | None = None
+    added: dict[str, str | None] = {}
+    targets: frozenset[str] = frozenset()
+    settled: bool = True
+
+    @property
+    def job_path(self) -> KeyPath:
+        """The path of the spec of the Job that creates the pods."""
+        return self.path[:-1]
+
+    def sets(self, container: Container) -> dict[str, str | None]:
+        """The variables that the controller sets in a container, with their known values."""
+        return self.added if container.name in self.targets else {}
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A job, with the properties that its pods share."""
+    """A job, with the properties that its pods share; its pods are known only in part if it is not `whole`."""
 
     object: Object
     metadata: Metadata
@@ -93,6 +127,8 @@ class Job(msgspec.Struct, frozen=True):
     scene: Scene
     volcano: VolcanoSpec | None = None
     batch: BatchSpec | None = None
+    job_set: JobSetSpec | None = None
+    whole: bool = True
 
     @property
     def kind(self) -> Kind:
@@ -114,6 +150,20 @@ class Job(msgspec.Struct, frozen=True):
     def cluster(self) -> tuple[str, str]:
         """The versions of Volcano and Kubernetes that the job is for."""
         return self.object.versions.volcano, self.object.versions.kubernetes
+
+    @property
+    def recreated(self) -> bool:
+        """Whether a new pod replaces a lost or failed one; Volcano replaces a deleted pod whatever its policies say."""
+        together = self.job_set is not None and self.job_set.failure_policy is not None
+        jobs = [crew.batch for crew in self.crews if crew.batch is not None]
+        return self.volcano is not None or together or any(one.backoff_limit != 0 for one in jobs)
+
+    @property
+    def index(self) -> str:
+        """The variable that has the index of a pod."""
+        if any(crew.added for crew in self.crews):
+            return "PET_NODE_RANK"
+        return "JOB_COMPLETION_INDEX" if self.batch or self.job_set else "VC_TASK_INDEX"
 
     @property
     def plugins(self) -> dict[str, tuple[str, ...]]:
@@ -195,20 +245,28 @@ class Pod(msgspec.Struct, frozen=True):
 def scene(objects: Iterable[Object]) -> Scene:
     """The objects that others refer to."""
     every = tuple(objects)
-    found = Scene(
-        {}, {}, {}, {}, frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes)
-    )
+    volumes = frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes)
+    found = Scene({}, {}, {}, {}, volumes, {}, set())
     for manifest in every:
         match manifest.content:
             case Service(metadata=metadata) as content:
                 found.services.setdefault(_key(metadata), []).append((manifest, content))
             case Claim(metadata=metadata) as content:
                 found.claims.setdefault(_key(metadata), []).append((manifest, content))
+            case TrainingRuntime(metadata=metadata) as content:
+                found.runtimes.setdefault(_key_of_runtime(manifest, metadata), []).append((manifest, content))
+            case TrainJob() as content:
+                found.used.add(_runtime_of(content))
             case Queue(metadata=metadata) as content:
                 found.queues.setdefault(metadata.name, []).append((manifest, content))
             case ConfigMap(metadata=metadata) as content:
                 found.config_maps.setdefault(_key(metadata), []).append((manifest, content))
     return found
+
+
+def _key_of_runtime(runtime: Object, metadata: Metadata) -> tuple[str, str, str]:
+    cluster = runtime.kind is Kind.CLUSTER_RUNTIME
+    return runtime.kind.value, "" if cluster else metadata.namespace or "default", metadata.name
 
 
 def _key(metadata: Metadata) -> Key:
@@ -223,11 +281,41 @@ def jobs(objects: Iterable[Object], around: Scene) -> Iterator[Job]:
                 yield Job(manifest, metadata, _tasks(spec.tasks), around, volcano=spec)
             case BatchJob(metadata=metadata, spec=spec):
                 pods = spec.parallelism if spec.parallelism is not None else 1
-                crew = Crew("", pods, spec.template, ("spec", "template"))
+                crew = Crew("", pods, spec.template, ("spec", "template"), spec)
                 yield Job(manifest, metadata, (crew,), around, batch=spec)
+            case JobSet(metadata=metadata, spec=spec):
+                yield Job(manifest, metadata, _replicated(spec), around, job_set=spec)
+            case TrainJob(metadata=metadata) as content:
+                yield from _trained(created(around.runtime(content), manifest), metadata, around)
+            case TrainingRuntime(metadata=metadata):
+                if _key_of_runtime(manifest, metadata) not in around.used:
+                    # The pods get the name of a TrainJob.
+                    yield from _trained(created(manifest, None), Metadata(namespace=metadata.namespace), around)
             case Template(metadata=metadata) as template:
                 count = 1 if manifest.path[-1:] != ("template",) else None
                 yield Job(manifest, metadata, (Crew("", count, template, ()),), around)
+
+
+def _trained(made: Created | None, metadata: Metadata, around: Scene) -> Iterator[Job]:
+    if made is not None:
+        crews = _replicated(made.content.spec, made)
+        yield Job(made.object, metadata, crews, around, job_set=made.content.spec, whole=made.whole)
+
+
+def _replicated(spec: JobSetSpec, made: Created | None = None) -> tuple[Crew, ...]:
+    """The pods of a JobSet; TrainJobs change those that train."""
+    crews = []
+    for index, one in enumerate(spec.replicated_jobs):
+        job, path = one.template.spec, ("spec", "replicatedJobs", index, "template", "spec", "template")
+        crew = Crew(one.name, one.pods, job.template, path, job)
+        targets = made.targets(one) if made is not None else frozenset()
+        if made is not None and targets:
+            crew = msgspec.structs.replace(crew, added=made.variables, targets=targets)
+        if made is not None and one.trains:
+            pods = one.pods if made.nodes is not None else None
+            crew = msgspec.structs.replace(crew, replicas=pods, settled=made.settled)
+        crews.append(crew)
+    return tuple(crews)
 
 
 def _tasks(tasks: tuple[Task, ...]) -> tuple[Crew, ...]:
@@ -271,5 +359,4 @@ def _from_annotation(pod: Pod, volume: Volume, name: str) -> Text | None:
     value = pod.crew.template.metadata.annotations.get(key)
     if value is None:
         return None
-    path = (*pod.job.object.path, *pod.crew.path, "metadata", "annotations", key)
-    return Text(pod.job.object.document, path, value)
+    return pod.job.at(*pod.crew.path, "metadata", "annotations", key).text(value)

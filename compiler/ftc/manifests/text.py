@@ -45,6 +45,10 @@ class Spot(msgspec.Struct, frozen=True):
     path: KeyPath
     offset: int | None = None
 
+    def text(self, value: str) -> Text:
+        """The scalar at this key, whose value is given, as a text."""
+        return Text(self.document, self.path, value)
+
     def position(self) -> Position:
         """The place in the file; in a folded or quoted scalar that of the nearest non-blank character."""
         node = _node(self.document.root, self.path)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import dotted
-from ftc.output_schemas import kubernetes_object, volcano_job
+from ftc.output_schemas import kubeflow_object, kubernetes_object, volcano_job
 from ftc.yaml_text import documents
 
 if TYPE_CHECKING:
@@ -28,6 +28,21 @@ def batch(text: str, cluster: Cluster) -> None:
     """Raise BugError if a document is not a valid Kubernetes object for the cluster's version."""
     for manifest in documents(text):
         _hold(manifest["kind"], manifest, kubernetes_object(manifest["kind"], cluster.kubernetes))
+
+
+def jobset(text: str, cluster: Cluster) -> None:
+    """Raise BugError if the text is not a valid JobSet for the cluster's version of Kubernetes."""
+    for manifest in documents(text):
+        _hold("JobSet", manifest, kubeflow_object("jobset", cluster.kubernetes))
+
+
+def trainjob(text: str, cluster: Cluster) -> None:
+    """Raise BugError if the text is not a valid TrainingRuntime and TrainJob for the cluster's Kubernetes."""
+    for manifest in documents(text):
+        kind = manifest["kind"]
+        _hold(
+            kind, manifest, kubeflow_object("trainjob" if kind == "TrainJob" else "trainingruntime", cluster.kubernetes)
+        )
 
 
 def arguments(text: str, _cluster: Cluster) -> None:

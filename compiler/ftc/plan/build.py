@@ -17,16 +17,15 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     """The plan of the run; its steps run in the pod unless `places` says otherwise. Total on a validated spec."""
     places = places or pod.places(spec)
     name = names.job_name(spec)
-    labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/managed-by": "ftc"}
-    labels |= {**spec.hardware.labels, **spec.labels}
+    labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
+    config_map = files.scripts_name() if spec.scripts == "configmap" else None
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)
     fetch_steps = image.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
     steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
-    workspace = spec.storage.workspace
     return RunPlan(
         name=name,
         fixed_name=names.fixed_name(spec),
@@ -50,7 +49,8 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
         publish_step=publish_step,
         files=compiled,
         scripts=scripts,
-        template=pod.template(spec, steps, (*compiled, *scripts), labels),
+        config_map=config_map,
+        template=pod.template(spec, steps, pod.carry(compiled, scripts, config_map), labels),
         rights=security.of_containers(spec.cluster),
         fragments=(
             Fragment("cluster.pod", spec.cluster.pod, ("cluster", "pod")),
@@ -58,7 +58,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
             Fragment("network.pod", spec.network.pod, ("network", "pod")),
             Fragment("pod", spec.pod, ("pod",)),
         ),
-        job_claim=workspace if isinstance(workspace, JobClaim) else None,
+        job_claim=spec.storage.workspace if isinstance(spec.storage.workspace, JobClaim) else None,
         recipe=image.recipe(spec),
         claims=tuple(storage.claims(spec.storage).values()),
     )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from ftc.plan.types import FromSecret
+from ftc.plan.types import FromField, FromSecret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ftc.plan.types import Needs
     from ftc.spec.base import BasicAuth, TokenRef
+    from ftc.spec.cluster import Cluster
     from ftc.spec.job import Mlflow, SwanLab, Tracking, WeightsAndBiases
     from ftc.spec.source import S3, S3Push
 
 
-Variables: TypeAlias = dict[str, str | FromSecret]
+Variables: TypeAlias = dict[str, str | FromSecret | FromField]
 
 # The scripts, launchers and job controllers set or read these; a user's value would make the ranks disagree.
 OURS = frozenset(
@@ -128,13 +129,25 @@ def tracker_credentials(tracking: Tracking) -> Variables:
     mlflow, wandb, swanlab = tracking.mlflow, tracking.wandb, tracking.swanlab
     return {
         **login(_MLFLOW_LOGIN, mlflow.credentials if mlflow else None),
+        **token("MLFLOW_TRACKING_TOKEN", mlflow.token if mlflow else None),
         **token("WANDB_API_KEY", wandb.token if wandb else None),
         **token("SWANLAB_API_KEY", swanlab.token if swanlab else None),
     }
 
 
 def _mlflow(server: Mlflow) -> dict[str, str | None]:
-    return {"MLFLOW_TRACKING_URI": server.uri, "MLFLOW_EXPERIMENT_NAME": server.experiment}
+    return {
+        "MLFLOW_TRACKING_URI": server.uri,
+        "MLFLOW_EXPERIMENT_NAME": server.experiment,
+        "MLFLOW_WORKSPACE": server.workspace,
+    }
+
+
+def mlflow_namespace(tracking: Tracking, cluster: Cluster) -> Variables:
+    """The workspace of the job's namespace, which only the pod knows, unless the run names another one."""
+    if tracking.mlflow is None or tracking.mlflow.workspace is not None or not cluster.mlflow_workspaces:
+        return {}
+    return {"MLFLOW_WORKSPACE": FromField("metadata.namespace")}
 
 
 def _wandb(account: WeightsAndBiases) -> dict[str, str | None]:

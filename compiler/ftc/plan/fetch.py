@@ -55,12 +55,17 @@ def _directory(source: Staged, places: Places) -> str:
 
 _CHECK_ADAPTER = "check_adapter.sh"
 _CHECK = ("check_path.sh", "marker.sh")
-_FETCH = (*_CHECK, "fetch.sh", "fill.sh", "check_fetched.sh")
+_FETCH = (*_CHECK, "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh")
+
+
+def is_download(fetch: Fetch) -> bool:
+    """Whether the source is downloaded into the cache; a directory on a volume is only checked."""
+    return not isinstance(fetch.source, OnVolume)
 
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
-    return (*_of_source(fetch.source), *((_CHECK_ADAPTER,) if fetch.name == "adapter" else ()))
+    return (*_of_source(fetch.source), *((_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()))
 
 
 def _of_source(source: Staged) -> tuple[str, ...]:
@@ -158,7 +163,8 @@ def _hub(hub: str, fetch: Fetch, source: HuggingFace | ModelScope) -> Variables:
     return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": kind, "REVISION": source.revision}
 
 
-COPY_SCRIPT = "stage.sh"
+_COPY = "stage.sh"
+COPY_SCRIPTS = (_COPY, "child.sh")
 _MEMORY = "/dev/shm/ftc"  # noqa: S108 - the shared memory of the pod
 
 
@@ -174,7 +180,7 @@ def read_directory(spec: JobSpec, fetch: Fetch) -> str:
 
 def after_copy(spec: JobSpec, files: str, rest: tuple[str, ...]) -> tuple[str, ...]:
     """The training's command, preceded by the copy if there is one."""
-    return ("bash", f"{files}/{COPY_SCRIPT}", *rest) if is_staged(spec) else rest
+    return ("bash", f"{files}/{_COPY}", *rest) if is_staged(spec) else rest
 
 
 def copy_variables(spec: JobSpec, fetched: tuple[Fetch, ...]) -> dict[str, str | None]:

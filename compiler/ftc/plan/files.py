@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import fetch, image, publish, storage
-from ftc.plan.types import Fetch, File, Places
-from ftc.resources import script
+from ftc.plan.names import digest
+from ftc.plan.types import Fetch, File, Places, Script
+from ftc.resources import all_scripts
 from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub
 from ftc.trainer import arguments, engines
@@ -70,18 +71,26 @@ def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inp
     return arguments.dataset_info(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
-def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[File, ...]:
+_TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
+
+
+def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[Script, ...]:
     """The scripts that this run uses, under the names by which they call each other."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
-    names |= {fetch.COPY_SCRIPT: fetch.COPY_SCRIPT} if fetch.is_staged(spec) else {}
+    names |= {name: name for name in fetch.COPY_SCRIPTS} if fetch.is_staged(spec) else {}
     names |= {image.CHECK_SCRIPT: image.CHECK_SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
-        names |= {name: name for name in ("train.sh", "steps.sh", "stop_training.py", "check_checkpoints.py")}
+        names |= {name: name for name in _TRAIN}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}
-    return tuple(File(name, script(file)) for name, file in names.items())
+    return tuple(Script(name, file) for name, file in names.items())
+
+
+def scripts_name() -> str:
+    """The name of the ConfigMap with ftc's scripts; it changes with any of them."""
+    return f"ftc-scripts-{digest(all_scripts())}"
 
 
 def _launch(spec: JobSpec) -> str:

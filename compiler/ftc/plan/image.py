@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ftc.plan import environment
+from ftc.plan import environment, registry
 from ftc.plan.types import Needs, Recipe, Step
 from ftc.trainer import pins
 
@@ -34,7 +34,7 @@ def recipe(spec: JobSpec) -> Recipe | None:
         transformers=trainer.transformers,
         is_of_trainer=trainer == spec.trainer,
         extras=extras,
-        base=build.base,
+        base=registry.mirrored(build.base, spec.cluster.registry),
         tools=(*_TOOLS, _COMPILER) if "deepspeed" in extras else _TOOLS,
         torch=build.torch,
         torch_index=build.torch_index,

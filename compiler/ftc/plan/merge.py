@@ -33,8 +33,8 @@ MERGE_KEYS = {
 # The server's defaults for these keys (Kubernetes API: ContainerPort.protocol, Toleration.operator); an empty string
 # counts as absent.
 _DEFAULTS = {"protocol": "TCP", "operator": "Equal", "value": "", "effect": "", "key": ""}
-# The fields of `capabilities`.
-_SETS = ("add", "drop")
+# Fields of `capabilities`, and of a projected volume.
+_SETS = ("add", "drop", "sources")
 
 
 class Fragment(NamedTuple):

@@ -52,6 +52,25 @@ def job_name(spec: JobSpec) -> str:
         return spec.name
     if spec.model is not None and spec.method is not None:
         return slug(f"{spec.model.id.rpartition('/')[2]}-{spec.method.finetuning_type}-{spec.method.stage}")
+    return _program(spec)
+
+
+def labels(spec: JobSpec) -> dict[str, str]:
+    """The labels by which `kubectl get -l` finds runs: those that Kubernetes recommends, and what the run does."""
+    found = {
+        "app.kubernetes.io/name": "llamafactory" if spec.trains else _program(spec),
+        "app.kubernetes.io/instance": job_name(spec),
+        "app.kubernetes.io/version": spec.trainer.llamafactory if spec.trains else "",
+        "app.kubernetes.io/component": "training",
+        "app.kubernetes.io/managed-by": "ftc",
+        "ftc.dev/model": slug(spec.model.id.rpartition("/")[2]) if spec.model else "",
+        "ftc.dev/method": f"{spec.method.finetuning_type}-{spec.method.stage}" if spec.method else "",
+        "ftc.dev/hardware": slug(spec.hardware.vendor or "cpu"),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _program(spec: JobSpec) -> str:
     return slug(re.split(r"[:@]", spec.image.rpartition("/")[2])[0])
 
 

@@ -6,12 +6,11 @@ import math
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from ftc.plan import publish, security, storage, train
+from ftc.plan import publish, registry, security, storage, train
 from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
 from ftc.plan.storage import WORKSPACE
-from ftc.plan.types import BoundRun, File, FromSecret, Places, RunPlan, Step
-from ftc.resources import script
+from ftc.plan.types import BoundRun, File, FromField, FromSecret, Places, RunPlan, Script, Step
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -28,6 +27,7 @@ PLAN = "plan"
 CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
+FILES_VOLUME = "ftc"
 
 
 def places(spec: JobSpec) -> Places:
@@ -35,12 +35,12 @@ def places(spec: JobSpec) -> Places:
     return Places(FILES, spec.storage.workspace.mount_path, storage.cache_directory(spec.storage), LOCK)
 
 
-def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], labels: dict[str, str]) -> Json:
+def template(spec: JobSpec, steps: tuple[Step, ...], carried: Json, labels: dict[str, str]) -> Json:
     """The pod template without the rendezvous and the job's name."""
     together = {train.NAME: _train_container, publish.NAME: _publish_container}
     inits = [_fetch_container(spec, step) for step in steps if step.name not in together]
     body: Json = {
-        "metadata": {"labels": labels, "annotations": {**spec.annotations}},
+        "metadata": {"labels": labels, **({"annotations": {**spec.annotations}} if spec.annotations else {})},
         "spec": {
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": spec.termination_grace_seconds,
@@ -54,16 +54,33 @@ def template(spec: JobSpec, steps: tuple[Step, ...], files: tuple[File, ...], la
     cluster = spec.cluster
     own = [*_ca_volume(cluster), *security.volumes(cluster, [step.name for step in steps]), *_lock_volume(spec)]
     rest = [*own, *storage.volumes(spec.storage), *_shm_volume(spec)]
-    return merge(merge(body, carry(files)), {"spec": {"volumes": rest}})
+    return merge(merge(body, carried), {"spec": {"volumes": rest}})
 
 
-def carry(files: tuple[File, ...]) -> Json:
-    """A fragment that brings files into the pod as annotations, projected by the downward API."""
-    items = [{"path": f.name, "fieldRef": {"fieldPath": f"metadata.annotations['{CARRIED}{f.name}']"}} for f in files]
+def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str | None) -> Json:
+    """A fragment that brings files into the pod: annotations, which the downward API projects.
+
+    The target adds the scripts if a ConfigMap has them.
+    """
+    annotated: tuple[File | Script, ...] = files if config_map else (*files, *scripts)
+    texts = {f"{CARRIED}{f.name}": f.text for f in annotated}
+    fields = {f.name: f"metadata.annotations['{CARRIED}{f.name}']" for f in annotated}
+    volume: Json = {"downwardAPI": {"items": [{"path": n, "fieldRef": {"fieldPath": f}} for n, f in fields.items()]}}
+    if config_map:
+        volume = {"projected": {"sources": [volume] if texts else []}}
     return {
-        "metadata": {"annotations": {f"{CARRIED}{f.name}": f.text for f in files}},
-        "spec": {"volumes": [{"name": "ftc", "downwardAPI": {"items": items}}]},
+        **({"metadata": {"annotations": texts}} if texts else {}),
+        "spec": {"volumes": [{"name": FILES_VOLUME, **volume}]},
     }
+
+
+def carry_scripts(scripts: tuple[Script, ...], config_map: str | None) -> Json:
+    """A fragment that brings scripts into the pod, from a ConfigMap if there is one."""
+    if config_map is None:
+        return carry((), scripts, None)
+    items = [{"key": one.file, "path": one.name} for one in scripts]
+    source = {"configMap": {"name": config_map, "items": items}}
+    return {"spec": {"volumes": [{"name": FILES_VOLUME, "projected": {"sources": [source]}}]}}
 
 
 def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
@@ -71,7 +88,9 @@ def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:
 
     `own` sets JOB_NAME, which is unique to a job and stays the same when the job restarts.
     """
-    added = [Fragment(target, part) for part in (carry((File("rendezvous.sh", script(rendezvous)),)), own)]
+    others = run.scripts if run.config_map else ()
+    carried = carry_scripts((*others, Script("rendezvous.sh", rendezvous)), run.config_map)
+    added = [Fragment(target, part) for part in (carried, own)]
     fields = {field: getattr(run, field) for field in RunPlan.__struct_fields__}
     return BoundRun(**fields, target=target, pod=_complete(run, added))
 
@@ -85,6 +104,13 @@ def main_containers(run: RunPlan, **fields: list[Json]) -> Json:
 def train_container(**fields: list[Json]) -> Json:
     """A fragment for the container that trains."""
     return {"spec": {"containers": [{"name": train.NAME, **fields}]}}
+
+
+def renamed(template: Merged, name: str) -> Merged:
+    """The template, in which the container that trains has another name."""
+    body = template.at(("spec",))
+    containers = [{**one, "name": name} if one["name"] == train.NAME else one for one in body.content["containers"]]
+    return template.replaced("spec", *body.replaced("containers", containers, body.record.at(("containers",))))
 
 
 def with_fragments(run: RunPlan) -> Json:
@@ -188,10 +214,10 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     """Requests equal limits: devices cannot be overcommitted, and the pod then has the QoS class Guaranteed."""
     cluster = spec.cluster
     variables = {**security.variables(cluster, step.name), **step.env, **_trust(cluster)}
-    own = [{"name": "ftc", "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
+    own = [{"name": FILES_VOLUME, "mountPath": FILES}, *_ca_mount(cluster), *security.mounts(cluster, step.name)]
     return {
         "name": step.name,
-        "image": spec.image,
+        "image": registry.pulled(spec),
         "command": list(step.command),
         **({"args": [literal(argument) for argument in step.args]} if step.args else {}),
         "env": [_variable(name, value) for name, value in variables.items()],
@@ -201,9 +227,11 @@ def _container(spec: JobSpec, step: Step, resources: Json, mounts: list[Json]) -
     }
 
 
-def _variable(name: str, value: str | FromSecret) -> Json:
+def _variable(name: str, value: str | FromSecret | FromField) -> Json:
     if isinstance(value, FromSecret):
         return {"name": name, "valueFrom": {"secretKeyRef": {"name": value.secret, "key": value.key}}}
+    if isinstance(value, FromField):
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": value.path}}}
     return {"name": name, "value": literal(value)}
 
 

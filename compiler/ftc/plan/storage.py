@@ -38,6 +38,19 @@ def is_shared(volume: Volume) -> bool:
             assert_never(volume)
 
 
+def keeps_downloads(volume: Volume) -> bool:
+    """Whether another job can fill the volume for the nodes of this one."""
+    match volume:
+        case Claim():
+            return not volume.read_only and volume.access_mode != "ReadOnlyMany"
+        case Nfs():
+            return not volume.read_only
+        case JobClaim() | PerPod() | PerPodClaim() | NodeDirectory():
+            return False
+        case _:
+            assert_never(volume)
+
+
 def cache_volume(storage: Storage) -> Volume:
     """The volume that contains the cache."""
     return storage.workspace if isinstance(storage.cache, InWorkspace) else storage.cache

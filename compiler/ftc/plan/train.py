@@ -58,7 +58,8 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
     }
     cache = {"HF_HUB_CACHE": f"{places.cache.rstrip('/')}/hub"} if _asked_by_trainer(spec) else {}
     secret = {**_from_hub(spec), **environment.tracker_credentials(spec.tracking)}
-    return {**environment.without_none(derived), **cache, **platform, **secret}
+    workspace = environment.mlflow_namespace(spec.tracking, spec.cluster)
+    return {**environment.without_none(derived), **workspace, **cache, **platform, **secret}
 
 
 def _calls_torchrun(spec: JobSpec) -> bool:

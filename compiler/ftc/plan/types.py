@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ftc.plan.merge import Fragment, Merged
+from ftc.resources import script
 from ftc.spec.base import Json
 from ftc.spec.source import Staged
 from ftc.spec.storage import Claim, JobClaim
@@ -29,6 +30,18 @@ class File(msgspec.Struct, frozen=True):
     text: str
 
 
+class Script(msgspec.Struct, frozen=True):
+    """A script of ftc: its `name` in the pod, and its `file` below scripts/."""
+
+    name: str
+    file: str
+
+    @property
+    def text(self) -> str:
+        """The content."""
+        return script(self.file)
+
+
 class Fetch(msgspec.Struct, frozen=True):
     """One staged source and its `directory`; its dataset_info.json must describe `datasets`."""
 
@@ -45,6 +58,12 @@ class FromSecret(msgspec.Struct, frozen=True):
     key: str
 
 
+class FromField(msgspec.Struct, frozen=True):
+    """A variable's value that comes from a field of the pod."""
+
+    path: str
+
+
 class Needs(msgspec.Struct, frozen=True):
     """Programs and Python modules that an image must have."""
 
@@ -57,7 +76,7 @@ class Step(msgspec.Struct, frozen=True):
 
     name: str
     command: tuple[str, ...]
-    env: dict[str, str | FromSecret]
+    env: dict[str, str | FromSecret | FromField]
     args: tuple[str, ...] = ()
     needs: Needs = Needs()
 
@@ -86,7 +105,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `fetch_steps` come before `train_step`; `publish_step` waits for its end. `template` is the pod that runs them,
     to which a target adds its part; `fragments` are the users' additions, applied last; `rights` are the fields that
-    the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python.
+    the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python; the
+    pod has them in annotations, or in the ConfigMap named `config_map`.
     It starts with `min_nodes` pods, which equals `nodes` unless the run is elastic. `fixed_name` is for objects that
     refer to each other by name. `job_claim` is a claim that lives with the job; each target creates it differently.
     """
@@ -112,7 +132,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     train_step: Step
     publish_step: Step | None
     files: tuple[File, ...]
-    scripts: tuple[File, ...]
+    scripts: tuple[Script, ...]
+    config_map: str | None
     template: Json
     rights: Json
     fragments: tuple[Fragment, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.rules.given import Origins
-from ftc.rules.job import elastic, gang_scheduling, indexed_job, names, plugins, policies, queues
+from ftc.rules.job import elastic, gang_scheduling, indexed_job, job_sets, names, plugins, policies, queues, trainjob
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
     contents,
@@ -28,7 +28,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, sources, storage
+from ftc.rules.spec import image, memory, prefetch, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -112,10 +112,12 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *elastic.RULES,
         *gang_scheduling.RULES,
         *indexed_job.RULES,
+        *job_sets.RULES,
         *names.RULES,
         *plugins.RULES,
         *policies.RULES,
         *queues.RULES,
+        *trainjob.RULES,
     ),
     "launch": (
         *commands.RULES,
@@ -133,6 +135,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     "spec": (
         *image.RULES,
         *memory.RULES,
+        *prefetch.RULES,
         *sources.RULES,
         *storage.RULES,
     ),
@@ -165,8 +168,8 @@ OF_MANIFESTS = (*ON_MANIFESTS, *ON_TRAININGS, *ON_OBJECTS)
 
 def applies(rule: Rule, targets: Collection[str]) -> bool:
     """Whether a rule applies to these targets; without targets, every rule without a target applies."""
-    if rule.target is not None:
-        return rule.target in targets
+    if rule.targets:
+        return any(name in targets for name in rule.targets)
     return rule not in (*ON_PODS, *ON_OBJECTS) or rule in FIRST or not targets or not RUNNING.isdisjoint(targets)
 
 

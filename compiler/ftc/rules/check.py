@@ -63,8 +63,8 @@ def _once(
     rule: Rule, spec: JobSpec, run: RunPlan, pods: Mapping[str, BoundRun], position: Positions
 ) -> Iterator[Diagnostic]:
     """The findings of a rule, each once; a finding that not all targets have names those that have it."""
-    if rule.target is not None:
-        pods = {name: bound for name, bound in pods.items() if name == rule.target}
+    if rule.targets:
+        pods = {name: bound for name, bound in pods.items() if name in rule.targets}
     if rule not in ON_PODS or not pods:
         yield from _found([rule], spec, run, position)
         return

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import recorded
 from ftc.plan.train import NAME
+from ftc.plan.types import BoundRun
 from ftc.spec.method import Command
 from ftc.spec.storage import InWorkspace, Volume
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 
 Path: TypeAlias = tuple[str, ...]
+
+
+def title(run: RunPlan) -> str:
+    """The object of the run's target, as a sentence names it."""
+    return POD_TARGETS[run.target].title if isinstance(run, BoundRun) else "job"
 
 
 def fragments(spec: JobSpec) -> list[tuple[Path, Json]]:

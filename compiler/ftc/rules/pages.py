@@ -58,16 +58,16 @@ def _of_spec(rule: Rule) -> Page:
         written,
         wrong=_for_target(rule, written.wrong),
         right=_for_target(rule, written.right),
-        target=rule.target,
+        targets=rule.targets,
         silenceable=not rule.needed,
     )
 
 
 def _for_target(rule: Rule, example: str | None) -> str | None:
-    """The example with the target of the rule, unless it names one."""
-    if example is None or rule.target in (None, "volcano") or example.startswith("-t "):
+    """The example with the first target of the rule, unless it names one."""
+    if example is None or rule.targets[:1] in ((), ("volcano",)) or example.startswith("-t "):
         return example
-    return f"-t {rule.target} {example}".rstrip()
+    return f"-t {rule.targets[0]} {example}".rstrip()
 
 
 def _of_lint(rule: Rule) -> Page:

@@ -42,8 +42,8 @@ Check: TypeAlias = Callable[..., Iterable[Finding]]
 class Rule(msgspec.Struct, frozen=True):
     """A check with its stable code, its name and the type of its subject.
 
-    `target` restricts it to one target. A `needed` rule cannot be suppressed: without it the manifest would be wrong
-    on any cluster.
+    `target` restricts it to one target or to several. A `needed` rule cannot be suppressed: without it the manifest
+    would be wrong on any cluster.
     """
 
     code: str
@@ -51,8 +51,13 @@ class Rule(msgspec.Struct, frozen=True):
     check: Check
     subject: type
     severity: Severity = Severity.ERROR
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     needed: bool = False
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that it is restricted to; empty for a rule on any target."""
+        return (self.target,) if isinstance(self.target, str) else self.target or ()
 
 
 def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Finding]]:

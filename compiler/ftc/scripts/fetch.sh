@@ -8,34 +8,22 @@ ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${SOURCE:?}" "${TARGET_DIR:?}" "${NNODES:?}" "${SHARED_CACHE:?}" "${FETCH_TIMEOUT:?}"
 export REVISION=${REVISION:-}
 what=$SOURCE${REVISION:+ at $REVISION}
-scratch='' child='' rank=0
+scratch='' rank=0
 SECONDS=0 # bash takes a value from the environment
 
 # shellcheck source-path=SCRIPTDIR source=marker.sh
 source "$ftc_dir/marker.sh"
+# shellcheck source-path=SCRIPTDIR source=child.sh
+source "$ftc_dir/child.sh"
+trap 'rm -rf -- "$scratch"' EXIT
 
 log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 
-clean_up() {
-  if [[ -n $child ]]; then
-    kill "$child" 2>/dev/null || true
-    wait "$child" || true
-  fi
-  if [[ -n $scratch ]]; then rm -rf -- "$scratch"; fi
-}
-trap clean_up EXIT
-# PID 1 of a container ignores signals that it does not trap.
-trap 'exit 143' TERM INT
-
 # limited DOING COMMAND...: runs COMMAND under the time limit.
 limited() {
   local status=0
-  # In the background, because bash handles a signal only between foreground commands.
-  timeout -k 10 "$FETCH_TIMEOUT" "${@:2}" &
-  child=$!
-  wait "$child" || status=$?
-  child=''
+  run_child timeout -k 10 "$FETCH_TIMEOUT" "${@:2}" || status=$?
   # A killed program may leave an incomplete line, like a progress bar.
   if ((status > 1)); then echo >&2; fi
   if ((status == 124 || (status == 137 && SECONDS >= FETCH_TIMEOUT))); then

@@ -7,31 +7,12 @@ set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
 workspace=$(cd -- "$WORKSPACE" && pwd) # -t script gives a relative path
-run_dir=$workspace/$JOB_NAME child='' stopped=false
+run_dir=$workspace/$JOB_NAME
+# shellcheck source-path=SCRIPTDIR source=child.sh
+source "$ftc_dir/child.sh"
 
 log() { printf 'ftc: %s\n' "$*"; }
 die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
-
-on_signal() {
-  stopped=true
-  if [[ -z $child ]]; then exit 143; fi
-  kill -TERM -- "-$child" 2>/dev/null || true
-}
-trap on_signal TERM INT
-
-# run COMMAND...: in the background, because bash handles a signal only between foreground commands, and in its own
-# process group, so that the signal reaches all its processes.
-run() {
-  local status=0
-  set -m
-  "$@" </dev/null &
-  child=$!
-  set +m
-  wait "$child" || status=$?
-  child=''
-  if $stopped; then exit 143; fi
-  return "$status"
-}
 
 # The trainer's container starts first. If it cannot start, the job would wait forever, hence the limit. The lock has a
 # limit in case the kernel of the node hangs: no training takes 90 days.
@@ -42,7 +23,7 @@ wait_for_the_training() {
     sleep 1
   done
   log "publish: waiting for the training to end"
-  run flock -s -w 7776000 "$LOCK_DIR/lock" true || die "the training did not end in 90 days: nothing is published"
+  run_child flock -s -w 7776000 "$LOCK_DIR/lock" true || die "the training did not end in 90 days: nothing is published"
 }
 
 bash "$ftc_dir/check_image.sh"
@@ -67,7 +48,7 @@ export RESULT_ID=$time-${run_digest:0:8}
 log "publish: started"
 SECONDS=0 status=0 # no client has a time limit for all servers: one of the hub's waits forever for an answer
 limit=${PUBLISH_TIMEOUT:-21600}
-run timeout -k 10 "$limit" "$@" "$workspace" "$JOB_NAME/$result" || status=$?
+run_child timeout -k 10 "$limit" "$@" "$workspace" "$JOB_NAME/$result" || status=$?
 # A program that was killed may leave a line without an end, like a progress bar.
 if ((status > 1)); then echo >&2; fi
 if ((status == 124 || (status == 137 && SECONDS >= limit))); then

@@ -2,26 +2,20 @@
 # Sourced by train.sh after prepare.sh, in the run's directory: runs each step once and forwards signals.
 set -euo pipefail
 : "${ftc_dir:?}" "${NODE_RANK:?}"
-child='' running='' starting=false stopped=false
+# shellcheck source-path=SCRIPTDIR source=child.sh
+source "$ftc_dir/child.sh"
+running=''
 
-# -t script passes the run's lock as standard input, the only descriptor that Python passes on: while a process of the
-# training is alive, the run cannot be started again.
-if [[ -t 0 ]]; then exec </dev/null; fi
-
-# A running step and all its processes get the signal. The training gets time to save (see stop_training.py), but not an
-# elastic one, because torchrun would restart its processes.
-on_signal() {
-  stopped=true
-  if [[ -z $child ]]; then
-    if ! $starting; then exit 143; fi
-  elif [[ $running == train && -z ${LEAST_NNODES:-} ]]; then
+# The training gets time to save (see stop_training.py), but not an elastic one, because torchrun would restart its
+# processes.
+stop_child() {
+  if [[ $running == train && -z ${LEAST_NNODES:-} ]]; then
     if ((NODE_RANK == 0)); then : >train.stopped || true; fi
-    python3 "$ftc_dir/stop_training.py" "$child" || kill -TERM -- "-$child" 2>/dev/null || true
+    python3 "$ftc_dir/stop_training.py" "$child" || kill -TERM "$child" 2>/dev/null || true
   else
-    kill -TERM -- "-$child" 2>/dev/null || true
+    kill -TERM "$child" 2>/dev/null || true
   fi
 }
-trap on_signal TERM INT
 
 # Logs the checkpoint from which a restart resumes.
 say_where() {
@@ -37,32 +31,22 @@ say_where() {
   rm -f -- train.stopped
 }
 
-# run NAME COMMAND...: runs COMMAND in its own process group; returns only when it has succeeded.
-run() {
-  local name=$1 status
-  running=$name
-  log "$name: started on node $NODE_RANK"
-  starting=true
-  set -m
-  "${@:2}" &
-  child=$! starting=false
-  set +m
-  if $stopped; then on_signal; fi
-  while true; do
-    status=0
-    wait "$child" || status=$?
-    # A signal interrupts 'wait' before the command has ended.
-    kill -0 "$child" 2>/dev/null || break
-  done
-  if $stopped; then
-    kill -TERM -- "-$child" 2>/dev/null || true
-    while kill -0 -- "-$child" 2>/dev/null; do sleep 0.2; done
+say_stopped() {
+  if $stopped && [[ -n $running ]]; then
     if ((NODE_RANK == 0)) && [[ $running == train && -e train.stopped ]]; then say_where; fi
-    printf 'ftc: error: %s: stopped by a signal; a restart of the job continues from here\n' "$name" >&2
-    exit 143
+    printf 'ftc: error: %s: stopped by a signal; a restart of the job continues from here\n' "$running" >&2
   fi
-  if ((status == 0)); then child='' && return; fi
-  printf 'ftc: error: %s ended with status %s on node %s: the lines above say why\n' "$name" "$status" "$NODE_RANK" >&2
+}
+trap say_stopped EXIT
+
+# run NAME COMMAND...: returns only when COMMAND has succeeded.
+run() {
+  local status=0
+  running=$1
+  log "$running: started on node $NODE_RANK"
+  run_child "${@:2}" || status=$?
+  if ((status == 0)); then running='' && return; fi
+  printf 'ftc: error: %s ended with status %s on node %s: the lines above say why\n' "$running" "$status" "$NODE_RANK" >&2
   exit "$status"
 }
 

@@ -24,11 +24,22 @@ from ftc.spec.base import (
     SchedulerName,
     Spec,
     Text,
+    TokenRef,
     VariableName,
     Version,
     whole,
 )
 
+Registry = Annotated[
+    str,
+    Meta(
+        pattern=whole(
+            r"(?=localhost[:/]|localhost$|[^/]*[.:])[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:" + PORT + r")?"
+            r"(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+        ),
+        description="A registry, with a path in it if the copies are below one: registry.example.com:5000/mirror",
+    ),
+]
 UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The ID of a user other than root.")]
 
 
@@ -63,9 +74,9 @@ class Cluster(Spec, frozen=True):
     priority_class: ObjectName | None = None
     """The PriorityClass of the pods; null is the cluster's default."""
     gang_jobs: bool = False
-    """Whether Volcano's scheduler starts the pods of a batch Job together. It needs Volcano 1.12 or later."""
+    """Whether Volcano's scheduler starts the pods of a batch Job, JobSet or TrainJob together, from 1.12 on."""
     kueue_queue: QueueLabel | None = None
-    """The LocalQueue in which a batch Job waits until Kueue admits it."""
+    """The LocalQueue in which a batch Job, JobSet or TrainJob waits until Kueue admits it."""
     hami_with_volcano: bool = False
     """Whether HAMi is integrated with Volcano's scheduler, so that a VolcanoJob can request slices from HAMi."""
     storage_class: ObjectName | None = None
@@ -78,6 +89,10 @@ class Cluster(Spec, frozen=True):
     """The address of a mirror of the Hugging Face hub, for sources and results; null is the public hub."""
     mlflow_uri: Endpoint | None = None
     """The address of the MLflow server, for tracking=mlflow."""
+    mlflow_token: TokenRef | None = None
+    """The Secret with the token of the MLflow server, for tracking=mlflow; null sends none."""
+    mlflow_workspaces: bool = False
+    """Whether the MLflow server has a workspace for each namespace."""
     serves_adapters: bool = True
     """Whether the inference service of the platform serves a LoRA adapter that is not merged."""
     ca_bundle: CaBundle | None = None
@@ -96,6 +111,14 @@ class Cluster(Spec, frozen=True):
     """The ID of the user of every container. null is 1000 with restricted, and the image's user with baseline."""
     service_account: ObjectName | None = None
     """The ServiceAccount of the pod; its token is not mounted. null is the namespace's default."""
+    registry: Registry | None = None
+    """The registry with copies of the images that ftc chooses: hardware.image and the base image of `-t image`.
+
+    It replaces the registry in their names, or precedes them: hiyouga/llamafactory:0.9.5 is pulled as
+    registry.example.com/hiyouga/llamafactory:0.9.5, python:3.11 as registry.example.com/library/python:3.11. Tags and
+    digests stay. An `image` that is not hardware.image, and the images of fragments, are used as written. null is the
+    registry in the name.
+    """
     image_pull_secrets: tuple[ObjectName, ...] = ()
     """The Secrets with the passwords of private registries."""
     env: Environment = {}
@@ -146,9 +169,9 @@ class Slice(Spec, frozen=True):
     resource: ResourceName
     """The extended resource of the share, such as nvidia.com/gpumem."""
     quantity: Positive
-    """The amount per device."""
+    """The amount per device, in the unit of the resource: usually MiB of memory, and percent of the cores."""
     max: Positive | None = None
-    """The most that one device has; null is unlimited."""
+    """The most that one device has, in the same unit; null is unlimited."""
 
 
 class Profile(Spec, frozen=True):
@@ -170,7 +193,7 @@ class Device(Spec, frozen=True):
     allocator: Literal["plugin", "hami", "volcano"] = "plugin"
     """Who assigns the devices: the device plugin under any scheduler, HAMi's scheduler, or Volcano's."""
     slices: dict[str, Slice] = {}
-    """The shares that a slice requests in addition, by name: memory, cores."""
+    """The shares that a slice requests in addition, by name: memory (usually in MiB), cores (in percent)."""
     profiles: tuple[Profile, ...] = ()
     """The fixed partitions that the device can be cut into."""
     memory_mib: Positive | None = None

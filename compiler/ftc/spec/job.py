@@ -39,6 +39,10 @@ class Mlflow(Spec, frozen=True):
     """The experiment that the run belongs to."""
     credentials: BasicAuth | None = None
     """The Secret with the user and the password; null sends none."""
+    token: TokenRef | None = None
+    """The Secret with the token of a server that wants one instead of a user and a password; null sends none."""
+    workspace: Text | None = None
+    """The workspace of the server. null is the job's namespace with cluster.mlflow_workspaces, else the default one."""
 
 
 class TensorBoard(Spec, frozen=True):
@@ -185,6 +189,8 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """A PodTemplate fragment, merged like a Kubernetes patch. It takes precedence over those of the groups."""
     setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
     """Commands that each node runs before the training, as argument lists: [[pip, install, tensorboard]]."""
+    scripts: Literal["embedded", "configmap"] = "embedded"
+    """The place of ftc's own scripts: embedded in each manifest, or in one ConfigMap for all runs (-t scripts)."""
     restarts: Natural = 0
     """How often the job restarts after a failure. A restart resumes from the last checkpoint."""
     termination_grace_seconds: Positive = 300

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,6 +41,22 @@ def keys() -> dict[KeyPath, Key]:
     for path, key in _below(spec_schema(), (), ""):
         found[path] = _joined(found[path], key) if path in found else key
     return found
+
+
+def key_at(path: KeyPath) -> Key | None:
+    """The key at a path, whose parts may be names and positions that users choose: storage.more.data.claim."""
+    found = list(_at(spec_schema(), path, ""))
+    return reduce(_joined, found) if found else None
+
+
+def _at(schema: dict[str, Any], path: KeyPath, kind: str) -> Iterator[Key]:
+    name, *rest = path
+    of_any = schema.get("items" if isinstance(name, int) else "additionalProperties")
+    one = schema.get("properties", {}).get(name, of_any)
+    if isinstance(one, dict):
+        yield from _at(one, tuple(rest), "") if rest else [_key(one, kind)]
+    for inner, variant in _inner(schema):
+        yield from _at(inner, path, variant or kind)
 
 
 def _below(schema: dict[str, Any], path: KeyPath, kind: str) -> Iterator[tuple[KeyPath, Key]]:

@@ -13,9 +13,11 @@ from ftc.estimate.memory import estimate
 from ftc.plan.fetch import read_directory
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import containers, with_fragments
+from ftc.plan.storage import cache_volume, keeps_downloads
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.source import FromHub, OnVolume
 from ftc.summary import files
 from ftc.summary.requirements import requires
 from ftc.summary.types import (
@@ -50,12 +52,21 @@ def timeouts(spec: JobSpec, pod: Json, target: OfTarget) -> dict[str, int]:
     talks = spec.trains and spec.processes > 1
     waits = {
         "download": spec.cluster.fetch_timeout_seconds if spec.model or spec.dataset else None,
+        "devices_idle": _idle(spec),
         "name_of_node_0": target.name_seconds if spec.nodes > 1 else None,
         "lost_peer": chosen(spec).get("ddp_timeout", _DDP_TIMEOUT) if talks else None,
         "pod": pod.get("activeDeadlineSeconds"),
         "kept": spec.ttl_seconds_after_finished,
     }
     return {what: value for what, value in waits.items() if type(value) is int}
+
+
+def _idle(spec: JobSpec) -> int | None:
+    """The longest time for which devices wait for downloads that another job could have made before."""
+    downloads = [one for one in spec.sources.values() if not isinstance(one, OnVolume | FromHub)]
+    if spec.hardware.device is None or not downloads or not keeps_downloads(cache_volume(spec.storage)):
+        return None
+    return len(downloads) * spec.cluster.fetch_timeout_seconds
 
 
 def secrets(pod: Json) -> tuple[Secret, ...]:
@@ -313,9 +324,9 @@ def _shm(pod: Json) -> str | None:
 
 
 def _stages(spec: JobSpec, run: RunPlan, directory: str) -> tuple[Stage, ...]:
-    everywhere = "every node"
+    everywhere = files.EVERY_NODE
     stages = [
-        Stage(step.name, everywhere, " ".join(step.command), fetch.directory)
+        Stage(step.name, files.fetching(spec, fetch.source), " ".join(step.command), fetch.directory)
         for step, fetch in zip(run.fetch_steps, run.fetches, strict=True)
     ]
     if not spec.trains:

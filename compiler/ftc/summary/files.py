@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ftc.spec.storage import Volume as Mounted
 
 _OF_THE_POD = "the pod"
+EVERY_NODE = "every node"
+ONE_FOR_ALL = "node 0 for all"
 
 
 def volumes(storage: Storage) -> tuple[Volume, ...]:
@@ -124,10 +126,15 @@ def _revision(source: Staged) -> str:
 def _by(spec: JobSpec, source: Staged) -> str:
     if isinstance(source, OnVolume):
         return "must exist"
+    if spec.nodes == 1:
+        return "if missing"
+    return f"{fetching(spec, source)}, if missing"
+
+
+def fetching(spec: JobSpec, source: Staged) -> str:
+    """The nodes that fetch a source; every node checks the files before the training."""
     shared = is_shared(cache_volume(spec.storage))
-    if spec.nodes == 1 or not shared:
-        return "each pod, if missing" if spec.nodes > 1 else "if missing"
-    return "node 0 for all, if missing"
+    return ONE_FOR_ALL if spec.nodes > 1 and shared and not isinstance(source, OnVolume) else EVERY_NODE
 
 
 def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.printable import as_code, escaped
 from ftc.plan.train import NAME
+from ftc.summary.files import ONE_FOR_ALL
 from ftc.summary.render import sections
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ def _node(summary: Summary, node: int) -> Iterator[str]:
 
 
 def _step(summary: Summary, stage: Stage, node: int) -> Iterator[str]:
-    """The name of a step, and for the training how its processes start and meet."""
+    """The name of a step, what it waits for, and for the training how its processes start and meet."""
     yield stage.name
+    if stage.nodes == ONE_FOR_ALL and node > 0:
+        yield "waits for node 0"
     topology = summary.topology
     if stage.name == NAME:
         processes = topology.processes // topology.nodes

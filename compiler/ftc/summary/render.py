@@ -26,6 +26,7 @@ _TOGETHER = "\u00a0"
 _LEAST_MIB = 50
 _WAITS = {
     "download": "for each download",
+    "devices_idle": "at most with idle devices, unless -t prefetch has filled the cache",
     "name_of_node_0": "to resolve node 0's name",
     "lost_peer": "until a lost peer fails the job",
     "pod": "for a pod in total",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ftc.plan.files import scripts_name
 from ftc.plan.pod import containers
 from ftc.spec.storage import Claim
 from ftc.summary.types import Requirement
@@ -22,7 +23,8 @@ def requires(
     """Everything that the pods refer to and that ftc does not emit, each once."""
     queues = [Requirement(*queue, "")] if queue else []
     namespaces = [Requirement("namespace", spec.namespace, "")] if spec.namespace else []
-    named = (*_claims(spec, pod), *_others(pod), *map(_secret, secrets))
+    scripts = scripts_name() if spec.scripts == "configmap" else None
+    named = (*_claims(spec, pod), *_others(pod, scripts), *map(_secret, secrets))
     found = (*named, *namespaces, *queues, *_settings(pod), *_images(pod))
     return tuple(dict.fromkeys(found))
 
@@ -40,13 +42,13 @@ def _claims(spec: JobSpec, pod: Json) -> Iterator[Requirement]:
             yield Requirement("claim", str(name), f"{claim.access_mode}{size}" if claim else "")
 
 
-def _others(pod: Json) -> Iterator[Requirement]:
-    """ConfigMaps, and Secrets that are mounted."""
+def _others(pod: Json, scripts: str | None) -> Iterator[Requirement]:
+    """ConfigMaps, with that of ftc's `scripts`, and Secrets that are mounted."""
     for volume in pod.get("volumes", []):
         parts = [volume, *(volume.get("projected") or {}).get("sources", [])]
         for part in parts:
             if name := (part.get("configMap") or {}).get("name"):
-                yield Requirement("ConfigMap", str(name), "mounted")
+                yield Requirement("ConfigMap", str(name), "-t scripts makes it" if name == scripts else "mounted")
             if name := (part.get("secret") or {}).get("secretName", (part.get("secret") or {}).get("name")):
                 yield Requirement("Secret", str(name), "mounted")
     for container in containers(pod):

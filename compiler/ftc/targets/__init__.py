@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 from ftc.output import verify
 from ftc.plan.build import plan
-from ftc.targets import batch_job, claims, image, llamafactory, local_script, volcano_job
+from ftc.targets import (
+    batch_job,
+    claims,
+    image,
+    jobset,
+    llamafactory,
+    local_script,
+    prefetch,
+    scripts,
+    trainjob,
+    volcano_job,
+)
 from ftc.targets.target import FileTarget, PodTarget, Target
 
 if TYPE_CHECKING:
@@ -26,6 +37,10 @@ _WITH_POD = (
         file="volcano.yaml",
         kind="Job.batch.volcano.sh",
         path=("spec", "tasks", 0, "template"),
+        title="VolcanoJob",
+        gang=True,
+        restarts_gang=True,
+        elastic=True,
     ),
     PodTarget(
         name=batch_job.NAME,
@@ -37,6 +52,40 @@ _WITH_POD = (
         file="job.yaml",
         kind="Job.batch",
         path=("spec", "template"),
+        title="batch Job",
+        kueue=True,
+        elastic=True,
+        on_request=True,
+    ),
+    PodTarget(
+        name=jobset.NAME,
+        help="a JobSet, which restarts all pods together",
+        bind=jobset.bind,
+        objects=jobset.objects,
+        verify=verify.jobset,
+        summary=jobset.summary,
+        file="jobset.yaml",
+        kind="JobSet.jobset.x-k8s.io",
+        path=("spec", "replicatedJobs", 0, "template", "spec", "template"),
+        title="JobSet",
+        kueue=True,
+        restarts_gang=True,
+        on_request=True,
+    ),
+    PodTarget(
+        name=trainjob.NAME,
+        help="a TrainJob of Kubeflow Trainer, with its TrainingRuntime",
+        bind=trainjob.bind,
+        objects=trainjob.objects,
+        verify=verify.trainjob,
+        summary=trainjob.summary,
+        file="trainjob.yaml",
+        kind="TrainingRuntime.trainer.kubeflow.org",
+        path=("spec", "template", "spec", "replicatedJobs", 0, "template", "spec", "template"),
+        main=trainjob.MAIN,
+        title="TrainJob",
+        kueue=True,
+        restarts_gang=True,
         on_request=True,
     ),
 )
@@ -47,6 +96,24 @@ _FILES = (
         emit=claims.emit,
         verify=verify.batch,
         file="storage.yaml",
+        on_request=True,
+        before_runs=True,
+    ),
+    FileTarget(
+        name="scripts",
+        help="the ConfigMap that runs with scripts=configmap expect",
+        emit=scripts.emit,
+        verify=verify.batch,
+        file="scripts.yaml",
+        on_request=True,
+        before_runs=True,
+    ),
+    FileTarget(
+        name=prefetch.NAME,
+        help="a batch/v1 Job without devices that fills the cache",
+        emit=prefetch.emit,
+        verify=verify.batch,
+        file="prefetch.yaml",
         on_request=True,
     ),
     FileTarget(
@@ -77,8 +144,14 @@ _FILES = (
 TARGETS: dict[str, Target] = {target.name: target for target in (*_WITH_POD, *_FILES)}
 POD_TARGETS: dict[str, PodTarget] = {target.name: target for target in _WITH_POD}
 """The targets whose objects run the job; applying two of them runs it twice."""
-RUNNING = frozenset(target.name for target in (*_WITH_POD, *_FILES) if isinstance(target, PodTarget) or target.places)
-"""The targets that run the steps, in a pod or on this machine."""
+UNGANGED = tuple(name for name, target in POD_TARGETS.items() if not target.gang)
+"""The targets whose pods the Kubernetes scheduler starts one by one, unless something else starts them together."""
+KUEUE = tuple(name for name, target in POD_TARGETS.items() if target.kueue)
+"""The targets whose object Kueue admits."""
+RUNNING = frozenset(
+    (*POD_TARGETS, prefetch.NAME, *(target.name for target in _FILES if target.places is not None)),
+)
+"""The targets that run the steps, or some of them, in a pod or on this machine."""
 
 
 def bound(run: RunPlan, names: Iterable[str]) -> dict[str, BoundRun]:

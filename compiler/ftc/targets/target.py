@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from ftc.diagnostics.model import KeyPath
+from ftc.plan import train
+from ftc.plan.pod import renamed
 from ftc.plan.types import BoundRun, Places, RunPlan
 from ftc.spec.base import Json
 from ftc.spec.cluster import Cluster
 from ftc.summary.types import OfTarget
 from ftc.yaml_text import dump
+
+if TYPE_CHECKING:
+    from ftc.plan.merge import Merged
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +25,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
 
     `verify` raises BugError for a text that is not valid. `file` is the artifact's name, None if the plan's files are
     the artifact. `places` are set if the steps do not run in the pod. A target that is `on_request` is emitted only if
-    a `-t` names it.
+    a `-t` names it. One that is `before_runs` makes an object that runs expect.
     """
 
     name: str
@@ -29,6 +34,7 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None = None
     places: Places | None = None
     on_request: bool = False
+    before_runs: bool = False
 
 
 class FileTarget(_Target, frozen=True, kw_only=True):
@@ -45,7 +51,10 @@ class PodTarget(_Target, frozen=True, kw_only=True):
     """A target whose object runs the pod: `bind` completes the pod, `objects` wraps the objects around it.
 
     The objects are in the order in which to create them. `summary` is the target's part of `ftc plan -t`. `kind` is the
-    resource that runs the pod, as kubectl writes it, `path` the place of the pod template in the object.
+    resource that has the pod, as kubectl writes it, `path` the place of the pod template in the object, `main` the name
+    of the container that trains, `title` the job in a sentence. `gang`: its scheduler starts all pods together; other
+    jobs need Kueue or `cluster.gang_jobs`. `kueue`: Kueue admits its object. `restarts_gang`: if a pod fails, all
+    restart. `elastic`: it continues without a lost pod.
     """
 
     bind: Callable[[RunPlan], BoundRun]
@@ -53,6 +62,16 @@ class PodTarget(_Target, frozen=True, kw_only=True):
     summary: Callable[[BoundRun], OfTarget]
     kind: str
     path: KeyPath
+    main: str = train.NAME
+    title: str
+    gang: bool = False
+    kueue: bool = False
+    restarts_gang: bool = False
+    elastic: bool = False
+
+    def pod(self, run: RunPlan) -> Merged:
+        """The pod template as it is emitted, with the record of what set each field."""
+        return renamed(self.bind(run).pod, self.main)
 
     def text(self, run: RunPlan) -> str:
         """The manifest; a run that is not bound yet is bound first."""

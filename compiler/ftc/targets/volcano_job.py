@@ -47,6 +47,7 @@ def objects(run: BoundRun) -> list[Json]:
     `maxRetry` includes the first attempt, and 0 means Volcano's default of 3 (Volcano 1.8 to 1.15,
     pkg/controllers/job/state/restarting.go, pkg/webhooks/admission/jobs/mutate).
     """
+    action = "RestartJob" if run.restarts else "TerminateJob"
     job: Json = {
         "apiVersion": "batch.volcano.sh/v1alpha1",
         "kind": "Job",
@@ -59,7 +60,7 @@ def objects(run: BoundRun) -> list[Json]:
             "maxRetry": run.restarts + 1,
             **lifetime(run),
             **(_PLUGINS if run.nodes > 1 else {}),
-            "policies": [{"event": event, "action": "RestartJob"} for event in _fatal(run)],
+            "policies": [{"event": event, "action": action} for event in _fatal(run)],
             **({"volumes": [_volume(run.job_claim)]} if run.job_claim else {}),
             "tasks": [{"name": TASK, "replicas": run.nodes, **_as_the_webhook(run), "template": run.pod.content}],
         },
@@ -103,7 +104,7 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
 
 
 def _fatal(run: RunPlan) -> tuple[str, ...]:
-    """The events that restart the job; an elastic job continues without an evicted pod until Volcano recreates it."""
+    """The events that end an attempt; an elastic job goes on without an evicted pod, which Volcano recreates."""
     return ("PodEvicted", "PodFailed") if run.min_nodes == run.nodes else ("PodFailed",)
 
 

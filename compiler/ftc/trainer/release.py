@@ -36,6 +36,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The version of transformers that an image with this release is built with."""
     neat_packing_needs_batch_size_1: bool
     """Whether neat packing with FlashAttention 2 requires batch size 1."""
+    rejects_neat_packing: bool
+    """Whether neat packing is rejected, because it does not support this transformers."""
     split_special_tokens_needs_slow_tokenizer: bool
     """Whether `split_special_tokens` is rejected with a fast tokenizer."""
     generation_needs_eval_dataset: bool
@@ -50,10 +52,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Whether `${` in a value is a reference; otherwise it is text."""
     image_packages: tuple[str, ...]
     """The optional packages in any published image of the release; `metrics` are those that score predictions."""
-    retired_arguments: tuple[str, ...]
-    """Arguments that this release rejects, of earlier releases without a schema here."""
-    retired_values: tuple[str, ...]
-    """The same for values, as `argument=value`."""
 
 
 def pair(trainer: Trainer) -> str | None:

@@ -16,6 +16,7 @@ _EXIT_CODES = (
     ("0", "Done: stdout has the complete result."),
     ("1", _WRONG),
     ("2", "The command line is wrong: an unknown command, option or argument."),
+    ("3", "`ftc submit`, `ftc delete`: the cluster refuses, could not run the job, or does not answer."),
     ("70", "A bug in ftc. Please report it with the traceback and the overrides."),
 )
 

@@ -64,7 +64,7 @@ def _rule(one: Page) -> str:
         prose(one.why),
         f"Source: {prose(one.source)}" if one.source else "",
         *_examples(one),
-        f"It applies only to `-t {one.target}`." if one.target else "",
+        f"It applies only to {', '.join(f'`-t {name}`' for name in one.targets)}." if one.targets else "",
         suppression(one).replace(f"--ignore {one.name}", f"`--ignore {one.name}`"),
     )
 

@@ -35,6 +35,15 @@ def test_a_key_has_its_type_and_its_default() -> None:
     assert every_line("devices")[0] == "# integer from 1 to 1000; no default"
 
 
+def test_a_key_below_a_name_that_users_choose_has_its_meaning() -> None:
+    quantity, text, *_ = every_line("hardware.device.slices.memory.quantity", "hardware=volcano-vgpu")
+    assert quantity == "# integer, at least 1; no default"
+    assert "MiB" in text
+    claim = every_line("storage.more.models.claim", "storage=several-claims")
+    assert claim[0] == "# text, only for kind claim; no default"
+    assert every_line("env.A", "env.A=1")[0] == 'env.A: "1"'  # a name without a meaning of ftc
+
+
 def test_a_key_that_another_kind_has_is_explained() -> None:
     first, *_, last = every_line("model.source.url")
     assert first == "# text, only for kind git; no default"

@@ -118,19 +118,22 @@ def test_a_volume_has_an_access_mode_and_a_lifetime(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "by"),
+    ("overrides", "by", "nodes"),
     [
-        ((), "if missing"),
-        (("nodes=2",), "node 0 for all, if missing"),
+        ((), "if missing", "every node"),
+        (("nodes=2",), "node 0 for all, if missing", "node 0 for all"),
         (
             ("nodes=2", "storage.cache={kind: per-pod, mount_path: /cache, size: 50Gi}"),
-            "each pod, if missing",
+            "every node, if missing",
+            "every node",
         ),
-        (("source@model.source=path", "model.source.path=/workspace/m"), "must exist"),
+        (("nodes=2", "source@model.source=path", "model.source.path=/workspace/m"), "must exist", "every node"),
     ],
 )
-def test_a_fetch_names_the_node_that_downloads(overrides: tuple[str, ...], by: str) -> None:
-    assert planned(*overrides)["fetches"][0]["by"] == by
+def test_a_fetch_names_the_node_that_downloads(overrides: tuple[str, ...], by: str, nodes: str) -> None:
+    found = planned(*overrides)
+    assert found["fetches"][0]["by"] == by
+    assert found["stages"][0]["nodes"] == nodes
 
 
 def test_the_steps_are_in_order() -> None:

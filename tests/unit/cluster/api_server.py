@@ -40,6 +40,11 @@ class Answers:
         self.asked: list[str] = []
         self.version = "1"
         self.retry_after = "0"
+        self.accept = ""
+
+    def change(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
+        """The status and the body for a request that writes; this server is only read."""
+        return 405, json.dumps({"kind": "Status", "message": f"{method} {path}: {body}", "code": 405}).encode()
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """The status and the body for a path with its query."""
@@ -96,11 +101,20 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            answers.accept = self.headers["Accept"]
             pieces = answers.pieces(self.path)
             if pieces is not None:
                 self._stream(pieces)
                 return
-            status, body = answers.answer(self.path)
+            self._send(*answers.answer(self.path))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._send(*answers.change(self.command, self.path, body))
+
+        do_DELETE = do_POST  # noqa: N815 - the name that http.server looks for
+
+        def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Retry-After", answers.retry_after)
             self.send_header("Content-Length", str(len(body)))

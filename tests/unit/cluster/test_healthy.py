@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.cli.why import compiles
+from ftc.api.diagnosis import compiles
 from ftc.cluster.diagnose import diagnose, result
 from ftc.cluster.log_errors import known_errors
 from ftc.cluster.snapshot import Snapshot

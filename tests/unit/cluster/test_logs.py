@@ -285,7 +285,7 @@ def test_a_log_that_cannot_be_read_is_a_line(code: int, tmp_path: Path, monkeypa
     answers = Logs(ONE_RUNS)
     answers.faults["log"] = [(code, "no\x1b[31m")]
     said = read(answers, tmp_path, monkeypatch)
-    assert said.stdout == "node-0 | ftc: cannot read the log: no\\x1b[31m\n"
+    assert said.stdout == "node-0 | ftc: cannot read the log: no\n"
 
 
 @pytest.mark.parametrize(

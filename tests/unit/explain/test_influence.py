@@ -85,8 +85,8 @@ def test_the_template_of_the_merge() -> None:
 
 
 def test_the_image_of_every_container() -> None:
-    assert moving(f"{TRAIN}.image") == {"image"}
-    assert moving(f"{POD}.initContainers[fetch-model].image") == {"image"}
+    assert moving(f"{TRAIN}.image") == {"image", "cluster.registry"}
+    assert moving(f"{POD}.initContainers[fetch-model].image") == {"image", "cluster.registry"}
 
 
 def test_the_claim_of_the_workspace() -> None:

@@ -74,6 +74,7 @@ def test_kustomize_builds_a_directory_of_another_target(tmp_path: Path) -> None:
     written(tmp_path, "naming=fixed", "-t", "volcano")
     said = ftc("compile", "naming=fixed", "-t", "storage", "-o", str(tmp_path)).stderr
     assert [one["kind"] for one in built(tmp_path)] == ["PersistentVolumeClaim"]
-    assert "ftc: removed volcano.yaml, from the previous compile: -t volcano -t storage writes all of them\n" in said
+    removed = "dataset_info.json, merge.yaml, train.yaml, volcano.yaml"
+    assert f"removed {removed}, from the previous compile: -t volcano -t storage writes all of them\n" in said
     written(tmp_path, "naming=fixed", "-t", "volcano", "-t", "storage")
     assert sorted(one["kind"] for one in built(tmp_path)) == ["Job", "PersistentVolumeClaim"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from unit.compiling import COMMAND, artifacts, pod, template
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
-HUB = {"check_path.sh", "marker.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
+HUB = {"check_path.sh", "marker.sh", "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
 BY_GIT = {
     *("hold_lock.sh", "publish.sh", "result_files.py"),
     *("publish_git.sh", "publish_git.py", "git_credentials.sh"),
@@ -23,6 +24,7 @@ TRAIN = {
     "merge.yaml",
     "dataset_info.json",
     "steps.sh",
+    "child.sh",
     "stop_training.py",
     "check_checkpoints.py",
 }
@@ -63,6 +65,22 @@ def test_every_carried_file_is_projected_under_its_name_and_nothing_else(overrid
     projected = {item["path"]: item["fieldRef"]["fieldPath"] for item in volume["downwardAPI"]["items"]}
     wanted = {name: f"metadata.annotations['ftc.dev/{name}']" for name in carried(*overrides)}
     assert projected == wanted
+
+
+ADAPTER = ("source@method.adapter=path", "method.adapter.path=/a")
+STAGED = ("model=qwen3-8b", "devices=2", "storage.model_in_memory_gib=18")
+
+
+@pytest.mark.parametrize(
+    "overrides", [(), (*COMMAND, *STAGED), ADAPTER, ("publish=git", "publish.url=https://g.example/o"), ("nodes=2",)]
+)
+def test_a_pod_carries_the_scripts_that_its_scripts_source(overrides: tuple[str, ...]) -> None:
+    files = carried(*overrides)
+    sourced = {
+        name for text in files.values() for name in re.findall(r'^ *source .*/([a-z_]+\.sh)"$', text, re.MULTILINE)
+    }
+    assert "child.sh" in sourced
+    assert sourced <= files.keys()
 
 
 def test_every_container_of_ftc_mounts_the_files() -> None:

@@ -6,11 +6,12 @@ import re
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftc.plan.names import digest, slug
-from unit.compiling import COMMAND, errors, job
+from unit.compiling import COMMAND, artifacts, errors, job
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
@@ -101,3 +102,52 @@ def test_a_key_that_a_release_adds_changes_no_digest_until_it_is_set() -> None:
     later = msgspec.defstruct("Storage", [("size", int), ("labels", dict[str, str], {}), ("copies", int, 0)])
     assert digest(today(1)) == digest(later(1)) == digest(later(1, {}, 0))
     assert len({digest(today(1)), digest(today(2)), digest(today(1, {"a": "b"})), digest(later(1, copies=2))}) == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "right"),
+    [
+        (
+            (),
+            {
+                "app.kubernetes.io/name": "llamafactory",
+                "app.kubernetes.io/instance": "qwen3-0-6b-lora-sft",
+                "app.kubernetes.io/version": "0.9.5",
+                "app.kubernetes.io/component": "training",
+                "app.kubernetes.io/managed-by": "ftc",
+                "ftc.dev/model": "qwen3-0-6b",
+                "ftc.dev/method": "lora-sft",
+                "ftc.dev/hardware": "nvidia",
+            },
+        ),
+        (
+            ("name=nightly", "hardware=cpu", "method=full-sft", "labels={app.kubernetes.io/version: mine}"),
+            {
+                "app.kubernetes.io/name": "llamafactory",
+                "app.kubernetes.io/instance": "nightly",
+                "app.kubernetes.io/version": "mine",
+                "app.kubernetes.io/component": "training",
+                "app.kubernetes.io/managed-by": "ftc",
+                "ftc.dev/model": "qwen3-0-6b",
+                "ftc.dev/method": "full-sft",
+                "ftc.dev/hardware": "cpu",
+            },
+        ),
+        (
+            (*COMMAND, "image=registry.example.com/team/trainer:1.2", "hardware=mthreads-s4000"),
+            {
+                "app.kubernetes.io/name": "trainer",
+                "app.kubernetes.io/instance": "trainer",
+                "app.kubernetes.io/component": "training",
+                "app.kubernetes.io/managed-by": "ftc",
+                "ftc.dev/hardware": "moore-threads",
+            },
+        ),
+    ],
+)
+def test_labels_find_runs_by_what_they_do(overrides: tuple[str, ...], right: dict[str, str]) -> None:
+    manifest = yaml.safe_load(artifacts(*overrides)["volcano.yaml"])
+    pod = manifest["spec"]["tasks"][0]["template"]
+    assert {key: manifest["metadata"]["labels"].get(key) for key in right} == right
+    assert manifest["metadata"]["labels"].keys() - right.keys() <= {"ring-controller.atlas", "ring-controller.cce"}
+    assert pod["metadata"]["labels"] == manifest["metadata"]["labels"]

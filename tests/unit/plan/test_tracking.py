@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from unit.compiling import pod, trainer, variables
+from unit.compiling import ftc, pod, trainer, variables
 
 EVERYTHING = (
     "tracking.mlflow={uri: http://m:5000, experiment: e, credentials: {secret: mlflow, password_key: p}}",
@@ -34,6 +34,36 @@ def test_keys_come_from_secrets_and_reach_the_training_only() -> None:
         "SWANLAB_API_KEY": {"name": "swanlab", "key": "token"},
     }
     assert not [name for name in given if name in json.dumps(pod(*EVERYTHING)["initContainers"])]
+
+
+MLFLOW = "tracking.mlflow={uri: http://m:5000, token: {secret: mlflow, key: t}}"
+
+
+def _variable(name: str, *overrides: str) -> object:
+    return next((v for v in trainer(*overrides)["env"] if v["name"] == name), None)
+
+
+def test_a_token_takes_the_place_of_a_password() -> None:
+    ref = {"secretKeyRef": {"name": "mlflow", "key": "t"}}
+    assert _variable("MLFLOW_TRACKING_TOKEN", MLFLOW) == {"name": "MLFLOW_TRACKING_TOKEN", "valueFrom": ref}
+    assert "MLFLOW_TRACKING_TOKEN" not in json.dumps(pod(MLFLOW)["initContainers"])
+
+
+def test_the_workspace_is_the_namespace_of_the_pod_unless_the_run_names_another() -> None:
+    assert _variable("MLFLOW_WORKSPACE", MLFLOW) is None
+    of_pod = {"valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+    everywhere = "cluster.mlflow_workspaces=true"
+    assert _variable("MLFLOW_WORKSPACE", MLFLOW, everywhere) == {"name": "MLFLOW_WORKSPACE", **of_pod}
+    assert _variable("MLFLOW_WORKSPACE", everywhere) is None
+    named = {"name": "MLFLOW_WORKSPACE", "value": "team"}
+    for override in ("tracking.mlflow.workspace=team", "env.MLFLOW_WORKSPACE=team"):
+        assert _variable("MLFLOW_WORKSPACE", MLFLOW, everywhere, override) == named
+
+
+def test_the_namespace_of_a_pod_is_not_in_a_script_for_this_machine() -> None:
+    written = ftc("compile", "-t", "script", MLFLOW, "cluster.mlflow_workspaces=true").stdout
+    assert "MLFLOW_TRACKING_URI=" in written
+    assert "MLFLOW_WORKSPACE" not in written
 
 
 @pytest.mark.parametrize("option", ["tensorboard", "none"])

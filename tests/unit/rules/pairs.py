@@ -40,7 +40,7 @@ def split(words: Words) -> list[str]:
 def refuses(pair: Pair) -> None:
     """The rule reports the key with a position, a one-line message and a help."""
     rule = RULES[pair.code]
-    everything = found(*split(pair.wrong), targets=(rule.target or "volcano",))
+    everything = found(*split(pair.wrong), targets=(rule.targets or ("volcano",))[:1])
     reported = [d for d in everything if d.code == pair.code]
     assert reported, everything
     for diagnostic in reported:
@@ -53,7 +53,7 @@ def refuses(pair: Pair) -> None:
 
 def passes(pair: Pair) -> None:
     """The right configuration passes the rule and all others that report errors."""
-    findings = found(*split(pair.right), targets=(RULES[pair.code].target or "volcano",))
+    findings = found(*split(pair.right), targets=(RULES[pair.code].targets or ("volcano",))[:1])
     assert pair.code not in {d.code for d in findings}, findings
     assert [d for d in findings if d.severity is Severity.ERROR] == []
 
@@ -65,5 +65,5 @@ def pages(pairs: Iterable[Pair]) -> list[Pair]:
 
 def _page(rule: Rule) -> Pair:
     wrong, right = (rule.check.__doc__ or "").partition("Wrong: ")[2].split("Right: ")
-    wrong, right = (" ".join(words.split()).removeprefix(f"-t {rule.target} ") for words in (wrong, right))
+    wrong, right = (" ".join(words.split()).removeprefix(f"-t {(*rule.targets, '')[0]} ") for words in (wrong, right))
     return Pair(rule.code, wrong, right, "")

@@ -62,7 +62,7 @@ class Attempt:
 
     def wait_for_survivors(self) -> None:
         """Wait for the end of the processes that outlived the first."""
-        _wait(lambda: not _members(self.session), f"processes of {self.killed_before!r} live on")
+        _wait(lambda: not members(self.session), f"processes of {self.killed_before!r} live on")
 
 
 def attempt(
@@ -118,8 +118,8 @@ def _wait(happened: Callable[[], bool], message: str, session: int = 0) -> None:
 
 def kill_session(session: int) -> None:
     """Kill all processes of a session, in any process group, until no process is left."""
-    while members := _members(session):
-        for pid in members:
+    while left := members(session):
+        for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -127,7 +127,8 @@ def kill_session(session: int) -> None:
         time.sleep(0.002)
 
 
-def _members(session: int) -> list[int]:
+def members(session: int) -> list[int]:
+    """The running processes of a session."""
     return [pid for pid in _processes() if session and _session(pid) == session]
 
 

@@ -9,15 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ftc.resources import directory
 from unit.scripts.kill_points import NEVER, Attempt, Victim, attempt
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONTENT = {"config.json": b"{}\n", "sub/weights": b"0123456789" * 100, "latest": b"{}\n"}
 DOWNLOADER = """\
@@ -111,10 +108,13 @@ class Volume:
 
     def files_of_others(self) -> dict[str, bytes]:
         """Every file on the volume that does not belong to this source."""
-        own = self.target.name
-        found = (file for file in self.volume.rglob("*") if file.is_file())
-        relative = {str(file.relative_to(self.volume)): file for file in found}
-        return {name: file.read_bytes() for name, file in relative.items() if not name.startswith(f"cache/{own}")}
+        found: dict[str, bytes] = {}
+        for root, below, files in os.walk(self.volume):
+            # A fetch that outlived the kill may rename and delete its directories at any time.
+            below[:] = [name for name in below if not name.startswith(self.target.name)]
+            places = [Path(root, name) for name in files]
+            found |= {str(place.relative_to(self.volume)): place.read_bytes() for place in places}
+        return found
 
     def temporary(self) -> list[Path]:
         """The directories that killed fetches left or moved aside."""

@@ -45,7 +45,8 @@ def test_the_graph_has_the_queue_the_nodes_the_steps_the_claim_and_the_secret(tm
     found = labels(mermaid(planned()), tmp_path)
     for text in ("queue default", "node 0, rank 0: 8 x nvidia.com/gpu", "node 1: 8 x nvidia.com/gpu", "fetch-model"):
         assert text in found
-    assert found.count("fetch-dataset") == 2
+    assert found.count("fetch-dataset") == 1
+    assert found.count("fetch-datasetwaits for node 0") == 1
     assert found.count("merge") == 1
     assert "workspace: claim workspace/workspace, kept" in found
     assert "Secret git-tokenusername, password" in found

@@ -43,12 +43,10 @@ def test_the_first_attempt_counts_as_a_retry(restarts: int) -> None:
     assert job(f"restarts={restarts}")["spec"]["maxRetry"] == restarts + 1
 
 
-def test_a_lost_or_failed_pod_restarts_all() -> None:
-    policies = job()["spec"]["policies"]
-    assert {policy["event"]: policy["action"] for policy in policies} == {
-        "PodEvicted": "RestartJob",
-        "PodFailed": "RestartJob",
-    }
+@pytest.mark.parametrize(("restarts", "action"), [(0, "TerminateJob"), (1, "RestartJob"), (7, "RestartJob")])
+def test_a_lost_or_failed_pod_restarts_all_or_ends_the_job(restarts: int, action: str) -> None:
+    policies = job(f"restarts={restarts}")["spec"]["policies"]
+    assert {policy["event"]: policy["action"] for policy in policies} == {"PodEvicted": action, "PodFailed": action}
 
 
 def test_a_job_is_a_volcano_job_for_volcanos_scheduler() -> None:

@@ -23,6 +23,7 @@ OLD = {
     "flash_attention_2_crashes": False,
     "image_transformers": "4.51.1",
     "neat_packing_needs_batch_size_1": False,
+    "rejects_neat_packing": False,
     "split_special_tokens_needs_slow_tokenizer": True,
     "generation_needs_eval_dataset": True,
     "ppo_needs_another_trl": "",
@@ -31,11 +32,19 @@ OLD = {
     "reads_yaml_with_omegaconf": False,
     "image_packages": ("deepspeed", "liger-kernel", "metrics"),
 }
+# 0.9.4 reads YAML and limits PPO like 0.9.5, but its tokenizers and transformers are those of 0.9.3.
+BETWEEN = OLD | {
+    "generation_needs_eval_dataset": False,
+    "ppo_needs_another_trl": "0.9.6",
+    "reads_yaml_with_omegaconf": True,
+    "image_packages": ("deepspeed", "metrics"),
+}
 NEW = {
     "has_flash_attention_3": False,
     "flash_attention_2_crashes": True,
     "image_transformers": "5.5.4",
     "neat_packing_needs_batch_size_1": True,
+    "rejects_neat_packing": False,
     "split_special_tokens_needs_slow_tokenizer": False,
     "generation_needs_eval_dataset": False,
     "ppo_needs_another_trl": "0.9.6",
@@ -73,6 +82,8 @@ def test_a_missing_fact_is_an_error_that_names_it(
     ("pair", "known"),
     [
         ("0.9.3+4.51.1", OLD),
+        ("0.9.4+4.51.1", BETWEEN),
+        ("0.9.4+4.57.1", BETWEEN | {"image_transformers": "4.57.1", "rejects_neat_packing": True}),
         ("0.9.5+5.6.0", NEW),
         ("0.9.5+5.5.4", NEW | {"flash_attention_2_crashes": False}),
     ],
@@ -84,6 +95,6 @@ def test_the_facts_are_those_of_the_sources(pair: str, known: dict[str, object])
 
 def test_a_pair_without_schemas_is_estimated_by_one_of_its_major_version() -> None:
     assert release.nearest(Trainer("0.9.5", "5.6.0")) == "0.9.5+5.6.0"
-    assert release.nearest(Trainer("0.9.5", "4.57.1")) == "0.9.3+4.51.1"
+    assert release.nearest(Trainer("0.9.5", "4.57.1")) == "0.9.4+4.57.1"
     assert release.nearest(Trainer("0.9.5", "5.2.0")) == "0.9.5+5.6.0"
     assert release.nearest(Trainer("1.0.0", "6.0.0")) == "0.9.5+5.6.0"

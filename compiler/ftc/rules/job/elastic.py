@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.rules.given import variables
+from ftc.rules.given import title, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.base import kind
 from ftc.spec.job import JobSpec
 from ftc.spec.method import Ddp, LlamafactoryCli, Torchrun
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ _KEY = ("min_nodes",)
 
 
 _REMOVE = "remove min_nodes"
+_WHOLE = tuple(name for name, target in POD_TARGETS.items() if not target.elastic)
 
 
 def elastic_has_spare_nodes(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -102,10 +104,27 @@ def elastic_has_restarts(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("restarts",), "0 ends the training when it loses the first node", "set restarts=3")
 
 
+def target_is_elastic(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """The job of an elastic training continues without a lost node.
+
+    A JobSet, also that of a TrainJob, deletes all pods if one fails, and starts them again. `min_nodes` then only lets
+    the training start before all nodes are there. A VolcanoJob and a batch Job replace the lost pod, while the other
+    nodes train.
+    Source: JobSet, failurePolicy.
+
+    Wrong: nodes=4 min_nodes=2 restarts=3 launcher=torchrun
+    Right: nodes=4 restarts=3 launcher=torchrun
+    """
+    if spec.min_nodes is not None:
+        message = f"a {title(run)} restarts all nodes when it loses one, so the others do not continue"
+        yield Finding(_KEY, message, f"use -t volcano, or {_REMOVE}")
+
+
 RULES = (
     Rule("FTC138", "elastic-needs-spare-nodes", elastic_has_spare_nodes, JobSpec, needed=True),
     Rule("FTC139", "elastic-needs-elastic-launcher", launcher_is_elastic, JobSpec, needed=True),
     Rule("FTC140", "elastic-checkpoint-needs-same-world-size", checkpoint_supports_another_world_size, JobSpec),
     Rule("FTC141", "no-manual-ranks-in-elastic-training", no_rank_table, JobSpec),
     Rule("FTC142", "elastic-needs-restarts", elastic_has_restarts, JobSpec, Severity.WARNING),
+    Rule("FTC590", "elastic-needs-elastic-target", target_is_elastic, JobSpec, Severity.WARNING, target=_WHOLE),
 )

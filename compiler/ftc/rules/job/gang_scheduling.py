@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
 from ftc.manifests.steps import Run
 from ftc.manifests.subjects import Job
-from ftc.rules.given import other_schedulers
+from ftc.rules.given import other_schedulers, title
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
+from ftc.targets import UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-def gang_needs_volcano_1_12(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def gang_needs_volcano_1_12(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """Volcano gang-schedules a batch Job from 1.12 on.
 
     An older version creates a PodGroup with minMember 1 for the Job and starts each pod individually.
@@ -31,7 +32,7 @@ def gang_needs_volcano_1_12(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: cluster.gang_jobs=true cluster.volcano=1.12
     """
     if spec.cluster.gang_jobs and tuple(map(int, spec.cluster.volcano.split("."))) < (1, 12):
-        message = f"Volcano {spec.cluster.volcano} does not gang-schedule a batch Job"
+        message = f"Volcano {spec.cluster.volcano} does not gang-schedule a {title(run)}"
         yield Finding(("cluster", "gang_jobs"), message, "use Volcano 1.12 or later, or -t volcano")
 
 
@@ -68,7 +69,7 @@ def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: nodes=2 cluster.kueue_queue=team
     """
     if run.nodes > 1 and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
-        message = f"the {run.nodes} pods of a batch Job are not gang-scheduled: some may hold devices and wait"
+        message = f"the {run.nodes} pods of a {title(run)} are not gang-scheduled: some may hold devices and wait"
         help_ = "set cluster.kueue_queue=… (Kueue) or cluster.gang_jobs=true (Volcano), or use -t volcano"
         yield Finding(("nodes",), message, help_)
 
@@ -291,11 +292,16 @@ def partitions_match_replicas(job: Job) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC576", "gang-needs-volcano-1-12", gang_needs_volcano_1_12, JobSpec, target="job"),
+    Rule("FTC576", "gang-needs-volcano-1-12", gang_needs_volcano_1_12, JobSpec, target=UNGANGED),
     Rule(
-        "FTC577", "gang-needs-volcano-scheduler", gang_needs_volcano_scheduler, JobSpec, Severity.WARNING, target="job"
+        "FTC577",
+        "gang-needs-volcano-scheduler",
+        gang_needs_volcano_scheduler,
+        JobSpec,
+        Severity.WARNING,
+        target=UNGANGED,
     ),
-    Rule("FTC578", "missing-gang-scheduling", pods_start_together, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC578", "missing-gang-scheduling", pods_start_together, JobSpec, Severity.WARNING, target=UNGANGED),
     Rule("FTC579", "volcano-job-cannot-be-suspended", volcano_job_is_not_suspended, JobSpec, target="volcano"),
     Rule(
         "FTC580", "single-pod-restart-of-command", command_ends_with_its_peers, JobSpec, Severity.WARNING, target="job"

@@ -9,16 +9,17 @@ from ftc.diagnostics.model import Severity, did_you_mean
 from ftc.manifests.manifest import BatchJob
 from ftc.manifests.objects import Kind, Object
 from ftc.manifests.steps import TOGETHER, Run, spot_of
-from ftc.rules.given import host_names
+from ftc.rules.given import host_names, title
 from ftc.rules.rule import Finding, Rule
 from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
+from ftc.targets import UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.manifests.manifest import Service
-    from ftc.manifests.subjects import Job
+    from ftc.manifests.manifest import BatchSpec, Service
+    from ftc.manifests.subjects import Crew, Job
     from ftc.plan.types import RunPlan
 
 # Rules on a spec.
@@ -34,7 +35,7 @@ def job_claim_is_not_shared(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: nodes=2 storage=shared
     """
     if run.job_claim and run.nodes > 1:
-        message = f"a batch Job does not create a claim, and each of its {run.nodes} pods would get a different one"
+        message = f"a {title(run)} does not create a claim, and each of its {run.nodes} pods would get a different one"
         yield Finding(("storage", "workspace"), message, "use storage=shared with an existing claim")
 
 
@@ -49,7 +50,9 @@ def retry_keeps_its_claim(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: storage=shared
     """
     if run.job_claim and run.nodes == 1:
-        message = "is deleted with the pod in a batch Job: a retry starts empty, and the result is deleted with the Job"
+        message = (
+            f"is deleted with the pod in a {title(run)}: a retry starts empty, and the result is deleted with the Job"
+        )
         yield Finding(("storage", "workspace"), message, "to resume, use an existing claim: storage=existing-claim")
 
 
@@ -124,7 +127,8 @@ def finished_pod_does_not_restart(run: Run) -> Iterator[Finding]:
     waits = job.several and not run.elastic
     for crew in job.crews if job.kind is not Kind.POD else ():
         policy, path = crew.template.spec.restart_policy, (*crew.path, "spec", "restartPolicy")
-        if policy == "Always" or not job.object.has(*path):
+        # The webhook of JobSet sets OnFailure if it is missing.
+        if policy == "Always" or not (job.object.has(*path) or job.job_set):
             said = "is Always" if policy else "defaults to Always"
             severity = Severity.WARNING if job.kind is Kind.VOLCANO else Severity.ERROR
             message = f"restartPolicy {said}, so the training restarts when it has ended"
@@ -145,19 +149,23 @@ def pods_have_an_index(run: Run) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC867-no-index.yaml
     Right: tests/corpus/good/FTC867-indexed.yaml
     """
-    job, batch = run.job, run.job.batch
-    if batch is None:
-        return
-    ranked = any(launch.tool in TOGETHER and not launch.meets for _, launch in run.launches)
-    if ranked and job.several and batch.completion_mode == "NonIndexed":
-        place = job.at("spec", "completionMode") if job.object.has("spec", "completionMode") else job.at("spec")
-        message = f"{job.total} pods train together, but they do not have an index"
-        yield Finding(place, message, "set completionMode: Indexed")
-    # Kubernetes sets both to 1 if both are missing.
-    counted = job.object.has("spec", "completions") or not job.object.has("spec", "parallelism")
-    if batch.completion_mode == "Indexed" and not counted:
-        help_ = f"set completions: {job.total or 1}"
-        yield Finding(job.at("spec", "completionMode"), "an Indexed Job requires completions", help_)
+    job = run.job
+    ranked = {step.pod.crew.name for step, one in run.launches if one.tool in TOGETHER and not one.meets}
+    for crew, batch in _jobs(job):
+        mode = (*crew.job_path, "completionMode")
+        mode = mode if job.object.has(*mode) else crew.job_path
+        if crew.name in ranked and job.several and batch.completion_mode == "NonIndexed":
+            message = f"{job.total} pods train together, but they do not have an index"
+            yield Finding(job.at(*mode), message, "set completionMode: Indexed")
+        # Kubernetes sets both to 1 if both are missing.
+        if batch.completion_mode == "Indexed" and batch.completions is None and batch.parallelism is not None:
+            help_ = f"set completions: {batch.parallelism}"
+            yield Finding(job.at(*mode), "an Indexed Job requires completions", help_)
+
+
+def _jobs(job: Job) -> Iterator[tuple[Crew, BatchSpec]]:
+    """The Jobs that create the pods: a Job itself, or those of a JobSet."""
+    yield from ((crew, crew.batch) for crew in job.crews if crew.batch is not None)
 
 
 def all_pods_run_at_once(run: Run) -> Iterator[Finding]:
@@ -169,14 +177,15 @@ def all_pods_run_at_once(run: Run) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC868-two-at-a-time.yaml
     Right: tests/corpus/good/FTC868-all-at-once.yaml
     """
-    batch = run.job.batch
-    if batch is None or not run.trains or batch.completions is None or batch.completions <= 1:
-        return
-    parallelism = 1 if batch.parallelism is None else batch.parallelism
-    if parallelism != batch.completions:
-        key = "parallelism" if batch.parallelism is not None else "completions"
-        message = f"{batch.completions} pods train together, but only {parallelism} run at a time"
-        yield Finding(run.job.at("spec", key), message, f"set parallelism: {batch.completions}")
+    for crew, batch in _jobs(run.job):
+        if crew.name not in run.trains or batch.completions is None or batch.completions <= 1:
+            continue
+        parallelism = 1 if batch.parallelism is None else batch.parallelism
+        if parallelism != batch.completions:
+            key = "parallelism" if batch.parallelism is not None else "completions"
+            message = f"{batch.completions} pods train together, but only {parallelism} run at a time"
+            place = run.job.at(*crew.job_path, key)
+            yield Finding(place, message, f"set parallelism: {batch.completions}")
 
 
 def pods_have_dns_names(run: Run) -> Iterator[Finding]:
@@ -269,9 +278,12 @@ def failure_settings_are_consistent(run: Run) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC870-policy-of-pods-that-restart.yaml
     Right: tests/corpus/good/FTC870-policy-of-pods-that-end.yaml
     """
-    job, batch = run.job, run.job.batch
-    if batch is None:
-        return
+    for crew, batch in _jobs(run.job):
+        yield from _contradictions(run, crew, batch)
+
+
+def _contradictions(run: Run, crew: Crew, batch: BatchSpec) -> Iterator[Finding]:
+    job, path = run.job, crew.job_path
     never = batch.template.spec.restart_policy == "Never"
     indexed = batch.completion_mode == "Indexed"
     needs = [
@@ -295,18 +307,18 @@ def failure_settings_are_consistent(run: Run) -> Iterator[Finding]:
     ]
     for key, wrong, message in needs:
         if wrong:
-            yield Finding(job.at("spec", key), f"{key} {message}")
+            yield Finding(job.at(*path, key), f"{key} {message}")
     rules = (batch.pod_failure_policy or {}).get("rules")
     for index, rule in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(rule, dict) and rule.get("action") == "FailIndex" and batch.backoff_limit_per_index is None:
-            place = job.at("spec", "podFailurePolicy", "rules", index, "action")
+            place = job.at(*path, "podFailurePolicy", "rules", index, "action")
             yield Finding(place, "FailIndex requires backoffLimitPerIndex", "add it, or use action: FailJob")
-    if batch.backoff_limit_per_index is not None and indexed and run.trains and job.several:
+    if batch.backoff_limit_per_index is not None and indexed and crew.name in run.trains and job.several:
         message = f"{job.total} ranks train together, and the others wait for an index that has failed permanently"
-        yield Finding(job.at("spec", "backoffLimitPerIndex"), message, "use backoffLimit", severity=Severity.WARNING)
+        yield Finding(job.at(*path, "backoffLimitPerIndex"), message, "use backoffLimit", severity=Severity.WARNING)
     if batch.managed_by and not batch.managed_by.startswith(("kubernetes.io/", "kueue.x-k8s.io/")):
         message = f"Kubernetes ignores a Job that {batch.managed_by} manages"
-        yield Finding(job.at("spec", "managedBy"), message, "remove it", severity=Severity.WARNING)
+        yield Finding(job.at(*path, "managedBy"), message, "remove it", severity=Severity.WARNING)
 
 
 def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
@@ -340,8 +352,8 @@ def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target="job"),
-    Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target="job"),
+    Rule("FTC572", "indexed-job-cannot-share-job-claim", job_claim_is_not_shared, JobSpec, target=UNGANGED),
+    Rule("FTC573", "retry-loses-pod-claim", retry_keeps_its_claim, JobSpec, Severity.NOTE, target=UNGANGED),
     Rule(
         "FTC574",
         "fixed-name-needs-deletion-before-rerun",
@@ -350,7 +362,7 @@ RULES = (
         Severity.NOTE,
         target="job",
     ),
-    Rule("FTC575", "no-manual-hostname-in-indexed-job", no_manual_hostname, JobSpec, target="job"),
+    Rule("FTC575", "no-manual-hostname-in-indexed-job", no_manual_hostname, JobSpec, target=UNGANGED),
     Rule("FTC585", "backoff-limit-overflow", backoff_limit_is_in_range, JobSpec, target="job", needed=True),
     Rule("FTC866", "finished-pod-restarts", finished_pod_does_not_restart, Run),
     Rule("FTC867", "distributed-job-needs-index", pods_have_an_index, Run),

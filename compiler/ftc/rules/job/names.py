@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.objects import Kind
 from ftc.manifests.subjects import Job
+from ftc.plan import jobset
 from ftc.rules.given import fragments, host_names
 from ftc.rules.pod.contents import duplicates
 from ftc.rules.rule import Finding, Rule
@@ -74,6 +75,23 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     if len(run.name) + rest > _NAME_LIMIT:
         message = f"'{run.name}' has {len(run.name)} characters, and the derived names add {rest}"
         yield Finding(("name",), message, f"use at most {_NAME_LIMIT - rest} characters: name=…")
+
+
+def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
+    """A pod name in a JobSet has at most 63 characters.
+
+    A TrainJob has a JobSet of the same name. JobSet names a pod `<jobset>-node-0-<index>`, and the Job controller adds
+    a dash and five characters. The webhook rejects a longer name (`pod names generated for this JobSet will exceed 63
+    characters`).
+    Source: JobSet, pkg/webhooks/jobset_webhook.go.
+
+    Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
+    Right: name=a-name-that-is-short-enough
+    """
+    rest = len(run.object_name) - len(run.name) + len(f"-{jobset.JOB}-0-{run.nodes - 1}-xxxxx")
+    if len(run.name) + rest > _POD_NAME_LIMIT:
+        message = f"'{run.name}' has {len(run.name)} characters, and the pod names add {rest}"
+        yield Finding(("name",), message, f"use at most {_POD_NAME_LIMIT - rest} characters: name=…")
 
 
 # Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).
@@ -154,8 +172,10 @@ def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
 
     Volcano's svc plugin creates a Service with the name of the job, which has at most 63 characters, without dots, and
     before Kubernetes 1.36 begins with a letter. Pods and their hosts are named `<job>-<task>-<index>`. If a name is too
-    long, the job stays pending (PluginError).
-    Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721; Kubernetes, RelaxedServiceNameValidation.
+    long, the job stays pending (PluginError). The webhook of JobSet rejects a name that does not begin with a letter,
+    or is too long for the pods, `<jobset>-<replicated job>-<job index>-<index>-<5 characters>`.
+    Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721; Kubernetes, RelaxedServiceNameValidation;
+    JobSet, pkg/webhooks/jobset_webhook.go.
 
     Wrong: tests/corpus/bad/FTC822-name-with-a-dot.yaml
     Right: tests/corpus/good/FTC822-name-of-sixty-three.yaml
@@ -169,12 +189,14 @@ def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
         return
     place = job.at("metadata", "name" if name else "generateName")
     given = name or prefix.rstrip("-.") or "x"
-    label = "svc" in job.plugins or job.batch is not None
-    letter_first = tuple(map(int, job.object.versions.kubernetes.split("."))) < _DIGIT_FIRST
+    service = "svc" in job.plugins or job.job_set is not None
+    label = service or job.batch is not None
+    old = tuple(map(int, job.object.versions.kubernetes.split("."))) < _DIGIT_FIRST
+    letter_first = service and (old or job.job_set is not None)
     begins = "[a-z]" if letter_first else "[a-z0-9]"
-    form = rf"{begins}([-a-z0-9]*[a-z0-9])?" if "svc" in job.plugins else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+    form = rf"{begins}([-a-z0-9]*[a-z0-9])?" if service else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
     if not re.fullmatch(form, given):
-        first = ", beginning with a letter" if "svc" in job.plugins and letter_first else ""
+        first = ", beginning with a letter" if letter_first else ""
         yield Finding(
             place, f"'{name or prefix}' is not a valid name", f"use lower-case letters, digits and '-'{first}"
         )
@@ -186,12 +208,21 @@ def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
 
 
 def _pod_names(job: Job, length: int) -> Iterator[Finding]:
-    for crew in job.crews if job.volcano is not None else ():
-        last = f"-{crew.name}-{max((crew.replicas or 1) - 1, 0)}"
+    for last in _endings(job):
         if length + len(last) > _LIMIT:
             where = job.at("metadata", "name" if job.metadata.name else "generateName")
             message = f"the name has {length} characters, and the pod names add '{last}': the limit is {_LIMIT}"
             yield Finding(where, message, f"use at most {_LIMIT - len(last)}")
+
+
+def _endings(job: Job) -> Iterator[str]:
+    """What the name of the last pod of each template adds to the name of the job."""
+    for crew in job.crews if job.volcano is not None else ():
+        yield f"-{crew.name}-{max((crew.replicas or 1) - 1, 0)}"
+    for one in job.job_set.replicated_jobs if job.job_set is not None and job.whole else ():
+        last, spec = f"-{one.name}-{max(one.replicas - 1, 0)}", one.template.spec
+        indexed = spec.completions is not None and spec.completion_mode == "Indexed"
+        yield f"{last}-{max((spec.completions or 1) - 1, 0)}-abcde" if indexed else last
 
 
 def no_task_template_name(job: Job) -> Iterator[Finding]:
@@ -212,6 +243,7 @@ RULES = (
     Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
     Rule("FTC508", "no-manual-hostname", no_manual_hostname, JobSpec, target="volcano"),
     Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
+    Rule("FTC591", "jobset-name-too-long", jobset_name_fits, JobSpec, target=("jobset", "trainjob"), needed=True),
     Rule(
         "FTC641", "metadata-overwritten-by-volcano", no_overwritten_metadata, JobSpec, Severity.NOTE, target="volcano"
     ),

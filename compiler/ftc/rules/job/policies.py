@@ -285,7 +285,7 @@ def finished_job_is_kept(job: Job) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC817-deleted-immediately.yaml
     Right: tests/corpus/good/FTC817-deleted-after-a-day.yaml
     """
-    spec = job.volcano or job.batch
+    spec = job.volcano or job.batch or job.job_set
     if spec is not None and spec.ttl_seconds_after_finished == 0:
         message = "the job and its logs are deleted as soon as it ends, even if it failed"
         yield Finding(job.at("spec", "ttlSecondsAfterFinished"), message, "set one day: 86400")

@@ -11,6 +11,7 @@ from ftc.manifests.subjects import Job
 from ftc.rules.given import Origins, metadata, pods
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
+from ftc.targets import KUEUE, UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
     """
     path = ("cluster", "kueue_queue")
     name = found.spec.cluster.kueue_queue
-    if name is not None and "job" not in found.targets:
+    if name is not None and not any(one in KUEUE for one in found.targets):
         message = f"{name} is a queue of Kueue, which does not admit VolcanoJobs"
         severity = None if found.is_of_run(path) else Severity.NOTE
         help_ = "compile a batch Job (-t job), or set cluster.queue=…, a queue of Volcano"
@@ -199,17 +200,17 @@ def _needed(job: Job, name: str, pods: int) -> Decimal:
 
 RULES = (
     Rule("FTC715", "gang-exceeds-queue", gang_fits_into_queue, Job),
-    Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target="job"),
+    Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target=UNGANGED),
     Rule(
         "FTC582",
         "volcano-queue-needs-volcano-scheduler",
         volcano_queue_needs_volcano,
         JobSpec,
         Severity.WARNING,
-        target="job",
+        target=UNGANGED,
     ),
-    Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target="job"),
-    Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target="job"),
+    Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target=KUEUE),
+    Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target=KUEUE),
     Rule("FTC587", "kueue-queue-needs-batch-job", kueue_queue_needs_batch_job, Origins, target="volcano"),
     Rule("FTC521", "invalid-queue", queue_is_valid, JobSpec, target="volcano"),
     Rule(

@@ -219,15 +219,16 @@ def _rank_words(step: Step) -> Iterator[Word]:
 def _remedy(step: Step, name: str) -> str:
     job = step.pod.job
     if name == "JOB_COMPLETION_INDEX":
-        return "write completionMode: Indexed" if job.batch else "only a Job sets it: use VC_TASK_INDEX with plugin env"
+        if job.batch or job.job_set:
+            return "write completionMode: Indexed"
+        return "only a Job sets it: use VC_TASK_INDEX with plugin env"
     if name in TORCH and "pytorch" in job.plugins:
         return (
             "init containers do not receive it"
             if step.init
             else f"plugin pytorch sets it in the tasks {' and '.join(torch_tasks(job))} only"
         )
-    index = "JOB_COMPLETION_INDEX" if job.batch else "VC_TASK_INDEX"
-    own = {"RANK": index, "NODE_RANK": index, "NNODES": str(job.total), "MASTER_PORT": "29500"}
+    own = {"RANK": job.index, "NODE_RANK": job.index, "NNODES": str(job.total), "MASTER_PORT": "29500"}
     return f"set {name}={'$' if name.endswith('RANK') else ''}{own[name]}" if name in own and job.total else ""
 
 

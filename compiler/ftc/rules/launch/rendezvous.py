@@ -166,7 +166,7 @@ def _first_rank(step: Step, word: Word) -> int | None:
 
 
 def _use_index(job: Job) -> str:
-    return "use $JOB_COMPLETION_INDEX" if job.batch else "use $VC_TASK_INDEX, with plugin env"
+    return f"use ${job.index}, with plugin env" if job.volcano else f"use ${job.index}"
 
 
 def master_address_is_not_rank_0(run: Run) -> Iterator[Finding]:
@@ -232,7 +232,7 @@ def _not_rank_0(run: Run, step: Step, launch: Launch, address: str | None) -> st
 def _is_index(step: Step, word: Word) -> bool:
     """Whether a rank is the index of the pod."""
     value = _resolved(step, word)
-    return len(value.parts) == 1 and bool({*INDEX, "JOB_COMPLETION_INDEX"} & {*value.names})
+    return len(value.parts) == 1 and bool({*INDEX, "JOB_COMPLETION_INDEX", "PET_NODE_RANK"} & {*value.names})
 
 
 def _lists_several(step: Step, word: Word) -> str:
@@ -256,27 +256,45 @@ def _not_in_job(job: Job, address: str | None) -> str:
     """Why an address that looks like a pod of this job does not belong to one."""
     host = re.sub(r":[0-9]+$", "", address or "").split(".")
     name = job.metadata.name or job.metadata.generate_name
-    service = (job.crews[0].template.spec.subdomain or "") if job.batch else job.metadata.name
+    service = _service(job)
     ours = host[0].startswith(name.rstrip("-")) or (len(host) > 1 and host[1] == service)
-    if not name or not ours or job.kind is Kind.POD:
+    if not name or not ours or job.kind is Kind.POD or job.total is None:
         return ""
     if not job.metadata.name:
         return f"{address} is not reliable: the job's name is generated"
-    crews = [(crew.name, crew.replicas or 0) for crew in job.crews]
-    pods = {
-        f"{name}-{crew}-{i}" if job.volcano else f"{name}-{i}" for crew, count in crews for i in range(min(count, 999))
-    }
-    if host[0] not in pods:
+    if host[0] not in _pods(job):
         return f"pod {host[0]} is not part of the job"
     if len(host) > 1 and service and host[1] != service:
         return f"pod {host[0]} is in the domain of Service {service}, not {host[1]}"
     return f"{host[0]} does not resolve without its Service: {host[0]}.{service}" if len(host) == 1 and service else ""
 
 
+def _service(job: Job) -> str:
+    """The Service in whose domain the names of the pods are."""
+    if job.batch:
+        return job.crews[0].template.spec.subdomain
+    return (job.job_set.network.subdomain if job.job_set and job.job_set.network else "") or job.metadata.name
+
+
+_MOST_PODS = 999
+
+
+def _pods(job: Job) -> set[str]:
+    """The names of the pods."""
+    prefixes = [(job.metadata.name if job.batch else f"{job.metadata.name}-{crew.name}", crew) for crew in job.crews]
+    if job.job_set is not None:
+        counts = zip(prefixes, job.job_set.replicated_jobs, strict=True)
+        prefixes = [(f"{name}-{i}", crew) for (name, crew), one in counts for i in range(min(one.replicas, _MOST_PODS))]
+    return {f"{name}-{i}" for name, crew in prefixes for i in range(min(crew.replicas or 0, _MOST_PODS))}
+
+
 def _use_rank_0(job: Job) -> str:
     """The remedy: the address of rank 0."""
     if job.batch:
         return "use <job>-0.<subdomain>"
+    if job.job_set:
+        trained = any(crew.added for crew in job.crews)
+        return "use $PET_MASTER_ADDR" if trained else f"use <jobset>-{job.crews[0].name}-0-0.<jobset>"
     return f"use ${{VC_{job.crews[0].name.upper().replace('-', '_')}_HOSTS%%,*}}, with plugin svc"
 
 

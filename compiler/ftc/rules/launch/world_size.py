@@ -194,7 +194,7 @@ def is_set(step: Step, launch: Launch, name: str) -> bool:
 
 
 def _complete(job: Job, launch: Launch) -> str:
-    index = "$JOB_COMPLETION_INDEX" if job.batch else "$VC_TASK_INDEX"
+    index = f"${job.index}"
     if launch.tool == "llamafactory":
         values = f"NNODES={job.total} NODE_RANK={index} MASTER_ADDR=… MASTER_PORT=29500"
         return f"set FORCE_TORCHRUN=1 {values}"

@@ -243,7 +243,7 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: "annotations.a=$(printf a%0110000d)" "annotations.b=$(printf a%0110000d)"
     Right: annotations.a=short
     """
-    annotations = with_fragments(run)["metadata"]["annotations"]
+    annotations = with_fragments(run)["metadata"].get("annotations", {})
     size = sum(len(k) + len(v.encode()) for k, v in annotations.items())
     if size > MAX_ANNOTATION_BYTES:
         message = f"the annotations of the pod, with the files, take {size} of {MAX_ANNOTATION_BYTES} bytes"

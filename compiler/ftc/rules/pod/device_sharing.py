@@ -12,9 +12,10 @@ from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY
 from ftc.plan.train import NAME
-from ftc.rules.given import pods
+from ftc.rules.given import pods, title
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
+from ftc.targets import UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ def partition_exists(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("hardware", "device", "memory_mib"), message, f"set it to {known[device.resource]}")
 
 
-def volcano_devices_need_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+def volcano_devices_need_volcano(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """Devices that the Volcano scheduler allocates need pods that Volcano schedules.
 
     Another scheduler does not find a node for them, or does not write the annotation that names the chosen devices.
@@ -138,7 +139,7 @@ def volcano_devices_need_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "volcano" and not spec.cluster.gang_jobs:
-        message = f"the Volcano scheduler allocates {device.resource}, but a batch Job uses the Kubernetes scheduler"
+        message = f"the Volcano scheduler allocates {device.resource}, but a {title(run)} uses the Kubernetes scheduler"
         yield Finding(("hardware", "device", "allocator"), message, "use -t volcano, or set cluster.gang_jobs=true")
 
 
@@ -285,7 +286,7 @@ RULES = (
     Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
     Rule("FTC732", "slice-with-two-sizes", slice_has_one_size, JobSpec),
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
-    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target="job"),
+    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target=UNGANGED),
     Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_admits_the_pod, JobSpec),
     Rule("FTC314", "download-requests-devices", downloads_request_no_device, JobSpec, Severity.WARNING),
     Rule("FTC303", "hami-needs-its-scheduler", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.steps import Step
 from ftc.rules.given import containers
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
+from ftc.trainer.images import contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,10 +102,15 @@ def image_has_the_trainer_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding
     Wrong: image=hiyouga/llamafactory:0.9.3
     Right: image=hiyouga/llamafactory:0.9.3 trainer.llamafactory=0.9.3 trainer.transformers=4.51.1
     """
-    published = published_release(spec.image)
-    if not spec.trains or published is None:
+    published, known = published_release(spec.image), contained(spec.image)
+    if not spec.trains:
         return
-    if published != spec.trainer.llamafactory:
+    if known is not None:
+        for name, version in msgspec.structs.asdict(known).items():
+            if version != getattr(spec.trainer, name):
+                message = f"is {getattr(spec.trainer, name)}, but the image has {version}"
+                yield Finding(("trainer", name), message, f"set trainer.{name}={version}, or use another image")
+    elif published not in (None, spec.trainer.llamafactory):
         message = f"is {spec.trainer.llamafactory}, but the image has {published}"
         help_ = f"set trainer.llamafactory={published} and its transformers, or use another image"
         yield Finding(("trainer", "llamafactory"), message, help_)

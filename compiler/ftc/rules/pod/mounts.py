@@ -206,11 +206,13 @@ def mounts_name_volumes(step: Step) -> Iterator[Finding]:
 
 
 def _claim_templates(pod: Pod) -> set[str]:
-    """The volumes that a StatefulSet creates from its claim templates."""
+    """The volumes that a StatefulSet or a JobSet creates from its claim templates."""
     data = pod.job.object.document.data
     spec = data.get("spec") if isinstance(data, dict) and data.get("kind") == "StatefulSet" else {}
-    claims = spec.get("volumeClaimTemplates") if isinstance(spec, dict) else []
-    items = claims if isinstance(claims, list) else []
+    lists = [spec.get("volumeClaimTemplates") if isinstance(spec, dict) else []]
+    if pod.job.job_set is not None:
+        lists += [policy.get("templates") for policy in pod.job.job_set.volume_claim_policies]
+    items = [item for found in lists if isinstance(found, list) for item in found]
     return {str(item["metadata"].get("name")) for item in items if isinstance(item, dict) and "metadata" in item}
 
 

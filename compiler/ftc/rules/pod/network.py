@@ -229,7 +229,7 @@ def host_network_is_complete_in_manifests(run: Run) -> Iterator[Finding]:
             message = "the rendezvous listens on a port of the node, which another training may already use"
             help_ = "declare the port in the container's ports, so that the scheduler keeps such pods apart"
             yield Finding(pod.at("hostNetwork"), message, help_)
-        if run.job.batch is not None and pod.raw("dnsPolicy") != "ClusterFirstWithHostNet":
+        if pod.crew.batch is not None and pod.raw("dnsPolicy") != "ClusterFirstWithHostNet":
             message = "the pod cannot resolve the names of the other pods on the host network"
             yield Finding(pod.at("hostNetwork"), message, "set dnsPolicy: ClusterFirstWithHostNet")
 

@@ -139,6 +139,28 @@ def _of_context(place: KeyPath, context: Json) -> Iterator[Breach]:
         yield Breach((*place, "runAsUser"), "restricted", "runs the container as root")
 
 
+def omissions(pod: Json) -> dict[str, list[str]]:
+    """The fields that the restricted level requires, each with the containers that do not have it."""
+    found: dict[str, list[str]] = {}
+    for container in (*pod.get("initContainers", []), *pod.get("containers", [])):
+        inherited = pod.get("securityContext", {})
+        for field in _omitted({**inherited, **container.get("securityContext", {})}):
+            found.setdefault(field, []).append(str(container.get("name")))
+    return found
+
+
+def _omitted(context: Json) -> Iterator[str]:
+    """The required fields that a security context does not have."""
+    if "runAsNonRoot" not in context:
+        yield "runAsNonRoot: true"
+    if "seccompProfile" not in context:
+        yield "seccompProfile: {type: RuntimeDefault}"
+    if "allowPrivilegeEscalation" not in context:
+        yield "allowPrivilegeEscalation: false"
+    if "ALL" not in context.get("capabilities", {}).get("drop", []):
+        yield "capabilities: {drop: [ALL]}"
+
+
 def pod_is_restricted(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """With cluster.security=restricted, the pod meets the restricted Pod Security Standard.
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest
 from ftc.manifests.configs import file_named, of_trainer
-from ftc.manifests.steps import Run, Step
+from ftc.manifests.steps import Run, Step, mount_of
 from ftc.manifests.subjects import MANY, Job, Pod
 from ftc.plan.kubernetes import quantity
 from ftc.rules.rule import Finding, Rule
@@ -285,6 +285,34 @@ def result_outlives_the_job_in_manifests(run: Run) -> Iterator[Finding]:
             yield Finding(config.at("output_dir"), message, "write to a directory on a claim")
 
 
+def results_are_not_in_the_pod(run: Run) -> Iterator[Finding]:
+    """A training on several nodes writes to a volume that outlives its pods.
+
+    Each pod has its own emptyDir, which is deleted with it. A restart does not find the checkpoints and trains from the
+    start. With DeepSpeed or FSDP each node has only its part of a checkpoint. The model is lost if the script does not
+    save it.
+    Source: Kubernetes, Volumes (emptyDir).
+
+    Wrong: tests/corpus/bad/FTC610-checkpoints-in-the-pods.yaml
+    Right: tests/corpus/good/FTC610-checkpoints-on-a-claim.yaml
+    """
+    for config in of_trainer(run):
+        output, step = config.value("output_dir"), config.step
+        if not isinstance(output, str) or config.exports or step is None or config.runs is None:
+            continue
+        mount = mount_of(step, file_named(config, output))
+        volume = step.pod.volume(mount.name) if mount is not None else None
+        several = (step.pod.replicas or 0) >= MANY
+        if volume is None or volume.empty_dir is None or not (several or run.spreads):
+            continue
+        lost = not any(command.start > config.runs.start for command in step.script.commands)
+        effect = "each restart trains from the start" if run.job.recreated else "it is deleted with the model"
+        if run.job.recreated or lost:
+            message = f"{output} is on the emptyDir '{volume.name}' of each pod: {effect}"
+            severity = None if several else Severity.NOTE
+            yield Finding(config.at("output_dir"), message, "write to a claim with ReadWriteMany", severity=severity)
+
+
 def _is_lost(step: Step, path: str, start: int) -> bool:
     """Whether a directory is not on a volume, while others are, and no later command can save it."""
     claims = {volume.name for volume in step.pod.spec.volumes if volume.persistent_volume_claim is not None}
@@ -306,5 +334,6 @@ RULES = (
     Rule("FTC855", "volume-with-several-sources", volumes_have_one_source, Pod),
     Rule("FTC856", "missing-config-map-key", config_map_has_the_key, Step),
     Rule("FTC859", "misspelled-reference", references_are_spelled_correctly, Job, Severity.WARNING),
+    Rule("FTC610", "output-in-empty-dir", results_are_not_in_the_pod, Run, Severity.WARNING),
     Rule("FTC857", "result-lost-with-job", result_outlives_the_job_in_manifests, Run, Severity.NOTE),
 )

@@ -58,7 +58,8 @@ def _severity(run: Run, step: Step, command: Command) -> Severity | None:
         return None
     if (step.pod.replicas or 0) >= MANY:
         return Severity.WARNING
-    return Severity.NOTE if step.pod.replicas == 1 and run.spreads and run.job.total == 1 else None
+    alone = run.job.total == 1 or step.pod.crew.added  # the other pods of a TrainJob have other templates
+    return Severity.NOTE if step.pod.replicas == 1 and run.spreads and alone else None
 
 
 def _how_many(step: Step, severity: Severity) -> str:

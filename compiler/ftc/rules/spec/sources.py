@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import PurePath, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.plan.publish import NAME as PUBLISH
 from ftc.rules.given import Origins, containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import SOURCES, JobSpec
-from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, S3Push
+from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope, OnVolume, S3Push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
+    from ftc.spec.source import Source
 
 
 def _from_hub(spec: JobSpec) -> dict[str, FromHub]:
@@ -279,6 +280,52 @@ def _description(spec: JobSpec) -> Iterator[KeyPath]:
         yield from (("dataset", "info", name, field) for field in entry)
 
 
+def source_of_another_model(found: Origins) -> Iterator[Finding]:
+    """The source of a model has the files of this model.
+
+    A run file may say where one model is, for example `model.source.url`, and `model=…` on the command line chooses
+    another one. The place stays, so the run would train the files of the first model with the name, the template and
+    the sizes of the second. ftc reports a place only if its last part is the name of another option of the group model.
+    Source: ftc, conf/model.
+
+    Wrong: model=qwen3-8b source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B
+    Right: model=qwen3-8b source@model.source=git model.source.url=https://git.example.com/models/Qwen3-8B
+    """
+    model = found.spec.model
+    if model is None or model.architecture is None:
+        return
+    key, place = _place(model.source)
+    name = _name(place)
+    options = {_name(str(id_)): option for option, id_ in found.ids("model").items()}
+    sizes = found.position(("model", "architecture"))
+    # An option that extends the other one trains a copy of that model.
+    extends = sizes is not None and PurePath(sizes.source).stem == options.get(name)
+    if name in options and name != _name(model.id) and not extends:
+        message = f"{PurePosixPath(place).name} is another model than {model.id}"
+        help_ = f"set model.source.{key} to the place of {model.id}, or use model={options[name]}"
+        yield Finding(("model", "source", key), message, help_, (("model", "id"),))
+
+
+def _place(source: Source) -> tuple[str, str]:
+    """The key that says where a source is, and its value."""
+    match source:
+        case Git():
+            return "url", source.url
+        case HuggingFace() | ModelScope() | FromHub():
+            return "repository", source.repository
+        case S3():
+            return "prefix", source.prefix
+        case OnVolume():
+            return "path", source.path
+        case _:
+            assert_never(source)
+
+
+def _name(place: str) -> str:
+    """The last part of a URL, of a path or of an id, as one compares names."""
+    return PurePosixPath(place).name.casefold().removesuffix(".git")
+
+
 def platform_serves_the_result(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """An adapter that is pushed to a platform's repository can be served there.
 
@@ -328,6 +375,7 @@ RULES = (
     Rule("FTC256", "output-overlaps-input", output_overlaps_input, JobSpec, Severity.WARNING),
     Rule("FTC258", "gated-model-without-token", gated_model_without_token, JobSpec, Severity.WARNING),
     Rule("FTC260", "git-push-without-credentials", git_push_without_credentials, JobSpec, Severity.WARNING),
+    Rule("FTC261", "source-of-another-model", source_of_another_model, Origins, Severity.WARNING),
     Rule("FTC730", "description-of-another-dataset", description_of_another_dataset, Origins),
     Rule("FTC731", "git-url-unreachable-from-pod", git_url_unreachable_from_pod, JobSpec, Severity.WARNING),
     Rule("FTC558", "adapter-not-served", platform_serves_the_result, JobSpec, Severity.WARNING),

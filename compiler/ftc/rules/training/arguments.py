@@ -36,8 +36,9 @@ def unknown_argument(run: Arguments) -> Iterator[Finding]:
     """
     missing = _missing_tuning(run)
     if missing:
-        others = [pair for pair in release.pairs() if missing in _tuning_types(pair)]
-        help_ = f"use an image with {release.in_words(others[0])}"
+        newest = [pair for pair in release.pairs() if missing in _tuning_types(pair)][-1]
+        other = release.known(newest.partition("+")[0]) or newest
+        help_ = f"use an image with {release.in_words(other)}"
         yield Finding(("finetuning_type",), f"{missing} does not exist in llamafactory {run.release}", help_, _RELEASE)
     names = [name for name in run.given.written() if not (missing and name.startswith((missing, "finetuning_type")))]
     allowed = release.arguments(run.pair)[run.takes]
@@ -77,8 +78,7 @@ def _unknown(run: Arguments, names: list[str], allowed: list[str]) -> Iterator[F
 
 
 def _of_other_releases(run: Arguments) -> set[str]:
-    listed = {name for pair in release.pairs() for name in release.arguments(pair)[run.takes]}
-    return listed | set(run.facts.retired_arguments)
+    return {name for pair in release.pairs() for name in release.arguments(pair)[run.takes]}
 
 
 def _severity(run: Arguments, word: str, known: Iterable[str]) -> Severity | None:
@@ -104,8 +104,6 @@ def _invalid(run: Arguments, name: str, value: Any) -> Iterator[Finding]:
 
 
 def _is_of_another_release(name: str, value: Any) -> bool:
-    if any(f"{name}={value}" in release.facts(pair).retired_values for pair in release.pairs()):
-        return True
     known = [release.arguments(pair)["arguments"] for pair in release.pairs()]
     return any(name in one and not values.problem(value, one[name]) for one in known)
 
@@ -281,8 +279,7 @@ def _accepted(step: Step) -> set[str]:
     named = requested.llamafactory if requested is not None else release_of(step)
     pair = (release.pair(requested) if requested is not None else None) or release.known(named)
     pairs = [pair] if pair is not None else release.pairs()
-    retired = {name for pair in release.pairs() for name in release.facts(pair).retired_arguments}
-    return {name for pair in pairs for name in release.arguments(pair)["train"]} | (set() if pair else retired)
+    return {name for pair in pairs for name in release.arguments(pair)["train"]}
 
 
 # One of these identifies LLaMA-Factory: other programs do not use them.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity
 from ftc.rules.rule import ANY, Finding, Rule
 from ftc.rules.training.subject import Training
+from ftc.trainer.release import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,23 @@ def neat_packing_needs_batch_size_1(run: Training) -> Iterator[Finding]:
         yield Finding(("per_device_train_batch_size",), message, help_, run.along("neat_packing", "flash_attn"))
 
 
+def neat_packing_rejected(run: Training) -> Iterator[Finding]:
+    """The trainer supports neat packing with its transformers.
+
+    LLaMA-Factory 0.9.4 stops at once with transformers 4.53 and later: `Neat packing is incompatible with
+    transformers>=4.53.0`. 0.9.5 supports it again.
+    Source: LLaMA-Factory 0.9.4, hparams/parser.py.
+
+    Wrong: trainer.llamafactory=0.9.4 trainer.transformers=4.57.1 image=hiyouga/llamafactory:0.9.4
+      train.neat_packing=true
+    Right: trainer.llamafactory=0.9.4 trainer.transformers=4.51.1 image=hiyouga/llamafactory:0.9.4
+      train.neat_packing=true
+    """
+    if run.facts.rejects_neat_packing and run.on("neat_packing") and run.stage == "sft":
+        message = f"is not supported by {in_words(run.pair)}"
+        yield Finding(("neat_packing",), message, "use packing=true, or an image with transformers before 4.53")
+
+
 def invalid_pixel_range(run: Training) -> Iterator[Finding]:
     """The maximum number of pixels is not below the minimum.
 
@@ -192,6 +210,7 @@ RULES = (
     Rule("FTC459", "invalid-interleave-probabilities", invalid_interleave_probabilities, Training),
     Rule("FTC460", "conflicting-loss-masks", conflicting_loss_masks, Training),
     Rule("FTC461", "neat-packing-needs-batch-size-1", neat_packing_needs_batch_size_1, Training),
+    Rule("FTC566", "neat-packing-rejected", neat_packing_rejected, Training),
     Rule("FTC462", "invalid-pixel-range", invalid_pixel_range, Training),
     Rule("FTC478", "image-tokens-exceed-cutoff", image_tokens_exceed_cutoff, Training, Severity.WARNING),
     Rule("FTC429", "split-special-tokens-unsupported", split_special_tokens_unsupported, Training),

@@ -13,7 +13,6 @@ from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
 from ftc.manifests.configs import Config, file_named, is_official, release_of
 from ftc.manifests.files import resolved, text_of
-from ftc.manifests.objects import Kind
 from ftc.manifests.text import Held, Spot, held
 from ftc.resources import directory
 from ftc.rules.training.engines import DeepSpeedFile
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ftc.manifests.shell.script import Word
-    from ftc.manifests.subjects import Job
     from ftc.spec.base import Json
 
 _DIGEST = re.compile(r"-[0-9a-f]{8}$")
@@ -154,7 +152,7 @@ def _training(config: Config, named: dict[str, Held], common: dict[str, Any]) ->
         deepspeed=_of_example(config) if settings is None else fields(settings, config.is_filled_in),
         dataset_info=None if info is None else _entries(info, config.is_filled_in),
         **_engine(config, named.get("accelerate")),
-        recreated=config.run is not None and _is_recreated(config.run.job),
+        recreated=config.run is not None and config.run.job.recreated,
         unsupported=_unsupported(config),
         model=model,
         context_length=context_length(model) if model is not None else None,
@@ -185,10 +183,6 @@ def _unsupported(config: Config) -> dict[str, str]:
     labels = config.step.pod.spec.node_selector.values() if config.step is not None else ()
     chips = [chip for label in labels for chip in chips_without_bf16(label)]
     return {"bf16": f"the {chips[0]} that the pod selects"} if chips else {}
-
-
-def _is_recreated(job: Job) -> bool:
-    return job.kind is Kind.VOLCANO or (job.batch is not None and job.batch.backoff_limit != 0)
 
 
 def _engine(config: Config, accelerate: Held | None) -> dict[str, Any]:

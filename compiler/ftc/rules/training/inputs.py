@@ -89,9 +89,8 @@ class Input(msgspec.Struct, frozen=True):
             yield from of_config(config, self.requested, lambda _: None)
         yield from engine_files(one.text for step in run.steps for one in written(step) if one.text is not None)
         for crew in run.job.crews:
-            path = (*run.job.object.path, *crew.path, "metadata", "annotations")
-            notes = crew.template.metadata.annotations
-            yield from engine_files(Text(run.job.object.document, (*path, key), notes[key]) for key in notes)
+            place = partial(run.job.at, *crew.path, "metadata", "annotations")
+            yield from engine_files(place(key).text(value) for key, value in crew.template.metadata.annotations.items())
 
 
 def _place(text: Text) -> tuple[str, KeyPath]:

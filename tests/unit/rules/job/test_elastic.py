@@ -20,6 +20,7 @@ PAIRS = (
         "hardware.env.RANK_TABLE_FILE",
     ),
     Pair("FTC142", "nodes=4 min_nodes=2", "nodes=4", "restarts"),
+    Pair("FTC590", f"{ELASTIC} launcher=torchrun", "nodes=4 restarts=3 launcher=torchrun", "min_nodes"),
 )
 ALL = [*PAIRS, *pages(PAIRS)]
 

@@ -15,6 +15,10 @@ PAIRS = (
     Pair("FTC571", ("nodes=11", f"name={'a' * 52}"), ("nodes=10", f"name={'a' * 52}"), "name"),
     Pair("FTC571", (f"name={'a' * 58}",), (f"name={'a' * 57}",), "name"),
     Pair("FTC571", ("naming=fixed", "nodes=2", f"name={'a' * 62}"), ("naming=fixed", f"name={'a' * 63}"), "name"),
+    # 63 characters for <name>-<5>-node-0-<index>-<5>; a fixed name has no <5>
+    Pair("FTC591", f"name={'a' * 43}", f"name={'a' * 42}", "name"),
+    Pair("FTC591", f"name={'a' * 49} naming=fixed", f"name={'a' * 48} naming=fixed", "name"),
+    Pair("FTC591", f"name={'a' * 42} nodes=11", f"name={'a' * 41} nodes=11", "name"),
 )
 
 

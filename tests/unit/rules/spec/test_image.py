@@ -100,7 +100,7 @@ def test_an_image_that_can_be_built_passes(pair: Pair) -> None:
 
 def test_the_help_lists_the_pinned_pairs() -> None:
     said = ftc("compile", "-t", "image", "trainer.transformers=5.2.0").stderr
-    pairs = (("0.9.3", "4.51.1"), ("0.9.5", "5.5.4"), ("0.9.5", "5.6.0"))
+    pairs = (("0.9.3", "4.51.1"), ("0.9.4", "4.51.1"), ("0.9.4", "4.57.1"), ("0.9.5", "5.5.4"), ("0.9.5", "5.6.0"))
     listed = ", ".join(f"{release} with transformers {transformers}" for release, transformers in pairs)
     assert listed in said.rpartition("help: use one of")[2]
 

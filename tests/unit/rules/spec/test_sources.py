@@ -99,6 +99,21 @@ PAIRS = (
         )
     ),
     *(
+        Pair("FTC261", f"model=qwen3-8b source@model.source={wrong}", f"model=qwen3-8b {right}", "model.source")
+        for wrong, right in (
+            ("git model.source.url=https://git.example.com/a/Qwen3-0.6B.git", "source@model.source=huggingface"),
+            ("path model.source.path=/workspace/Qwen3-0.6B", "model.source.repository=mirror/qwen3-8B"),
+            ("modelscope model.source.repository=Qwen/Qwen3-0.6B", "model.source.repository=team/base"),
+            ("huggingface-direct model.source.repository=a/qwen3-0.6b", "model.source.repository=a/Qwen3-0.6B-tuned"),
+        )
+    ),
+    Pair(
+        "FTC261",
+        f"model=qwen3-8b {S3} model.source.prefix=m/Qwen3-0.6B",
+        "model=custom model.id=team/mine model.template=qwen3 model.source.repository=Qwen/Qwen3-0.6B",
+        "model.source.prefix",
+    ),
+    *(
         Pair("FTC558", f"{ADAPTER} cluster=alauda {wrong}", f"{ADAPTER} {right}", "method.merge")
         for wrong, right in (
             ("", "cluster=generic"),
@@ -186,3 +201,18 @@ def test_an_option_of_the_user_that_leaves_the_id_to_the_run_describes_each_of_t
     here = ("compile", "--config-dir", str(tmp_path))
     assert "FTC730" not in ftc(*here, "dataset=mine", "dataset.id=me/data").stderr
     assert "FTC730" in ftc(*here, "-c", "run").stderr
+
+
+def test_a_run_file_that_says_where_its_model_is_keeps_that_place_for_another_model(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "copy.yaml").write_text("defaults: [qwen3-0.6b, _self_]\nid: team/copy\n")
+    (tmp_path / "run.yaml").write_text(
+        "defaults: [config, override model: qwen3-0.6b, override source@model.source: git, _self_]\n"
+        "model: {source: {url: https://git.example.com/models/Qwen3-0.6B}}\n"
+    )
+    here = ("compile", "--config-dir", str(tmp_path), "-c", "run")
+    told = ftc(*here, "model=qwen3-8b").stderr
+    assert "warning[FTC261 source-of-another-model]: model.source.url: Qwen3-0.6B is another model" in told
+    assert "run.yaml:2:" in told
+    for right in ((), ("model=copy",), ("model=qwen3-8b", "model.source.url=https://git.example.com/models/Qwen3-8B")):
+        assert "FTC261" not in ftc(*here, *right).stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unit.rules.pairs import Pair
 
 OLD = "trainer.llamafactory=0.9.3 trainer.transformers=4.51.1"
+NEAT = "trainer.llamafactory=0.9.4 trainer.transformers=4.57.1"
 PPO = f"{OLD} method.stage=ppo train.reward_model=/models/reward"
 DPO = "method.stage=dpo dataset.info=null"
 FULL = "method=full-sft"
@@ -41,6 +42,7 @@ def _text(text: str) -> str:
 # The trainer's parser refuses these at once: hparams/parser.py, hparams/*_args.py, transformers' training_args.py.
 AT_ONCE = (
     Pair("FTC420", "method.stage=pt train.predict_with_generate=true train.eval_dataset=alpaca", "", "train.predict"),
+    Pair("FTC566", f"{NEAT} train.neat_packing=true", "train.neat_packing=true", "train.neat_packing"),
     Pair("FTC420", "method.stage=pt train.neat_packing=true", "train.neat_packing=true", "train.neat_packing"),
     Pair("FTC420", f"{DPO} train.train_on_prompt=true", "train.train_on_prompt=true", "train.train_on_prompt"),
     Pair("FTC421", f"{OLD} method.stage=ppo", PPO, "method.stage"),

@@ -1,0 +1,116 @@
+"""With scripts=configmap a manifest has what its run does, and the scripts are the same."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+
+from ftc import resources
+from ftc.targets import POD_TARGETS
+from unit.compiling import COMMAND, ftc
+
+GIT = (
+    "source@model.source=git",
+    "model.source.url=https://git.example.com/m",
+    "publish=git",
+    "publish.url=https://a/b",
+)
+TWO_NODES = ("nodes=2", "devices=8", "launcher=torchrun", "hardware=ascend", "model=qwen3-8b")
+
+
+def documents(*words: str) -> list[Any]:
+    said = ftc("compile", *words)
+    assert said.exit_code == 0, said.stderr
+    return list(yaml.safe_load_all(said.stdout))
+
+
+def template(target: str, *overrides: str) -> Any:
+    # The pod of a TrainJob is in its runtime.
+    found = next(one for one in documents("-t", target, *overrides) if one["kind"] not in ("Service", "TrainJob"))
+    for step in POD_TARGETS[target].path:
+        found = found[step]
+    return found
+
+
+def files(pod: Any, config_maps: dict[str, Any]) -> dict[str, str]:
+    """What the kubelet puts below /etc/ftc."""
+    (volume,) = [volume for volume in pod["spec"]["volumes"] if volume["name"] == "ftc"]
+    found: dict[str, str] = {}
+    for source in (volume.get("projected") or {"sources": [volume]})["sources"]:
+        for item in (source.get("downwardAPI") or {"items": []})["items"]:
+            key = item["fieldRef"]["fieldPath"].removeprefix("metadata.annotations['").removesuffix("']")
+            assert item["path"] not in found
+            found[item["path"]] = pod["metadata"]["annotations"][key]
+        for item in (source.get("configMap") or {"items": []})["items"]:
+            assert item["path"] not in found
+            found[item["path"]] = config_maps[source["configMap"]["name"]][item["key"]]
+    return found
+
+
+@pytest.mark.parametrize("target", list(POD_TARGETS))
+@pytest.mark.parametrize(
+    "overrides", [(), TWO_NODES, GIT, COMMAND, ("launcher=accelerate", "setup=[[pip,install,x]]", "tracking=none")]
+)
+def test_the_pod_has_the_same_files(target: str, overrides: tuple[str, ...]) -> None:
+    (made,) = documents("-t", "scripts", *overrides)
+    embedded, mapped = (template(target, *overrides, f"scripts={kind}") for kind in ("embedded", "configmap"))
+    wanted = files(embedded, {})
+    assert len(wanted) > 3
+    assert files(mapped, {made["metadata"]["name"]: made["data"]}) == wanted
+
+
+def test_only_the_files_of_the_trainer_stay_in_the_manifest() -> None:
+    carried = set(template("volcano", "scripts=configmap")["metadata"]["annotations"])
+    assert carried == {"ftc.dev/train.yaml", "ftc.dev/merge.yaml", "ftc.dev/dataset_info.json"}
+    assert "annotations" not in template("volcano", "scripts=configmap", *COMMAND)["metadata"]
+
+
+@pytest.mark.parametrize("target", ["volcano", "job", "jobset"])
+def test_two_nodes_fit_in_200_lines(target: str) -> None:
+    assert len(ftc("compile", "-t", target, *TWO_NODES, "scripts=configmap").stdout.splitlines()) <= 200
+
+
+def test_one_config_map_serves_all_runs_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (ftc("compile", "-t", "scripts", *overrides).stdout for overrides in ((), (*TWO_NODES, *GIT)))
+    assert first == second
+    (made,) = yaml.safe_load_all(first)
+    assert made["immutable"] is True
+    assert made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+    assert made["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
+    texts = {**resources.all_scripts(), "train.sh": "changed\n"}
+    for module in ("ftc.plan.files", "ftc.targets.scripts"):
+        monkeypatch.setattr(import_module(module), "all_scripts", lambda: texts)
+    (changed,) = documents("-t", "scripts")
+    assert changed["data"]["train.sh"] == "changed\n"
+    assert changed["metadata"]["name"] != made["metadata"]["name"]
+
+
+def test_it_is_in_the_namespace_of_the_run() -> None:
+    (made,) = documents("-t", "scripts", "namespace=team")
+    assert made["metadata"]["namespace"] == "team"
+    assert "namespace" not in documents("-t", "scripts")[0]["metadata"]
+
+
+def test_the_plan_says_that_it_must_exist_and_how_to_make_it() -> None:
+    (made,) = documents("-t", "scripts")
+    said = ftc("plan", "scripts=configmap").stdout
+    assert f"ConfigMap  {made['metadata']['name']}  -t scripts makes it" in said
+    assert "ftc compile -t scripts scripts=configmap | kubectl apply -f -" in said
+    assert "ConfigMap" not in ftc("plan").stdout
+
+
+def test_a_kustomization_has_it_before_the_job(tmp_path: Any) -> None:
+    words = ("-t", "volcano", "-t", "scripts", "naming=fixed", "scripts=configmap", "-o", str(tmp_path))
+    assert ftc("compile", *words).exit_code == 0
+    listed = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["resources"]
+    assert listed == ["scripts.yaml", "volcano.yaml"]
+
+
+def test_lint_has_no_finding_on_the_manifest(tmp_path: Any) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(ftc("compile", *TWO_NODES, "scripts=configmap").stdout)
+    said = ftc("lint", str(file))
+    assert (said.exit_code, said.stdout) == (0, ""), said.stdout
