@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 # Seconds to connect, and to wait for the next bytes of an answer.
 _TIMEOUT = (5.0, 20.0)
-_TRIES = 3
+_TRIES, _PATIENCE = 3, 10.0
 _ANY = "application/json, */*"
 _WAITS = (0.2, 0.5, 1.0)
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -129,11 +129,11 @@ class Server:
             kept = (kept + chunk)[-_LONGEST_TEXT:]
         return kept.decode("utf-8", errors="replace")
 
-    def stream(self, path: str, query: dict[str, Any], silence: float = _TIMEOUT[1]) -> Iterator[bytes]:
-        """An answer in pieces, as they arrive; without one for `silence` seconds, the connection counts as broken."""
+    def stream(self, path: str, query: dict[str, Any], silence: float = 0.0) -> Iterator[bytes]:
+        """An answer in pieces, as they arrive; after `silence` seconds without one, the connection counts as broken."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - an extra
 
-        answer = self._opened("GET", path, query, timeout=(_TIMEOUT[0], silence))
+        answer = self._opened("GET", path, query, silence=silence)
         try:
             yield from answer.response.stream(_CHUNK)
         except HTTPError as error:
@@ -157,7 +157,7 @@ class Server:
         query: dict[str, Any],
         body: Any = None,
         *,
-        timeout: tuple[float, float] = _TIMEOUT,
+        silence: float = 0.0,
         accept: str = _ANY,
     ) -> RESTResponse:
         """The answer before it is read; a refusal is read, and raised."""
@@ -169,7 +169,9 @@ class Server:
         self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._client.configuration.host}{path}{f'?{urlencode(query)}' if query else ''}"
         try:
-            answer = self._client.call_api(method, url, headers, body, _request_timeout=timeout)
+            answer = self._client.call_api(
+                method, url, headers, body, _request_timeout=(_TIMEOUT[0], silence or _TIMEOUT[1])
+            )
             data = answer.read() if answer.status >= 400 else b""  # type: ignore[no-untyped-call] # noqa: PLR2004
         except ApiException as error:
             raise ServerError(_reason(error), error.status or 0, _fields(error.body)) from None
@@ -186,9 +188,16 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
     from kubernetes.config import ConfigException  # noqa: PLC0415 - the same
     from urllib3 import Retry  # noqa: PLC0415 - the same
 
+    class Soon(Retry):
+        """At most some seconds, whatever the server says."""
+
+        def get_retry_after(self, response: Any) -> float | None:
+            wait = super().get_retry_after(response)
+            return wait if wait is None else min(wait, _PATIENCE)
+
     settings = client.Configuration()
     # A server that is busy answers 429 or 503, and says when to ask again.
-    settings.retries = Retry(
+    settings.retries = Soon(
         total=_TRIES,
         status_forcelist=(429, 502, 503, 504),
         allowed_methods=("GET", "DELETE"),

@@ -39,6 +39,7 @@ class Answers:
         self.faults: dict[str, list[tuple[int, str]]] = {}
         self.asked: list[str] = []
         self.version = "1"
+        self.retry_after = "0"
         self.accept = ""
 
     def change(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
@@ -115,6 +116,7 @@ def serving(answers: Answers, folder: Path) -> Iterator[Path]:
 
         def _send(self, status: int, body: bytes) -> None:
             self.send_response(status)
+            self.send_header("Retry-After", answers.retry_after)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ftc
+from ftc.cluster import server
 from unit.cluster.api_server import Answers, serving
 from unit.cluster.situations import claim, job, node, pod_group, snapshot, unscheduled, vcjob
 from unit.cluster.test_status import JOB_SET, LINES, RUNS, TRAINING, running
@@ -166,6 +168,27 @@ def test_a_server_that_is_busy_is_asked_again(code: int, tmp_path: Path, monkeyp
     answers = Answers(SEVERAL)
     answers.faults["pods"] = [(code, "busy")]
     assert "2/2" in status(answers, tmp_path, monkeypatch).stdout
+
+
+def test_a_server_cannot_make_a_command_wait_for_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_PATIENCE", 0.05)
+    answers = Answers(SEVERAL)
+    answers.faults["pods"], answers.retry_after = [(429, "too many requests")] * 9, "3600"
+    said = status(answers, tmp_path, monkeypatch)
+    assert (said.exit_code, said.stderr) == (1, "ftc: the API server: too many requests\n")
+
+
+def test_a_server_that_is_too_slow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Answers):
+        def answer(self, path: str) -> tuple[int, bytes]:
+            threading.Event().wait(0.5)
+            return super().answer(path)
+
+    monkeypatch.setattr(server, "_TIMEOUT", (5.0, 0.05))
+    monkeypatch.setattr(server, "_TRIES", 1)
+    said = status(Slow(SEVERAL), tmp_path, monkeypatch)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert "does not answer" in said.stderr
 
 
 def test_a_missing_permission_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
