@@ -34,7 +34,8 @@ def _serving(folder: Path) -> Iterator[dict[str, str]]:
         owner = {"kind": job["kind"], "name": name, "uid": job["metadata"]["uid"], "controller": True}
         metadata = {"labels": {"volcano.sh/job-name": name}, "ownerReferences": [owner]}
         spec = {**job["spec"]["tasks"][0]["template"]["spec"], "nodeName": "a"}
-        status = {"phase": "Running", "containerStatuses": [started]}
+        ready = [{"type": "Ready", "status": "True"}]
+        status = {"phase": "Running", "conditions": ready, "containerStatuses": [started]}
         cluster.created.append(object_of("Pod", f"{name}-worker-0", metadata=metadata, spec=spec, status=status))
         cluster.snapshot.logs[f"{name}-worker-0.train"] = STEPS
 

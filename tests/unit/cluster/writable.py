@@ -73,6 +73,9 @@ class Cluster(Answers):
         return [*self.snapshot.objects, *self.created]
 
     def answer(self, path: str) -> tuple[int, bytes]:
+        if path == "/apis":
+            groups = {version.partition("/")[0] for version in self.served if "/" in version}
+            return 200, json.dumps({"groups": [{"name": name} for name in sorted(groups)]}).encode()
         version, plural, name, space = self._parsed(path)
         self.asked.append(path)
         if fault := self._fault(plural):
