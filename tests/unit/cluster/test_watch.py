@@ -89,6 +89,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def status(answers: Watches, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Said:
     with serving(answers, folder) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
+
         def shown(one: Snapshot) -> Any:
             answers.shown.set()
             return run(one)
