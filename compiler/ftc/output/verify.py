@@ -72,6 +72,16 @@ def script(text: str, _cluster: Cluster) -> None:
         raise BugError(f"the script is truncated: {', '.join(cut) or 'its first or last line'} is missing")
 
 
+def schema(manifest: Any, cluster: Cluster) -> Schema:
+    """The schema of an object that runs the pod, for the versions of the cluster."""
+    kind = manifest["kind"]
+    if kind != "Job":
+        return kubeflow_object(kind.lower(), cluster.kubernetes)
+    if manifest["apiVersion"] == "batch/v1":
+        return kubernetes_object(kind, cluster.kubernetes)
+    return volcano_job(cluster.volcano, cluster.kubernetes)
+
+
 def _hold(kind: str, manifest: Any, schema: Schema) -> None:
     found = [f"{dotted(tuple(error.absolute_path))}: {error.message[:200]}" for error in schema.iter_errors(manifest)]
     if found:

@@ -59,6 +59,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
             Fragment("pod", spec.pod, ("pod",)),
         ),
         job_claim=spec.storage.workspace if isinstance(spec.storage.workspace, JobClaim) else None,
+        job_fragments=spec.job,
         recipe=image.recipe(spec),
         claims=tuple(storage.claims(spec.storage).values()),
     )

@@ -7,6 +7,7 @@ import msgspec
 from ftc.plan.merge import Fragment, Merged
 from ftc.resources import script
 from ftc.spec.base import Json
+from ftc.spec.job import JobFragments
 from ftc.spec.source import Staged
 from ftc.spec.storage import Claim, JobClaim
 
@@ -138,6 +139,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     rights: Json
     fragments: tuple[Fragment, ...]
     job_claim: JobClaim | None
+    job_fragments: JobFragments
     recipe: Recipe | None
     claims: tuple[Claim, ...]
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.rules.given import Origins
-from ftc.rules.job import elastic, gang_scheduling, indexed_job, job_sets, names, plugins, policies, queues, trainjob
+from ftc.rules.job import (
+    elastic,
+    fragments,
+    gang_scheduling,
+    indexed_job,
+    job_sets,
+    names,
+    plugins,
+    policies,
+    queues,
+    trainjob,
+)
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
     contents,
@@ -110,6 +121,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     ),
     "job": (
         *elastic.RULES,
+        *fragments.RULES,
         *gang_scheduling.RULES,
         *indexed_job.RULES,
         *job_sets.RULES,

@@ -90,7 +90,7 @@ def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positio
 def _of_objects(spec: JobSpec, pods: Mapping[str, BoundRun], position: Positions) -> Iterator[Diagnostic]:
     """The findings on the objects of each target, at the largest value that users set in them."""
     for name, bound in pods.items():
-        for data in POD_TARGETS[name].objects(bound):
+        for data in POD_TARGETS[name].complete(bound):
             for rule, found in judge(ON_OBJECTS, Sent(data)):
                 sizes = {path: len(str(value)) for path, value in (*environments(spec), *fragments_of(spec))}
                 largest = max(sizes, key=lambda path: sizes[path])

@@ -118,6 +118,19 @@ SOURCES: dict[str, tuple[str, ...]] = {
 """The key of each source that a run may have."""
 
 
+class JobFragments(Spec, frozen=True):
+    """A fragment of the job's object for each target, merged like a Kubernetes patch; ftc's own fields stay."""
+
+    volcano: Json = {}
+    """A fragment of the VolcanoJob, such as {spec: {networkTopology: {mode: hard}}}."""
+    job: Json = {}
+    """A fragment of the batch Job, such as {spec: {activeDeadlineSeconds: 86400}}."""
+    jobset: Json = {}
+    """A fragment of the JobSet, such as {spec: {network: {publishNotReadyAddresses: true}}}."""
+    trainjob: Json = {}
+    """A fragment of the TrainJob, such as {metadata: {labels: {team: nlp}}}."""
+
+
 class Trainer(Spec, frozen=True):
     """The versions in the image."""
 
@@ -187,6 +200,8 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """Environment variables of the training. They take precedence over those of the groups."""
     pod: Json = {}
     """A PodTemplate fragment, merged like a Kubernetes patch. It takes precedence over those of the groups."""
+    job: JobFragments = JobFragments()
+    """A fragment of the job's object for each target: fields that have no key."""
     setup: tuple[Annotated[tuple[Text, ...], Meta(min_length=1)], ...] = ()
     """Commands that each node runs before the training, as argument lists: [[pip, install, tensorboard]]."""
     scripts: Literal["embedded", "configmap"] = "embedded"

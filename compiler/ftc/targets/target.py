@@ -9,6 +9,7 @@ import msgspec
 
 from ftc.diagnostics.model import KeyPath
 from ftc.plan import train
+from ftc.plan.merge import merge
 from ftc.plan.pod import renamed
 from ftc.plan.types import BoundRun, Places, RunPlan
 from ftc.spec.base import Json
@@ -73,9 +74,19 @@ class PodTarget(_Target, frozen=True, kw_only=True):
         """The pod template as it is emitted, with the record of what set each field."""
         return renamed(self.bind(run).pod, self.main)
 
+    def fragment(self, run: RunPlan) -> Json:
+        """The user's fragment of the job's object."""
+        given: Json = getattr(run.job_fragments, self.name)
+        return given
+
+    def complete(self, run: BoundRun) -> list[Json]:
+        """The objects, the last one with the user's fragment."""
+        *others, job = self.objects(run)
+        return [*others, merge(job, self.fragment(run))]
+
     def text(self, run: RunPlan) -> str:
         """The manifest; a run that is not bound yet is bound first."""
-        return "---\n".join(map(dump, self.objects(run if isinstance(run, BoundRun) else self.bind(run))))
+        return "---\n".join(map(dump, self.complete(run if isinstance(run, BoundRun) else self.bind(run))))
 
 
 Target: TypeAlias = FileTarget | PodTarget
