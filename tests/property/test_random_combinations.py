@@ -34,6 +34,7 @@ REFUSE = {
     "FTC454": "a dataset that does not fit the stage: no column for the tag of KTO",
     "FTC456": "images for a model without vision",
     "FTC474": "DeepSpeed stage 0 in bf16",
+    "FTC545": "hardware or a network that needs privileges, on a cluster that restricts pods",
     "FTC572": "a claim with the lifetime of a batch Job of several nodes",
     "FTC633": "a cache in memory that exceeds the memory of the container",
     "FTC701": "weights that exceed the memory of the device",

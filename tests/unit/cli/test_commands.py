@@ -196,7 +196,7 @@ def completions(arguments: list[str], word: str) -> set[str]:
 def test_commands_groups_and_options_are_completed(tmp_path: Path) -> None:
     assert completions([], "comp") == {"compile", "completion"}
     assert "hardware=" in completions(["compile"], "hard")
-    assert completions(["compile"], "hardware=alau") == {"hardware=alauda-vgpu"}
+    assert completions(["compile"], "hardware=alauda-v") == {"hardware=alauda-vgpu"}
     assert completions(["compile", "hardware=ascend"], "launcher=to") == {"launcher=torchrun"}
     assert completions(["show"], "engine=deepspeed-z3") == {"engine=deepspeed-z3", "engine=deepspeed-z3-offload"}
     assert "--target" in completions(["compile"], "--")

@@ -154,7 +154,7 @@ def test_launcher_command_has_no_batch_and_no_trainer_stage() -> None:
 
 def test_waits_and_restarts_are_shown() -> None:
     found = planned("nodes=2", "restarts=3", "train.ddp_timeout=3600", "cluster.fetch_timeout_seconds=60")
-    assert found["seconds"] == {"download": 60, "name_of_node_0": 300, "lost_peer": 3600}
+    assert found["seconds"] == {"download": 60, "devices_idle": 120, "name_of_node_0": 300, "lost_peer": 3600}
     assert found["restarts"] == 3
     assert "3 times" in text("restarts=3")["restarts"]
     assert text()["restarts"].startswith("never")
