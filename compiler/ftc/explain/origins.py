@@ -132,7 +132,7 @@ def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, 
         if not (key == "kind" and "kind" in known):  # another kind has other keys
             yield from _vary(inner, known.get(key, schema.get("additionalProperties", _OPEN)), (*path, key), name)
     extra = schema.get("additionalProperties", not known)
-    if extra is not False and "pod" not in path:  # a fragment is not a map of names
+    if extra is not False and "pod" not in path and path[:1] != ("job",):  # a fragment is not a map of names
         added = _example(extra) if isinstance(extra, dict) else _NEW
         yield Variation((*path, _NEW), added, any_key=True)
         if name and name not in value and _fits(name, schema.get("propertyNames", _OPEN)):
