@@ -140,10 +140,13 @@ def test_the_data_of_a_secret_may_be_text() -> None:
 
 
 @pytest.mark.parametrize("target", ["volcano", "job"])
-def test_compile_and_lint_measure_the_same_object(target: str) -> None:
-    variables = tuple(f"env.X{index}='{'é' * 60_000}'" for index in range(13))
-    state = compile_job(Request((*variables, "nodes=2", "storage=shared"), targets=(target,), ignore=("FTC514",)))
-    compiled = compile_job(Request((*variables, "nodes=2", "storage=shared"), targets=(target,))).diagnostics
+def test_compile_and_lint_measure_the_same_object(tmp_path: Path, target: str) -> None:
+    # Two files, because one is at most a megabyte.
+    for name, base, some in (("half", "config", range(7)), ("run", "half", range(7, 13))):
+        run = {"defaults": [base, "_self_"], "env": {f"X{index}": "é" * 60_000 for index in some}, "nodes": 2}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(run, allow_unicode=True), encoding="utf-8")
+    state = compile_job(Request((), (tmp_path,), "run", (target,), ("FTC514",)))
+    compiled = compile_job(Request((), (tmp_path,), "run", (target,))).diagnostics
     (ours,) = [one.message for one in compiled if one.code == "FTC514"]
     found = lint([("a.yaml", state.outputs[target].encode())], NEWEST)
     assert [one.message for one in found if one.code == "FTC514"] == [ours]
