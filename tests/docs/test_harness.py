@@ -146,7 +146,8 @@ def test_rewriting_keeps_indentation(tmp_path: Path) -> None:
         ("'''shell\nftc compile\n'''", 1),
         ("'''shell\n$ ftc plan nodes=2\ncat a.yaml\nls\n'''", 3),
         ("'''bash\nftc compile\n'''", 1),
-        ("'''bash title='a.sh'\nftc compile\n'''", 0),
+        ("'''bash title='a.sh'\nftc compile\n'''", 1),
+        ("Write `a.sh`:\n\n'''bash title='a.sh'\nftc compile\n'''", 0),
     ],
 )
 def test_commands_that_could_run_are_not_only_shown(tmp_path: Path, block: str, number: int) -> None:
