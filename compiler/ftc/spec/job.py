@@ -126,7 +126,7 @@ class JobFragments(Spec, frozen=True):
     job: Json = {}
     """A fragment of the batch Job, such as {spec: {activeDeadlineSeconds: 86400}}."""
     jobset: Json = {}
-    """A fragment of the JobSet, such as {spec: {network: {publishNotReadyAddresses: true}}}."""
+    """A fragment of the JobSet, such as {metadata: {annotations: {example.com/team: nlp}}}."""
     trainjob: Json = {}
     """A fragment of the TrainJob, such as {metadata: {labels: {team: nlp}}}."""
 

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 
+_OF_THE_RUN = {("metadata", "name"), ("metadata", "generateName"), ("metadata", "namespace"), ("spec", "network")}
+
+
 def fragment_keeps_fields(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A fragment of the job does not change a field that ftc sets.
 
     These fields depend on each other: with another number of replicas, for example, the gang and the world size are
-    wrong. A list is one field.
+    wrong. A list is one field. The name and the namespace are keys of the run, and the pods of a JobSet find each other
+    by the host names of its network.
     Source: ftc, which sets these fields.
 
     Wrong: nodes=2 'job.volcano={spec: {minAvailable: 1}}'
@@ -52,7 +56,7 @@ def fragment_is_valid(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         return
     for error in schema(own, spec.cluster).iter_errors(merge(own, fragment)):
         place = _inside(fragment, tuple(error.absolute_path))
-        help_ = f"kubectl explain {POD_TARGETS[run.target].kind.lower()} shows the fields"
+        help_ = f"kubectl explain {own['kind'].lower()}s.{own['apiVersion'].partition('/')[0]} shows the fields"
         yield Finding(("job", run.target, *place), error.message[:200], help_)
 
 
@@ -69,7 +73,7 @@ def _changed(own: Any, fragment: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         here = (*path, key)
         if isinstance(value, dict) and isinstance(own.get(key), dict):
             yield from _changed(own[key], value, here)
-        elif key in own and own[key] != value:
+        elif here in _OF_THE_RUN or (key in own and own[key] != value):
             yield here
 
 
