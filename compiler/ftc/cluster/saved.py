@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ftc.cluster.snapshot import Object, Snapshot, at, name_of, parsed, workload_name
-from ftc.diagnostics.printable import redacted
+from ftc.diagnostics.printable import redacted, without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,8 +72,10 @@ def _without_values(one: Object) -> Object:
 
 
 def _redacted(value: Any) -> Any:
-    """The same value with each text redacted."""
+    """The same value with each text redacted, and with the values of variables that hold secrets."""
     if isinstance(value, dict):
+        if value.keys() == {"name", "value"}:
+            return without_secrets(value)
         return {key: _redacted(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_redacted(inner) for inner in value]

@@ -187,6 +187,7 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
     from kubernetes import client, config  # noqa: PLC0415 - an extra, and half a second
     from kubernetes.config import ConfigException  # noqa: PLC0415 - the same
     from urllib3 import Retry  # noqa: PLC0415 - the same
+    from yaml import YAMLError  # noqa: PLC0415 - the same
 
     class Soon(Retry):
         """At most some seconds, whatever the server says."""
@@ -207,6 +208,8 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
     # The client reads KUBECONFIG once per process, and urllib3 logs each try.
     files = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # The client logs to the root logger that an exec plugin failed, and goes on without credentials.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         if not any(Path(one).is_file() for one in files.split(os.pathsep)) and context is None and _ACCOUNT.is_dir():
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
@@ -220,8 +223,10 @@ def _connected(context: str | None) -> tuple[ApiClient, str]:
         config.load_kube_config(  # type: ignore[no-untyped-call]
             files, context, client_configuration=settings, persist_config=False
         )
-    except ConfigException as error:
-        raise ServerError(f"cannot read the kubeconfig: {error}") from None
+    except (ConfigException, YAMLError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        # The client does not check the types of what it reads.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ServerError(f"cannot read the kubeconfig: {reason}") from None
     chosen = rows[context] if context else active
     return client.ApiClient(settings), chosen["context"].get("namespace") or "default"
 

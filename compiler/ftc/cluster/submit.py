@@ -124,7 +124,11 @@ def _plural(server: Server, root: str, kind: str) -> str:
         names = [str(one.get("name")) for one in known if one.get("kind") == kind]
         return next((one for one in names if "/" not in one), "")
     except ServerError as error:
-        if error.status not in (_FORBIDDEN, _MISSING) or kind not in _PLURALS:
+        if error.status not in (_FORBIDDEN, _MISSING):
+            raise
+        if kind not in _PLURALS:
+            if error.status == _MISSING:
+                return ""
             raise
     # Some clusters do not show the list to every user.
     try:

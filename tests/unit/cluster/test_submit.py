@@ -304,6 +304,13 @@ FAULTS = {
         'The namespace "team" does not exist.',
         "kubectl create namespace team",
     ),
+    "no Trainer": Fault(
+        Cluster(*GOOD),
+        ("-t", "trainjob"),
+        "",
+        "The cluster does not know TrainingRuntime (trainer.kubeflow.org/v1alpha1)",
+        "",
+    ),
     "no Volcano": Fault(
         faulty(*GOOD, without="batch.volcano.sh/v1alpha1"),
         (),
