@@ -8,9 +8,25 @@ import pytest
 import yaml
 
 from unit.compiling import ftc
+from unit.rules.pairs import Pair, pages, passes, refuses
 
+PAIRS = (
+    Pair("FTC595", "'job.volcano={spec: {maxRetry: 9}}'", "restarts=8", "job.volcano.spec.maxRetry"),
+    Pair(
+        "FTC596",
+        "'job.volcano={spec: {networkTopology: {mode: near}}}'",
+        "'job.volcano={spec: {networkTopology: {mode: hard}}}'",
+        "job.volcano.spec.networkTopology.mode",
+    ),
+)
 TOPOLOGY = "job.volcano={spec: {networkTopology: {mode: hard, highestTierAllowed: 1}}}"
 DEADLINE = "{spec: {activeDeadlineSeconds: 86400}}"
+
+
+@pytest.mark.parametrize("pair", [*PAIRS, *pages(PAIRS)], ids=str)
+def test_a_pair(pair: Pair) -> None:
+    refuses(pair)
+    passes(pair)
 
 
 def objects(target: str, *overrides: str) -> list[Any]:
