@@ -229,7 +229,10 @@ def checkpoints() -> list[Path]:
 def settled() -> bool:
     """Whether the trainer can resume from every checkpoint that it finds."""
     found = checkpoints()
-    return not any(map(flaw, found)) and (bool(found) or not _has_result())
+    try:
+        return not any(map(flaw, found)) and (bool(found) or not _has_result())
+    except FileNotFoundError:  # the first process moves it aside at this moment
+        return False
 
 
 def _has_result() -> bool:

@@ -154,3 +154,15 @@ def test_a_fault_of_the_disk_moves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("ftc: error: cannot read the checkpoints: ")
     assert (tmp_path / "output" / "checkpoint-10" / "optimizer.pt").exists()
+
+
+def test_a_checkpoint_that_is_moved_aside_during_the_check_is_not_settled(
+    checker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "output" / "checkpoint-10", KINDS["lora"])
+    assert checker.settled()
+    found = checker.checkpoints()
+    (tmp_path / "output" / "checkpoint-10").rename(tmp_path / "aside")
+    monkeypatch.setattr(checker, "checkpoints", lambda: found)
+    assert not checker.settled()
