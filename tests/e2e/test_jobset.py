@@ -51,10 +51,13 @@ def run_directory(cluster: Cluster, job: JobSet) -> Path:
     return found
 
 
+@pytest.mark.parametrize(
+    "launcher", ["torchrun", *(pytest.param(one, marks=pytest.mark.slow) for one in ("llamafactory-cli", "accelerate"))]
+)
 def test_two_nodes_find_each_other_and_resume_together_after_one_is_killed(
-    on_volume: tuple[str, ...], cluster: Cluster
+    launcher: str, on_volume: tuple[str, ...], cluster: Cluster
 ) -> None:
-    two = ("nodes=2", "launcher=torchrun", "master_port=29541", "restarts=1", *LONG)
+    two = ("nodes=2", f"launcher={launcher}", "master_port=29541", "restarts=1", *LONG)
     job = submit(cluster, *on_volume, *two)
     wait_until(lambda: any(cluster.claim("workspace").glob(f"{job.name}*/output/checkpoint-*/trainer_state.json")))
     job.pods[1].signal(signal.SIGKILL)

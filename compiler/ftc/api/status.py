@@ -66,7 +66,7 @@ def shown(server: Server, name: str | None) -> Status:
     """The runs of a server's namespace. Raises ServerError, or RefusedError if the run does not exist."""
     found = one_run(server, name) if name else every_run(server)
     if name and not found.runs:
-        raise RefusedError(found.cause.text if found.cause else f"there is no job {safe(name)}")
+        raise RefusedError(found.cause.text if found.cause else f"the namespace does not contain a job {safe(name)}")
     return of_runs(found)
 
 

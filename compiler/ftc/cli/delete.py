@@ -16,7 +16,7 @@ def command(name: str, namespace: str | None, context: str | None, *, is_json: b
     """Delete the job NAME, its pods, and the Service that ftc made for it.
 
     NAME is a VolcanoJob, Job, JobSet or TrainJob; write KIND/NAME if the namespace has several of the name. Claims stay
-    with the results of the run, except those that were made for the job. There is no question before the deletion.
+    with the results of the run, except those that were made for the job. The command does not ask before it deletes.
 
     \b
       ftc delete qwen-sft-x7k2p

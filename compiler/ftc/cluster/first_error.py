@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object, Snapshot
 
 _LOG_LINES, _MOST_LOGS = 200, 16
-# SIGKILL and SIGTERM: somebody else ended the container, unless it ran out of memory.
+# SIGKILL and SIGTERM: another process ended the container, unless it ran out of memory.
 _ENDED = (137, 143)
 
 
