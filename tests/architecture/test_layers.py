@@ -45,7 +45,8 @@ LAYERS = (
     ("constrained",),
     ("constraints",),
     ("conf_tree",),
-    ("yaml_text", "resources", "scripts", "certificates", ""),
+    ("yaml_text", "resources", "scripts", "certificates"),
+    ("patterns", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

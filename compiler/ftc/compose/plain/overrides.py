@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ftc.compose.plain.items import OPTION
 from ftc.compose.plain.values import KEY, REFERENCE, UncertainError, is_plain
 from ftc.compose.types import Choice, ValueOverride
+from ftc.patterns import lazily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 _KEYS = rf"{KEY}(?:\.{KEY})*"
-_OVERRIDE = re.compile(rf"(?P<plus>\+{{0,2}})(?P<key>{_KEYS})(?:@(?P<package>{_KEYS}))?= *", re.ASCII)
-_OPTION = re.compile(OPTION, re.ASCII)
+_OVERRIDE = lazily(rf"(?P<plus>\+{{0,2}})(?P<key>{_KEYS})(?:@(?P<package>{_KEYS}))?= *", re.ASCII)
+_OPTION = lazily(OPTION, re.ASCII)
 # Hydra's grammar has limits above these.
 _MAX_LETTERS = 1000
 _MAX_DEPTH = 32
-_LONG_NUMBER = re.compile(r"[0-9_]{100}")
+_LONG_NUMBER = lazily(r"[0-9_]{100}")
 
 _WORD = rf"(?:[\w/+.%*@?|:-]|{REFERENCE})+"
-_WORDS = re.compile(rf"{_WORD}(?: +{_WORD})*(?!(?<=:) )", re.ASCII)
-_NAME = re.compile(r"([\w/+.%*@?|-]+(?: +[\w/+.%*@?|-]+)*) *: *", re.ASCII)
-_QUOTED = re.compile(r"""(["'])((?:(?!\1)[^\\]|\\.)*)\1""")
-_OPENING = re.compile(r"[\[{] *")
-_COMMA = re.compile(r" *, *")
+_WORDS = lazily(rf"{_WORD}(?: +{_WORD})*(?!(?<=:) )", re.ASCII)
+_NAME = lazily(r"([\w/+.%*@?|-]+(?: +[\w/+.%*@?|-]+)*) *: *", re.ASCII)
+_QUOTED = lazily(r"""(["'])((?:(?!\1)[^\\]|\\.)*)\1""")
+_OPENING = lazily(r"[\[{] *")
+_COMMA = lazily(r" *, *")
 _INT = r"(?:0|[1-9](?:_?[0-9])*)"
 _DIGITS = r"[0-9](?:_?[0-9])*"
-_NUMBER = re.compile(
+_NUMBER = lazily(
     rf"[+-]?(?:(?P<int>{_INT})|{_INT}\.|{_INT}?\.{_DIGITS}|(?:{_INT}\.?|{_INT}?\.{_DIGITS})[eE][+-]?{_DIGITS}"
     r"|(?i:inf|nan))",
     re.ASCII,
