@@ -14,9 +14,10 @@ import msgspec
 
 from ftc import resources, source
 from ftc.compose.sweep import Point, points
+from ftc.conf_tree import search_path
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors, warnings
-from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of, search_path
+from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
 from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
 from ftc.source.below import files_below

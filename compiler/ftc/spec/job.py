@@ -1,7 +1,5 @@
 """The whole spec of one job, with its trackers."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta

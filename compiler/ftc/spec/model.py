@@ -1,7 +1,5 @@
 """The base model and the training data."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta

@@ -1,7 +1,5 @@
 """The sources of models and datasets, and the destinations of results."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
