@@ -291,8 +291,10 @@ def update(golden: Path, comparison: Comparison) -> None:
         if SCRATCH in directories:  # an update was killed
             remove(Path(here, SCRATCH))
             directories.remove(SCRATCH)
-    for directory in {finding.file.parent: None for finding in comparison.findings}:
-        findings = [one for one in comparison.findings if one.file.parent == directory]
+    by_directory: dict[Path, list[Finding]] = {}
+    for finding in comparison.findings:
+        by_directory.setdefault(finding.file.parent, []).append(finding)
+    for directory, findings in by_directory.items():
         if directory in comparison.made:
             _write(directory, findings, comparison.made[directory])
         else:

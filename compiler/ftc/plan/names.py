@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
 
 _SLUG_LENGTH = 40
@@ -80,8 +81,17 @@ def fixed_name(spec: JobSpec) -> str:
     return name if spec.naming == "fixed" else f"{name}-{digest(_run(spec))}"
 
 
+# What ftc only judges or prints by: a corrected fact changes no name.
+_UNNAMED = (("ignore",), ("hardware", "node"), ("dataset", "rows"))
+
+
 def _run(spec: JobSpec) -> JobSpec:
-    """The spec without what ftc only judges or prints by, so that a corrected fact changes no name."""
+    """The spec without the keys that change no name."""
     hardware = msgspec.structs.replace(spec.hardware, node=None)
     dataset = spec.dataset and msgspec.structs.replace(spec.dataset, rows={})
     return msgspec.structs.replace(spec, ignore=(), hardware=hardware, dataset=dataset)
+
+
+def renames(spec: JobSpec, key: KeyPath) -> bool:
+    """Whether another value of a key changes the digest in the name of `fixed_name`."""
+    return spec.naming != "fixed" and not any(key[: len(path)] == path for path in _UNNAMED)
