@@ -22,6 +22,7 @@ _COMMANDS = {
     "compile": "Compile a run to a manifest.",
     "lint": "Find mistakes in existing manifests.",
     "init": "Start a repository of runs that are reviewed in pull requests.",
+    "model": "Use a model that `ftc list model` does not have.",
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
     "explain": "Explain a key, or the origin of a value in a manifest.",
