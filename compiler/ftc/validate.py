@@ -55,7 +55,7 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
     Data that converts is valid: the schema is made from the types. jsonschema takes fifty times as long, but explains
     what is wrong.
     """
-    odd = list(_unwritable(composed.data, ()))
+    odd = [*_unwritable(composed.data, ()), *_without_names(composed.data)]
     if not odd and _converts(composed.data):
         return ()
     told = {diagnostic.path for diagnostic in odd}
@@ -108,6 +108,21 @@ def _unwritable(value: Any, path: KeyPath) -> Iterator[Diagnostic]:
             yield _diagnostic(codes.VALUE, message, path, "choose another key")
         else:
             yield from _unwritable(inner, (*path, key))
+
+
+def _without_names(data: dict[str, Any]) -> Iterator[Diagnostic]:
+    """Report a dataset that neither has a description nor says which datasets of its source it means."""
+    one = data.get("dataset")
+    if not isinstance(one, dict) or one.get("names") or one.get("info"):
+        return
+    source = one.get("source")
+    kind = source.get("kind") if isinstance(source, dict) else None
+    described = "script_url=." if kind in _HUBS else "file_name=train.jsonl"
+    help_ = f"describe it: dataset.info.NAME.{described}; or name those of its dataset_info.json: dataset.names=[NAME]"
+    yield _diagnostic(codes.REQUIRED, "needs a value", ("dataset", "names"), help_)
+
+
+_HUBS = ("huggingface", "huggingface-direct", "modelscope")
 
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
@@ -219,7 +234,7 @@ def _help(error: ValidationError) -> str:
 def _help_with_type(error: ValidationError, path: KeyPath) -> str:
     key, value, wanted = dotted(path), error.instance, error.validator_value
     if value is None:
-        return f"set {key}=…"
+        return _missing(path)
     if wanted == "object" and isinstance(value, str):
         return _choice(key, value, error.schema)
     if wanted == "array" and isinstance(value, str) and re.fullmatch(r"[\w.@/,-]+", value):
@@ -231,6 +246,13 @@ def _help_with_type(error: ValidationError, path: KeyPath) -> str:
     if "integer" in wanted:  # type: ignore[operator] # a word or a list
         return _integer(path, str(value).strip())
     return _accepted(error.schema) if isinstance(error.schema, dict) else ""
+
+
+def _missing(path: KeyPath) -> str:
+    """How to set a value that is null; the repository of a source is the owner's id unless another source is chosen."""
+    if path[-2:] != ("source", "repository"):
+        return f"set {dotted(path)}=…"
+    return f"set {dotted(path[:-2])}.id=owner/name; for files on a volume: {_source(dotted(path[:-1]), '/…')}"
 
 
 def _accepted(schema: dict[str, Any]) -> str:

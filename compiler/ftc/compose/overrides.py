@@ -249,18 +249,28 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     return None
 
 
-# What the option `custom` of a group requires besides an id.
-_CUSTOM = {"model": "template=…", "dataset": "names=[…]"}
+# What the option `custom` of a group requires besides a place.
+_CUSTOM = {"model": "template=…", "dataset": "info.NAME.script_url=."}
 
 
 def _custom(group: str, choice: str) -> str:
-    """How to use what no option describes: a repository of a hub, or a directory."""
+    """How to use what no option describes: a repository of a hub, a directory, or a file of a dataset."""
     rest = f"{group}.{_CUSTOM[group]}" if group in _CUSTOM else ""
+    given = f"{group}.id={choice if '/' in choice else '…'}"
     if choice.startswith(("/", "./")):
-        given = f"{group}.id=… source@{group}.source=path {group}.source.path={choice}"
-    else:
-        given = f"{group}.id={choice if '/' in choice else '…'}"
+        place = PurePosixPath(choice)
+        given = f"source@{group}.source=path {group}.source.path="
+        if group == "dataset" and place.suffix:
+            given, rest = f"{given}{place.parent}", f"dataset.info.{_KEY.sub('-', place.stem)}.file_name={place.name}"
+        elif group == "dataset":
+            given, rest = f"{given}{choice}", "dataset.names=[NAME]"
+        else:
+            given = f"{group}.id=… {given}{choice}"
     return f"for any other: {group}=custom {given} {rest}".rstrip()
+
+
+# Signs that a part of a key cannot have on the command line.
+_KEY = re.compile(r"\W+", re.ASCII)
 
 
 def _listing(group: str) -> str:

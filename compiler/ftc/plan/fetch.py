@@ -27,7 +27,7 @@ def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
     """The datasets that the dataset_info.json of the source must describe."""
     if name != "dataset" or spec.dataset is None or spec.dataset.info is not None:
         return ()
-    return spec.dataset.names
+    return spec.dataset.used
 
 
 FILES = "/files"

@@ -47,7 +47,8 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(engines.accelerate_config(spec, train))))
     if dataset.info is not None:
-        files.append(File(DATASET_INFO, _dataset_info(dataset, dataset.info, inputs)))
+        info = arguments.described(dataset.info, method.stage)
+        files.append(File(DATASET_INFO, _dataset_info(dataset, info, inputs)))
     return (*files, *_setup(spec))
 
 

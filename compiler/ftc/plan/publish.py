@@ -89,7 +89,7 @@ def _variables(spec: JobSpec) -> Variables:
     if tuned is None:
         return {}
     model, dataset, method = tuned
-    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(dataset.names)}"
+    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(dataset.used)}"
     match sink:
         case GitPush():
             return {**_git(sink, message), **environment.git_credentials(sink.credentials)}

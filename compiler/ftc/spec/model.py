@@ -78,16 +78,16 @@ class Model(Spec, frozen=True):
     """The first release of transformers that supports the model; null if all known releases do."""
 
 
-class Dataset(Spec, frozen=True):
+class Dataset(Spec, frozen=True, kw_only=True):
     """Training data in a format that LLaMA-Factory reads.
 
     File names in `info` are relative to the source.
     """
 
-    id: Text
-    """The name of the dataset on a hub, or any name."""
-    names: Annotated[tuple[DatasetName, ...], Meta(min_length=1)]
-    """The datasets to train on: keys of `info`, or of dataset_info.json in the source."""
+    id: Text | None = None
+    """The name of the dataset on a hub, or any name; null if the source says where the files are."""
+    names: tuple[DatasetName, ...] = ()
+    """The datasets to train on: keys of `info`, or of dataset_info.json in the source; [] is all of `info`."""
     source: Source
     """Where the dataset comes from."""
     info: dict[str, Json] | None = None
@@ -96,3 +96,8 @@ class Dataset(Spec, frozen=True):
     """The number of rows of each of `names`, if known; `ftc plan` computes the steps from it."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this dataset."""
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The datasets of the source that the run reads."""
+        return self.names or tuple(self.info or ())

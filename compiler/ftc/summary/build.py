@@ -175,7 +175,7 @@ def _what(spec: JobSpec) -> str:
         return "nothing: a model, a dataset or a method is missing"
     model, dataset, method = spec.tuned
     how = f"{method.finetuning_type} {method.stage}"
-    return f"{how} of {model.id} (template {model.template}) on {', '.join(dataset.names)}"
+    return f"{how} of {model.id} (template {model.template}) on {', '.join(dataset.used)}"
 
 
 def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
@@ -262,7 +262,7 @@ def _rows(spec: JobSpec, arguments: Json) -> int | None:
     most = _whole(arguments, "max_samples", None)
     if most is None and "max_samples" in arguments:
         return None
-    counts = [spec.dataset.rows.get(name, most) for name in spec.dataset.names]
+    counts = [spec.dataset.rows.get(name, most) for name in spec.dataset.used]
     known = [min(count, most or count) for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 

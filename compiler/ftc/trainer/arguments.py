@@ -131,7 +131,7 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
         "stage": method.stage,
         "do_train": True,
         "finetuning_type": method.finetuning_type,
-        "dataset": ",".join(dataset.names),
+        "dataset": ",".join(dataset.used),
         "dataset_dir": inputs.dataset_info,
         "output_dir": OUTPUT,
         **_tracking(spec.tracking),
@@ -261,6 +261,17 @@ def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
         "export_quantization_dataset": quantization.dataset,
         **quantization.arguments,
     }
+
+
+def described(info: dict[str, Json], stage: str) -> dict[str, Json]:
+    """The descriptions, with the column of text files that do not name theirs: pre-training reads it."""
+    return {name: {**entry, **_columns_of_text(entry, stage)} for name, entry in info.items()}
+
+
+def _columns_of_text(entry: Json, stage: str) -> Json:
+    """A .txt file has the column `text` only (datasets, packaged_modules/text)."""
+    is_text = stage == "pt" and str(entry.get("file_name", "")).lower().endswith(".txt")
+    return {"columns": {"prompt": "text"}} if is_text and entry.keys().isdisjoint(("columns", "formatting")) else {}
 
 
 def dataset_info(info: dict[str, Json], data: str, here: str) -> str:

@@ -257,11 +257,13 @@ def description_of_another_dataset(found: Origins) -> Iterator[Finding]:
     Right: dataset=custom dataset.id=team/data dataset.names=[mine] dataset.info.mine.file_name=data.json
     """
     dataset, own, names = found.spec.dataset, ("dataset", "id"), ("dataset", "names")
-    if dataset is None or not found.is_of_run(own) or any(map(found.is_of_run, _description(found.spec))):
+    if dataset is None or dataset.id is None or not found.is_of_run(own):
+        return
+    if any(map(found.is_of_run, _description(found.spec))):
         return
     place = found.position(names)
-    described = str(found.ids("dataset").get(PurePath(place.source).stem, "???")) if place is not None else "???"
-    if described in ("???", dataset.id) or not found.rank(names) < found.rank(own):
+    described = found.ids("dataset").get(PurePath(place.source).stem) if place is not None else None
+    if described in (None, "???", dataset.id) or not found.rank(names) < found.rank(own):
         return
     custom = shlex.join(("dataset=custom", f"dataset.id={dataset.id}"))
     message = f"is another dataset than {described}, which dataset.names and dataset.info describe"

@@ -10,7 +10,7 @@ from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
 from ftc.trainer import engines
-from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
+from ftc.trainer.arguments import OUTPUT, OWNED, chosen, described, groups, seeks_unused_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         "stage": method.stage,
         "do_train": True,
         "finetuning_type": method.finetuning_type,
-        "dataset": list(dataset.names),
+        "dataset": list(dataset.used),
         "report_to": list(spec.tracking.names),
         "use_swanlab": spec.tracking.swanlab is not None,
         **({"deepspeed": zero} if zero is not None else {}),
@@ -81,7 +81,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         own=tuple(spec.train),
         versions=spec.trainer,
         environment=_environment(spec),
-        dataset_info=None if dataset.info is None else _given(dataset.info),
+        dataset_info=None if dataset.info is None else _given(described(dataset.info, method.stage)),
         deepspeed=zero,
         fsdp=engine.version if isinstance(engine, Fsdp) else 0,
         processes=spec.processes,
