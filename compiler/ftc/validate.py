@@ -23,7 +23,7 @@ from ftc.diagnostics.model import (
     type_words,
 )
 from ftc.diagnostics.printable import on_a_line
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, is_source
 from ftc.spec.schema import meant, schemas_at, spec_schema
 from ftc.trainer import release
 
@@ -112,14 +112,23 @@ def _unwritable(value: Any, path: KeyPath) -> Iterator[Diagnostic]:
 
 def _without_names(data: dict[str, Any]) -> Iterator[Diagnostic]:
     """Report a dataset that neither has a description nor says which datasets of its source it means."""
-    one = data.get("dataset")
-    if not isinstance(one, dict) or one.get("names") or one.get("info"):
-        return
-    source = one.get("source")
-    kind = source.get("kind") if isinstance(source, dict) else None
-    described = "script_url=." if kind in _HUBS else "file_name=train.jsonl"
-    help_ = f"describe it: dataset.info.NAME.{described}; or name those of its dataset_info.json: dataset.names=[NAME]"
-    yield _diagnostic(codes.REQUIRED, "needs a value", ("dataset", "names"), help_)
+    for path, one in _parts(data.get("dataset")):
+        if not isinstance(one, dict) or one.get("names") or one.get("info"):
+            continue
+        source, key = one.get("source"), dotted(path)
+        kind = source.get("kind") if isinstance(source, dict) else None
+        described = "script_url=." if kind in _HUBS else "file_name=train.jsonl"
+        help_ = f"describe it: {key}.info.NAME.{described}; or name those of its dataset_info.json: {key}.names=[NAME]"
+        yield _diagnostic(codes.REQUIRED, "needs a value", (*path, "names"), help_)
+
+
+def _parts(dataset: Any) -> Iterator[tuple[KeyPath, Any]]:
+    """The dataset and the further ones below it, each with its key."""
+    yield ("dataset",), dataset
+    for group in ("more", "evaluation"):
+        further = dataset.get(group) if isinstance(dataset, dict) else None
+        if isinstance(further, dict):
+            yield from ((("dataset", group, key), one) for key, one in further.items())
 
 
 _HUBS = ("huggingface", "huggingface-direct", "modelscope")
@@ -195,7 +204,7 @@ def _other_kinds(key: str, path: KeyPath) -> str:
 
 def _of_kind(path: KeyPath, kind: str) -> str:
     """The words that choose a kind; the options of sources and of `publish` have the names of the kinds."""
-    if path in SOURCES.values():
+    if is_source(path):
         return f"source@{dotted(path)}={kind}"
     return f"publish={kind}" if path == ("publish",) else f"{dotted(path)}.kind={kind}"
 
@@ -226,7 +235,7 @@ def _help(error: ValidationError) -> str:
     path = tuple(error.absolute_path)
     if error.validator == "type":
         return _help_with_type(error, path)
-    if str(error.instance).startswith("/") and path[-1:] == ("repository",) and path[:-1] in SOURCES.values():
+    if str(error.instance).startswith("/") and path[-1:] == ("repository",) and is_source(path[:-1]):
         return f"{_accepted(error.schema)} For a directory: {_source(dotted(path[:-1]), str(error.instance))}"  # type: ignore[arg-type] # no schema of ours is a boolean
     return _accepted(error.schema) if isinstance(error.schema, dict) else ""
 
@@ -263,7 +272,7 @@ def _accepted(schema: dict[str, Any]) -> str:
 
 def _choice(where: str, option: str, schema: Any) -> str:
     """How to choose an option for a section."""
-    if where in map(dotted, SOURCES.values()):
+    if is_source(tuple(where.split("."))):
         return f"write {_source(where, option)}; `ftc list source` lists the options"
     if "secret" in schema.get("properties", {}):
         return f"write {where}.secret=NAME: the value is in the Secret NAME of the namespace"

@@ -36,7 +36,7 @@ def compose(
     problems = [one.problem for one in parsed if one.problem]
     composed = _plainly(parsed, conf, config_name)
     if composed is None:
-        applied = [one.override for one in parsed if one.override]
+        applied = [override for one in parsed for override in one.overrides]
         composed, found = by_hydra.compose(applied, repository, config_name, conf.keeps_text)
         problems.extend(found)
     return composed, (*problems, *(missing(composed.data, (), composed) if composed else ()))
@@ -51,7 +51,7 @@ def groups(directories: Sequence[tuple[Path, str]]) -> dict[str, tuple[str, ...]
 
 def _plainly(parsed: Sequence[Parsed], conf: Conf, config_name: str) -> Composed | None:
     """Compose without OmegaConf; None if the result could differ from Hydra's."""
-    choices = [one.override for one in parsed if one.override and not one.is_value]
+    choices = [override for one in parsed if not one.is_value for override in one.overrides]
     values = [one.override for one in parsed if one.override and one.is_value]
     chosen = conf.combination(config_name, choices)
     if chosen is None or any(override.package for override in values):
