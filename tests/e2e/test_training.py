@@ -106,6 +106,35 @@ def test_one_node_trains_merges_and_pushes_a_model_that_a_fresh_clone_can_read(
     assert json.loads((clone / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]
 
 
+def test_datasets_of_three_sources_train_and_evaluate_in_one_run(sources: tuple[str, ...], cluster: Cluster) -> None:
+    """A git repository and a directory with their own dataset_info.json, and a file that the spec describes."""
+    rows = [{"ask": f"more {n}", "say": f"answer {n}"} for n in range(8)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    for name in ("more", "test"):
+        directory = cluster.claim("workspace") / "datasets" / name
+        directory.mkdir(parents=True)
+        (directory / "rows.jsonl").write_text(text, encoding="utf-8")
+    columns = {"prompt": "ask", "response": "say"}
+    info = {"own_rows": {"file_name": "rows.jsonl", "columns": columns}}
+    (directory / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    described = "{rows: {file_name: rows.jsonl, columns: {prompt: ask, response: say}}}"
+    more, test = "dataset.more.custom", "dataset.evaluation.test"
+    url = next(one for one in sources if one.startswith("dataset.source.url="))
+    manifest = compile_manifest(
+        *(one for one in sources if not one.startswith("dataset")),
+        *("dataset=[identity-alauda,custom]", url, *ALONE),
+        *(f"source@{more}.source=path", f"{more}.source.path=/workspace/datasets/more", f"{more}.info={described}"),
+        *(f"+dataset@{test}=custom", f"source@{test}.source=path", f"{test}.source.path=/workspace/datasets/test"),
+        *(f"{test}.names=[own_rows]", "train.eval_strategy=steps", "train.eval_steps=2"),
+    )
+    job = run(cluster, manifest)
+    assert job.succeeded, job.log
+    directory = run_directory(cluster, job)
+    assert "Num examples = 72" in job.log  # 64 of the repository and 8 of the directory
+    lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [row["current_steps"] for row in map(json.loads, lines) if "eval_loss" in row] == [2, 4]
+
+
 # The next test trains with accelerate too, on as many nodes.
 ACCELERATE = pytest.param("accelerate", marks=pytest.mark.slow)
 

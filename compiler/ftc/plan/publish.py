@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment
 from ftc.plan.types import Needs, Places, Step
+from ftc.spec.model import names
 from ftc.spec.source import GitPush, HubPush, KeepOnVolume, Publish, S3Push
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _variables(spec: JobSpec) -> Variables:
     if tuned is None:
         return {}
     model, dataset, method = tuned
-    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(dataset.names)}"
+    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(names(dataset.trained))}"
     match sink:
         case GitPush():
             return {**_git(sink, message), **environment.git_credentials(sink.credentials)}

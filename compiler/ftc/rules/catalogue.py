@@ -39,6 +39,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
+from ftc.rules.spec import datasets as datasets_of_run
 from ftc.rules.spec import image, memory, prefetch, sources, storage
 from ftc.rules.training import (
     adapters,
@@ -149,6 +150,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *memory.RULES,
         *prefetch.RULES,
         *sources.RULES,
+        *datasets_of_run.RULES,
         *storage.RULES,
     ),
 }

@@ -113,7 +113,25 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "adapter": ("method", "adapter"),
     "dataset": ("dataset", "source"),
 }
-"""The key of each source that a run may have."""
+"""The key of each source that a run may have; further datasets have their own, below `_FURTHER`."""
+_FURTHER = {"dataset": "more", "evaluation": "evaluation"}
+
+
+def source_path(name: str) -> tuple[str, ...]:
+    """The key of a source by its name in JobSpec.sources."""
+    owner, _, key = name.partition("-")
+    return ("dataset", _FURTHER[owner], key, "source") if key else SOURCES[name]
+
+
+def is_source(path: tuple[str | int, ...]) -> bool:
+    """Whether a key holds a source."""
+    further = path[:1] == ("dataset",) and path[3:] == ("source",) and path[1] in _FURTHER.values()
+    return path in SOURCES.values() or further
+
+
+def is_dataset(name: str) -> bool:
+    """Whether a source has rows, not the weights of a model."""
+    return name.partition("-")[0] in _FURTHER
 
 
 class JobFragments(Spec, frozen=True):
@@ -244,10 +262,10 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of the run; SOURCES has their keys."""
+        """The sources of the run by name; `source_path` has their keys."""
         found: dict[str, Source | None] = {
             "model": self.model.source if self.model else None,
             "adapter": self.method.adapter if self.method else None,
-            "dataset": self.dataset.source if self.dataset else None,
+            **{name: one.source for name, one in (self.dataset.parts if self.dataset else {}).items()},
         }
         return {name: source for name, source in found.items() if source is not None}

@@ -38,7 +38,7 @@ def compose(overrides: Sequence[str], conf: Conf, config_name: str) -> tuple[Com
     version.setbase("1.3")
     read = [parsed(text, conf) for text in overrides]
     problems = tuple(one.problem for one in read if one.problem)
-    composed, found = _composed([one.override for one in read if one.override], conf, config_name)
+    composed, found = _composed([override for one in read for override in one.overrides], conf, config_name)
     return composed, (*problems, *found)
 
 

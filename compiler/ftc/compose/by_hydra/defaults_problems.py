@@ -94,6 +94,8 @@ def _odd_item(repository: Repository) -> Diagnostic | None:
             message, help_ = "an item chooses several groups", "write one item for each: `- group: option`"
         elif isinstance(options[0], list):
             message, help_ = "a group has one option, not a list", "choose one of them"
+            if "dataset" in str(next(iter(entry))).split(" "):
+                help_ = "choose one of them, and each other one with `- dataset@dataset.more.NAME: OPTION`"
         elif "${" in str(options[0]):
             message, help_ = "a choice cannot refer to a key of the spec", "write the option itself"
         elif not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict)):

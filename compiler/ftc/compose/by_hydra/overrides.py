@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from functools import cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,7 @@ from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
+from ftc.plan.names import slug
 from ftc.spec.schema import habits
 
 if TYPE_CHECKING:
@@ -67,6 +69,12 @@ class Parsed(msgspec.Struct, frozen=True):
     override: Override | None = None
     is_value: bool = False
     problem: Diagnostic | None = None
+    further: tuple[Override, ...] = ()
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """Those that can be applied; a list of options gives one for each."""
+        return (self.override, *self.further) if self.override else ()
 
 
 def parsed(text: str, conf: Conf) -> Parsed:
@@ -84,11 +92,44 @@ def _parsed(text: str, conf: Conf) -> Parsed:
     override, malformed = read(text)
     if override is None:
         return Parsed(problem=malformed)
+    options, below = _listed(override), _FURTHER.get(override.key_or_group)
+    if options is not None and below:
+        return _several(text, options, below, conf)
     if found := _override_problem(override, text, conf):
         return Parsed(problem=found)
     if not is_value(override, conf):
         return Parsed(override)
     return Parsed(_as_value(override, text, conf.keeps_text), is_value=True)
+
+
+# The groups of which a run may have several options, and the key below which the others are.
+_FURTHER = {"dataset": "dataset.more"}
+
+
+def _listed(override: Override) -> list[str] | None:
+    """The options of `group=[a,b]`; None for any other override."""
+    plain = override.type is OverrideType.CHANGE and not override.package and not override.is_sweep_override()
+    value = override.value() if plain else None
+    return list(map(str, value)) if isinstance(value, list) else None
+
+
+def _several(text: str, options: list[str], below: str, conf: Conf) -> Parsed:
+    """The first option is the one of the group; each other one gets a key, as `- group@key.NAME: option` in a file."""
+    group = text.partition("=")[0].strip()
+    alone = [_parsed(f"{group}={option}", conf) for option in options]
+    wrong = [one.problem for one in alone if one.problem]
+    if wrong:
+        return Parsed(problem=msgspec.structs.replace(wrong[0], position=Position(text)))
+    odd = len(set(options)) < len(options) or any(one.is_value for one in alone)
+    if odd or not options or ("none" in options and len(options) > 1):
+        message = "needs different options" if options else "needs an option"
+        help_ = f"write '{group}=[a,b]' with options of `{_listing(group)}`"
+        return Parsed(problem=problem(CHOICE, message, text, help_))
+    chosen = [read(f"+{group}@{below}.{slug(option)}={option}")[0] for option in options[1:]]
+    found = [one for one in (alone[0].override, *chosen) if one]
+    for one in found:
+        one.input_line = text
+    return Parsed(found[0], further=tuple(found[1:]))
 
 
 def read(text: str) -> tuple[Override | None, Diagnostic | None]:
@@ -226,18 +267,28 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     return None
 
 
-# What the option `custom` of a group requires besides an id.
-_CUSTOM = {"model": "template=…", "dataset": "names=[…]"}
+# What the option `custom` of a group requires besides a place.
+_CUSTOM = {"model": "template=…", "dataset": "info.NAME.script_url=."}
 
 
 def _custom(group: str, choice: str) -> str:
-    """How to use what no option describes: a repository of a hub, or a directory."""
+    """How to use what no option describes: a repository of a hub, a directory, or a file of a dataset."""
     rest = f"{group}.{_CUSTOM[group]}" if group in _CUSTOM else ""
+    given = f"{group}.id={choice if '/' in choice else '…'}"
     if choice.startswith(("/", "./")):
-        given = f"{group}.id=… source@{group}.source=path {group}.source.path={choice}"
-    else:
-        given = f"{group}.id={choice if '/' in choice else '…'}"
+        place = PurePosixPath(choice)
+        given = f"source@{group}.source=path {group}.source.path="
+        if group == "dataset" and place.suffix:
+            given, rest = f"{given}{place.parent}", f"dataset.info.{_KEY.sub('-', place.stem)}.file_name={place.name}"
+        elif group == "dataset":
+            given, rest = f"{given}{choice}", "dataset.names=[NAME]"
+        else:
+            given = f"{group}.id=… {given}{choice}"
     return f"for any other: {group}=custom {given} {rest}".rstrip()
+
+
+# Signs that a part of a key cannot have on the command line.
+_KEY = re.compile(r"\W+", re.ASCII)
 
 
 def _listing(group: str) -> str:
