@@ -13,6 +13,8 @@ TO_S3 = ("publish=s3", "publish.bucket=results", "publish.credentials.secret=buc
 TO_HUB = ("publish=huggingface", "publish.repository=team/tuned", "publish.token.secret=hub")
 TO_GIT = ("publish=git", "publish.url=https://git.example.com/o", "publish.credentials.secret=push")
 SINKS = (TO_GIT, TO_HUB, TO_S3)
+BY_PATH = ("model=custom", "model.template=qwen3", *(f"source@{one}.source=path" for one in ("model", "dataset")))
+BY_PATH = (*BY_PATH, "model.source.path=/workspace/m", "dataset.source.path=/workspace/d")
 FROM_S3 = ("source@model.source=s3", "model.source.bucket=models", "model.source.credentials.secret=reader")
 
 
@@ -57,6 +59,49 @@ def test_a_hub_is_named_to_the_publishing_with_a_token_under_a_name_that_no_clie
     }
     assert {name: variables(found).get(name) for name in wanted} == wanted
     assert secrets(found) == {"PUBLISH_TOKEN": ("hub", "token")}
+
+
+def card(*overrides: str) -> Any:
+    """The front matter of README.md."""
+    return yaml.safe_load(variables(publisher(*overrides))["PUBLISH_CARD"].replace("$$", "$"))  # as the kubelet does
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
+def test_the_front_matter_says_what_a_platform_asks_for(sink: tuple[str, ...]) -> None:
+    assert card(*sink, "dataset.id=tatsu-lab/alpaca") == {
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+        "license": "apache-2.0",
+        "base_model": "Qwen/Qwen3-0.6B",
+        "datasets": ["tatsu-lab/alpaca"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value"),
+    [
+        (("method.merge=null",), "library_name", "peft"),
+        (("method=full-sft",), "library_name", "transformers"),
+        (("method=lora-rm", "dataset=dpo-mix-en"), "pipeline_tag", "text-classification"),
+        (("model=qwen2.5-vl-7b-instruct", "dataset=llava-1k-en"), "pipeline_tag", "image-text-to-text"),
+        (("model.license=null",), "license", None),
+    ],
+)
+def test_the_front_matter_follows_the_method_and_the_model(
+    overrides: tuple[str, ...], key: str, value: str | None
+) -> None:
+    assert card(*TO_GIT, *overrides).get(key) == value
+
+
+def test_names_that_yaml_would_misread_are_in_the_front_matter_as_they_are() -> None:
+    odd = "a: [b] # 'c' \"d\" $(id) $HOME `e` 模型"
+    found = card(*TO_GIT, *BY_PATH, "model.id='" + odd.replace("'", "\\'") + "'", "dataset.id='yes'")
+    assert (found["base_model"], found["datasets"]) == (odd, ["yes"])
+
+
+def test_a_hub_does_not_get_a_name_that_it_refuses() -> None:
+    found = card(*TO_HUB, *BY_PATH, "model.id='our model'", "dataset.id='a/b/c'")
+    assert not {"base_model", "datasets"} & set(found)
 
 
 def test_the_keys_of_source_and_sink_stay_apart() -> None:
