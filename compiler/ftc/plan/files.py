@@ -71,6 +71,7 @@ def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inp
     return arguments.dataset_info(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
 
 
+_CHECK = "check_chat_template.py"
 _TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
 
 
@@ -82,6 +83,7 @@ def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[Script, ...]:
     if spec.trains:
         names |= {name: name for name in _TRAIN}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
+        names |= {_CHECK: _CHECK} if spec.checks_chat_template else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}

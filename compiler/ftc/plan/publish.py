@@ -33,6 +33,7 @@ def step(spec: JobSpec, places: Places) -> Step | None:
         "NNODES": str(spec.nodes),
         "WORKSPACE": places.workspace,
         "LOCK_DIR": places.lock,
+        "CHAT_TEMPLATE_CHECK": "fail" if spec.checks_chat_template and spec.chat_template_check == "fail" else None,
         **environment.needed(Needs((*tools(spec), *(("flock",) if places.lock else ())), modules(spec))),
     }
     return Step(NAME, command, {**spec.cluster.env, **environment.without_none(own), **_variables(spec)})

@@ -210,3 +210,14 @@ def test_a_script_gives_the_credentials_to_the_step_that_publishes_alone() -> No
     assert len(without) == len(steps) - 1
     assert "files/publish.sh" in steps[-1]
     assert "LOCK_DIR" not in said.stdout.partition("write_files() {")[0]
+
+
+def test_the_check_of_the_chat_template_runs_where_the_training_ran_and_can_stop_the_publishing() -> None:
+    train, publish = pod(*TO_GIT, "chat_template_check=fail", "chat_template_write=true")["containers"]
+    assert variables(train)["CHAT_TEMPLATE_CHECK"] == variables(publish)["CHAT_TEMPLATE_CHECK"] == "fail"
+    assert variables(train)["CHAT_TEMPLATE_WRITE"] == "true"
+    train, publish = pod(*TO_GIT, "chat_template_check=warn")["containers"]
+    assert variables(train)["CHAT_TEMPLATE_CHECK"] == "warn"
+    assert not {"CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE"} & set(variables(publish))
+    assert "ftc.dev/check_chat_template.py" in template("chat_template_check=warn")["metadata"]["annotations"]
+    assert "ftc.dev/check_chat_template.py" not in template()["metadata"]["annotations"]
