@@ -94,6 +94,8 @@ class Model(Spec, frozen=True):
     """Where the model comes from."""
     gated: bool = False
     """Whether the hub lets only accounts download it that have accepted its license."""
+    license: Text | None = None
+    """The license in the hub's words, such as apache-2.0, for README.md of a published result; null if unknown."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this model."""
     architecture: Architecture | None = None
