@@ -9,6 +9,7 @@ from ftc.diff.report import FTC, cause_of
 from ftc.explain.artifact import ABSENT
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find, written
+from ftc.spec.model import names
 from ftc.summary.build import summary
 from ftc.targets import POD_TARGETS
 
@@ -66,7 +67,7 @@ def _training(spec: JobSpec) -> str:
 
 def _data(spec: JobSpec, batch: Batch | None) -> str:
     rows = f" ({batch.rows:,} rows)" if batch and batch.rows else ""
-    return f"{', '.join(spec.dataset.names)}{rows}" if spec.dataset else ""
+    return f"{', '.join(names(spec.dataset.trained))}{rows}" if spec.dataset else ""
 
 
 def _devices(topology: Topology) -> str:
