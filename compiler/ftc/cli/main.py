@@ -149,7 +149,7 @@ def _drop(*streams: TextIO) -> None:
 class _Exit:
     """Ends the process without freeing its memory piece by piece, which takes a twentieth of a compile.
 
-    It is the last of the functions that run at the exit. `status` is None if the command has not ended by itself.
+    It runs after what the command registers for the exit. `status` is None if the command has not ended by itself.
     """
 
     status: int | None = None
