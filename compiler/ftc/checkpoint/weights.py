@@ -39,7 +39,7 @@ _TOWER = (
 )
 _OUTPUT = ("lm_head.weight", "output.weight")
 _QK_NORM = (".q_norm.", ".k_norm.", ".q_layernorm.", ".query_layernorm.")
-# What a quantized checkpoint stores in addition to weights (GPTQ, AWQ, bitsandbytes, FP8, MXFP4).
+# Tensors of a quantized checkpoint that are not weights (GPTQ, AWQ, bitsandbytes, FP8, MXFP4).
 _NO_WEIGHTS = (
     *(".qzeros", ".scales", ".g_idx", "_scale", "_scale_inv", "_scales", ".absmax", ".quant_map", ".nested_absmax"),
     *(".nested_quant_map", ".SCB", ".weight_format", ".quant_state.bitsandbytes__nf4"),
@@ -49,7 +49,7 @@ _BITS = 8
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of weights, those of towers, and what the names say; None for what is not known."""
+    """The number of weights, those of towers, and facts that the names show; None if unknown."""
 
     parameters: int | None
     tower: int | None
