@@ -44,7 +44,9 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("yaml_text", "resources", "scripts", "certificates", ""),
+    ("conf_tree",),
+    ("yaml_text", "resources", "scripts", "certificates"),
+    ("patterns", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 

@@ -19,7 +19,7 @@ def plan(spec: JobSpec, places: Places | None = None) -> RunPlan:
     name = names.job_name(spec)
     labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
-    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
+    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, places, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
     train_step = train.step(spec, places, fetched, compiled)
     fetching = tuple(fetch.step(spec, found, places) for found in fetched)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
+    from ftc.spec.model import Dataset
 
 _SLUG_LENGTH = 40
 
@@ -83,5 +85,19 @@ def fixed_name(spec: JobSpec) -> str:
 def _run(spec: JobSpec) -> JobSpec:
     """The spec without what ftc only judges or prints by, so that a corrected fact changes no name."""
     hardware = msgspec.structs.replace(spec.hardware, node=None)
-    dataset = spec.dataset and msgspec.structs.replace(spec.dataset, rows={})
+    dataset = spec.dataset and _without_rows(spec.dataset)
     return msgspec.structs.replace(spec, ignore=(), hardware=hardware, dataset=dataset)
+
+
+def _without_rows(dataset: Dataset) -> Dataset:
+    more, evaluation = (
+        {key: msgspec.structs.replace(one, rows={}) for key, one in parts.items()}
+        for parts in (dataset.more, dataset.evaluation)
+    )
+    return msgspec.structs.replace(dataset, rows={}, more=more, evaluation=evaluation)
+
+
+def renames(spec: JobSpec, key: KeyPath) -> bool:
+    """Whether another value of a key changes the digest in the name of `fixed_name`."""
+    rows = key[0] == "dataset" and "rows" in key[1:4:2]
+    return spec.naming != "fixed" and not (rows or key[0] == "ignore" or key[:2] == ("hardware", "node"))
