@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from ftc.compose import groups
+from ftc.conf_tree import groups, search_path
 from ftc.diagnostics.model import Diagnostic, Severity, has_errors
-from ftc.driver import Request, State, compile_job, search_path
+from ftc.driver import Request, State, compile_job
 from ftc.estimate.memory import estimate
 from ftc.estimate.reading import Unknown, read
 from ftc.estimate.remedy import fits
