@@ -26,6 +26,7 @@ _COMMANDS = {
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
     "explain": "Explain a key, or the origin of a value in a manifest.",
+    "fit": "List the hardware and settings with which a run fits, cheapest first.",
     "plan": "Print what a run does and needs, on one screen.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
