@@ -135,6 +135,25 @@ def test_datasets_of_three_sources_train_and_evaluate_in_one_run(sources: tuple[
     assert [row["current_steps"] for row in map(json.loads, lines) if "eval_loss" in row] == [2, 4]
 
 
+def test_a_merged_model_that_would_answer_differently_is_not_published_unless_its_template_is_written(
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer, tmp_path: Path
+) -> None:
+    other = ("train.enable_thinking=false", "chat_template_check=fail")
+    refused = run(cluster, compile_manifest(*sources, *publish_to(git_server, "org/refused"), *other))
+    assert not refused.succeeded
+    assert "ftc: error: chat template: differs from the training in 64 of 64 rows" in refused.log
+    assert git_server.branches("org/refused") == {}
+    verdict = json.loads((run_directory(cluster, refused) / "chat-template.json").read_text())
+    assert (verdict["verdict"], verdict["different_rows"]) == ("different", 64)
+    written = (*publish_to(git_server, "org/written"), *other, "chat_template_write=true")
+    job = run(cluster, compile_manifest(*sources, *written))
+    assert job.succeeded, job.log
+    assert "ftc: chat template: equal to the training in 64 rows, after it was written" in job.log
+    (branch,) = git_server.branches("org/written")
+    clone = git_server.clone("org/written", branch, tmp_path / "clone")
+    assert "<think>" in (clone / "chat_template.jinja").read_text()
+
+
 # The next test trains with accelerate too, on as many nodes.
 ACCELERATE = pytest.param("accelerate", marks=pytest.mark.slow)
 

@@ -64,6 +64,7 @@ def _inputs(spec: JobSpec, dataset: Dataset, places: Places, fetched: tuple[Fetc
     )
 
 
+_CHECK = "check_chat_template.py"
 _TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
 
 
@@ -77,6 +78,7 @@ def scripts(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[
         joined = spec.dataset is not None and datasets.joins(spec.dataset, places)
         names |= {datasets.JOIN_SCRIPT: datasets.JOIN_SCRIPT} if joined else {}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup or joined else {}
+        names |= {_CHECK: _CHECK} if spec.checks_chat_template else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
+    from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
     from ftc.spec.model import Dataset
 
@@ -94,3 +95,9 @@ def _without_rows(dataset: Dataset) -> Dataset:
         for parts in (dataset.more, dataset.evaluation)
     )
     return msgspec.structs.replace(dataset, rows={}, more=more, evaluation=evaluation)
+
+
+def renames(spec: JobSpec, key: KeyPath) -> bool:
+    """Whether another value of a key changes the digest in the name of `fixed_name`."""
+    rows = key[0] == "dataset" and "rows" in key[1:4:2]
+    return spec.naming != "fixed" and not (rows or key[0] == "ignore" or key[:2] == ("hardware", "node"))

@@ -47,6 +47,8 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
         **environment.needed(needs),
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
+        "CHAT_TEMPLATE_CHECK": spec.chat_template_check if spec.checks_chat_template else None,
+        "CHAT_TEMPLATE_WRITE": "true" if spec.checks_chat_template and spec.chat_template_write else None,
     }
     sources = {} if spec.trains else {fetch.variable(f.name): fetch.read_directory(spec, f) for f in fetched}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}

@@ -1,7 +1,5 @@
 """The whole spec of one job, with its trackers."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -212,6 +210,12 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """The trackers that the run reports its metrics to."""
     publish: Publish = KeepOnVolume()
     """Where the result goes after the training."""
+    chat_template_check: Literal["none", "warn", "fail"] = "none"
+    """Whether the chat template of the result is compared with the training's, and what a difference does: warn reports
+    it, fail also publishes nothing.
+    """
+    chat_template_write: bool = False
+    """Whether the check replaces a chat template that differs, and the end token, by those of the training."""
     train: Json = {}
     """Arguments of LLaMA-Factory, such as learning_rate. They take precedence over those of the groups."""
     env: Environment = {}
@@ -249,6 +253,12 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     def trains(self) -> bool:
         """Whether LLaMA-Factory runs, rather than a program of the user."""
         return not isinstance(self.launcher, Command)
+
+    @property
+    def checks_chat_template(self) -> bool:
+        """Whether a step after the training compares the chat template; a rule rejects a run without conversations."""
+        talks = self.trains and self.method is not None and self.method.stage != "pt"
+        return talks and self.chat_template_check != "none"
 
     @property
     def tuned(self) -> Tuned | None:

@@ -1,7 +1,5 @@
 """The base model and the training data."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -35,6 +33,19 @@ class Experts(Spec, frozen=True):
     """The width of an expert's feed-forward block (moe_intermediate_size)."""
 
 
+class LinearAttention(Spec, frozen=True):
+    """The layers of a hybrid model that have linear attention (a gated delta rule) instead of softmax attention."""
+
+    layers: Positive
+    """The number of these layers (linear_attention in layer_types)."""
+    heads: Positive
+    """The number of heads of values (linear_num_value_heads)."""
+    key_size: Positive
+    """The width of a head of keys (linear_key_head_dim)."""
+    value_size: Positive
+    """The width of a head of values (linear_value_head_dim)."""
+
+
 class Architecture(Spec, frozen=True):
     """The sizes of a model from its config.json; they determine the device memory of a training."""
 
@@ -66,6 +77,10 @@ class Architecture(Spec, frozen=True):
     """The number of weights of the vision tower and its projector."""
     experts: Experts | None = None
     """The experts of a mixture-of-experts model; null for a dense model."""
+    linear_attention: LinearAttention | None = None
+    """The layers with linear attention of a hybrid model; null if all have softmax attention."""
+    quantized_bits: Literal[2, 3, 4, 8] | None = None
+    """The bits of a weight in the layers of a quantized checkpoint that stays so in a training; null if it has 16."""
 
 
 class Model(Spec, frozen=True):
@@ -79,6 +94,8 @@ class Model(Spec, frozen=True):
     """Where the model comes from."""
     gated: bool = False
     """Whether the hub lets only accounts download it that have accepted its license."""
+    license: Text | None = None
+    """The license in the hub's words, such as apache-2.0, for README.md of a published result; null if unknown."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this model."""
     architecture: Architecture | None = None

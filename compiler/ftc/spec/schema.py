@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @cache
 def spec_schema() -> dict[str, Any]:
     """The shipped schema of the spec."""
-    schema: dict[str, Any] = json.loads((directory("schemas") / "spec.schema.json").read_bytes())
+    schema: dict[str, Any] = msgspec.json.decode((directory("schemas") / "spec.schema.json").read_bytes())
     return schema
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from ftc.estimate.facts import Unknown, read
+from ftc.estimate.facts import assumed
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
+from ftc.estimate.reading import Unknown, read
 from ftc.plan import fetch
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import containers, with_fragments
@@ -290,7 +291,8 @@ def _memory(spec: JobSpec) -> DeviceMemory:
         return DeviceMemory(device_mib=device.memory_mib, unknown=training.reason)
     memory = estimate(training)
     terms = {name: getattr(memory, name) // _MIB for name in memory.__struct_fields__}
-    return DeviceMemory(device_mib=device.memory_mib, total_mib=memory.total // _MIB, terms_mib=terms)
+    total, reading = memory.total // _MIB, assumed(training)
+    return DeviceMemory(device_mib=device.memory_mib, total_mib=total, terms_mib=terms, assumed=reading)
 
 
 def _host(spec: JobSpec) -> HostMemory | None:

@@ -200,13 +200,13 @@ def _cache(inputs: Inputs) -> Json:
 def _saving(spec: JobSpec, method: Method) -> Json:
     """A checkpoint at SIGTERM, if the trainer supports it (transformers 5, trainer_jit_checkpoint.py).
 
-    With DDP rank 0 saves alone. With sharding all ranks must save together, but the signal reaches nodes at different
-    steps. For reward models and PPO the checkpoint lacks what LLaMA-Factory's callbacks add, and torchrun sends this
-    signal to the processes of an elastic training whenever a node joins or leaves.
+    Each process stops at the step in which the signal reaches it, and several nodes get it in different steps: the
+    processes that are behind wait for the others until they are killed. With sharding all processes must also save
+    together. For reward models and PPO the checkpoint lacks what LLaMA-Factory's callbacks add.
     """
     pair = release.pair(spec.trainer)
     able = pair is not None and "enable_jit_checkpoint" in release.arguments(pair)["train"]
-    alone = isinstance(spec.engine, Ddp) and method.stage not in ("rm", "ppo") and spec.min_nodes is None
+    alone = isinstance(spec.engine, Ddp) and method.stage not in ("rm", "ppo") and spec.nodes == 1
     return {"enable_jit_checkpoint": True} if able and alone else {}
 
 

@@ -424,8 +424,11 @@ def test_an_argument_that_the_trainer_takes_is_taken(override: str) -> None:
         (("method=lora-rm", "dataset=dpo-mix-en"), None),
         (("engine=deepspeed-z2", "devices=2"), None),
         (("engine=fsdp2", "devices=2", "launcher=accelerate"), None),
+        (("nodes=2",), None),
         (("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun"), None),
     ],
 )
-def test_a_training_saves_at_a_signal_if_one_rank_can_save_alone(overrides: tuple[str, ...], saves: object) -> None:
+def test_a_training_of_one_node_saves_at_a_signal_if_one_rank_can_save_alone(
+    overrides: tuple[str, ...], saves: object
+) -> None:
     assert train(*overrides).get("enable_jit_checkpoint") is saves

@@ -303,11 +303,13 @@ def source_of_another_model(found: Origins) -> Iterator[Finding]:
         return
     key, place = _place(model.source)
     name = _name(place)
+    if name == _name(model.id):
+        return  # nearly always; otherwise every option is read
     options = {_name(str(id_)): option for option, id_ in found.ids("model").items()}
     sizes = found.position(("model", "architecture"))
     # An option that extends the other one trains a copy of that model.
     extends = sizes is not None and PurePath(sizes.source).stem == options.get(name)
-    if name in options and name != _name(model.id) and not extends:
+    if name in options and not extends:
         message = f"{PurePosixPath(place).name} is another model than {model.id}"
         help_ = f"set model.source.{key} to the place of {model.id}, or use model={options[name]}"
         yield Finding(("model", "source", key), message, help_, (("model", "id"),))

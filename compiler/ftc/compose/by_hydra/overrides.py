@@ -5,7 +5,6 @@ Their expansion has limits; the size is computed before anything is expanded.
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from functools import cache
@@ -14,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from antlr4 import CommonTokenStream, InputStream
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
-from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType, RangeSweep
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from ftc.compose.files import in_own_conf
+from ftc.compose.files import in_own_conf, own_config
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
@@ -33,11 +31,9 @@ from ftc.spec.schema import habits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftc.compose.files import Repository
+    from ftc.compose.conf import Conf
 
 
-# A matrix is compiled and held in memory as a whole.
-MAX_COMBINATIONS = 10_000
 # Linux accepts no longer argument. Hydra's parser takes seconds for more pieces (its time grows with the square of a
 # list's length), and its recursion crashes the program on deeper nesting.
 MAX_LETTERS = 131_072
@@ -67,27 +63,8 @@ def beyond(text: str) -> str:
     return ""
 
 
-def too_many(override: Override) -> str:
-    """Report that a sweep has too many values to list; empty if it does not."""
-    count = _count(override._value)  # noqa: SLF001 - Hydra can only list them all
-    if count is None:
-        return "is a range without an end"
-    return f"gives {count} values; the limit is {MAX_COMBINATIONS}" if count > MAX_COMBINATIONS else ""
-
-
-def _count(swept: Any) -> int | None:
-    if isinstance(swept, ChoiceSweep):
-        return len(swept.list)
-    if not isinstance(swept, RangeSweep) or swept.start is None or swept.stop is None:
-        return 0
-    if not swept.step or not all(map(math.isfinite, (swept.start, swept.stop, swept.step))):
-        return None
-    steps = (swept.stop - swept.start) / swept.step
-    return max(0, math.ceil(steps)) if math.isfinite(steps) else None
-
-
 class Parsed(msgspec.Struct, frozen=True):
-    """A parsed override: one that can be applied, or the problem with it."""
+    """An override that Hydra has parsed: one that can be applied, or the problem with it."""
 
     override: Override | None = None
     is_value: bool = False
@@ -100,7 +77,15 @@ class Parsed(msgspec.Struct, frozen=True):
         return (self.override, *self.further) if self.override else ()
 
 
-def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]) -> Parsed:
+def parsed(text: str, conf: Conf) -> Parsed:
+    """Parse an override, each text once."""
+    if text not in conf.parsed_by_hydra:
+        conf.parsed_by_hydra[text] = _parsed(text, conf)
+    found: Parsed = conf.parsed_by_hydra[text]
+    return found
+
+
+def _parsed(text: str, conf: Conf) -> Parsed:
     """Read an override; one that sets a key means `++key=value`: only the schema decides which keys exist."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
@@ -109,12 +94,12 @@ def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], boo
         return Parsed(problem=malformed)
     options, below = _listed(override), _FURTHER.get(override.key_or_group)
     if options is not None and below:
-        return _several(text, options, below, repository, keeps_text)
-    if found := _override_problem(override, text, repository):
+        return _several(text, options, below, conf)
+    if found := _override_problem(override, text, conf):
         return Parsed(problem=found)
-    if not is_value(override, repository):
+    if not is_value(override, conf):
         return Parsed(override)
-    return Parsed(_as_value(override, text, keeps_text), is_value=True)
+    return Parsed(_as_value(override, text, conf.keeps_text), is_value=True)
 
 
 # The groups of which a run may have several options, and the key below which the others are.
@@ -128,12 +113,10 @@ def _listed(override: Override) -> list[str] | None:
     return list(map(str, value)) if isinstance(value, list) else None
 
 
-def _several(
-    text: str, options: list[str], below: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]
-) -> Parsed:
+def _several(text: str, options: list[str], below: str, conf: Conf) -> Parsed:
     """The first option is the one of the group; each other one gets a key, as `- group@key.NAME: option` in a file."""
     group = text.partition("=")[0].strip()
-    alone = [parse(f"{group}={option}", repository, keeps_text) for option in options]
+    alone = [_parsed(f"{group}={option}", conf) for option in options]
     wrong = [one.problem for one in alone if one.problem]
     if wrong:
         return Parsed(problem=msgspec.structs.replace(wrong[0], position=Position(text)))
@@ -230,21 +213,14 @@ def _is_override(text: str) -> bool:
     return True
 
 
-def own_config(file: str) -> str:
-    """The words that choose the user's config in a file; `-c` alone searches ./conf."""
-    place = PurePosixPath(file)
-    name = re.sub(r"\.ya?ml$", "", place.name)
-    return f"-c {name}" if str(place.parent) == "." and in_own_conf(name) else f"--config-dir {place.parent} -c {name}"
-
-
-def is_value(override: Override, repository: Repository) -> bool:
+def is_value(override: Override, conf: Conf) -> bool:
     """Whether an override sets a key rather than choosing an option of a group."""
     return not override.is_delete() and (
-        isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
+        isinstance(override.value(), dict) or not conf.has_group(override.key_or_group)
     )
 
 
-def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
+def _override_problem(override: Override, text: str, conf: Conf) -> Diagnostic | None:
     if not override.key_or_group:
         return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
     if override.is_sweep_override():
@@ -257,9 +233,9 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
     if odd := _odd_key(override.value()):
         return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a string", text, "put it in a file, in quotes")
     found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
-    if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
+    if found or is_value(override, conf) or not conf.has_group(override.key_or_group):
         return found
-    return _choice_problem(override, text, repository.get_group_options(override.key_or_group, ObjectType.CONFIG))
+    return _choice_problem(override, text, conf.options(override.key_or_group))
 
 
 def _odd_key(value: Any) -> str:
