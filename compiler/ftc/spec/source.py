@@ -153,7 +153,7 @@ class OfRun(Spec, frozen=True, tag_field="kind", tag="run"):
     """
 
     run: RunName
-    """The name of the run: of its directory in the workspace, which is the name of its job."""
+    """The name of the run's directory in the workspace: the name of its job; with naming=fixed its UID follows."""
     result: Literal["output", "merged", "quantized"] | None = None
     """The result: output (an adapter, or full weights), merged or quantized; null is merged, for an adapter output."""
 
