@@ -35,6 +35,8 @@ _COMMANDS = {
     "logs": "Print the log of a run, the first error first.",
     "why": "Say why a job does not run.",
     "delete": "Delete a run from a cluster.",
+    "clean": "List the runs and downloads of a workspace, and remove some.",
+    "inference": "Print the InferenceService that serves a model.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",
