@@ -15,9 +15,9 @@ from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, w
 from ftc.output import spec_text
 from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
 from ftc.output.write import marked
-from ftc.plan import files
+from ftc.plan import files, names
 from ftc.plan.build import plan
-from ftc.plan.types import BoundRun, RunPlan
+from ftc.plan.types import BoundRun, Made, RunPlan
 from ftc.resources import SHIPPED, directory
 from ftc.rules.check import check, fragments, ignores, silenced
 from ftc.rules.given import Origins
@@ -42,7 +42,8 @@ ARTIFACTS = (
 class Request(msgspec.Struct, frozen=True):
     """The input of a compile; `config_dirs` come before the shipped conf.
 
-    `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors.
+    `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors. `varied` are the
+    overrides that distinguish a point of a matrix from the others.
     """
 
     overrides: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Request(msgspec.Struct, frozen=True):
     targets: tuple[str, ...] = ALL_TARGETS
     ignore: tuple[str, ...] = ()
     strict: bool = False
+    varied: tuple[str, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True):
@@ -145,11 +147,17 @@ def _validate(state: State) -> State:
 
 
 def _convert(state: State) -> State:
-    return _replace(state, spec=msgspec.convert(state.composed and state.composed.data, JobSpec))
+    spec = msgspec.convert(state.composed and state.composed.data, JobSpec)
+    varied = state.request.varied
+    return _replace(state, spec=msgspec.structs.replace(spec, name=names.of_point(spec, varied)) if varied else spec)
 
 
 def _plan(state: State) -> State:
-    return _replace(state, run=plan(state.spec)) if state.spec else state
+    return _replace(state, run=plan(state.spec, origin=_origin(state.request))) if state.spec else state
+
+
+def _origin(request: Request) -> Made:
+    return Made(request.overrides, request.config_name, request.varied)
 
 
 def _fragments(state: State) -> State:

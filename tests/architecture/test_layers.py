@@ -44,6 +44,7 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
+    ("releases",),
     ("yaml_text", "resources", "scripts", "certificates", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from ftc.diff.report import Difference
 
     _Side = Compiled | Path
-    _Compared = tuple[tuple[Difference, ...], list[str], dict[str, tuple[Diagnostic, ...]]]
+
+
+class _Compared(NamedTuple):
+    """What differs, remarks, warnings by run; `folded` has what differs without a release of ftc, and its lines."""
+
+    found: tuple[Difference, ...]
+    notes: list[str]
+    warned: dict[str, tuple[Diagnostic, ...]]
+    folded: tuple[tuple[Difference, ...], list[str]] | None = None
+
 
 # A command-line argument cannot contain NUL.
 _BETWEEN = "\0"
@@ -172,16 +181,19 @@ def command(  # noqa: PLR0913 - one parameter per option
     else:
         compared = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
     _print(compared, form)
-    sys.exit(bool(compared[0] and exit_code))
+    sys.exit(bool(compared.found and exit_code))
 
 
 def _print(compared: _Compared, form: str) -> None:
-    found, notes, warned = compared
+    found, notes, warned, folded = compared
+    found, release = folded if folded and form != "json" else (found, [])
     if form == "markdown":
-        click.echo(_comment(found, notes, warned).encode(), nl=False)
+        click.echo(_comment(found, notes, warned, release).encode(), nl=False)
     else:
+        for line in release:
+            say(line)
         click.echo(_rendered(found, form).encode(), nl=False)
-        _remark([*([_totals(found)] if form == "text" else []), *notes], warned)
+        _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *notes], warned)
 
 
 def _is_path(word: str) -> bool:
@@ -191,11 +203,13 @@ def _is_path(word: str) -> bool:
 def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
     """Compare with a revision; it is past, so only the warnings of the working tree count."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
     before, after = revisions(base, overrides, wanted)
     found = compare(before, after)
-    return found, [note(before, found)], {name: run.warnings for name, run in after.items()}
+    warned = {name: run.warnings for name, run in after.items()}
+    return _Compared(found, [note(before, found)], warned, folded(found, before, after))
 
 
 def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
@@ -203,7 +217,7 @@ def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
 
     with refusals(Reporting(current().format)):
         run = _compiled(overrides, wanted)
-    return between(run, *wanted.targets).differences, [], {"": _warnings(run)}
+    return _Compared(between(run, *wanted.targets).differences, [], {"": _warnings(run)})
 
 
 def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> _Compared:
@@ -212,7 +226,8 @@ def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None)
     with refusals(Reporting(current().format)):
         sides = _sides(overrides, wanted, manifest)
         found = diff(*sides)
-    return found.differences, list(found.remarks), {"": tuple(one for side in sides for one in _warnings(side))}
+    warned = {"": tuple(one for side in sides for one in _warnings(side))}
+    return _Compared(found.differences, list(found.remarks), warned)
 
 
 def _sides(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> tuple[_Side, _Side]:
@@ -252,7 +267,12 @@ def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) 
     warn(warned, Reporting())
 
 
-def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> str:
+def _comment(
+    found: tuple[Difference, ...],
+    notes: Sequence[str],
+    warned: Mapping[str, tuple[Diagnostic, ...]],
+    release: Sequence[str],
+) -> str:
     from ftc.diagnostics.model import dotted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diagnostics.printable import redacted  # noqa: PLC0415 - the same
     from ftc.diff import render  # noqa: PLC0415 - the same
@@ -261,7 +281,7 @@ def _comment(found: tuple[Difference, ...], notes: Sequence[str], warned: Mappin
         redacted(f"{subject(names)}: {one.label}: {dotted(one.path)}: {one.message}")
         for one, names in by_finding(warned).items()
     ]
-    return render.markdown(found, notes, lines)
+    return render.markdown(found, notes, lines, release)
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:

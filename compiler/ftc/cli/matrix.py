@@ -70,7 +70,7 @@ def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[
     conf = conf_of(request.config_dirs)
     known: dict[Diagnostic, Diagnostic] = {}  # thousands of runs share a few findings
     for point in found:
-        state = compile_job(msgspec.structs.replace(request, overrides=point.overrides), conf)
+        state = compile_job(msgspec.structs.replace(request, overrides=point.overrides, varied=point.chosen), conf)
         diagnostics = tuple(known.setdefault(one, one) for one in state.diagnostics)
         if has_errors(diagnostics):
             yield Outcome(point, diagnostics)

@@ -144,12 +144,18 @@ _NOTES = 20
 _WORDS = re.compile(r"(?!.*www\.)[A-Za-z0-9 ,.;()-]*")
 
 
-def markdown(differences: Sequence[Difference], notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> str:
-    """Write the comment; if it would be too long, it says what is left out."""
+def markdown(
+    differences: Sequence[Difference],
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+    release: Sequence[str] = (),
+) -> str:
+    """Write the comment; if it would be too long, it says what is left out. It begins with a release of ftc."""
     said = _warnings(warnings) + _notes(notes)
+    news = "".join(f"{_plain(_shortened(line))}\n\n" for line in release)
     if not differences:
-        return f"Nothing changes on the cluster.\n{said}"
-    head = f"**{_count(len(differences), 'run')} changed on the cluster**\n\n"
+        return f"{news}Nothing {'else ' if release else ''}changes on the cluster.\n{said}"
+    head = f"{news}**{_count(len(differences), 'run')} changed on the cluster**\n\n"
     text = head + _table(differences) + said
     left_out = [one.name for one in differences if one.changes]
     for difference in [one for one in differences if one.changes]:

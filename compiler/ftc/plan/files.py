@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import fetch, image, publish, storage
-from ftc.plan.names import digest
+from ftc.plan.names import digest, job_name
 from ftc.plan.types import Fetch, File, Places, Script
 from ftc.resources import all_scripts
 from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -61,6 +61,7 @@ def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> argume
         adapter=found.get("adapter"),
         dataset=found.get("dataset"),
         dataset_info=places.files if described else found.get("dataset", places.files),
+        run_name=job_name(spec),
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
     )
 

@@ -58,7 +58,7 @@ write_files() {
 def emit(run: RunPlan) -> str:
     """The script; bash reads it completely before it runs, so it works through a pipe."""
     own = (Script("child.sh", "child.sh"), Script("rendezvous.sh", "rendezvous_single.sh"))
-    all_files: tuple[File | Script, ...] = (*run.files, *run.scripts, *own)
+    all_files: tuple[File | Script, ...] = (*run.files, *run.kept, *run.scripts, *own)
     files = {file.name: file for file in all_files}
     head = _HEAD.format(name=run.name, secrets="".join(_secrets(run.steps)))
     secret = _secret_names(run.steps)

@@ -66,9 +66,9 @@ def test_an_update_reports_each_file_that_it_writes() -> None:
 def test_the_record_is_readable_by_sha256sum() -> None:
     directory = case("mine")
     updated()
-    split = [line.split("  ") for line in (directory / "SHA256SUMS").read_text().splitlines()]
+    split = [line.split("  ") for line in (directory / "DIGESTS").read_text().splitlines()]
     recorded = {name: digest for digest, name in split}
-    files = [file for file in directory.iterdir() if file.name not in ("case.yaml", "SHA256SUMS")]
+    files = [file for file in directory.iterdir() if file.name not in ("case.yaml", "DIGESTS")]
     assert recorded == {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
@@ -290,9 +290,9 @@ def test_another_line_ending_is_a_difference() -> None:
 def test_conflict_markers_in_the_record_are_ignored() -> None:
     directory = case("mine")
     updated()
-    record = directory / "SHA256SUMS"
+    record = directory / "DIGESTS"
     record.write_text("<<<<<<< HEAD\n" + record.read_text() + ">>>>>>> other\n")
-    assert lines(check()) == ["golden/mine/SHA256SUMS: changed"]
+    assert lines(check()) == ["golden/mine/DIGESTS: changed"]
     updated()
     assert check().exit_code == 0
 
