@@ -77,6 +77,12 @@ def job(*overrides: str) -> Any:
     return document("volcano.yaml", *overrides)
 
 
+def annotations(made: Any) -> Any:
+    """The annotations of an object, without those that tell what it was made from."""
+    given = made["metadata"].get("annotations", {})
+    return {key: value for key, value in given.items() if not key.startswith("ftc.dev/")}
+
+
 def template(*overrides: str) -> Any:
     """The pod template of the only task."""
     (task,) = job(*overrides)["spec"]["tasks"]

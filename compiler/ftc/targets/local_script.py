@@ -93,4 +93,5 @@ def _here_document(file: File | Script) -> str:
     end = f"end of {file.name}"
     if end in file.text.splitlines():
         end = f"{end} {digest(file.text)}"
-    return f"  cat >{HERE.files}/{file.name} <<'{end}'\n{file.text}{end}\n"
+    line_break = "" if file.text.endswith("\n") else "\n"
+    return f"  cat >{HERE.files}/{file.name} <<'{end}'\n{file.text}{line_break}{end}\n"
