@@ -12,6 +12,7 @@ import msgspec
 
 from ftc.compose import Composed, Conf, compose
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
+from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
 from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
 from ftc.output.write import marked
@@ -153,11 +154,18 @@ def _convert(state: State) -> State:
 
 
 def _plan(state: State) -> State:
-    return _replace(state, run=plan(state.spec, origin=_origin(state.request))) if state.spec else state
+    return _replace(state, run=plan(state.spec, origin=_origin(state))) if state.spec else state
 
 
-def _origin(request: Request) -> Made:
-    return Made(request.overrides, request.config_name, request.varied)
+def _origin(state: State) -> Made:
+    """The origin of the job. Stars replace a value in which a part that is named like a secret has a value."""
+    given = state.composed.overrides if state.composed else ()
+    secret = {one.text for one in given if without_secrets(one.value, str(one.path[-1])) != one.value}
+
+    def shown(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{text.partition('=')[0]}={STARS}" if text in secret else text for text in texts)
+
+    return Made(shown(state.request.overrides), state.request.config_name, shown(state.request.varied))
 
 
 def _fragments(state: State) -> State:

@@ -53,7 +53,7 @@ cpu_count() {
 # keep_spec: the run's directory says what the run was made from. Each restart writes the same text.
 keep_spec() {
   local new=$RUN_DIR/.spec.yaml.new
-  { cat -- "$ftc_dir/spec.yaml" && echo; } >"$new" && mv -f -- "$new" "$RUN_DIR/spec.yaml" && return
+  printf '%s\n' "$(<"$ftc_dir/spec.yaml")" >"$new" && mv -f -- "$new" "$RUN_DIR/spec.yaml" && return
   die "cannot write spec.yaml in $RUN_DIR: is the workspace volume full?"
 }
 
