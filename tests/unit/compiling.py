@@ -83,6 +83,12 @@ def annotations(made: Any) -> Any:
     return {key: value for key, value in given.items() if not key.startswith("ftc.dev/")}
 
 
+def objects(text: str) -> list[Any]:
+    """The objects of a manifest without the annotations that tell what they were made from, the overrides above all."""
+    found = list(yaml.safe_load_all(text))
+    return [{**one, "metadata": {**one["metadata"], "annotations": annotations(one)}} for one in found]
+
+
 def template(*overrides: str) -> Any:
     """The pod template of the only task."""
     (task,) = job(*overrides)["spec"]["tasks"]

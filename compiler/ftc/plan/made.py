@@ -60,6 +60,8 @@ def tags(spec: JobSpec, origin: Made | None) -> dict[str, str]:
     Source: wandb, sdk/wandb_settings.py; swanlab, sdk/internal/pkg/constraints; LLaMA-Factory, train/trainer_utils.py;
     MLflow, utils/validation.py (names of tags).
     """
+    if not _TAGS.keys() & {*spec.tracking.names}:
+        return {}
     job, digest = job_name(spec), spec_digest(spec)
     varied = [without_secret(one) for one in origin.varied] if origin else []
     pairs = [one.partition("=")[::2] for one in varied]
