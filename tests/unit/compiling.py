@@ -77,7 +77,7 @@ def job(*overrides: str) -> Any:
     return document("volcano.yaml", *overrides)
 
 
-def annotations(made: Any) -> Any:
+def annotated(made: Any) -> Any:
     """The annotations of an object, without those that tell what it was made from."""
     given = made["metadata"].get("annotations", {})
     return {key: value for key, value in given.items() if not key.startswith("ftc.dev/")}
@@ -86,7 +86,7 @@ def annotations(made: Any) -> Any:
 def objects(text: str) -> list[Any]:
     """The objects of a manifest without the annotations that tell what they were made from, the overrides above all."""
     found = list(yaml.safe_load_all(text))
-    return [{**one, "metadata": {**one["metadata"], "annotations": annotations(one)}} for one in found]
+    return [{**one, "metadata": {**one["metadata"], "annotations": annotated(one)}} for one in found]
 
 
 def template(*overrides: str) -> Any:

@@ -224,10 +224,13 @@ def sources(target: Target, run: RunPlan, place: Place) -> tuple[Source, ...]:
     return target.bind(run).pod.at(path).sources() if isinstance(target, PodTarget) and path is not None else ()
 
 
-def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...]) -> tuple[Influence, ...]:
-    """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
+def influences(
+    spec: JobSpec, shown: RunPlan, target: Target, place: Place, setters: tuple[Source, ...]
+) -> tuple[Influence, ...]:
+    """Find keys that change what ftc set at a place of the `shown` run, in the order of the spec; there may be more.
 
-    The `setters` of the place that have a key are fragments: they need no search.
+    The `setters` of the place that have a key are fragments: they need no search. The runs that are compared have no
+    origin, which each key would change.
 
     Keys that change it only together are not found, and the kind of a union is not varied.
     """
@@ -235,7 +238,7 @@ def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Sourc
     if setters and not left:
         return ()
     run = plan(spec)
-    value = _reader(target, run, place)
+    value = _reader(target, run, shown, place)
     found = value(run)
 
     def moves(other: RunPlan) -> bool:
@@ -257,17 +260,19 @@ def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Sourc
     return tuple(_moving(plain(spec), tried, matters))
 
 
-def _reader(target: Target, run: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
-    """A function that reads the value at a place of another run: from the pod itself, or from the emitted text."""
+def _reader(target: Target, run: RunPlan, shown: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
+    """A function that reads the value at a place of the `shown` run in another run: from the pod, or from the text.
+
+    A text that is that of `run` is not read again.
+    """
     path = in_pod(target, place)
     if isinstance(target, PodTarget) and path is not None:
         bind = target.bind
-        where = address(bind(run).pod.content, path)
-        return lambda other: look(bind(other).pod.content, where)
+        inside = address(bind(shown).pod.content, path)
+        return lambda other: look(bind(other).pod.content, inside)
+    where = address(documents(target.text(shown), shown)[place.document], place.path)
     text = target.text(run)
-    read = documents(text, run)[place.document]
-    where = address(read, place.path)
-    value = look(read, where)
+    value = look(documents(text, run).get(place.document), where)
 
     def emitted(other: RunPlan) -> Any:
         changed_text = target.text(other)

@@ -30,9 +30,10 @@ TWO = ("nodes=2", "devices=2")
 
 
 def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
-    spec = compiled(*overrides).spec
+    state = compiled(*overrides)
+    spec, run = state.spec, state.run
     assert spec is not None
-    run = plan(spec)
+    assert run is not None
     document, _, inner = path.rpartition(":")
     read = documents(TARGETS[target].text(run), run)
     asked = parse(inner)
@@ -40,7 +41,7 @@ def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
     place = place_of({document: read[document]} if document else read, asked)
     assert place is not None
     setters = sources(TARGETS[target], run, place)
-    moved = influences(spec, TARGETS[target], place, setters)
+    moved = influences(spec, run, TARGETS[target], place, setters)
     set_by = {written(source.key) for source in setters if source.key is not None}
     return set_by | {written(one.path) + ("[*]" if one.any_key else "") for one in moved}
 
@@ -197,5 +198,5 @@ def test_influences_are_found_within_three_seconds(target: str) -> None:
     place = place_of(documents(TARGETS[target].text(run), run), ("metadata", "labels"))
     assert place is not None
     start = time.process_time()
-    influences(spec, TARGETS[target], place, sources(TARGETS[target], run, place))
+    influences(spec, run, TARGETS[target], place, sources(TARGETS[target], run, place))
     assert time.process_time() - start < 3
