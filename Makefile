@@ -19,7 +19,7 @@ PYTHONS ?= 3.11 3.12 3.13
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: quick quick-pythons check test test-all e2e lint types fuzz generate golden schemas docs docs-output pins lock \
-  bench clean cluster
+  bench clean cluster gpu
 
 # Before each commit: the linters, and the tests that most often fail.
 quick: lint types
@@ -86,6 +86,10 @@ docs: $(VENV)/.installed
 # Rewrite the outputs that the pages and READMEs show, except those with `…`; then read the diff.
 docs-output: $(VENV)/.installed
 	$(PYTHON) -m docs
+
+# Trainings on the GPUs of this machine, of the kind HARDWARE: FTC_TRAINER=DIR make gpu. DIR is an environment with LLaMA-Factory.
+gpu: $(VENV)/.installed
+	$(PYTHON) -m gpu --hardware $(or $(HARDWARE),h200) $(CASES)
 
 # The table of docs/en/support.md, and the cost of the rules.
 bench: $(VENV)/.installed

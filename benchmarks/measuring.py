@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 FTC = (sys.executable, "-m", "ftc.cli.main")
 
@@ -32,9 +32,15 @@ class Row(NamedTuple):
     reached: bool
 
 
-def cost(command: Sequence[str], *, accepted: tuple[int, ...] = (0,)) -> Cost:
-    """Run a command and discard its output."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def cost(
+    command: Sequence[str], *, accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] | None = None
+) -> Cost:
+    """Run a command and discard its output; `environment` adds variables."""
+    # Programs run from bytecode, as an installation does.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables | dict(environment or {})
+    )
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accepted:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
+from ftc.patterns import lazily
 from ftc.resources import directory
 from ftc.source import read
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _Data: TypeAlias = dict[str, Any]
 _Entry = TypeVar("_Entry")
-_LETTERS = re.compile(r"[A-Za-z]+")
+_LETTERS = lazily(r"[A-Za-z]+")
 _SHORTEST = 3  # letters
 
 
@@ -111,7 +112,7 @@ class Libraries(msgspec.Struct, frozen=True):
 
 
 # Variables that a device plugin, or its runtime, sets in each container.
-VISIBLE = re.compile(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
+VISIBLE = lazily(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
 
 
 @cache

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-_OFF = re.compile(r"0|false|no|off", re.IGNORECASE)
-_ON = re.compile(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
-_NOWHERE = re.compile(r"(?:/dev/null)?")
+from ftc.patterns import lazily
+
+_OFF = lazily(r"0|false|no|off", re.IGNORECASE)
+_ON = lazily(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
+_NOWHERE = lazily(r"(?:/dev/null)?")
 # The value of a variable that turns it off, in git, Python, curl, requests, pip, ….
 UNVERIFIED = {
     "GIT_SSL_NO_VERIFY": _ON,
@@ -25,9 +27,9 @@ UNVERIFIED = {
     "UV_INSECURE_HOST": _ON,
 }
 SWITCHES = {
-    "curl": re.compile(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
-    "wget": re.compile(r"--no-check-certificate"),
-    "git": re.compile(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
-    "pip": re.compile(r"--trusted-host(?:=.*)?"),
-    "uv": re.compile(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
+    "curl": lazily(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
+    "wget": lazily(r"--no-check-certificate"),
+    "git": lazily(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
+    "pip": lazily(r"--trusted-host(?:=.*)?"),
+    "uv": lazily(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
 }

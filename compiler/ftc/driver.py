@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.compose import Composed, Conf, compose
+from ftc.conf_tree import search_path, shipped_name
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
 from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
@@ -19,7 +18,7 @@ from ftc.output.write import marked
 from ftc.plan import files, names
 from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, Made, RunPlan
-from ftc.resources import SHIPPED, directory
+from ftc.resources import directory
 from ftc.rules.check import check, fragments, ignores, silenced
 from ftc.rules.given import Origins
 from ftc.spec.job import JobSpec
@@ -93,37 +92,14 @@ class State(msgspec.Struct, frozen=True):
         return (Artifact(KUSTOMIZATION, kustomization(manifests)),) if fixed and manifests else ()
 
 
-def search_path(config_dirs: tuple[Path, ...]) -> list[tuple[Path, str]]:
-    """The conf directories in order of precedence, each once, with the name that messages use for it."""
-    paths = [*((path, _shown(path)) for path in config_dirs), (directory("conf"), _shipped_name())]
-    found: dict[str, tuple[Path, str]] = {}
-    for path, shown in paths:
-        found.setdefault(os.path.realpath(path), (path, shown))
-    return list(found.values())
-
-
 def conf_of(config_dirs: tuple[Path, ...]) -> Conf:
     """A cache of the conf directories; the shipped conf is read once per process."""
-    return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(_shipped_name())
+    return Conf(search_path(config_dirs), keeps_text) if config_dirs else _shipped(shipped_name())
 
 
 @cache
 def _shipped(shown: str) -> Conf:
     return Conf([(directory("conf"), shown)], keeps_text)
-
-
-def _shipped_name() -> str:
-    """The shipped conf as a relative path in a checkout, otherwise without the place of the installation."""
-    shown = _shown(directory("conf"))
-    return shown if not Path(shown).is_absolute() else f"{SHIPPED}conf"
-
-
-def _shown(path: Path) -> str:
-    if not path.is_absolute():
-        return str(path)
-    with suppress(FileNotFoundError, PermissionError):  # the working directory may be gone or unreadable
-        return str(path.relative_to(here)) if path.is_relative_to(here := Path.cwd()) else str(path)
-    return str(path)
 
 
 def _compose(state: State) -> State:

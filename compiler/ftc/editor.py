@@ -127,7 +127,7 @@ NAMES = (PRIMARY, *sorted(_GROUPS))
 _TRAINING = "TrainingArguments"
 _EXPORTING = "ExportArguments"
 _ARGUMENTS = {
-    **{(owner, "arguments"): _TRAINING for owner in ("Dataset", "Hardware", "Method", "Model")},
+    **{(owner, "arguments"): _TRAINING for owner in ("Dataset", "OneDataset", "Hardware", "Method", "Model")},
     ("JobSpec", "train"): _TRAINING,
     ("Method", "merge"): _EXPORTING,
     ("Quantization", "arguments"): _EXPORTING,

@@ -14,9 +14,10 @@ import msgspec
 
 from ftc import resources, source
 from ftc.compose.sweep import Point, points
+from ftc.conf_tree import search_path
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors, warnings
-from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of, search_path
+from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
 from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
 from ftc.releases import is_scripts, scripts_differ, step, without_release
@@ -305,8 +306,10 @@ def update(golden: Path, comparison: Comparison) -> None:
         if SCRATCH in directories:  # an update was killed
             remove(Path(here, SCRATCH))
             directories.remove(SCRATCH)
-    for directory in {finding.file.parent: None for finding in comparison.findings}:
-        findings = [one for one in comparison.findings if one.file.parent == directory]
+    by_directory: dict[Path, list[Finding]] = {}
+    for finding in comparison.findings:
+        by_directory.setdefault(finding.file.parent, []).append(finding)
+    for directory, findings in by_directory.items():
         if directory in comparison.made:
             _write(directory, findings, comparison.made[directory])
         else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from ftc.constrained import constrained, narrowed
 from ftc.resources import directory
@@ -138,7 +139,7 @@ def _kubernetes(minor: str) -> dict[str, Any]:
 
 
 def _load(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((directory("schemas") / name).read_bytes())
+    schema: dict[str, Any] = msgspec.json.decode((directory("schemas") / name).read_bytes())
     return schema
 
 

@@ -23,7 +23,7 @@ from ftc.diagnostics.model import (
     type_words,
 )
 from ftc.diagnostics.printable import on_a_line
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, is_source
 from ftc.spec.schema import meant, schemas_at, spec_schema
 from ftc.trainer import release
 
@@ -55,7 +55,7 @@ def validate(composed: Composed) -> tuple[Diagnostic, ...]:
     Data that converts is valid: the schema is made from the types. jsonschema takes fifty times as long, but explains
     what is wrong.
     """
-    odd = list(_unwritable(composed.data, ()))
+    odd = [*_unwritable(composed.data, ()), *_without_names(composed.data)]
     if not odd and _converts(composed.data):
         return ()
     told = {diagnostic.path for diagnostic in odd}
@@ -108,6 +108,30 @@ def _unwritable(value: Any, path: KeyPath) -> Iterator[Diagnostic]:
             yield _diagnostic(codes.VALUE, message, path, "choose another key")
         else:
             yield from _unwritable(inner, (*path, key))
+
+
+def _without_names(data: dict[str, Any]) -> Iterator[Diagnostic]:
+    """Report a dataset that neither has a description nor says which datasets of its source it means."""
+    for path, one in _parts(data.get("dataset")):
+        if not isinstance(one, dict) or one.get("names") or one.get("info"):
+            continue
+        source, key = one.get("source"), dotted(path)
+        kind = source.get("kind") if isinstance(source, dict) else None
+        described = "script_url=." if kind in _HUBS else "file_name=train.jsonl"
+        help_ = f"describe it: {key}.info.NAME.{described}; or name those of its dataset_info.json: {key}.names=[NAME]"
+        yield _diagnostic(codes.REQUIRED, "needs a value", (*path, "names"), help_)
+
+
+def _parts(dataset: Any) -> Iterator[tuple[KeyPath, Any]]:
+    """The dataset and the further ones below it, each with its key."""
+    yield ("dataset",), dataset
+    for group in ("more", "evaluation"):
+        further = dataset.get(group) if isinstance(dataset, dict) else None
+        if isinstance(further, dict):
+            yield from ((("dataset", group, key), one) for key, one in further.items())
+
+
+_HUBS = ("huggingface", "huggingface-direct", "modelscope")
 
 
 _UNFIT = re.compile("[\0\ud800-\udfff]")
@@ -180,7 +204,7 @@ def _other_kinds(key: str, path: KeyPath) -> str:
 
 def _of_kind(path: KeyPath, kind: str) -> str:
     """The words that choose a kind; the options of sources and of `publish` have the names of the kinds."""
-    if path in SOURCES.values():
+    if is_source(path):
         return f"source@{dotted(path)}={kind}"
     return f"publish={kind}" if path == ("publish",) else f"{dotted(path)}.kind={kind}"
 
@@ -211,7 +235,7 @@ def _help(error: ValidationError) -> str:
     path = tuple(error.absolute_path)
     if error.validator == "type":
         return _help_with_type(error, path)
-    if str(error.instance).startswith("/") and path[-1:] == ("repository",) and path[:-1] in SOURCES.values():
+    if str(error.instance).startswith("/") and path[-1:] == ("repository",) and is_source(path[:-1]):
         return f"{_accepted(error.schema)} For a directory: {_source(dotted(path[:-1]), str(error.instance))}"  # type: ignore[arg-type] # no schema of ours is a boolean
     return _accepted(error.schema) if isinstance(error.schema, dict) else ""
 
@@ -219,7 +243,7 @@ def _help(error: ValidationError) -> str:
 def _help_with_type(error: ValidationError, path: KeyPath) -> str:
     key, value, wanted = dotted(path), error.instance, error.validator_value
     if value is None:
-        return f"set {key}=…"
+        return _missing(path)
     if wanted == "object" and isinstance(value, str):
         return _choice(key, value, error.schema)
     if wanted == "array" and isinstance(value, str) and re.fullmatch(r"[\w.@/,-]+", value):
@@ -233,6 +257,13 @@ def _help_with_type(error: ValidationError, path: KeyPath) -> str:
     return _accepted(error.schema) if isinstance(error.schema, dict) else ""
 
 
+def _missing(path: KeyPath) -> str:
+    """How to set a value that is null; the repository of a source is the owner's id unless another source is chosen."""
+    if path[-2:] != ("source", "repository"):
+        return f"set {dotted(path)}=…"
+    return f"set {dotted(path[:-2])}.id=owner/name; for files on a volume: {_source(dotted(path[:-1]), '/…')}"
+
+
 def _accepted(schema: dict[str, Any]) -> str:
     """Which values a key accepts, or what a section is, if the schema has words for it."""
     text: str = schema.get("description" if "properties" in schema else "errorMessage", "")
@@ -241,7 +272,7 @@ def _accepted(schema: dict[str, Any]) -> str:
 
 def _choice(where: str, option: str, schema: Any) -> str:
     """How to choose an option for a section."""
-    if where in map(dotted, SOURCES.values()):
+    if is_source(tuple(where.split("."))):
         return f"write {_source(where, option)}; `ftc list source` lists the options"
     if "secret" in schema.get("properties", {}):
         return f"write {where}.secret=NAME: the value is in the Secret NAME of the namespace"

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ftc.patterns import lazily
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 # Text that some parser (PyYAML, go-yaml, npm's yaml, in 1.1 or 1.2 mode) reads as something other than a string.
-_AMBIGUOUS = re.compile(
+_AMBIGUOUS = lazily(
     r"""
       | ~ | null | Null | NULL | = | <<
       | y | Y | n | N | yes | Yes | YES | no | No | NO | on | On | ON | off | Off | OFF
@@ -33,7 +35,7 @@ _AMBIGUOUS = re.compile(
     re.VERBOSE,
 )
 # Characters that some parser does not preserve in a plain or block scalar.
-_UNSAFE = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNSAFE = lazily("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 # A collection of at most this many characters is written on one line, so that a variable or a mount takes one line.
@@ -76,11 +78,18 @@ def _width(node: yaml.Node) -> int:
 
 def _represent_text(dumper: yaml.CSafeDumper, text: str) -> yaml.ScalarNode:
     style = None
-    if _AMBIGUOUS.fullmatch(text) or _UNSAFE.search(text) or ("'" in text and "\n" not in text):
+    if _AMBIGUOUS.fullmatch(text) or _is_unsafe(text) or ("'" in text and "\n" not in text):
         style = '"'
     elif "\n" in text:
         style = "|" if text.strip() and not re.search(r"[ \t](\n|$)", text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _is_unsafe(text: str) -> bool:
+    """Whether some parser does not preserve a character of a text."""
+    if text.isascii():  # as most manifests are; the pattern takes long to compile
+        return not text.replace("\n", "").isprintable()
+    return _UNSAFE.search(text) is not None
 
 
 def _represent_float(dumper: yaml.CSafeDumper, value: float) -> yaml.ScalarNode:
@@ -175,7 +184,7 @@ def _piece(packed: bytes, indent: int) -> str:
 
 # libyaml's mark after a text that ends with blank lines.
 _END = "\n...\n"
-_LINE = re.compile("^(?=[^\n])", re.MULTILINE)
+_LINE = lazily("^(?=[^\n])", re.MULTILINE)
 
 
 def _dump(value: Any) -> str:
@@ -185,9 +194,9 @@ def _dump(value: Any) -> str:
 
 # A piece of at most this many characters is read as a whole.
 _WHOLE = 1000
-_MARKER = re.compile(r"^---\n", re.MULTILINE)
-_HEAD = re.compile(r" *[A-Za-z][A-Za-z0-9_./-]*:\n(?= *[^ \n])")
-_ITEM = re.compile(r" *- [A-Za-z][A-Za-z0-9_./-]*:[ \n]")
+_MARKER = lazily(r"^---\n", re.MULTILINE)
+_HEAD = lazily(r" *[A-Za-z][A-Za-z0-9_./-]*:\n(?= *[^ \n])")
+_ITEM = lazily(r" *- [A-Za-z][A-Za-z0-9_./-]*:[ \n]")
 
 
 def documents(text: str) -> Iterator[Any]:

@@ -35,7 +35,7 @@ LAYERS = (
     ("targets",),
     ("output", "summary"),
     ("plan",),
-    ("estimate", "editor"),
+    ("estimate", "editor", "checkpoint"),
     ("trainer",),
     ("spec",),
     ("accelerators",),
@@ -44,8 +44,9 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("releases",),
-    ("yaml_text", "resources", "scripts", "certificates", ""),
+    ("conf_tree", "releases"),
+    ("yaml_text", "resources", "scripts", "certificates"),
+    ("patterns", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
@@ -172,7 +173,7 @@ def texts(file: Path) -> list[tuple[int, str]]:
 # Words of the trainer and of accelerate rather than of a vendor's device; advice in messages.
 ALLOWED: dict[str, set[str]] = {
     "ftc.rules.pod.libraries": {"cuda"},
-    "ftc.estimate.facts": {"npu"},
+    "ftc.estimate.reading": {"npu"},
     "ftc.manifests.configs": {"cuda"},
 }
 

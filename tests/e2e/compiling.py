@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def ftc_compile(*arguments: str) -> str:
     """The output of `ftc compile`."""
-    command = [sys.executable, "-m", "ftc.cli.main", "compile", *arguments]
+    return ftc("compile", *arguments)
+
+
+def ftc(*arguments: str) -> str:
+    """The output of a command that succeeds."""
+    command = [sys.executable, "-m", "ftc.cli.main", *arguments]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2] / "compiler")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,6 +22,7 @@ ROLES = "tags: {role_tag: role, content_tag: content, user_tag: user, assistant_
 TALKS = f"formatting: sharegpt, {ROLES}"
 OMNI = ("model=custom", "model.id=Qwen/Qwen2.5-Omni-3B", "model.template=qwen2_omni")
 INFO = {
+    "lines": "file_name: articles.txt",
     "plain": "script_url: ., subset: text, columns: {prompt: text}",
     "alpaca": "script_url: ., subset: questions, columns: {prompt: ask, response: say, system: who}",
     "file": "file_name: questions/train.jsonl, split: 'train[:5]', columns: {prompt: ask, response: say}",
@@ -35,16 +36,10 @@ INFO = {
 
 
 def described(directory: Path, *names: str) -> tuple[str, ...]:
-    """The overrides for datasets of the repository."""
+    """The overrides for datasets of the repository: a place and a description are enough."""
     info = ", ".join(f"{name}: {{{INFO[name]}}}" for name in names)
     source = ("source@dataset.source=path", f"dataset.source.path={directory}")
-    return (
-        "dataset=custom",
-        "dataset.id=tiny",
-        f"dataset.names=[{','.join(names)}]",
-        f"dataset.info={{{info}}}",
-        *source,
-    )
+    return ("dataset=custom", *source, f"dataset.info={{{info}}}")
 
 
 class Reading:
@@ -93,6 +88,16 @@ def test_every_kind_of_dataset_is_read_as_it_is_described(each_pair: Trainer, tm
     assert answers == [["answer train 0", ""], ["", "answer train 1"]]
     assert len(media) == 3
     assert media[0]["_prompt"][0]["content"].startswith("<image><video><audio>question train")
+
+
+def test_a_text_file_is_read_for_pretraining_without_a_description_of_its_columns(
+    each_pair: Trainer, tmp_path: Path
+) -> None:
+    reading = Reading(tmp_path, each_pair)
+    (reading.repository / "articles.txt").write_text("A first article.\nA second one.\n", encoding="utf-8")
+    reading.add("method=full-pt", *described(reading.repository, "lines"))
+    (rows,) = reading.rows()
+    assert [row["_prompt"][0]["content"] for row in rows] == ["A first article.", "A second one."]
 
 
 def test_media_are_looked_for_in_the_repository(each_pair: Trainer, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from e2e.git_server import TOKEN, USER, GitServer, run
 from e2e.pod_scripts import SINGLE, Ended, PodScripts, pod_scripts
@@ -118,6 +119,44 @@ def test_the_commit_says_what_was_trained_and_by_whom(
     (branch,) = git_server.branches(f"org/{tmp_path.name}")
     said = run(["git", "-C", bare, "log", "-1", "--format=%an <%ae>%n%B", branch])
     assert said.strip() == f"Fine Tuner <tuner@example.com>\n{scripts.environment['PUBLISH_MESSAGE']}"
+
+
+CARD = "pipeline_tag: text-generation\nlibrary_name: transformers\nbase_model: 'a: \"b\" # $(id) é'\n"
+
+
+@pytest.mark.parametrize("page", [None, "# Ours\n\n---\n"])
+def test_a_result_without_front_matter_gets_it_with_the_digest_of_the_run(
+    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path, page: str | None
+) -> None:
+    if page is not None:
+        (result / "README.md").write_text(page, encoding="utf-8")
+    for _ in range(2):  # the second attempt finds the same commit
+        done = publish(scripts, PUBLISH_CARD=CARD)
+        assert done.status == 0, done.log
+    (branch,) = git_server.branches(f"org/{tmp_path.name}")
+    clone = git_server.clone(f"org/{tmp_path.name}", branch, tmp_path / "clone")
+    readme = (clone / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("---\n")
+    _, front, rest = readme.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+        "base_model": 'a: "b" # $(id) é',
+        "ftc_run": f"20260102-030405-{hashlib.sha256(b'job-1').hexdigest()[:8]}",
+    }
+    assert rest.strip() == page.strip() if page else "LLaMA-Factory" in rest
+    assert (result / "README.md").exists() == (page is not None)
+
+
+@pytest.mark.parametrize("page", ["---\nlicense: mit\n---\n# Ours\n", "---\r\nlicense: mit\r\n---\r\n"])
+def test_front_matter_of_the_result_is_kept(
+    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path, page: str
+) -> None:
+    (result / "README.md").write_bytes(page.encode())
+    assert publish(scripts, PUBLISH_CARD=CARD).status == 0
+    (branch,) = git_server.branches(f"org/{tmp_path.name}")
+    clone = git_server.clone(f"org/{tmp_path.name}", branch, tmp_path / "clone")
+    assert (clone / "README.md").read_bytes() == page.encode()
 
 
 def test_a_push_that_fails_once_then_succeeds_makes_one_branch(

@@ -75,6 +75,19 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path, SINGLE)
 
 
+@pytest.mark.parametrize(("check", "status"), [("fail", 1), (None, 0)])
+def test_a_result_whose_chat_template_must_be_equal_is_published_after_its_check(
+    run: Run, check: str | None, status: int
+) -> None:
+    run.finish("train")
+    variables = {"CHAT_TEMPLATE_CHECK": check} if check else {}
+    done = run.publish(**variables)
+    assert done.status == status, done.log
+    assert done.says("check did not finish: nothing is published") == (check == "fail")
+    run.finish("check")
+    assert run.publish(**variables).status == 0
+
+
 @pytest.mark.parametrize(
     ("configs", "result"),
     [((), "output"), (("merge",), "merged"), (("quantize",), "quantized"), (("merge", "quantize"), "quantized")],

@@ -82,12 +82,13 @@ def objects(to_s3: PodScripts, s3: S3Server, directory: Path) -> dict[str, bytes
 def test_a_bucket_gets_every_file_under_its_name_and_the_mark_last(
     to_s3: PodScripts, s3: S3Server, tmp_path: Path
 ) -> None:
-    done = publish(to_s3, "publish_s3.py")
+    done = publish(to_s3, "publish_s3.py", PUBLISH_CARD="license: mit\n")
     assert done.status == 0, done.log
     found = objects(to_s3, s3, tmp_path / "got")
     assert found.pop("_SUCCESS").startswith(b"20")
+    assert found.pop("README.md").startswith(b'---\nlicense: mit\nftc_run: "20')
     assert found == FILES
-    again = publish(to_s3, "publish_s3.py")
+    again = publish(to_s3, "publish_s3.py", PUBLISH_CARD="license: mit\n")
     assert again.status == 0
     assert again.says("published before")
 
@@ -145,10 +146,11 @@ def to_hub(tmp_path: Path, trainer: Path) -> Iterator[PodScripts]:
 
 @pytest.mark.usefixtures("result")
 def test_a_hub_gets_every_file_by_its_descriptor(to_hub: PodScripts, tmp_path: Path) -> None:
-    done = publish(to_hub, "publish_hub.py")
+    done = publish(to_hub, "publish_hub.py", PUBLISH_CARD="license: mit\n")
     assert done.status == 0, done.log
     committed = tmp_path / "hub" / "team" / "tuned"
     found = {str(file.relative_to(committed)): file.read_bytes() for file in committed.rglob("*") if file.is_file()}
+    assert found.pop("README.md").startswith(b'---\nlicense: mit\nftc_run: "20')
     assert found == FILES
     assert publish(to_hub, "publish_hub.py").status == 0
 

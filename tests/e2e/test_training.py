@@ -106,6 +106,54 @@ def test_one_node_trains_merges_and_pushes_a_model_that_a_fresh_clone_can_read(
     assert json.loads((clone / "config.json").read_text())["architectures"] == ["Qwen3ForCausalLM"]
 
 
+def test_datasets_of_three_sources_train_and_evaluate_in_one_run(sources: tuple[str, ...], cluster: Cluster) -> None:
+    """A git repository and a directory with their own dataset_info.json, and a file that the spec describes."""
+    rows = [{"ask": f"more {n}", "say": f"answer {n}"} for n in range(8)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    for name in ("more", "test"):
+        directory = cluster.claim("workspace") / "datasets" / name
+        directory.mkdir(parents=True)
+        (directory / "rows.jsonl").write_text(text, encoding="utf-8")
+    columns = {"prompt": "ask", "response": "say"}
+    info = {"own_rows": {"file_name": "rows.jsonl", "columns": columns}}
+    (directory / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    described = "{rows: {file_name: rows.jsonl, columns: {prompt: ask, response: say}}}"
+    more, test = "dataset.more.custom", "dataset.evaluation.test"
+    url = next(one for one in sources if one.startswith("dataset.source.url="))
+    manifest = compile_manifest(
+        *(one for one in sources if not one.startswith("dataset")),
+        *("dataset=[identity-alauda,custom]", url, *ALONE),
+        *(f"source@{more}.source=path", f"{more}.source.path=/workspace/datasets/more", f"{more}.info={described}"),
+        *(f"+dataset@{test}=custom", f"source@{test}.source=path", f"{test}.source.path=/workspace/datasets/test"),
+        *(f"{test}.names=[own_rows]", "train.eval_strategy=steps", "train.eval_steps=2"),
+    )
+    job = run(cluster, manifest)
+    assert job.succeeded, job.log
+    directory = run_directory(cluster, job)
+    assert "Num examples = 72" in job.log  # 64 of the repository and 8 of the directory
+    lines = (directory / "output" / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [row["current_steps"] for row in map(json.loads, lines) if "eval_loss" in row] == [2, 4]
+
+
+def test_a_merged_model_that_would_answer_differently_is_not_published_unless_its_template_is_written(
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer, tmp_path: Path
+) -> None:
+    other = ("train.enable_thinking=false", "chat_template_check=fail")
+    refused = run(cluster, compile_manifest(*sources, *publish_to(git_server, "org/refused"), *other))
+    assert not refused.succeeded
+    assert "ftc: error: chat template: differs from the training in 64 of 64 rows" in refused.log
+    assert git_server.branches("org/refused") == {}
+    verdict = json.loads((run_directory(cluster, refused) / "chat-template.json").read_text())
+    assert (verdict["verdict"], verdict["different_rows"]) == ("different", 64)
+    written = (*publish_to(git_server, "org/written"), *other, "chat_template_write=true")
+    job = run(cluster, compile_manifest(*sources, *written))
+    assert job.succeeded, job.log
+    assert "ftc: chat template: equal to the training in 64 rows, after it was written" in job.log
+    (branch,) = git_server.branches("org/written")
+    clone = git_server.clone("org/written", branch, tmp_path / "clone")
+    assert "<think>" in (clone / "chat_template.jinja").read_text()
+
+
 # The next test trains with accelerate too, on as many nodes.
 ACCELERATE = pytest.param("accelerate", marks=pytest.mark.slow)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Imported dynamically, because type checkers run without these packages.
 torch, tokenizers, transformers = (importlib.import_module(name) for name in ("torch", "tokenizers", "transformers"))
@@ -15,18 +18,20 @@ SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"]
 CORPUS = [f"question {n} answer {n} user assistant system helpful who are you I am made by" for n in range(100)]
 
 
-def tokenizer() -> Any:
+def tokenizer(special: Sequence[str] = SPECIAL, **names: str) -> Any:
     """A byte-level tokenizer, trained on a few words."""
     byte_level = tokenizers.pre_tokenizers.ByteLevel
     made = tokenizers.Tokenizer(tokenizers.models.BPE())
     made.pre_tokenizer = byte_level(add_prefix_space=False)
     made.decoder = tokenizers.decoders.ByteLevel()
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=450, special_tokens=SPECIAL, initial_alphabet=byte_level.alphabet()
+        vocab_size=450, special_tokens=list(special), initial_alphabet=byte_level.alphabet()
     )
     made.train_from_iterator(CORPUS, trainer)
-    names = {"pad_token": SPECIAL[0], "eos_token": SPECIAL[2], "additional_special_tokens": SPECIAL[1:]}
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=512, **names)
+    named = names or {"pad_token": SPECIAL[0], "eos_token": SPECIAL[2]}
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, model_max_length=512, additional_special_tokens=list(special[1:]), **named
+    )
 
 
 def make(directory: Path) -> None:

@@ -118,6 +118,15 @@ def test_a_comment_of_another_author_is_left_alone_whatever_it_begins_with(repos
         assert f"| `{nodes}` |" in found[1]
 
 
+def test_a_case_that_no_longer_compiles_is_in_the_comment_and_the_step_fails(repository: Repository) -> None:
+    repository.edit("conf/my-run.yaml", "nodes: 1", "nodes: 0")
+    with pytest.raises(AssertionError, match="exit_code=1"):
+        act(repository)
+    (comment,) = comments(repository)
+    assert "**1 run does not compile**" in comment
+    assert "`FTC012 " in comment
+
+
 def test_what_a_stranger_can_name_never_becomes_code() -> None:
     assert "${{" not in step()["run"]
 
@@ -154,4 +163,4 @@ def test_the_job_of_gitlab_runs_what_there_is(repository: Repository) -> None:
     assert said.exit_code == 1  # golden/ has not been updated
     assert "golden/my-run/volcano.yaml: changed" in said.stdout
     (report,) = job["artifacts"]["paths"]
-    assert (repository.root / report).read_text().startswith("**1 run changed on the cluster**")
+    assert (repository.root / report).read_text().startswith("**1 of 2 runs changes on the cluster**")

@@ -44,8 +44,9 @@ def test_from_nothing_to_a_reviewed_manifest(tmp_path: Path) -> None:
     assert (replicas["before"], replicas["after"]) == (1, 2)
     assert replicas["causes"] == [{"key": "nodes", "before": "conf/my-run.yaml:10", "after": "conf/my-run.yaml:10"}]
     markdown = repository.ftc("diff", "--base", "main", "--format", "markdown").stdout
-    assert markdown.startswith("**1 run changed on the cluster**\n\n| run |")
-    assert "| `spec.tasks[worker].replicas` | `1` | `2` | `nodes (conf/my-run.yaml:10)` |" in markdown
+    assert markdown.startswith("**1 of 2 runs changes on the cluster**\n\n| run |")
+    assert "| `nodes` | `1` | `2` | `conf/my-run.yaml:10` |" in markdown
+    assert "| `spec.tasks[worker].replicas` | `1` | `2` | `nodes` |" in markdown
     assert repository.ftc("diff", "--base", "main", "--exit-code").exit_code == 1
 
     assert repository.ftc("golden", "update", CI="true").exit_code == 1

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ftc import driver
+from ftc.conf_tree import search_path
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
 from ftc.output.verify import BugError
@@ -49,7 +50,7 @@ def test_the_users_trees_come_before_the_shipped_one_and_are_named_as_they_were_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
-    path = driver.search_path((ROOT / "mine", ROOT.parent / "others"))
+    path = search_path((ROOT / "mine", ROOT.parent / "others"))
     assert [name for _, name in path] == ["mine", str(ROOT.parent / "others"), "conf"]
 
 

@@ -73,7 +73,7 @@ class Diff:
     @property
     def markdown(self) -> str:
         """The differences as a comment on a pull request."""
-        from ftc.diff.render import markdown  # noqa: PLC0415 - one of several forms
+        from ftc.diff.comment import markdown  # noqa: PLC0415 - one of several forms
 
         return markdown(self.differences, self.remarks)
 

@@ -217,7 +217,7 @@ def _of_place(composed: Composed, spec: JobSpec, run: RunPlan, name: str, asked:
     setters = sources(TARGETS[name], run, place)
     keys = [source.key for source in setters if source.key is not None]
     sections = {_SET_BY: origins(composed, data, keys)} if keys else {}
-    moving = influences(spec, run, TARGETS[name], place, setters)
+    moving = influences(spec, TARGETS[name], place, setters, run)
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     if moving or not keys:
         sections[_CHANGED_BY if moving else _UNCHANGED] = origins(composed, data, there)

@@ -26,7 +26,9 @@ class Status:
     """The runs of a namespace. A notebook shows them as a table."""
 
     runs: tuple[Run, ...]
-    """The runs, the newest first: `name`, `phase`, `nodes_ready`, `nodes`, `step`, `progress`, `age`, `queue`."""
+    """The runs, the newest first: `name`, `phase`, `nodes_ready`, `nodes`, `step`, `progress`, `age`, `queue`,
+    `verdict`.
+    """
     cause: Cause | None = None
     """Why the run that was asked for does not run: the first cause that `ftc why` names."""
     unseen: tuple[str, ...] = ()
@@ -94,5 +96,6 @@ def lines(found: Status, columns: int | None = None) -> list[str]:
 
 
 def _below(found: Status) -> list[str]:
-    """Why the run does not run, and what may not be listed."""
-    return [*([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]
+    """What was found in the results, why the run does not run, and what may not be listed."""
+    verdicts = [f"{one.name}: {one.verdict}" for one in found.runs if one.verdict]
+    return [*verdicts, *([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]

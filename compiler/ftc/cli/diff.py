@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -13,13 +14,11 @@ from ftc.cli.document import current
 from ftc.cli.options import (
     Place,
     Reporting,
-    by_finding,
     configuration,
     counted,
     not_empty,
     refusals,
     say,
-    subject,
     warn,
 )
 from ftc.targets import POD_TARGETS, TARGETS
@@ -33,14 +32,22 @@ if TYPE_CHECKING:
     from ftc.diff.report import Difference
 
     _Side = Compiled | Path
+    _Findings = Mapping[str, tuple[Diagnostic, ...]]
 
 
 class _Compared(NamedTuple):
-    """What differs, remarks, warnings by run; `folded` has what differs without a release of ftc, and its lines."""
+    """What differs, remarks, the warnings of both sides, the errors of refused runs, and the number of all runs.
+
+    `folded` has what differs in addition to a release of ftc, and the lines about the release.
+    """
 
     found: tuple[Difference, ...]
     notes: list[str]
-    warned: dict[str, tuple[Diagnostic, ...]]
+    before: _Findings
+    after: _Findings
+    refused: _Findings = MappingProxyType({})
+    runs: int = 1
+    is_revision: bool = False
     folded: tuple[tuple[Difference, ...], list[str]] | None = None
 
 
@@ -178,38 +185,42 @@ def command(  # noqa: PLR0913 - one parameter per option
     wanted = Wanted(config_dirs, config_name, between or tuple(dict.fromkeys(("volcano", *targets))), golden, strict)
     if between:
         compared = _between(overrides, wanted)
+    elif base:
+        compared = _against_base(base, overrides, wanted, is_comment=form == "markdown")
     else:
-        compared = _against_base(base, overrides, wanted) if base else _compared(overrides, wanted, manifest)
-    _print(compared, form)
-    sys.exit(bool(compared.found and exit_code))
+        compared = _compared(overrides, wanted, manifest)
+    sys.exit(_print(compared, form) or bool(compared.found and exit_code))
 
 
-def _print(compared: _Compared, form: str) -> None:
-    found, notes, warned, folded = compared
-    found, release = folded if folded and form != "json" else (found, [])
+def _print(compared: _Compared, form: str) -> bool:
+    """Print the differences; return whether a run was refused."""
+    found, release = compared.folded if compared.folded and form != "json" else (compared.found, [])
     if form == "markdown":
-        click.echo(_comment(found, notes, warned, release).encode(), nl=False)
+        click.echo(_comment(compared, found, release).encode(), nl=False)
     else:
         for line in release:
             say(line)
         click.echo(_rendered(found, form).encode(), nl=False)
-        _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *notes], warned)
+        _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *compared.notes], compared)
+    return bool(compared.refused)
 
 
 def _is_path(word: str) -> bool:
     return "=" not in word or Path(word).exists()
 
 
-def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
-    """Compare with a revision; it is past, so only the warnings of the working tree count."""
+def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, *, is_comment: bool) -> _Compared:
+    """Compare with a revision; a comment also has the runs that no longer compile."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
-    before, after = revisions(base, overrides, wanted)
+    before, after, refused = revisions(base, overrides, wanted, despite_errors=is_comment)
     found = compare(before, after)
-    warned = {name: run.warnings for name, run in after.items()}
-    return _Compared(found, [note(before, found)], warned, folded(found, before, after))
+    past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))
+    runs = len(before.keys() | after.keys() | refused.keys())
+    rest = folded(found, before, after)
+    return _Compared(found, [note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
 
 
 def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
@@ -217,7 +228,7 @@ def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
 
     with refusals(Reporting(current().format)):
         run = _compiled(overrides, wanted)
-    return _Compared(between(run, *wanted.targets).differences, [], {"": _warnings(run)})
+    return _Compared(between(run, *wanted.targets).differences, [], {}, {"": _warnings(run)})
 
 
 def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> _Compared:
@@ -226,8 +237,8 @@ def _compared(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None)
     with refusals(Reporting(current().format)):
         sides = _sides(overrides, wanted, manifest)
         found = diff(*sides)
-    warned = {"": tuple(one for side in sides for one in _warnings(side))}
-    return _Compared(found.differences, list(found.remarks), warned)
+    before, after = ({"": _warnings(side)} for side in sides)
+    return _Compared(found.differences, list(found.remarks), before, after)
 
 
 def _sides(overrides: tuple[str, ...], wanted: Wanted, manifest: Path | None) -> tuple[_Side, _Side]:
@@ -261,27 +272,19 @@ def _warnings(side: _Side) -> tuple[Diagnostic, ...]:
     return () if isinstance(side, Path) else warnings(side.findings)
 
 
-def _remark(notes: Sequence[str], warned: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+def _remark(notes: Sequence[str], compared: _Compared) -> None:
+    """Print remarks and warnings, without those of a revision, which is past."""
     for line in notes:
         say(f"ftc: {line}", err=True)
-    warn(warned, Reporting())
+    past = {} if compared.is_revision else compared.before
+    warn({name: (*past.get(name, ()), *found) for name, found in compared.after.items()}, Reporting())
 
 
-def _comment(
-    found: tuple[Difference, ...],
-    notes: Sequence[str],
-    warned: Mapping[str, tuple[Diagnostic, ...]],
-    release: Sequence[str],
-) -> str:
-    from ftc.diagnostics.model import dotted  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diagnostics.printable import redacted  # noqa: PLC0415 - the same
-    from ftc.diff import render  # noqa: PLC0415 - the same
+def _comment(compared: _Compared, found: tuple[Difference, ...], release: Sequence[str]) -> str:
+    from ftc.diff.comment import Judged, markdown  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
-    lines = [
-        redacted(f"{subject(names)}: {one.label}: {dotted(one.path)}: {one.message}")
-        for one, names in by_finding(warned).items()
-    ]
-    return render.markdown(found, notes, lines, release)
+    judged = Judged(compared.before, compared.after, compared.refused, compared.runs, tuple(release))
+    return markdown(found, compared.notes, judged)
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:

@@ -40,7 +40,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     For a KEY of the spec, or its last part: its type, its meaning and its default; the file or override that set it,
     marked with >, and those that it overrides; then the keys that it refers to. For a PATH or a LINE of the output of
     `ftc compile -t TARGET`: the keys of the fragments (pod) that set it, or if ftc set it, the keys of the spec that
-    change it, found by changing each one. There may be more.
+    change it, found by changing them. There may be more.
 
     \b
       ftc explain learning_rate

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ftc.compose import groups
+from ftc.conf_tree import groups, search_path
 from ftc.diagnostics.columns import padded, width
-from ftc.driver import Request, compile_job, search_path
+from ftc.driver import Request, compile_job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -33,26 +33,34 @@ def own_options(function: _F) -> _F:
 
 def write_options(target: Path, own: Mapping[str, tuple[str, ...]]) -> None:
     """Write the files, and say what to fill in and what to run."""
-    from ftc import editor  # noqa: PLC0415 - the same as below
-
     wanted = [(group, name) for group, names in own.items() for name in names]
     for group, name in wanted:
-        _check(group, name, editor.options(group))
+        check_name(group, name)
     for group, name in wanted:
         file = target / "conf" / group / f"{name}.yaml"
         say(f"{write_new(file, _text(group, name))} {file}")
-        schema = target / "conf" / ".schema" / f"{group}.schema.json"
-        say(f"{write_new(schema, editor.text(group))} {schema}")
+        write_schema(target / "conf", group)
         for key in _to_fill_in(file):
             say(f"ftc: {file}: fill in {key}", err=True)
     chosen = " ".join(f"{group}={name}" for group, name in wanted)
     say(f"ftc: then run: ftc plan --config-dir {shlex.quote(str(target / 'conf'))} {chosen}", err=True)
 
 
-def _check(group: str, name: str, shipped: list[str]) -> None:
+def write_schema(conf: Path, group: str) -> None:
+    """Write the schema for editors that the last line of an option names."""
+    from ftc import editor  # noqa: PLC0415 - not needed to show the help
+
+    schema = conf / ".schema" / f"{group}.schema.json"
+    say(f"{write_new(schema, editor.text(group))} {schema}")
+
+
+def check_name(group: str, name: str) -> None:
+    """Refuse a name that is not one, or that a shipped option has."""
+    from ftc import editor  # noqa: PLC0415 - the same as above
+
     if not _NAME.fullmatch(name):
         refuse(f"'{name}' cannot be the name of an option: write lower case letters, digits, '-', '_' and '.'")
-    if name in shipped:
+    if name in editor.options(group):
         refuse(f"{group}={name} is shipped with ftc: choose another name")
 
 

@@ -10,10 +10,8 @@ import click
 from ftc.cli.complete import about
 from ftc.cli.options import config_dirs, data_format, not_empty, refuse, report
 from ftc.cli.terminal import columns, rows, show
-from ftc.compose import groups
-from ftc.diagnostics.model import did_you_mean
+from ftc.conf_tree import groups, search_path
 from ftc.diagnostics.printable import as_json, escaped, inert
-from ftc.driver import search_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +36,8 @@ def command(group: str | None, *, wide: bool, is_json: bool, config_dirs: tuple[
     path = search_path(config_dirs)
     known = groups(path)
     if group is not None and group not in known:
+        from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - for a mistake only
+
         refuse(f"unknown group '{group}'; {did_you_mean(group, known)}")
     texts = {name: _texts(path, name, known[name]) for name in ([group] if group else known)}
     if wide or (is_json and group == "hardware"):

@@ -12,10 +12,11 @@ import msgspec
 
 from ftc.cli.options import Reporting, cannot_write, refuse, report, say
 from ftc.compose.sweep import Point, points
+from ftc.conf_tree import search_path
 from ftc.diagnostics.formats import objects
 from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.printable import redacted
-from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of, search_path
+from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of
 from ftc.output.write import ForeignError, Tree, only_writer
 from ftc.targets import POD_TARGETS
 

@@ -280,20 +280,13 @@ def warn(warned: Mapping[str, tuple[Diagnostic, ...]], how: Reporting) -> None:
 
 def _tell(runs: Mapping[str, tuple[Diagnostic, ...]], verbs: tuple[str, str], how: Reporting) -> None:
     """Report each finding once, below its first run and the number of other runs."""
+    from ftc.diagnostics.model import by_finding  # noqa: PLC0415 - findings are rare
+
     alike = by_finding(runs)
     for names, found in groupby(alike, alike.__getitem__):
         if not how.is_document:
             say(f"ftc: {subject(names)} {verbs[len(names) > 1]}:", err=True)
         report(found, how)
-
-
-def by_finding(runs: Mapping[str, tuple[Diagnostic, ...]]) -> dict[Diagnostic, list[str]]:
-    """The names of the runs that have each finding."""
-    found: dict[Diagnostic, list[str]] = {}
-    for name, diagnostics in runs.items():
-        for one in dict.fromkeys(diagnostics):
-            found.setdefault(one, []).append(name)
-    return found
 
 
 def subject(names: Sequence[str]) -> str:

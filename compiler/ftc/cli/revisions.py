@@ -14,7 +14,7 @@ from ftc.driver import Request, compile_job
 from ftc.golden import conf_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 _Refused = dict[str, tuple[Diagnostic, ...]]
@@ -34,20 +34,24 @@ class Wanted(NamedTuple):
         return Request(overrides, self.config_dirs, self.config_name, self.targets, strict=self.strict)
 
 
-def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[dict[str, Run], dict[str, Run]]:
-    """Load a revision and the working tree: the run that was asked for, or every case.
+def revisions(
+    base: str, overrides: tuple[str, ...], wanted: Wanted, *, despite_errors: bool
+) -> tuple[dict[str, Run], dict[str, Run], _Refused]:
+    """Load a revision and the working tree: the run that was asked for, or every case; and the errors of the latter.
 
     The cases of the revision are compared as its golden/ has them, because that is what goes to the cluster. A case
-    without golden files is compiled by this ftc, and counts as new if it does not compile.
+    without golden files is compiled by this ftc, and counts as new if it does not compile. Runs with errors are left
+    out on both sides; they end the command unless `despite_errors`.
     """
     dirs = wanted.config_dirs or conf_beside(wanted.golden)
     is_run = bool(overrides) or wanted.config_name != "config"
     if not is_run and not wanted.golden.is_dir():
         refuse(f"{wanted.golden} does not exist: give overrides, -c or --dir")
-    after, refused = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
-    if refused:
-        tell(refused)
-        sys.exit(1)
+    after, broken = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
+    if broken:
+        tell(broken)
+        if not despite_errors:
+            sys.exit(1)
     try:
         with checked_out(base, [wanted.golden, *dirs]) as (golden, *there):
             known = tuple(one for one in there if one.is_dir())
@@ -58,7 +62,12 @@ def revisions(base: str, overrides: tuple[str, ...], wanted: Wanted) -> tuple[di
     except NoRevisionError as error:
         refuse(f"{base}: {error}")
     _tell_of_base(base, refused, before)
-    return before, after
+    return {name: run for name, run in before.items() if not _is_below(name, broken)}, after, broken
+
+
+def _is_below(name: str, cases: Collection[str]) -> bool:
+    """Whether a run is one of these, or a combination of one."""
+    return name in cases or name.partition("/")[0] in cases
 
 
 def _compiled(overrides: tuple[str, ...], wanted: Wanted, *, is_run: bool) -> tuple[dict[str, Run], _Refused]:

@@ -21,6 +21,8 @@ from ftc.cluster.snapshot import (
     whole,
 )
 from ftc.cluster.volumes import reference
+from ftc.diagnostics.model import dotted
+from ftc.spec.job import source_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -327,10 +329,9 @@ def _known_cause(known: tuple[str, Cause], where: str, name: str, snapshot: Snap
     text, remedies = found.text, found.remedies
     if found.kind == "rank-0-has-no-address":
         return _without_service(found, where, line, snapshot)
-    if name == "fetch-dataset":
-        remedies = tuple(
-            Remedy(one.text, one.override.replace("model.source", "dataset.source"), one.command) for one in remedies
-        )
+    if name.startswith(("fetch-dataset", "fetch-evaluation")):
+        key = dotted(source_path(name.removeprefix("fetch-")))
+        remedies = tuple(Remedy(one.text, one.override.replace("model.source", key), one.command) for one in remedies)
     return cause(found.kind, text, [where, f"log: {line}"], remedies)
 
 

@@ -59,7 +59,7 @@ def _in_spec(state: State, target: str, place: Place, key: KeyPath) -> Origin:
     if made.tells_origin(place.path):
         return Origin()
     setters = sources(POD_TARGETS[target], state.run, place)
-    moving = influences(state.spec, state.run, POD_TARGETS[target], place, setters)
+    moving = influences(state.spec, POD_TARGETS[target], place, setters, state.run)
     keys = [one.key for one in setters if one.key] + [one.path for one in moving if not one.any_key]
     chosen = max(keys, key=composed.rank, default=())
     return Origin(chosen, composed.position(chosen)) if chosen else Origin()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftc.cluster.ranks import TRAIN, current, ranks
-from ftc.cluster.snapshot import name_of
+from ftc.cluster.cause import safe
+from ftc.cluster.ranks import TRAIN, current, main_container, ranks
+from ftc.cluster.snapshot import at, name_of, rows
 
 if TYPE_CHECKING:
     from ftc.cluster.ranks import Current
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 FETCH, PUSH, DONE = "fetch", "push", "done"
 _PUBLISH = "publish"
+_VERDICT = "chat template: "
 # `step NAME` of steps.sh: a step begins, or the training has ended.
 _STEPS = re.compile(r"ftc: (?:(?P<step>\w+): started on node|(?P<done>all done): )")
 # tqdm: `  28%|██▊       | 340/1200 [12:03<30:29,  2.13s/it]`. A bar with words before it is not that of the training,
@@ -43,6 +45,17 @@ def telling(run: Snapshot) -> tuple[Object, Current] | None:
         _, _, pod, one = min(failed, key=lambda row: row[:2])
         return pod, one
     return found[0] if found and name_of(found[0][0]) == name_of(ranks(run)[0]) else None
+
+
+def verdict_of(run: Snapshot) -> str:
+    """The line of check_chat_template.py, which it leaves as the message of the container's end."""
+    for pod in ranks(run)[:1]:
+        states = [one for one in rows(pod, "status", "containerStatuses") if one.get("name") == main_container(pod)]
+        for state in states:
+            said = str(at(state, "state", "terminated", "message") or "")
+            if said.startswith(_VERDICT):
+                return safe(said.splitlines()[0])
+    return ""
 
 
 def step_of(run: Snapshot, state: str) -> Step:

@@ -1,7 +1,7 @@
 """Composition; the only package that knows Hydra and OmegaConf."""
 
 from ftc.compose.conf import Conf
-from ftc.compose.loader import compose, groups
+from ftc.compose.loader import compose
 from ftc.compose.types import Composed
 
-__all__ = ["Composed", "Conf", "compose", "groups"]
+__all__ = ["Composed", "Conf", "compose"]

@@ -1,41 +1,33 @@
-"""Conf directories in the form that Hydra's loader expects."""
+"""The files of a conf directory: the data of each, and its defaults list."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
-from hydra._internal.config_repository import ConfigRepository
-from hydra.core.object_type import ObjectType
-from hydra.plugins.config_source import ConfigResult, ConfigSource
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from ftc import source
-from ftc.compose.plain import UncertainError, is_plain
+from ftc.compose.plain.items import Item, read
+from ftc.compose.plain.values import is_plain
 from ftc.compose.references import resolver_problems, without_resolvers
+from ftc.conf_tree import groups_in, options_in
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 class File(msgspec.Struct, frozen=True):
-    """A file as it was read; `data` is the input of composition, without values that call a resolver."""
+    """A file as it was read; `data` is the input of composition, without values that call a resolver.
+
+    `items` is the defaults list; None if only Hydra can compose the file.
+    """
 
     document: source.Document
     data: dict[str, Any]
-    header: dict[str, str | None]
-    problems: tuple[Diagnostic, ...]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the file can be composed without OmegaConf, and its defaults list depends on no other choice."""
-        references = "${" in str(self.data.get("defaults"))
-        return not self.problems and not references and "hydra" not in self.data and is_plain(self.data)
+    package: str | None = None
+    problems: tuple[Diagnostic, ...] = ()
+    items: tuple[Item, ...] | None = None
 
     def content(self) -> dict[str, Any]:
         """The data without the defaults list."""
@@ -52,18 +44,39 @@ def _read(file: Path, shown: str) -> File:
             position=Position(shown, 1, 1),
             help="write `# @package _global_`, a key path like `# @package model.source`, or remove the line",
         )
-        return File(document, {}, {"package": None}, (*problems, odd))
+        return File(document, {}, problems=(*problems, odd))
     called = tuple(resolver_problems(document.data, (), document.position))
     data = without_resolvers(document.data) if called else document.data
-    try:
-        header = ConfigSource._get_header_dict(document.text[:512])  # noqa: SLF001 - private in Hydra
-        if not is_plain(data):
-            OmegaConf.create(data)
-    except (OmegaConfBaseException, ValueError) as error:
-        message = f"is not a valid configuration: {str(error).splitlines()[0]}"
+    usual = _USUAL_HEADER.match(document.text[:_HEADER])
+    if usual and is_plain(data):
+        found = problems + called
+        items = None if found or "hydra" in data else read(data)
+        return File(document, data, usual["package"], found, items)
+    package, wrong = _read_by_hydra(document.text, data)
+    if wrong:
+        message = f"is not a valid configuration: {wrong}"
         odd = Diagnostic(code=UNREADABLE, message=message, position=document.position(()))
-        return File(document, {}, {"package": None}, (*problems, *called, odd))
-    return File(document, data, header, problems + called)
+        return File(document, {}, problems=(*problems, *called, odd))
+    return File(document, data, package, problems + called)
+
+
+# Hydra reads lines `# @key value` at the beginning of a file; a package is the only key that it knows.
+_HEADER = 512
+_USUAL_HEADER = re.compile(r"(?:# @package (?P<package>[\w.-]{1,200})\n)?(?!\s*#\s*@)", re.ASCII)
+
+
+def _read_by_hydra(text: str, data: dict[str, Any]) -> tuple[str | None, str]:
+    """The package in the header of a file, and why Hydra cannot compose the file."""
+    from hydra.plugins.config_source import ConfigSource  # noqa: PLC0415 - for an unusual file only
+    from omegaconf import OmegaConf  # noqa: PLC0415 - the same
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 - the same
+
+    try:
+        header = ConfigSource._get_header_dict(text[:_HEADER])  # noqa: SLF001 - private in Hydra
+        OmegaConf.create(data)
+    except (OmegaConfBaseException, ValueError) as error:
+        return None, str(error).splitlines()[0]
+    return header["package"], ""
 
 
 _PACKAGE = re.compile(r"#\s*@package[ \t:]+(.*)")
@@ -87,34 +100,28 @@ def _is_name(config_path: str) -> bool:
     return b".." not in parts and max(map(len, parts)) <= _LONGEST_NAME and len(config_path) <= _LONGEST_PATH
 
 
-class Files(ConfigSource):
+class Files:
     """One conf directory; each file is read and parsed once."""
 
     def __init__(self, directory: Path, shown: str) -> None:
-        self.provider, self.path = "ftc", str(directory)
         self.directory, self.shown = directory, shown
         self._read: dict[str, File] = {}
-        self.plain: dict[str, ConfigResult] = {}
 
-    @staticmethod
-    def scheme() -> str:
-        return "file"
-
-    def available(self) -> bool:
-        return self.directory.is_dir()
-
-    def is_group(self, config_path: str) -> bool:
-        return _is_name(config_path) and (self.directory / config_path).is_dir()
+    def is_group(self, path: str) -> bool:
+        """Whether the directory has a group."""
+        return _is_name(path) and (self.directory / path).is_dir()
 
     def is_config(self, config_path: str) -> bool:
+        """Whether the directory has a file."""
         return _is_name(config_path) and (self.directory / f"{config_path}.yaml").is_file()
 
-    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        entries = sorted(e for e in (self.directory / config_path).iterdir() if e.name[0] not in "._")
-        groups = [e.name for e in entries if any(e.glob("*.yaml")) and results_filter is not ObjectType.CONFIG]
-        return groups + [
-            e.stem for e in entries if e.suffix == ".yaml" and e.is_file() and results_filter != ObjectType.GROUP
-        ]
+    def options(self, group: str) -> list[str]:
+        """The options of a group; of the group with an empty name, the primary configs."""
+        return options_in(self.directory / group) if self.is_group(group) else []
+
+    def groups(self) -> list[str]:
+        """The groups at the top."""
+        return groups_in(self.directory)
 
     def file(self, config_path: str) -> File:
         """Read a file."""
@@ -123,67 +130,14 @@ class Files(ConfigSource):
             self._read[config_path] = _read(path, f"{self.shown}/{config_path}.yaml")
         return self._read[config_path]
 
-    def load_config(self, config_path: str) -> ConfigResult:
-        file = self.file(config_path)
-        return ConfigResult("ftc", str(file.document.source), OmegaConf.create(file.data), dict(file.header))
-
 
 def in_own_conf(config_path: str) -> bool:
     """Whether ./conf, which the command line searches if `-c` is given, has a config."""
     return Files(Path("conf"), "conf").is_config(config_path)
 
 
-class Repository(ConfigRepository):
-    """Hydra's repository over our directories, for one composition; the first directory that has a file wins.
-
-    `files` holds the files used so far, by config path.
-    """
-
-    def __init__(self, sources: Sequence[Files]) -> None:
-        self.sources: list[Any] = list(sources)  # Hydra types them as its own
-        self.files: dict[str, File] = {}
-        self._loaded: dict[str, ConfigResult | None] = {}
-
-    def load_config(self, config_path: str) -> ConfigResult | None:
-        if config_path not in self._loaded:
-            found: Any = self._find_object_source(config_path, ObjectType.CONFIG)
-            if found is not None:
-                self.files[config_path] = found.file(config_path)
-            self._loaded[config_path] = self._load(config_path, found)
-        return self._loaded[config_path]
-
-    def _load(self, config_path: str, _: Files | None) -> ConfigResult | None:
-        result = super().load_config(config_path)
-        if result is not None:
-            result.is_schema_source = True  # structured configs are not used
-        return result
-
-    def documents(self) -> dict[str, source.Document]:
-        """The files as written, by config path."""
-        return {path: file.document for path, file in self.files.items()}
-
-    def problems(self) -> tuple[Diagnostic, ...]:
-        """Report problems in the files."""
-        return tuple(problem for file in self.files.values() for problem in file.problems)
-
-
-class PlainRepository(Repository):
-    """A repository of defaults lists only, from files that can be composed without OmegaConf.
-
-    Hydra copies the lists before it changes them, so each list is built once for all compositions.
-    """
-
-    def _load(self, config_path: str, found: Files | None) -> ConfigResult | None:
-        if found is None:
-            return None
-        if config_path not in found.plain:
-            found.plain[config_path] = self._listed(config_path)
-        return found.plain[config_path]
-
-    def _listed(self, config_path: str) -> ConfigResult:
-        file = self.files[config_path]
-        if not file.is_plain:
-            raise UncertainError
-        config = OmegaConf.create({"defaults": file.data.get("defaults", [])})
-        listed = self._create_defaults_list(config_path, self._extract_defaults_list(config_path, config))
-        return ConfigResult("ftc", file.document.source, config, dict(file.header), listed)
+def own_config(file: str) -> str:
+    """The words that choose the user's config in a file; `-c` alone searches ./conf."""
+    place = PurePosixPath(file)
+    name = re.sub(r"\.ya?ml$", "", place.name)
+    return f"-c {name}" if str(place.parent) == "." and in_own_conf(name) else f"--config-dir {place.parent} -c {name}"

@@ -8,11 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from omegaconf.errors import OmegaConfBaseException
-from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
-from omegaconf.grammar_parser import parse as parse_interpolation
-
-from ftc.compose.plain import MAX_BROUGHT, MAX_HOPS, MISSING, VALUE, is_plain
+from ftc.compose.plain.values import MAX_BROUGHT, MAX_HOPS, MISSING, VALUE, is_plain
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
@@ -64,6 +60,10 @@ def _wrong(text: str) -> str:
         return ""
     if text.count("${") > _MAX_REFERENCES:
         return f"has more than {_MAX_REFERENCES} references, not all of them plain"
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415 - OmegaConf takes longer than all of this module
+    from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser  # noqa: PLC0415 - the same
+    from omegaconf.grammar_parser import parse as parse_interpolation  # noqa: PLC0415 - the same
+
     try:
         tree = parse_interpolation(text)
     except OmegaConfBaseException:

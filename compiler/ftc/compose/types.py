@@ -134,6 +134,28 @@ def key_path(key: str) -> KeyPath:
     return tuple(int(part) if part.isdecimal() else part for part in parts if part)
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """An option of a group; `is_added` if the primary config does not have the group."""
+
+    group: str
+    package: str | None
+    option: str
+    is_added: bool
+
+    @property
+    def key(self) -> str:
+        """The group with its package."""
+        return f"{self.group}@{self.package}" if self.package else self.group
+
+
+class Combination(msgspec.Struct, frozen=True):
+    """The result of composing a primary config with some options, before any key is set."""
+
+    data: dict[str, Any]
+    choices: dict[str, str | None]
+    layers: tuple[Layer, ...]
+
+
 def value_override(override: Override) -> ValueOverride:
     """Convert an override of Hydra that sets a key."""
     return ValueOverride(override.input_line or "", key_path(override.key_or_group), override.value())

@@ -178,6 +178,15 @@ def warnings(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(d for d in diagnostics if d.severity is Severity.WARNING)
 
 
+def by_finding(runs: Mapping[str, tuple[Diagnostic, ...]]) -> dict[Diagnostic, list[str]]:
+    """The names of the runs that have each finding."""
+    found: dict[Diagnostic, list[str]] = {}
+    for name, diagnostics in runs.items():
+        for one in dict.fromkeys(diagnostics):
+            found.setdefault(one, []).append(name)
+    return found
+
+
 _MISSING = (codes.UNRESOLVED, codes.NO_VALUE, codes.REQUIRED, codes.NO_OPTIONS)
 
 

@@ -12,6 +12,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ftc.patterns import lazily
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,7 @@ _SHAPES = {
     ),
 }
 _KINDS = tuple(_SHAPES)
-_SHAPE = re.compile("|".join(f"({shape})" for shape in _SHAPES.values()))
+_SHAPE = lazily("|".join(f"({shape})" for shape in _SHAPES.values()))
 
 _KEY = r"(?:api|access|private|secret|auth|encryption)[_-]?key"
 _WORD = rf"(?:token|password|passwd|passphrase|secret|{_KEY})"
@@ -45,8 +47,8 @@ _VARIABLE = rf"(?:[A-Z0-9]+_)*(?:{_WORD}|CREDENTIALS?)".replace(_WORD, _WORD.upp
 # Keys of the spec such as `token` and `password_key` name a Secret; an argument has another word before it.
 _ARGUMENT = rf"(?:[a-z0-9]+_)+{_WORD}|{_KEY}"
 _FLAG = rf"--?(?:[a-z0-9]+[-_])*{_WORD}"
-_NAME = re.compile(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
-_GIVEN = re.compile(
+_NAME = lazily(f"{_VARIABLE}|{_ARGUMENT}|{_FLAG}")
+_GIVEN = lazily(
     rf"""(  (?<![\w-]) (?:{_VARIABLE}|{_ARGUMENT}) ["']? \s* [:=] \s* ["']?
          |  (?<![\w.-]) {_FLAG} ["']? (?:\s*[=,]\s*|\s+) ["']?
          |  (?<![\w-]) (?:-[A-Za-z]{{0,8}}[uU]|--(?:proxy-)?user) ["']? (?:\s*[=,]\s*|\s*) \\?["']? [^\s,:'"@]+:
@@ -54,20 +56,20 @@ _GIVEN = re.compile(
          ) ( [^\s,}}\]"']+ )""",
     re.VERBOSE,
 )
-_HARMLESS = re.compile(
+_HARMLESS = lazily(
     r"(?:|true|false|yes|no|on|off|none|null|[0-9.]+|[$<\[./~*].*|.*\$\(.*|.{1,3})", re.IGNORECASE | re.DOTALL
 )
 # A user before a host: in a URL, where `@` may be percent-encoded, and as ssh and git write it
 # (`user:password@host:path`), but not the digest of an image (`image:1.0@sha256:…`).
-_USER = re.compile(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+[:/])")
+_USER = lazily(r"(?<=://)[^/@\s]+?(?=@|%40)|(?<![^\s'\"=])[^/@\s:'\"=]+:[^/@\s'\"]+(?=@(?!sha[0-9])[^/@\s:]+[:/])")
 # A user in an http URL is a token, or needs a password that no one can type in a pod. A proxy may be written without
 # its scheme.
-_LOGIN = re.compile(r"(\b(?i:https?|socks[45][ah]?)://(?!git@)|\b(?i:\w*_proxy)=\\?['\"]?)[^/?#\s@'\"$<{*]+(?=@|%40)")
+_LOGIN = lazily(r"(\b(?i:https?|socks[45][ah]?)://(?!git@)|\b(?i:\w*_proxy)=\\?['\"]?)[^/?#\s@'\"$<{*]+(?=@|%40)")
 # A user with a password, as an option, which may be on a later line of the command.
-_USER_OPTION = re.compile(
+_USER_OPTION = lazily(
     r"\s(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)[\s=]*['\"]?[^\s:'\"@-][^\s:'\"@]{0,200}:[^\s'\"$<{*]+"
 )
-_COMMAND_END = re.compile(r"(?<!\\)\n|\|")
+_COMMAND_END = lazily(r"(?<!\\)\n|\|")
 _LONGEST_COMMAND = 500
 STARS = "***"
 
@@ -150,10 +152,10 @@ _TAB = "    "
 _INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(
     map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 )
-_HIDDEN = re.compile(f"[{_INVISIBLE}]")
+_HIDDEN = lazily(f"[{_INVISIBLE}]")
 # The runner of GitHub Actions takes `::name::` at the start of a line, and `##[name]` anywhere in it, for a command;
 # Azure Pipelines takes `##vso[name]`. Source: actions/runner, src/Runner.Common/ActionCommand.cs.
-_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#[A-Za-z]*\[)")
+_COMMAND = lazily(r"^(\s*):(?=:)|#(?=#[A-Za-z]*\[)")
 
 
 def as_json(value: Any) -> str:
@@ -196,7 +198,7 @@ def escaped(text: str) -> str:
 
 
 # A backslash before a bar.
-_BAR = re.compile(r"(?<=\\)\|")
+_BAR = lazily(r"(?<=\\)\|")
 
 
 def as_code(text: str) -> str:

@@ -46,6 +46,11 @@ class Run(msgspec.Struct, frozen=True, dict=True):
         """The objects and files that are compared."""
         return things(self.files)
 
+    @cached_property
+    def compiled(self) -> State | None:
+        """The compile, which is made once."""
+        return self.state()
+
 
 class Status(StrEnum):
     """The kind of change of a run."""
@@ -72,12 +77,14 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A run that differs; an added or removed one has `things` instead of changes."""
+    """A run that differs, with its sides; an added or removed one has `things` instead of changes."""
 
     name: str
     status: Status
     changes: tuple[Explained, ...] = ()
     things: tuple[str, ...] = ()
+    before: Run | None = None
+    after: Run | None = None
 
 
 def compare(before: Mapping[str, Run], after: Mapping[str, Run]) -> tuple[Difference, ...]:
@@ -96,7 +103,8 @@ def between(state: State, before: str, after: str) -> tuple[Difference, ...]:
 def _compare(name: str, before: Run | None, after: Run | None) -> Difference | None:
     if before is None or after is None:
         status, run = (Status.ADDED, after) if after else (Status.REMOVED, before)
-        return Difference(name, status, things=tuple(str(one) for one in run.things)) if run else None
+        things = tuple(str(one) for one in run.things) if run else ()
+        return Difference(name, status, (), things, before, after)
     if before.files == after.files:
         return None
     found = [
@@ -104,11 +112,12 @@ def _compare(name: str, before: Run | None, after: Run | None) -> Difference | N
         for pair in pairs(before.things, after.things)
         for change in differences(pair.before.content, pair.after.content)
     ]
-    return Difference(name, Status.CHANGED, tuple(_explained(found, before, after))) if found else None
+    explained = tuple(_explained(found, before, after)) if found else ()
+    return Difference(name, Status.CHANGED, explained, (), before, after) if found else None
 
 
 def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> list[Explained]:
-    old, new = before.state(), after.state()
+    old, new = before.compiled, after.compiled
     given = _given(found, old, new)
     effects: list[causes.Effect] = []
     if all(keys.all for keys in given):
@@ -118,13 +127,13 @@ def _explained(found: list[tuple[Pair, Change]], before: Run, after: Run) -> lis
         effects = causes.effects(old.spec, new.spec, both)
     elif new and new.spec:
         effects = causes.all_effects(new.spec, after.targets)
-    known = [(effect, _cause(effect.key, old, new)) for effect in effects]
+    known = [(effect, cause_of(effect.key, old, new)) for effect in effects]
     if before.kept and old:
         known.append((causes.of_ftc(before.files, _files(old)), Cause(FTC, before.kept, __version__)))
     explained = []
     for (pair, change), keys in zip(found, given, strict=True):
         near = () if keys.all else _near(known, pair.after.kind, change)
-        found_causes = dict.fromkeys((*(_cause(key, old, new) for key in keys.found), *near))
+        found_causes = dict.fromkeys((*(cause_of(key, old, new) for key in keys.found), *near))
         explained.append(Explained(pair.label, change, tuple(found_causes)))
     return explained
 
@@ -147,7 +156,8 @@ def _files(state: State) -> dict[str, str]:
     return {artifact.name: artifact.text for artifact in state.artifacts()}
 
 
-def _cause(key: KeyPath, old: State | None, new: State | None) -> Cause:
+def cause_of(key: KeyPath, old: State | None, new: State | None) -> Cause:
+    """A key with the places that set it on both sides."""
     return Cause(written(key), _place(old, key), _place(new, key))
 
 

@@ -18,11 +18,12 @@ MIB = 1 << 20
 HALF = 2
 FULL = 4
 # Memory that the driver counts in addition to PyTorch's allocator: context, kernels, libraries; then NCCL's channels;
-# then DeepSpeed's kernels and communicators. Measured on H200 with CUDA 13 in nine, two and three runs, which agreed to
-# 0.01 GiB.
+# then DeepSpeed's kernels and communicators, or those of FSDP2's mesh. Measured on H200 with CUDA 13 in 19, four, seven
+# and three runs, which agreed to 0.01 GiB except with ZeRO-3 offload (2.79 instead of 2.65 GiB).
 _CONTEXT = 1382 * MIB
 _COLLECTIVE = 840 * MIB
 _DEEPSPEED = 492 * MIB
+_FSDP = 372 * MIB
 # bitsandbytes at 4 bits, with an 8-bit scale for 64 weights (bnb_4bit_use_double_quant); other methods are close.
 _SCALES = 1.032
 
@@ -30,9 +31,11 @@ _SCALES = 1.032
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """The share of one process, in bytes.
 
-    `loaded` are the weights before the engine wraps them. `gradients` exist after the backward pass, and also before it
-    if `keeps_gradients`. `buffers` exist always, `working` during forward and backward, `step` during the optimizer's
-    step; `block` is the largest allocation of that. `context` is outside PyTorch's allocator.
+    `loaded` are the weights before the engine wraps them. `gradients` exist after the backward pass, and also
+    before it if `keeps_gradients`; `accumulated` is their size between micro-batches, if it differs. `buffers`
+    exist always, `working` during forward and backward, `last` when the backward pass reaches the embeddings,
+    `step` during the optimizer's step; `block` is the largest allocation of that. `apart` says that gradients are
+    in blocks of another stream, which PyTorch uses for nothing else. `context` is outside PyTorch's allocator.
     """
 
     weights: int
@@ -41,14 +44,38 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     context: int
     loaded: int = 0
     keeps_gradients: bool = False
+    accumulated: int | None = None
     buffers: int = 0
     working: int = 0
+    last: int = 0
     step: int = 0
     block: int = 0
+    apart: bool = False
 
 
 def share(training: Training) -> Share:
-    """The share under the training's engine."""
+    """The share under the training's engine, with the frozen reference model, if the training needs one."""
+    part = _of_engine(training)
+    if not training.reference:
+        return part
+    copy = _reference(training)
+    return msgspec.structs.replace(part, weights=part.weights + copy, loaded=part.loaded + copy)
+
+
+def _reference(training: Training) -> int:
+    """The weights of the reference in 16 bits; ZeRO-3 and FSDP shard them, too (trl, prepare_deepspeed)."""
+    size = HALF * training.architecture.parameters
+    match training.engine:
+        case DeepSpeed(stage=3):
+            zero = engines.deepspeed_config(training.engine)["zero_optimization"]
+            return 0 if leaves(zero, "param") else _part(training, size)
+        case Fsdp():
+            return 0 if training.engine.offload else _part(training, size)
+        case _:
+            return size
+
+
+def _of_engine(training: Training) -> Share:
     match training.engine:
         case Ddp():
             return _ddp(training)
@@ -66,12 +93,11 @@ def share(training: Training) -> Share:
 
 def frozen(training: Training) -> int:
     """The bytes of frozen weights: 16 bits each, or quantized in the layers."""
-    model = training.architecture
+    parameters = training.architecture.parameters
     if training.adapter_rank is None:
-        return HALF * (model.parameters - facts.trained(training))
-    layers = model.parameters - facts.embeddings(model)
-    bits = training.quantized_bits
-    return HALF * facts.embeddings(model) + (int(layers * bits / 8 * _SCALES) if bits else HALF * layers)
+        return HALF * (parameters - facts.trained(training))
+    quantized = facts.quantized(training)
+    return HALF * (parameters - quantized) + int(quantized * (training.quantized_bits or 0) / 8 * _SCALES)
 
 
 def _ddp(training: Training) -> Share:
@@ -82,8 +108,8 @@ def _ddp(training: Training) -> Share:
     tuned = facts.trained(training)
     width = FULL if training.mixed else HALF
     several = training.processes > 1
-    full = training.adapter_rank is None
-    twice = width * facts.embedding(training.architecture) if full and training.architecture.tied_embeddings else 0
+    both = training.trains_all and training.architecture.tied_embeddings
+    twice = width * facts.embedding(training.architecture) if both else 0
     return Share(
         weights=frozen(training) + width * tuned,
         optimizer=training.optimizer_bytes * tuned,
@@ -171,7 +197,10 @@ def _fsdp(training: Training, *, offload: bool) -> Share:
     """A shard of everything; frozen weights are cast to fp32 too (accelerate 1.11, utils/fsdp_utils.py).
 
     A layer is gathered while the previous one is in use; the embeddings, which belong to no layer, stay gathered for
-    the forward and backward pass.
+    the forward and backward pass. Their gradients come last: with tied embeddings the gathered weights, both gradients
+    and the sum, otherwise two of each (PyTorch, _fsdp_param_group.py). Gradients are allocated in the stream of the
+    reduction (_fsdp_collectives.py). Only the last micro-batch reduces them, and the others keep whole ones in 16 bits
+    (accelerate, accelerator.py, no_sync).
     """
     model, tuned = training.architecture, facts.trained(training)
     added = tuned if training.adapter_rank is not None else 0
@@ -180,8 +209,11 @@ def _fsdp(training: Training, *, offload: bool) -> Share:
         weights=0 if offload else FULL * _part(training, model.parameters + added),
         optimizer=training.optimizer_bytes * part,
         gradients=FULL * part,
-        context=_CONTEXT + _COLLECTIVE,
+        accumulated=HALF * tuned,
+        context=_CONTEXT + _COLLECTIVE + _FSDP,
         working=HALF * (facts.embeddings(model) + 2 * facts.layer(model)),
+        last=HALF * 4 * facts.embedding(model) if training.trains_all else 0,
+        apart=not offload,
         step=training.step_bytes * part,
     )
 

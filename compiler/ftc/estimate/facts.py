@@ -1,34 +1,53 @@
-"""The facts that decide how much device memory a training needs, read from a spec.
+"""The facts that decide how much device memory a training needs.
 
 What follows from the model's sizes are the parameters and the saved activations of a decoder, from its config.json.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import msgspec
 
-from ftc.spec.method import Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.method import Ddp, Engine
 from ftc.spec.model import Architecture
-from ftc.trainer import engines, release
-from ftc.trainer.arguments import chosen
-from ftc.trainer.values import AT_LEAST_ONE
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-    from ftc.spec.base import Json
-    from ftc.spec.job import JobSpec
-    from ftc.spec.method import Method
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes per token and entry of the vocabulary when the loss is computed: forward, then backward.
+
+    `sequences` is the number of sequences of an example. `inside` says that the model's forward pass computes the loss,
+    so that autocast's copies of all weights exist.
+    """
+
+    forward: int
+    backward: int
+    sequences: int = 1
+    inside: bool = True
+
+
+# Cross entropy of transformers on fp32 logits (loss/loss_utils.py): forward, the 16-bit logits, their fp32 copy and its
+# log-softmax; backward, the log-softmax, its gradient, the logits' gradient.
+SUPERVISED = Loss(forward=2 + 4 + 4, backward=4 + 4 + 4)
+# The same on chosen and rejected sequences, without a reference (ORPO, SimPO).
+PAIRS = Loss(forward=2 + 4 + 4, backward=4 + 4 + 4, sequences=2, inside=False)
+# The policy's fp32 logits and log-softmax exist while the reference's are computed (train/dpo/trainer.py); KTO adds the
+# reference's logits while it computes those of the mismatched answers (train/kto/trainer.py). The last 4 bytes of the
+# reference include 2 that only the measurements show, in two runs each.
+DPO = Loss(forward=(4 + 4) + (2 + 4 + 4 + 2), backward=4 + 4 + 4, sequences=2, inside=False)
+KTO = Loss(forward=(4 + 4) + 4 + (2 + 4 + 4 + 2), backward=4 + 4 + 4, inside=False)
+# A reward model computes a cross entropy that it does not use, because its batches have labels (train/rm/trainer.py).
+REWARD = Loss(forward=2 + 4 + 4, backward=0, sequences=2)
+# liger-kernel computes logits and gradients of a few tokens at a time (ops/fused_linear_cross_entropy.py).
+CHUNKED = Loss(forward=0, backward=0)
 
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """One process of a training: `tokens` per micro-batch, `accumulation` micro-batches per optimizer step.
 
-    `adapter_rank` is None if all weights are trained. `mixed` means that trained weights are fp32 and computation uses
-    16 bits (autocast); otherwise everything is 16 bits. `optimizer_bytes` are the states per trained parameter,
-    `step_bytes` the additional bytes during the step.
+    `adapter_rank` is None if weights of the model are trained: all, or those of the `trained_layers` (freeze),
+    which need the activations of `saving_layers`. `stage` is the last word of the options of its method. `mixed`
+    means that trained weights are fp32 and computation uses 16 bits (autocast); otherwise everything is 16 bits.
+    `optimizer_bytes` are the states per trained parameter, `step_bytes` the additional bytes during the step.
+    `reference` means that a frozen copy of the model computes a reference.
     """
 
     architecture: Architecture
@@ -46,7 +65,19 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     optimizer_bytes: int
     step_bytes: int
     trains_tower: bool
-    preference: bool
+    stage: str = "sft"
+    loss: Loss = SUPERVISED
+    reference: bool = False
+    trained_layers: int | None = None
+    saving_layers: int | None = None
+    liger: bool = False
+    fused_experts: bool = True
+    quantizes: bool = True
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether all weights are trained, including the embeddings."""
+        return self.adapter_rank is None and self.trained_layers is None
 
     @property
     def casts(self) -> bool:
@@ -101,39 +132,90 @@ def layer(model: Architecture) -> int:
     return (model.parameters - embeddings(model) - model.vision_parameters) // model.layers
 
 
-def trained(training: Training) -> int:
-    """The trained parameters: two low-rank factors per module, or all but a frozen vision tower.
+def experts(model: Architecture) -> int:
+    """The parameters of all experts: three matrices each."""
+    each = model.experts
+    return 3 * model.layers * each.count * model.hidden_size * each.intermediate_size if each else 0
 
-    LLaMA-Factory freezes tower and projector by default (freeze_vision_tower, freeze_multi_modal_projector). In
-    transformers 5 experts are not linear modules, so an adapter skips them.
+
+def trained(training: Training) -> int:
+    """The trained parameters: two low-rank factors per module, some layers, or all but a frozen vision tower.
+
+    LLaMA-Factory freezes tower and projector by default (freeze_vision_tower, freeze_multi_modal_projector).
     """
-    model = training.architecture
-    if training.adapter_rank is None:
+    model, rank = training.architecture, training.adapter_rank
+    if training.trained_layers is not None:
+        return training.trained_layers * layer(model)
+    if rank is None:
         return model.parameters - (0 if training.trains_tower else model.vision_parameters)
     width = widths(model)
-    pairs = [pair for name in adapted(training) for pair in MODULES[name]]
-    return training.adapter_rank * model.layers * sum(width[a] + width[b] for a, b in pairs)
+    names, each = adapted(training), model.experts
+    if each and not training.fused_experts:  # every expert has its own pair of factors
+        width["inner"] = each.intermediate_size
+    per_name = {name: each.count if each and name in _FEED_FORWARD else 1 for name in names}
+    pairs = [(a, b, per_name[name]) for name in names for a, b in MODULES[name]]
+    return rank * model.layers * sum(count * (width[a] + width[b]) for a, b, count in pairs)
 
 
 def adapted(training: Training) -> tuple[str, ...]:
-    """The modules of a layer that have an adapter."""
-    if "all" not in training.targets:
-        return training.targets
-    return _ATTENTION if training.architecture.experts else (*_ATTENTION, *_FEED_FORWARD)
+    """The modules of a layer that have an adapter.
+
+    Since transformers 5 experts are not linear modules (models/qwen3_moe, Qwen3MoeExperts), so an adapter skips them.
+    """
+    skipped = _FEED_FORWARD if training.architecture.experts and training.fused_experts else ()
+    names = (*_ATTENTION, *_FEED_FORWARD) if "all" in training.targets else training.targets
+    return tuple(name for name in names if name not in skipped)
 
 
 def saved_by_layer(training: Training) -> int:
-    """The bytes per token that a layer saves for its backward pass.
+    """The bytes per token that the largest kind of layer saves for its backward pass."""
+    common = _saved_around_attention(training)
+    linear = _linear_attention(training.architecture)
+    return common + max(_attention(training), linear)
 
-    Counted in transformers' modeling code (RMSNorm in fp32, normalized q and k, rotary positions, attention that saves
-    q, k, v, its output and one sum per head, silu(gate) * up), and confirmed with saved-tensor hooks.
+
+def saved_by_layers(training: Training) -> int:
+    """The bytes per token that all layers save; with freeze only those from the first trained one on."""
+    model = training.architecture
+    layers = model.layers if training.saving_layers is None else training.saving_layers
+    linear = min(model.linear_attention.layers, layers) if model.linear_attention else 0
+    attention = (layers - linear) * _attention(training) + linear * _linear_attention(model)
+    return layers * _saved_around_attention(training) + attention
+
+
+def _saved_around_attention(training: Training) -> int:
+    """Norms, feed-forward block and inputs of linear modules.
+
+    Counted in transformers' modeling code (RMSNorm in fp32, silu(gate) * up), and confirmed with saved-tensor hooks.
+    liger-kernel's modules save less: the norm only its input, the feed-forward block only gate and up.
     """
+    width = widths(training.architecture)
+    hidden, inner = (4, 4) if training.liger else (8, 6)
+    inputs = _inputs(training, width)
+    return hidden * width["hidden"] + inner * width["inner"] + inputs + _normalised(training, width)
+
+
+def _attention(training: Training) -> int:
+    """Rotary positions, normalized q and k; attention saves q, k, v, its output and one sum per head."""
     model, width = training.architecture, widths(training.architecture)
-    hidden, queries, keys, inner = (width[name] for name in ("hidden", "queries", "keys", "inner"))
+    queries, keys = width["queries"], width["keys"]
     attention = 4 * queries + 4 * keys + 4 * model.attention_heads
     if training.eager:  # scores in fp32 and 16 bits, keys and values repeated per query head
         attention += 6 * model.attention_heads * training.length + 4 * (queries - keys)
-    return 8 * hidden + attention + 6 * inner + _inputs(training, width) + _normalised(training, width)
+    return attention + _normalised_heads(training, width)
+
+
+def _linear_attention(model: Architecture) -> int:
+    """The gated delta rule in PyTorch, without flash-linear-attention, which the trainer's images do not have.
+
+    Counted with saved-tensor hooks in nine shapes (models/qwen3_5, torch_chunk_gated_delta_rule): per head the matrices
+    of a chunk of 64 tokens, the keys and values, and the state of each chunk.
+    """
+    linear = model.linear_attention
+    if linear is None:
+        return 0
+    keys, values = linear.key_size, linear.value_size
+    return linear.heads * (6650 + 42 * keys + 31 * values + keys * values // 9)
 
 
 def _inputs(training: Training, width: dict[str, int]) -> int:
@@ -155,119 +237,44 @@ def _inputs(training: Training, width: dict[str, int]) -> int:
 
 
 def _normalised(training: Training, width: dict[str, int]) -> int:
-    """The inputs that norms save in fp32; trained norms save their output too, the norms of q and k save both."""
-    full = training.adapter_rank is None
-    of_heads = (width["queries"] + width["keys"]) * (6 if full else 4) if training.architecture.qk_norm else 0
-    if not full:
-        return of_heads
-    return of_heads + width["hidden"] * (8 if training.casts else 4)
+    """The outputs that trained norms save in addition to their inputs."""
+    if training.adapter_rank is not None or training.liger:
+        return 0
+    return width["hidden"] * (8 if training.casts else 4)
 
 
-# Bytes of optimizer state per trained parameter in fp32 (transformers, training_args.py, OptimizerNames).
-_STATES = {
-    **dict.fromkeys(("adamw_torch", "adamw_torch_fused", "adamw_apex_fused", "adamw_torch_npu_fused"), 8),
-    **dict.fromkeys(("adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit", "adamw_torch_8bit"), 2),
-    **dict.fromkeys(("lion_32bit", "paged_lion_32bit", "rmsprop", "adagrad"), 4),
-    **dict.fromkeys(("lion_8bit", "paged_lion_8bit"), 1),
-    **dict.fromkeys(("sgd", "adafactor"), 0),
-    "paged_adamw_32bit": 8,
-}
-# Each of these stores weights, gradients or logits differently.
-_OTHER_WAYS = (
-    *("use_galore", "use_apollo", "use_badam", "use_unsloth", "use_unsloth_gc", "use_kt", "use_llama_pro", "fp8"),
-    *("enable_liger_kernel", "additional_target", "mixture_of_depths", "resize_vocab", "upcast_lmhead_output"),
-    *("use_asft_loss", "use_hyper_parallel"),
-)
-_NUMBERS = ("cutoff_len", "per_device_train_batch_size", "gradient_accumulation_steps", "lora_rank")
-_SIZES = ("reduce_bucket_size", "sub_group_size", "stage3_max_live_parameters")
+def _normalised_heads(training: Training, width: dict[str, int]) -> int:
+    """The inputs that the norms of q and k save in fp32, and their outputs if they are trained."""
+    if not training.architecture.qk_norm:
+        return 0
+    each = 2 if training.liger else 6 if training.adapter_rank is None else 4
+    return (width["queries"] + width["keys"]) * each
 
 
-class Unknown(msgspec.Struct, frozen=True):
-    """Why the memory cannot be estimated."""
-
-    reason: str
-
-
-def read(spec: JobSpec) -> Training | Unknown:
-    """The facts, or the first reason why there is no estimate."""
-    model, method = spec.model, spec.method
-    if not spec.trains or model is None or method is None:
-        return Unknown("the program is not LLaMA-Factory")
-    if model.architecture is None:
-        return Unknown("model.architecture is not given")
-    for reason in _reasons(spec, method):
-        return Unknown(reason)
-    return _training(spec, method, model.architecture)
+def assumed(training: Training) -> str:
+    """The assumptions of the estimate, as the end of "with …"."""
+    model = training.architecture
+    found = {
+        "full sequences": True,
+        "a reference model as large as the model": training.reference,
+        "liger-kernel's modules for this model": training.liger,
+        "experts that are not quantized": _keeps_experts(training),
+        "linear attention in PyTorch": model.linear_attention is not None,
+        "no activations of the vision tower": training.trains_tower and model.vision_parameters > 0,
+    }
+    *others, last = [text for text, holds in found.items() if holds]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
-def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Training:
-    arguments = _arguments(spec)
-    pure, preference = arguments.get("pure_bf16") is True, method.stage == "dpo"
-    optimizer = arguments["optim"]
-    sequences = arguments["per_device_train_batch_size"] * (2 if preference else 1)  # chosen and rejected
-    return Training(
-        architecture=architecture,
-        engine=spec.engine,
-        processes=spec.nodes * spec.devices,
-        tokens=sequences * arguments["cutoff_len"],
-        length=arguments["cutoff_len"],
-        accumulation=arguments["gradient_accumulation_steps"],
-        adapter_rank=arguments["lora_rank"] if method.finetuning_type == "lora" else None,
-        targets=_targets(arguments),
-        mixed=not pure,
-        checkpointing=arguments.get("disable_gradient_checkpointing") is not True,
-        eager=arguments.get("flash_attn") == "disabled",
-        quantized_bits=arguments.get("quantization_bit"),
-        optimizer_bytes=_STATES[optimizer] // (2 if pure else 1),
-        step_bytes=4 if optimizer == "adamw_torch" else 0,
-        trains_tower=arguments.get("freeze_vision_tower") is False,
-        preference=preference,
-    )
+def _keeps_experts(training: Training) -> bool:
+    """Whether bitsandbytes leaves the experts at 16 bits, because they are not linear modules."""
+    fused = training.fused_experts and training.architecture.experts is not None
+    return fused and training.quantizes and training.quantized_bits is not None
 
 
-def _reasons(spec: JobSpec, method: Method) -> Iterator[str]:
-    """Reasons why the formulas do not apply."""
-    arguments = _arguments(spec)
-    stage, tuning = method.stage, method.finetuning_type
-    if stage not in ("pt", "sft", "dpo") or tuning not in ("lora", "full") or (stage, tuning) == ("dpo", "full"):
-        yield f"{tuning} tuning in stage {stage} is not covered"
-    if isinstance(spec.engine, Fsdp) and spec.engine.version == 1:
-        yield "FSDP1 is not covered"
-    yield from (f"{name} is not covered" for name in _OTHER_WAYS if arguments.get(name))
-    if not any(arguments.get(name) is True for name in ("bf16", "fp16", "pure_bf16")):
-        yield "training in full precision is not covered"
-    if arguments["optim"] not in _STATES:
-        yield f"optim {arguments['optim']} is not covered"
-    if tuning == "lora":
-        yield from (f"lora_target {name} is not known" for name in _targets(arguments) if name not in MODULES)
-    yield from _not_numbers(spec, arguments)
-
-
-def _not_numbers(spec: JobSpec, arguments: Json) -> Iterator[str]:
-    """Values that another rule rejects, or that the trainer fills in."""
-    given: Json = {name: arguments[name] for name in _NUMBERS}
-    if isinstance(spec.engine, DeepSpeed):
-        zero: Any = engines.deepspeed_config(spec.engine)["zero_optimization"]
-        given |= (
-            {name: zero[name] for name in _SIZES if name in zero} if isinstance(zero, dict) else {"engine.config": ""}
-        )
-        if spec.engine.stage == 3:  # noqa: PLR2004 - the name of the stage
-            given.pop("reduce_bucket_size", None)
-    yield from (f"{name} is not a number" for name, value in given.items() if type(value) is not int or value < 1)
-    yield from (f"{name} is out of range" for name, value in given.items() if not AT_LEAST_ONE.takes(value))
-    if arguments.get("quantization_bit") not in (None, 2, 3, 4, 5, 6, 8):
-        yield "quantization_bit is not known"
-
-
-def _targets(arguments: Json) -> tuple[str, ...]:
-    given = arguments.get("lora_target", "all")
-    names = given if isinstance(given, list) else str(given).split(",")
-    return tuple(str(name).strip() for name in names)
-
-
-def _arguments(spec: JobSpec) -> Json:
-    """The arguments that the formulas read; unset ones have the trainer's default."""
-    pair = release.nearest(spec.trainer)
-    given = chosen(spec)
-    defaults = {name: release.default(pair, name) for name in (*_NUMBERS, "optim")}
-    return {**defaults, **given, "optim": str(given.get("optim", defaults["optim"]))}
+def quantized(training: Training) -> int:
+    """The parameters that are stored in `quantized_bits`."""
+    model = training.architecture
+    if training.quantized_bits is None:
+        return 0
+    return model.parameters - embeddings(model) - (experts(model) if _keeps_experts(training) else 0)

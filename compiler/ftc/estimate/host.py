@@ -11,7 +11,8 @@ import msgspec
 
 from ftc.estimate import facts
 from ftc.estimate.engines import FULL, HALF, frozen, is_on_host, share
-from ftc.estimate.facts import Training, read
+from ftc.estimate.facts import Training
+from ftc.estimate.reading import read
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import OnVolume
 from ftc.trainer import engines
@@ -94,11 +95,11 @@ def _on_cpu(spec: JobSpec, training: Training) -> Need:
 
 
 def fetched(spec: JobSpec) -> int:
-    """The bytes of downloaded weights at 16 bits; 0 if unknown."""
+    """The bytes of downloaded weights: 16 bits each, or quantized; 0 if unknown."""
     model = spec.model
     if model is None or model.architecture is None or isinstance(model.source, OnVolume):
         return 0
-    return HALF * model.architecture.parameters
+    return model.architecture.parameters * (model.architecture.quantized_bits or 8 * HALF) // 8
 
 
 def written(spec: JobSpec) -> int:

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 
-# Bytes per token and vocabulary entry. Cross entropy of transformers on fp32 logits (loss/loss_utils.py): forward, the
-# 16-bit logits, their fp32 copy and its log-softmax; backward, the log-softmax, its gradient, the logits' gradient.
-# LLaMA-Factory's DPO keeps the policy's fp32 logits and log-softmax while it computes the reference's (train/dpo).
-_LOSS_FORWARD = 2 + 4 + 4
-_LOSS_BACKWARD = 4 + 4 + 4
-_PREFERENCE = (4 + 4) + (2 + 4 + 4)
 # The final norm: its input in fp32, its output once for itself and once for the output layer.
 _FINAL_NORM = 4 + 2 + 2
 # Simultaneous gradients inside a feed-forward block, per token and inner width: in 16 bits, and in fp32 with a cast.
@@ -36,8 +30,9 @@ _INNER_CAST = 10
 _WORKSPACES = 64 * MIB
 # PyTorch's allocator reuses a free block if the request fits. The segment of the 16-bit logits is too small for fp32
 # logits (2 bytes per entry), and smaller tensors split an fp32 block, which is then allocated again (every other time:
-# 2 bytes).
-_UNUSED_LOGITS = 2 + 2
+# 2 bytes). The latter did not grow beyond 4096 tokens of 151,936 entries in the runs that had more.
+_UNUSED_LOGITS = 2
+_SPLIT_LOGITS = 2 * 4096 * 151_936
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,14 +61,23 @@ def estimate(training: Training) -> Memory:
     """The peak of a step, with the allocator's overhead and the context."""
     part = share(training)
     moments = (_loading, _loss_forward, _loss_backward, _first_layer, _last_layer, _step)
-    peak = max((moment(training, part) for moment in moments), key=lambda memory: memory.total)
-    return msgspec.structs.replace(peak, allocator=_unused(training) + part.block + _WORKSPACES, context=part.context)
+    found = [moment(training, part) for moment in moments]
+    peak = max(found, key=lambda memory: memory.total)
+    unused = _unused(training) + part.block + (_of_streams(found) - peak.total if part.apart else 0)
+    return msgspec.structs.replace(peak, allocator=unused + _WORKSPACES, context=part.context)
+
+
+def _of_streams(found: list[Memory]) -> int:
+    """The sum of the largest gradients and the most of everything else, which PyTorch holds at different moments."""
+    return max(memory.total - memory.gradients for memory in found) + max(memory.gradients for memory in found)
 
 
 def _unused(training: Training) -> int:
     """Free fragments at the peak: of the logits or, if larger, of a layer."""
-    logits = _UNUSED_LOGITS * training.architecture.vocabulary
-    return training.tokens * max(logits, facts.saved_by_layer(training) if training.checkpointing else 0)
+    logits = _UNUSED_LOGITS * training.tokens * training.architecture.vocabulary if training.loss.forward else 0
+    split = min(logits, _SPLIT_LOGITS) if training.loss.backward else 0
+    layer = training.tokens * facts.saved_by_layer(training) if training.checkpointing else 0
+    return max(logits + split, layer)
 
 
 def weights_alone(training: Training) -> int:
@@ -88,26 +92,28 @@ def _loading(_: Training, part: Share) -> Memory:
 
 def _loss_forward(training: Training, part: Share) -> Memory:
     """All logits and, under autocast, a 16-bit copy of every weight, which live until the forward pass ends."""
-    logits = _PREFERENCE if training.preference else _LOSS_FORWARD
-    return _computing(training, part, saved=_saved(training) + _copies(training, whole=True), logits=logits)
+    whole = training.loss.inside or not training.checkpointing
+    saved = _saved(training) + _copies(training, whole=whole)
+    return _computing(training, part, saved=saved, logits=training.loss.forward)
 
 
 def _loss_backward(training: Training, part: Share) -> Memory:
     saved = _saved(training) + _copies(training, whole=not training.checkpointing)
-    return _computing(training, part, saved=saved, logits=_LOSS_BACKWARD)
+    return _computing(training, part, saved=saved, logits=training.loss.backward)
 
 
 def _first_layer(training: Training, part: Share) -> Memory:
     """The backward pass starts with the last layer: all activations are saved, few gradients exist."""
     saved = _saved(training) + _layer(training) + _copies(training, whole=not training.checkpointing)
-    made = _of_embeddings(training, part) if not training.architecture.tied_embeddings else 0
+    made = 0 if training.architecture.tied_embeddings else _of_embeddings(training, part)
     return _computing(training, part, saved=saved, made=made)
 
 
 def _last_layer(training: Training, part: Share) -> Memory:
     """The backward pass ends with the first layer: nearly all gradients exist, few activations are left."""
     made = part.gradients - _of_embeddings(training, part)
-    return _computing(training, part, saved=_layer(training), made=made)
+    moment = _computing(training, part, saved=_layer(training), made=made)
+    return msgspec.structs.replace(moment, communication=part.buffers + max(part.working, part.last))
 
 
 def _step(_: Training, part: Share) -> Memory:
@@ -116,11 +122,12 @@ def _step(_: Training, part: Share) -> Memory:
 
 def _computing(training: Training, part: Share, *, saved: int, logits: int = 0, made: int = 0) -> Memory:
     """A moment in the forward or backward pass; from the second micro-batch on, all gradients exist."""
-    kept = part.keeps_gradients or training.accumulation > 1
     model = training.architecture
+    if training.accumulation > 1:
+        made = part.gradients if part.accumulated is None else part.accumulated
     return _memory(
         part,
-        gradients=part.gradients if kept else made,
+        gradients=part.gradients if part.keeps_gradients else made,
         activations=saved + (_FINAL_NORM * training.tokens * model.hidden_size if logits else 0),
         logits=logits * training.tokens * model.vocabulary,
         communication=part.working,
@@ -144,9 +151,11 @@ def _saved(training: Training) -> int:
     The inputs are in fp32 if the embedding is.
     """
     model = training.architecture
-    width = FULL if training.casts and training.adapter_rank is None else HALF
-    kept = width * model.hidden_size if training.checkpointing else facts.saved_by_layer(training)
-    return training.tokens * model.layers * kept
+    width = FULL if training.casts and training.trains_all else HALF
+    if not training.checkpointing:
+        return training.tokens * facts.saved_by_layers(training)
+    layers = model.layers if training.saving_layers is None else training.saving_layers
+    return training.tokens * layers * width * model.hidden_size
 
 
 def _layer(training: Training) -> int:
@@ -162,12 +171,14 @@ def _copies(training: Training, *, whole: bool) -> int:
     model = training.architecture
     if not training.casts or training.adapter_rank is not None:
         return 0
-    return HALF * (facts.embedding(model) + (model.layers * facts.layer(model) if whole else 0))
+    layers = model.layers if training.trained_layers is None else training.trained_layers
+    embedding = facts.embedding(model) if training.trains_all else 0
+    return HALF * (embedding + (layers * facts.layer(model) if whole else 0))
 
 
 def _of_embeddings(training: Training, part: Share) -> int:
     """The bytes of one embedding's gradient among the gradients on the device."""
-    if training.adapter_rank is not None:
+    if not training.trains_all:
         return 0
     return part.gradients * facts.embedding(training.architecture) // facts.trained(training)
 
@@ -186,7 +197,7 @@ def least(spec: JobSpec) -> int:
         return 0
     if arguments.get("use_kt") is True or "quantization_device_map" in arguments:
         return 0
-    bits = arguments.get("quantization_bit")
+    bits = spec.model.architecture.quantized_bits or arguments.get("quantization_bit")
     count = spec.model.architecture.parameters
     size = HALF * count if bits is None else count * bits // 8 if type(bits) is int and bits > 0 else 0
     return _part(spec, size)

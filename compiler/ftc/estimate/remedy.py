@@ -89,7 +89,7 @@ def _checkpointing(training: Training, _: Room) -> Iterator[Change]:
 
 def _batch(training: Training, _: Room) -> Iterator[Change]:
     """Fewer sequences per batch, as many per optimizer step: same result."""
-    batch = training.tokens // training.length // (2 if training.preference else 1)
+    batch = training.tokens // training.length // training.loss.sequences
     sizes = [size for size in range(min(batch - 1, _LARGEST), 0, -1) if batch % size == 0]
     for size in sizes:
         accumulation = training.accumulation * (batch // size)
@@ -136,8 +136,17 @@ def _rank(engine: Ddp | DeepSpeed | Fsdp) -> tuple[int, bool]:
 def _adapter(training: Training, _: Room) -> Iterator[Change]:
     """Train an adapter instead of all weights: a different result."""
     if training.adapter_rank is None:
-        tuned = replace(training, adapter_rank=_ADAPTER_RANK, targets=("all",), mixed=True, optimizer_bytes=_STATE)
-        yield Change(("method=lora-sft",), tuned)
+        tuned = replace(
+            training,
+            adapter_rank=_ADAPTER_RANK,
+            targets=("all",),
+            mixed=True,
+            optimizer_bytes=_STATE,
+            reference=False,
+            trained_layers=None,
+            saving_layers=None,
+        )
+        yield Change((f"method=lora-{training.stage}",), tuned)
 
 
 def _quantized(training: Training, room: Room) -> Iterator[Change]:

@@ -1,6 +1,6 @@
 """The origin of a value: everything that set a key of the spec, and the keys that change a place of an artifact.
 
-The merge has recorded what fragments set in the pod; for other places each key is changed, and the output compared.
+The merge has recorded what fragments set in the pod; for other places keys are changed, and the output is compared.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ftc.compose.types import Setting
 from ftc.diagnostics.model import KeyPath
 from ftc.explain.artifact import address, documents, look
 from ftc.explain.paths import Found, find
+from ftc.plan import names
 from ftc.plan.build import plan
 from ftc.plan.pod import PLAN
 from ftc.spec.job import JobSpec
@@ -22,10 +23,10 @@ from ftc.spec.schema import definition, spec_schema, variant
 from ftc.targets.target import PodTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ftc.compose import Composed
-    from ftc.explain.artifact import Place
+    from ftc.explain.artifact import Documents, Place
     from ftc.plan.merge import Source
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
@@ -86,11 +87,22 @@ _OPEN: dict[str, Any] = {}
 
 
 class Variation(NamedTuple):
-    """The key that gets another value; `any_key` means any key (or item) that is added to it."""
+    """The key that gets another value; `any_key` means any key (or item) that is added to it.
+
+    A switch (a key without a value, a choice, true or false) may hide what other keys do. A text of a map, which may
+    have thousands of keys, has its `limits`.
+    """
 
     path: KeyPath
     value: Any
     any_key: bool = False
+    is_switch: bool = False
+    limits: dict[str, Any] | None = None
+
+    def marked(self, mark: str) -> Variation | None:
+        """The same with a mark in the text; None if there is no text, or the mark does not fit."""
+        text = f"{self.value}{mark}"
+        return self._replace(value=text) if self.limits is not None and _fits(text, self.limits) else None
 
 
 def variations(data: dict[str, Any], name: str) -> Iterator[Variation]:
@@ -98,18 +110,22 @@ def variations(data: dict[str, Any], name: str) -> Iterator[Variation]:
     yield from _vary(data, spec_schema(), (), name)
 
 
-def changed(data: Any, variation: Variation) -> Any:
-    """Apply a variation; the data itself is not changed."""
-    return _replaced(data, variation.path, variation.value)
+def changed(data: Any, *applied: Variation) -> Any:
+    """Apply variations of different keys at once; the data itself is not changed."""
+    return _replaced(data, [(one.path, one.value) for one in applied]) if applied else data
 
 
-def _replaced(data: Any, path: KeyPath, value: Any) -> Any:
-    if not path:
-        return value
+def _replaced(data: Any, changes: list[tuple[KeyPath, Any]]) -> Any:
+    if not changes[0][0]:
+        return changes[0][1]
+    below: dict[str | int, list[tuple[KeyPath, Any]]] = {}
+    for path, value in changes:
+        below.setdefault(path[0], []).append((path[1:], value))
     if isinstance(data, dict):
-        return {**data, path[0]: _replaced(data.get(str(path[0])), path[1:], value)}
-    index = int(path[0])
-    return [*data[:index], _replaced(data[index] if index < len(data) else None, path[1:], value), *data[index + 1 :]]
+        return {**data, **{key: _replaced(data.get(key), inner) for key, inner in below.items()}}
+    items = dict(enumerate(data))
+    items.update((int(index), _replaced(items.get(int(index)), inner)) for index, inner in below.items())
+    return list(items.values())
 
 
 def _vary(value: Any, schema: dict[str, Any], path: KeyPath, name: str) -> Iterator[Variation]:
@@ -130,7 +146,13 @@ def _vary_mapping(value: dict[str, Any], schema: dict[str, Any], path: KeyPath, 
     known = schema.get("properties", {})
     for key, inner in value.items():
         if not (key == "kind" and "kind" in known):  # another kind has other keys
-            yield from _vary(inner, known.get(key, schema.get("additionalProperties", _OPEN)), (*path, key), name)
+            below = known.get(key, schema.get("additionalProperties", _OPEN))
+            varied = _vary(inner, below, (*path, key), name)
+            if key not in known and isinstance(inner, str):
+                varied = (one._replace(limits=_resolved(below, inner)) for one in varied)
+            elif key in known and (inner is None or isinstance(inner, bool) or "enum" in _resolved(below, inner)):
+                varied = (one._replace(is_switch=True) for one in varied)
+            yield from varied
     extra = schema.get("additionalProperties", not known)
     if extra is not False and "pod" not in path and path[:1] != ("job",):  # a fragment is not a map of names
         added = _example(extra) if isinstance(extra, dict) else _NEW
@@ -225,75 +247,97 @@ def sources(target: Target, run: RunPlan, place: Place) -> tuple[Source, ...]:
 
 
 def influences(
-    spec: JobSpec, shown: RunPlan, target: Target, place: Place, setters: tuple[Source, ...]
+    spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...], origin: RunPlan | None = None
 ) -> tuple[Influence, ...]:
-    """Find keys that change what ftc set at a place of the `shown` run, in the order of the spec; there may be more.
+    """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
 
-    The `setters` of the place that have a key are fragments: they need no search. The runs that are compared have no
-    origin, which each key would change.
+    The `setters` of the place that have a key are fragments: they need no search. The place may be that of a run with
+    an `origin`; the runs that are compared have none, because every key would change it.
 
     Keys that change it only together are not found, and the kind of a union is not varied.
     """
     left = {source.fragment for source in setters if source.key is None}
     if setters and not left:
         return ()
-    run = plan(spec)
-    value = _reader(target, run, shown, place)
+    run, data = plan(spec), plain(spec)
+    value = _reader(target, origin or run, place)
     found = value(run)
-
-    def moves(other: RunPlan) -> bool:
-        return bool(value(other) != found)
-
-    # Most keys change only the digest of the spec in a fixed name: one of them is tried for all.
-    by_name = moves(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x"))
-
-    def matters(data: Json) -> bool:
-        other = plan(msgspec.convert(data, JobSpec))
-        renamed = other.fixed_name != run.fixed_name
-        return (renamed and by_name) or (
-            msgspec.structs.replace(other, fixed_name=run.fixed_name) != run and moves(other)
-        )
-
     # Fragments cannot change what the plan set, because the plan is made without them.
     fragments = [fragment.key for fragment in run.fragments if fragment.key and left == {PLAN}]
-    tried = [one for one in variations(plain(spec), _name(place)) if not _is_below(one.path, fragments)]
-    return tuple(_moving(plain(spec), tried, matters))
+    tried = [one for one in variations(data, _name(place)) if not _is_below(one.path, fragments)]
+
+    def read(group: Sequence[Variation]) -> Any:
+        """The value if these keys change; the old one if they change only the digest in a fixed name."""
+        other = plan(msgspec.convert(changed(data, *group), JobSpec))
+        return found if msgspec.structs.replace(other, fixed_name=run.fixed_name) == run else value(other)
+
+    moving = _arriving(tried, found, read)
+    if value(msgspec.structs.replace(run, fixed_name=f"{run.fixed_name}x")) != found:
+        moving |= {one.path for one in tried if names.renames(spec, one.path)}
+    for group in _groups(tried):
+        moving |= _found_in([one for one in group if one.path not in moving], lambda some: read(some) != found)
+    return _influences(data, [one for one in tried if one.path in moving])
 
 
-def _reader(target: Target, run: RunPlan, shown: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
-    """A function that reads the value at a place of the `shown` run in another run: from the pod, or from the text.
+def _found_in(group: list[Variation], moves: Callable[[list[Variation]], bool]) -> set[KeyPath]:
+    """The keys of a group that move a value: few do, so halves that do not are left out as a whole."""
+    if not group or not moves(group):
+        return set()
+    half = len(group) // 2
+    return _found_in(group[:half], moves) | _found_in(group[half:], moves) if half else {group[0].path}
 
-    A text that is that of `run` is not read again.
-    """
+
+def _groups(tried: Iterable[Variation]) -> Iterator[list[Variation]]:
+    """Each switch by itself, and all others together."""
+    together = []
+    for one in tried:
+        if one.is_switch:
+            yield [one]
+        else:
+            together.append(one)
+    yield together
+
+
+_MARK = re.compile("ftc([0-9]+)ftc")
+
+
+def _arriving(tried: list[Variation], found: Any, read: Callable[[list[Variation]], Any]) -> set[KeyPath]:
+    """The keys of maps whose texts arrive at a place: all get a text with a mark at once, however many there are."""
+    marked = {str(i): text for i, one in enumerate(tried) if (text := one.marked(f"ftc{i}ftc"))}
+    before = {*_MARK.findall(repr(found))}
+    after = {*_MARK.findall(repr(read(list(marked.values()))))} if marked else set()
+    return {marked[i].path for i in after - before if i in marked}
+
+
+def _reader(target: Target, run: RunPlan, place: Place) -> Callable[[RunPlan], Any]:
+    """A function that reads the value at a place of another run: from the objects, or from the emitted text."""
     path = in_pod(target, place)
     if isinstance(target, PodTarget) and path is not None:
         bind = target.bind
-        inside = address(bind(shown).pod.content, path)
-        return lambda other: look(bind(other).pod.content, inside)
-    where = address(documents(target.text(shown), shown)[place.document], place.path)
-    text = target.text(run)
-    value = look(documents(text, run).get(place.document), where)
+        where = address(bind(run).pod.content, path)
+        return lambda other: look(bind(other).pod.content, where)
 
-    def emitted(other: RunPlan) -> Any:
-        changed_text = target.text(other)
-        return value if changed_text == text else look(documents(changed_text, other).get(place.document), where)
+    def emitted(other: RunPlan) -> Documents:
+        if isinstance(target, PodTarget):
+            return {one["kind"]: one for one in target.complete(target.bind(other))}
+        return documents(target.text(other), other)
 
-    return emitted
+    where = address(emitted(run)[place.document], place.path)
+    return lambda other: look(emitted(other).get(place.document), where)
 
 
 def _is_below(path: KeyPath, keys: list[KeyPath]) -> bool:
     return any(path[: len(key)] == key for key in keys)
 
 
-def _moving(data: Json, tried: list[Variation], moves: Callable[[Json], bool]) -> Iterator[Influence]:
-    found: set[Influence] = set()
-    for variation in tried:
+def _influences(data: Json, moving: Iterable[Variation]) -> tuple[Influence, ...]:
+    """The keys of variations, each once; a key that any added key of its map stands for is left out."""
+    found: dict[Influence, None] = {}
+    for variation in moving:
         owner = Influence(variation.path[:-1], any_key=True)
-        key = owner if variation.any_key else Influence(variation.path)
-        told = key in found or (owner in found and not _is_there(data, variation.path))
-        if not told and moves(changed(data, variation)):
-            found.add(key)
-            yield key
+        if not (owner in found and not _is_there(data, variation.path)):
+            found[owner if variation.any_key else Influence(variation.path)] = None
+    return tuple(found)
 
 
 def _is_there(data: Json, path: KeyPath) -> bool:

@@ -15,6 +15,7 @@ from ftc.manifests.shell.script import Command
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import mounted_text
 from ftc.manifests.text import Spot, Text
+from ftc.patterns import lazily
 from ftc.source import Document, parse
 from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
@@ -40,7 +41,7 @@ _OF_EVAL = ("task", "task_dir", "lang", "n_shot", "save_dir")
 _ENOUGH = 2
 
 
-_LOOKS = re.compile(rf"^\s*(?:{'|'.join(_OWN)})\s*:", re.MULTILINE)
+_LOOKS = lazily(rf"^\s*(?:{'|'.join(_OWN)})\s*:", re.MULTILINE)
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -84,10 +85,10 @@ class Config(msgspec.Struct, frozen=True):
 
 
 # Images of platforms, such as `fine-tune-with-llamafactory`, have their own versions.
-_IMAGE = re.compile(r"(?:^|/)llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
+_IMAGE = lazily(r"(?:^|/)llama-?factory[^:@]*:v?([0-9]+\.[0-9]+\.[0-9]+)", re.IGNORECASE)
 
 
-_PIN = re.compile(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
+_PIN = lazily(r"llamafactory(?:\[[\w,-]*\])?==([0-9]+\.[0-9]+\.[0-9]+)")
 
 
 def release_of(step: Step) -> str:
@@ -106,7 +107,7 @@ def is_official(step: Step) -> bool:
     return _OFFICIAL.match(step.container.image) is not None
 
 
-_OFFICIAL = re.compile(r"((docker\.io|index\.docker\.io)/)?hiyouga/llamafactory:")
+_OFFICIAL = lazily(r"((docker\.io|index\.docker\.io)/)?hiyouga/llamafactory:")
 
 
 def of_documents(documents: Iterable[Document]) -> Iterator[Config]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from jsonschema import ValidationError
-    from jsonschema.protocols import Validator
 
+    from ftc.output_schemas import Schema
     from ftc.spec.base import Json
 
 # The `validator` of a list that is too long to validate; it is not an error, but ends the validation of the object.
@@ -306,7 +306,7 @@ def _too_long(node: Any, path: KeyPath) -> KeyPath | None:
     return next((found for key, value in entries if (found := _too_long(value, (*path, key))) is not None), None)
 
 
-_SCHEMAS: dict[Kind, Callable[[str], Validator]] = {
+_SCHEMAS: dict[Kind, Callable[[str], Schema]] = {
     Kind.BATCH: partial(schemas.kubernetes, "io.k8s.api.batch.v1.Job"),
     Kind.SERVICE: partial(schemas.kubernetes, "io.k8s.api.core.v1.Service"),
     Kind.CLAIM: partial(schemas.kubernetes, "io.k8s.api.core.v1.PersistentVolumeClaim"),
@@ -319,7 +319,7 @@ _SCHEMAS: dict[Kind, Callable[[str], Validator]] = {
 }
 
 
-def _validator(kind: Kind, versions: Versions) -> Validator:
+def _validator(kind: Kind, versions: Versions) -> Schema:
     if kind is Kind.VOLCANO:
         return schemas.volcano(versions.volcano, versions.kubernetes)
     return schemas.queue() if kind is Kind.QUEUE else _SCHEMAS[kind](versions.kubernetes)

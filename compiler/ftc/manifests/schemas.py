@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ftc.constrained import constrained
 from ftc.constraints import KEY, LABEL, NAME
-from ftc.output_schemas import POD_TEMPLATE, kubernetes_definitions, volcano_job
+from ftc.output_schemas import POD_TEMPLATE, Schema, kubernetes_definitions, volcano_job
 
 if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
     from ftc.spec.base import Json
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
@@ -91,7 +89,7 @@ def _constrained(defs: Json, *, volcano: bool = False) -> Json:
 
 
 @cache
-def volcano(volcano: str, kubernetes: str) -> Validator:
+def volcano(volcano: str, kubernetes: str) -> Schema:
     """The schema of a VolcanoJob; rules check policies and plugins."""
     strict: Any = volcano_job(volcano, kubernetes).schema
     defs = _constrained({**strict["$defs"], _META: _metadata(strict["$defs"][_META])}, volcano=True)
@@ -146,7 +144,7 @@ _PATTERN = "io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern"
 
 
 @cache
-def kubernetes(definition: str, minor: str) -> Validator:
+def kubernetes(definition: str, minor: str) -> Schema:
     """The schema of a batch Job, a Service or a claim."""
     defs = kubernetes_definitions(minor)
     name = {"PersistentVolumeClaim": NAME, "Service": LABEL}.get(definition.rpartition(".")[2], _TEXT)
@@ -155,14 +153,14 @@ def kubernetes(definition: str, minor: str) -> Validator:
 
 
 @cache
-def config_map(minor: str) -> Validator:
+def config_map(minor: str) -> Schema:
     """The schema of a ConfigMap, which ftc does not write."""
     defs = kubernetes_definitions(minor)
     return _validator(_CONFIG_MAP, {**defs, _META: _metadata(defs[_META], NAME)})
 
 
 @cache
-def queue() -> Validator:
+def queue() -> Schema:
     """The part of a queue of Volcano that rules read."""
     amounts = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
     spec = {"type": "object", "properties": {"capability": amounts}}
@@ -170,7 +168,7 @@ def queue() -> Validator:
 
 
 @cache
-def pod_template(minor: str) -> Validator:
+def pod_template(minor: str) -> Schema:
     """The schema of the pod template of any other object."""
     defs = kubernetes_definitions(minor)
     defs = _constrained({**defs, _META: _metadata(defs[_META])})
@@ -178,13 +176,13 @@ def pod_template(minor: str) -> Validator:
 
 
 @cache
-def job_set(minor: str) -> Validator:
+def job_set(minor: str) -> Schema:
     """The schema of the parts of a JobSet that rules read, with the whole Jobs."""
     return _partial(minor, {"spec": _JOB_SET})
 
 
 @cache
-def training_runtime(minor: str) -> Validator:
+def training_runtime(minor: str) -> Schema:
     """The schema of the parts of a runtime of Kubeflow Trainer that rules read."""
     target: Json = {"type": "object", "properties": {"jobName": _TEXT, "containerNames": _TEXTS}}
     injection: Json = {"type": "object", "properties": {"targets": {"type": "array", "items": target}}}
@@ -195,7 +193,7 @@ def training_runtime(minor: str) -> Validator:
 
 
 @cache
-def train_job(minor: str) -> Validator:
+def train_job(minor: str) -> Schema:
     """The schema of the parts of a TrainJob that rules read."""
     trainer: Json = {
         "image": _TEXT,
@@ -223,7 +221,7 @@ def _closed(properties: Json) -> Json:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _partial(minor: str, properties: Json) -> Validator:
+def _partial(minor: str, properties: Json) -> Schema:
     """The schema of a custom resource: these properties, and any others."""
     defs = kubernetes_definitions(minor)
     # A custom resource takes no fraction as a number, unlike batch/v1: 500m or "0.5", not 0.5.
@@ -249,11 +247,9 @@ def _metadata(schema: Json, name: Json = _TEXT) -> Json:
     return {**schema, "properties": properties}
 
 
-def _validator(schema: Json, definitions: Json) -> Validator:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - takes 0.1 s, which compile does not need
-
+def _validator(schema: Json, definitions: Json) -> Schema:
     inner = {key: value for key, value in schema.items() if key != "$defs"}
-    return Draft202012Validator(_resolved(inner, definitions, {}))
+    return Schema(_resolved(inner, definitions, {}))
 
 
 def _resolved(node: Any, definitions: Json, known: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from ftc.manifests.objects import Kind
 from ftc.manifests.program import Program, constants, program, unwrapped
 from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
 from ftc.manifests.subjects import Job, Pod, mounted_text
+from ftc.patterns import lazily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,7 +196,7 @@ _IDLE = frozenset(
 )
 
 
-_TRAINING = re.compile(r"(?:train|tune|sft|dpo|grpo|ppo)[\w-]*\.py$")
+_TRAINING = lazily(r"(?:train|tune|sft|dpo|grpo|ppo)[\w-]*\.py$")
 
 
 def _is_named_training(command: Command) -> bool:
@@ -229,17 +230,17 @@ _ELASTIC = "elastic-scheduling"
 DISTRIBUTED = {"pytorch", "tensorflow", "mpi", "ray", "hcclrank"}
 
 
-_POD_FIELD = re.compile(r"^metadata\.name$|index")
+_POD_FIELD = lazily(r"^metadata\.name$|index")
 
 
 # A command or its first argument that is a script.
-_FILE = re.compile(r"\.(?:sh|bash|py)$")
+_FILE = lazily(r"\.(?:sh|bash|py)$")
 
 
-_NAMES = re.compile(r"[A-Za-z_]\w*")
+_NAMES = lazily(r"[A-Za-z_]\w*")
 
 
-_HOSTS = re.compile(r"VC_\w+_HOSTS")
+_HOSTS = lazily(r"VC_\w+_HOSTS")
 
 
 def steps(pod: Pod) -> Iterator[Step]:

@@ -22,7 +22,7 @@ def plan(spec: JobSpec, places: Places | None = None, origin: Made | None = None
     name = names.job_name(spec)
     labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
-    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, fetched)
+    compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, places, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
     kept = made.kept(spec) if origin else ()
     train_step = train.step(spec, places, fetched, compiled, made.tags(spec, origin))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
+from ftc.spec.job import is_dataset
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
 from ftc.trainer import arguments
 
@@ -16,25 +19,36 @@ if TYPE_CHECKING:
 
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
-    """The sources that are staged, and the directory of each."""
-    staged = {name: source for name, source in spec.sources.items() if not isinstance(source, FromHub)}
-    return tuple(
-        Fetch(name, source, _directory(source, places), _datasets(spec, name)) for name, source in staged.items()
-    )
+    """The sources that are staged, and the directory of each; datasets of one source are fetched together."""
+    found: dict[str, Fetch] = {}
+    for name, source in spec.sources.items():
+        if isinstance(source, FromHub):
+            continue
+        where = directory(source, places)
+        # A directory contains '/', no name does. A command finds each source by a variable with its name.
+        key = where if is_dataset(name) and spec.trains else name
+        first = found.get(key, Fetch(name, source, where))
+        datasets = dict.fromkeys((*first.datasets, *_datasets(spec, name)))
+        found[key] = msgspec.structs.replace(first, datasets=tuple(datasets))
+    return tuple(found.values())
 
 
 def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
     """The datasets that the dataset_info.json of the source must describe."""
-    if name != "dataset" or spec.dataset is None or spec.dataset.info is not None:
-        return ()
-    return spec.dataset.names
+    part = spec.dataset.parts.get(name) if spec.dataset is not None else None
+    return part.used if part is not None and part.info is None else ()
+
+
+def variable(name: str) -> str:
+    """The variable with the directory of a source, for a command."""
+    return f"{name.upper().replace('-', '_')}_DIR"
 
 
 FILES = "/files"
 """A subdirectory of the download's directory, so that no repository can contain a file with the marker's path."""
 
 
-def _directory(source: Staged, places: Places) -> str:
+def directory(source: Staged, places: Places) -> str:
     """`<cache>/<slug>-<hash>/files`; the hash covers source and revision, so each revision has its own directory."""
     match source:
         case OnVolume():
@@ -159,7 +173,7 @@ def _origin(fetch: Fetch) -> Variables:
 
 
 def _hub(hub: str, fetch: Fetch, source: HuggingFace | ModelScope) -> Variables:
-    kind = "dataset" if fetch.name == "dataset" else "model"
+    kind = "dataset" if is_dataset(fetch.name) else "model"
     return {"HUB": hub, "SOURCE": source.repository, "REPO_TYPE": kind, "REVISION": source.revision}
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import fetch, image, publish, storage
+from ftc.plan import datasets, fetch, image, publish, storage
 from ftc.plan.names import digest, job_name
 from ftc.plan.types import Fetch, File, Places, Script
 from ftc.resources import all_scripts
@@ -24,7 +24,7 @@ MERGE = "merge.yaml"
 QUANTIZE = "quantize.yaml"
 OF_THE_TRAINER = (TRAIN, MERGE, QUANTIZE)
 ACCELERATE = "accelerate.yaml"
-DATASET_INFO = "dataset_info.json"
+DATASET_INFO = datasets.FILE
 SETUP = "setup.json"
 NAMES = (*OF_THE_TRAINER, ACCELERATE, DATASET_INFO, SETUP)
 """Every name that a run may use."""
@@ -35,8 +35,8 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     tuned = spec.tuned
     if not spec.trains or tuned is None:
         return ()
-    dataset, method = tuned.dataset, tuned.method
-    inputs = _inputs(spec, places, fetched)
+    method, entries = tuned.method, datasets.entries(tuned, places)
+    inputs = _inputs(spec, tuned.dataset, places, fetched)
     train = arguments.train(spec, tuned, inputs)
     files = [File(TRAIN, yaml_text.dump(train))]
     if method.merge is not None:
@@ -46,43 +46,40 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
         files.append(File(QUANTIZE, yaml_text.dump(content)))
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(engines.accelerate_config(spec, train))))
-    if dataset.info is not None:
-        files.append(File(DATASET_INFO, _dataset_info(dataset, dataset.info, inputs)))
-    return (*files, *_setup(spec))
+    if entries is not None:
+        files.append(File(DATASET_INFO, _json(entries)))
+    return (*files, *_setup(spec, tuned.dataset, places, train))
 
 
-def _inputs(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
+def _inputs(spec: JobSpec, dataset: Dataset, places: Places, fetched: tuple[Fetch, ...]) -> arguments.Inputs:
     found = {f.name: fetch.read_directory(spec, f) for f in fetched}
-    described = spec.dataset is not None and spec.dataset.info is not None
     asked = spec.model.source if spec.model is not None and isinstance(spec.model.source, FromHub) else None
     return arguments.Inputs(
         model=asked.repository if asked else found["model"],
         model_revision=asked.revision if asked else None,
         adapter=found.get("adapter"),
-        dataset=found.get("dataset"),
-        dataset_info=places.files if described else found.get("dataset", places.files),
+        media=datasets.media_directory(dataset, places),
+        dataset_info=datasets.info_directory(dataset, places),
         run_name=job_name(spec),
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
     )
 
 
-def _dataset_info(dataset: Dataset, info: dict[str, Json], inputs: arguments.Inputs) -> str:
-    if isinstance(dataset.source, FromHub):
-        return arguments.of_hub(info, dataset.source.repository)
-    return arguments.dataset_info(info, inputs.dataset or inputs.dataset_info, inputs.dataset_info)
-
-
+_CHECK = "check_chat_template.py"
 _TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
 
 
-def scripts(spec: JobSpec, fetched: tuple[Fetch, ...]) -> tuple[Script, ...]:
+def scripts(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[Script, ...]:
     """The scripts that this run uses, under the names by which they call each other."""
     names = {name: name for f in fetched for name in fetch.scripts(f)}
     names |= {name: name for name in fetch.COPY_SCRIPTS} if fetch.is_staged(spec) else {}
     names |= {image.CHECK_SCRIPT: image.CHECK_SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
     if spec.trains:
         names |= {name: name for name in _TRAIN}
-        names |= {"run_setup.py": "run_setup.py"} if spec.setup else {}
+        joined = spec.dataset is not None and datasets.joins(spec.dataset, places)
+        names |= {datasets.JOIN_SCRIPT: datasets.JOIN_SCRIPT} if joined else {}
+        names |= {"run_setup.py": "run_setup.py"} if spec.setup or joined else {}
+        names |= {_CHECK: _CHECK} if spec.checks_chat_template else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}
@@ -108,8 +105,13 @@ def _launch(spec: JobSpec) -> str:
             assert_never(spec.launcher)
 
 
-def _setup(spec: JobSpec) -> tuple[File, ...]:
-    """The commands before the training, as argument lists."""
-    if not spec.setup:
-        return ()
-    return (File(SETUP, json.dumps(spec.setup, indent=2, ensure_ascii=False) + "\n"),)
+def _setup(spec: JobSpec, dataset: Dataset, places: Places, train: Json) -> tuple[File, ...]:
+    """The commands before the training, as argument lists; the first joins the datasets of several sources."""
+    joined = datasets.joins(dataset, places)
+    join = (datasets.join_command(dataset, places, str(train["media_dir"])),) if joined else ()
+    commands = (*join, *spec.setup)
+    return (File(SETUP, _json(commands)),) if commands else ()
+
+
+def _json(content: object) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

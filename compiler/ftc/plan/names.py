@@ -13,7 +13,9 @@ from ftc.spec.as_config import differing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
+    from ftc.spec.model import Dataset
 
 CARRIED = "ftc.dev/"
 """The prefix of ftc's annotations: those that carry files, and those that tell the origin of a job."""
@@ -100,5 +102,19 @@ def spec_digest(spec: JobSpec) -> str:
 def _run(spec: JobSpec) -> JobSpec:
     """The spec without what ftc only judges or prints by, so that a corrected fact changes no name."""
     hardware = msgspec.structs.replace(spec.hardware, node=None)
-    dataset = spec.dataset and msgspec.structs.replace(spec.dataset, rows={})
+    dataset = spec.dataset and _without_rows(spec.dataset)
     return msgspec.structs.replace(spec, ignore=(), hardware=hardware, dataset=dataset)
+
+
+def _without_rows(dataset: Dataset) -> Dataset:
+    more, evaluation = (
+        {key: msgspec.structs.replace(one, rows={}) for key, one in parts.items()}
+        for parts in (dataset.more, dataset.evaluation)
+    )
+    return msgspec.structs.replace(dataset, rows={}, more=more, evaluation=evaluation)
+
+
+def renames(spec: JobSpec, key: KeyPath) -> bool:
+    """Whether another value of a key changes the digest in the name of `fixed_name`."""
+    rows = key[0] == "dataset" and "rows" in key[1:4:2]
+    return spec.naming != "fixed" and not (rows or key[0] == "ignore" or key[:2] == ("hardware", "node"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
+from ftc import yaml_text
 from ftc.plan import environment
 from ftc.plan.types import Needs, Places, Step
-from ftc.spec.source import GitPush, HubPush, KeepOnVolume, Publish, S3Push
+from ftc.spec.model import names
+from ftc.spec.source import HUB_ID, GitPush, HubPush, KeepOnVolume, Publish, S3Push
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
-    from ftc.spec.job import JobSpec
+    from ftc.spec.base import Json
+    from ftc.spec.job import JobSpec, Tuned
 
 
 NAME = "publish"
@@ -30,6 +34,7 @@ def step(spec: JobSpec, places: Places) -> Step | None:
         "NNODES": str(spec.nodes),
         "WORKSPACE": places.workspace,
         "LOCK_DIR": places.lock,
+        "CHAT_TEMPLATE_CHECK": "fail" if spec.checks_chat_template and spec.chat_template_check == "fail" else None,
         **environment.needed(Needs((*tools(spec), *(("flock",) if places.lock else ())), modules(spec))),
     }
     return Step(NAME, command, {**spec.cluster.env, **environment.without_none(own), **_variables(spec)})
@@ -89,18 +94,49 @@ def _variables(spec: JobSpec) -> Variables:
     if tuned is None:
         return {}
     model, dataset, method = tuned
-    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(dataset.names)}"
+    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(names(dataset.trained))}"
+    card: Variables = {"PUBLISH_CARD": yaml_text.dump(_card(tuned, sink))}
     match sink:
         case GitPush():
-            return {**_git(sink, message), **environment.git_credentials(sink.credentials)}
+            return {**_git(sink, message), **card, **environment.git_credentials(sink.credentials)}
         case HubPush():
-            return {**_hub(sink, message), **environment.token("PUBLISH_TOKEN", sink.token)}
+            return {**_hub(sink, message), **card, **environment.token("PUBLISH_TOKEN", sink.token)}
         case S3Push():
-            return environment.s3(sink)
+            return {**card, **environment.s3(sink)}
         case KeepOnVolume():
             return {}
         case _:
             assert_never(sink)
+
+
+def _card(tuned: Tuned, sink: Publish) -> Json:
+    """The front matter of README.md, in the keys of the Hugging Face hub (docs/hub, model cards).
+
+    The hub refuses a commit in which a model or a dataset is not the name of a repository.
+    """
+    model, dataset, method = tuned
+    ids = (one.id for one in dataset.trained.values())
+    datasets = list(dict.fromkeys(one for one in ids if one and _may_name(one, sink)))
+    adapter = method.merge is None and method.finetuning_type in ("lora", "oft")
+    return {
+        "pipeline_tag": _pipeline(tuned),
+        "library_name": "peft" if adapter else "transformers",
+        **({"license": model.license} if model.license else {}),
+        **({"base_model": model.id} if _may_name(model.id, sink) else {}),
+        **({"datasets": datasets} if datasets else {}),
+    }
+
+
+def _may_name(repository: str, sink: Publish) -> bool:
+    return not isinstance(sink, HubPush) or bool(re.search(HUB_ID, repository))
+
+
+def _pipeline(tuned: Tuned) -> str:
+    """The task of the result in the hub's words; a reward model gives a score."""
+    inputs = tuned.model.architecture.modalities if tuned.model.architecture else ()
+    if tuned.method.stage == "rm":
+        return "text-classification"
+    return next((f"{one}-text-to-text" for one in ("image", "video", "audio") if one in inputs), "text-generation")
 
 
 def _git(sink: GitPush, message: str) -> Variables:

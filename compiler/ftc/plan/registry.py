@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from ftc.patterns import lazily
 
 if TYPE_CHECKING:
     from ftc.spec.job import JobSpec
 
 # The first component of a reference is a registry if it looks like a host (distribution/reference, normalize.go).
-_HOST = re.compile(r"(?:localhost|[^/]*[.:][^/]*)/")
-_HUB = re.compile(r"(?:index\.)?docker\.io/")
+_HOST = lazily(r"(?:localhost|[^/]*[.:][^/]*)/")
+_HUB = lazily(r"(?:index\.)?docker\.io/")
 
 
 def pulled(spec: JobSpec) -> str:

@@ -49,8 +49,10 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
         "MIN_FREE_MIB": str(spec.storage.min_free_gib * 1024) if spec.storage.min_free_gib else None,
         **environment.needed(needs),
         "FORCE_TORCHRUN": "1" if _calls_torchrun(spec) else None,
+        "CHAT_TEMPLATE_CHECK": spec.chat_template_check if spec.checks_chat_template else None,
+        "CHAT_TEMPLATE_WRITE": "true" if spec.checks_chat_template and spec.chat_template_write else None,
     }
-    sources = {} if spec.trains else {f"{f.name.upper()}_DIR": fetch.read_directory(spec, f) for f in fetched}
+    sources = {} if spec.trains else {fetch.variable(f.name): fetch.read_directory(spec, f) for f in fetched}
     platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
     derived = {
         **topology,
@@ -99,10 +101,10 @@ def _modules(spec: JobSpec) -> tuple[str, ...]:
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:
     """The hubs that the trainer contacts itself; a rule rejects different endpoints or tokens."""
     asked: list[FromHub | HuggingFace] = [s for s in spec.sources.values() if isinstance(s, FromHub)]
-    entries = (spec.dataset.info or {}).values() if spec.dataset else ()
-    if spec.dataset and isinstance(spec.dataset.source, HuggingFace) and any("hf_hub_url" in one for one in entries):
-        asked.append(spec.dataset.source)  # a dataset in addition to the staged one
-    return asked
+    parts = spec.dataset.parts.values() if spec.dataset else ()
+    hubs = [(part.source, part.info or {}) for part in parts if isinstance(part.source, HuggingFace)]
+    # A dataset in addition to the staged one.
+    return [*asked, *(source for source, info in hubs if any("hf_hub_url" in entry for entry in info.values()))]
 
 
 def _from_hub(spec: JobSpec) -> Variables:

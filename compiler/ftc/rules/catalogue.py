@@ -39,7 +39,8 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import image, memory, prefetch, sources, storage
+from ftc.rules.spec import conversations, image, memory, prefetch, sources, storage
+from ftc.rules.spec import datasets as datasets_of_run
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -145,10 +146,12 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *scripts.RULES,
     ),
     "spec": (
+        *conversations.RULES,
         *image.RULES,
         *memory.RULES,
         *prefetch.RULES,
         *sources.RULES,
+        *datasets_of_run.RULES,
         *storage.RULES,
     ),
 }

@@ -39,8 +39,8 @@ Check: TypeAlias = Callable[..., Iterable[Finding]]
 """Takes a subject; a rule on specs takes the spec and its plan."""
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """A check with its stable code, its name and the type of its subject.
+class Rule(msgspec.Struct, frozen=True, eq=False):
+    """A check with its stable code, its name and the type of its subject; each is one object.
 
     `target` restricts it to one target or to several. A `needed` rule cannot be suppressed: without it the manifest
     would be wrong on any cluster.

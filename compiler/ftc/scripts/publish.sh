@@ -36,6 +36,7 @@ if [[ -n ${LOCK_DIR:-} ]]; then wait_for_the_training; fi
 steps=(train) result=output
 if [[ -e $ftc_dir/merge.yaml ]]; then steps+=(merge) result=merged; fi
 if [[ -e $ftc_dir/quantize.yaml ]]; then steps+=(quantize) result=quantized; fi
+if [[ ${CHAT_TEMPLATE_CHECK:-} == fail ]]; then steps+=(check); fi
 for step in "${steps[@]}"; do
   marker=$run_dir/$step.done
   [[ -f $marker && -s $marker && ! -L $marker ]] || die "$step did not finish: nothing is published; the log of train says why"

@@ -8,6 +8,7 @@ import os
 import resource
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+README = "README.md"
+_LONGEST_README = 1 << 20
+_PAGE = b"""# A fine-tuned model
+
+LLaMA-Factory trained this model in a run of ftc. The lines above name the base model, the datasets and the run.
+"""
 
 
 def fail(message: str) -> NoReturn:
@@ -33,6 +40,26 @@ def opened(root: str, path: str) -> dict[str, str]:
     for part in path.split("/"):
         place = _open_directory(place, part, path)
     return {name: f"/proc/{os.getpid()}/fd/{number}" for name, number in _walk(place, "")}
+
+
+def with_card(files: dict[str, str]) -> dict[str, str]:
+    """The files, with the front matter PUBLISH_CARD in README.md unless that has one; it names the run, RESULT_ID."""
+    card = os.environ.get("PUBLISH_CARD")
+    if card is None or (README in files and size(files[README]) > _LONGEST_README):
+        return files
+    page = Path(files[README]).read_bytes() if README in files else _PAGE
+    if page.removeprefix(b"\xef\xbb\xbf").startswith((b"---\n", b"---\r\n")):
+        return files
+    front = f'---\n{card}ftc_run: "{os.environ["RESULT_ID"]}"\n---\n\n'.encode()
+    return {**files, README: _in_memory(front + page)}
+
+
+def _in_memory(content: bytes) -> str:
+    """The path of a new file that is not on a disk."""
+    number = os.memfd_create(README, os.MFD_CLOEXEC)
+    with open(os.dup(number), "wb") as file:  # noqa: PTH123 - PTH is for paths, and this is a descriptor
+        file.write(content)
+    return f"/proc/{os.getpid()}/fd/{number}"
 
 
 def size(place: str) -> int:

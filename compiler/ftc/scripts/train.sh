@@ -36,4 +36,5 @@ if [[ -e $ftc_dir/quantize.yaml ]]; then
   result=quantized
   step quantize export_to quantized quantize.yaml
 fi
+if [[ -n ${CHAT_TEMPLATE_CHECK:-} ]]; then step check python3 "$ftc_dir/check_chat_template.py" "$result"; fi
 log "all done: $RUN_DIR/$result"

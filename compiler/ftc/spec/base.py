@@ -1,7 +1,5 @@
 """The base of every spec type, and the constrained values that groups share."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -132,13 +130,13 @@ Version = Annotated[
 Environment: TypeAlias = dict[VariableName, str]
 
 
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The base of every spec type: immutable, and unknown keys are errors."""
+
+
 def kind(variant: Spec) -> str:
     """The `kind` of a source, a volume, an engine and so on in the spec."""
     return str(type(variant).__struct_config__.tag)
-
-
-class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The base of every spec type: immutable, and unknown keys are errors."""
 
 
 class BasicAuth(Spec, frozen=True):

@@ -1,7 +1,5 @@
 """The cluster that the job runs on, with its settings for every job, its accelerators and its network."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from msgspec import Meta

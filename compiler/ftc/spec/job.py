@@ -1,7 +1,5 @@
 """The whole spec of one job, with its trackers."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -115,7 +113,25 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "adapter": ("method", "adapter"),
     "dataset": ("dataset", "source"),
 }
-"""The key of each source that a run may have."""
+"""The key of each source that a run may have; further datasets have their own, below `_FURTHER`."""
+_FURTHER = {"dataset": "more", "evaluation": "evaluation"}
+
+
+def source_path(name: str) -> tuple[str, ...]:
+    """The key of a source by its name in JobSpec.sources."""
+    owner, _, key = name.partition("-")
+    return ("dataset", _FURTHER[owner], key, "source") if key else SOURCES[name]
+
+
+def is_source(path: tuple[str | int, ...]) -> bool:
+    """Whether a key holds a source."""
+    further = path[:1] == ("dataset",) and path[3:] == ("source",) and path[1] in _FURTHER.values()
+    return path in SOURCES.values() or further
+
+
+def is_dataset(name: str) -> bool:
+    """Whether a source has rows, not the weights of a model."""
+    return name.partition("-")[0] in _FURTHER
 
 
 class JobFragments(Spec, frozen=True):
@@ -194,6 +210,12 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """The trackers that the run reports its metrics to."""
     publish: Publish = KeepOnVolume()
     """Where the result goes after the training."""
+    chat_template_check: Literal["none", "warn", "fail"] = "none"
+    """Whether the chat template of the result is compared with the training's, and what a difference does: warn reports
+    it, fail also publishes nothing.
+    """
+    chat_template_write: bool = False
+    """Whether the check replaces a chat template that differs, and the end token, by those of the training."""
     train: Json = {}
     """Arguments of LLaMA-Factory, such as learning_rate. They take precedence over those of the groups."""
     env: Environment = {}
@@ -233,6 +255,12 @@ class JobSpec(Spec, frozen=True, kw_only=True):
         return not isinstance(self.launcher, Command)
 
     @property
+    def checks_chat_template(self) -> bool:
+        """Whether a step after the training compares the chat template; a rule rejects a run without conversations."""
+        talks = self.trains and self.method is not None and self.method.stage != "pt"
+        return talks and self.chat_template_check != "none"
+
+    @property
     def tuned(self) -> Tuned | None:
         """The model, the dataset and the method; None if one is missing."""
         if self.model is None or self.dataset is None or self.method is None:
@@ -246,10 +274,10 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of the run; SOURCES has their keys."""
+        """The sources of the run by name; `source_path` has their keys."""
         found: dict[str, Source | None] = {
             "model": self.model.source if self.model else None,
             "adapter": self.method.adapter if self.method else None,
-            "dataset": self.dataset.source if self.dataset else None,
+            **{name: one.source for name, one in (self.dataset.parts if self.dataset else {}).items()},
         }
         return {name: source for name, source in found.items() if source is not None}

@@ -1,7 +1,5 @@
 """How a training runs: the tuning method, the engine, and the launcher of its processes."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta

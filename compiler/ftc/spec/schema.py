@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @cache
 def spec_schema() -> dict[str, Any]:
     """The shipped schema of the spec."""
-    schema: dict[str, Any] = json.loads((directory("schemas") / "spec.schema.json").read_bytes())
+    schema: dict[str, Any] = msgspec.json.decode((directory("schemas") / "spec.schema.json").read_bytes())
     return schema
 
 
@@ -84,9 +84,10 @@ def _settled(value: Any, schema: dict[str, Any], path: KeyPath, rank: Callable[[
         schema = schema.get("then") or definition(schema["$ref"])
     if "allOf" in schema:
         schema = variant(schema, value.get("kind")) or schema
-    known = schema.get("properties", {})
+    known, of_any = schema.get("properties", {}), schema.get("additionalProperties")
+    rest = of_any if isinstance(of_any, dict) else {}
     kept = {k: v for k, v in value.items() if k in known or not _is_left_over(k, known, path, rank)}
-    return {k: _settled(v, known.get(k, {}), (*path, k), rank) for k, v in kept.items()}
+    return {k: _settled(v, known.get(k, rest), (*path, k), rank) for k, v in kept.items()}
 
 
 def variant(union: dict[str, Any], kind: object) -> dict[str, Any] | None:
@@ -119,7 +120,10 @@ def make() -> dict[str, Any]:
 
 def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a type with the descriptions of its keys; that of `kind` is the one of the type."""
-    meanings = {"kind": schema["description"].partition("\n")[0], **docstrings_of_fields(_types()[name])}
+    lines = [one for one in reversed(_types()[name].__mro__) if issubclass(one, Spec) and one is not Spec]
+    meanings = {"kind": schema["description"].partition("\n")[0]}
+    for one in lines:
+        meanings |= docstrings_of_fields(one)
     keys = schema["properties"].items()
     return {**schema, "properties": {key: {**one, "description": meanings[key]} for key, one in keys}}
 
@@ -127,7 +131,8 @@ def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _types() -> dict[str, type[Spec]]:
     """The types of the spec by their names."""
-    return {one.__name__: one for one in Spec.__subclasses__() if one.__module__.startswith("ftc.spec.")}
+    direct = [one for one in Spec.__subclasses__() if one.__module__.startswith("ftc.spec.")]
+    return {one.__name__: one for parent in direct for one in (parent, *parent.__subclasses__())}
 
 
 def text() -> str:

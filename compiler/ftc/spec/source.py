@@ -1,17 +1,16 @@
 """The sources of models and datasets, and the destinations of results."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from ftc.spec.base import PORT, AbsolutePath, BasicAuth, Endpoint, KeyPair, Spec, Text, TokenRef, Url, whole
 
+HUB_ID = whole(r"[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)?")
 HubId = Annotated[
     str,
     Meta(
-        pattern=whole(r"[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)?"),
+        pattern=HUB_ID,
         max_length=192,
         description="A repository on a hub, owner/name, without the address of the hub and without a token.",
     ),

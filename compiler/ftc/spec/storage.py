@@ -1,7 +1,5 @@
 """The volumes for runs, and for models and datasets."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta

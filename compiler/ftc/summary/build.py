@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from ftc.estimate.facts import Unknown, read
+from ftc.estimate.facts import assumed
 from ftc.estimate.host import needs
 from ftc.estimate.memory import estimate
-from ftc.plan.fetch import read_directory
+from ftc.estimate.reading import Unknown, read
+from ftc.plan import fetch
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.storage import cache_volume, keeps_downloads
 from ftc.plan.train import NAME
 from ftc.spec.base import kind
 from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
+from ftc.spec.model import names
 from ftc.spec.source import FromHub, OnVolume
 from ftc.summary import files
 from ftc.summary.requirements import requires
@@ -175,7 +177,8 @@ def _what(spec: JobSpec) -> str:
         return "nothing: a model, a dataset or a method is missing"
     model, dataset, method = spec.tuned
     how = f"{method.finetuning_type} {method.stage}"
-    return f"{how} of {model.id} (template {model.template}) on {', '.join(dataset.names)}"
+    evaluated = f", evaluated on {', '.join(names(dataset.evaluated))}" if dataset.evaluation else ""
+    return f"{how} of {model.id} (template {model.template}) on {', '.join(names(dataset.trained))}{evaluated}"
 
 
 def _topology(spec: JobSpec, run: RunPlan, target: OfTarget) -> Topology:
@@ -207,7 +210,7 @@ def _environment(spec: JobSpec, topology: Topology, run: RunPlan, directory: str
         "MASTER_ADDR": topology.master,
         "MASTER_PORT": str(topology.port),
         "RUN_DIR": directory,
-        **{f"{fetched.name.upper()}_DIR": read_directory(spec, fetched) for fetched in run.fetches},
+        **{fetch.variable(fetched.name): fetch.read_directory(spec, fetched) for fetched in run.fetches},
     }
 
 
@@ -262,7 +265,7 @@ def _rows(spec: JobSpec, arguments: Json) -> int | None:
     most = _whole(arguments, "max_samples", None)
     if most is None and "max_samples" in arguments:
         return None
-    counts = [spec.dataset.rows.get(name, most) for name in spec.dataset.names]
+    counts = [one.rows.get(name, most) for one in spec.dataset.trained.values() for name in one.used]
     known = [min(count, most or count) for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None
 
@@ -288,7 +291,8 @@ def _memory(spec: JobSpec) -> DeviceMemory:
         return DeviceMemory(device_mib=device.memory_mib, unknown=training.reason)
     memory = estimate(training)
     terms = {name: getattr(memory, name) // _MIB for name in memory.__struct_fields__}
-    return DeviceMemory(device_mib=device.memory_mib, total_mib=memory.total // _MIB, terms_mib=terms)
+    total, reading = memory.total // _MIB, assumed(training)
+    return DeviceMemory(device_mib=device.memory_mib, total_mib=total, terms_mib=terms, assumed=reading)
 
 
 def _host(spec: JobSpec) -> HostMemory | None:

@@ -149,7 +149,7 @@ def _memory(memory: DeviceMemory) -> Iterator[str]:
         yield f"not estimated: {memory.unknown}"
         return
     share = f" ({100 * memory.total_mib / memory.device_mib:.0f} %)" if memory.device_mib else ""
-    yield f"about {_gib(memory.total_mib)} GiB of {room}{share}, with full sequences"
+    yield f"about {_gib(memory.total_mib)} GiB of {room}{share}, with {memory.assumed}"
     found = sorted(memory.terms_mib.items(), key=lambda item: -item[1])
     yield _listed(f"{name} {_gib(mib)}" for name, mib in found if mib >= _LEAST_MIB)
 

@@ -45,11 +45,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """An estimate in MiB per device, by term, or why it is unknown; `device_mib` is the size of a device, if known."""
+    """An estimate in MiB per device, by term, or why it is unknown; `device_mib` is the size of a device, if known.
+
+    `assumed` completes "with …".
+    """
 
     device_mib: int | None
     total_mib: int | None = None
     terms_mib: dict[str, int] = {}
+    assumed: str = ""
     unknown: str | None = None
 
 

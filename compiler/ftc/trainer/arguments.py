@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.spec.job import source_path
 from ftc.spec.method import Ddp, DeepSpeed, Torchrun
+from ftc.spec.model import names
 from ftc.trainer import engines, release
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec, Tracking, Tuned
     from ftc.spec.method import Method, Quantization
+    from ftc.spec.model import Dataset
 
 
 OUTPUT = "output"
@@ -85,16 +87,17 @@ _SHAPING = (
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """The trainer's inputs in the pod; `dataset` is the directory of the files that `dataset_info` describes.
+    """The trainer's inputs in the pod: `dataset_info` is the directory of dataset_info.json.
 
-    A model with a revision is a repository that the trainer downloads; if `dataset` is None it downloads that too.
-    `adapter` is the directory of the adapter from which the training starts. Trackers call the run `run_name`.
+    A model with a revision is a repository that the trainer downloads. `adapter` is the directory of the adapter from
+    which the training starts, `media` that of images, videos and audio; None is that of dataset_info.json. Trackers
+    call the run `run_name`.
     """
 
     model: str
     model_revision: str | None
     adapter: str | None
-    dataset: str | None
+    media: str | None
     dataset_info: str
     run_name: str
     shared_between_nodes: bool
@@ -104,7 +107,8 @@ def groups(spec: JobSpec) -> list[tuple[tuple[str, ...], Json]]:
     """The maps of trainer arguments with their key paths, in increasing order of precedence."""
     found: list[tuple[tuple[str, ...], Json]] = [(("hardware", "arguments"), spec.hardware.arguments)]
     found += [(("model", "arguments"), spec.model.arguments)] if spec.model else []
-    found += [(("dataset", "arguments"), spec.dataset.arguments)] if spec.dataset else []
+    for name, one in reversed((spec.dataset.parts if spec.dataset else {}).items()):
+        found += [((*source_path(name)[:-1], "arguments"), one.arguments)]
     found += [(("method", "arguments"), spec.method.arguments)] if spec.method else []
     return [*found, (("train",), spec.train)]
 
@@ -134,18 +138,32 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
         "stage": method.stage,
         "do_train": True,
         "finetuning_type": method.finetuning_type,
-        "dataset": ",".join(dataset.names),
+        "dataset": ",".join(names(dataset.trained)),
         "dataset_dir": inputs.dataset_info,
+        **evaluation(spec, dataset),
         "output_dir": OUTPUT,
         **_tracking(spec.tracking),
     }
-    if dataset.info is not None and inputs.dataset is not None:
-        values.setdefault("media_dir", inputs.dataset)
+    if inputs.media is not None:
+        values.setdefault("media_dir", inputs.media)
     if seeks_unused_parameters(spec) and values.get("disable_gradient_checkpointing") is not True:
         values.setdefault("use_reentrant_gc", False)
     if isinstance(spec.engine, DeepSpeed):
         values["deepspeed"] = engines.deepspeed_config(spec.engine)
     return dict(sorted(values.items(), key=_rank))
+
+
+def evaluation(spec: JobSpec, dataset: Dataset) -> Json:
+    """The arguments for evaluation data with their own source: they are used after each epoch by default."""
+    given = chosen(spec)
+    if not dataset.evaluation:
+        return {}
+    own = given.get("eval_dataset")
+    others = own if isinstance(own, list) else [own] if own else []
+    return {
+        "eval_dataset": ",".join(map(str, (*others, *names(dataset.evaluated)))),
+        **({} if "eval_strategy" in given else {"eval_strategy": "epoch"}),
+    }
 
 
 def seeks_unused_parameters(spec: JobSpec) -> bool:
@@ -186,13 +204,13 @@ def _cache(inputs: Inputs) -> Json:
 def _saving(spec: JobSpec, method: Method) -> Json:
     """A checkpoint at SIGTERM, if the trainer supports it (transformers 5, trainer_jit_checkpoint.py).
 
-    With DDP rank 0 saves alone. With sharding all ranks must save together, but the signal reaches nodes at different
-    steps. For reward models and PPO the checkpoint lacks what LLaMA-Factory's callbacks add, and torchrun sends this
-    signal to the processes of an elastic training whenever a node joins or leaves.
+    Each process stops at the step in which the signal reaches it, and several nodes get it in different steps: the
+    processes that are behind wait for the others until they are killed. With sharding all processes must also save
+    together. For reward models and PPO the checkpoint lacks what LLaMA-Factory's callbacks add.
     """
     pair = release.pair(spec.trainer)
     able = pair is not None and "enable_jit_checkpoint" in release.arguments(pair)["train"]
-    alone = isinstance(spec.engine, Ddp) and method.stage not in ("rm", "ppo") and spec.min_nodes is None
+    alone = isinstance(spec.engine, Ddp) and method.stage not in ("rm", "ppo") and spec.nodes == 1
     return {"enable_jit_checkpoint": True} if able and alone else {}
 
 
@@ -275,25 +293,32 @@ def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
     }
 
 
-def dataset_info(info: dict[str, Json], data: str, here: str) -> str:
-    """The text of the file in directory `here`, with file names relative to it for files in directory `data`.
+def described(info: dict[str, Json], stage: str) -> dict[str, Json]:
+    """The descriptions, with the column of text files that do not name theirs: pre-training reads it."""
+    return {name: {**entry, **_columns_of_text(entry, stage)} for name, entry in info.items()}
+
+
+def _columns_of_text(entry: Json, stage: str) -> Json:
+    """A .txt file has the column `text` only (datasets, packaged_modules/text)."""
+    is_text = stage == "pt" and str(entry.get("file_name", "")).lower().endswith(".txt")
+    return {"columns": {"prompt": "text"}} if is_text and entry.keys().isdisjoint(("columns", "formatting")) else {}
+
+
+def dataset_info(info: dict[str, Json], data: str, here: str) -> dict[str, Json]:
+    """The entries of the file in directory `here`, with file names relative to it for files in directory `data`.
 
     LLaMA-Factory joins a relative name to the directory of dataset_info.json and uses an absolute one as is.
     """
     directory = data if data.startswith("/") else posixpath.relpath(data, here)
-    return _text({name: _entry(entry, directory) for name, entry in info.items()})
+    return {name: _entry(entry, directory) for name, entry in info.items()}
 
 
-def of_hub(info: dict[str, Json], repository: str) -> str:
-    """The text of the file for a repository that LLaMA-Factory downloads (data/parser.py, `hf_hub_url`).
+def of_hub(info: dict[str, Json], repository: str) -> dict[str, Json]:
+    """The entries for a repository that LLaMA-Factory downloads (data/parser.py, `hf_hub_url`).
 
     It does not name files there. A name without a file's suffix is a directory, which is a `folder` of the repository.
     """
-    return _text({name: _entry_of_hub(entry, repository) for name, entry in info.items()})
-
-
-def _text(entries: dict[str, Json]) -> str:
-    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+    return {name: _entry_of_hub(entry, repository) for name, entry in info.items()}
 
 
 def _entry_of_hub(entry: Json, repository: str) -> Json:
@@ -304,6 +329,13 @@ def _entry_of_hub(entry: Json, repository: str) -> Json:
 
 
 PLACES = ("file_name", "script_url")
+MEDIA = ("images", "videos", "audios")
+
+
+def has_media(entry: Json) -> bool:
+    """Whether an entry names columns with images, videos or audio."""
+    columns = entry.get("columns")
+    return isinstance(columns, dict) and any(columns.get(medium) for medium in MEDIA)
 
 
 def _entry(entry: Json, directory: str) -> Json:

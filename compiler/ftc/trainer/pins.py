@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from ftc.resources import directory
-from ftc.spec.job import SOURCES, Trainer
+from ftc.spec.job import Trainer, source_path
 from ftc.spec.method import Ddp, DeepSpeed, Fsdp
 from ftc.spec.source import S3, S3Push
 from ftc.trainer import release
@@ -212,7 +212,7 @@ def _of_checkpoint(spec: JobSpec) -> Iterator[Package]:
 
 
 def _for_storage(spec: JobSpec) -> Iterator[Package]:
-    places: dict[KeyPath, object] = {SOURCES[name]: source for name, source in spec.sources.items()}
+    places: dict[KeyPath, object] = {source_path(name): source for name, source in spec.sources.items()}
     for key, place in {**places, ("publish",): spec.publish}.items():
         if isinstance(place, S3 | S3Push):
             yield Package("minio", key, trains=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -114,5 +113,5 @@ def _directory() -> Path:
 
 @cache
 def _load(name: str) -> Json:
-    content: Json = json.loads((_directory() / name).read_bytes())
+    content: Json = msgspec.json.decode((_directory() / name).read_bytes())
     return content

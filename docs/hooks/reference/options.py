@@ -6,8 +6,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ftc.cli import hardware_table
-from ftc.compose import groups
-from ftc.driver import Request, compile_job, search_path
+from ftc.conf_tree import groups, search_path
+from ftc.driver import Request, compile_job
 from ftc.resources import directory
 from reference.markdown import code, fence, folded, page, prose, table
 

@@ -32,7 +32,11 @@ KEYS = {
     "model=my-model": "model=custom model.id=… model.template=…",
     "model=org/my-model": "model=custom model.id=org/my-model model.template=…",
     "model=/models/m": "source@model.source=path model.source.path=/models/m",
-    "dataset=org/data": "dataset=custom dataset.id=org/data dataset.names=[…]",
+    "dataset=org/data": "dataset=custom dataset.id=org/data dataset.info.NAME.script_url=.",
+    "dataset=/data/faq.en.jsonl": (
+        "dataset=custom source@dataset.source=path dataset.source.path=/data dataset.info.faq-en.file_name=faq.en.jsonl"
+    ),
+    "dataset=/data/faq": "source@dataset.source=path dataset.source.path=/data/faq dataset.names=[NAME]",
     "conf/run.yaml": "--config-dir conf -c run",
     "-c conf/run.yaml": "--config-dir conf -c run",
 }

@@ -92,7 +92,7 @@ def test_the_memory_of_the_host_is_shown() -> None:
         (("hardware=cpu",), "no device"),
         (("model=custom", "model.id=a/b", "model.template=qwen3"), "model.architecture"),
         (COMMAND, "not LLaMA-Factory"),
-        (("train.enable_liger_kernel=true",), "enable_liger_kernel"),
+        (("train.use_unsloth=true",), "use_unsloth"),
     ],
 )
 def test_a_missing_memory_estimate_is_explained(overrides: tuple[str, ...], reason: str) -> None:

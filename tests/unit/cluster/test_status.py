@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ftc.api.status import Status, lines
 from ftc.cluster.progress import in_log, trained
 from ftc.cluster.snapshot import Snapshot
 from ftc.cluster.status import run, snapshots
@@ -330,3 +331,28 @@ def test_no_situation_with_a_cause_is_shown_as_well(row: tuple[str, Snapshot, st
 def test_names_of_the_cluster_do_not_reach_the_terminal() -> None:
     hostile = vcjob(queue="q\x1b[2J\n::error::x") | {"metadata": {"name": "sft", "creationTimestamp": 3}}
     assert all(line.isprintable() for line in table([run(snapshot(hostile))]))
+
+
+VERDICT = (
+    "chat template: differs from the training in 2 of 64 rows: row 0 has 'a' in the training and 'b' in the result"
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "verdict"),
+    [
+        (VERDICT, VERDICT),
+        (f"{VERDICT}\nmore", VERDICT),
+        ("chat template: \x1b[2Jequal", "chat template: equal"),
+        ("something else", ""),
+        (None, ""),
+    ],
+)
+def test_the_verdict_on_the_chat_template_comes_from_the_container_that_trained(
+    message: str | None, verdict: str
+) -> None:
+    over = {"terminated": OVER["terminated"] | ({"message": message} if message else {})}
+    published = container("publish", {"terminated": {"exitCode": 0, "message": "chat template: of another container"}})
+    found = run(snapshot(vcjob("Completed"), running(0, None, container("train", over), published), running(1)))
+    assert found.verdict == verdict
+    assert lines(Status((found,)))[2:] == ([f"sft: {verdict}"] if verdict else [])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ftc.compose.sweep import points
-from ftc.driver import Request, compile_job, search_path
+from ftc.conf_tree import search_path
+from ftc.driver import Request, compile_job
 from unit.compiling import compiled, conf, ftc, refused
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ftc.compose.sweep import Point, points
-from ftc.driver import search_path
+from ftc.conf_tree import search_path
 
 CONF = search_path(())
 

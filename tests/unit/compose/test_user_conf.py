@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from ftc.compose import groups
-from ftc.driver import search_path
+from ftc.conf_tree import groups, search_path
 from ftc.resources import directory
 from unit.compiling import conf, ftc
 

@@ -64,7 +64,7 @@ def test_files_that_are_not_compared_are_named() -> None:
         Path(name, "notes.txt").write_text(name)
     said = ftc("diff", "one", "other")
     assert said.stderr == "ftc: nothing differs\nftc: not compared: one/notes.txt, other/notes.txt\n"
-    assert "not compared: one/notes.txt" in ftc("diff", "--format", "markdown", "one", "other").stdout
+    assert "not compared: `one/notes.txt" in ftc("diff", "--format", "markdown", "one", "other").stdout
 
 
 def test_specs_that_differ_without_an_effect_are_named() -> None:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from ftc.estimate.facts import Training, read
+from ftc.estimate.facts import Training
 from ftc.estimate.memory import estimate
+from ftc.estimate.reading import read
 from unit.compiling import compiled
 
 GIB = 1 << 30
@@ -20,41 +21,70 @@ SHAPES = {
 LORA = ("train.lora_rank=8", "train.lora_target=all")
 FULL = ("method=full-sft",)
 PURE = (*FULL, "train.bf16=false", "train.pure_bf16=true")
+QLORA = ("method=qlora-sft", "train.quantization_bit=4", *LORA)
 WITHOUT = ("train.disable_gradient_checkpointing=true",)
 DDP = ("launcher=torchrun", "devices=2")
+ZERO0 = (*DDP, "engine=deepspeed-z0", "ignore=[zero-stage-0-with-bf16]")
 ZERO2 = (*DDP, "engine=deepspeed-z2")
 ZERO3 = (*DDP, "engine=deepspeed-z3")
+FSDP2 = ("launcher=accelerate", "devices=2", "engine=fsdp2")
 
 
 class Run(NamedTuple):
-    """A run and its GiB: in PyTorch's allocator, and used according to the driver."""
+    """A run, its GiB in PyTorch's allocator and used according to the driver, and the most percent that we may miss.
+
+    The last figure is the deviation of the first version that was compared with the run, if that was smaller than 15.
+    """
 
     model: str
     batch: int
     length: int
     allocated: float
     used: float
+    off: float
     overrides: tuple[str, ...]
 
 
 # LLaMA-Factory 0.9.5, transformers 5.6.0, torch 2.11 with CUDA 13, DeepSpeed 0.18.4 on one and two H200; AdamW, sdpa,
-# no accumulation, every sequence as long as the cut-off.
+# every sequence as long as the cut-off; no accumulation, unless said.
 RUNS = (
-    Run("0.6b", 2, 1024, 4.83, 8.03, LORA),
-    Run("0.6b", 2, 2048, 8.42, 11.13, LORA),
-    Run("0.6b", 2, 1024, 10.98, 14.45, FULL),
-    Run("0.6b", 2, 1024, 8.56, 11.68, (*LORA, *WITHOUT)),
-    Run("1.7b", 2, 2048, 10.79, 13.66, LORA),
-    Run("1.7b", 1, 1024, 26.87, 28.88, FULL),
-    Run("8b", 1, 1024, 17.6, 19.42, LORA),
-    Run("8b", 2, 2048, 23.71, 27.12, LORA),
-    Run("8b", 1, 1024, 61.11, 63.9, PURE),
-    Run("4b", 1, 1024, 9.75, 12.63, (*LORA, *DDP)),
-    Run("4b", 1, 1024, 45.02, 54.25, (*FULL, *ZERO2)),
-    Run("4b", 1, 1024, 35.68, 43.86, (*FULL, *ZERO3)),
-    Run("8b", 2, 2048, 17.96, 23.72, (*LORA, *ZERO3)),
-    Run("1.7b", 1, 1024, 33.28, 37.29, (*FULL, *DDP)),
+    Run("0.6b", 2, 1024, 4.83, 8.03, 8.7, LORA),
+    Run("0.6b", 2, 2048, 8.42, 11.13, 8.8, LORA),
+    Run("0.6b", 2, 1024, 10.98, 14.45, 6.8, FULL),
+    Run("0.6b", 2, 1024, 8.56, 11.68, 5.4, (*LORA, *WITHOUT)),
+    Run("1.7b", 2, 2048, 10.79, 13.66, 6.2, LORA),
+    Run("1.7b", 1, 1024, 26.87, 28.88, 0.4, FULL),
+    Run("8b", 1, 1024, 17.6, 19.42, 0.7, LORA),
+    Run("8b", 2, 2048, 23.71, 27.12, 1.3, LORA),
+    Run("8b", 1, 1024, 61.11, 63.9, 1.5, PURE),
+    Run("4b", 1, 1024, 9.75, 12.63, 1.3, (*LORA, *DDP)),
+    Run("4b", 1, 1024, 45.02, 54.25, 2.8, (*FULL, *ZERO2)),
+    Run("4b", 1, 1024, 35.68, 43.86, 3.0, (*FULL, *ZERO3)),
+    Run("8b", 2, 2048, 17.96, 23.72, 3.4, (*LORA, *ZERO3)),
+    Run("1.7b", 1, 1024, 33.28, 37.29, 3.5, (*FULL, *DDP)),
+    Run("1.7b", 4, 1024, 10.79, 13.65, 6.2, LORA),
+    Run("0.6b", 4, 2048, 21.88, 26.84, 3.9, FULL),
+    Run("4b", 2, 2048, 15.62, 19.00, 1.8, ("train.lora_rank=16", "train.lora_target=all")),
+    Run("0.6b", 16, 512, 15.61, 19.65, 10.2, LORA),
+    Run("1.7b", 2, 2048, 8.84, 11.59, 8.3, QLORA),
+    Run("0.6b", 1, 8192, 15.61, 19.67, 10.0, LORA),
+    Run("1.7b", 1, 1024, 30.61, 34.14, 4.8, (*FULL, "train.gradient_accumulation_steps=4")),
+    Run("4b", 1, 1024, 4.67, 6.47, 1.8, QLORA),
+    Run("1.7b", 4, 2048, 18.13, 22.05, 9.8, ("train.lora_rank=8", "train.lora_target='q_proj,v_proj'")),
+    Run("8b", 1, 2048, 19.64, 22.02, 0.8, LORA),
+    Run("1.7b", 2, 2048, 33.83, 37.71, 11.4, (*FULL, *ZERO3, *WITHOUT)),
+    Run("1.7b", 2, 1024, 14.71, 21.62, 15, (*FULL, *FSDP2)),
+    Run("1.7b", 4, 2048, 18.25, 22.93, 9.6, (*LORA, *DDP)),
+    Run("4b", 2, 2048, 16.26, 21.21, 1.2, (*LORA, *FSDP2)),
+    Run("1.7b", 2, 1024, 7.97, 11.75, 4.9, (*FULL, *DDP, "engine=deepspeed-z2-offload")),
+    Run("1.7b", 2, 1024, 5.70, 9.71, 2.7, (*FULL, *DDP, "engine=deepspeed-z3-offload")),
+    Run("1.7b", 1, 1024, 32.11, 34.85, 1.5, (*FULL, *ZERO0)),
+    Run("1.7b", 2, 2048, 8.87, 12.31, 8.9, (*QLORA, *DDP)),
+    Run("1.7b", 2, 1024, 19.88, 27.47, 15, (*FULL, *FSDP2, *WITHOUT)),
+    Run("0.6b", 4, 2048, 15.90, 21.30, 7.0, (*LORA, *FSDP2)),
 )
+# The buffer for gradients on their way to the host is counted in full, but is not full at the peak.
+ABOVE = {(7.97, 11.75): 0.06}
 
 
 def training(run: Run) -> Training:
@@ -74,10 +104,10 @@ def training(run: Run) -> Training:
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.model} {run.batch}x{run.length} {' '.join(run.overrides)}")
 def test_the_estimate_is_near_what_the_driver_counted(run: Run) -> None:
-    assert estimate(training(run)).total / GIB == pytest.approx(run.used, rel=0.15)
+    assert estimate(training(run)).total / GIB == pytest.approx(run.used, rel=run.off / 100)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.model} {run.batch}x{run.length} {' '.join(run.overrides)}")
 def test_without_what_is_unused_the_estimate_is_what_was_allocated(run: Run) -> None:
-    memory = estimate(training(run))
-    assert (memory.total - memory.allocator - memory.context) / GIB == pytest.approx(run.allocated, rel=0.03)
+    memory, rel = estimate(training(run)), ABOVE.get((run.allocated, run.used), 0.03)
+    assert (memory.total - memory.allocator - memory.context) / GIB == pytest.approx(run.allocated, rel=rel)

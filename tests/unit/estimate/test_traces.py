@@ -55,7 +55,6 @@ def training(shape: tuple[int, int, int, int, bool], tokens: int, **given: Any) 
         "optimizer_bytes": 8,
         "step_bytes": 0,
         "trains_tower": False,
-        "preference": False,
     }
     return Training(architecture=architecture, tokens=tokens, **{**facts, **given})
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ftc import __version__
-from unit.compiling import Said, ftc
+from ftc.golden import Comparison, Finding, Kind, update
+from unit.compiling import Said, calls, ftc
 
 CASE = "why: A test.\noverrides: [name=mine]\n"
 MATRIX = 'why: A test.\noverrides: [name=mine]\nmatrix: ["nodes=1,2"]\n'
@@ -274,6 +276,19 @@ def test_a_case_that_does_not_exist_and_a_directory_without_cases_are_refused() 
     assert "golden does not contain a case" in check().stderr
     case("nightly")
     assert check("nigthly").stderr == "ftc: case 'nigthly' is not in golden; did you mean 'nightly'? known: nightly\n"
+
+
+def test_four_times_as_many_cases_are_four_times_the_work() -> None:
+    few, many = (calls(partial(update, Path("golden"), missing(count))) for count in (20, 80))
+    assert many < 4.5 * few
+
+
+def missing(cases: int) -> Comparison:
+    """A comparison in which no case has its files yet."""
+    golden = Path(f"golden-{cases}")
+    made = {golden / f"case-{number}": {f"{name}.yaml": "a: 1\n" for name in "abcdef"} for number in range(cases)}
+    findings = [Finding(place / name, Kind.MISSING, None, text) for place in made for name, text in made[place].items()]
+    return Comparison(tuple(findings), {}, made, {})
 
 
 def test_nothing_is_updated_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,9 @@ import yaml
 
 from ftc import __version__
 from ftc.compose.sweep import points
+from ftc.conf_tree import search_path
 from ftc.diagnostics.model import has_errors
-from ftc.driver import Request, compile_job, search_path
+from ftc.driver import Request, compile_job
 from ftc.plan import made
 from ftc.targets import POD_TARGETS
 from unit.compiling import COMMAND, artifacts, errors, ftc, objects, template, trainer, variables

@@ -13,6 +13,8 @@ TO_S3 = ("publish=s3", "publish.bucket=results", "publish.credentials.secret=buc
 TO_HUB = ("publish=huggingface", "publish.repository=team/tuned", "publish.token.secret=hub")
 TO_GIT = ("publish=git", "publish.url=https://git.example.com/o", "publish.credentials.secret=push")
 SINKS = (TO_GIT, TO_HUB, TO_S3)
+BY_PATH = ("model=custom", "model.template=qwen3", *(f"source@{one}.source=path" for one in ("model", "dataset")))
+BY_PATH = (*BY_PATH, "model.source.path=/workspace/m", "dataset.source.path=/workspace/d")
 FROM_S3 = ("source@model.source=s3", "model.source.bucket=models", "model.source.credentials.secret=reader")
 
 
@@ -57,6 +59,49 @@ def test_a_hub_is_named_to_the_publishing_with_a_token_under_a_name_that_no_clie
     }
     assert {name: variables(found).get(name) for name in wanted} == wanted
     assert secrets(found) == {"PUBLISH_TOKEN": ("hub", "token")}
+
+
+def card(*overrides: str) -> Any:
+    """The front matter of README.md."""
+    return yaml.safe_load(variables(publisher(*overrides))["PUBLISH_CARD"].replace("$$", "$"))  # as the kubelet does
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
+def test_the_front_matter_says_what_a_platform_asks_for(sink: tuple[str, ...]) -> None:
+    assert card(*sink, "dataset.id=tatsu-lab/alpaca") == {
+        "pipeline_tag": "text-generation",
+        "library_name": "transformers",
+        "license": "apache-2.0",
+        "base_model": "Qwen/Qwen3-0.6B",
+        "datasets": ["tatsu-lab/alpaca"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value"),
+    [
+        (("method.merge=null",), "library_name", "peft"),
+        (("method=full-sft",), "library_name", "transformers"),
+        (("method=lora-rm", "dataset=dpo-mix-en"), "pipeline_tag", "text-classification"),
+        (("model=qwen2.5-vl-7b-instruct", "dataset=llava-1k-en"), "pipeline_tag", "image-text-to-text"),
+        (("model.license=null",), "license", None),
+    ],
+)
+def test_the_front_matter_follows_the_method_and_the_model(
+    overrides: tuple[str, ...], key: str, value: str | None
+) -> None:
+    assert card(*TO_GIT, *overrides).get(key) == value
+
+
+def test_names_that_yaml_would_misread_are_in_the_front_matter_as_they_are() -> None:
+    odd = "a: [b] # 'c' \"d\" $(id) $HOME `e` 模型"
+    found = card(*TO_GIT, *BY_PATH, "model.id='" + odd.replace("'", "\\'") + "'", "dataset.id='yes'")
+    assert (found["base_model"], found["datasets"]) == (odd, ["yes"])
+
+
+def test_a_hub_does_not_get_a_name_that_it_refuses() -> None:
+    found = card(*TO_HUB, *BY_PATH, "model.id='our model'", "dataset.id='a/b/c'")
+    assert not {"base_model", "datasets"} & set(found)
 
 
 def test_the_keys_of_source_and_sink_stay_apart() -> None:
@@ -165,3 +210,14 @@ def test_a_script_gives_the_credentials_to_the_step_that_publishes_alone() -> No
     assert len(without) == len(steps) - 1
     assert "files/publish.sh" in steps[-1]
     assert "LOCK_DIR" not in said.stdout.partition("write_files() {")[0]
+
+
+def test_the_check_of_the_chat_template_runs_where_the_training_ran_and_can_stop_the_publishing() -> None:
+    train, publish = pod(*TO_GIT, "chat_template_check=fail", "chat_template_write=true")["containers"]
+    assert variables(train)["CHAT_TEMPLATE_CHECK"] == variables(publish)["CHAT_TEMPLATE_CHECK"] == "fail"
+    assert variables(train)["CHAT_TEMPLATE_WRITE"] == "true"
+    train, publish = pod(*TO_GIT, "chat_template_check=warn")["containers"]
+    assert variables(train)["CHAT_TEMPLATE_CHECK"] == "warn"
+    assert not {"CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE"} & set(variables(publish))
+    assert "ftc.dev/check_chat_template.py" in template("chat_template_check=warn")["metadata"]["annotations"]
+    assert "ftc.dev/check_chat_template.py" not in template()["metadata"]["annotations"]

@@ -189,6 +189,28 @@ def test_a_description_keeps_all_its_words() -> None:
     assert train("dataset.names=[mine,other]", description)["dataset"] == "mine,other"
 
 
+ON_A_VOLUME = ("dataset=custom", "source@dataset.source=path", "dataset.source.path=/workspace/data")
+
+
+def test_a_place_and_a_description_are_enough_for_a_dataset() -> None:
+    written = train(*ON_A_VOLUME, "dataset.info={faq: {file_name: faq.json}, tickets: {file_name: tickets.jsonl}}")
+    assert written["dataset"] == "faq,tickets"
+    assert written["media_dir"] == "/workspace/data"
+
+
+@pytest.mark.parametrize(
+    ("entry", "columns"),
+    [
+        ("file_name: a.txt", {"prompt": "text"}),
+        ("file_name: a.jsonl", None),
+        ("file_name: a.txt, columns: {prompt: text, system: text}", {"prompt": "text", "system": "text"}),
+    ],
+)
+def test_a_text_file_for_pretraining_needs_no_columns(entry: str, columns: object) -> None:
+    info = document("dataset_info.json", *ON_A_VOLUME, "method=lora-pt", f"dataset.info={{articles: {{{entry}}}}}")
+    assert info["articles"].get("columns") == columns
+
+
 def test_an_absolute_file_name_is_kept() -> None:
     info = document("dataset_info.json", "dataset.info={alpaca: {file_name: /data/x.json}}")
     assert info["alpaca"]["file_name"] == "/data/x.json"
@@ -402,8 +424,11 @@ def test_an_argument_that_the_trainer_takes_is_taken(override: str) -> None:
         (("method=lora-rm", "dataset=dpo-mix-en"), None),
         (("engine=deepspeed-z2", "devices=2"), None),
         (("engine=fsdp2", "devices=2", "launcher=accelerate"), None),
+        (("nodes=2",), None),
         (("nodes=2", "min_nodes=1", "restarts=3", "launcher=torchrun"), None),
     ],
 )
-def test_a_training_saves_at_a_signal_if_one_rank_can_save_alone(overrides: tuple[str, ...], saves: object) -> None:
+def test_a_training_of_one_node_saves_at_a_signal_if_one_rank_can_save_alone(
+    overrides: tuple[str, ...], saves: object
+) -> None:
     assert train(*overrides).get("enable_jit_checkpoint") is saves

@@ -11,6 +11,7 @@ from ftc.manifests.environment import INDEX, TORCH, torch_tasks, variable_part
 from ftc.manifests.objects import Kind
 from ftc.manifests.shell.script import Expansion, Read, Word
 from ftc.manifests.steps import Step, given_once
+from ftc.patterns import lazily
 from ftc.plan.environment import objection
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -45,11 +46,11 @@ def reserved_variable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 # Rules on manifests.
 
 
-_LIST = re.compile(r"VC_(\w+)_(HOSTS|NUM)")
+_LIST = lazily(r"VC_(\w+)_(HOSTS|NUM)")
 
 
 # Lists the names of a task's pods, one per line; mounted by plugin svc.
-_FILE = re.compile(r"/etc/volcano/(\w+)\.host")
+_FILE = lazily(r"/etc/volcano/(\w+)\.host")
 
 
 RENDEZVOUS = {*TORCH, "NODE_RANK", "NNODES", "JOB_COMPLETION_INDEX"}

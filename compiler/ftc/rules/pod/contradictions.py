@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ftc.patterns import lazily
 from ftc.plan.kubernetes import quantity
 from ftc.source.unknown import has_placeholder
 
@@ -59,7 +60,7 @@ def annotation_errors(template: Json) -> Iterator[Contradiction]:
 
 _APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _SECCOMP = ("seccomp.security.alpha.kubernetes.io/pod",)
-_PROFILE = re.compile(r"runtime/default|docker/default|unconfined|localhost/(?!/)(?!(.*/)?\.\.(/|$)).+|")
+_PROFILE = lazily(r"runtime/default|docker/default|unconfined|localhost/(?!/)(?!(.*/)?\.\.(/|$)).+|")
 
 
 def _is_list_of_objects(text: str) -> bool:
@@ -119,7 +120,7 @@ def _ports(_: Json, container: Json, path: KeyPath) -> Iterator[Contradiction]:
 
 
 # IsValidPortName
-_PORT_NAME = re.compile(r"(?!.*--)(?=.*[a-z])(?=.{1,15}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?|.*[${].*")
+_PORT_NAME = lazily(r"(?!.*--)(?=.*[a-z])(?=.{1,15}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?|.*[${].*")
 
 
 def _mounts(_: Json, container: Json, path: KeyPath) -> Iterator[Contradiction]:
@@ -172,7 +173,7 @@ def _huge_pages(resources: Json, path: KeyPath) -> Iterator[Contradiction]:
                 yield Contradiction(place, "huge pages need a cpu or memory resource", "add cpu or memory")
 
 
-_SIZE = re.compile(r"[0-9]+([KMGTPE]i|[kMGTPE])?")
+_SIZE = lazily(r"[0-9]+([KMGTPE]i|[kMGTPE])?")
 
 
 def _hooks(pod: Json, container: Json, path: KeyPath) -> Iterator[Contradiction]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.manifest import amount, requested_devices
 from ftc.manifests.steps import Step
+from ftc.patterns import lazily
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import with_fragments
 from ftc.plan.train import NAME
@@ -148,10 +148,10 @@ def extended_resources_are_valid(spec: JobSpec, run: RunPlan) -> Iterator[Findin
                 yield Finding((*path, name), message, help_)
 
 
-_EXTENDED = re.compile(EXTENDED_RESOURCE)
+_EXTENDED = lazily(EXTENDED_RESOURCE)
 
 
-_STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
+_STANDARD = lazily(r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMGT]i")
 
 
 def _problem(name: str, value: str | float) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.steps import Step
+from ftc.patterns import lazily
 from ftc.rules.given import containers
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -29,7 +30,7 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 
 
-_REFERENCE = re.compile(
+_REFERENCE = lazily(
     rf"(?:{_HOST}(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
     r"(?P<tag>:\w[\w.-]{0,127})?(?P<digest>@[A-Za-z][A-Za-z0-9+._-]*:[0-9A-Fa-f]{32,})?",
     re.ASCII,
@@ -83,7 +84,7 @@ def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 # LLaMA-Factory tags its published image, and its mirrors, with the release.
-_PUBLISHED = re.compile(r"(?:.*/)?hiyouga/llamafactory:v?(?P<version>[0-9]+(?:\.[0-9]+)+)(?:[-@].*)?")
+_PUBLISHED = lazily(r"(?:.*/)?hiyouga/llamafactory:v?(?P<version>[0-9]+(?:\.[0-9]+)+)(?:[-@].*)?")
 
 
 def published_release(image: str) -> str | None:
@@ -116,7 +117,7 @@ def image_has_the_trainer_version(spec: JobSpec, _: RunPlan) -> Iterator[Finding
         yield Finding(("trainer", "llamafactory"), message, help_)
 
 
-_REQUIREMENT = re.compile(r"(?P<name>llamafactory|transformers)(?:\[[^]]*\])?(?P<pin>[=<>!~].*)?", re.IGNORECASE)
+_REQUIREMENT = lazily(r"(?P<name>llamafactory|transformers)(?:\[[^]]*\])?(?P<pin>[=<>!~].*)?", re.IGNORECASE)
 
 
 def setup_keeps_trainer_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -144,7 +145,7 @@ def setup_keeps_trainer_versions(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
 _COMPONENT_IN_MANIFESTS = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 
 
-_IMAGE = re.compile(
+_IMAGE = lazily(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?"
     rf"{_COMPONENT_IN_MANIFESTS}(?:/{_COMPONENT_IN_MANIFESTS})*(?::\w[\w.-]{{0,127}})?(?:@[A-Za-z][\w+.-]*:[0-9a-fA-F]{{32,}})?"
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
@@ -10,6 +9,7 @@ from ftc.manifests.manifest import count
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run
 from ftc.manifests.subjects import MANY, Pod
+from ftc.patterns import lazily
 from ftc.plan.pod import with_fragments
 from ftc.rules.given import pods, read_variables, train
 from ftc.rules.rule import Finding, Rule
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-_INTERFACE = re.compile(r"[A-Z]+_SOCKET_IFNAME")
+_INTERFACE = lazily(r"[A-Z]+_SOCKET_IFNAME")
 
 
 _LOCAL_INTERFACES = {"lo", "docker0"}
 
 
-_ADAPTER = re.compile(r"[A-Z]+_IB_(HCA|GID_INDEX)")
+_ADAPTER = lazily(r"[A-Z]+_IB_(HCA|GID_INDEX)")
 
 
-_DISABLED = re.compile(r"[A-Z]+_IB_DISABLE")
+_DISABLED = lazily(r"[A-Z]+_IB_DISABLE")
 
 
 _OTHER_NETWORKS = "k8s.v1.cni.cncf.io/networks"

@@ -12,7 +12,7 @@ from ftc.manifests.steps import Step
 from ftc.plan.environment import OURS
 from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, source_path
 from ftc.spec.source import FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope
 from ftc.trainer.arguments import groups
 
@@ -119,9 +119,9 @@ def _with_token(spec: JobSpec) -> Iterator[tuple[KeyPath, str | None]]:
     for name, source in spec.sources.items():
         match source:
             case Git(url=url, credentials=credentials) if credentials is not None:
-                yield (*SOURCES[name], "url"), url
+                yield (*source_path(name), "url"), url
             case HuggingFace() | ModelScope() | FromHub() as hub if hub.token is not None:
-                yield (*SOURCES[name], "endpoint"), hub.endpoint
+                yield (*source_path(name), "endpoint"), hub.endpoint
     match spec.publish:
         case GitPush(url=url, credentials=credentials) if credentials is not None:
             yield ("publish", "url"), url
@@ -140,7 +140,7 @@ def transport_is_verified(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for name, source in spec.sources.items():
         if isinstance(source, Git) and not source.tls_verify:
-            yield Finding((*SOURCES[name], "tls_verify"), "certificates are not verified", _TRUST)
+            yield Finding((*source_path(name), "tls_verify"), "certificates are not verified", _TRUST)
     if isinstance(spec.publish, GitPush) and not spec.publish.tls_verify:
         yield Finding(("publish", "tls_verify"), "certificates are not verified", _TRUST)
 

@@ -10,6 +10,7 @@ from ftc.manifests.objects import Kind
 from ftc.manifests.program import Program, stops, unread_script
 from ftc.manifests.steps import Step
 from ftc.manifests.subjects import mounted_text
+from ftc.patterns import lazily
 from ftc.rules.rule import Finding, Rule
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def _replaced_exit_codes(step: Step, program: Program) -> Iterator[Finding]:
 
 
 # `if ! training; then …`, up to the end of the branch, without another if inside.
-_BRANCH = re.compile(r"\bthen\b((?:(?!\bif\b).)*?)\b(?:else|elif|fi)\b", re.DOTALL)
-_DECIDES = re.compile(r"\b(?:exit|return|kill|false|exec|continue|break)\b|\b\w+=")
+_BRANCH = lazily(r"\bthen\b((?:(?!\bif\b).)*?)\b(?:else|elif|fi)\b", re.DOTALL)
+_DECIDES = lazily(r"\b(?:exit|return|kill|false|exec|continue|break)\b|\b\w+=")
 
 
 def _failures_in_conditions(step: Step, program: Program) -> Iterator[Finding]:
@@ -139,7 +140,7 @@ def _waits_forever(command: Command) -> bool:
 
 
 # `echo "exit: $?"` reports the code without keeping it.
-_PRINTED = re.compile(r"\b(?:echo|printf)\b[^;&|\n]*")
+_PRINTED = lazily(r"\b(?:echo|printf)\b[^;&|\n]*")
 
 
 def _checks_exit_code(program: Program) -> bool:

@@ -9,7 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.rules.given import containers
 from ftc.rules.pod.images import is_mutable, published_release
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, is_source
 from ftc.trainer import pins, release
 from ftc.trainer.arguments import set_at
 from ftc.trainer.pins import Package, required
@@ -143,7 +143,7 @@ def package_missing_from_image(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         names = list(dict.fromkeys(package.name for package in packages))
         message = f"needs {' and '.join(names)}, which {spec.image} does not contain"
         # The kind needs the package; the group itself would point at whatever override last set a key of it.
-        path = (*key, "kind") if key in (("publish",), ("engine",), *SOURCES.values()) else key
+        path = (*key, "kind") if key in (("publish",), ("engine",)) or is_source(key) else key
         yield Finding(path, message, ", or ".join(_ways(packages, names)), (("image",),))
 
 
@@ -165,7 +165,7 @@ def _packages_of(spec: JobSpec) -> tuple[str, ...] | None:
     """The optional packages in the image; None if the image is unknown, or a fragment replaces it."""
     published = published_release(spec.image)
     pair = release.known(published) if published is not None else None
-    ours = ("train", "publish", "fetch-model", "fetch-dataset")
+    ours = ("train", "publish", *(f"fetch-{name}" for name in spec.sources))
     replaced = any("image" in container for _, container in containers(spec) if container["name"] in ours)
     return None if pair is None or replaced else release.facts(pair).image_packages
 

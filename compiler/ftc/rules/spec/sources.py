@@ -7,17 +7,18 @@ import shlex
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, assert_never
 
-from ftc.diagnostics.model import KeyPath, Severity
+from ftc.diagnostics.model import KeyPath, Severity, dotted
 from ftc.plan.publish import NAME as PUBLISH
 from ftc.rules.given import Origins, containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, is_dataset, source_path
 from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope, OnVolume, S3Push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
+    from ftc.spec.model import OneDataset
     from ftc.spec.source import Source
 
 
@@ -26,7 +27,8 @@ def _from_hub(spec: JobSpec) -> dict[str, FromHub]:
     return {name: source for name, source in spec.sources.items() if isinstance(source, FromHub)}
 
 
-_STAGE = "stage it: source@{}.source=huggingface"
+def _stage(name: str) -> str:
+    return f"stage it: source@{dotted(source_path(name))}=huggingface"
 
 
 def unstaged_source_missing_from_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -43,10 +45,10 @@ def unstaged_source_missing_from_pod(spec: JobSpec, _: RunPlan) -> Iterator[Find
     for name in direct:
         if not spec.trains:
             message = "is downloaded only by LLaMA-Factory, but launcher=command runs another program"
-            yield Finding((name, "source"), message, _STAGE.format(name), (("launcher", "kind"),))
+            yield Finding(source_path(name), message, _stage(name), (("launcher", "kind"),))
     if "model" in direct and spec.storage.model_in_memory_gib:
         message = "is downloaded by the trainer, so it cannot be copied into memory first"
-        yield Finding(("model", "source"), message, _STAGE.format("model"), (("storage", "model_in_memory_gib"),))
+        yield Finding(("model", "source"), message, _stage("model"), (("storage", "model_in_memory_gib"),))
 
 
 # LLaMA-Factory, extras/constants.py, FILEEXT2TYPE.
@@ -63,21 +65,24 @@ def hub_dataset_not_described(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: source@dataset.source=huggingface-direct dataset.source.revision=v2
     Right: source@dataset.source=huggingface dataset.source.revision=v2
     """
-    dataset = spec.dataset
-    if dataset is None or not isinstance(dataset.source, FromHub):
-        return
-    stage = _STAGE.format("dataset")
+    for name, one in (spec.dataset.parts if spec.dataset is not None else {}).items():
+        if isinstance(one.source, FromHub):
+            yield from _not_described(name, one, one.source)
+
+
+def _not_described(part: str, dataset: OneDataset, source: FromHub) -> Iterator[Finding]:
+    key, stage = source_path(part)[:-1], _stage(part)
     if dataset.info is None:
         message = "is null, but the trainer does not read the dataset_info.json of a repository that it downloads"
-        yield Finding(("dataset", "info"), message, f"describe the dataset in dataset.info, or {stage}")
+        yield Finding((*key, "info"), message, f"describe the dataset in {dotted(key)}.info, or {stage}")
     for name, entry in (dataset.info or {}).items():
         if PurePosixPath(str(entry.get("file_name", ""))).suffix in _FILES:
             message = "names a file, but the trainer loads a whole repository, or a folder, subset and split of it"
             help_ = f"name a folder, or '.' for the whole repository, or {stage}"
-            yield Finding(("dataset", "info", name, "file_name"), message, help_, (("dataset", "source", "kind"),))
-    if dataset.source.revision != "main":
-        message = f"{dataset.source.revision} is ignored: the trainer downloads the main branch of a dataset"
-        yield Finding(("dataset", "source", "revision"), message, stage)
+            yield Finding((*key, "info", name, "file_name"), message, help_, ((*key, "source", "kind"),))
+    if source.revision != "main":
+        message = f"{source.revision} is ignored: the trainer downloads the main branch of a dataset"
+        yield Finding((*key, "source", "revision"), message, stage)
 
 
 def several_hubs_or_tokens(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -91,14 +96,14 @@ def several_hubs_or_tokens(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: source@model.source=huggingface-direct source@dataset.source=huggingface-direct
            cluster.hub_endpoint=https://mirror.example.com
     """
-    direct = list(_from_hub(spec).values())
-    if len(direct) > 1:
-        tokens = {source.token for source in direct} - {None}
-        for field, differs in (("endpoint", direct[0].endpoint != direct[1].endpoint), ("token", len(tokens) > 1)):
+    direct = list(_from_hub(spec).items())
+    for name, source in direct[1:]:
+        other, first = direct[0]
+        tokens = {source.token, first.token} - {None}
+        for field, differs in (("endpoint", first.endpoint != source.endpoint), ("token", len(tokens) > 1)):
             if differs:
-                message = "differs from that of the model, but the trainer reads only one for both"
-                help_ = f"set the same for both, or {_STAGE.format('dataset')}"
-                yield Finding(("dataset", "source", field), message, help_)
+                message = f"differs from that of the {other}, but the trainer reads only one for both"
+                yield Finding((*source_path(name), field), message, f"set the same for both, or {_stage(name)}")
 
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -126,8 +131,8 @@ def hub_disabled_by_variable(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         if value.upper() in _TRUE.get(name, ()):
             owner = next(iter(direct))
             message = f"keeps the trainer from downloading the {owner} from the hub"
-            help_ = f"leave it out, or {_STAGE.format(owner)}"
-            yield Finding(path, message, help_, ((owner, "source", "kind"),))
+            help_ = f"leave it out, or {_stage(owner)}"
+            yield Finding(path, message, help_, ((*source_path(owner), "kind"),))
 
 
 def bucket_name_breaks_certificate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -139,7 +144,7 @@ def bucket_name_breaks_certificate(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     Wrong: source@model.source=s3 model.source.bucket=team.models model.source.addressing=virtual
     Right: source@model.source=s3 model.source.bucket=team.models model.source.addressing=path
     """
-    places: dict[KeyPath, object] = {SOURCES[name]: source for name, source in spec.sources.items()}
+    places: dict[KeyPath, object] = {source_path(name): source for name, source in spec.sources.items()}
     for path, place in {**places, ("publish",): spec.publish}.items():
         if not isinstance(place, S3 | S3Push) or place.addressing == "path" or "." not in place.bucket:
             continue
@@ -159,7 +164,7 @@ def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for name, source in spec.sources.items():
         match source, spec.publish:
-            case (HuggingFace() | FromHub(), HubPush(repository=target)) if name != "dataset":
+            case (HuggingFace() | FromHub(), HubPush(repository=target)) if not is_dataset(name):
                 path: KeyPath = ("publish", "repository")
                 same = (source.repository, source.endpoint) == (target, spec.publish.endpoint)
                 same = same and source.revision == spec.publish.branch
@@ -171,7 +176,7 @@ def output_overlaps_input(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
                 continue
         if same:
             message = f"is part of the source of the {name}: the next run that fetches it also gets this result"
-            yield Finding(path, message, "choose another one", (SOURCES[name],))
+            yield Finding(path, message, "choose another one", (source_path(name),))
 
 
 def gated_model_without_token(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -230,7 +235,7 @@ def git_url_unreachable_from_pod(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     Wrong: source@model.source=git model.source.url=git@git.example.com:team/model
     Right: source@model.source=git model.source.url=https://git.example.com/team/model
     """
-    urls = {SOURCES[name]: source.url for name, source in spec.sources.items() if isinstance(source, Git)}
+    urls = {source_path(name): source.url for name, source in spec.sources.items() if isinstance(source, Git)}
     if isinstance(spec.publish, GitPush) and run.publish_step is not None:
         urls[("publish",)] = spec.publish.url
     mounts = any(container.get("volumeMounts") for _, container in containers(spec))
@@ -257,11 +262,13 @@ def description_of_another_dataset(found: Origins) -> Iterator[Finding]:
     Right: dataset=custom dataset.id=team/data dataset.names=[mine] dataset.info.mine.file_name=data.json
     """
     dataset, own, names = found.spec.dataset, ("dataset", "id"), ("dataset", "names")
-    if dataset is None or not found.is_of_run(own) or any(map(found.is_of_run, _description(found.spec))):
+    if dataset is None or dataset.id is None or not found.is_of_run(own):
+        return
+    if any(map(found.is_of_run, _description(found.spec))):
         return
     place = found.position(names)
-    described = str(found.ids("dataset").get(PurePath(place.source).stem, "???")) if place is not None else "???"
-    if described in ("???", dataset.id) or not found.rank(names) < found.rank(own):
+    described = found.ids("dataset").get(PurePath(place.source).stem) if place is not None else None
+    if described in (None, "???", dataset.id) or not found.rank(names) < found.rank(own):
         return
     custom = shlex.join(("dataset=custom", f"dataset.id={dataset.id}"))
     message = f"is another dataset than {described}, which dataset.names and dataset.info describe"
@@ -296,11 +303,13 @@ def source_of_another_model(found: Origins) -> Iterator[Finding]:
         return
     key, place = _place(model.source)
     name = _name(place)
+    if name == _name(model.id):
+        return  # nearly always; otherwise every option is read
     options = {_name(str(id_)): option for option, id_ in found.ids("model").items()}
     sizes = found.position(("model", "architecture"))
     # An option that extends the other one trains a copy of that model.
     extends = sizes is not None and PurePath(sizes.source).stem == options.get(name)
-    if name in options and name != _name(model.id) and not extends:
+    if name in options and not extends:
         message = f"{PurePosixPath(place).name} is another model than {model.id}"
         help_ = f"set model.source.{key} to the place of {model.id}, or use model={options[name]}"
         yield Finding(("model", "source", key), message, help_, (("model", "id"),))

@@ -17,7 +17,7 @@ from ftc.rules.given import containers, fragments, volumes
 from ftc.rules.pod.resources import SMALLEST
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.spec.memory import RELATED, gib
-from ftc.spec.job import SOURCES, JobSpec
+from ftc.spec.job import JobSpec, source_path
 from ftc.spec.source import KeepOnVolume, OnVolume
 from ftc.spec.storage import Claim, InWorkspace, JobClaim, Nfs, NodeDirectory, PerPod, PerPodClaim, Volume
 from ftc.trainer.arguments import chosen, set_at
@@ -157,11 +157,12 @@ def read_path_on_empty_volume(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def _read_paths(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     for name, source in spec.sources.items():
         if isinstance(source, OnVolume):
-            yield (*SOURCES[name], "path"), source.path
-    for name, entry in (spec.dataset.info or {}).items() if spec.dataset is not None else ():
-        file = str(entry.get("file_name", ""))
-        if file.startswith("/"):
-            yield ("dataset", "info", name, "file_name"), file
+            yield (*source_path(name), "path"), source.path
+    for part, one in (spec.dataset.parts if spec.dataset is not None else {}).items():
+        for name, entry in (one.info or {}).items():
+            file = str(entry.get("file_name", ""))
+            if file.startswith("/"):
+                yield (*source_path(part)[:-1], "info", name, "file_name"), file
     quantization = spec.method.quantize if spec.method is not None else None
     if quantization is not None and quantization.dataset.startswith("/"):
         yield ("method", "quantize", "dataset"), quantization.dataset

@@ -10,7 +10,7 @@ from ftc.resources import directory
 from ftc.rules.rule import Finding, Remedy, Rule
 from ftc.rules.training.subject import Training
 from ftc.source import read
-from ftc.trainer.arguments import PLACES
+from ftc.trainer.arguments import MEDIA, PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ _WITHOUT_ROWS = (".zip", ".gz", ".tgz", ".tar", ".xz", ".bz2", ".zst", ".7z", ".
 def entries(run: Training) -> Iterator[tuple[str, KeyPath, Json]]:
     """The descriptions of the datasets that are read for training or evaluation, each with its key."""
     for name in dict.fromkeys((*run.datasets, *run.evaluated)):
-        if name in run.info:
+        if run.info.tells(name) and name in run.info:
             yield name, ("dataset_info", name), run.info[name]
 
 
@@ -302,9 +302,6 @@ def missing_conversation_tags(run: Training) -> Iterator[Finding]:
             yield Finding((*at, "tags"), message, f"add {', '.join(f'{tag}: …' for tag in missing)}")
 
 
-_MEDIA = ("images", "videos", "audios")
-
-
 def media_need_multimodal_template(run: Training) -> Iterator[Finding]:
     """Images, videos and audio are used with a template that supports them.
 
@@ -319,7 +316,7 @@ def media_need_multimodal_template(run: Training) -> Iterator[Finding]:
         return
     for name, at, entry in entries(run):
         columns = mapping(entry, "columns") or {}
-        for medium in [medium for medium in _MEDIA if columns.get(medium) and medium not in run.template["media"]]:
+        for medium in [medium for medium in MEDIA if columns.get(medium) and medium not in run.template["media"]]:
             message = f"'{name}' has {medium}, but template {run.value('template')} does not support them"
             supporting = _similar(run.value("template"), medium, run.data["templates"])
             help_ = f"use a model with a template that does, such as {supporting}"

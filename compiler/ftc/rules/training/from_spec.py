@@ -8,9 +8,11 @@ from ftc.rules.rule import ANY
 from ftc.rules.training.engines import DeepSpeedFile
 from ftc.rules.training.subject import Arguments, Export, Training
 from ftc.source.unknown import Fields, fields
+from ftc.spec.job import source_path
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
+from ftc.spec.model import names
 from ftc.trainer import engines
-from ftc.trainer.arguments import OUTPUT, OWNED, chosen, groups, seeks_unused_parameters
+from ftc.trainer.arguments import OUTPUT, OWNED, chosen, described, evaluation, groups, seeks_unused_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec, Tuned
+    from ftc.spec.model import Dataset
 
 # The keys of the spec that set arguments of LLaMA-Factory.
 _PLACES: dict[str, KeyPath] = {
@@ -66,7 +69,8 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         "stage": method.stage,
         "do_train": True,
         "finetuning_type": method.finetuning_type,
-        "dataset": list(dataset.names),
+        "dataset": list(names(dataset.trained)),
+        **evaluation(spec, dataset),
         "report_to": list(spec.tracking.names),
         "use_swanlab": spec.tracking.swanlab is not None,
         **({"deepspeed": zero} if zero is not None else {}),
@@ -81,7 +85,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         own=tuple(spec.train),
         versions=spec.trainer,
         environment=_environment(spec),
-        dataset_info=None if dataset.info is None else _given(dataset.info),
+        dataset_info=_descriptions(dataset, method.stage),
         deepspeed=zero,
         fsdp=engine.version if isinstance(engine, Fsdp) else 0,
         processes=spec.processes,
@@ -94,6 +98,19 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         ray=_environment(spec).get("USE_RAY", "").lower() in ("1", "true", "y"),
         unsupported={name: "the hardware" for name, has in precisions.items() if has is False},
     )
+
+
+def _descriptions(dataset: Dataset, stage: str) -> Fields | None:
+    """The descriptions of all datasets, in which those of a source's own file are unknown; None if all are."""
+    parts = dataset.parts.values()
+    if all(one.info is None for one in parts):
+        return None
+    unknown = {name: _UNKNOWN for one in parts if one.info is None for name in one.used}
+    known = {name: entry for one in parts for name, entry in described(one.info or {}, stage).items()}
+    return fields({**unknown, **known}, lambda text: text == _UNKNOWN)
+
+
+_UNKNOWN = "\0"
 
 
 def _export(spec: JobSpec, given: Json) -> Export:
@@ -125,8 +142,16 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     if name == "deepspeed" and rest:
         return _OF_ENGINE.get(where, ("engine", "config", *rest))
     if name in _PLACES:
-        return _OF_ENGINE.get(where, (*_PLACES[name], *rest))
-    return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), ("train",))
+        return _OF_ENGINE.get(where, (*(_described_at(spec, rest) if name == "dataset_info" else _PLACES[name]), *rest))
+    derived = ("dataset", "evaluation") if name == "eval_dataset" else ("train",)
+    return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), derived)
+
+
+def _described_at(spec: JobSpec, rest: KeyPath) -> KeyPath:
+    """The key with the description of a dataset; `rest` begins with its name."""
+    parts = spec.dataset.parts if spec.dataset is not None else {}
+    owners = [part for part, one in parts.items() if rest and rest[0] in (one.info or {})]
+    return (*source_path(next(iter(owners), "dataset"))[:-1], "info")
 
 
 # Remedies that select an option of a group.

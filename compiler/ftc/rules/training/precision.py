@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
+from ftc.patterns import lazily
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.chip import arguments_of
 from ftc.rules.training.subject import Training
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Quantization methods in the names of repositories: Qwen2.5-7B-Instruct-GPTQ-Int4, llama-3-8b-bnb-4bit.
-_QUANTIZED = re.compile(
+_QUANTIZED = lazily(
     r"(?<![a-z])(?:awq|gptq|aqlm|hqq|eetq|bnb|quip|w4a16|w8a8|w8a16|int[348]|[348]-?bits?)(?![a-z])", re.IGNORECASE
 )
 _FP8 = re.compile(r"(?<![a-z])fp8(?![a-z])|deepseek-(?:v3|r1)(?:[-.][0-9]+)?$", re.IGNORECASE)

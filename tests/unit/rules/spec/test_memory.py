@@ -41,15 +41,10 @@ IN_MEMORY = (
 HUGE = "hardware=t4 model=llama-3.1-70b-instruct"
 TINY = "hardware=t4 model=qwen3-0.6b"
 LIGER = "train.enable_liger_kernel=true"
-DPO = "method=full-dpo dataset=dpo-mix-en devices=2"
-SPREAD = f"model=llama-3.1-70b-instruct hardware=h800 {DPO}"
-OTHERS = (
-    "method=full-dpo dataset=dpo-mix-en",
-    "method=full-kto dataset=kto-mix-15k",
-    "method=oft-sft",
-    "method=freeze-sft",
-    LIGER,
-)
+OFT = "method=oft-sft devices=2"
+SPREAD = f"model=llama-3.1-70b-instruct hardware=h800 {OFT}"
+OTHERS = ("method=oft-sft", "method=freeze-sft", LIGER)
+REFERENCES = ("method=full-dpo dataset=dpo-mix-en", "method=full-kto dataset=kto-mix-15k")
 
 
 def limited(memory: str) -> str:
@@ -62,11 +57,12 @@ PAIRS = (
     Pair("FTC701", f"{SMALL} method=full-sft", f"{SMALL} train.cutoff_len=512", KEY),
     Pair("FTC701", f"{SMALL} {FULL} devices=8 engine=deepspeed-z2", f"{FULL} devices=8 engine=deepspeed-z3", KEY),
     *(Pair("FTC701", f"{HUGE} {method}", f"{TINY} {method}", KEY) for method in OTHERS),
+    *(Pair("FTC701", f"{HUGE} {method}", f"{TINY} {method} hardware=h800", KEY) for method in REFERENCES),
     # 70.6 billion parameters are 131 GiB, a half 66 GiB, and 33 GiB in 4 bits.
     Pair("FTC701", f"{HUGE} hardware=h800 {LIGER}", f"{HUGE} hardware=h800 {LIGER} train.quantization_bit=4", KEY),
     Pair("FTC701", f"{SPREAD} engine=deepspeed-z2", f"{SPREAD} engine=deepspeed-z3", KEY),
     Pair("FTC701", f"{SPREAD} engine=deepspeed-z2", f"{SPREAD} launcher=accelerate engine=fsdp2", KEY),
-    Pair("FTC701", f"{HUGE} {DPO} engine=deepspeed-z3", f"{HUGE} {DPO} engine=deepspeed-z3-offload", KEY),
+    Pair("FTC701", f"{HUGE} {OFT} engine=deepspeed-z3", f"{HUGE} {OFT} engine=deepspeed-z3-offload", KEY),
     Pair("FTC702", SMALL, CARD, KEY),
     Pair("FTC702", f"{FULL} devices=8", f"{FULL} devices=8 engine=deepspeed-z3", KEY),
     Pair("FTC702", f"{CARD} train.per_device_train_batch_size=16", f"{CARD} train.per_device_train_batch_size=4", KEY),
@@ -107,6 +103,7 @@ def test_a_training_that_fits_passes(pair: Pair) -> None:
         f"{CARD} train.per_device_train_batch_size=16",
         f"{CARD} train.disable_gradient_checkpointing=true train.cutoff_len=8192",
         "hardware=alauda-vgpu model=qwen3-0.6b",
+        "hardware=h800 model=qwen3-8b method=full-dpo dataset=dpo-mix-en",
         "hardware=h800 model=qwen2.5-vl-7b-instruct hardware.device.memory_mib=16384",
     ],
 )

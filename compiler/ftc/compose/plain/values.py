@@ -1,9 +1,7 @@
-"""Composition of plain data as Hydra does it, if the result is certain to be the same.
+"""Merge files, set keys, and replace references, as OmegaConf does it with plain values.
 
-OmegaConf wraps each value of each file in nodes, again for each merge and each package: that is three quarters of the
-time of a compile. Nearly all conf files consist of plain mappings, strings and numbers, for which its rules are few;
-this module implements those. Anything that has a special rule in OmegaConf (a reference or null over a mapping, a list
-over a mapping, `???` over a value, an unresolvable reference, …) raises UncertainError, and Hydra composes it.
+Anything that has a special rule in OmegaConf (a reference or null over a mapping, a list over a mapping, `???` over a
+value, an unresolvable reference, …) raises UncertainError.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ftc.diagnostics.model import KeyPath
 
@@ -22,9 +20,12 @@ MISSING = "???"
 MAX_BROUGHT = 1_000_000
 VALUE = 10
 MAX_HOPS = 16
-_KEY = r"[A-Za-z]\w*"
-_REFERENCE = re.compile(rf"\$\{{(?P<dots>\.*)(?P<key>{_KEY}(?:\.{_KEY})*)\}}", re.ASCII)
-_OVERRIDE_KEY = re.compile(r"[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]*)*", re.ASCII)
+KEY = r"[A-Za-z][\w-]*"
+_WORD = r"[A-Za-z]\w*"
+_TARGET = rf"{_WORD}(?:\.{_WORD})*"
+REFERENCE = rf"\$\{{\.*{_TARGET}\}}"
+_REFERENCE = re.compile(rf"\$\{{(?P<dots>\.*)(?P<key>{_TARGET})\}}", re.ASCII)
+_KEY = re.compile(KEY, re.ASCII)
 _ABSENT = object()
 # Null over a mapping: OmegaConf keeps the mapping's node, which accepts a mapping or a value, but no list and no key.
 _NULLED = object()
@@ -73,20 +74,14 @@ def _differs(under: Any, over: Any) -> bool:
 def embedded(data: dict[str, Any], package: tuple[str, ...]) -> dict[str, Any]:
     """Nest the data of a file under the keys of its package."""
     for key in reversed(package):
-        if not _OVERRIDE_KEY.fullmatch(key):
+        if not _KEY.fullmatch(key):
             raise UncertainError
         data = {key: data}
     return data
 
 
-def assigned(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+def assigned(data: dict[Any, Any], path: Sequence[str | int], value: Any) -> dict[Any, Any]:
     """Apply an override `++key=value` to the data; the data itself is not changed."""
-    if not _OVERRIDE_KEY.fullmatch(key) or not is_plain(value):
-        raise UncertainError
-    return _assigned(data, key.split("."), value)
-
-
-def _assigned(data: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
     key, *rest = path
     under = data.get(key, _ABSENT)
     if under is _NULLED and (rest or isinstance(value, dict)):
@@ -95,10 +90,10 @@ def _assigned(data: dict[str, Any], path: list[str], value: Any) -> dict[str, An
         kept = under is _NULLED or isinstance(under, dict | list)
         return {**data, key: overlay(under, value) if kept else value}
     if under is _ABSENT or under is None:
-        return {**data, key: _assigned({}, rest, value)}
+        return {**data, key: assigned({}, rest, value)}
     if not isinstance(under, dict):
         raise UncertainError
-    return {**data, key: _assigned(under, rest, value)}
+    return {**data, key: assigned(under, rest, value)}
 
 
 def _is_special(value: Any) -> bool:

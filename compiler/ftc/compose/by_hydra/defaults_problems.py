@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hydra.core.object_type import ObjectType
 from hydra.errors import MissingConfigException
 
-from ftc.compose.overrides import problem
+from ftc.compose.by_hydra.overrides import problem
 from ftc.diagnostics.codes import CHOICE
 from ftc.diagnostics.model import Diagnostic, Position, did_you_mean
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from hydra.core.override_parser.types import Override
 
-    from ftc.compose.files import Repository
+    from ftc.compose.by_hydra.repository import Repository
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -95,6 +94,8 @@ def _odd_item(repository: Repository) -> Diagnostic | None:
             message, help_ = "an item chooses several groups", "write one item for each: `- group: option`"
         elif isinstance(options[0], list):
             message, help_ = "a group has one option, not a list", "choose one of them"
+            if "dataset" in str(next(iter(entry))).split(" "):
+                help_ = "choose one of them, and each other one with `- dataset@dataset.more.NAME: OPTION`"
         elif "${" in str(options[0]):
             message, help_ = "a choice cannot refer to a key of the spec", "write the option itself"
         elif not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict)):
@@ -156,12 +157,12 @@ def _reachable(start: str, items: list[Item]) -> set[str]:
 
 def _missing(path: str, items: list[Item], repository: Repository) -> Diagnostic:
     group, _, option = path.rpartition("/")
-    options = repository.get_group_options(group, ObjectType.CONFIG)
+    options = repository.conf.options(group)
     message = f"'{option}' is not an option of {group}" if group else f"config '{option}' does not exist"
     item = next((item for item in items if item.target == path), None)
     help_ = did_you_mean(option, options, f"ftc list {group}")
-    if group and not repository.group_exists(group):
-        known = repository.get_group_options("", ObjectType.GROUP)
+    if group and not repository.conf.has_group(group):
+        known = repository.conf.groups()
         message, help_ = f"group '{group}' does not exist", did_you_mean(group, known)
     return _at(item, message, help_) if item else Diagnostic(code=CHOICE, message=message, help=help_)
 
@@ -204,7 +205,7 @@ def _use(key: str, rest: list[str], repository: Repository) -> tuple[str, str]:
     """Explain what is wrong with such a key, and how to write it; Hydra's message ends with the packages."""
     group = key.partition("@")[0]
     used = [name for line in rest for name in re.findall(r"\w+@[\w.]+\w", line) if name != key]
-    groups = repository.get_group_options("", ObjectType.GROUP)
+    groups = repository.conf.groups()
     help_ = "leave it out" if "@" in key else f"add it to the run: +{key}=…"
     help_ = f"choose it at its place: {', '.join(f'{name}=…' for name in used)}" if used else help_
     help_ = help_ if group in groups else did_you_mean(group, groups)
@@ -218,7 +219,7 @@ def _twice(key: str, repository: Repository, parsed: Sequence[Override]) -> Diag
     if text is None and named:
         # The shipped files are right. Of the user's, the documents come in the order of loading: the first is the
         # one that extends the others, and the first of its items is right.
-        shipped = f"{repository.sources[-1].shown}/"
+        shipped = f"{repository.conf.sources[-1].shown}/"
         own = [item for item in named if not item.position.source.startswith(shipped)] or named
         item = [item for item in own if item.config == own[0].config][-1]
         return _at(item, message, f"write `- override {item.text}`")

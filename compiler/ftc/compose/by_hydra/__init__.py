@@ -1,4 +1,4 @@
-"""Composition by Hydra's own loader, for configurations that are not plain and for error messages.
+"""Composition by Hydra, for configurations that are not plain and for error messages.
 
 It calls the loader of hydra-core 1.3 (`hydra/_internal`) without Hydra's own configuration, which costs more than all
 of the rest.
@@ -11,13 +11,14 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from ftc.compose.conf import COMPOSITION_ERRORS, defaults_list, layers
-from ftc.compose.overrides import problem
+from ftc.compose.by_hydra.overrides import parsed, problem
+from ftc.compose.by_hydra.repository import COMPOSITION_ERRORS, Repository, defaults_list, layers
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED, VALUE
@@ -29,24 +30,30 @@ if TYPE_CHECKING:
     from hydra._internal.defaults_list import DefaultsList
     from hydra.core.override_parser.types import Override
 
-    from ftc.compose.files import Repository
+    from ftc.compose.conf import Conf
 
 
-def compose(
-    overrides: Sequence[Override],
-    repository: Repository,
-    config_name: str,
-    keeps_text: Callable[[KeyPath], bool],
+def compose(overrides: Sequence[str], conf: Conf, config_name: str) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
+    """Compose, and report problems in the overrides, the files, the defaults lists and the references."""
+    version.setbase("1.3")
+    read = [parsed(text, conf) for text in overrides]
+    problems = tuple(one.problem for one in read if one.problem)
+    composed, found = _composed([override for one in read for override in one.overrides], conf, config_name)
+    return composed, (*problems, *found)
+
+
+def _composed(
+    overrides: Sequence[Override], conf: Conf, config_name: str
 ) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
-    """Compose, and report problems in the files, the defaults lists, the overrides and the references."""
+    repository = Repository(conf)
     problems: list[Diagnostic] = []
     defaults = None
     try:
         defaults = defaults_list(repository, config_name, overrides)
         problems.extend(repository.problems())
-        return _compose(defaults, repository, keeps_text, problems), tuple(problems)
+        return _compose(defaults, repository, conf.keeps_text, problems), tuple(problems)
     except COMPOSITION_ERRORS as error:
-        from ftc.compose.defaults_problems import defaults_problem  # noqa: PLC0415 - for a mistake only
+        from ftc.compose.by_hydra.defaults_problems import defaults_problem  # noqa: PLC0415 - for a mistake only
 
         found = tuple(problems) or repository.problems()
         conflict = _conflict(defaults, repository) if defaults and not found else None

@@ -5,7 +5,6 @@ Their expansion has limits; the size is computed before anything is expanded.
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from functools import cache
@@ -14,29 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from antlr4 import CommonTokenStream, InputStream
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
-from hydra.core.override_parser.types import ChoiceSweep, Override, OverrideType, RangeSweep
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from hydra.grammar.gen.OverrideLexer import OverrideLexer
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from ftc.compose.files import in_own_conf
+from ftc.compose.files import in_own_conf, own_config
 from ftc.compose.references import resolver_problems
 from ftc.compose.types import key_path
 from ftc.diagnostics.codes import CHOICE, NOT_AN_OVERRIDE, TOO_LARGE
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, did_you_mean
+from ftc.plan.names import slug
 from ftc.spec.schema import habits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftc.compose.files import Repository
+    from ftc.compose.conf import Conf
 
 
-# A matrix is compiled and held in memory as a whole.
-MAX_COMBINATIONS = 10_000
 # Linux accepts no longer argument. Hydra's parser takes seconds for more pieces (its time grows with the square of a
 # list's length), and its recursion crashes the program on deeper nesting.
 MAX_LETTERS = 131_072
@@ -66,45 +63,73 @@ def beyond(text: str) -> str:
     return ""
 
 
-def too_many(override: Override) -> str:
-    """Report that a sweep has too many values to list; empty if it does not."""
-    count = _count(override._value)  # noqa: SLF001 - Hydra can only list them all
-    if count is None:
-        return "is a range without an end"
-    return f"gives {count} values; the limit is {MAX_COMBINATIONS}" if count > MAX_COMBINATIONS else ""
-
-
-def _count(swept: Any) -> int | None:
-    if isinstance(swept, ChoiceSweep):
-        return len(swept.list)
-    if not isinstance(swept, RangeSweep) or swept.start is None or swept.stop is None:
-        return 0
-    if not swept.step or not all(map(math.isfinite, (swept.start, swept.stop, swept.step))):
-        return None
-    steps = (swept.stop - swept.start) / swept.step
-    return max(0, math.ceil(steps)) if math.isfinite(steps) else None
-
-
 class Parsed(msgspec.Struct, frozen=True):
-    """A parsed override: one that can be applied, or the problem with it."""
+    """An override that Hydra has parsed: one that can be applied, or the problem with it."""
 
     override: Override | None = None
     is_value: bool = False
     problem: Diagnostic | None = None
+    further: tuple[Override, ...] = ()
+
+    @property
+    def overrides(self) -> tuple[Override, ...]:
+        """Those that can be applied; a list of options gives one for each."""
+        return (self.override, *self.further) if self.override else ()
 
 
-def parse(text: str, repository: Repository, keeps_text: Callable[[KeyPath], bool]) -> Parsed:
+def parsed(text: str, conf: Conf) -> Parsed:
+    """Parse an override, each text once."""
+    if text not in conf.parsed_by_hydra:
+        conf.parsed_by_hydra[text] = _parsed(text, conf)
+    found: Parsed = conf.parsed_by_hydra[text]
+    return found
+
+
+def _parsed(text: str, conf: Conf) -> Parsed:
     """Read an override; one that sets a key means `++key=value`: only the schema decides which keys exist."""
     if not text.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in text):
         return Parsed(problem=problem(NOT_AN_OVERRIDE, "is not UTF-8", ascii(text), "write it in UTF-8"))
     override, malformed = read(text)
     if override is None:
         return Parsed(problem=malformed)
-    if found := _override_problem(override, text, repository):
+    options, below = _listed(override), _FURTHER.get(override.key_or_group)
+    if options is not None and below:
+        return _several(text, options, below, conf)
+    if found := _override_problem(override, text, conf):
         return Parsed(problem=found)
-    if not is_value(override, repository):
+    if not is_value(override, conf):
         return Parsed(override)
-    return Parsed(_as_value(override, text, keeps_text), is_value=True)
+    return Parsed(_as_value(override, text, conf.keeps_text), is_value=True)
+
+
+# The groups of which a run may have several options, and the key below which the others are.
+_FURTHER = {"dataset": "dataset.more"}
+
+
+def _listed(override: Override) -> list[str] | None:
+    """The options of `group=[a,b]`; None for any other override."""
+    plain = override.type is OverrideType.CHANGE and not override.package and not override.is_sweep_override()
+    value = override.value() if plain else None
+    return list(map(str, value)) if isinstance(value, list) else None
+
+
+def _several(text: str, options: list[str], below: str, conf: Conf) -> Parsed:
+    """The first option is the one of the group; each other one gets a key, as `- group@key.NAME: option` in a file."""
+    group = text.partition("=")[0].strip()
+    alone = [_parsed(f"{group}={option}", conf) for option in options]
+    wrong = [one.problem for one in alone if one.problem]
+    if wrong:
+        return Parsed(problem=msgspec.structs.replace(wrong[0], position=Position(text)))
+    odd = len(set(options)) < len(options) or any(one.is_value for one in alone)
+    if odd or not options or ("none" in options and len(options) > 1):
+        message = "needs different options" if options else "needs an option"
+        help_ = f"write '{group}=[a,b]' with options of `{_listing(group)}`"
+        return Parsed(problem=problem(CHOICE, message, text, help_))
+    chosen = [read(f"+{group}@{below}.{slug(option)}={option}")[0] for option in options[1:]]
+    found = [one for one in (alone[0].override, *chosen) if one]
+    for one in found:
+        one.input_line = text
+    return Parsed(found[0], further=tuple(found[1:]))
 
 
 def read(text: str) -> tuple[Override | None, Diagnostic | None]:
@@ -188,21 +213,14 @@ def _is_override(text: str) -> bool:
     return True
 
 
-def own_config(file: str) -> str:
-    """The words that choose the user's config in a file; `-c` alone searches ./conf."""
-    place = PurePosixPath(file)
-    name = re.sub(r"\.ya?ml$", "", place.name)
-    return f"-c {name}" if str(place.parent) == "." and in_own_conf(name) else f"--config-dir {place.parent} -c {name}"
-
-
-def is_value(override: Override, repository: Repository) -> bool:
+def is_value(override: Override, conf: Conf) -> bool:
     """Whether an override sets a key rather than choosing an option of a group."""
     return not override.is_delete() and (
-        isinstance(override.value(), dict) or not repository.group_exists(override.key_or_group)
+        isinstance(override.value(), dict) or not conf.has_group(override.key_or_group)
     )
 
 
-def _override_problem(override: Override, text: str, repository: Repository) -> Diagnostic | None:
+def _override_problem(override: Override, text: str, conf: Conf) -> Diagnostic | None:
     if not override.key_or_group:
         return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
     if override.is_sweep_override():
@@ -215,9 +233,9 @@ def _override_problem(override: Override, text: str, repository: Repository) -> 
     if odd := _odd_key(override.value()):
         return problem(NOT_AN_OVERRIDE, f"the key {odd} is not a string", text, "put it in a file, in quotes")
     found = next(resolver_problems(override.value(), key_path(override.key_or_group), lambda _: Position(text)), None)
-    if found or is_value(override, repository) or not repository.group_exists(override.key_or_group):
+    if found or is_value(override, conf) or not conf.has_group(override.key_or_group):
         return found
-    return _choice_problem(override, text, repository.get_group_options(override.key_or_group, ObjectType.CONFIG))
+    return _choice_problem(override, text, conf.options(override.key_or_group))
 
 
 def _odd_key(value: Any) -> str:
@@ -249,18 +267,28 @@ def _choice_problem(override: Override, text: str, options: list[str]) -> Diagno
     return None
 
 
-# What the option `custom` of a group requires besides an id.
-_CUSTOM = {"model": "template=…", "dataset": "names=[…]"}
+# What the option `custom` of a group requires besides a place.
+_CUSTOM = {"model": "template=…", "dataset": "info.NAME.script_url=."}
 
 
 def _custom(group: str, choice: str) -> str:
-    """How to use what no option describes: a repository of a hub, or a directory."""
+    """How to use what no option describes: a repository of a hub, a directory, or a file of a dataset."""
     rest = f"{group}.{_CUSTOM[group]}" if group in _CUSTOM else ""
+    given = f"{group}.id={choice if '/' in choice else '…'}"
     if choice.startswith(("/", "./")):
-        given = f"{group}.id=… source@{group}.source=path {group}.source.path={choice}"
-    else:
-        given = f"{group}.id={choice if '/' in choice else '…'}"
+        place = PurePosixPath(choice)
+        given = f"source@{group}.source=path {group}.source.path="
+        if group == "dataset" and place.suffix:
+            given, rest = f"{given}{place.parent}", f"dataset.info.{_KEY.sub('-', place.stem)}.file_name={place.name}"
+        elif group == "dataset":
+            given, rest = f"{given}{choice}", "dataset.names=[NAME]"
+        else:
+            given = f"{group}.id=… {given}{choice}"
     return f"for any other: {group}=custom {given} {rest}".rstrip()
+
+
+# Signs that a part of a key cannot have on the command line.
+_KEY = re.compile(r"\W+", re.ASCII)
 
 
 def _listing(group: str) -> str:

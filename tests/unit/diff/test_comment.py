@@ -1,0 +1,216 @@
+"""The comment on a pull request: short, with the number of what is left out, and without markup of users."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ftc.diagnostics.model import Diagnostic, Severity
+from ftc.diff.changes import Change, Kind
+from ftc.diff.comment import Judged, markdown
+from ftc.diff.report import Difference, Explained, Status
+from unit.compiling import Said, ftc
+
+WARNED = ("hardware=ascend", "storage.workspace.mount_path=/usr/local/Ascend")
+COMPARE = ("diff", "--format", "markdown")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def comment(*arguments: str) -> str:
+    said = ftc(*COMPARE, *arguments)
+    assert said.exit_code == 0, said
+    return said.stdout
+
+
+def head(text: str) -> str:
+    """The part that is not folded."""
+    return text.partition("<details>")[0]
+
+
+def cases(**overrides: str) -> None:
+    """A repository with golden files of these cases, committed."""
+    Path("conf/hardware").mkdir(parents=True)
+    Path("conf/hardware/ours.yaml").write_text("defaults: [h800, _self_]\ncpu_per_device: 8\n")
+    for name, given in overrides.items():
+        case(name, given)
+    assert ftc("golden", "update").exit_code == 0
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
+        subprocess.run([*git, *words], check=True)
+
+
+def case(name: str, overrides: str) -> None:
+    place = Path("golden") / name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "case.yaml").write_text(f"why: A test.\noverrides: [{overrides}]\ntargets: [volcano]\n")
+
+
+def test_a_changed_argument_is_one_row_and_nothing_else() -> None:
+    said = comment("train.learning_rate=1.0e-4", "--", "train.learning_rate=2.0e-4")
+    assert said.splitlines() == [
+        "**1 run changes on the cluster**",
+        "",
+        "the run: training, data, devices, memory, batch and steps stay the same.",
+        "",
+        "| key | before | after | set by |",
+        "| --- | --- | --- | --- |",
+        "| `train.learning_rate` | `1.0e-4` | `2.0e-4` | `an override` |",
+    ]
+
+
+def test_the_facts_that_change_come_first_and_the_manifest_is_folded() -> None:
+    said = comment("devices=2", "--", "devices=2", "nodes=2", "dataset=no-robots")
+    first = next(line for line in said.splitlines() if line.startswith("| the run"))
+    assert "| 1 x 2 → 2 x 2 `nvidia.com/gpu` |" in first
+    assert "| 32 x 2,048 → 64 x 2,048 tokens |" in first
+    assert "alpaca (52,002 rows) → " in first
+    assert "| `dataset` | `alpaca` | `no-robots` |" in head(said)
+    assert "```mermaid" not in head(said)
+    assert "```mermaid" in said
+    assert "| `spec.minAvailable` | `1` | `2` | `nodes` |" in said.partition("changes in")[2]
+    assert said.count("<details>") == said.count("</details>") == 2
+
+
+def test_a_change_of_conf_in_many_cases_is_one_row_with_their_number() -> None:
+    cases(**{f"run-{number}": f"hardware=ours,name=run-{number}" for number in range(6)}, other="hardware=h100")
+    Path("conf/hardware/ours.yaml").write_text("defaults: [h800, _self_]\ncpu_per_device: 4\n")
+    case("run-5", "hardware=ours,name=run-5,nodes=2")
+    said = comment("--base", "HEAD")
+    assert said.startswith("**6 of 7 runs change on the cluster**\n")
+    assert said.count("`hardware.cpu_per_device`, ") == 1
+    assert "| `8` | `4` | `conf/hardware/ours.yaml:2` | all 6 |\n" in said
+    assert "| `nodes` | `1` | `2` | `an override` | `run-5` |\n" in said
+    assert "| `run-5` | 1 x 1 → 2 x 1 `nvidia.com/gpu` |" in said
+    assert (
+        "in each of <code>run-0</code>, <code>run-1</code>, <code>run-2</code>, <code>run-3</code> and 1 more" in said
+    )
+    assert said.count("resources.limits.cpu") == 2  # once for the five, once for the one with two nodes
+
+
+def test_cases_that_no_longer_compile_are_added_or_are_removed_are_in_the_headline() -> None:
+    cases(a="devices=2", b="devices=4", c="devices=8")
+    case("b", "devices=16")
+    case("new", "devices=1")
+    Path("golden/c/case.yaml").unlink()
+    said = ftc(*COMPARE, "--base", "HEAD")
+    assert said.exit_code == 1
+    assert said.stdout.startswith("**1 of 4 runs is added, 1 is removed, 1 does not compile**\n\n> [!CAUTION]\n")
+    assert "> - `b`: `devices`: requests 16, but a node has 8<br>" in said.stdout
+    assert "`FTC301 devices-exceed-node`" in said.stdout
+    assert "| `new` **added** | lora sft of `Qwen/Qwen3-0.6B` |" in said.stdout
+    assert "| `c` **removed** |" in said.stdout
+    assert "error[FTC301" in said.stderr
+
+
+def test_a_case_file_that_is_malformed_is_not_a_removed_run() -> None:
+    cases(a="devices=2")
+    Path("golden/a/case.yaml").write_text("why: [\n")
+    said = ftc(*COMPARE, "--base", "HEAD")
+    assert said.stdout.startswith("**1 run does not compile**\n")
+    assert "removed" not in said.stdout
+
+
+def test_a_new_warning_is_shown_and_an_old_one_is_counted() -> None:
+    assert "\n> [!WARNING]\n> **1 new warning**\n> \n> - the run: " in comment("--", *WARNED)
+    both = comment(*WARNED, "--", *WARNED, "nodes=2")
+    assert "[!WARNING]" not in both
+    assert "\n1 warning as before: see `ftc diff`.\n" in both
+
+
+def test_nothing_changes() -> None:
+    assert comment("nodes=1", "--") == "Nothing changes on the cluster.\n"
+
+
+def run(name: str, number: int, text: str = "x") -> Difference:
+    found = tuple(
+        Explained("Job/a", Change(("spec", f"key{index}"), text, f"{text}{name}{index}", Kind.CHANGED))
+        for index in range(number)
+    )
+    return Difference(name, Status.CHANGED, found)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [run("big", 5000)],
+        [run(f"run-{index}", 20) for index in range(2000)],
+        [run("n" * 300, 3, "長\n" * 100_000)],
+        [run(f"{index}{'n' * 500}", 3) for index in range(200)],
+        [run("wide", 300, "`|" * 5000)],
+    ],
+)
+def test_a_comment_fits_whatever_the_size(found: list[Difference]) -> None:
+    text = markdown(found)
+    assert len(text.encode()) < 65_536
+    assert text.count("<details>") == text.count("</details>")
+    assert "see `ftc diff`" in text or text.count("<details>") == len(found)
+
+
+def test_what_does_not_fit_is_left_out_by_run_and_counted() -> None:
+    text = markdown([run(f"run-{index}", 20) for index in range(2000)])
+    left_out = re.search(r"The changes of ([0-9]+) runs do not fit into a comment: see `ftc diff`.\n$", text)
+    assert left_out
+    assert int(left_out[1]) == 2000 - text.count("<summary>20 changes in <code>run-")
+    assert text.count("\n| `spec.key19` |") == text.count("<summary>")
+
+
+def test_many_warnings_and_errors_fit() -> None:
+    found = tuple(
+        Diagnostic(code="FTC1", message=f"{'x' * 900}{index}", help="y" * 900, severity=Severity.WARNING)
+        for index in range(500)
+    )
+    text = markdown([run("a", 2)], (), Judged({}, {"a": found}, {"b": found}, 2))
+    assert len(text) < 65_536
+    assert text.count("> - and 480 more: see `ftc diff`") == 2
+
+
+def test_markup_in_a_value_is_shown_literally() -> None:
+    change = Change(("a",), "x|y `z` <b>", "```", Kind.CHANGED)
+    text = markdown([Difference("a<b>", Status.CHANGED, (Explained("Job/a", change),))])
+    assert "``x\\|y `z` <b>``" in text
+    assert "<summary>1 change in <code>a&lt;b&gt;</code></summary>" in text
+
+
+HOSTILE = (
+    "@team/x",
+    "a\\|b @me",
+    "`|`",
+    "``\n# x",
+    "https://a.example",
+    "www.a.example",
+    "<img src=x>",
+    "#1",
+    "GH-1",
+    "a@b.example",
+    "\u202e|",
+    "[a](b)",
+    "a\r\n\r\n# x",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_escapes_from_its_code(text: str) -> None:
+    changes = (Change((text,), text, "", Kind.CHANGED), Change((text,), text, f"{text}\n", Kind.CHANGED))
+    found = [Difference(text, Status.CHANGED, tuple(Explained(text, change) for change in changes))]
+    finding = Diagnostic(code="FTC1", message=f"is {text} or so", help=f"use {text}", path=(text,))
+    said = markdown(found, [f"golden at {text}"], Judged({}, {text: (finding,)}, {text: (finding,)}, 1))
+    outside = re.sub(r"(?s)(`+)(?!`).*?(?<!`)\1(?!`)|<code>.*?</code>", "", said)
+    for sign in ("@", "http", "#", "<img", "[a]", "\u202e", "GH-", "www"):
+        assert sign not in outside, outside
+    for line in outside.splitlines():
+        assert line.count("|") - line.count("\\|") in (0, 5)
+
+
+@pytest.mark.parametrize("text", ["@team", "#1 <b>", "GH-1 | x", "`"])
+def test_no_text_of_a_spec_escapes(text: str) -> None:
+    said: Said = ftc(*COMPARE, "--", f'env.A="{text}"', f'labels.x="{text}"')
+    if said.exit_code == 0:
+        outside = re.sub(r"(?s)(`+)(?!`).*?(?<!`)\1(?!`)|<code>.*?</code>", "", said.stdout)
+        assert not re.search(r"@|#|GH-|<b>", outside)
