@@ -44,7 +44,7 @@ LAYERS = (
     ("output_schemas",),
     ("constrained",),
     ("constraints",),
-    ("conf_tree",),
+    ("conf_tree", "releases"),
     ("yaml_text", "resources", "scripts", "certificates"),
     ("patterns", ""),
 )

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
+from ftc.diff.causes import emitted
 from ftc.driver import Request, State, compile_job
 from ftc.rules.pages import of_compile
 
@@ -67,7 +68,9 @@ def _base(rest: tuple[str, ...]) -> dict[str, str]:
 
 
 def _texts(state: State) -> dict[str, str]:
-    return {artifact.name: artifact.text for artifact in state.artifacts()}
+    """The files without the overrides and the spec that manifests repeat, which say no more than the command."""
+    assert state.spec is not None
+    return emitted(state.spec, state.request.targets)
 
 
 def _diff(name: str, before: str, after: str) -> str:

@@ -103,7 +103,7 @@ def _compiled(work: _Work, tree: Tree) -> Iterator[Iterator[Outcome]]:
 
 
 def _outcome(request: Request, conf: Conf, tree: Tree, point: Point) -> Outcome:
-    state = compile_job(msgspec.structs.replace(request, overrides=point.overrides), conf)
+    state = compile_job(msgspec.structs.replace(request, overrides=point.overrides, varied=point.chosen), conf)
     if has_errors(state.diagnostics):
         return Outcome(point, state.diagnostics)
     artifacts = state.artifacts()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ftc.plan import publish, registry, security, storage, train
 from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
+from ftc.plan.names import CARRIED
 from ftc.plan.storage import WORKSPACE
 from ftc.plan.types import BoundRun, File, FromField, FromSecret, Places, RunPlan, Script, Step
 
@@ -23,8 +24,6 @@ LOCK = "/run/ftc-lock"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
 PLAN = "plan"
 """The fragment that all others are merged into."""
-# The prefix of annotations that carry files.
-CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
 FILES_VOLUME = "ftc"
