@@ -28,6 +28,7 @@ _COMMANDS = {
     "explain": "Explain a key, or the origin of a value in a manifest.",
     "fit": "List the hardware and settings with which a run fits, cheapest first.",
     "plan": "Print what a run does and needs, on one screen.",
+    "dataset": "Check the rows of a dataset, and describe it for a hub.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
     "submit": "Create a run in a cluster, after checking that it can run there.",
