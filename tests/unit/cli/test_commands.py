@@ -48,7 +48,8 @@ def test_the_help_of_compile_names_targets_overrides_and_exit_codes() -> None:
     assert "stderr" in text
 
 
-def test_the_examples_of_the_help_work() -> None:
+def test_the_examples_of_the_help_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # one writes a file
     lines = [line.strip() for line in ftc("compile", "--help").stdout.splitlines()]
     examples = [line for line in lines if line.startswith("ftc compile")]
     assert len(examples) > 4
