@@ -98,7 +98,7 @@ def steps(text: str) -> list[Step]:
 
 
 def needs(page: Path) -> frozenset[str]:
-    """What a page needs to run: `<!-- needs: clone trainer -->`."""
+    """The requirements of a page: `<!-- needs: clone trainer -->`."""
     found = NEEDS.search(page.read_text(encoding="utf-8"))
     return frozenset(found["names"].split()) if found else frozenset()
 

@@ -37,7 +37,7 @@ class Repository(NamedTuple):
         return Said(done.stdout, done.stderr, done.returncode)
 
     def done(self, *command: str, **environment: str) -> str:
-        """What a command prints that must not fail."""
+        """The output of a command that must not fail."""
         said = self.run(*command, **environment)
         assert said.exit_code == 0, said
         return said.stdout
@@ -57,7 +57,7 @@ class Repository(NamedTuple):
 
 
 def initialised(root: Path) -> Repository:
-    """What `ftc init` makes, committed on main."""
+    """The output of `ftc init`, committed on main."""
     repository = Repository(root)
     assert repository.ftc("init").exit_code == 0
     repository.done("git", "init", "-q", "-b", "main")

@@ -121,7 +121,7 @@ def pause(seconds: float) -> None:
 
 
 def whole_lines(chunks: Iterable[bytes], longest: int = _LONGEST_LINE) -> Iterator[bytes]:
-    """The lines in pieces of a log; one that has no end counts only if the log ends there."""
+    """The lines in pieces of a log; one without an end counts only if the log ends there."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

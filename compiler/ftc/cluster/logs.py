@@ -70,7 +70,7 @@ def logs(server: Server, name: str, choice: Choice, *, follow: bool = False) -> 
 
 
 def _chosen(run: Snapshot, choice: Choice) -> list[int]:
-    """The nodes to read; one that has no pod yet waits."""
+    """The nodes to read; one without a pod waits."""
     kind = kind_of(run.workload or {})
     count = max(len(ranks(run)), kind.nodes(run.workload or {}) if kind else 0, 1)
     if choice.node is not None and choice.node >= count:

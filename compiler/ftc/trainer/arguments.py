@@ -155,13 +155,13 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
 
 def evaluation(spec: JobSpec, dataset: Dataset) -> Json:
     """The arguments for evaluation data with their own source: they are used after each epoch by default."""
-    given = chosen(spec)
-    if not dataset.evaluation:
+    given, ours = chosen(spec), names(dataset.evaluated)
+    if not ours:
         return {}
     own = given.get("eval_dataset")
     others = own if isinstance(own, list) else [own] if own else []
     return {
-        "eval_dataset": ",".join(map(str, (*others, *names(dataset.evaluated)))),
+        "eval_dataset": ",".join(map(str, (*others, *ours))),
         **({} if "eval_strategy" in given else {"eval_strategy": "epoch"}),
     }
 

@@ -1,4 +1,4 @@
-"""The datasets of a run: their sources, the one dataset_info.json, and what the trainer is told."""
+"""The datasets of a run: their sources, the one dataset_info.json, and the arguments of the trainer."""
 
 from __future__ import annotations
 

@@ -161,7 +161,9 @@ def _place_of_dataset(spec: JobSpec, dataset: Dataset, where: KeyPath) -> KeyPat
         owners = [part for part, one in parts.items() if name in (one.info or {})]
         return (*source_path(next(iter(owners), "dataset"))[:-1], "info", name, *rest)
     owners = [part for part, one in parts.items() if name in one.used]
-    return (*source_path(owners[0])[:-1], "names") if owners else set_at(spec, str(argument))
+    if not owners and argument == "eval_dataset" and argument in chosen(spec):
+        return set_at(spec, argument)
+    return (*source_path(next(iter(owners), "dataset"))[:-1], "names")
 
 
 # Remedies that select an option of a group.
