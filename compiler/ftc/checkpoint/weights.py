@@ -86,7 +86,7 @@ def _files(directory: Path) -> list[str]:
         return [SINGLE] if (directory / SINGLE).exists() else []
     place = read_object(directory, INDEX).get("weight_map")
     if not isinstance(place, dict) or not place:
-        raise Wrong(INDEX, "has no weight_map")
+        raise Wrong(INDEX, "lacks weight_map")
     names = sorted({str(name) for name in place.values()})
     for name in names:
         if not _NAME.fullmatch(name):
