@@ -26,7 +26,7 @@ LAYERS = (
     ("api",),
     ("diff", "cluster"),
     ("golden",),
-    ("explain", "lint"),
+    ("explain", "lint", "fit"),
     ("driver",),
     ("validate",),
     ("compose",),

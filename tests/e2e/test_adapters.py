@@ -51,6 +51,23 @@ def test_a_training_goes_on_from_an_adapter_and_dpo_starts_from_it(
     assert difference < ROUNDING < 0.01 < min(changes)
 
 
+def test_dpo_trains_on_the_result_of_an_earlier_run_once_that_has_finished(
+    sources: tuple[str, ...], cluster: Cluster, trainer: Path
+) -> None:
+    sft = trained(cluster, *sources, *datasets("alpaca"), FAST)
+    dpo = ("source@model.source=run", f"model.source.run={sft.name}", "method=lora-dpo", *datasets("pairs"), FAST)
+    without_source = [word for word in sources if not word.startswith(("source@model", "model.source"))]
+    preferred = trained(cluster, *without_source, *dpo)
+    difference, (change,) = compared(trainer, sft / "merged", preferred / "merged", preferred / "output")
+    assert difference < ROUNDING < 0.01 < change
+
+    (sft / "merge.done").unlink()
+    job = VolcanoJob(compile_manifest(*without_source, *dpo), cluster).start().wait(900)
+    assert not job.succeeded
+    assert f"the run /workspace/{sft.name} has not finished its step 'merge'" in job.log
+    assert not (cluster.claim("workspace") / job.name).exists()
+
+
 def test_a_source_that_is_not_an_adapter_ends_the_pod_before_the_training(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:

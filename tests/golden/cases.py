@@ -26,6 +26,7 @@ ERRORS = ROOT / "golden" / "errors"
 CORPUS = ROOT / "tests" / "corpus"
 IMAGES = ROOT / "golden" / "images"
 PLANS = ROOT / "golden" / "plans"
+INFERENCE = ROOT / "golden" / "inference"
 CASE = "case.yaml"
 
 
@@ -91,6 +92,14 @@ def image(command: str) -> str:
     return f"# $ ftc compile {command}\n{result.stdout}"
 
 
+def inference(command: str) -> str:
+    """An InferenceService, with the command in its first comment and how to try it in the last ones."""
+    result = CliRunner().invoke(cli, ["inference", *shlex.split(command)])
+    assert result.exit_code == 0, result.stderr
+    said = "".join(f"# {line}\n" for line in result.stderr.splitlines())
+    return f"# $ ftc inference {command}\n{result.stdout}{said}"
+
+
 def corpus() -> dict[Path, str]:
     """The examples of every page: `bad` has a finding with the code, `good` does not."""
     pages = [page for page in of_compile().values() if page.wrong is not None]
@@ -122,4 +131,4 @@ def lint(file: Path) -> str:
 
 def command_of(file: Path) -> str:
     """The command on the first line of a golden."""
-    return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc compile").strip()
+    return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc ").partition(" ")[2].strip()

@@ -1,4 +1,4 @@
-"""Make a model option of a directory with a model: the text of conf/model/NAME.yaml, or what is wrong or missing."""
+"""Make a model option of a directory with a model: the text of conf/model/NAME.yaml, or the problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_CHOICES = 8
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user says about the model, since no file of it does."""
+    """The part of the option that only the user knows."""
 
     id: str
     template: str | None
@@ -37,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Option(msgspec.Struct, frozen=True):
-    """The text of an option, and what was assumed or could not be known."""
+    """The text of an option, and notes on assumptions and gaps."""
 
     text: str
     notes: tuple[str, ...]

@@ -97,7 +97,7 @@ def _on_cpu(spec: JobSpec, training: Training) -> Need:
 def fetched(spec: JobSpec) -> int:
     """The bytes of downloaded weights: 16 bits each, or quantized; 0 if unknown."""
     model = spec.model
-    if model is None or model.architecture is None or isinstance(model.source, OnVolume):
+    if model is None or model.architecture is None or isinstance(spec.sources["model"], OnVolume):
         return 0
     return model.architecture.parameters * (model.architecture.quantized_bits or 8 * HALF) // 8
 

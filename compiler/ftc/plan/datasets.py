@@ -37,12 +37,20 @@ def _entries(one: OneDataset, info: dict[str, Json], places: Places, here: str) 
     return arguments.dataset_info(info, fetch.directory(one.source, places), here)
 
 
+def _staged(dataset: Dataset, places: Places) -> list[tuple[str, OneDataset]]:
+    """The parts that are not downloaded by the trainer itself, each with its directory."""
+    return [
+        (fetch.directory(one.source, places), one)
+        for one in dataset.parts.values()
+        if not isinstance(one.source, FromHub)
+    ]
+
+
 def _listed(dataset: Dataset, places: Places) -> dict[str, tuple[str, ...]]:
     """The directories that have their own file, and the datasets that the run takes from each."""
     found: dict[str, tuple[str, ...]] = {}
-    for one in dataset.parts.values():
-        if one.info is None and not isinstance(one.source, FromHub):
-            where = fetch.directory(one.source, places)
+    for where, one in _staged(dataset, places):
+        if one.info is None:
             found[where] = (*found.get(where, ()), *one.used)
     return found
 
@@ -66,10 +74,9 @@ def media_directory(dataset: Dataset, places: Places) -> str | None:
     listed = _listed(dataset, places)
     if listed and not joins(dataset, places):
         return None
-    staged = [one for one in dataset.parts.values() if not isinstance(one.source, FromHub)]
-    described = {fetch.directory(one.source, places): one for one in staged if one.info is not None}  # type: ignore[arg-type] # not FromHub
-    with_media = [where for where, one in described.items() if any(map(arguments.has_media, (one.info or {}).values()))]
-    return next(iter((*with_media, *listed, *described)), None)
+    described = [(where, one.info) for where, one in _staged(dataset, places) if one.info is not None]
+    with_media = [where for where, info in described if any(map(arguments.has_media, info.values()))]
+    return next(iter((*with_media, *listed, *(where for where, _ in described))), None)
 
 
 def join_command(dataset: Dataset, places: Places, media: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import msgspec
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
-from ftc.spec.job import is_dataset
-from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
+from ftc.spec.job import is_dataset, result
+from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OfRun, OnVolume, Staged
 from ftc.trainer import arguments
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     for name, source in spec.sources.items():
         if isinstance(source, FromHub):
             continue
+        if earlier := spec.earlier_runs.get(name):
+            found[name] = _of_run(name, earlier, places)
+            continue
         where = directory(source, places)
         # A directory contains '/', no name does. A command finds each source by a variable with its name.
         key = where if is_dataset(name) and spec.trains else name
@@ -31,6 +34,15 @@ def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
         datasets = dict.fromkeys((*first.datasets, *_datasets(spec, name)))
         found[key] = msgspec.structs.replace(first, datasets=tuple(datasets))
     return tuple(found.values())
+
+
+_STEPS = {"output": "train", "merged": "merge", "quantized": "quantize"}
+
+
+def _of_run(name: str, earlier: OfRun, places: Places) -> Fetch:
+    run, made = f"{places.workspace}/{earlier.run}", result(name, earlier)
+    where = f"{run}/{made}"
+    return Fetch(name, OnVolume(path=where), where, marker=f"{run}/{_STEPS[made]}.done")
 
 
 def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
@@ -68,6 +80,7 @@ def directory(source: Staged, places: Places) -> str:
 
 
 _CHECK_ADAPTER = "check_adapter.sh"
+_CHECK_RUN = "check_run.sh"
 _CHECK = ("check_path.sh", "marker.sh")
 _FETCH = (*_CHECK, "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh")
 
@@ -79,7 +92,8 @@ def is_download(fetch: Fetch) -> bool:
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
-    return (*_of_source(fetch.source), *((_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()))
+    adapter = (_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()
+    return (*_of_source(fetch.source), *((_CHECK_RUN,) if fetch.marker else ()), *adapter)
 
 
 def _of_source(source: Staged) -> tuple[str, ...]:
@@ -99,6 +113,9 @@ def _of_source(source: Staged) -> tuple[str, ...]:
 def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
     """The step that fetches or checks the source."""
     command, variables = _command(fetch.source, places.files), _environment(spec, fetch)
+    if fetch.marker:
+        command = ("bash", f"{places.files}/{_CHECK_RUN}", *command)
+        variables |= {"RUN_MARKER": fetch.marker}
     if fetch.name == "adapter":
         command = ("bash", f"{places.files}/{_CHECK_ADAPTER}", *command)
         variables["ADAPTER_CONFIG"] = f"{arguments.adapter_directory(spec, fetch.directory)}/adapter_config.json"

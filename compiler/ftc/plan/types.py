@@ -56,12 +56,16 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One staged source and its `directory`; its dataset_info.json must describe `datasets`."""
+    """One staged source and its `directory`; its dataset_info.json must describe `datasets`.
+
+    A result of an earlier run exists once `marker`, a file of that run, exists.
+    """
 
     name: str
     source: Staged
     directory: str
     datasets: tuple[str, ...] = ()
+    marker: str | None = None
 
 
 class FromSecret(msgspec.Struct, frozen=True):

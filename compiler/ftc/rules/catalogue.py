@@ -39,8 +39,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import conversations, image, memory, prefetch, sources, storage
-from ftc.rules.spec import datasets as datasets_of_run
+from ftc.rules.spec import conversations, image, memory, mixture, prefetch, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -151,7 +150,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *memory.RULES,
         *prefetch.RULES,
         *sources.RULES,
-        *datasets_of_run.RULES,
+        *mixture.RULES,
         *storage.RULES,
     ),
 }

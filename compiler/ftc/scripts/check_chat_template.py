@@ -1,4 +1,4 @@
-"""check_chat_template.py RESULT: compare how a server renders a conversation with what the training saw."""
+"""check_chat_template.py RESULT: compare the chat template of a result with the training's."""
 
 # Rows of the training data are encoded by LLaMA-Factory's template with the tokenizer of the base model, and rendered
 # by the chat template of the result, as a server does. The verdict is in chat-template.json of the run's directory and
@@ -30,7 +30,7 @@ _AROUND = 24
 
 
 class Training(NamedTuple):
-    """What the training used: its arguments, its template and the tokenizer of the base model."""
+    """The training's arguments, its template and the tokenizer of the base model."""
 
     stage: str
     data: Any

@@ -24,7 +24,7 @@ from ftc.spec.base import (
 from ftc.spec.cluster import Cluster, Hardware, Network
 from ftc.spec.method import Command, Engine, Launcher, Method
 from ftc.spec.model import Dataset, Model
-from ftc.spec.source import KeepOnVolume, Publish, Source
+from ftc.spec.source import KeepOnVolume, ModelSource, OfRun, OnVolume, Publish, Source
 from ftc.spec.storage import Storage
 
 
@@ -274,10 +274,29 @@ class JobSpec(Spec, frozen=True, kw_only=True):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """The sources of the run by name; `source_path` has their keys."""
-        found: dict[str, Source | None] = {
+        """The sources of the run by name; `source_path` has their keys. That of a run is its directory."""
+        found: dict[str, ModelSource | None] = {
             "model": self.model.source if self.model else None,
             "adapter": self.method.adapter if self.method else None,
             **{name: one.source for name, one in (self.dataset.parts if self.dataset else {}).items()},
         }
-        return {name: source for name, source in found.items() if source is not None}
+        workspace = self.storage.workspace.mount_path
+        return {name: _in_directory(name, one, workspace) for name, one in found.items() if one is not None}
+
+    @property
+    def earlier_runs(self) -> dict[str, OfRun]:
+        """The sources that are results of earlier runs."""
+        given = {"model": self.model and self.model.source, "adapter": self.method and self.method.adapter}
+        return {name: one for name, one in given.items() if isinstance(one, OfRun)}
+
+
+def _in_directory(name: str, source: ModelSource, workspace: str) -> Source:
+    """The source, or the directory of the result of an earlier run."""
+    if not isinstance(source, OfRun):
+        return source
+    return OnVolume(path=f"{workspace}/{source.run}/{result(name, source)}")
+
+
+def result(name: str, source: OfRun) -> str:
+    """The directory of a result below that of its run."""
+    return source.result or ("output" if name == "adapter" else "merged")

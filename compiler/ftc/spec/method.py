@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from ftc.spec.base import Json, Spec, Text
-from ftc.spec.source import Staged
+from ftc.spec.source import Given
 
 
 class Quantization(Spec, frozen=True):
@@ -35,7 +35,7 @@ class Method(Spec, frozen=True):
     """The weights that are trained: lora and oft train an adapter, freeze some layers, full all weights."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this method."""
-    adapter: Staged | None = None
+    adapter: Given | None = None
     """The source of the LoRA adapter from which the training starts; null starts from the base model."""
     merge: Json | None = None
     """Arguments of the export that merges the adapter into its base model; null keeps only the adapter."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from ftc.spec.base import Json, Positive, Spec, Text, Version, whole
-from ftc.spec.source import Source
+from ftc.spec.source import ModelSource, Source
 
 DatasetName = Annotated[str, Meta(pattern=whole(r"[^\s,]+"), description="A key of dataset_info.json.")]
 
@@ -90,7 +90,7 @@ class Model(Spec, frozen=True):
     """The name of the model on a hub, or any name."""
     template: Text
     """LLaMA-Factory's name of the chat template."""
-    source: Source
+    source: ModelSource
     """Where the model comes from."""
     gated: bool = False
     """Whether the hub lets only accounts download it that have accepted its license."""

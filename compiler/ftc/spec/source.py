@@ -71,6 +71,16 @@ RevisionOrDefault = Annotated[
 ]
 
 
+RunName = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"),
+        max_length=253,
+        description="The name of a job: lower case letters, digits and '-', as kubectl and `ftc status` print it.",
+    ),
+]
+
+
 class Git(Spec, frozen=True, tag_field="kind", tag="git"):
     """A git repository with LFS."""
 
@@ -136,6 +146,18 @@ class S3(Spec, frozen=True, tag_field="kind", tag="s3"):
     """The Secret with the access key; null sends anonymous requests."""
 
 
+class OfRun(Spec, frozen=True, tag_field="kind", tag="run"):
+    """The result of an earlier run in the same workspace.
+
+    The pod checks before the training that the run has finished the step that makes the result.
+    """
+
+    run: RunName
+    """The name of the run's directory in the workspace: the name of its job; with naming=fixed its UID follows."""
+    result: Literal["output", "merged", "quantized"] | None = None
+    """The result: output (an adapter, or full weights), merged or quantized; null is merged, for an adapter output."""
+
+
 class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
     """A repository of the Hugging Face hub, or of a mirror, that the trainer downloads by itself.
 
@@ -153,7 +175,9 @@ class FromHub(Spec, frozen=True, tag_field="kind", tag="huggingface-direct"):
 
 
 Staged: TypeAlias = Git | HuggingFace | ModelScope | S3 | OnVolume
+Given: TypeAlias = Staged | OfRun
 Source: TypeAlias = Staged | FromHub
+ModelSource: TypeAlias = Given | FromHub
 
 
 class GitPush(Spec, frozen=True, tag_field="kind", tag="git"):

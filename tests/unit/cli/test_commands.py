@@ -216,6 +216,24 @@ def test_codes_are_completed() -> None:
     assert "FTC101" not in completions(["rule"], "FTC3")
 
 
+@pytest.mark.parametrize(("words", "code"), [(["list"], 0), (["compile", "nodes=0"], 1), (["compile", "--no"], 2)])
+def test_the_end_of_the_process_loses_neither_output_nor_what_runs_at_the_exit(words: list[str], code: int) -> None:
+    program = (
+        "import atexit, sys\n"
+        "from ftc.cli import main\n"
+        "run = main._main\n"
+        "main._main = lambda: (atexit.register(print, 'at the exit'), run())\n"
+        f"sys.argv = ['ftc', *{words!r}]\n"
+        "sys.stdout.write('before')\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("before")
+    assert done.stdout.endswith("at the exit\n")
+    assert bool(done.stderr) == bool(code)
+
+
 def test_an_exception_ends_with_70_and_asks_for_a_report() -> None:
     break_it = (
         "import sys\n"

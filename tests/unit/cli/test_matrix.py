@@ -228,6 +228,7 @@ def test_an_index_of_another_program_is_not_trusted(tmp_path: Path, text: str) -
     [
         (("nodes=1,2",), 2, "-o DIR"),
         (("nodes=2", "-o", "out"), 1, "no override gives several values"),
+        (("nodes=1,2", "-j", "0", "-o", "out"), 2, "0 is not in the range x>=1"),
         (("nodes=1,1", "-o", "out"), 1, "gives the same value twice"),
         (("hardware=ascnd,h800", "-o", "out"), 1, "did you mean 'ascend'?"),
     ],
@@ -239,6 +240,12 @@ def test_a_mistaken_matrix_gets_an_answer(
     said = ftc("compile", "-m", *arguments)
     assert said.exit_code == exit_code
     assert told in said.stderr
+
+
+def test_processes_are_for_a_matrix() -> None:
+    said = ftc("compile", "-j", "2")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "-j is for the runs of a matrix: give -m" in said.stderr
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.compiling import COMMAND, document, fetcher, pod, template, trainer, variables
+from unit.compiling import COMMAND, document, fetcher, found, pod, template, trainer, variables
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/models/Qwen3-0.6B")
 
@@ -334,3 +334,42 @@ def test_a_command_gets_the_directory_of_its_adapter() -> None:
     found = fetcher("adapter", *COMMAND, *adapter)
     assert variables(found)["TARGET_DIR"] == "/workspace/a"
     assert variables(trainer(*COMMAND, *adapter))["ADAPTER_DIR"] == "/workspace/a"
+
+
+OF_RUN = ("source@model.source=run", "model.source.run=sft-x7k2p")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "result", "step"),
+    [
+        ((), "merged", "merge"),
+        (("model.source.result=output",), "output", "train"),
+        (("model.source.result=quantized",), "quantized", "quantize"),
+        (("storage.workspace.mount_path=/data",), "merged", "merge"),
+    ],
+)
+def test_the_result_of_an_earlier_run_is_a_directory_that_exists_once_its_step_is_done(
+    overrides: tuple[str, ...], result: str, step: str
+) -> None:
+    mount = "/data" if "storage.workspace.mount_path=/data" in overrides else "/workspace"
+    container = fetcher("model", *OF_RUN, *overrides)
+    assert variables(container)["RUN_MARKER"] == f"{mount}/sft-x7k2p/{step}.done"
+    assert variables(container)["TARGET_DIR"] == f"{mount}/sft-x7k2p/{result}"
+    assert document("train.yaml", *OF_RUN, *overrides)["model_name_or_path"] == f"{mount}/sft-x7k2p/{result}"
+
+
+def test_the_adapter_of_an_earlier_run_is_its_output() -> None:
+    adapter = ("source@method.adapter=run", "method.adapter.run=sft-x7k2p")
+    given = variables(fetcher("adapter", *adapter))
+    assert given["RUN_MARKER"] == "/workspace/sft-x7k2p/train.done"
+    assert given["ADAPTER_CONFIG"] == "/workspace/sft-x7k2p/output/adapter_config.json"
+
+
+def test_an_earlier_run_is_not_in_a_workspace_that_is_created_for_the_job() -> None:
+    told = found(*OF_RUN, "storage=job-lifetime")
+    assert [(d.code, d.path[:2]) for d in told] == [("FTC205", ("model", "source"))]
+
+
+def test_a_dataset_is_not_the_result_of_a_run() -> None:
+    told = found("source@dataset.source=run", "dataset.source.run=sft-x7k2p")
+    assert {d.code for d in told} <= {"FTC010", "FTC012"} != set()

@@ -12,7 +12,7 @@ from ftc.plan.publish import NAME as PUBLISH
 from ftc.rules.given import Origins, containers, variable_names, variables
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec, is_dataset, source_path
-from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope, OnVolume, S3Push
+from ftc.spec.source import S3, FromHub, Git, GitPush, HubPush, HuggingFace, ModelScope, OfRun, OnVolume, S3Push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,7 +299,7 @@ def source_of_another_model(found: Origins) -> Iterator[Finding]:
     Right: model=qwen3-8b source@model.source=git model.source.url=https://git.example.com/models/Qwen3-8B
     """
     model = found.spec.model
-    if model is None or model.architecture is None:
+    if model is None or model.architecture is None or isinstance(model.source, OfRun):
         return
     key, place = _place(model.source)
     name = _name(place)

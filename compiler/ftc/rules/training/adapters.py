@@ -10,7 +10,8 @@ from ftc.manifests.steps import Run
 from ftc.rules.rule import Finding, Rule
 from ftc.rules.training.precision import quantized
 from ftc.rules.training.subject import Training
-from ftc.spec.job import JobSpec
+from ftc.spec.job import JobSpec, result
+from ftc.spec.source import OfRun
 from ftc.trainer.arguments import set_at, starts_new_adapter
 
 if TYPE_CHECKING:
@@ -121,6 +122,22 @@ def adapter_path_with_comma(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
             yield Finding(("method", "adapter"), message, "rename the directory")
 
 
+def earlier_result_without_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The adapter of an earlier run is its output.
+
+    The merged and the quantized result are whole models, which the next training takes as its model.
+    Source: ftc, which exports a merged model to `merged` and a quantized one to `quantized`.
+
+    Wrong: source@method.adapter=run method.adapter.run=sft-x7k2p method.adapter.result=merged
+    Right: source@model.source=run model.source.run=sft-x7k2p
+    """
+    adapter = spec.method.adapter if spec.method is not None else None
+    if isinstance(adapter, OfRun) and result("adapter", adapter) != "output":
+        message = f"the {adapter.result} result of {adapter.run} is a whole model, not an adapter"
+        help_ = f"train it: source@model.source=run model.source.run={adapter.run}, or leave out result"
+        yield Finding(("method", "adapter", "result"), message, help_)
+
+
 def merge_needs_lora_adapter(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Only a LoRA adapter is merged.
 
@@ -228,6 +245,7 @@ def _files(config: Config, adapters: str) -> list[str]:
 RULES = (
     Rule("FTC110", "kept-adapter-needs-given-adapter", kept_adapter_needs_given_adapter, JobSpec, Severity.WARNING),
     Rule("FTC111", "adapter-path-with-comma", adapter_path_with_comma, JobSpec, needed=True),
+    Rule("FTC273", "earlier-result-without-adapter", earlier_result_without_adapter, JobSpec, needed=True),
     Rule("FTC477", "given-adapter-cannot-be-merged", given_adapter_cannot_be_merged, Training, needed=True),
     Rule("FTC479", "reference-model-without-adapter", reference_model_without_adapter, Training, Severity.WARNING),
     Rule("FTC105", "merge-needs-lora-adapter", merge_needs_lora_adapter, JobSpec),

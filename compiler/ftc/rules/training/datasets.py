@@ -70,7 +70,7 @@ def dataset_not_described(run: Training) -> Iterator[Finding]:
             yield Finding(("dataset_info", name, key), "must be a string", "name a path in the source")
     for name in [name for name in run.datasets if name not in run.info]:
         message = f"'{name}' is not described in dataset_info.json"
-        yield Finding(("dataset",), message, did_you_mean(name, run.info), (("dataset_info",),))
+        yield Finding(("dataset", name), message, did_you_mean(name, run.info), (("dataset_info",),))
 
 
 def evaluation_dataset_not_described(run: Training) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def evaluation_dataset_not_described(run: Training) -> Iterator[Finding]:
     """
     for name in [name for name in run.evaluated if name not in run.info]:
         message = f"'{name}' is not described in dataset_info.json"
-        yield Finding(("eval_dataset",), message, did_you_mean(name, run.info))
+        yield Finding(("eval_dataset", name), message, did_you_mean(name, run.info))
 
 
 def malformed_dataset_entry(run: Training) -> Iterator[Finding]:

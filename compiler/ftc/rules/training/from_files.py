@@ -59,6 +59,10 @@ def context_length(model: str) -> int | None:
     return None
 
 
+# A rule may name one of the names in a list, which is one value of a file.
+_LISTS = (("dataset",), ("eval_dataset",))
+
+
 class Read(msgspec.Struct, frozen=True):
     """A subject, its own file, and the files that it names, by argument."""
 
@@ -72,6 +76,7 @@ class Read(msgspec.Struct, frozen=True):
 
     def file(self, where: KeyPath) -> tuple[Held, KeyPath]:
         """The file that contains a place, and the keys in it."""
+        where = where[:1] if where[:1] in _LISTS else where
         other = self.named.get(str(where[0])) if where else None
         return (other, where[1:]) if other is not None and where[1:] else (self.own, (*self.inside, *where))
 

@@ -12,7 +12,7 @@ from ftc.spec.job import source_path
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
 from ftc.spec.model import names
 from ftc.trainer import engines
-from ftc.trainer.arguments import OUTPUT, OWNED, chosen, described, evaluation, groups, seeks_unused_parameters
+from ftc.trainer.arguments import OUTPUT, OWNED, chosen, described, evaluation, groups, seeks_unused_parameters, set_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,24 +134,34 @@ def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> 
     if isinstance(subject, DeepSpeedFile):
         return ("engine", "config", *where)
     name, rest = str(where[0]), where[1:]
-    if isinstance(subject, Export) and where == ("model_name_or_path",):
-        return _PLACES["model_name_or_path"]
     if isinstance(subject, Export):
-        group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
-        return ("method", *group, *where)
+        return _place_of_export(subject, where)
+    if name in ("dataset", "eval_dataset", "dataset_info") and rest and spec.dataset is not None:
+        return _place_of_dataset(spec, spec.dataset, where)
     if name == "deepspeed" and rest:
         return _OF_ENGINE.get(where, ("engine", "config", *rest))
     if name in _PLACES:
-        return _OF_ENGINE.get(where, (*(_described_at(spec, rest) if name == "dataset_info" else _PLACES[name]), *rest))
+        return _OF_ENGINE.get(where, (*_PLACES[name], *rest))
     derived = ("dataset", "evaluation") if name == "eval_dataset" else ("train",)
     return next(((*path, *where) for path, given in reversed(groups(spec)) if name in given), derived)
 
 
-def _described_at(spec: JobSpec, rest: KeyPath) -> KeyPath:
-    """The key with the description of a dataset; `rest` begins with its name."""
-    parts = spec.dataset.parts if spec.dataset is not None else {}
-    owners = [part for part, one in parts.items() if rest and rest[0] in (one.info or {})]
-    return (*source_path(next(iter(owners), "dataset"))[:-1], "info")
+def _place_of_export(subject: Export, where: KeyPath) -> KeyPath:
+    if where == ("model_name_or_path",):
+        return _PLACES["model_name_or_path"]
+    group = ("merge",) if subject.gives("adapter_name_or_path") else ("quantize", "arguments")
+    return ("method", *group, *where)
+
+
+def _place_of_dataset(spec: JobSpec, dataset: Dataset, where: KeyPath) -> KeyPath:
+    """The key that names a dataset, or the one in its description."""
+    argument, name, *rest = where
+    parts = dataset.evaluated if argument == "eval_dataset" else dataset.parts
+    if argument == "dataset_info":
+        owners = [part for part, one in parts.items() if name in (one.info or {})]
+        return (*source_path(next(iter(owners), "dataset"))[:-1], "info", name, *rest)
+    owners = [part for part, one in parts.items() if name in one.used]
+    return (*source_path(owners[0])[:-1], "names") if owners else set_at(spec, str(argument))
 
 
 # Remedies that select an option of a group.

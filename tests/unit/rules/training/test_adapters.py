@@ -15,6 +15,12 @@ PAIRS = (
         "FTC105", ("method.finetuning_type=oft",), ("method.finetuning_type=oft", "method.merge=null"), "method.merge"
     ),
     Pair("FTC110", (*NEW_ADAPTER, "method.merge=null"), (*ADAPTER, "method.merge=null"), "method.merge"),
+    Pair(
+        "FTC273",
+        "source@method.adapter=run method.adapter.run=sft method.adapter.result=merged",
+        "source@method.adapter=run method.adapter.run=sft",
+        "method.adapter.result",
+    ),
     Pair("FTC111", (*ADAPTER, "method.adapter.path='/workspace/a,b'"), ADAPTER, "method.adapter"),
     Pair(
         "FTC109",

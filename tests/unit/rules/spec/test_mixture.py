@@ -59,7 +59,8 @@ NAMED = f"{TEST} dataset.evaluation.test.names=[b] dataset.evaluation.test.info.
     [
         ("FTC453", f"{OURS} 'dataset.more.custom.info={{a: {{script_url: ., ranking: true}}}}'", "more.custom.info.a"),
         ("FTC451", f"{OURS} 'dataset.more.custom.info={{a: {{file_name: a.zip}}}}'", "more.custom.info.a"),
-        ("FTC450", NAMED, "evaluation"),
+        ("FTC450", NAMED, "evaluation.test.names"),
+        ("FTC406", f"{OURS} dataset.more.custom.info.a.script_url=. dataset.more.custom.names=[b]", "more.custom."),
         ("FTC011", OURS, "more.custom.names"),
         ("FTC228", f"{TEST} dataset.evaluation.test.names=[a] dataset.evaluation.test.source.path=/d", "evaluation"),
         ("FTC012", f"{OURS} dataset.more.custom.id=a/b/c dataset.more.custom.names=[a]", "more.custom.source"),
