@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.cluster.ranks import main_container, ranks
 from ftc.cluster.snapshot import at, labels, rows, texts
 from ftc.plan.files import MERGE, QUANTIZE
-from ftc.plan.pod import CARRIED
+from ftc.plan.names import CARRIED
 from ftc.plan.storage import WORKSPACE
 from ftc.trainer.arguments import MERGED, OUTPUT, QUANTIZED
 
