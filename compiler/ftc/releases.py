@@ -1,4 +1,4 @@
-"""Releases of ftc: what one changes in every compiled file, and what the changelog says about it."""
+"""Releases of ftc: their effect on every compiled file, and the words of the changelog about it."""
 
 from __future__ import annotations
 

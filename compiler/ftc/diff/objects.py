@@ -100,7 +100,7 @@ def _variable(given: Any) -> Any:
 
 
 def _changed(value: Any, path: KeyPath, change: Callable[[Any], Any]) -> Any:
-    """A copy in which the collection at a path is changed, or removed; the value itself if it has none there."""
+    """A copy in which the collection at a path is changed, or removed; the value itself if the path does not exist."""
     if not path:
         return change(value) if isinstance(value, dict | list) and value else value
     step, rest = path[0], path[1:]

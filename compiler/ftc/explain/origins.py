@@ -252,7 +252,7 @@ def influences(
     """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
 
     The `setters` of the place that have a key are fragments: they need no search. The place may be that of a run with
-    an `origin`; the runs that are compared have none, because every key would change it.
+    an `origin`; the runs that are compared do not have it, because every key would change it.
 
     Keys that change it only together are not found, and the kind of a union is not varied.
     """

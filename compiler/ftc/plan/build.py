@@ -19,26 +19,25 @@ def plan(spec: JobSpec, places: Places | None = None, origin: Made | None = None
     Without an `origin`, nothing in the plan depends on every key of the spec, except for the fixed name.
     """
     places = places or pod.places(spec)
-    name = names.job_name(spec)
     labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)
     compiled, scripts = files.compiled(spec, places, fetched), files.scripts(spec, places, fetched)
     config_map = files.scripts_name() if spec.scripts == "configmap" else None
-    kept = made.kept(spec) if origin else ()
+    made_from, kept = (made.told(spec, origin), made.kept(spec)) if origin else ({}, ())
     train_step = train.step(spec, places, fetched, compiled, made.tags(spec, origin))
-    fetching = tuple(fetch.step(spec, found, places) for found in fetched)
+    fetching = tuple(fetch.step(spec, one, places) for one in fetched)
     fetch_steps = image.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
     steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
     return RunPlan(
-        name=name,
+        name=names.job_name(spec),
         fixed_name=names.fixed_name(spec),
         generate_name=spec.naming == "generate",
         namespace=spec.namespace,
         labels=labels,
         annotations=spec.annotations,
         origin=origin,
-        made_from=made.told(spec, origin) if origin else {},
+        made_from=made_from,
         nodes=spec.nodes,
         min_nodes=spec.min_nodes or spec.nodes,
         restarts=spec.restarts,

@@ -1,4 +1,4 @@
-"""What a run was made from: annotations of the job's object, and a file that the run's directory keeps."""
+"""The origin of a run: annotations of the job's object, tags for trackers, and a file of the run's directory."""
 
 from __future__ import annotations
 

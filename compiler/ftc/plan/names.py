@@ -53,7 +53,7 @@ def job_name(spec: JobSpec) -> str:
 
 
 def of_point(spec: JobSpec, varied: Sequence[str]) -> str:
-    """The name of a point of a matrix: it ends in a digest of what varies, so that no two points share a name."""
+    """The name of a point of a matrix. It ends in a digest of the varied overrides: no two points share a name."""
     if all(text.partition("=")[0] == "name" for text in varied):
         return job_name(spec)
     end = f"-{digest(varied)}"

@@ -1,4 +1,4 @@
-"""A release of ftc in a repository of runs: what git shows, and what ftc says about it."""
+"""A release of ftc in a repository of runs: the lines that git shows, and the line that ftc prints."""
 
 from __future__ import annotations
 
