@@ -29,6 +29,7 @@ _TAKES = {
 }
 _OF_COMMANDS: dict[tuple[str, str], str | list[str]] = {
     ("diff", "overrides"): "override or path",
+    ("pin", "name"): "config",
     ("schema", "group"): [*editor.NAMES, "case"],
 }
 
