@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ftc.api.refused import RefusedError
 from ftc.api.runs import sound
 from ftc.diagnostics.model import Diagnostic
-from ftc.driver import Request
+from ftc.driver import Request, compile_job
 from ftc.explain.origins import plain
+from ftc.explain.paths import Found, find
 from ftc.pin.conf import DIRECTORY, EMPTY, text, with_pins
 from ftc.pin.pins import Pin, pins
 
@@ -52,8 +53,10 @@ def pinning(name: str, dirs: tuple[Path, ...]) -> Pinning:
     primary = _primary(name, dirs)
     file = primary.parent / DIRECTORY / f"{name}.yaml"
     without, state = _composed(name, dirs, {f"{DIRECTORY}/{name}.yaml": EMPTY})
-    found = pins(state.spec) if state.spec else []
-    resolved, missing = (tuple(one for one in found if bool(one.value) is some) for some in (True, False))
+    present = compile_job(Request((), dirs, name)).spec  # None if the file of the pins is missing or malformed
+    now = plain(present) if present else {}
+    found = [_kept(one, now) for one in (pins(state.spec) if state.spec else [])]
+    resolved, missing = tuple(one for one in found if one.value), tuple(one for one in found if one.why)
     if wrong := [one for one in missing if one.needed]:
         raise RefusedError(findings=tuple(_error(one, one.why, state) for one in wrong))
     if not resolved:
@@ -101,6 +104,14 @@ def _pinned(data: Json, resolved: Iterable[Pin]) -> Json:
             here = here[step]
         here[last] = value
     return copy
+
+
+def _kept(pin: Pin, now: Json) -> Pin:
+    """A digest that cannot be asked for now stays as it was pinned, if the image still has this name."""
+    present = find(now, pin.key)
+    if pin.value or not isinstance(present, Found) or not str(present.value).startswith(f"{pin.names}@"):
+        return pin
+    return pin._replace(value=present.value)
 
 
 def _error(pin: Pin, message: str, state: State) -> Diagnostic:

@@ -20,7 +20,7 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
     each branch or tag, and the registry gives the digest of the image. They are written to pins/NAME.yaml next to the
     run, and the defaults list of the run gets one item. Run the command again to update them.
 
-    If a source cannot be resolved, nothing is written; an image whose registry does not answer keeps its tag. Git uses
+    If a source cannot be resolved, nothing is written; an image whose registry does not answer stays as it is. Git uses
     your credential helpers and the hub HF_TOKEN; the registry is asked without credentials. No other command that
     compiles asks a server.
 
@@ -36,7 +36,8 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
     with refusals(Reporting()):
         found = pinning(name, config_dirs or conf_beside(Path("golden")))
         for pin in found.missing:
-            say(redacted(f"ftc: {dotted(pin.key)} is not pinned: {pin.why}"), err=True)
+            kept = "keeps its pin" if pin.value else "is not pinned"
+            say(redacted(f"ftc: {dotted(pin.key)} {kept}: {pin.why}"), err=True)
         for pin in found.pins:
             say(redacted(f"{dotted(pin.key)}: {pin.value} ({pin.names})"))
         differing = found.differing

@@ -185,6 +185,18 @@ def test_a_second_time_only_what_has_moved_is_written(hub: str, registry: str, m
     assert file.read_text() == edited
 
 
+def test_a_file_of_pins_that_is_lost_is_written_again(hub: str, registry: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    written = Path("conf/pins/mine.yaml").read_text()
+    for content in (None, "[\n"):
+        Path("conf/pins/mine.yaml").unlink()
+        if content:
+            Path("conf/pins/mine.yaml").write_text(content)
+        assert ftc("pin", "mine").exit_code == 0
+        assert Path("conf/pins/mine.yaml").read_text() == written
+
+
 def test_a_branch_and_an_annotated_tag_of_git_are_their_commits(hub: str, registry: str, tmp_path: Path) -> None:
     place, commit = repository(tmp_path)
     with serving(functools.partial(_Quiet, directory=str(place))) as address:
@@ -228,6 +240,22 @@ def test_the_image_of_the_hardware_still_comes_from_the_registry_of_the_cluster(
     assert f'  image: "hiyouga/llamafactory:0.9.5@{DIGEST}" #' in Path("conf/pins/mine.yaml").read_text()
     manifest = ftc("compile", "-c", "mine", "--config-dir", "conf").stdout
     assert f"image: {registry}/hiyouga/llamafactory:0.9.5@{DIGEST}\n" in manifest
+
+
+def test_a_digest_stays_while_its_registry_does_not_answer(hub: str) -> None:
+    with serving(_Registry) as registry:
+        run(hub, registry)
+        ftc("pin", "mine")
+    written = Path("conf/pins/mine.yaml").read_text()
+    assert DIGEST in written
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert "ftc: image keeps its pin: cannot reach " in said.stderr
+    assert Path("conf/pins/mine.yaml").read_text() == written
+    run_file = Path("conf/mine.yaml")
+    run_file.write_text(run_file.read_text().replace("trainer:1.0", "trainer:2.0"))
+    assert "ftc: image is not pinned: " in ftc("pin", "mine").stderr
+    assert "sha256" not in Path("conf/pins/mine.yaml").read_text()
 
 
 @pytest.mark.parametrize("answer", ["", "sha256:0f", f"{DIGEST}\u0085", "sha256:" + "0F" * 32, "md5:" + "0" * 64])
