@@ -24,7 +24,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("api",),
-    ("diff", "cluster"),
+    ("diff", "cluster", "pin"),
     ("golden",),
     ("explain", "lint", "fit"),
     ("driver",),

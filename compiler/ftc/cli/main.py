@@ -31,6 +31,7 @@ _COMMANDS = {
     "dataset": "Check the rows of a dataset, and describe it for a hub.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
+    "pin": "Write the commits and digests that a run uses into your conf.",
     "submit": "Create a run in a cluster, after checking that it can run there.",
     "status": "Show the runs of a namespace: phase, nodes, step, age.",
     "logs": "Print the log of a run, the first error first.",

@@ -298,7 +298,7 @@ _WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
 
 
 def _words(text: str) -> str:
-    """Write a text with all but plain words as code, so that it has no markup, mentions or links.
+    """Write a text with all but plain words as code, without markup, mentions or links.
 
     GitHub looks for mentions and links after it has processed backslashes and entities.
     """
