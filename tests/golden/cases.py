@@ -32,7 +32,9 @@ CASE = "case.yaml"
 
 def scenarios(command: str, *cases: str) -> Result:
     """`ftc golden check` or `update` of the scenarios."""
-    return CliRunner().invoke(cli, ["golden", command, "--dir", str(SCENARIOS.relative_to(ROOT)), *cases])
+    return CliRunner().invoke(
+        cli, ["golden", command, "--dir", str(SCENARIOS.relative_to(ROOT)), *cases], catch_exceptions=False
+    )
 
 
 def plan(case: str) -> str:

@@ -9,7 +9,7 @@ from ftc.pin.http import UnresolvedError
 from ftc.pin.registry import digest
 from ftc.pin.sources import COMMIT, of_git, of_hub
 from ftc.plan.registry import pulled
-from ftc.spec.job import SOURCES
+from ftc.spec.job import is_dataset, source_path
 from ftc.spec.source import FromHub, Git, HuggingFace, ModelScope
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def pins(spec: JobSpec) -> list[Pin]:
 
 
 def _source(name: str, source: Source) -> Wanted | None:
-    key = (*SOURCES[name], "revision")
+    key = (*source_path(name), "revision")
     match source:
         case Git() if not COMMIT.fullmatch(source.revision):
             return Wanted(key, f"{source.revision or 'HEAD'} of {source.url}", lambda: of_git(source))
         case HuggingFace() if not COMMIT.fullmatch(source.revision):
-            kind = "datasets" if name == "dataset" else "models"
+            kind = "datasets" if is_dataset(name) else "models"
             return Wanted(key, f"{source.revision} of {source.repository}", lambda: of_hub(source, kind))
-        case FromHub() if name != "dataset" and not COMMIT.fullmatch(source.revision):
+        case FromHub() if not is_dataset(name) and not COMMIT.fullmatch(source.revision):
             return Wanted(key, f"{source.revision} of {source.repository}", lambda: of_hub(source, "models"))
         case ModelScope():
             return Wanted(key, f"{source.revision} of {source.repository}", _of_modelscope, needed=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity, dotted
 from ftc.rules.given import Origins
 from ftc.rules.rule import Finding, Rule
-from ftc.spec.job import SOURCES
+from ftc.spec.job import is_dataset, source_path
 from ftc.spec.source import FromHub, Git, HuggingFace, ModelScope
 from ftc.targets import TARGETS
 
@@ -24,9 +24,9 @@ _BRANCH = re.compile(r"|HEAD|refs/heads/.*|main|master|trunk|dev|develop")
 def _branches(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
     """The revisions that are branches; the trainer reads a direct dataset at its main branch only."""
     for name, source in spec.sources.items():
-        kinds = Git | HuggingFace | ModelScope | FromHub if name != "dataset" else Git | HuggingFace | ModelScope
+        kinds = Git | HuggingFace | ModelScope | FromHub if not is_dataset(name) else Git | HuggingFace | ModelScope
         if isinstance(source, kinds) and _BRANCH.fullmatch(source.revision):
-            yield (*SOURCES[name], "revision"), source.revision
+            yield (*source_path(name), "revision"), source.revision
 
 
 def revision_is_fixed(found: Origins) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
 TO_GIT = "publish=git publish.url"
 ADAPTER = "publish=git publish.url=https://git.example.com/a publish.credentials.secret=git method.merge=null"
 GIT = "source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B"
+_MORE = "dataset.more.identity-alauda.source"
+TWO_DATASETS = f"dataset=[alpaca,identity-alauda] {_MORE}.url=https://git.example.com/a.git {_MORE}"
 PAIRS = (
     Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
     Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
@@ -98,6 +100,12 @@ PAIRS = (
             ("dataset.id=me/data", "dataset.id=me/data dataset.info.alpaca.file_name=other"),
             ("dataset.id=me/data", "dataset.id=me/data source@dataset.source=path dataset.source.path=/workspace/data"),
         )
+    ),
+    Pair(
+        "FTC266",
+        f"{TWO_DATASETS}.revision=main",
+        f"{TWO_DATASETS}.revision=v1",
+        "dataset.more.identity-alauda.source.revision",
     ),
     *(
         Pair("FTC266", f"{source} {wrong}", f"{source} {right}", "model.source.revision")
