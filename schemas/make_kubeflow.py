@@ -1,6 +1,6 @@
-"""Make the output schemas of JobSet and Kubeflow Trainer, kubeflow/<kind>.schema.json.
+"""Make the output schemas of JobSet, Kubeflow Trainer and KServe, kubeflow/<kind>.schema.json.
 
-Source: the resource definitions of kubernetes-sigs/jobset and kubeflow/trainer (both Apache-2.0).
+Source: the resource definitions of kubernetes-sigs/jobset, kubeflow/trainer and kserve/kserve (all Apache-2.0).
 tests/crds/kubeflow.json has the schemas of RELEASES, without descriptions and status; a subtree that occurs several
 times is in its `$defs`.
 
@@ -30,11 +30,13 @@ TRAINER: Final = ("v2.0.1", "v2.1.0", "v2.2.1", "v2.3.0")
 RELEASES: Final = (
     "jobset-v0.12.0-jobsets",
     *(f"trainer-{version}-{plural}" for version in TRAINER for plural in ("trainingruntimes", "trainjobs")),
+    "kserve-v0.20.0-inferenceservices",
 )
 KINDS: Final = {
     "jobset": "jobset-v0.12.0-jobsets",
     "trainingruntime": "trainer-v2.3.0-trainingruntimes",
     "trainjob": "trainer-v2.3.0-trainjobs",
+    "inferenceservice": "kserve-v0.20.0-inferenceservices",
 }
 # Shorter subtrees stay where they are.
 SHARED_FROM: Final = 200
@@ -70,6 +72,27 @@ JOBSET: Final[dict[str, Schema]] = {
         ]
     },
 }
+# Kubernetes' own types replace their copies in the definition.
+_CORE: Final = "#/$defs/io.k8s.api.core.v1"
+_SERVED: Final = "spec/predictor"
+_OF_PODS: Final = {
+    "affinity": "Affinity",
+    "dnsConfig": "PodDNSConfig",
+    "securityContext": "PodSecurityContext",
+    "tolerations/*": "Toleration",
+    "topologySpreadConstraints/*": "TopologySpreadConstraint",
+    "volumes/*": "Volume",
+    "model/env/*": "EnvVar",
+    "model/envFrom/*": "EnvFromSource",
+    "model/lifecycle": "Lifecycle",
+    "model/livenessProbe": "Probe",
+    "model/ports/*": "ContainerPort",
+    "model/readinessProbe": "Probe",
+    "model/resources": "ResourceRequirements",
+    "model/securityContext": "SecurityContext",
+    "model/startupProbe": "Probe",
+    "model/volumeMounts/*": "VolumeMount",
+}
 _OF_RUNTIME: Final = "spec/template/spec"
 CLOSER: Final[dict[str, dict[str, Schema]]] = {
     "jobset": {f"spec/{path}": schema for path, schema in JOBSET.items()},
@@ -79,18 +102,30 @@ CLOSER: Final[dict[str, dict[str, Schema]]] = {
         "spec/mlPolicy/numNodes": COUNT,
     },
     "trainjob": {"spec/runtimeRef/kind": {"enum": ["ClusterTrainingRuntime", "TrainingRuntime"]}},
+    "inferenceservice": {f"{_SERVED}/{path}": {"$ref": f"{_CORE}.{name}"} for path, name in _OF_PODS.items()},
 }
 REQUIRED: Final[dict[str, dict[str, list[str]]]] = {
     "jobset": {"spec": ["replicatedJobs"]},
     "trainingruntime": {"spec": ["mlPolicy", "template"], "spec/template": ["spec"], _OF_RUNTIME: ["replicatedJobs"]},
     "trainjob": {},
+    "inferenceservice": {_SERVED: ["model"], f"{_SERVED}/model": ["modelFormat", "resources", "storageUri"]},
 }
 # The overrides of the runtime: releases name and merge them differently, so ftc never writes them.
-NEVER_WRITTEN: Final = ("spec/initializer", "spec/runtimePatches", "spec/trainer")
+# Other kinds of models, and the parts of an InferenceService that the runtime has.
+_OTHER_MODELS: Final = (
+    *("containers", "huggingface", "initContainers", "lightgbm", "onnx", "paddle", "pmml", "pytorch", "sklearn"),
+    *("tensorflow", "triton", "workerSpec", "xgboost"),
+)
+NEVER_WRITTEN: Final = (
+    *("spec/initializer", "spec/runtimePatches", "spec/trainer"),
+    *("spec/canary", "spec/explainer", "spec/transformer"),
+    *(f"{_SERVED}/{name}" for name in _OTHER_MODELS),
+)
 NAMES: Final = {
     "jobset": ("jobset.x-k8s.io", "JobSet"),
     "trainingruntime": ("trainer.kubeflow.org", "TrainingRuntime"),
     "trainjob": ("trainer.kubeflow.org", "TrainJob"),
+    "inferenceservice": ("serving.kserve.io", "InferenceService"),
 }
 
 
@@ -105,7 +140,7 @@ def imported(directory: Path) -> str:
     counts = Counter(text for schema in schemas.values() for text in _subtrees(schema))
     shared: dict[str, Any] = {}
     made = {release: _sharing(schema, counts, shared) for release, schema in schemas.items()}
-    comment = "kubernetes-sigs/jobset and kubeflow/trainer (Apache-2.0); made by schemas/make_kubeflow.py"
+    comment = "kubernetes-sigs/jobset, kubeflow/trainer, kserve/kserve (Apache-2.0); made by schemas/make_kubeflow.py"
     return _rendered({"$comment": comment, "$defs": shared, **made})
 
 

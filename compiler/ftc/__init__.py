@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ftc.api.deletion import Deleted, delete
     from ftc.api.diagnosis import Diagnosed, why
     from ftc.api.explanation import Explanation, explain
+    from ftc.api.inference import Inference, inference
     from ftc.api.logs import LogLine, logs
     from ftc.api.manifests import Linted, lint
     from ftc.api.refused import ClusterRefusedError, RefusedError
@@ -34,6 +35,7 @@ __all__ = (
     "Diagnosed",
     "Diff",
     "Explanation",
+    "Inference",
     "Linted",
     "LogLine",
     "Plan",
@@ -46,6 +48,7 @@ __all__ = (
     "delete",
     "diff",
     "explain",
+    "inference",
     "lint",
     "logs",
     "plan",
@@ -61,6 +64,7 @@ _MODULES = {
     "ftc.api.deletion": ("Deleted", "delete"),
     "ftc.api.diagnosis": ("Diagnosed", "why"),
     "ftc.api.explanation": ("Explanation", "explain"),
+    "ftc.api.inference": ("Inference", "inference"),
     "ftc.api.manifests": ("Linted", "lint"),
     "ftc.api.logs": ("LogLine", "logs"),
     "ftc.api.refused": ("ClusterRefusedError", "RefusedError"),

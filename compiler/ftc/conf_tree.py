@@ -1,6 +1,6 @@
 """Conf directories: which are searched, and their groups and options.
 
-Completion and `ftc list` read no more than this, so it imports only the standard library.
+`ftc list` reads no more than this, so it imports neither YAML nor msgspec.
 """
 
 from __future__ import annotations

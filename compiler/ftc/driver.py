@@ -11,12 +11,13 @@ import msgspec
 from ftc.compose import Composed, Conf, compose
 from ftc.conf_tree import search_path, shipped_name
 from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
+from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
 from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
 from ftc.output.write import marked
-from ftc.plan import files
+from ftc.plan import files, names
 from ftc.plan.build import plan
-from ftc.plan.types import BoundRun, RunPlan
+from ftc.plan.types import BoundRun, Made, RunPlan
 from ftc.resources import directory
 from ftc.rules.check import check, fragments, ignores, silenced
 from ftc.rules.given import Origins
@@ -41,7 +42,8 @@ ARTIFACTS = (
 class Request(msgspec.Struct, frozen=True):
     """The input of a compile; `config_dirs` come before the shipped conf.
 
-    `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors.
+    `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors. `varied` are the
+    overrides that distinguish a point of a matrix from the others.
     """
 
     overrides: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Request(msgspec.Struct, frozen=True):
     targets: tuple[str, ...] = ALL_TARGETS
     ignore: tuple[str, ...] = ()
     strict: bool = False
+    varied: tuple[str, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True):
@@ -121,11 +124,24 @@ def _validate(state: State) -> State:
 
 
 def _convert(state: State) -> State:
-    return _replace(state, spec=msgspec.convert(state.composed and state.composed.data, JobSpec))
+    spec = msgspec.convert(state.composed and state.composed.data, JobSpec)
+    varied = state.request.varied
+    return _replace(state, spec=msgspec.structs.replace(spec, name=names.of_point(spec, varied)) if varied else spec)
 
 
 def _plan(state: State) -> State:
-    return _replace(state, run=plan(state.spec)) if state.spec else state
+    return _replace(state, run=plan(state.spec, origin=_origin(state))) if state.spec else state
+
+
+def _origin(state: State) -> Made:
+    """The origin of the job. Stars replace a value in which a part that is named like a secret has a value."""
+    given = state.composed.overrides if state.composed else ()
+    secret = {one.text for one in given if without_secrets(one.value, str(one.path[-1])) != one.value}
+
+    def shown(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{text.partition('=')[0]}={STARS}" if text in secret else text for text in texts)
+
+    return Made(shown(state.request.overrides), state.request.config_name, shown(state.request.varied))
 
 
 def _fragments(state: State) -> State:

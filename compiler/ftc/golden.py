@@ -20,6 +20,7 @@ from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
 from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
+from ftc.releases import is_scripts, scripts_differ, step, without_release
 from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ftc.compose import Conf
     from ftc.diagnostics.model import KeyPath
+    from ftc.releases import Step
 
 
 FILE = "case.yaml"
@@ -85,7 +87,8 @@ def compiled(directory: Path, base: Request, conf: Conf) -> tuple[dict[Path, Sta
         if place.is_symlink():
             refused[str(place.relative_to(directory.parent))] = _link(place)
             continue
-        wanted = {"overrides": point.overrides, "config_name": case.config, "targets": case.targets}
+        wanted: dict[str, Any] = {"overrides": point.overrides, "varied": point.chosen}
+        wanted |= {"config_name": case.config, "targets": case.targets}
         state = compile_job(msgspec.structs.replace(base, **wanted), conf)
         if has_errors(state.diagnostics):
             refused[str(place.relative_to(directory.parent))] = state.diagnostics
@@ -148,12 +151,12 @@ def _overlooked(directory: Path, place: Path) -> Diagnostic:
     )
 
 
-RECORD = "SHA256SUMS"
+RECORD = "DIGESTS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
 
 def record(files: Mapping[str, str]) -> str:
-    """Write one line per file, as `sha256sum --check` reads it."""
+    """Write one line per file, with its digest."""
     return "".join(f"{digest(files[name])}  {name}\n" for name in sorted(files))
 
 
@@ -164,8 +167,8 @@ def digests(written: str | None) -> dict[str, str]:
 
 
 def digest(content: str) -> str:
-    """The digest of a text."""
-    return hashlib.sha256(content.encode()).hexdigest()
+    """The digest of a text; a release of ftc that changes only its version and its scripts does not change it."""
+    return hashlib.sha256(without_release(content).encode()).hexdigest()
 
 
 class Kind(StrEnum):
@@ -197,6 +200,18 @@ class Comparison(msgspec.Struct, frozen=True):
     refused: dict[str, tuple[Diagnostic, ...]]
     made: dict[Path, dict[str, str]]
     warned: dict[str, tuple[Diagnostic, ...]]
+
+    def of_releases(self) -> dict[Finding, tuple[Step, bool]]:
+        """The files that differ only because another release of ftc wrote them, and whether their scripts differ."""
+        outdated = [
+            (one, one.actual, one.expected)
+            for one in self.findings
+            if one.kind is Kind.CHANGED and one.actual is not None and one.expected is not None
+        ]
+        found = {one: (between, scripts_differ(old, new)) for one, old, new in outdated if (between := step(old, new))}
+        steps = {between for between, _ in found.values()}
+        scripts = [one for one, old, new in outdated if is_scripts(old) and is_scripts(new)]
+        return found | {one: (between, True) for one in scripts for between in steps if len(steps) == 1}
 
     def shown(self) -> list[Finding]:
         """The findings to show: a record that differs adds nothing if its files are shown."""

@@ -48,6 +48,13 @@ def all_scripts() -> dict[str, str]:
     return {file.name: script(file.name) for file in files if file.suffix in (".py", ".sh") and file.stem != "__init__"}
 
 
+@cache
+def changelog() -> str:
+    """The text of the changelog; empty if it is not installed."""
+    places = (_PACKAGE / "CHANGELOG.md", _PACKAGE.parent.parent / "CHANGELOG.md")
+    return next((place.read_text(encoding="utf-8") for place in places if place.is_file()), "")
+
+
 def docstring(definition: Any) -> str:
     """The docstring of a function or class of a module, even if the module was loaded from a zip."""
     if definition.__doc__:

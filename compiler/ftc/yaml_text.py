@@ -112,6 +112,31 @@ _Dumper.add_representer(float, _represent_float)
 _Dumper.add_representer(tuple, lambda dumper, value: dumper.represent_list(value))
 
 
+class _OneLineDumper(_Dumper):
+    """The same values on a single line."""
+
+    def represent_scalar(self, tag: str, value: str, style: str | None = None) -> yaml.ScalarNode:
+        return super().represent_scalar(tag, value, '"' if style == "|" else style)
+
+    def represent(self, data: Any) -> None:
+        self.serialize(_in_flow(self.represent_data(data)))
+
+
+def _in_flow(node: yaml.Node) -> yaml.Node:
+    if isinstance(node, yaml.CollectionNode):
+        node.flow_style = True
+        for part in node.value:
+            for inner in part if isinstance(part, tuple) else (part,):
+                _in_flow(inner)
+    return node
+
+
+def on_one_line(value: Any) -> str:
+    """Write a collection as one line, without a line break at its end."""
+    text: str = yaml.dump(value, Dumper=_OneLineDumper, sort_keys=False, allow_unicode=True, width=2**20)
+    return text.removesuffix("\n")
+
+
 # A collection that marshal packs into more bytes than this does not fit on one line.
 _PIECE = 1000
 

@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 # A script that is only shown hides its mistakes: commands are `console`, or `shell` if a test cannot run them.
 UNTESTED = ("sh", "bash", "zsh", "shell-session")
 # A line of a `shell` block that could run here.
-LOCAL = re.compile(r"(\$ )?(ftc(?! why (?!.*--from))(?! (?:status|logs)\b)|cat|ls)( [^|&;<>]*)?")
+LOCAL = re.compile(r"(\$ )?(ftc(?! why (?!.*--from))(?! (?:status|logs|pin)\b)|cat|ls)( [^|&;<>]*)?")
 
 
 def pages() -> list[Path]:

@@ -197,6 +197,7 @@ def test_on_request_the_template_and_the_end_of_the_training_are_written(trainer
     for case, answer in zip(cases, verdicts(trainer, *cases), strict=True):
         assert answer["verdict"]["verdict"] == answer["again"] == "equal", (case.template, answer["verdict"])
         assert answer["verdict"]["written"]
+        assert (answer["template"] == case.hub) == (case.kind == "stop")  # a template that is equal keeps its tools
 
 
 def test_a_model_that_was_trained_without_thoughts_says_which_request_is_equal(trainer: Path) -> None:

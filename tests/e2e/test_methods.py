@@ -102,6 +102,9 @@ def test_metrics_reach_every_tracker_and_mlflow_by_the_login_of_a_secret(
         directory = trained(known, *sources, *datasets("alpaca"), *trackers)
         (run,) = server.runs("of-ftc")
         assert run["info"]["status"] == "FINISHED"
+        tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
+        assert tags["ftc.job"] == run["info"]["run_name"]
+        assert len(tags["ftc.spec"]) == 8
         metrics = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
         assert metrics["loss"] > 0
         params = {param["key"]: param["value"] for param in run["data"]["params"]}

@@ -99,6 +99,34 @@ def test_it_trains_and_merges(run: Run) -> None:
     assert (run.directory / "output" / "adapter_model.safetensors").exists()
 
 
+def test_the_directory_of_the_run_keeps_its_spec(run: Run) -> None:
+    run.scripts.write("spec.yaml", "{name: 'a b'}")  # without a line break, as an annotation has it
+    (run.directory / "spec.yaml").parent.mkdir()
+    (run.directory / ".spec.yaml.new").write_text("{na", encoding="utf-8")  # a pod was killed
+    for _ in range(2):
+        assert run.scripts.run("train.sh").status == 0
+    assert [file.read_text(encoding="utf-8") for file in run.directory.glob("*spec*")] == ["{name: 'a b'}\n"]
+
+
+def test_only_rank_0_writes_the_spec(tmp_path: Path) -> None:
+    run = Run(tmp_path, VOLCANO)
+    run.scripts.write("spec.yaml", "{name: a}")
+    other = {"NNODES": "2", "VC_TASK_INDEX": "1", "VC_WORKER_HOSTS": "localhost,localhost"}
+    run.directory.mkdir()
+    (run.directory / "train.done").write_text("done", encoding="utf-8")
+    done = run.scripts.run("train.sh", **other)
+    assert done.status == 0, done.log
+    assert not (run.directory / "spec.yaml").exists()
+
+
+def test_a_spec_that_cannot_be_written_ends_the_pod(run: Run) -> None:
+    run.scripts.write("spec.yaml", "{name: a}")
+    (run.directory / ".spec.yaml.new").mkdir(parents=True)
+    done = run.scripts.run("train.sh")
+    assert done.status == 1
+    assert done.says("cannot write spec.yaml in ")
+
+
 def test_what_was_merged_is_quantized(run: Run) -> None:
     run.scripts.write("quantize.yaml", "{}\n")
     assert run.scripts.run("train.sh").status == 0

@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from e2e.compiling import compile_manifest, ftc_compile
 from e2e.git_server import TOKEN, USER, GitServer
@@ -152,6 +153,12 @@ def test_a_merged_model_that_would_answer_differently_is_not_published_unless_it
     (branch,) = git_server.branches("org/written")
     clone = git_server.clone("org/written", branch, tmp_path / "clone")
     assert "<think>" in (clone / "chat_template.jinja").read_text()
+    _, front, _ = (clone / "README.md").read_text().split("---\n", 2)
+    card = yaml.safe_load(front)
+    assert (card["pipeline_tag"], card["library_name"]) == ("text-generation", "transformers")
+    assert branch.endswith(card["ftc_run"])
+    verdict = json.loads((run_directory(cluster, job) / "chat-template.json").read_text())
+    assert (verdict["verdict"], verdict["rows"], verdict["written"]) == ("equal", 64, True)
 
 
 # The next test trains with accelerate too, on as many nodes.

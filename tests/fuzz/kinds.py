@@ -355,10 +355,10 @@ def _golden(rng: random.Random) -> Input:
     name = rng.choice(["one", "a b", "é", "\n", "::error::", "x" * 200, "-x", "one/two"])
     files = {f"golden/{name}/case.yaml": rng.choice([case.encode(), _changed(rng, case)])}
     if rng.random() < 0.5:
-        files[f"golden/{name}/SHA256SUMS"] = _changed(rng, f"{'a' * 64}  volcano.yaml\n")
+        files[f"golden/{name}/DIGESTS"] = _changed(rng, f"{'a' * 64}  volcano.yaml\n")
         files[f"golden/{name}/volcano.yaml"] = _changed(rng, rng.choice(_goldens("volcano.yaml")))
     if rng.random() < 0.3:
-        files["golden/devices=1/SHA256SUMS"] = rng.randbytes(40)
+        files["golden/devices=1/DIGESTS"] = rng.randbytes(40)
     if rng.random() < 0.3:
         files["conf/run.yaml"] = _changed(rng, "defaults: [config, _self_]\nnodes: 2\n")
     words = rng.choice(

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
+from ftc.diff.causes import emitted
 from ftc.driver import Request, State, compile_job
 from ftc.rules.pages import of_compile
 
@@ -25,6 +26,7 @@ ERRORS = ROOT / "golden" / "errors"
 CORPUS = ROOT / "tests" / "corpus"
 IMAGES = ROOT / "golden" / "images"
 PLANS = ROOT / "golden" / "plans"
+INFERENCE = ROOT / "golden" / "inference"
 CASE = "case.yaml"
 
 
@@ -66,7 +68,9 @@ def _base(rest: tuple[str, ...]) -> dict[str, str]:
 
 
 def _texts(state: State) -> dict[str, str]:
-    return {artifact.name: artifact.text for artifact in state.artifacts()}
+    """The files without the overrides and the spec that manifests repeat, which say no more than the command."""
+    assert state.spec is not None
+    return emitted(state.spec, state.request.targets)
 
 
 def _diff(name: str, before: str, after: str) -> str:
@@ -86,6 +90,14 @@ def image(command: str) -> str:
     result = CliRunner().invoke(cli, ["compile", *shlex.split(command)])
     assert (result.exit_code, result.stderr) == (0, "")
     return f"# $ ftc compile {command}\n{result.stdout}"
+
+
+def inference(command: str) -> str:
+    """An InferenceService, with the command in its first comment and how to try it in the last ones."""
+    result = CliRunner().invoke(cli, ["inference", *shlex.split(command)])
+    assert result.exit_code == 0, result.stderr
+    said = "".join(f"# {line}\n" for line in result.stderr.splitlines())
+    return f"# $ ftc inference {command}\n{result.stdout}{said}"
 
 
 def corpus() -> dict[Path, str]:
@@ -119,4 +131,4 @@ def lint(file: Path) -> str:
 
 def command_of(file: Path) -> str:
     """The command on the first line of a golden."""
-    return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc compile").strip()
+    return file.read_text().partition("\n")[0].removeprefix("# ").removeprefix("$ ftc ").partition(" ")[2].strip()

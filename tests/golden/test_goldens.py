@@ -19,6 +19,7 @@ OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
 ERRORS = sorted(cases.ERRORS.glob("*.err"))
 PLANS = sorted(cases.PLANS.glob("*.txt"))
 CORPUS = cases.corpus()
+INFERENCE = sorted(cases.INFERENCE.glob("*.yaml"))
 IMAGES = sorted(cases.IMAGES.glob("*.Dockerfile"))
 
 
@@ -56,6 +57,11 @@ def test_an_error_matches_its_golden(file: Path) -> None:
 @pytest.mark.parametrize("file", IMAGES, ids=lambda file: file.stem)
 def test_an_image_matches_its_golden(file: Path) -> None:
     assert cases.image(cases.command_of(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("file", INFERENCE, ids=lambda file: file.stem)
+def test_an_inference_service_matches_its_golden(file: Path) -> None:
+    assert cases.inference(cases.command_of(file)) == file.read_text()
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: f"{file.parent.name}-{file.stem}")

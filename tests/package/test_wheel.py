@@ -61,9 +61,14 @@ def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     return python
 
 
+def test_the_changelog_is_read_from_the_package(run: Callable[..., str]) -> None:
+    said = run("-c", "from ftc.resources import changelog; print(changelog())")
+    assert said.startswith("# Changelog\n")
+
+
 def test_the_wheel_has_the_package_and_its_data_only(wheel: Path) -> None:
     expected = {file.removeprefix("compiler/") for file in SOURCES if file.startswith("compiler/ftc/")}
-    expected |= {f"ftc/{file}" for file in SOURCES if file.startswith(("conf/", "schemas/"))}
+    expected |= {f"ftc/{file}" for file in SOURCES if file.startswith(("conf/", "schemas/")) or file == "CHANGELOG.md"}
     with zipfile.ZipFile(wheel) as content:
         names = {name for name in content.namelist() if ".dist-info/" not in name}
     assert names == expected

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf, flag_override
 
-from ftc.compose import Conf, by_hydra, plain
+from ftc.compose import Conf, by_hydra, compose, plain
 from ftc.compose.by_hydra.overrides import parsed
 from ftc.compose.plain import values
 from ftc.compose.plain.overrides import read
+from ftc.compose.references import missing
 from ftc.compose.types import Choice, ValueOverride, value_override
 from ftc.driver import conf_of
 from unit.compiling import ROOT, conf
@@ -140,6 +141,18 @@ def test_a_plain_override_is_read_as_hydra_reads_it(text: str) -> None:
     else:
         assert wanted.is_value
         assert repr(value_override(wanted.override)) == repr(found)
+
+
+@settings(max_examples=30)
+@given(st.lists(OVERRIDES, min_size=1, max_size=3))
+def test_a_run_is_composed_or_refused_as_by_hydra_alone(texts: list[str]) -> None:
+    shipped = conf_of(())
+    wanted, problems = by_hydra.compose(texts, shipped, "config")
+    incomplete = missing(wanted.data, (), wanted) if wanted else ()
+    found, diagnostics = compose(texts, shipped)
+    assert repr(diagnostics) == repr((*problems, *incomplete))
+    assert repr(found and found.data) == repr(wanted and wanted.data)
+    assert (found and found.choices) == (wanted and wanted.choices)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_cause_is_named_the_same_on_every_machine_and_a_line_that_has_moved_is
 def of_another_ftc(repository: Repository) -> None:
     """What another ftc has compiled of the same conf stands in golden/, as its update would have left it."""
     repository.edit("golden/my-run/volcano.yaml", "app.kubernetes.io/managed-by: ftc", "made-by: another")
-    repository.done("bash", "-c", "cd golden/my-run && sha256sum -- $(cut -c67- SHA256SUMS) > new && mv new SHA256SUMS")
+    repository.done("bash", "-c", "cd golden/my-run && sha256sum -- $(cut -c67- DIGESTS) > new && mv new DIGESTS")
     repository.commit("Another ftc")
 
 
@@ -168,7 +168,7 @@ def test_a_single_run_of_a_revision_from_below_the_root(tmp_path: Path) -> None:
 
 def test_a_base_that_does_not_compile_counts_as_new_and_a_tree_that_does_not_is_refused(tmp_path: Path) -> None:
     repository = initialised(tmp_path)
-    (tmp_path / "golden" / "my-run" / "SHA256SUMS").unlink()  # nothing was ever compiled here
+    (tmp_path / "golden" / "my-run" / "DIGESTS").unlink()  # nothing was ever compiled here
     repository.edit(RUN, "nodes: 1", "nodes: 0")
     broken = repository.ftc("diff", "--base", "main")
     assert (broken.stdout, broken.exit_code) == ("", 1)

@@ -78,6 +78,18 @@ def job(*overrides: str) -> Any:
     return document("volcano.yaml", *overrides)
 
 
+def annotated(made: Any) -> Any:
+    """The annotations of an object, without those that tell what it was made from."""
+    given = made["metadata"].get("annotations", {})
+    return {key: value for key, value in given.items() if not key.startswith("ftc.dev/")}
+
+
+def objects(text: str) -> list[Any]:
+    """The objects of a manifest without the annotations that tell what they were made from, the overrides above all."""
+    found = list(yaml.safe_load_all(text))
+    return [{**one, "metadata": {**one["metadata"], "annotations": annotated(one)}} for one in found]
+
+
 def template(*overrides: str) -> Any:
     """The pod template of the only task."""
     (task,) = job(*overrides)["spec"]["tasks"]

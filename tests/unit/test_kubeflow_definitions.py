@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MAKE = ROOT / "schemas" / "make_kubeflow.py"
 CASES = sorted(file.parent for file in (ROOT / "golden" / "scenarios").glob("*/case.yaml"))
 PLURALS = {"JobSet": "jobsets", "TrainingRuntime": "trainingruntimes", "TrainJob": "trainjobs"}
+PLURALS |= {"InferenceService": "inferenceservices"}
+SERVICES = sorted((ROOT / "golden" / "inference").glob("*.yaml"))
 
 
 @cache
@@ -108,7 +110,7 @@ def test_the_schemas_are_what_the_script_makes() -> None:
 def test_there_are_the_releases_that_ftc_supports() -> None:
     names = [re.fullmatch(r"(\w+)-v(\d+\.\d+)\.\d+-\w+", name) for name in definitions()]
     found = {(name[1], name[2]) for name in names if name}
-    assert found == {("jobset", "0.12"), *(("trainer", f"2.{minor}") for minor in range(4))}
+    assert found == {("jobset", "0.12"), ("kserve", "0.20"), *(("trainer", f"2.{minor}") for minor in range(4))}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -118,6 +120,11 @@ def test_every_release_accepts_a_scenario(case: Path, target: str, kinds: list[s
     assert [manifest["kind"] for manifest in manifests] == kinds
     for manifest in manifests:
         accepted(manifest)
+
+
+@pytest.mark.parametrize("file", SERVICES, ids=lambda file: file.stem)
+def test_kserve_accepts_an_inference_service(file: Path) -> None:
+    accepted(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def test_a_training_runtime_without_its_job_is_one_jobset() -> None:

@@ -83,6 +83,14 @@ def test_any_value_comes_back_from_pyyaml(value: Any) -> None:
     assert same(yaml.safe_load(yaml_text.dump(value)), value)
 
 
+@given(st.dictionaries(READABLE, VALUES) | st.lists(VALUES))
+def test_any_collection_is_one_line_that_comes_back(value: Any) -> None:
+    for one in (value, [*TEXTS], dict.fromkeys(TEXTS)):
+        text = yaml_text.on_one_line(one)
+        assert len(text.splitlines()) == 1
+        assert same(yaml.safe_load(text), one)
+
+
 def test_what_is_written_in_pieces_is_what_libyaml_writes_at_once() -> None:
     for text in TEXTS:
         value = [PLACES["in pieces"](text)]  # a list is written at once

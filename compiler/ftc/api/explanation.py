@@ -19,6 +19,7 @@ from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
 from ftc.explain.meaning import Meaning, meaning, named
 from ftc.explain.origins import Origin, influences, leaves, origins, plain, sources
 from ftc.explain.paths import Found, Missing, find, parse, shown, written
+from ftc.plan import made
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
 from ftc.targets import TARGETS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ftc.compose import Composed
     from ftc.diagnostics.model import Diagnostic, KeyPath
+    from ftc.plan.types import RunPlan
 
 EXPLAINED = [name for name, target in TARGETS.items() if target.places is None and target.file != "Dockerfile"]
 """The targets whose values can be explained: paths do not apply to a script or a Dockerfile."""
@@ -38,6 +40,7 @@ _OF_OBJECTS = ("apiVersion", "kind", "metadata", "spec")
 WIDTH, _COMMENT = 100, "# "
 _ORIGINS, _SET_BY, _CHANGED_BY = "", "set by:", "changed by at least these:"
 _UNCHANGED, _IN_EFFECT = "no single key of the spec changes it", "the configuration has it as:"
+_ORIGIN_OF_JOB = "ftc writes here what the job was made from: its version, the overrides and the whole spec"
 _SECTIONS = {
     _ORIGINS: "origins",
     _SET_BY: "set_by",
@@ -132,7 +135,8 @@ def explain(
         raise RefusedError(findings=as_shown(state.diagnostics))
     if is_key or state.spec is None:
         return _of_key(state.composed, state.spec, asked.path)
-    return _of_place(state.composed, state.spec, target or "volcano", asked)
+    run = state.run or plan(state.spec)
+    return _of_place(state.composed, state.spec, run, target or "volcano", asked)
 
 
 def _pair(spec: JobSpec | None) -> str:
@@ -195,9 +199,8 @@ def _elsewhere(data: Any, name: str, there: Missing) -> str:
     return f"did you mean '{every[near[0]]}'?" if near else ""
 
 
-def _of_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> Explanation:
+def _of_place(composed: Composed, spec: JobSpec, run: RunPlan, name: str, asked: Place) -> Explanation:
     document, path = asked
-    run = plan(spec)
     text = TARGETS[name].text(run)
     found = documents(text, run)
     if document and document not in found:
@@ -205,20 +208,22 @@ def _of_place(composed: Composed, spec: JobSpec, name: str, asked: Place) -> Exp
     chosen = {document: found[document]} if document else found
     number = path[0] if len(path) == 1 and isinstance(path[0], int) else None
     place = _at_path(name, chosen, path) if number is None else _at_line(text, number, list(found))
+    value = find(found[place.document], place.path)
+    shown_value = value.value if isinstance(value, Found) else None
+    key = f"{place.document}:{written(place.path)}" if len(found) > 1 else written(place.path)
+    if made.tells_origin(place.path):
+        return Explanation(key, shown_value, [_head(place, found)], None, {}, [_ORIGIN_OF_JOB])
     data = plain(spec)
     setters = sources(TARGETS[name], run, place)
     keys = [source.key for source in setters if source.key is not None]
     sections = {_SET_BY: origins(composed, data, keys)} if keys else {}
-    moving = influences(spec, TARGETS[name], place, setters)
+    moving = influences(spec, TARGETS[name], place, setters, run)
     there = [one.path for one in moving if not one.any_key and isinstance(find(data, one.path), Found)]
     if moving or not keys:
         sections[_CHANGED_BY if moving else _UNCHANGED] = origins(composed, data, there)
     notes = [f"{written(one.path)}, if a key or an item is added" for one in moving if one.any_key]
     notes += [f"{written(one.path)}, which is not set" for one in moving if not one.any_key and one.path not in there]
-    value = find(found[place.document], place.path)
-    document = f"{place.document}:" if len(found) > 1 else ""
-    shown_value = value.value if isinstance(value, Found) else None
-    return Explanation(f"{document}{written(place.path)}", shown_value, [_head(place, found)], None, sections, notes)
+    return Explanation(key, shown_value, [_head(place, found)], None, sections, notes)
 
 
 def _at_line(text: str, number: int, names: list[str]) -> Place:

@@ -96,6 +96,6 @@ def lines(found: Status, columns: int | None = None) -> list[str]:
 
 
 def _below(found: Status) -> list[str]:
-    """What was found in the results, why the run does not run, and what may not be listed."""
+    """The verdicts on the results, why the run does not run, and the kinds that may not be listed."""
     verdicts = [f"{one.name}: {one.verdict}" for one in found.runs if one.verdict]
     return [*verdicts, *([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]

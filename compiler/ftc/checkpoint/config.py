@@ -55,7 +55,7 @@ class Quantization(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """The values of a config.json by key; what is wrong with them collects in `problems`."""
+    """The values of a config.json by key; mistakes in them collect in `problems`."""
 
     def __init__(self, config: Json, given: Mapping[str, int]) -> None:
         self.config = config

@@ -21,7 +21,7 @@ _LFS = b"version https://git-lfs"
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong at a key of a file, or with the file, and what helps."""
+    """A problem at a key of a file, or with the whole file, and a remedy."""
 
     file: str
     key: str

@@ -1,4 +1,4 @@
-"""Make a model option of a directory with a model: the text of conf/model/NAME.yaml, or what is wrong or missing."""
+"""Make a model option of a directory with a model: the text of conf/model/NAME.yaml, or the problems."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_CHOICES = 8
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user says about the model, since no file of it does."""
+    """The part of the option that only the user knows."""
 
     id: str
     template: str | None
@@ -37,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Option(msgspec.Struct, frozen=True):
-    """The text of an option, and what was assumed or could not be known."""
+    """The text of an option, and notes on assumptions and gaps."""
 
     text: str
     notes: tuple[str, ...]
@@ -49,14 +49,14 @@ def make(directory: Path, wanted: Wanted) -> Option | list[Problem]:
         reader = Reader(read_object(directory, CONFIG), wanted.given)
     except Wrong as wrong:
         return [wrong.problem]
-    quantization = reader.quantization()
+    quantization, stated = reader.quantization(), _stated(reader)
     counted = weights.read(directory, quantization.bits if quantization else None)
     sees = len(reader.modalities()) > 1
     template = wanted.template or _template(reader.text("model_type"), wanted.id, sees=sees)
     problems = [template] if isinstance(template, Problem) else []
     if isinstance(counted, list):
         return [*reader.problems, *counted, *problems]
-    architecture = _architecture(reader, counted, quantization, wanted)
+    architecture = stated | _counted(reader, counted, quantization, wanted)
     problems = [*reader.problems, *_without_weights(directory, counted, wanted), *problems]
     if problems or isinstance(template, Problem):
         return problems
@@ -71,23 +71,33 @@ def _without_weights(directory: Path, counted: Weights, wanted: Wanted) -> Itera
         yield Problem(weights.SINGLE, "", message, "write parameters=… after the directory")
 
 
-def _architecture(
-    reader: Reader, counted: Weights, quantization: Quantization | None, wanted: Wanted
-) -> dict[str, Any]:
-    tied, sizes = reader.tied(counted), reader.sizes()
-    copied = counted.output if tied and counted.output else 0
-    parameters = wanted.given.get("parameters") or (counted.parameters or 0) - copied
+def _stated(reader: Reader) -> dict[str, Any]:
+    """The part of the architecture that config.json states; the parameters come first."""
     modalities = reader.modalities()
     optional = {
-        "tied_embeddings": tied,
-        "qk_norm": counted.has_qk_norm or False,
         "modalities": modalities if len(modalities) > 1 else None,
-        "vision_parameters": counted.tower,
         "experts": reader.experts(),
         "linear_attention": reader.linear_attention(),
+    }
+    return {"parameters": 0, **reader.sizes(), **_without_empty(optional)}
+
+
+def _counted(reader: Reader, counted: Weights, quantization: Quantization | None, wanted: Wanted) -> dict[str, Any]:
+    """The part that needs the weights; a copy of tied embeddings is not counted."""
+    tied = reader.tied(counted)
+    copied = counted.output if tied and counted.output else 0
+    optional = {
+        "tied_embeddings": tied,
+        "qk_norm": counted.has_qk_norm,
+        "vision_parameters": counted.tower,
         "quantized_bits": quantization.bits if quantization and quantization.kept else None,
     }
-    return {"parameters": parameters, **sizes, **{key: value for key, value in optional.items() if value}}
+    parameters = wanted.given.get("parameters") or (counted.parameters or 0) - copied
+    return {"parameters": parameters, **_without_empty(optional)}
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value}
 
 
 def _template(model_type: str, model_id: str, *, sees: bool) -> str | Problem:

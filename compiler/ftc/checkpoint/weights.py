@@ -6,6 +6,7 @@ A header has the type and the shape of each tensor (https://huggingface.co/docs/
 from __future__ import annotations
 
 import math
+import re
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
 _LENGTH = 8
 _LARGEST_HEADER = 100 << 20  # the limit of the safetensors library
 _MOST_FILES = 4096
@@ -39,7 +41,7 @@ _TOWER = (
 )
 _OUTPUT = ("lm_head.weight", "output.weight")
 _QK_NORM = (".q_norm.", ".k_norm.", ".q_layernorm.", ".query_layernorm.")
-# What a quantized checkpoint stores in addition to weights (GPTQ, AWQ, bitsandbytes, FP8, MXFP4).
+# Tensors of a quantized checkpoint that are not weights (GPTQ, AWQ, bitsandbytes, FP8, MXFP4).
 _NO_WEIGHTS = (
     *(".qzeros", ".scales", ".g_idx", "_scale", "_scale_inv", "_scales", ".absmax", ".quant_map", ".nested_absmax"),
     *(".nested_quant_map", ".SCB", ".weight_format", ".quant_state.bitsandbytes__nf4"),
@@ -49,7 +51,7 @@ _BITS = 8
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of weights, those of towers, and what the names say; None for what is not known."""
+    """The number of weights, those of towers, and facts that the names show; None if unknown."""
 
     parameters: int | None
     tower: int | None
@@ -61,6 +63,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(directory: Path, bits: int | None) -> Weights | list[Problem]:
     """The weights in the headers of the files, else the total in the index; `bits` of quantized ones are packed."""
+    names: list[str] = [SINGLE]
     try:
         names = _files(directory)
         if names and all((directory / name).is_file() for name in names):
@@ -72,6 +75,8 @@ def read(directory: Path, bits: int | None) -> Weights | list[Problem]:
             return _of_index(read_object(directory, INDEX))
     except Wrong as wrong:
         return [wrong.problem]
+    except OSError as error:
+        return [Problem(names[0], "", f"cannot be read: {error.strerror or error}")]
     return Weights(parameters=None, tower=None, output=None, has_output=None, has_qk_norm=None, source="")
 
 
@@ -81,10 +86,10 @@ def _files(directory: Path) -> list[str]:
         return [SINGLE] if (directory / SINGLE).exists() else []
     place = read_object(directory, INDEX).get("weight_map")
     if not isinstance(place, dict) or not place:
-        raise Wrong(INDEX, "has no weight_map")
+        raise Wrong(INDEX, "lacks weight_map")
     names = sorted({str(name) for name in place.values()})
     for name in names:
-        if "/" in name or "\\" in name or not name.endswith(".safetensors"):
+        if not _NAME.fullmatch(name):
             raise Wrong(INDEX, f"weight_map: {shown(name)} is not the name of a safetensors file in the same directory")
     if len(names) > _MOST_FILES:
         raise Wrong(INDEX, f"names {len(names)} files, more than {_MOST_FILES}")

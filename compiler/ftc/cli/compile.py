@@ -47,6 +47,13 @@ _TARGETS_HELP = "  ".join(f"{target.name}: {target.help}." for target in TARGETS
     "and all manifests into DIR/manifests, for `kubectl create -f`. A refused combination does not stop the others, "
     "but the exit code is 1.",
 )
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Compile a matrix in N processes. By default a large one uses every core that ftc may use.",
+)
 @reporting
 def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     overrides: tuple[str, ...],
@@ -55,6 +62,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     targets: tuple[str, ...],
     output: Path | None,
     matrix: bool,  # noqa: FBT001 - click passes it by name
+    jobs: int | None,
     reporting: Reporting,
 ) -> None:
     """Compile a run to a manifest on stdout.
@@ -74,12 +82,14 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
     place, single = resolved(output, targets, matrix=matrix)
+    if jobs is not None and not matrix:
+        raise click.UsageError("-j is for the runs of a matrix: give -m")
     chosen = targets or ALL_TARGETS
     if matrix and place is not None:
         from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run
 
         request = Request(overrides, config_dirs, config_name, chosen, reporting.ignore, reporting.strict)
-        run(request, place, reporting)
+        run(request, place, jobs, reporting)
         return
     _, ignore, strict = reporting
     with refusals(reporting):

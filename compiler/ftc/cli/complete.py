@@ -85,15 +85,15 @@ def answer(words: Sequence[str]) -> Answer:
     """Complete the last of the words of a command line, without `ftc` itself."""
     known = _known()
     *before, last = words
-    names = [name for name in known["commands"] if not name.startswith("golden ")]
+    names = [name for name in known["commands"] if " " not in name]
     if not before:
         return _begun(last, _rows({name: known["commands"][name]["help"] for name in names}))
     name, rest = before[0], before[1:]
-    if name == "golden" and not rest:
-        inner = [one.partition(" ")[2] for one in known["commands"] if one.startswith("golden ")]
-        return _begun(last, _rows({one: known["commands"][f"golden {one}"]["help"] for one in inner}))
-    if name == "golden":
-        name, rest = f"golden {rest[0]}", rest[1:]
+    inner = [one.partition(" ")[2] for one in known["commands"] if one.startswith(f"{name} ")]
+    if inner and not rest:
+        return _begun(last, _rows({one: known["commands"][f"{name} {one}"]["help"] for one in inner}))
+    if inner:
+        name, rest = f"{name} {rest[0]}", rest[1:]
     command = known["commands"].get(name)
     return _of_command(command, _read(command, rest), last) if command else Answer()
 

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 
 class _Compared(NamedTuple):
-    """What differs, remarks, the warnings of both sides, the errors of refused runs, and the number of all runs."""
+    """What differs, remarks, the warnings of both sides, the errors of refused runs, and the number of all runs.
+
+    `folded` has what differs in addition to a release of ftc, and the lines about the release.
+    """
 
     found: tuple[Difference, ...]
     notes: list[str]
@@ -45,6 +48,7 @@ class _Compared(NamedTuple):
     refused: _Findings = MappingProxyType({})
     runs: int = 1
     is_revision: bool = False
+    folded: tuple[tuple[Difference, ...], list[str]] | None = None
 
 
 # A command-line argument cannot contain NUL.
@@ -190,12 +194,14 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def _print(compared: _Compared, form: str) -> bool:
     """Print the differences; return whether a run was refused."""
+    found, release = compared.folded if compared.folded and form != "json" else (compared.found, [])
     if form == "markdown":
-        click.echo(_comment(compared).encode(), nl=False)
+        click.echo(_comment(compared, found, release).encode(), nl=False)
     else:
-        found = compared.found
+        for line in release:
+            say(line)
         click.echo(_rendered(found, form).encode(), nl=False)
-        _remark([*([_totals(found)] if form == "text" else []), *compared.notes], compared)
+        _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *compared.notes], compared)
     return bool(compared.refused)
 
 
@@ -206,13 +212,15 @@ def _is_path(word: str) -> bool:
 def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, *, is_comment: bool) -> _Compared:
     """Compare with a revision; a comment also has the runs that no longer compile."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
+    from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
     before, after, refused = revisions(base, overrides, wanted, despite_errors=is_comment)
     found = compare(before, after)
     past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))
     runs = len(before.keys() | after.keys() | refused.keys())
-    return _Compared(found, [note(before, found)], past, warned, refused, runs, is_revision=True)
+    rest = folded(found, before, after)
+    return _Compared(found, [note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
 
 
 def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
@@ -272,11 +280,11 @@ def _remark(notes: Sequence[str], compared: _Compared) -> None:
     warn({name: (*past.get(name, ()), *found) for name, found in compared.after.items()}, Reporting())
 
 
-def _comment(compared: _Compared) -> str:
+def _comment(compared: _Compared, found: tuple[Difference, ...], release: Sequence[str]) -> str:
     from ftc.diff.comment import Judged, markdown  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
 
-    judged = Judged(compared.before, compared.after, compared.refused, compared.runs)
-    return markdown(compared.found, compared.notes, judged)
+    judged = Judged(compared.before, compared.after, compared.refused, compared.runs, tuple(release))
+    return markdown(found, compared.notes, judged)
 
 
 def _rendered(found: tuple[Difference, ...], form: str) -> str:

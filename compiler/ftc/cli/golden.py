@@ -26,9 +26,10 @@ from ftc.cli.terminal import has_colour
 from ftc.diagnostics.printable import as_json, escaped, inert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ftc.golden import Comparison, Finding
+    from ftc.releases import Step
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -52,7 +53,8 @@ def command() -> None:
       matrix: ["hardware=ascend,h800", "nodes=1,2,4"]
       exclude: [[hardware=h800, nodes=4]]
 
-    SHA256SUMS records what ftc wrote last, so that ftc recognizes a file that was edited by hand.
+    DIGESTS records what ftc wrote last, so that ftc recognizes a file that was edited by hand. If a new release of ftc
+    changes only its version and its scripts in the files, one line says so, with the words of the changelog.
     """
 
 
@@ -88,7 +90,9 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], r
         click.echo(as_json([_data(finding) for finding in found.shown()]))
     else:
         colour = has_colour(sys.stdout)
-        for finding in found.shown():
+        of_releases = found.of_releases()
+        _tell_of_releases(of_releases)
+        for finding in [one for one in found.shown() if one not in of_releases]:
             click.echo(_shown(finding, colour=colour), color=colour)
     if not reporting.is_document:  # of which stderr has only one
         compiled = f"{len(found.made)} compiled{f', {len(found.refused)} refused' if found.refused else ''}"
@@ -112,7 +116,7 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
       ftc golden update
       ftc golden update nightly
     """
-    from ftc.golden import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+    from ftc.golden import RECORD, Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
     from ftc.golden import update as write  # noqa: PLC0415 - the same
     from ftc.output.write import only_writer  # noqa: PLC0415 - the same
 
@@ -130,7 +134,12 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
             {"file": str(one.file), "kind": one.kind, "done": done.get(one.kind, "wrote")} for one in found.findings
         ]
         click.echo(as_json(rows))
+    of_releases = {} if reporting.is_json else found.of_releases()
+    _tell_of_releases(of_releases)
+    told = {one.file.parent for one in of_releases}
     for finding in () if reporting.is_json else found.findings:
+        if finding in of_releases or (finding.file.parent in told and finding.file.name == RECORD):
+            continue
         say(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
     if not found.findings and not found.refused and not reporting.is_document:
         click.echo(f"ftc: nothing differs ({len(found.made)} compiled)", err=True)
@@ -154,6 +163,18 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     warn(found.warned, how)
     tell(found.refused, how)
     return found
+
+
+def _tell_of_releases(files: Mapping[Finding, tuple[Step, bool]]) -> None:
+    """Write one line for all files that only a release of ftc changes, and the words of the changelog below it."""
+    from ftc.releases import lines  # noqa: PLC0415 - usually nothing differs
+
+    cases: dict[tuple[Path, Step], bool] = {}
+    for finding, (step, scripts) in files.items():
+        place = finding.file.parent, step
+        cases[place] = scripts or cases.get(place, False)
+    for line in lines((step, scripts) for (_, step), scripts in cases.items()):
+        say(line)
 
 
 def _counts(found: Comparison) -> str:

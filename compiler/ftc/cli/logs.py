@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import Reporting, in_cluster, not_empty, refusals, say
+from ftc.cli.options import Reporting, in_cluster, not_empty, refusals, refuse, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ftc.cluster.log_lines import LogLine
 
 _INTERRUPTED = 130
+_WIDTH = 80
 
 
 def _duration(value: str) -> int:
@@ -21,6 +28,18 @@ def _duration(value: str) -> int:
         raise click.BadParameter(str(error)) from None
 
 
+def _draw(name: str, lines: Iterable[LogLine | None]) -> None:
+    """Print a chart for each metric in the lines."""
+    from ftc.cli.terminal import columns  # noqa: PLC0415 - only when it is used
+    from ftc.cluster.metrics import charts, metrics  # noqa: PLC0415 - the same
+
+    found = metrics(line.text for line in lines if line is not None)
+    if not found:
+        refuse(f"the log of {name} has no metrics: it logs them every train.logging_steps steps")
+    for line in charts(found, columns() or _WIDTH):
+        click.echo(line)
+
+
 @click.command("logs")
 @click.argument("name", type=not_empty)
 @in_cluster
@@ -29,6 +48,7 @@ def _duration(value: str) -> int:
 @click.option("-c", "--container", type=not_empty, help="The container; by default the one that matters now.")
 @click.option("-f", "--follow", is_flag=True, help="Wait for more lines until the run has ended.")
 @click.option("--since", type=_duration, metavar="TIME", help="Only the lines of the last time, such as 10m.")
+@click.option("--metrics", is_flag=True, help="Draw the loss, the learning rate and the norm of the gradient.")
 def command(  # noqa: PLR0913, PLR0917 - click hands over each option
     name: str,
     namespace: str | None,
@@ -39,6 +59,7 @@ def command(  # noqa: PLR0913, PLR0917 - click hands over each option
     *,
     every: bool,
     follow: bool,
+    metrics: bool,
 ) -> None:
     """Print the log of the run NAME: of rank 0's training, or of the init container that runs or failed.
 
@@ -49,6 +70,7 @@ def command(  # noqa: PLR0913, PLR0917 - click hands over each option
       ftc logs qwen-sft-x7k2p -f
       ftc logs qwen-sft-x7k2p --all --since 10m
       ftc logs qwen-sft-x7k2p --node 3 -c fetch-model
+      ftc logs qwen-sft-x7k2p --metrics
     """
     from ftc.api.logs import lines  # noqa: PLC0415 - `--help` needs no cluster
     from ftc.cluster.collapse import collapsed  # noqa: PLC0415 - the same
@@ -56,10 +78,15 @@ def command(  # noqa: PLR0913, PLR0917 - click hands over each option
 
     if every and node is not None:
         raise click.UsageError("give --node or --all, not both")
+    if metrics and (every or follow):
+        raise click.UsageError("--metrics draws the log of one node so far: leave --all and --follow out")
     choice = Choice(None if every else node or 0, container or "", since or 0)
     try:
         with refusals(Reporting()):
             found = lines(name, choice, follow=follow, namespace=namespace, context=context)
+            if metrics:
+                _draw(name, found)
+                return
             for line in collapsed(found):
                 say(line)
     except KeyboardInterrupt:

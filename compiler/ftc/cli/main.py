@@ -26,14 +26,19 @@ _COMMANDS = {
     "list": "List config groups and their options.",
     "show": "Print the resolved spec.",
     "explain": "Explain a key, or the origin of a value in a manifest.",
+    "fit": "List the hardware and settings with which a run fits, cheapest first.",
     "plan": "Print what a run does and needs, on one screen.",
+    "dataset": "Check the rows of a dataset, and describe it for a hub.",
     "diff": "Show what changes on the cluster between two runs, directories or revisions.",
     "golden": "Keep compiled runs in git, and check that they are up to date.",
+    "pin": "Write the commits and digests that a run uses into your conf.",
     "submit": "Create a run in a cluster, after checking that it can run there.",
     "status": "Show the runs of a namespace: phase, nodes, step, age.",
     "logs": "Print the log of a run, the first error first.",
     "why": "Say why a job does not run.",
     "delete": "Delete a run from a cluster.",
+    "clean": "List the runs and downloads of a workspace, and remove some.",
+    "inference": "Print the InferenceService that serves a model.",
     "schema": "Print the JSON Schema of the spec or of a file, for editors.",
     "rule": "Explain a code such as FTC301.",
     "completion": "Print the completion script of a shell.",
@@ -149,7 +154,7 @@ def _drop(*streams: TextIO) -> None:
 class _Exit:
     """Ends the process without freeing its memory piece by piece, which takes a twentieth of a compile.
 
-    It is the last of the functions that run at the exit. `status` is None if the command has not ended by itself.
+    It runs after what the command registers for the exit. `status` is None if the command has not ended by itself.
     """
 
     status: int | None = None

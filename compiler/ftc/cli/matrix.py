@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
 
 from ftc.cli.options import Reporting, cannot_write, refuse, report, say
+from ftc.cli.processes import cores, in_processes
 from ftc.compose.sweep import Point, points
 from ftc.conf_tree import search_path
 from ftc.diagnostics.formats import objects
@@ -21,8 +25,10 @@ from ftc.output.write import ForeignError, Tree, only_writer
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from ftc.compose import Conf
 
 INDEX = "index.json"
 _TICK_SECONDS = 0.1
@@ -36,8 +42,8 @@ class Outcome(NamedTuple):
     files: tuple[str, ...] = ()
 
 
-def run(request: Request, root: Path, reporting: Reporting) -> None:
-    """Compile and write every combination, and report the refused ones."""
+def run(request: Request, root: Path, jobs: int | None, reporting: Reporting) -> None:
+    """Compile and write every combination, in `jobs` processes, and report the refused ones."""
     found, problems = points(request.overrides, search_path(request.config_dirs))
     if has_errors(problems):
         report(problems, reporting)
@@ -45,7 +51,7 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
     if not any(point.chosen for point in found):
         refuse("no override gives several values: write nodes=1,2, or drop -m")
     try:
-        outcomes, removed = _written(found, request, root, reporting)
+        outcomes, removed = _written(_Work(found, request, jobs), root, reporting)
     except ForeignError as error:
         refuse(f"{error}: choose another directory")
     except OSError as error:
@@ -54,12 +60,21 @@ def run(request: Request, root: Path, reporting: Reporting) -> None:
     sys.exit(not all(outcome.files for outcome in outcomes))
 
 
-def _written(found: Sequence[Point], request: Request, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
+class _Work(NamedTuple):
+    """The combinations of a request, and in how many processes to compile them."""
+
+    found: Sequence[Point]
+    request: Request
+    jobs: int | None
+
+
+def _written(work: _Work, root: Path, reporting: Reporting) -> tuple[list[Outcome], int]:
     """Write each directory, and count the removed ones; the index comes last, so it never names a missing directory."""
     with only_writer(root), Tree(root, ARTIFACTS, SPEC) as tree:
         before = _indexed(root / INDEX)
-        touched = tree.begin({*before, *(point.directory for point in found)})
-        outcomes = list(_shown(_compiled(found, request, tree), len(found), reporting))
+        touched = tree.begin({*before, *(point.directory for point in work.found)})
+        with _compiled(work, tree) as compiled:
+            outcomes = list(_shown(compiled, len(work.found), reporting))
         gone = touched - {outcome.point.directory for outcome in outcomes if outcome.files}
         removed = sum(tree.drop(directory) for directory in sorted(gone))
         tree.finish()
@@ -67,20 +82,42 @@ def _written(found: Sequence[Point], request: Request, root: Path, reporting: Re
     return outcomes, removed
 
 
-def _compiled(found: Sequence[Point], request: Request, tree: Tree) -> Iterator[Outcome]:
-    conf = conf_of(request.config_dirs)
-    known: dict[Diagnostic, Diagnostic] = {}  # thousands of runs share a few findings
-    for point in found:
-        state = compile_job(msgspec.structs.replace(request, overrides=point.overrides), conf)
-        diagnostics = tuple(known.setdefault(one, one) for one in state.diagnostics)
-        if has_errors(diagnostics):
-            yield Outcome(point, diagnostics)
-            continue
-        artifacts = state.artifacts()
-        tree.put(point.directory, artifacts)
-        if run := next((state.outputs[name] for name in POD_TARGETS if name in state.outputs), None):
-            tree.collect(f"{point.directory}.yaml", run)
-        yield Outcome(point, diagnostics, tuple(artifact.name for artifact in artifacts))
+# Combinations that a process takes at once. One more process pays only for several times as many.
+_PART = 16
+_WORTH_A_PROCESS = 64
+
+
+@contextmanager
+def _compiled(work: _Work, tree: Tree) -> Iterator[Iterator[Outcome]]:
+    """The outcomes in order. The first part is compiled before the processes start: they share what it has read."""
+    found, conf = work.found, conf_of(work.request.config_dirs)
+    one = partial(_outcome, work.request, conf, tree)
+    rest = [found[start : start + _PART] for start in range(_PART, len(found), _PART)]
+    count = min(work.jobs or min(cores(), len(found) // _WORTH_A_PROCESS), len(rest))
+    if count <= 1:
+        yield _each_finding_once(map(one, found))
+        return
+    first = [one(point) for point in found[:_PART]]
+    with in_processes(lambda points: [one(point) for point in points], rest, count) as parts:
+        yield _each_finding_once(chain(first, chain.from_iterable(parts)))
+
+
+def _outcome(request: Request, conf: Conf, tree: Tree, point: Point) -> Outcome:
+    state = compile_job(msgspec.structs.replace(request, overrides=point.overrides, varied=point.chosen), conf)
+    if has_errors(state.diagnostics):
+        return Outcome(point, state.diagnostics)
+    artifacts = state.artifacts()
+    tree.put(point.directory, artifacts)
+    if run := next((state.outputs[name] for name in POD_TARGETS if name in state.outputs), None):
+        tree.collect(f"{point.directory}.yaml", run)
+    return Outcome(point, state.diagnostics, tuple(artifact.name for artifact in artifacts))
+
+
+def _each_finding_once(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes without copies: thousands of runs share a few findings."""
+    known: dict[Diagnostic, Diagnostic] = {}
+    for outcome in outcomes:
+        yield outcome._replace(diagnostics=tuple(known.setdefault(one, one) for one in outcome.diagnostics))
 
 
 def _shown(outcomes: Iterator[Outcome], total: int, reporting: Reporting) -> Iterator[Outcome]:

@@ -29,6 +29,8 @@ _FORMS = {"markdown": "a graph and a table for a pull request", "mermaid": "the 
 _SHIPPED = "config"
 _GENERATED = "-xxxxx"
 _CONTINUED = " \\"
+# The line of the summary for this tracker, and the usual port of its server.
+_TENSORBOARD, _PORT = "tensorboard --logdir ", 6006
 
 
 @click.command("plan")
@@ -92,9 +94,20 @@ def _next(summary: Summary, target: str, given: list[str]) -> Iterator[str]:
             makes = ["ftc", "compile", "-t", one, *given, "|", "kubectl", "apply", "-f", "-"]
             lines += [f"# if {kind} is missing:", *_continued(makes)]
     paint = styled if has_colour(sys.stdout) else plain
-    for number, line in enumerate([*lines, *_continued(submit)]):
+    for number, line in enumerate([*lines, *_continued(submit), *_tensorboard(summary, POD_TARGETS[target].main)]):
         label = "" if number else "next"
         yield f"{paint(f'{label:{LABEL}}', 'label')}{inert(escaped(line))}"
+
+
+def _tensorboard(summary: Summary, container: str) -> Iterator[str]:
+    """The commands that show TensorBoard from the pod of rank 0, if the run writes its files."""
+    for line in summary.metrics:
+        if line.startswith(_TENSORBOARD):
+            namespace = ["-n", summary.namespace] if summary.namespace else []
+            yield f"# TensorBoard at http://localhost:{_PORT}, while it trains in the pod POD:"
+            inside = [*line.split(" "), "--port", str(_PORT), "&"]
+            yield from _continued(["kubectl", "exec", *namespace, "POD", "-c", container, "--", *inside])
+            yield from _continued(["kubectl", "port-forward", *namespace, "POD", f"{_PORT}:{_PORT}"])
 
 
 def _continued(words: list[str]) -> Iterator[str]:

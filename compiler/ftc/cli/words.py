@@ -29,6 +29,9 @@ _TAKES = {
 }
 _OF_COMMANDS: dict[tuple[str, str], str | list[str]] = {
     ("diff", "overrides"): "override or path",
+    ("dataset check", "overrides"): "override or path",
+    ("dataset card", "overrides"): "override or path",
+    ("pin", "name"): "config",
     ("schema", "group"): [*editor.NAMES, "case"],
 }
 

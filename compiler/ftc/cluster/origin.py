@@ -10,6 +10,7 @@ import yaml
 from ftc.explain.artifact import Place
 from ftc.explain.origins import influences, sources
 from ftc.explain.paths import Found, find
+from ftc.plan import made
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ def _in_spec(state: State, target: str, place: Place, key: KeyPath) -> Origin:
     composed = state.composed
     if key or not place.path:
         return Origin(key, composed.position(key)) if key else Origin()
+    if made.tells_origin(place.path):
+        return Origin()
     setters = sources(POD_TARGETS[target], state.run, place)
-    moving = influences(state.spec, POD_TARGETS[target], place, setters)
+    moving = influences(state.spec, POD_TARGETS[target], place, setters, state.run)
     keys = [one.key for one in setters if one.key] + [one.path for one in moving if not one.any_key]
     chosen = max(keys, key=composed.rank, default=())
     return Origin(chosen, composed.position(chosen)) if chosen else Origin()

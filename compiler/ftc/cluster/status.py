@@ -53,7 +53,7 @@ class Run(msgspec.Struct, frozen=True):
     """The time since the creation: `45s`, `22m`, `4h`, `3d`."""
     queue: str
     verdict: str = ""
-    """What the check of the chat template found; empty without the check or before it."""
+    """The result of the check of the chat template; empty without the check or before it."""
 
     @property
     def has_ended(self) -> bool:

@@ -12,7 +12,7 @@ from ftc.explain.artifact import ABSENT, Address, Item, steps
 from ftc.explain.paths import opened
 from ftc.explain.paths import written as path_text
 from ftc.plan.kubernetes import quantity
-from ftc.plan.pod import CARRIED
+from ftc.plan.names import CARRIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ class Change(msgspec.Struct, frozen=True):
     kind: Kind
 
 
+# Only an annotation with a file has a name with a suffix.
+_FILE = re.compile(rf"{re.escape(CARRIED)}[^/]+\.[a-z]+")
 # Init containers run in order.
 _ORDERED = "initContainers"
 _VARIABLES = "env"
@@ -116,7 +118,7 @@ def _moved(old: list[int | Item], new: list[int | Item], address: Address) -> It
 
 def written(address: Address) -> str:
     """Write an address for people; inside a file that the pod carries, it begins with the file's name."""
-    carried = next((i for i, step in enumerate(address) if isinstance(step, str) and step.startswith(CARRIED)), None)
+    carried = next((i for i, step in enumerate(address) if isinstance(step, str) and _FILE.fullmatch(step)), None)
     if carried is None:
         return _steps(address)
     file, rest = str(address[carried]).removeprefix(CARRIED), _steps(address[carried + 1 :])

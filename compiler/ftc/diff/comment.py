@@ -48,18 +48,23 @@ _VERBS = {
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """The warnings of runs before and after, the errors of those that do not compile, and the number of all runs."""
+    """The warnings of runs before and after, the errors of those that do not compile, and the number of all runs.
+
+    The lines of `release` say what another release of ftc changes in them.
+    """
 
     before: _Findings = {}
     after: _Findings = {}
     refused: _Findings = {}
     runs: int = 1
+    release: tuple[str, ...] = ()
 
 
 def markdown(differences: Sequence[Difference], notes: Sequence[str] = (), judged: Judged | None = None) -> str:
     """Write the comment; if it would be too long, it says how many runs are left out."""
     judged = judged or Judged()
-    text = f"{_headline(differences, judged)}\n{_refused(judged.refused)}{_warnings(judged)}"
+    news = "".join(f"{_words(line)}\n\n" for line in judged.release)
+    text = f"{news}{_headline(differences, judged)}\n{_refused(judged.refused)}{_warnings(judged)}"
     text += _facts(differences) + _keys(differences) + _notes(notes)
     left_out = 0
     for alike in _grouped(differences, _effect):
@@ -78,7 +83,7 @@ def _headline(differences: Sequence[Difference], judged: Judged) -> str:
     numbers.append((len(judged.refused), ("does not compile", "do not compile")))
     parts = [f"{number} {verbs[number > 1]}" for number, verbs in numbers if number]
     if not parts:
-        return "Nothing changes on the cluster."
+        return f"Nothing {'else ' if judged.release else ''}changes on the cluster."
     first, *rest = parts
     number, verb = first.split(" ", 1)
     of = f"{number} of {judged.runs} runs" if judged.runs > 1 else _count(int(number), "run")
@@ -293,7 +298,7 @@ _WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
 
 
 def _words(text: str) -> str:
-    """Write a text with all but plain words as code, so that it has no markup, mentions or links.
+    """Write a text with all but plain words as code, without markup, mentions or links.
 
     GitHub looks for mentions and links after it has processed backslashes and entities.
     """

@@ -11,11 +11,15 @@ import msgspec
 from ftc.diff.changes import differences
 from ftc.driver import SPEC
 from ftc.explain.artifact import ABSENT
-from ftc.plan.pod import CARRIED
+from ftc.plan import made
+from ftc.plan.names import CARRIED
 from ftc.source import documents, parse
+from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from ftc.diagnostics.model import KeyPath
 
 
 MANIFESTS = (".yaml", ".yml")
@@ -63,10 +67,49 @@ class Thing(NamedTuple):
 
 def things(files: Mapping[str, str], read: Read = as_kubernetes) -> list[Thing]:
     """Everything in the files, once: not the spec, whose effects these are, nor what a manifest carries itself."""
-    found = [thing for name, text in files.items() if name != SPEC for thing in _things(name, text, read)]
+    found = [_without_origin(one) for name, text in files.items() if name != SPEC for one in _things(name, text, read)]
     found = [thing for thing in found if not _only_names(thing.content, files)]
     carried = {text for thing in found if thing.is_object for text in _carried(thing.content)}
     return [thing for thing in found if thing.is_object or files[thing.kind] not in carried]
+
+
+def _without_origin(thing: Thing) -> Thing:
+    """The object without what tells its origin: the effects of the overrides and the spec are compared."""
+    paths = [target.path for target in POD_TARGETS.values() if target.kind == thing.kind]
+    content = thing.content
+    for path in ((), *paths) if thing.is_object else ():
+        content = _changed(content, (*path, "metadata", "annotations"), _annotations)
+        content = _changed(content, (*path, "spec", "containers"), _containers)
+    return thing._replace(content=content)
+
+
+def _annotations(given: Any) -> Any:
+    return {key: value for key, value in given.items() if key not in made.ANNOTATIONS} or ABSENT
+
+
+def _containers(given: Any) -> Any:
+    return [_changed(one, ("env",), lambda env: [*map(_variable, env)]) for one in given]
+
+
+def _variable(given: Any) -> Any:
+    return (
+        {**given, "value": made.without_digest(given["name"], given["value"])}
+        if {*given} == {"name", "value"}
+        else given
+    )
+
+
+def _changed(value: Any, path: KeyPath, change: Callable[[Any], Any]) -> Any:
+    """A copy in which the collection at a path is changed, or removed; the value itself if the path does not exist."""
+    if not path:
+        return change(value) if isinstance(value, dict | list) and value else value
+    step, rest = path[0], path[1:]
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        return [_changed(one, rest, change) if index == step else one for index, one in enumerate(value)]
+    if not isinstance(value, dict) or step not in value:
+        return value
+    inner = _changed(value[step], rest, change)
+    return {key: inner if key == step else one for key, one in value.items() if key != step or inner is not ABSENT}
 
 
 def _only_names(content: Any, files: Mapping[str, str]) -> bool:

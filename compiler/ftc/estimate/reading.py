@@ -87,7 +87,7 @@ def _training(spec: JobSpec, method: Method, architecture: Architecture) -> Trai
         loss=loss,
         reference=loss in (DPO, KTO) and (tuning != "lora" or arguments.get("ref_model") is not None),
         trained_layers=layers,
-        saving_layers=layers if arguments["freeze_trainable_layers"] > 0 else None,
+        saving_layers=layers if layers is not None and arguments["freeze_trainable_layers"] > 0 else None,
         liger=liger,
         fused_experts=int(spec.trainer.transformers.partition(".")[0]) >= _FUSED_EXPERTS,
     )

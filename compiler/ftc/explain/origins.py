@@ -246,10 +246,13 @@ def sources(target: Target, run: RunPlan, place: Place) -> tuple[Source, ...]:
     return target.bind(run).pod.at(path).sources() if isinstance(target, PodTarget) and path is not None else ()
 
 
-def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...]) -> tuple[Influence, ...]:
+def influences(
+    spec: JobSpec, target: Target, place: Place, setters: tuple[Source, ...], origin: RunPlan | None = None
+) -> tuple[Influence, ...]:
     """Find keys that change what ftc set at a place, in the order of the spec; there may be more.
 
-    The `setters` of the place that have a key are fragments: they need no search.
+    The `setters` of the place that have a key are fragments: they need no search. The place may be that of a run with
+    an `origin`; the runs that are compared do not have it, because every key would change it.
 
     Keys that change it only together are not found, and the kind of a union is not varied.
     """
@@ -257,7 +260,7 @@ def influences(spec: JobSpec, target: Target, place: Place, setters: tuple[Sourc
     if setters and not left:
         return ()
     run, data = plan(spec), plain(spec)
-    value = _reader(target, run, place)
+    value = _reader(target, origin or run, place)
     found = value(run)
     # Fragments cannot change what the plan set, because the plan is made without them.
     fragments = [fragment.key for fragment in run.fragments if fragment.key and left == {PLAN}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from ftc import yaml_text
 from ftc.diagnostics.columns import padded, width
 from ftc.diagnostics.printable import escaped, redacted, without_secrets
+from ftc.spec.as_config import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,36 +20,18 @@ if TYPE_CHECKING:
 
 def text(spec: JobSpec) -> str:
     """The spec, as `-o` writes it."""
-    return yaml_text.dump(content(spec))
+    return yaml_text.dump(complete(spec))
 
 
 def shown(spec: JobSpec) -> str:
     """The spec without secrets, as `ftc show` prints it."""
-    return yaml_text.dump(without_secrets(content(spec)))
+    return yaml_text.dump(without_secrets(complete(spec)))
 
 
 def plain(spec: JobSpec) -> dict[str, Any]:
     """The spec without secrets as plain values."""
     found: dict[str, Any] = without_secrets(msgspec.to_builtins(spec))
     return found
-
-
-def content(spec: JobSpec) -> dict[str, Any]:
-    """The spec as plain values; a string that looks like a reference is escaped."""
-    written: dict[str, Any] = _escaped(msgspec.to_builtins(spec))
-    return written
-
-
-def _escaped(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _escaped(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_escaped(inner) for inner in value]
-    return _REFERENCE.sub(r"\1\1\\${", value) if isinstance(value, str) else value
-
-
-# OmegaConf's escape: backslashes directly before a reference count twice.
-_REFERENCE = re.compile(r"(\\*)\$\{")
 
 
 # Leaves 76 of 120 columns for the spec.
@@ -65,7 +47,7 @@ class _Row(NamedTuple):
 
 def text_with_origins(spec: JobSpec, origin: Callable[[KeyPath], Position | None]) -> str:
     """Write one value per line; a key that is not set anywhere has the default of the spec."""
-    rows = list(_rows(without_secrets(content(spec)), (), origin))
+    rows = list(_rows(without_secrets(complete(spec)), (), origin))
     margin = max(width(row.origin) for row in rows)
     return "".join(f"{padded(row.origin, margin)}  {row.text}\n" for row in rows)
 

@@ -45,6 +45,12 @@ def trainjob(text: str, cluster: Cluster) -> None:
         )
 
 
+def inference_service(text: str, cluster: Cluster) -> None:
+    """Raise BugError if the text is not a valid InferenceService of KServe."""
+    for manifest in documents(text):
+        _hold("InferenceService", manifest, kubeflow_object("inferenceservice", cluster.kubernetes))
+
+
 def arguments(text: str, _cluster: Cluster) -> None:
     """Raise BugError if a document is not a mapping; the rules check LLaMA-Factory's arguments."""
     for document in documents(text):

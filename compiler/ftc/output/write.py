@@ -195,7 +195,7 @@ class Tree:
         texts = {artifact.name: artifact.text.encode() for artifact in artifacts}
         if self._is_there(directory) and _contents(place) == texts:
             return
-        made = self._work / "new"
+        made = self._scratch("new")
         made.mkdir()
         for name, text in texts.items():
             (made / name).write_bytes(text)
@@ -207,9 +207,14 @@ class Tree:
         place = self._root / directory
         there = self._is_there(directory)
         if there:
-            place.rename(self._work / "old")
-            shutil.rmtree(self._work / "old")
+            old = self._scratch("old")
+            place.rename(old)
+            shutil.rmtree(old)
         return there
+
+    def _scratch(self, name: str) -> Path:
+        """A place for unfinished output: several processes write below the same root."""
+        return self._work / f"{name}-{os.getpid()}"
 
     def collect(self, name: str, text: str) -> None:
         """Add a manifest to those that `finish` puts into one directory."""

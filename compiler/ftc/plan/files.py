@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import datasets, fetch, image, publish, storage
-from ftc.plan.names import digest
+from ftc.plan.names import digest, job_name
 from ftc.plan.types import Fetch, File, Places, Script
 from ftc.resources import all_scripts
 from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
@@ -60,6 +60,7 @@ def _inputs(spec: JobSpec, dataset: Dataset, places: Places, fetched: tuple[Fetc
         adapter=found.get("adapter"),
         media=datasets.media_directory(dataset, places),
         dataset_info=datasets.info_directory(dataset, places),
+        run_name=job_name(spec),
         shared_between_nodes=spec.nodes > 1 and storage.is_shared(spec.storage.workspace),
     )
 

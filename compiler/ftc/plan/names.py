@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.spec.as_config import differing
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
     from ftc.spec.model import Dataset
 
+CARRIED = "ftc.dev/"
+"""The prefix of ftc's annotations: those that carry files, and those that tell the origin of a job."""
 _SLUG_LENGTH = 40
 
 
@@ -32,20 +37,10 @@ def digest(value: Any) -> str:
 def _without_defaults(value: Any) -> Any:
     """A spec without its defaults, so that a new key in a release changes no name."""
     if isinstance(value, msgspec.Struct):
-        fields = ((field, getattr(value, field.name)) for field in _fields(type(value)))
-        return [type(value).__name__, {f.name: _without_defaults(given) for f, given in fields if given != _default(f)}]
+        return [type(value).__name__, {name: _without_defaults(given) for name, given in differing(value).items()}]
     if isinstance(value, dict):
         return {key: _without_defaults(each) for key, each in value.items()}
     return [_without_defaults(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-@cache
-def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    return msgspec.structs.fields(kind)
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def job_name(spec: JobSpec) -> str:
@@ -55,6 +50,15 @@ def job_name(spec: JobSpec) -> str:
     if spec.model is not None and spec.method is not None:
         return slug(f"{spec.model.id.rpartition('/')[2]}-{spec.method.finetuning_type}-{spec.method.stage}")
     return _program(spec)
+
+
+def of_point(spec: JobSpec, varied: Sequence[str]) -> str:
+    """The name of a point of a matrix. It ends in a digest of the varied overrides: no two points share a name."""
+    if all(text.partition("=")[0] == "name" for text in varied):
+        return job_name(spec)
+    end = f"-{digest(varied)}"
+    name = job_name(spec) if spec.name else job_name(spec)[: _SLUG_LENGTH - len(end)].rstrip("-")
+    return f"{name}{end}"
 
 
 def labels(spec: JobSpec) -> dict[str, str]:
@@ -72,6 +76,14 @@ def labels(spec: JobSpec) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
+_VERSION = "app.kubernetes.io/version"
+
+
+def without_contents(labels: dict[str, str]) -> dict[str, str]:
+    """The labels that say to which run an object belongs, without those that say what the run does."""
+    return {key: value for key, value in labels.items() if key != _VERSION and not key.startswith(CARRIED)}
+
+
 def _program(spec: JobSpec) -> str:
     return slug(re.split(r"[:@]", spec.image.rpartition("/")[2])[0])
 
@@ -79,7 +91,12 @@ def _program(spec: JobSpec) -> str:
 def fixed_name(spec: JobSpec) -> str:
     """A name that the API server does not generate; it changes with the spec unless the user set it."""
     name = job_name(spec)
-    return name if spec.naming == "fixed" else f"{name}-{digest(_run(spec))}"
+    return name if spec.naming == "fixed" else f"{name}-{spec_digest(spec)}"
+
+
+def spec_digest(spec: JobSpec) -> str:
+    """The digest that identifies what a spec runs."""
+    return digest(_run(spec))
 
 
 def _run(spec: JobSpec) -> JobSpec:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ftc.plan import publish, registry, security, storage, train
 from ftc.plan.kubernetes import literal
 from ftc.plan.merge import Fragment, Merged, Record, laid_over, merge, whole
+from ftc.plan.names import CARRIED
 from ftc.plan.storage import WORKSPACE
 from ftc.plan.types import BoundRun, File, FromField, FromSecret, Places, RunPlan, Script, Step
 
@@ -23,8 +24,6 @@ LOCK = "/run/ftc-lock"
 SHM = "/dev/shm"  # noqa: S108 - the shared memory
 PLAN = "plan"
 """The fragment that all others are merged into."""
-# The prefix of annotations that carry files.
-CARRIED = "ftc.dev/"
 _GIB = 1 << 30
 LOCK_VOLUME = "ftc-lock"
 FILES_VOLUME = "ftc"
@@ -53,7 +52,7 @@ def template(spec: JobSpec, steps: tuple[Step, ...], carried: Json, labels: dict
     }
     cluster = spec.cluster
     own = [*_ca_volume(cluster), *security.volumes(cluster, [step.name for step in steps]), *_lock_volume(spec)]
-    rest = [*own, *storage.volumes(spec.storage), *_shm_volume(spec)]
+    rest = [*own, *storage.volumes(spec.storage), *shm_volume(spec)]
     return merge(merge(body, carried), {"spec": {"volumes": rest}})
 
 
@@ -195,9 +194,9 @@ def _fetch_container(spec: JobSpec, step: Step) -> Json:
 
 
 def _train_container(spec: JobSpec, step: Step) -> Json:
-    shm = [{"name": "shm", "mountPath": SHM}] if _shm_volume(spec) else []
+    shm = [{"name": "shm", "mountPath": SHM}] if shm_volume(spec) else []
     lock = [{"name": LOCK_VOLUME, "mountPath": LOCK}] if publish.publishes(spec) else []
-    return _container(spec, step, _resources(spec), [*storage.mounts(spec.storage), *shm, *lock])
+    return _container(spec, step, resources(spec), [*storage.mounts(spec.storage), *shm, *lock])
 
 
 def _publish_container(spec: JobSpec, step: Step) -> Json:
@@ -255,20 +254,22 @@ def _lock_volume(spec: JobSpec) -> list[Json]:
     return [{"name": LOCK_VOLUME, "emptyDir": {}}] if publish.publishes(spec) else []
 
 
-def _resources(spec: JobSpec) -> Json:
+def resources(spec: JobSpec) -> Json:
+    """The CPUs, the memory and the devices of the main container."""
     hardware = spec.hardware
-    resources: Json = {
+    found: Json = {
         "cpu": str(hardware.cpu_per_device * spec.devices),
         "memory": f"{hardware.memory_gib_per_device * spec.devices + spec.storage.model_in_memory_gib}Gi",
     }
     if spec.network.resource is not None:
-        resources[spec.network.resource] = str(spec.network.quantity)
+        found[spec.network.resource] = str(spec.network.quantity)
     if hardware.device is not None:
-        resources[hardware.device.resource] = str(spec.devices)
-        resources |= {share.resource: str(share.quantity) for share in hardware.device.slices.values()}
-    return resources
+        found[hardware.device.resource] = str(spec.devices)
+        found |= {share.resource: str(share.quantity) for share in hardware.device.slices.values()}
+    return found
 
 
-def _shm_volume(spec: JobSpec) -> list[Json]:
+def shm_volume(spec: JobSpec) -> list[Json]:
+    """The volume of the shared memory."""
     size = spec.hardware.shm_gib_per_device * spec.devices + spec.storage.model_in_memory_gib
     return [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{size}Gi"}}] if size else []

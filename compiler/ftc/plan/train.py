@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 NAME = "train"
 
 
-def step(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...]) -> Step:
-    """The step; with launcher=command its arguments are the user's command."""
+def step(
+    spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...], tags: dict[str, str]
+) -> Step:
+    """The step with the variables of the trackers' tags; with launcher=command its arguments are the user's command."""
     needs = Needs(_tools(spec, files), _modules(spec))
-    variables = _environment(spec, places, fetched, needs)
+    variables = {**tags, **_environment(spec, places, fetched, needs)}
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
         return Step(NAME, fetch.after_copy(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)

@@ -24,6 +24,18 @@ class Places(msgspec.Struct, frozen=True):
     lock: str | None = None
 
 
+CONFIG = "config"
+"""The primary config of a compile that names no other."""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """The overrides of a compile, its primary config, and the overrides that distinguish a point of a matrix."""
+
+    overrides: tuple[str, ...] = ()
+    config: str = CONFIG
+    varied: tuple[str, ...] = ()
+
+
 class File(msgspec.Struct, frozen=True):
     """One of ftc's files in the pod; it has the same name next to the manifest."""
 
@@ -111,7 +123,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     `fetch_steps` come before `train_step`; `publish_step` waits for its end. `template` is the pod that runs them,
     to which a target adds its part; `fragments` are the users' additions, applied last; `rights` are the fields that
     the security context of every container gets then. `files` are for the trainer, `scripts` for bash and Python; the
-    pod has them in annotations, or in the ConfigMap named `config_map`.
+    pod has them in annotations, or in the ConfigMap named `config_map`. The run's directory keeps the files in `kept`.
+    `made_from` are the annotations of the job's object that tell its `origin`.
     It starts with `min_nodes` pods, which equals `nodes` unless the run is elastic. `fixed_name` is for objects that
     refer to each other by name. `job_claim` is a claim that lives with the job; each target creates it differently.
     """
@@ -122,6 +135,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str | None
     labels: dict[str, str]
     annotations: dict[str, str]
+    origin: Made | None
+    made_from: dict[str, str]
     nodes: int
     min_nodes: int
     restarts: int
@@ -137,6 +152,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     train_step: Step
     publish_step: Step | None
     files: tuple[File, ...]
+    kept: tuple[File, ...]
     scripts: tuple[Script, ...]
     config_map: str | None
     template: Json

@@ -39,7 +39,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import conversations, image, memory, mixture, prefetch, sources, storage
+from ftc.rules.spec import conversations, image, memory, mixture, prefetch, revisions, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -149,6 +149,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *image.RULES,
         *memory.RULES,
         *prefetch.RULES,
+        *revisions.RULES,
         *sources.RULES,
         *mixture.RULES,
         *storage.RULES,

@@ -13,6 +13,7 @@ from ftc import resources
 from ftc.diagnostics import codes, page
 from ftc.diagnostics.model import Severity
 from ftc.resources import directory
+from ftc.rules import data
 from ftc.rules.catalogue import GROUPS, OF_FILES, OF_SPECS, ON_MANIFESTS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LINT = "ftc lint"
 BEFORE_RULES = "configuration"
 """The group of the codes for composition and the schema."""
-ORDER = (BEFORE_RULES, *GROUPS)
+ORDER = (BEFORE_RULES, *GROUPS, data.GROUP)
 """The order of the groups in `ftc rule`."""
 _GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules}
 
@@ -30,6 +31,7 @@ _GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules
 def pages() -> dict[str, Page]:
     """The page of every code, sorted by code."""
     found = [*of_compile().values(), *(_of_lint(rule) for rule in (*ON_MANIFESTS, *OF_FILES))]
+    found += [_of_data(code, about) for code, about in data.ABOUT.items()]
     return {one.code: one for one in sorted(found, key=lambda one: one.code)}
 
 
@@ -60,6 +62,13 @@ def _of_spec(rule: Rule) -> Page:
         right=_for_target(rule, written.right),
         targets=rule.targets,
         silenceable=not rule.needed,
+    )
+
+
+def _of_data(code: str, about: data.About) -> Page:
+    written = page.read(code, about.text)
+    return msgspec.structs.replace(
+        written, name=about.name, group=data.GROUP, severity=about.severity, silenceable=False
     )
 
 

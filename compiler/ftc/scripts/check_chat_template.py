@@ -1,4 +1,4 @@
-"""check_chat_template.py RESULT: compare how a server renders a conversation with what the training saw."""
+"""check_chat_template.py RESULT: compare the chat template of a result with the training's."""
 
 # Rows of the training data are encoded by LLaMA-Factory's template with the tokenizer of the base model, and rendered
 # by the chat template of the result, as a server does. The verdict is in chat-template.json of the run's directory and
@@ -30,7 +30,7 @@ _AROUND = 24
 
 
 class Training(NamedTuple):
-    """What the training used: its arguments, its template and the tokenizer of the base model."""
+    """The training's arguments, its template and the tokenizer of the base model."""
 
     stage: str
     data: Any
@@ -163,13 +163,17 @@ def ends(used: Training, tokenizer: Any, result: Path, turn: Turn) -> dict[str, 
 
     vLLM stops at the token of the tokenizer and at those of generation_config.json, transformers only at the latter.
     """
-    known = set(used.template.get_stop_token_ids(used.tokenizer))
-    end = next((token for token in turn.answer if token in known), used.tokenizer.eos_token_id)
-    stops = configured_stops(result)
+    end, stops = end_of(used, turn), configured_stops(result)
     if end in stops or (not stops and end == tokenizer.eos_token_id):
         return None
     name = used.tokenizer.convert_ids_to_tokens(end)
     return {"row": turn.row, "kind": "stop", "training": name, "result": tokenizer.convert_ids_to_tokens(sorted(stops))}
+
+
+def end_of(used: Training, turn: Turn) -> int:
+    """The token with which the training ends an answer."""
+    known = set(used.template.get_stop_token_ids(used.tokenizer))
+    return int(next((token for token in turn.answer if token in known), used.tokenizer.eos_token_id))
 
 
 def configured_stops(result: Path) -> set[int]:
@@ -252,28 +256,32 @@ def parts(used: Training, formatter: Any) -> Any:
 
 
 def write(used: Training, tokenizer: Any, result: Path, found: list[Turn]) -> bool:
-    """Replace the chat template and the end token of the result, if that makes it equal to the training."""
-    before, tokenizer.chat_template = tokenizer.chat_template, chat_template(used)
+    """Replace a chat template that differs, and add a missing end token, if that makes the result equal."""
+    before = tokenizer.chat_template
     if any(difference(used, tokenizer, turn) for turn in found):
-        tokenizer.chat_template = before
-        return False
-    config = result / "tokenizer_config.json"
-    content = json.loads(config.read_text(encoding="utf-8"))
-    if "chat_template" in content:
-        replace(config, json.dumps({**content, "chat_template": tokenizer.chat_template}, indent=2, ensure_ascii=False))
-    if "chat_template" not in content or (result / "chat_template.jinja").exists():
-        replace(result / "chat_template.jinja", tokenizer.chat_template)
+        tokenizer.chat_template = chat_template(used)
+        if any(difference(used, tokenizer, turn) for turn in found):
+            tokenizer.chat_template = before
+            return False
+        write_template(tokenizer.chat_template, result)
     last = [turn for turn in found if turn.is_last]
     if any(ends(used, tokenizer, result, turn) for turn in last):
-        known = set(used.template.get_stop_token_ids(used.tokenizer))
-        used_ends = {
-            next((token for token in turn.answer if token in known), used.tokenizer.eos_token_id) for turn in last
-        }
         place = result / "generation_config.json"
         given = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}
-        stops = sorted(used_ends) + sorted(configured_stops(result) - used_ends)
+        trained = {end_of(used, turn) for turn in last}
+        stops = [*sorted(trained), *sorted(configured_stops(result) - trained)]
         replace(place, json.dumps({**given, "eos_token_id": stops}, indent=2))
     return True
+
+
+def write_template(text: str, result: Path) -> None:
+    """Write a chat template where the tokenizer of the result has it."""
+    config, alone = result / "tokenizer_config.json", result / "chat_template.jinja"
+    content = json.loads(config.read_text(encoding="utf-8"))
+    if "chat_template" in content:
+        replace(config, json.dumps({**content, "chat_template": text}, indent=2, ensure_ascii=False))
+    if "chat_template" not in content or alone.exists():
+        replace(alone, text)
 
 
 def replace(place: Path, text: str) -> None:

@@ -50,6 +50,13 @@ cpu_count() {
   if [[ $quota =~ ^[0-9]+$ ]]; then echo $((quota / period)); else nproc; fi
 }
 
+# keep_spec: the run's directory says what the run was made from. Each restart writes the same text.
+keep_spec() {
+  local new=$RUN_DIR/.spec.yaml.new
+  printf '%s\n' "$(<"$ftc_dir/spec.yaml")" >"$new" && mv -f -- "$new" "$RUN_DIR/spec.yaml" && return
+  die "cannot write spec.yaml in $RUN_DIR: is the workspace volume full?"
+}
+
 # PID 1 of a container ignores signals that it does not trap.
 trap 'exit 143' TERM INT
 # Commands of setup.json may install what is missing, so then train.sh checks after them. The vendors' scripts have been
@@ -58,6 +65,7 @@ if [[ ! -e $ftc_dir/setup.json ]]; then ENVIRONMENT_SCRIPTS='' bash "$ftc_dir/ch
 make_run_dir
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
+if ((NODE_RANK == 0)) && [[ -e $ftc_dir/spec.yaml ]]; then keep_spec; fi
 # The pods of a gang start at the same time; a target without a gang sets a longer limit.
 if ((NNODES > 1)); then
   wait_for "${ftc_wait_for_master:-300}" "the pod of rank 0 did not get an address ($MASTER_ADDR)" getent hosts "$MASTER_ADDR"

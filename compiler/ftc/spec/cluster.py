@@ -53,6 +53,23 @@ class CaBundle(Spec, frozen=True):
     """The key of the ConfigMap with the certificates."""
 
 
+class Serving(Spec, frozen=True):
+    """How KServe serves a model in this cluster, for `ftc inference`."""
+
+    model_format: Text = "huggingface"
+    """The format that the runtime names in its supportedModelFormats."""
+    runtime: ObjectName | None = None
+    """The ServingRuntime or ClusterServingRuntime; null lets KServe choose one for the format."""
+    openai_path: AbsolutePath = "/openai/v1"
+    """The path of the OpenAI API at the address of the service."""
+    model_label: LabelKey | None = None
+    """The label that has the name of the model's repository; null sets none."""
+    labels: dict[LabelKey, LabelValue] = {}
+    """Labels of the InferenceService that the platform requires."""
+    deployment_mode: Literal["Standard", "RawDeployment", "Knative", "Serverless"] = "Standard"
+    """How KServe runs the service; RawDeployment and Serverless are the names of Standard and Knative before 0.16."""
+
+
 class Cluster(Spec, frozen=True):
     """The versions of the cluster, its queues, its servers, and what its namespaces require.
 
@@ -93,6 +110,8 @@ class Cluster(Spec, frozen=True):
     """Whether the MLflow server has a workspace for each namespace."""
     serves_adapters: bool = True
     """Whether the inference service of the platform serves a LoRA adapter that is not merged."""
+    serving: Serving = Serving()
+    """How KServe serves a model in this cluster, for `ftc inference`."""
     ca_bundle: CaBundle | None = None
     """The ConfigMap with the certificates of your own authorities, for servers that are not signed by a public one."""
     fetch_timeout_seconds: Positive = 7200

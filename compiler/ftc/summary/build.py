@@ -258,6 +258,12 @@ def _batch(spec: JobSpec) -> Batch | None:
     )
 
 
+def steps_per_epoch(spec: JobSpec, rows: int) -> int | None:
+    """The steps that the rows make; None if they are packed, or if the batch is unknown."""
+    batch = _batch(spec)
+    return None if batch is None or batch.packed else math.ceil(rows / batch.sequences)
+
+
 def _rows(spec: JobSpec, arguments: Json) -> int | None:
     """The rows that the trainer reads at most; None if a dataset has an unknown number, or rows are packed."""
     if spec.dataset is None or _is_packed(spec, arguments):

@@ -163,5 +163,6 @@ def outputs(spec: JobSpec, run: RunPlan, names: Iterable[str], pods: Mapping[str
     """The artifacts of these targets; a target with its own places gets its own plan."""
     chosen = {name: TARGETS[name] for name in names}
     return {
-        name: one.text(plan(spec, one.places) if one.places else pods.get(name, run)) for name, one in chosen.items()
+        name: one.text(plan(spec, one.places, run.origin) if one.places else pods.get(name, run))
+        for name, one in chosen.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import pod
+from ftc.plan import names, pod
 from ftc.plan.jobs import TAKEN_AWAY, from_field, gang, kueue_queue, own_claim, scheduling, volcano_queue
 from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.merge import merge
@@ -106,7 +106,7 @@ def _service(run: RunPlan) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(run, _fixed_name(run)),
+        "metadata": {**metadata(run, _fixed_name(run)), "labels": names.without_contents(run.labels)},
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,

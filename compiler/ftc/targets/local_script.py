@@ -58,7 +58,7 @@ write_files() {
 def emit(run: RunPlan) -> str:
     """The script; bash reads it completely before it runs, so it works through a pipe."""
     own = (Script("child.sh", "child.sh"), Script("rendezvous.sh", "rendezvous_single.sh"))
-    all_files: tuple[File | Script, ...] = (*run.files, *run.scripts, *own)
+    all_files: tuple[File | Script, ...] = (*run.files, *run.kept, *run.scripts, *own)
     files = {file.name: file for file in all_files}
     head = _HEAD.format(name=run.name, secrets="".join(_secrets(run.steps)))
     secret = _secret_names(run.steps)
@@ -93,4 +93,5 @@ def _here_document(file: File | Script) -> str:
     end = f"end of {file.name}"
     if end in file.text.splitlines():
         end = f"{end} {digest(file.text)}"
-    return f"  cat >{HERE.files}/{file.name} <<'{end}'\n{file.text}{end}\n"
+    line_break = "" if file.text.endswith("\n") else "\n"
+    return f"  cat >{HERE.files}/{file.name} <<'{end}'\n{file.text}{line_break}{end}\n"

@@ -27,11 +27,12 @@ def emit(run: RunPlan) -> str:
     """The Job. The training then finds the markers in the cache and downloads nothing."""
     fetching = _renamed(run)
     queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
+    added = {**queue, **({"annotations": run.made_from} if run.made_from else {})}
     return dump(
         {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": merge(metadata(fetching, None if run.generate_name else fetching.name), queue),
+            "metadata": merge(metadata(fetching, None if run.generate_name else fetching.name), added),
             "spec": {
                 "backoffLimit": run.restarts,
                 "podReplacementPolicy": "Failed",

@@ -81,8 +81,13 @@ class PodTarget(_Target, frozen=True, kw_only=True):
 
     def complete(self, run: BoundRun) -> list[Json]:
         """The objects, the last one with the user's fragment."""
-        *others, job = self.objects(run)
+        *others, job = self.own(run)
         return [*others, merge(job, self.fragment(run))]
+
+    def own(self, run: BoundRun) -> list[Json]:
+        """The objects without the user's fragment, the last one with the annotations that tell its origin."""
+        *others, job = self.objects(run)
+        return [*others, merge(job, {"metadata": {"annotations": run.made_from}} if run.made_from else {})]
 
     def text(self, run: RunPlan) -> str:
         """The manifest; a run that is not bound yet is bound first."""

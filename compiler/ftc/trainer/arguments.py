@@ -42,6 +42,7 @@ _ORDER = (
         "use_swanlab",
         "swanlab_project",
         "swanlab_workspace",
+        "swanlab_run_name",
         "run_name",
     ),
     *("per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate", "num_train_epochs", "max_steps"),
@@ -89,7 +90,8 @@ class Inputs(msgspec.Struct, frozen=True):
     """The trainer's inputs in the pod: `dataset_info` is the directory of dataset_info.json.
 
     A model with a revision is a repository that the trainer downloads. `adapter` is the directory of the adapter from
-    which the training starts, `media` that of images, videos and audio; None is that of dataset_info.json.
+    which the training starts, `media` that of images, videos and audio; None is that of dataset_info.json. Trackers
+    call the run `run_name`.
     """
 
     model: str
@@ -97,6 +99,7 @@ class Inputs(msgspec.Struct, frozen=True):
     adapter: str | None
     media: str | None
     dataset_info: str
+    run_name: str
     shared_between_nodes: bool
 
 
@@ -126,7 +129,8 @@ def set_at(spec: JobSpec, name: str) -> tuple[str, ...]:
 def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     """The content of train.yaml."""
     model, dataset, method = tuned
-    values: Json = {"overwrite_output_dir": False, **_cache(inputs), **_saving(spec, method), **chosen(spec)}
+    values: Json = {"overwrite_output_dir": False, **_cache(inputs), **_saving(spec, method)}
+    values |= {**_run_name(spec.tracking, inputs), **chosen(spec)}
     values |= {
         **_model(inputs),
         **({} if inputs.adapter is None else {"adapter_name_or_path": inputs.adapter}),
@@ -218,6 +222,15 @@ def _tracking(tracking: Tracking) -> Json:
         "report_to": reported if len(reported) > 1 else next(iter(reported), "none"),
         **({"use_swanlab": True, "swanlab_project": own.project, "swanlab_mode": own.mode} if own else {}),
         **({"swanlab_workspace": own.workspace} if own and own.workspace else {}),
+    }
+
+
+def _run_name(tracking: Tracking, inputs: Inputs) -> Json:
+    """The name of the run in the trackers, unless the user sets another one; TensorBoard has none."""
+    named = tracking.mlflow is not None or tracking.wandb is not None
+    return {
+        **({"run_name": inputs.run_name} if named else {}),
+        **({"swanlab_run_name": inputs.run_name} if tracking.swanlab else {}),
     }
 
 

@@ -49,7 +49,8 @@ def main() -> None:
             verdict = checker.check(given, result, writes=case.get("writes", False))
             seconds = time.process_time() - start
             again = checker.check(given, result, writes=False)
-            answers.append({"verdict": verdict, "seconds": seconds, "again": again["verdict"]})
+            template = (result / "chat_template.jinja").read_text(encoding="utf-8")
+            answers.append({"verdict": verdict, "seconds": seconds, "again": again["verdict"], "template": template})
     sys.stdout.write(f"\n{json.dumps(answers)}\n")
 
 

@@ -23,7 +23,7 @@ def model(config: Any) -> Any:
         if "Thinker" in name:
             return getattr(transformers, name)(config)
         for auto in CLASSES:
-            if type(config) in getattr(transformers, auto)._model_mapping:  # noqa: SLF001 - the mapping has no name
+            if type(config) in getattr(transformers, auto)._model_mapping:  # noqa: SLF001 - the mapping is private
                 return getattr(transformers, auto).from_config(config)
     raise LookupError(name)
 

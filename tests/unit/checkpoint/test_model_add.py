@@ -211,6 +211,14 @@ def test_every_problem_is_reported_at_its_key(tmp_path: Path) -> None:
         assert line in text
 
 
+def test_problems_of_both_files_are_reported(tmp_path: Path) -> None:
+    directory = model(tmp_path, {**QWEN3, "hidden_size": 0})
+    (directory / "model.safetensors").write_bytes(b"")
+    text = refused(tmp_path, directory)
+    for words in ("hidden_size: is 0", "does not start with the header", "--template: qwen3, qwen3_nothink"):
+        assert words in text
+
+
 def test_a_size_that_is_missing_can_be_given(tmp_path: Path) -> None:
     config = {key: value for key, value in QWEN3.items() if key not in ("vocab_size", "num_attention_heads")}
     sizes = added(tmp_path, model(tmp_path, config), *TEMPLATE, "vocabulary=500", "attention_heads=16")["architecture"]

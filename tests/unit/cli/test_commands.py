@@ -12,7 +12,7 @@ import yaml
 
 from ftc import __version__
 from ftc.cli.complete import answer
-from unit.compiling import COMMAND, artifacts, conf, ftc, variables
+from unit.compiling import COMMAND, artifacts, conf, ftc, objects, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,8 @@ def test_the_help_of_compile_names_targets_overrides_and_exit_codes() -> None:
     assert "stderr" in text
 
 
-def test_the_examples_of_the_help_work() -> None:
+def test_the_examples_of_the_help_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # one writes a file
     lines = [line.strip() for line in ftc("compile", "--help").stdout.splitlines()]
     examples = [line for line in lines if line.startswith("ftc compile")]
     assert len(examples) > 4
@@ -109,7 +110,8 @@ def test_the_output_of_show_compiles_to_the_same(tmp_path: Path, overrides: tupl
     shown = ftc("show", *overrides)
     assert (shown.exit_code, shown.stderr) == (0, "")
     tree = conf(tmp_path, {"whole": shown.stdout})
-    assert ftc("compile", "--config-dir", tree, "-c", "whole").stdout == ftc("compile", *overrides).stdout
+    again, first = ftc("compile", "--config-dir", tree, "-c", "whole"), ftc("compile", *overrides)
+    assert objects(again.stdout) == objects(first.stdout)
     assert ftc("show", "--config-dir", tree, "-c", "whole").stdout == shown.stdout
 
 
@@ -213,6 +215,24 @@ def test_groups_are_completed_for_list() -> None:
 def test_codes_are_completed() -> None:
     assert {"FTC301", "FTC302"} <= completions(["rule"], "ftc30")
     assert "FTC101" not in completions(["rule"], "FTC3")
+
+
+@pytest.mark.parametrize(("words", "code"), [(["list"], 0), (["compile", "nodes=0"], 1), (["compile", "--no"], 2)])
+def test_the_end_of_the_process_loses_neither_output_nor_what_runs_at_the_exit(words: list[str], code: int) -> None:
+    program = (
+        "import atexit, sys\n"
+        "from ftc.cli import main\n"
+        "run = main._main\n"
+        "main._main = lambda: (atexit.register(print, 'at the exit'), run())\n"
+        f"sys.argv = ['ftc', *{words!r}]\n"
+        "sys.stdout.write('before')\n"
+        "main.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert done.stdout.startswith("before")
+    assert done.stdout.endswith("at the exit\n")
+    assert bool(done.stderr) == bool(code)
 
 
 def test_an_exception_ends_with_70_and_asks_for_a_report() -> None:

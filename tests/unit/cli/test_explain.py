@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from unit.compiling import ROOT, conf, ftc
+from unit.compiling import COMMAND, ROOT, conf, ftc
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,3 +218,19 @@ def test_a_manifest_that_cannot_be_emitted_is_an_error_of_the_spec() -> None:
     said = ftc("explain", "-t", "volcano", "spec.tasks", "hardware.pod={spec: 3}")
     assert (said.exit_code, said.stdout) == (1, "")
     assert "error[FTC506 invalid-pod-fragment]" in said.stderr
+
+
+@pytest.mark.parametrize("overrides", [("scripts=configmap",), ("scripts=configmap", *COMMAND), ()])
+def test_lines_next_to_the_origin_of_the_job_are_explained(overrides: tuple[str, ...]) -> None:
+    """The runs that are compared to find a cause have no origin, so that they have one line less."""
+    lines = ftc("compile", *overrides).stdout.splitlines()
+    (kept,) = [number for number, line in enumerate(lines, 1) if "path: spec.yaml" in line]
+    for number in range(kept - 2, kept + 4):
+        said = ftc("explain", str(number), *overrides)
+        assert said.exit_code == 0, said
+        path = lines[number - 1].strip(" -{").partition("path: ")[2].partition(",")[0]
+        assert path in said.stdout.splitlines()[0]
+    for number in [
+        number for number, line in enumerate(lines, 1) if "ftc.dev/version" in line or "spec.yaml: " in line
+    ]:
+        assert ftc("explain", str(number), *overrides).stdout.endswith("the overrides and the whole spec\n")

@@ -10,9 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from ftc.driver import Request, compile_job
-from unit.compiling import artifacts, ftc
+from unit.compiling import artifacts, ftc, objects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,11 @@ def test_each_combination_is_what_a_compile_of_it_alone_writes(tmp_path: Path) -
     assert (said.exit_code, said.stdout, said.stderr) == (0, "", f"ftc: wrote 4 of 4 runs to {tmp_path}\n")
     assert directories(tmp_path) == set(POINTS)
     for point in POINTS:
-        assert contents(tmp_path / point) == artifacts(*point.split(","), "devices=8")
+        found = contents(tmp_path / point)
+        name = yaml.safe_load(found["spec.yaml"])["name"]  # no other point has it
+        alone = artifacts(*point.split(","), "devices=8", f"name={name}")
+        assert objects(found.pop("volcano.yaml")) == objects(alone.pop("volcano.yaml"))
+        assert found == alone
 
 
 def test_the_index_lists_the_combinations_in_order(tmp_path: Path) -> None:
@@ -223,6 +228,7 @@ def test_an_index_of_another_program_is_not_trusted(tmp_path: Path, text: str) -
     [
         (("nodes=1,2",), 2, "-o DIR"),
         (("nodes=2", "-o", "out"), 1, "no override gives several values"),
+        (("nodes=1,2", "-j", "0", "-o", "out"), 2, "0 is not in the range x>=1"),
         (("nodes=1,1", "-o", "out"), 1, "gives the same value twice"),
         (("hardware=ascnd,h800", "-o", "out"), 1, "did you mean 'ascend'?"),
     ],
@@ -234,6 +240,12 @@ def test_a_mistaken_matrix_gets_an_answer(
     said = ftc("compile", "-m", *arguments)
     assert said.exit_code == exit_code
     assert told in said.stderr
+
+
+def test_processes_are_for_a_matrix() -> None:
+    said = ftc("compile", "-j", "2")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "-j is for the runs of a matrix: give -m" in said.stderr
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:

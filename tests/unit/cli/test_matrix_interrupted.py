@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ftc.output.write import only_writer
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,12 +39,14 @@ def contents(root: Path) -> dict[str, dict[str, bytes]]:
 
 
 def killed(command: list[str], written: Path, after: float) -> None:
-    """Run until something is written, and kill the process some time after that."""
+    """Run until something is written, kill the process some time after that, and wait for the processes it started."""
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         while not written.exists() and process.poll() is None:
             time.sleep(0.005)
         time.sleep(after)
         process.send_signal(signal.SIGKILL)
+    with only_writer(written.parent):
+        pass
 
 
 @KILLS
@@ -69,7 +73,8 @@ def test_the_next_matrix_removes_the_leftovers_of_a_killed_one(tmp_path: Path) -
         while process.poll() is None and len(list(tmp_path.iterdir())) < 4:
             time.sleep(0.005)
         process.kill()
-    left = set(contents(tmp_path))
+    with only_writer(tmp_path):
+        left = set(contents(tmp_path))
     assert left
     assert not (tmp_path / "index.json").exists()
     (tmp_path / "mine").mkdir()

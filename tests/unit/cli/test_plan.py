@@ -356,3 +356,12 @@ def test_only_the_trainer_is_promised_to_continue_from_a_checkpoint(target: str)
     shown = " ".join(ftc("plan", "-t", target, "restarts=3", *COMMAND).stdout.split())
     assert "the command again" in shown
     assert "checkpoint" not in shown
+
+
+def test_a_run_with_tensorboard_says_how_to_see_it() -> None:
+    said = ftc("plan", "tracking=tensorboard", "namespace=team", "name=sft", "-t", "trainjob").stdout
+    words = " ".join(said.replace("\\\n", " ").split())
+    directory = "/workspace/sft-xxxxx/output/runs"
+    assert f"kubectl exec -n team POD -c node -- tensorboard --logdir {directory} --port 6006 &" in words
+    assert words.endswith("kubectl port-forward -n team POD 6006:6006")
+    assert "port-forward" not in ftc("plan").stdout

@@ -12,6 +12,7 @@ import ftc
 from ftc.cluster import log_lines, logs
 from ftc.cluster.collapse import collapsed, ranges
 from ftc.cluster.log_lines import LogLine, stamped, whole_lines
+from ftc.cluster.metrics import charts
 from ftc.cluster.snapshot import parsed
 from unit.cluster.api_server import Answers, serving
 from unit.cluster.situations import (
@@ -407,3 +408,32 @@ def test_identical_lines_of_ranks_are_one(lines: list[LogLine | None], shown: li
 
 def test_many_nodes_are_ranges() -> None:
     assert ranges([0, 1, 2, 4, 6, 7]) == "0..2,4,6..7"
+
+
+def test_the_metrics_of_a_training_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = "{'loss': '2.5', 'grad_norm': '1.25', 'learning_rate': '1e-04', 'epoch': '0.1'}"  # transformers 5
+    old = "\r 50%|###  | 1/2 [00:01<00:01]{'loss': 0.5, 'grad_norm': nan, 'learning_rate': 0.0, 'epoch': 0.2}"
+    rest = ["ftc: train: started on node 0", "{'eval_loss': '9.0', 'epoch': '0.2'}"]
+    lines = [at(number, text) for number, text in enumerate([rest[0], new, old, rest[1]])]
+    said = read(Logs(ONE_RUNS, sft_0__train=lines), tmp_path, monkeypatch, "--metrics")
+    assert (said.stderr, said.exit_code) == ("", 0)
+    assert [line for line in said.stdout.splitlines() if " -> " in line] == [
+        "loss: 2.5 -> 0.5, 2 values",
+        "learning_rate: 0.0001 -> 0, 2 values",
+        "grad_norm: 1.25 -> 1.25, 1 value",
+    ]
+    assert "       2.5 █" in said.stdout
+    assert "       0.5 █▁" in said.stdout
+
+
+def test_a_log_without_metrics_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = read(Logs(ONE_RUNS, sft_0__train=[at(1, "a")]), tmp_path, monkeypatch, "--metrics")
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert said.stderr.startswith("ftc: the log of sft has no metrics")
+    assert command("logs", "sft", "--metrics", "-f").exit_code == 2
+
+
+def test_a_chart_fits_the_terminal() -> None:
+    found = list(charts({"loss": [1 / number for number in range(1, 2000)]}, 60))
+    assert max(map(len, found)) <= 60
+    assert found[1].startswith("         1 ") or found[1].startswith("    0.")

@@ -29,9 +29,10 @@ TWO = ("nodes=2", "devices=2")
 
 
 def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
-    spec = compiled(*overrides).spec
+    state = compiled(*overrides)
+    spec, run = state.spec, state.run
     assert spec is not None
-    run = plan(spec)
+    assert run is not None
     document, _, inner = path.rpartition(":")
     read = documents(TARGETS[target].text(run), run)
     asked = parse(inner)
@@ -39,7 +40,7 @@ def moving(path: str, *overrides: str, target: str = "volcano") -> set[str]:
     place = place_of({document: read[document]} if document else read, asked)
     assert place is not None
     setters = sources(TARGETS[target], run, place)
-    moved = influences(spec, TARGETS[target], place, setters)
+    moved = influences(spec, TARGETS[target], place, setters, run)
     set_by = {written(source.key) for source in setters if source.key is not None}
     return set_by | {written(one.path) + ("[*]" if one.any_key else "") for one in moved}
 

@@ -56,7 +56,7 @@ def carried(*overrides: str) -> dict[str, str]:
     ],
 )
 def test_a_pod_carries_what_its_steps_use(overrides: tuple[str, ...], names: set[str]) -> None:
-    assert set(carried(*overrides)) == names
+    assert set(carried(*overrides)) == {*names, "spec.yaml"}
 
 
 @pytest.mark.parametrize("overrides", [(), ("launcher=accelerate", "nodes=2"), COMMAND, ("setup=[[a]]", *GIT)])

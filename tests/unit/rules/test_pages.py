@@ -171,7 +171,9 @@ def test_rule_lists_every_rule_by_group_with_its_severity_and_a_line() -> None:
     lines = ftc("rule").stdout.splitlines()
     rows = [line.split() for line in lines if line.startswith("  ")]
     assert sorted(row[0] for row in rows) == sorted(pages())
-    assert [line for line in lines if line.endswith(":")] == [f"{group}:" for group in ("configuration", *GROUPS)]
+    assert [line for line in lines if line.endswith(":")] == [
+        f"{group}:" for group in ("configuration", *GROUPS, "data")
+    ]
     said = "FTC303 warning hami-needs-its-scheduler The HAMi scheduler places pods with devices of HAMi."
     assert said.split() in rows
 

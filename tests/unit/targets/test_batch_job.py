@@ -10,7 +10,7 @@ from kubernetes.client import ApiClient, V1Job, V1PodTemplateSpec, V1Service
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
-from unit.compiling import COMMAND, ROOT, ftc, variables
+from unit.compiling import COMMAND, ROOT, annotated, ftc, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,12 +127,12 @@ def test_the_claim_of_a_job_is_one_of_its_pod() -> None:
 
 def test_kueue_and_volcano_are_asked_only_on_request() -> None:
     plain = job("nodes=2")
-    assert "annotations" not in plain["metadata"]
+    assert annotated(plain) == {}
     assert not {"schedulerName", "priorityClassName"} & plain["spec"]["template"]["spec"].keys()
     kueue = job("nodes=2", "cluster.kueue_queue=team")
     assert kueue["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
     gang = job("nodes=2", "cluster.gang_jobs=true", "cluster.queue=q", "cluster.scheduler=volcano-2")
-    assert gang["metadata"]["annotations"] == {"scheduling.volcano.sh/group-min-member": "2"}
+    assert annotated(gang) == {"scheduling.volcano.sh/group-min-member": "2"}
     template = gang["spec"]["template"]
     assert template["metadata"]["annotations"]["scheduling.volcano.sh/queue-name"] == "q"
     assert template["spec"]["schedulerName"] == "volcano-2"
@@ -208,15 +208,15 @@ ELASTIC = ("nodes=4", "min_nodes=2", "restarts=3")
 def test_an_elastic_job_has_an_index_for_every_node_and_may_start_with_fewer() -> None:
     made = job(*ELASTIC, "cluster.gang_jobs=true")
     assert (made["spec"]["completions"], made["spec"]["parallelism"]) == (4, 4)
-    assert made["metadata"]["annotations"] == {"scheduling.volcano.sh/group-min-member": "2"}
+    assert annotated(made) == {"scheduling.volcano.sh/group-min-member": "2"}
 
 
 def test_kueue_may_admit_the_first_pods_of_an_elastic_job_alone() -> None:
-    assert job(*ELASTIC, "cluster.kueue_queue=team")["metadata"]["annotations"] == {
+    assert annotated(job(*ELASTIC, "cluster.kueue_queue=team")) == {
         "kueue.x-k8s.io/job-min-parallelism": "2",
         "kueue.x-k8s.io/job-completions-equal-parallelism": "true",
     }
-    assert "annotations" not in job("nodes=4", "cluster.kueue_queue=team")["metadata"]
+    assert annotated(job("nodes=4", "cluster.kueue_queue=team")) == {}
 
 
 def test_a_pod_has_the_time_to_save_that_the_user_chose() -> None:

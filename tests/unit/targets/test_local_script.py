@@ -78,6 +78,18 @@ def test_a_script_creates_its_own_run_directory(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "two").is_dir()
 
 
+def test_the_directory_of_a_run_keeps_the_spec(tmp_path: Path) -> None:
+    words = (*COMMAND[:1], "launcher.command=['true']", "name=a-run", "storage.min_free_gib=0", "env.X='a \"b\" $c'")
+    text = script(*words)
+    for _ in range(2):
+        assert run(tmp_path, text, JOB_NAME="one").returncode == 0
+    kept = tmp_path / "ftc-runs" / "one"
+    assert [file.name for file in kept.glob("*spec*")] == ["spec.yaml"]
+    assert kept.joinpath("spec.yaml").read_bytes().endswith(b"}\n")
+    assert kept.joinpath("spec.yaml").read_text().count("\n") == 1
+    assert script("--config-dir", str(kept), "-c", "spec") == text
+
+
 @pytest.mark.parametrize("key", ["a$(touch hurt)", "a`touch hurt`", 'a"; touch hurt; "', "a}; touch hurt; #"])
 def test_the_name_of_a_secret_or_its_key_is_never_code(tmp_path: Path, key: str) -> None:
     source = {"kind": "git", "url": "https://git.example.com/m", "credentials": {"secret": "s", "password_key": key}}

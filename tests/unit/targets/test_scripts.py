@@ -57,15 +57,18 @@ def files(pod: Any, config_maps: dict[str, Any]) -> dict[str, str]:
 def test_the_pod_has_the_same_files(target: str, overrides: tuple[str, ...]) -> None:
     (made,) = documents("-t", "scripts", *overrides)
     embedded, mapped = (template(target, *overrides, f"scripts={kind}") for kind in ("embedded", "configmap"))
-    wanted = files(embedded, {})
+    wanted, found = files(embedded, {}), files(mapped, {made["metadata"]["name"]: made["data"]})
     assert len(wanted) > 3
-    assert files(mapped, {made["metadata"]["name"]: made["data"]}) == wanted
+    assert "scripts: configmap" in found.pop("spec.yaml")
+    del wanted["spec.yaml"]
+    assert found == wanted
 
 
 def test_only_the_files_of_the_trainer_stay_in_the_manifest() -> None:
     carried = set(template("volcano", "scripts=configmap")["metadata"]["annotations"])
-    assert carried == {"ftc.dev/train.yaml", "ftc.dev/merge.yaml", "ftc.dev/dataset_info.json"}
-    assert "annotations" not in template("volcano", "scripts=configmap", *COMMAND)["metadata"]
+    names = ("train.yaml", "merge.yaml", "dataset_info.json", "spec.yaml")
+    assert carried == {f"ftc.dev/{name}" for name in names}
+    assert [*template("volcano", "scripts=configmap", *COMMAND)["metadata"]["annotations"]] == ["ftc.dev/spec.yaml"]
 
 
 @pytest.mark.parametrize("target", ["volcano", "job", "jobset"])

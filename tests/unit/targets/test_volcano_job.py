@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from unit.compiling import COMMAND, artifacts, ftc, job, pod, template, trainer, variables
+from unit.compiling import COMMAND, annotated, artifacts, ftc, job, pod, template, trainer, variables
 
 SEVERAL = {"svc": ["--publish-not-ready-addresses=true"], "env": []}
 
@@ -66,7 +66,8 @@ def test_a_name_is_generated_for_create_and_fixed_for_apply() -> None:
 
 def test_what_is_not_asked_for_is_not_there() -> None:
     made = job()
-    assert not {"namespace", "annotations"} & made["metadata"].keys()
+    assert "namespace" not in made["metadata"]
+    assert annotated(made) == {}
     assert not {"ttlSecondsAfterFinished", "priorityClassName", "volumes", "plugins"} & made["spec"].keys()
     assert not {"nodeSelector", "tolerations", "affinity", "imagePullSecrets", "serviceAccountName"} & pod().keys()
 
@@ -77,7 +78,7 @@ def test_what_is_asked_for_is_there() -> None:
         *("cluster.priority_class=high", "labels={team: a, example.com/x: 'y'}", "annotations={example.com/n: 'a b'}"),
     )
     assert made["metadata"]["namespace"] == "team-a"
-    assert made["metadata"]["annotations"] == {"example.com/n": "a b"}
+    assert annotated(made) == {"example.com/n": "a b"}
     assert made["spec"]["ttlSecondsAfterFinished"] == 0
     assert made["spec"]["queue"] == "research"
     assert made["spec"]["priorityClassName"] == "high"

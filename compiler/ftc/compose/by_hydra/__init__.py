@@ -45,6 +45,7 @@ def compose(overrides: Sequence[str], conf: Conf, config_name: str) -> tuple[Com
 def _composed(
     overrides: Sequence[Override], conf: Conf, config_name: str
 ) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
+    """Compose with parsed overrides; Hydra raises at the first problem that it finds."""
     repository = Repository(conf)
     problems: list[Diagnostic] = []
     defaults = None

@@ -64,7 +64,7 @@ def _object(run: BoundRun) -> tuple[Any, Any]:
     """The job's object as ftc makes it, and the fragment; both empty without a fragment."""
     target = POD_TARGETS[run.target]
     fragment = target.fragment(run)
-    return (target.objects(run)[-1], fragment) if fragment else ({}, {})
+    return (target.own(run)[-1], fragment) if fragment else ({}, {})
 
 
 def _changed(own: Any, fragment: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -9,8 +9,9 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.steps import Step
 from ftc.manifests.subjects import Pod
 from ftc.plan.merge import MERGE_KEYS, identity
-from ftc.plan.pod import CARRIED, with_fragments
+from ftc.plan.names import CARRIED
 from ftc.plan.pod import containers as containers_of
+from ftc.plan.pod import with_fragments
 from ftc.plan.train import NAME
 from ftc.rules.given import containers, metadata, pods
 from ftc.rules.rule import Finding, Rule

@@ -80,7 +80,9 @@ def image_is_pinned(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, image in _images(spec):
         if image != spec.hardware.image and is_mutable(image):
-            yield Finding(path, f"'{image}' has a mutable tag", "use a fixed tag or a digest")
+            help_ = "use a fixed tag or a digest"
+            help_ = f"{help_}, which `ftc pin` writes" if path == ("image",) else help_
+            yield Finding(path, f"'{image}' has a mutable tag", help_)
 
 
 # LLaMA-Factory tags its published image, and its mirrors, with the release.

@@ -21,6 +21,7 @@ TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
 TO_GIT = "publish=git publish.url"
 ADAPTER = "publish=git publish.url=https://git.example.com/a publish.credentials.secret=git method.merge=null"
+GIT = "source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B"
 PAIRS = (
     Pair("FTC251", f"{OWN} model=qwen3-8b {DIRECT}", f"{OWN} model=qwen3-8b", "model.source"),
     Pair("FTC251", f"{OWN} dataset=alpaca {DATA}", f"launcher=torchrun dataset=alpaca {DATA}", "dataset.source"),
@@ -96,6 +97,16 @@ PAIRS = (
             ("dataset.id=me/data", "dataset.source.repository=me/data"),
             ("dataset.id=me/data", "dataset.id=me/data dataset.info.alpaca.file_name=other"),
             ("dataset.id=me/data", "dataset.id=me/data source@dataset.source=path dataset.source.path=/workspace/data"),
+        )
+    ),
+    *(
+        Pair("FTC266", f"{source} {wrong}", f"{source} {right}", "model.source.revision")
+        for source, wrong, right in (
+            (GIT, "model.source.revision=main", "model.source.revision=v1.0"),
+            (GIT, "model.source.revision=refs/heads/fix", "model.source.revision=refs/tags/v1"),
+            ("", "model.source.revision=main", f"model.source.revision={'a1' * 20}"),
+            ("source@model.source=modelscope", "model.source.revision=master", "model.source.revision=v1.0"),
+            ("source@model.source=huggingface-direct", "model.source.revision=main", "model.source.revision=v1"),
         )
     ),
     *(
@@ -216,3 +227,18 @@ def test_a_run_file_that_says_where_its_model_is_keeps_that_place_for_another_mo
     assert "run.yaml:2:" in told
     for right in ((), ("model=copy",), ("model=qwen3-8b", "model.source.url=https://git.example.com/models/Qwen3-8B")):
         assert "FTC261" not in ftc(*here, *right).stderr
+
+
+def test_the_branches_of_a_run_are_one_warning_and_those_of_shipped_options_none(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("defaults: [config, _self_]\n")
+    run = ("compile", "--config-dir", str(tmp_path), "-c", "run")
+    assert "FTC266" not in ftc(*run).stderr
+    revisions = "model: {source: {revision: main}}\ndataset: {source: {revision: %s}}\n"
+    file.write_text(f"defaults: [config, _self_]\n{revisions % 'main'}")
+    told = ftc(*run).stderr
+    assert told.count("warning[FTC266 mutable-revision]: model.source.revision: branch 'main' may be") == 1
+    assert "so may dataset.source.revision" in told
+    file.write_text(f"defaults: [config, _self_]\n{revisions % ('a1' * 20)}")
+    assert "so may" not in ftc(*run).stderr
+    assert "FTC266" not in ftc(*run, f"model.source.revision={'b2' * 20}").stderr

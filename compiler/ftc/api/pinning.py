@@ -1,0 +1,140 @@
+"""Pin a run: resolve what it names, check the effect, and write."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ftc.api.refused import RefusedError
+from ftc.api.runs import sound
+from ftc.diagnostics.model import Diagnostic
+from ftc.driver import Request, compile_job
+from ftc.explain.origins import plain
+from ftc.explain.paths import Found, find
+from ftc.pin.conf import DIRECTORY, EMPTY, text, with_pins
+from ftc.pin.pins import Pin, pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ftc.driver import State
+    from ftc.spec.base import Json
+
+
+class Pinning(NamedTuple):
+    """The pins of a run, those that are missing with their reason, and the content of the files that hold them."""
+
+    pins: tuple[Pin, ...]
+    missing: tuple[Pin, ...]
+    contents: dict[Path, str]
+
+    @property
+    def differing(self) -> list[Path]:
+        """The files that have another content."""
+        return [file for file, content in self.contents.items() if _read(file) != content]
+
+    def write(self) -> None:
+        """Write the files that differ; raises RefusedError if the system refuses.
+
+        The run names the pins last, so that a killed command leaves a run that composes.
+        """
+        for file in self.differing:
+            try:
+                _replace(file, self.contents[file])
+            except OSError as error:
+                raise RefusedError(f"cannot write {file}: {error.strerror}") from error
+
+
+def pinning(name: str, dirs: tuple[Path, ...]) -> Pinning:
+    """Resolve what a run names, as it is without its present pins; raises RefusedError."""
+    primary = _primary(name, dirs)
+    file = primary.parent / DIRECTORY / f"{name}.yaml"
+    without, state = _composed(name, dirs, {f"{DIRECTORY}/{name}.yaml": EMPTY})
+    present = compile_job(Request((), dirs, name)).spec  # None if the file of the pins is missing or malformed
+    now = plain(present) if present else {}
+    found = [_kept(one, now) for one in (pins(state.spec) if state.spec else [])]
+    resolved, missing = tuple(one for one in found if one.value), tuple(one for one in found if one.why)
+    if wrong := [one for one in missing if one.needed]:
+        raise RefusedError(findings=tuple(_error(one, one.why, state) for one in wrong))
+    if not resolved:
+        return Pinning((), missing, {})
+    before = _read(primary) or ""
+    after = with_pins(before, name)
+    contents = {file: text(name, resolved), primary: after or before}
+    data, state = _composed(name, dirs, {f"{DIRECTORY}/{name}.yaml": contents[file], f"{name}.yaml": contents[primary]})
+    if after is None or data != _pinned(without, resolved):
+        add = f"add '{DIRECTORY}/{name}' to its defaults list yourself, after _self_ and before the overrides"
+        raise RefusedError(f"{primary}: {add}, and run the command again")
+    return Pinning(resolved, missing, contents)
+
+
+def _primary(name: str, dirs: tuple[Path, ...]) -> Path:
+    """The file of a run, which must be the user's and at the top of a conf tree."""
+    found = [place / f"{name}.yaml" for place in dirs if Path(name).name == name]
+    file = next((file for file in found if file.is_file()), None)
+    if file is None:
+        where = " or ".join(map(str, dirs))
+        raise RefusedError(f"{name}.yaml is not in {where}" if where else "./conf does not exist: give --config-dir")
+    return file
+
+
+def _composed(name: str, dirs: tuple[Path, ...], instead: Mapping[str, str]) -> tuple[Json, State]:
+    """Compile a run with other contents of some files; raises RefusedError."""
+    with tempfile.TemporaryDirectory(prefix="ftc-") as place:
+        for file, content in instead.items():
+            there = Path(place) / file
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.write_text(content, encoding="utf-8", newline="")
+        spec, state = sound(Request((), (Path(place), *dirs), name))
+        return plain(spec), state
+
+
+def _pinned(data: Json, resolved: Iterable[Pin]) -> Json:
+    """The spec with the pins and no other change; the image of the hardware is that of the run too."""
+    copy: Json = deepcopy(data)
+    for key, value in {one.key: one.value for one in resolved}.items():
+        if key == ("hardware", "image"):
+            copy["image"] = value
+        *parents, last = key
+        here: Any = copy
+        for step in parents:
+            here = here[step]
+        here[last] = value
+    return copy
+
+
+def _kept(pin: Pin, now: Json) -> Pin:
+    """A digest that cannot be asked for now stays as it was pinned, if the image still has this name."""
+    present = find(now, pin.key)
+    if pin.value or not isinstance(present, Found) or not str(present.value).startswith(f"{pin.names}@"):
+        return pin
+    return pin._replace(value=present.value)
+
+
+def _error(pin: Pin, message: str, state: State) -> Diagnostic:
+    """An error at a key; its place is left out if it is in a file that exists only during the command."""
+    position = state.composed.position(pin.key) if state.composed else None
+    is_here = position is not None and Path(position.source).is_file()
+    return Diagnostic(code="", rule="pin", message=message, path=pin.key, position=position if is_here else None)
+
+
+def _read(file: Path) -> str | None:
+    return file.read_bytes().decode("utf-8", "replace") if file.is_file() else None
+
+
+def _replace(file: Path, content: str) -> None:
+    """Replace a file, or the target of a link, in one step."""
+    file = file.resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".ftc-", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content.encode())
+        Path(name).chmod(file.stat().st_mode & 0o777 if file.exists() else 0o644)
+        Path(name).replace(file)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

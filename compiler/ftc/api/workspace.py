@@ -1,0 +1,141 @@
+"""The runs and the downloads in a directory of a workspace, and their removal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.api.refused import RefusedError
+from ftc.cluster.cause import safe
+from ftc.diagnostics.model import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+RUN, SOURCE = "run", "source"
+# train.sh, the trainer and `-t script` make these in the directory of a run; fetch.sh makes the marker of a source.
+_OF_RUN = ("train.done", "output", "datasets-cache", "run.lock")
+_MARKER, _FILES, _LOCK = ".ftc-revision", "files", "run.lock"
+# A pod on another node holds no lock that this machine sees, but a training writes its log much more often.
+_QUIET = 3600
+# fetch.sh removes directories with this name if a removal was interrupted.
+_REMOVED = ".ftc-tmp.removed"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A run or a downloaded source."""
+
+    name: str
+    """The path in the workspace."""
+    kind: str
+    """`run` or `source`."""
+    size: int
+    """The bytes on the disk."""
+    age: int
+    """The seconds since the last change."""
+    in_use: str = ""
+    """Why it cannot be removed now; empty if it can."""
+
+
+def entries(workspace: Path) -> tuple[Entry, ...]:
+    """The runs and the sources, the largest first; links are not followed."""
+    found = [_entry(workspace, place, RUN) for place in _directories(workspace) if _is_run(place)]
+    used = [one for one in found if one.in_use]
+    why = f"the run {used[0].name} may read it" if used else ""
+    others = [place for place in _directories(workspace) if not _is_run(place)]
+    sources = [place for parent in (*others, workspace) for place in _directories(parent) if _is_source(place)]
+    found += [msgspec.structs.replace(_entry(workspace, place, SOURCE), in_use=why) for place in sources]
+    return tuple(sorted(found, key=lambda one: (-one.size, one.name)))
+
+
+def chosen(workspace: Path, names: Sequence[str]) -> tuple[Entry, ...]:
+    """The entries of these names, if all of them can be removed."""
+    known = {one.name: one for one in entries(workspace)}
+    for name in names:
+        if name not in known:
+            raise RefusedError(
+                f"{safe(name)} is neither a run nor a source of {workspace}; {did_you_mean(name, known)}"
+            )
+        if known[name].in_use:
+            raise RefusedError(f"{safe(name)} is in use: {known[name].in_use}")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def remove(workspace: Path, entry: Entry) -> None:
+    """Remove an entry: a rename first, so that no one takes a part of it for a whole run or source."""
+    place = workspace / entry.name
+    with _locked(place) as is_ours:
+        if not is_ours or place.is_symlink():
+            raise RefusedError(f"{safe(entry.name)} is in use: another process has locked it")
+        gone = place.with_name(place.name + _REMOVED)
+        if gone.is_dir() and not gone.is_symlink():
+            shutil.rmtree(gone)
+        place.rename(gone)
+        shutil.rmtree(gone)
+
+
+def _directories(parent: Path) -> list[Path]:
+    with suppress(PermissionError), os.scandir(parent) as found:
+        return sorted(Path(one.path) for one in found if one.is_dir(follow_symlinks=False))
+    return []
+
+
+def _is_run(place: Path) -> bool:
+    return any(os.path.lexists(place / name) for name in _OF_RUN) and not _is_source(place)
+
+
+def _is_source(place: Path) -> bool:
+    names = (place / _MARKER, place / _FILES)
+    return names[0].is_file() and names[1].is_dir() and not any(one.is_symlink() for one in names)
+
+
+def _entry(workspace: Path, place: Path, kind: str) -> Entry:
+    size, changed = _measured(place)
+    age = max(int(time.time() - changed), 0)
+    with _locked(place) as is_ours:
+        locked = "" if is_ours else "another process has locked it"
+    recent = f"it changed {age // 60} minutes ago" if kind == RUN and age < _QUIET else ""
+    return Entry(str(place.relative_to(workspace)), kind, size, age, locked or recent)
+
+
+def _measured(place: Path) -> tuple[int, float]:
+    """The bytes of a tree, and the time of its last change."""
+    own = place.lstat()
+    size, changed = own.st_blocks * 512, own.st_mtime
+    for directory, inner, files in os.walk(place):
+        for name in (*inner, *files):
+            with suppress(FileNotFoundError):
+                found = Path(directory, name).lstat()
+                size, changed = size + found.st_blocks * 512, max(changed, found.st_mtime)
+    return size, changed
+
+
+@contextmanager
+def _locked(place: Path) -> Iterator[bool]:
+    """Hold the lock of a run, if it has one and no one else holds it."""
+    try:
+        number = os.open(place / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield True
+        return
+    except OSError:  # a link, or a file of someone else
+        yield False
+        return
+    try:
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_ours = True
+    except OSError:
+        is_ours = False
+    try:
+        yield is_ours
+    finally:
+        os.close(number)

@@ -1,0 +1,65 @@
+"""How many devices serve a model, and how long its conversations may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ftc.estimate.engines import HALF, MIB
+
+if TYPE_CHECKING:
+    from ftc.spec.cluster import Device
+    from ftc.spec.job import JobSpec
+    from ftc.spec.model import Architecture
+
+# vLLM's default of --gpu-memory-utilization; then what it needs for activations, CUDA graphs and the context.
+_USED = 0.9
+_RESERVED = 2048 * MIB
+# Conversations of fewer tokens are of no use, so more devices are tried before.
+_SHORTEST = 4096
+# vLLM allocates the cache in blocks of tokens.
+_BLOCK = 256
+
+
+class Size(msgspec.Struct, frozen=True):
+    """The devices of one replica, and the most tokens of a conversation; None if the model or device is unknown."""
+
+    devices: int
+    length: int | None = None
+
+
+def size(spec: JobSpec) -> Size | str:
+    """The fewest devices, from `devices` on, that hold the weights in 16 bits and a conversation; else why none do."""
+    model, device = spec.model.architecture if spec.model else None, spec.hardware.device
+    if device is None or device.memory_mib is None or model is None:
+        return Size(spec.devices)
+    tried = [number for number in _numbers(device, spec.devices) if _divides(model, number)]
+    for number in tried:
+        length = _length(model, number, device.memory_mib * MIB)
+        if length >= min(_SHORTEST, model.context_length):
+            return Size(number, length)
+    most = tried[-1] if tried else spec.devices
+    need, have = HALF * model.parameters / 2**30, device.memory_mib / 2**10
+    return f"the weights need {need:.1f} GiB, and a node has {most} device{'s' if most > 1 else ''} of {have:.0f} GiB"
+
+
+def _numbers(device: Device, least: int) -> list[int]:
+    """The numbers of devices of one node; parts of a device do not work together."""
+    if device.sharing != "whole":
+        return [least]
+    most = max(device.per_node or least, least)
+    return [number for number in device.counts or range(1, most + 1) if least <= number <= most]
+
+
+def _divides(model: Architecture, number: int) -> bool:
+    """Whether the heads can be split: vLLM repeats those of keys if there are fewer than devices."""
+    keys = model.kv_heads % number == 0 or number % model.kv_heads == 0
+    return model.attention_heads % number == 0 and keys
+
+
+def _length(model: Architecture, number: int, memory: int) -> int:
+    """The tokens whose keys and values fit next to the weights."""
+    free = int(_USED * memory) - _RESERVED - HALF * model.parameters // number
+    token = 2 * HALF * model.layers * max(model.kv_heads // number, 1) * model.head_size
+    return max(min(free // token // _BLOCK * _BLOCK, model.context_length), 0)

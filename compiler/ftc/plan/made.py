@@ -1,0 +1,109 @@
+"""The origin of a run: annotations of the job's object, tags for trackers, and a file of the run's directory."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from ftc import __version__
+from ftc.diagnostics.printable import STARS, could_be_a_secret, escaped, names_a_secret, redacted, without_secrets
+from ftc.plan.names import CARRIED, job_name, spec_digest
+from ftc.plan.types import CONFIG as USUAL
+from ftc.plan.types import File, Made
+from ftc.spec.as_config import short
+from ftc.yaml_text import on_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ftc.diagnostics.model import KeyPath
+    from ftc.spec.job import JobSpec
+
+VERSION = f"{CARRIED}version"
+CONFIG = f"{CARRIED}config"
+OVERRIDES = f"{CARRIED}overrides"
+VARIED = f"{CARRIED}varied"
+DIGEST = f"{CARRIED}spec-digest"
+SPEC = "spec.yaml"
+ANNOTATIONS = frozenset((VERSION, CONFIG, OVERRIDES, VARIED, DIGEST, f"{CARRIED}{SPEC}"))
+"""The annotations of the job's object, and that of the pod with the spec."""
+_TAGS = {"mlflow": "MLFLOW_TAGS", "wandb": "WANDB_TAGS", "swanlab": "SWANLAB_DESCRIPTION"}
+_TAGGED = re.compile(r'^(\{"ftc\.job": "[a-z0-9-]+", "ftc\.spec": "|[a-z0-9-]+[, ])[0-9a-f]{8}')
+# All annotations of an object together have at most 256 KiB.
+_LONGEST, _LONGEST_OVERRIDE, _LONGEST_SPEC = 4096, 300, 65_536
+
+
+def told(spec: JobSpec, made: Made) -> dict[str, str]:
+    """The annotations of the job's object. The digest is that of a fixed name; no release of ftc changes it."""
+    return {
+        VERSION: __version__,
+        **({CONFIG: _printable(made.config)} if made.config != USUAL else {}),
+        **({OVERRIDES: written(made.overrides)} if made.overrides else {}),
+        **({VARIED: written(made.varied)} if made.varied else {}),
+        DIGEST: spec_digest(spec),
+    }
+
+
+def kept(spec: JobSpec) -> tuple[File, ...]:
+    """The file that the run's directory keeps: the spec as a config, on one line; nothing if it is very long."""
+    text = on_one_line(without_secrets(short(spec)))
+    return (File(SPEC, text),) if len(text.encode()) <= _LONGEST_SPEC else ()
+
+
+def tags(spec: JobSpec, origin: Made | None) -> dict[str, str]:
+    """The variables by which trackers show a run's name, the digest of its spec, and what a matrix varies.
+
+    A tag of W&B has 1 to 64 characters, and commas separate them. LLaMA-Factory sets the tags of SwanLab itself, but
+    not the description, which has at most 1024 characters.
+    Source: wandb, sdk/wandb_settings.py; swanlab, sdk/internal/pkg/constraints; LLaMA-Factory, train/trainer_utils.py;
+    MLflow, utils/validation.py (names of tags).
+    """
+    if not _TAGS.keys() & {*spec.tracking.names}:
+        return {}
+    job, digest = job_name(spec), spec_digest(spec)
+    varied = [without_secret(one) for one in origin.varied] if origin else []
+    pairs = [one.partition("=")[::2] for one in varied]
+    named = {re.sub(r"[^\w./-]", "_", key, flags=re.ASCII): value for key, value in pairs}
+    found = {
+        "mlflow": json.dumps({"ftc.job": job, "ftc.spec": digest, **named}),
+        "wandb": ",".join([job, digest, *(one.replace(",", ";")[:64] for one in varied)]),
+        "swanlab": " ".join([job, digest, *varied])[:1024],
+    }
+    return {_TAGS[name]: found[name] for name in spec.tracking.names if name in found}
+
+
+def without_digest(name: str, value: str) -> str:
+    """The value of a variable without the digest of the spec that `tags` writes."""
+    return _TAGGED.sub(r"\1", value) if name in _TAGS.values() else value
+
+
+def tells_origin(path: KeyPath) -> bool:
+    """Whether a path of a manifest is in what the job was made from, or is the mapping that has it."""
+    return path == ("metadata", "annotations") or any(step in ANNOTATIONS for step in path)
+
+
+def written(overrides: Sequence[str]) -> str:
+    """Overrides as on the command line, on one line, without secrets; long ones are cut, and of many the last ones."""
+    shown: list[str] = []
+    room = _LONGEST
+    for one in overrides:
+        shown.append(shlex.quote(without_secret(one)))
+        room -= len(shown[-1]) + 1
+        if room < 0:
+            shown[-1] = f"… and {len(overrides) - len(shown) + 1} more"
+            break
+    return " ".join(shown)
+
+
+def without_secret(override: str) -> str:
+    """An override on one line; stars replace the whole value if any part of it is a secret."""
+    key, sign, value = override.partition("=")
+    named = names_a_secret(key.rpartition(".")[2]) and could_be_a_secret(value)
+    shown = _printable(f"{redacted(key)}{sign}{STARS}" if named or redacted(override) != override else override)
+    return shown if len(shown) <= _LONGEST_OVERRIDE else f"{shown[: _LONGEST_OVERRIDE - 1]}…"
+
+
+def _printable(text: str) -> str:
+    return escaped(text.encode(errors="replace").decode())

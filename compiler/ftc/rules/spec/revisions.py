@@ -1,0 +1,55 @@
+"""Rules on the revisions of sources."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ftc.diagnostics.model import KeyPath, Severity, dotted
+from ftc.rules.given import Origins
+from ftc.rules.rule import Finding, Rule
+from ftc.spec.job import SOURCES
+from ftc.spec.source import FromHub, Git, HuggingFace, ModelScope
+from ftc.targets import TARGETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.spec.job import JobSpec
+
+# A branch by its name; a tag or another ref may be meant to stay.
+_BRANCH = re.compile(r"|HEAD|refs/heads/.*|main|master|trunk|dev|develop")
+
+
+def _branches(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
+    """The revisions that are branches; the trainer reads a direct dataset at its main branch only."""
+    for name, source in spec.sources.items():
+        kinds = Git | HuggingFace | ModelScope | FromHub if name != "dataset" else Git | HuggingFace | ModelScope
+        if isinstance(source, kinds) and _BRANCH.fullmatch(source.revision):
+            yield (*SOURCES[name], "revision"), source.revision
+
+
+def revision_is_fixed(found: Origins) -> Iterator[Finding]:
+    """A run names commits or tags, not branches.
+
+    Someone may push to a branch, so the same run gives another result next month, and the manifest does not show it.
+    `ftc pin` writes the commits of today into your conf. For ModelScope name a tag: its clients list no commits. The
+    shipped options name branches too, because they describe no run; only what an override or the file of a run names is
+    reported.
+    Source: git, gitrevisions.
+
+    Wrong: source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B model.source.revision=main
+    Right: source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B model.source.revision=v1.0
+    """
+    if all(TARGETS[name].before_runs for name in found.targets):
+        return
+    branches = {key: name for key, name in _branches(found.spec) if found.is_of_run(key)}
+    if branches:
+        key, *others = branches
+        branch = f"branch '{branches[key]}'" if branches[key] else "the default branch"
+        also = f"; so may {' and '.join(map(dotted, others))}" if others else ""
+        help_ = "name a commit or a tag, or run `ftc pin`, which writes commits"
+        yield Finding(key, f"{branch} may be another commit in a later run{also}", help_)
+
+
+RULES = (Rule("FTC266", "mutable-revision", revision_is_fixed, Origins, Severity.WARNING),)

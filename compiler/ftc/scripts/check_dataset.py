@@ -1,0 +1,166 @@
+"""check_dataset.py PATH: say which rows of a dataset LLaMA-Factory drops, and on which it fails.
+
+PATH is a file, or the directory of the files that dataset_info.json describes. The script needs only Python, reads each
+file once, keeps no rows, and executes nothing of the data. `ftc dataset check` and the container that fetches a dataset
+run it. Exit code 1: the training would fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ftc.scripts import dataset_columns, dataset_files, dataset_json
+    from ftc.scripts import dataset_description as about
+    from ftc.scripts.dataset_judge import Findings, Judge, Lengths, Options, Place, Report
+else:  # next to this file, not in a package
+    import dataset_columns
+    import dataset_description as about
+    import dataset_files
+    import dataset_json
+    from dataset_judge import Findings, Judge, Lengths, Options, Place, Report
+
+
+def check(name: str, known: dict[str, Any], options: Options) -> Report:
+    """Check one dataset of a description."""
+    report = Report(name, Findings(options.limit))
+    try:
+        description = about.description_of(name, known, options.stage)
+        report.stage = options.stage or description.stage
+        files, kind = about.files_of(known[name], options.directory)
+        report.files = [str(file) for file in files]
+        wanted = about.rows_to_read(description.split, None, options.most_rows)
+        if wanted is None:
+            wanted = about.rows_to_read(description.split, _count(files, kind), options.most_rows)
+        judge = Judge(report, description, options)
+        for file in files:
+            _check_file(file, kind, judge, wanted or range(0))
+        judge.finish()
+        if isinstance(description.num_samples, int) and report.kept == report.rows > 0:
+            report.kept = description.num_samples
+    except about.StopError as error:
+        report.findings.add(error.code, error.severity, str(error))
+    return report
+
+
+def _count(files: list[Path], kind: str) -> int:
+    items = (item for file in files for item in dataset_files.read(file, kind))
+    return sum(isinstance(item, dataset_json.Row) for item in items)
+
+
+def _check_file(file: Path, kind: str, judge: Judge, wanted: range) -> None:
+    try:
+        _check_items(file, kind, judge, wanted)
+    except dataset_files.NotReadError as error:
+        raise about.StopError(about.UNCHECKED, f"{file}: {error}", about.NOTE) from None
+    except OSError as error:
+        raise about.StopError(about.UNREADABLE, f"{file} cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise about.StopError(about.UNREADABLE, f"{file} has values that are nested too deep") from None
+
+
+def _check_items(file: Path, kind: str, judge: Judge, wanted: range) -> None:
+    findings, name = judge.report.findings, str(file)
+    columns: dict[str, dataset_columns.Column] = {}
+    row = line = 0
+    for item in dataset_files.read(file, kind):
+        if isinstance(item, dataset_json.Row):
+            row, line = row + 1, item.line
+            changed = dataset_columns.add_fields(columns, item.record, row)
+            if changed:
+                reason = f"{changed.path[1:]} is {changed.now}, but {changed.before} in the rows before"
+                findings.add(about.TYPES, about.ERROR, reason, Place(name, row, line))
+            elif judge.read in wanted:
+                judge.report.rows += 1
+                judge.judge(item.record, Place(name, row, line))
+            judge.read += 1
+        elif isinstance(item, dataset_json.End):
+            judge.end_table(columns, Place(name, row, line), dates=item.dates)
+            columns = {}
+        else:
+            row += 1
+            findings.add(about.UNREADABLE, about.ERROR, item.reason, Place(name, row, item.line))
+
+
+def places(path: Path, info: Path | None) -> tuple[dict[str, Any], Path]:
+    """The descriptions, and the directory of the files; a file alone has the columns that LLaMA-Factory assumes."""
+    if info is not None:
+        return about.described(info), path
+    if path.is_dir():
+        return about.described(path / about.INFO), path
+    return {path.stem: {"file_name": path.name}}, path.parent
+
+
+def arguments() -> argparse.Namespace:
+    """The words of the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--info", type=Path, help="the description, by default dataset_info.json of the directory")
+    parser.add_argument("--dataset", action="append", help="a dataset of the description; by default all")
+    parser.add_argument("--stage", help="sft, rm, kto, pt or ppo; by default the one that the columns suggest")
+    parser.add_argument("--media", type=Path, help="the directory of images, videos and audios")
+    parser.add_argument("--most-rows", type=int, help="the first rows, which the trainer reads")
+    parser.add_argument("--workers", type=int, default=1, help="the processes that prepare the rows")
+    parser.add_argument("--block", type=int, default=2048, help="the length of packed sequences; 0 if they are not")
+    parser.add_argument("--modalities", help="what the model reads, separated by commas")
+    parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, to count tokens")
+    parser.add_argument("--cutoff", type=int, default=2048, help="the length to which the trainer cuts a row")
+    parser.add_argument("--limit", type=int, default=10, help="the findings of a code that are listed")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+def _reports(asked: argparse.Namespace) -> list[Report]:
+    try:
+        known, directory = places(asked.path, asked.info)
+        options = Options(
+            directory=directory,
+            media=asked.media or directory,
+            stage=asked.stage,
+            most_rows=asked.most_rows,
+            workers=asked.workers,
+            block=asked.block,
+            modalities=asked.modalities.split(",") if asked.modalities else None,
+            lengths=Lengths.of(asked.tokenizer, asked.cutoff) if asked.tokenizer else None,
+            limit=asked.limit,
+        )
+        return [check(name, known, options) for name in asked.dataset or known]
+    except about.StopError as error:
+        report = Report(str(asked.path), Findings(asked.limit))
+        report.findings.add(error.code, error.severity, str(error))
+        return [report]
+
+
+def main() -> int:
+    """Check, print, and return the exit code."""
+    asked = arguments()
+    reports = _reports(asked)
+    if asked.json:
+        sys.stdout.write(json.dumps([report.data for report in reports]) + "\n")
+    else:
+        for report in reports:
+            sys.stdout.writelines(f"ftc: {line}\n" for line in _lines(report))
+    return 1 if any(report.findings.errors for report in reports) else 0
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for one in report.findings.found:
+        row = f", row {one.row}" if one.row else ""
+        line = f":{one.line}" if one.line else ""
+        where = f"{one.file}{line}{row}: " if one.file else ""
+        text = f"{one.severity}: dataset {report.name}: {where}{one.message} [{one.code}]"
+        yield "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    for code, count in report.findings.more.items():
+        yield f"dataset {report.name}: {count} more findings [{code}]"
+    if report.stage:
+        yield f"dataset {report.name}: {report.kept} of {report.rows} rows are used in stage {report.stage}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""`ftc clean` lists a workspace and removes what is named, and nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from unit.compiling import ftc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OLD = time.time() - 3 * 86400
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Two runs, a source in the cache, one next to the runs, and directories of the user."""
+    root = tmp_path / "workspace"
+    for name in ("run-a", "run-b"):
+        (root / name / "output").mkdir(parents=True)
+        (root / name / "output" / "model.safetensors").write_bytes(b"x" * 100_000)
+        (root / name / "train.done").write_text("done", encoding="utf-8")
+    for place in (root / "cache" / "qwen-1f0e", root / "alpaca-77aa"):
+        (place / "files").mkdir(parents=True)
+        (place / "files" / "data.json").write_text("{}", encoding="utf-8")
+        (place / ".ftc-revision").write_text("1\nrequested: \nsource: a\n", encoding="utf-8")
+    (root / "notes").mkdir()
+    (root / "notes" / "keep.txt").write_text("mine", encoding="utf-8")
+    aged(root)
+    return root
+
+
+def aged(root: Path) -> None:
+    """Make all files three days old."""
+    for file in (root, *root.rglob("*")):
+        os.utime(file, (OLD, OLD), follow_symlinks=False)
+
+
+def names(workspace: Path) -> dict[str, str]:
+    """The kind of each entry."""
+    found = json.loads(ftc("clean", str(workspace), "--json").stdout)
+    return {one["name"]: one["kind"] for one in found}
+
+
+def test_runs_and_sources_are_listed_with_size_and_age(workspace: Path) -> None:
+    kinds = {"run-a": "run", "run-b": "run", "cache/qwen-1f0e": "source", "alpaca-77aa": "source"}
+    assert names(workspace) == kinds
+    lines = ftc("clean", str(workspace)).stdout.splitlines()
+    assert all("  3d  " in line for line in lines)
+    sizes = {one["name"]: one["size"] for one in json.loads(ftc("clean", str(workspace), "--json").stdout)}
+    assert sizes["run-a"] >= 100_000
+
+
+def test_nothing_is_removed_without_yes(workspace: Path) -> None:
+    said = ftc("clean", str(workspace), "run-a")
+    assert (said.exit_code, said.stderr) == (0, "ftc: nothing is removed without --yes\n")
+    assert (workspace / "run-a").exists()
+    assert ftc("clean", str(workspace), "--yes").exit_code == 2
+
+
+def test_only_what_is_named_is_removed(workspace: Path) -> None:
+    said = ftc("clean", str(workspace), "run-a", "cache/qwen-1f0e", "--yes")
+    assert said.exit_code == 0, said.stderr
+    assert names(workspace) == {"run-b": "run", "alpaca-77aa": "source"}
+    assert (workspace / "notes" / "keep.txt").exists()
+    assert list((workspace / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["notes", "run", "../workspace/run-a", "run-a/output", "", ".", "cache"])
+def test_another_directory_is_refused_and_nothing_is_removed(workspace: Path, name: str) -> None:
+    said = ftc("clean", str(workspace), "run-b", name, "--yes")
+    assert said.exit_code == 1
+    assert "is neither a run nor a source" in said.stderr
+    assert (workspace / "run-b").exists()
+
+
+def test_a_locked_run_and_the_sources_stay(workspace: Path) -> None:
+    (workspace / "run-a" / "run.lock").touch()
+    aged(workspace)
+    with (workspace / "run-a" / "run.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        for name in ("run-a", "alpaca-77aa"):
+            said = ftc("clean", str(workspace), name, "--yes")
+            assert said.exit_code == 1
+            assert "is in use" in said.stderr
+        assert ftc("clean", str(workspace), "run-b", "--yes").exit_code == 0
+    assert ftc("clean", str(workspace), "run-a", "--yes").exit_code == 0
+
+
+def test_a_run_that_changed_in_the_last_hour_stays(workspace: Path) -> None:
+    (workspace / "run-a" / "output" / "trainer_log.jsonl").touch()
+    said = ftc("clean", str(workspace), "run-a", "--yes")
+    assert said.exit_code == 1
+    assert "run-a is in use: it changed 0 minutes ago" in said.stderr
+
+
+def test_links_are_not_followed(workspace: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "output").mkdir(parents=True)
+    (outside / "output" / "kept").touch()
+    (workspace / "linked").symlink_to(outside)
+    (workspace / "run-a" / "output" / "elsewhere").symlink_to(outside)
+    aged(workspace)
+    assert "linked" not in names(workspace)
+    assert ftc("clean", str(workspace), "linked", "--yes").exit_code == 1
+    assert ftc("clean", str(workspace), "run-a", "--yes").exit_code == 0
+    assert (outside / "output" / "kept").exists()

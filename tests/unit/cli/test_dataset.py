@@ -1,0 +1,100 @@
+"""`ftc dataset`: the check of a file, of a directory, and of a run's dataset in a local copy."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ftc.rules.data import ABOUT
+from unit.compiling import ftc
+from unit.scripts.broken_datasets import BROKEN, GOOD, lines, row
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A copy of a repository with the dataset identity_alauda, of which one row is dropped."""
+    place = tmp_path / "clone"
+    place.mkdir()
+    (place / "data.jsonl").write_bytes(lines(*[GOOD] * 39, row(output=None))["data.jsonl"])
+    info = {"identity_alauda": {"file_name": "data.jsonl"}}
+    (place / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    return place
+
+
+def test_a_file_is_checked_and_each_finding_shows_its_line(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(lines(GOOD, row(output=None), row(output=5))["data.jsonl"])
+    said = ftc("dataset", "check", str(tmp_path / "mine.jsonl"))
+    assert (said.exit_code, said.stderr) == (1, "")
+    assert f"{tmp_path}/mine.jsonl:2:1: warning[FTC161 dataset-row-dropped]: dataset mine: row 2:" in said.stdout
+    assert f"{tmp_path}/mine.jsonl:3:1: error[FTC153 dataset-types-differ]: dataset mine: row 3:" in said.stdout
+    assert said.stdout.endswith("dataset mine: 1 of 2 rows used in stage sft, 1 file\n")
+
+
+def test_the_report_is_also_data(clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone), "--json")
+    (found,) = json.loads(said.stdout)
+    assert (said.exit_code, found["rows"], found["kept"], found["stage"]) == (0, 40, 39, "sft")
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["line"], finding["file"]) == ("FTC161", 40, str(clone / "data.jsonl"))
+
+
+def test_a_run_reads_a_local_copy_of_its_source(clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone), "dataset=identity-alauda", "train.per_device_train_batch_size=4")
+    assert said.exit_code == 0, said
+    assert "dataset identity_alauda: 39 of 40 rows used in stage sft" in said.stdout
+    assert "39 rows: " in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("override", "used"),
+    [
+        ("train.max_samples=10", "10 of 10 rows"),
+        ("method=lora-pt", "40 of 40 rows"),
+        ("method=lora-kto", "0 of 40 rows"),
+    ],
+)
+def test_the_run_decides_what_is_read(clone: Path, override: str, used: str) -> None:
+    said = ftc("dataset", "check", str(clone), "dataset=identity-alauda", override, "train.packing=false")
+    assert f"identity_alauda: {used} used" in said.stdout
+
+
+def test_the_description_of_the_spec_is_used(clone: Path) -> None:
+    info = "dataset.info={mine: {file_name: data.jsonl, columns: {prompt: question, response: output}}}"
+    said = ftc("dataset", "check", str(clone), "dataset=custom", "dataset.id=mine", "dataset.names=[mine]", info)
+    assert said.exit_code == 1
+    assert "error[FTC154 dataset-column-missing]: dataset mine: row 1: the column 'question' is missing" in said.stdout
+
+
+def test_a_source_that_is_elsewhere_needs_a_path() -> None:
+    said = ftc("dataset", "check", "dataset=alpaca")
+    assert said.exit_code == 1
+    assert "give the directory of a local copy before the overrides" in said.stderr
+
+
+def test_a_run_that_is_refused_says_why(clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone), "dataset=identity-alauda", "nodez=2")
+    assert said.exit_code == 1
+    assert "unknown-key" in said.stderr
+
+
+def test_a_word_that_is_neither_a_path_nor_an_override_is_a_mistake_of_the_command_line() -> None:
+    said = ftc("dataset", "check", "nowhere.jsonl")
+    assert said.exit_code == 2
+    assert "there is no file or directory 'nowhere.jsonl'" in said.stderr
+
+
+@pytest.mark.parametrize("code", ABOUT)
+def test_each_code_has_a_page(code: str) -> None:
+    said = ftc("rule", code)
+    assert said.exit_code == 0
+    assert ABOUT[code].name in said.stdout
+
+
+def test_each_code_of_a_broken_dataset_is_explained() -> None:
+    found: dict[str, Any] = {broken.code: broken.severity for broken in BROKEN.values()}
+    assert {code: ABOUT[code].severity.value for code in found} == found

@@ -1,0 +1,367 @@
+"""`ftc pin`, with git over HTTP, a local hub, and a registry that is a fake: it has no images, only digests of tags."""
+
+from __future__ import annotations
+
+import functools
+import json
+import socket
+import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from e2e import hub_server
+from e2e.hub_uploads import COMMIT
+from ftc.pin import http
+from ftc.pin.conf import with_pins
+from ftc.pin.registry import Image, image
+from unit.compiling import ftc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DIGEST = f"sha256:{'0f' * 32}"
+PATHS = ("/v2/team/trainer/manifests/1.0", "/v2/hiyouga/llamafactory/manifests/0.9.5")
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+
+
+class _Registry(BaseHTTPRequestHandler):
+    """The routes of OCI's distribution specification that `ftc pin` uses; a token is needed, and anyone gets one."""
+
+    digest = DIGEST
+    realm = ""
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        assert (query["service"], query["scope"][0][-5:]) == (["fake"], ":pull")
+        self._answer(200, {}, json.dumps({"token": "anyone"}).encode())
+
+    def do_HEAD(self) -> None:
+        port = self.server.server_port  # type: ignore[attr-defined] # it is a ThreadingHTTPServer
+        realm = self.realm or f"http://127.0.0.1:{port}/token"
+        if self.headers["Authorization"] != "Bearer anyone":
+            self._answer(401, {"WWW-Authenticate": f'Bearer realm="{realm}",service="fake",scope="ignored"'})
+        elif self.path not in PATHS or "oci.image.index" not in self.headers["Accept"]:
+            self._answer(404, {})
+        else:
+            self._answer(200, {"Docker-Content-Digest": self.digest})
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Keep the test's output clean."""
+
+
+@contextmanager
+def serving(handler: Any) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        """Keep the test's output clean."""
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
+    monkeypatch.setenv("HF_TOKEN", hub_server.TOKEN)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    for name in ("Qwen/Qwen3-0.6B", "tatsu-lab/alpaca"):
+        (tmp_path / "hub" / name).mkdir(parents=True)
+    with hub_server.serve_hub(tmp_path / "hub") as address:
+        yield address
+
+
+@pytest.fixture
+def registry() -> Iterator[str]:
+    with serving(_Registry) as address:
+        yield address
+
+
+def repository(tmp_path: Path) -> tuple[Path, str]:
+    """A repository with a branch and an annotated tag, for git's static HTTP protocol; and its first commit."""
+    place = tmp_path / "git" / "data.git"
+    place.mkdir(parents=True)
+    for words in (["init", "-q", "-b", "main"], ["commit", "-qm", "a", "--allow-empty"], ["tag", "-am", "t", "v1"]):
+        subprocess.run([*GIT, *words], cwd=place, check=True)
+    subprocess.run(["git", "update-server-info"], cwd=place, check=True)
+    said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=place, check=True, capture_output=True, text=True)
+    return place / ".git", said.stdout.strip()
+
+
+RUN = """\
+# Our run.
+defaults:
+  - config # the shipped one
+  # the cards
+  - override hardware: nvidia
+  - _self_
+name: mine   # kept
+image: {registry}/team/trainer:1.0
+model: {{source: {{endpoint: "{hub}"}}}}
+dataset: {{source: {{endpoint: "{hub}"}}}}
+"""
+
+
+def run(hub: str, registry: str, text: str = RUN) -> Path:
+    Path("conf").mkdir(exist_ok=True)
+    Path("conf/mine.yaml").write_text(text.format(hub=hub, registry=registry))
+    return Path("conf/mine.yaml")
+
+
+def spec() -> Any:
+    said = ftc("show", "-c", "mine", "--config-dir", "conf")
+    assert said.exit_code == 0, said
+    return yaml.safe_load(said.stdout)
+
+
+def test_commits_and_the_digest_are_written_next_to_the_run_and_used(hub: str, registry: str) -> None:
+    file = run(hub, registry)
+    before = file.read_text()
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0, said
+    assert f"model.source.revision: {COMMIT} (main of Qwen/Qwen3-0.6B)\n" in said.stdout
+    moved = before.replace("  - _self_\n", "").replace("shipped one\n", "shipped one\n  - _self_\n  - pins/mine\n")
+    assert file.read_text() == moved
+    assert Path("conf/pins/mine.yaml").read_text().splitlines()[2:] == [
+        "model:",
+        "  source:",
+        f'    revision: "{COMMIT}" # main of Qwen/Qwen3-0.6B',
+        "dataset:",
+        "  source:",
+        f'    revision: "{COMMIT}" # main of tatsu-lab/alpaca',
+        f'image: "{registry}/team/trainer:1.0@{DIGEST}" # {registry}/team/trainer:1.0',
+    ]
+    used = spec()
+    assert {used[name]["source"]["revision"] for name in ("model", "dataset")} == {COMMIT}
+    assert used["image"] == f"{registry}/team/trainer:1.0@{DIGEST}"
+
+
+def test_a_branch_that_the_run_itself_names_is_pinned_too(hub: str, registry: str) -> None:
+    run(hub, registry, RUN.replace("endpoint:", "revision: main, endpoint:"))
+    assert "warning[FTC266" in ftc("compile", "-c", "mine", "--config-dir", "conf").stderr
+    assert ftc("pin", "mine").exit_code == 0
+    assert spec()["model"]["source"]["revision"] == COMMIT
+    assert "FTC266" not in ftc("compile", "-c", "mine", "--config-dir", "conf").stderr
+
+
+def test_a_second_time_only_what_has_moved_is_written(hub: str, registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = run(hub, registry)
+    assert ftc("pin", "mine", "--check").exit_code == 1
+    assert not Path("conf/pins").exists()
+    ftc("pin", "mine")
+    edited = file.read_text()
+    assert ftc("pin", "mine", "--check").exit_code == 0
+    assert ftc("pin", "mine").stderr == "ftc: nothing to write\n"
+    other = DIGEST.replace("0f", "1e")
+    monkeypatch.setattr(_Registry, "digest", other)
+    check = ftc("pin", "mine", "--check")
+    assert (check.exit_code, check.stderr) == (1, "ftc: conf/pins/mine.yaml: out of date, run `ftc pin mine`\n")
+    assert ftc("pin", "mine").stdout.endswith("wrote conf/pins/mine.yaml\n")
+    assert spec()["image"].endswith(other)
+    assert file.read_text() == edited
+
+
+def test_a_file_of_pins_that_is_lost_is_written_again(hub: str, registry: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    written = Path("conf/pins/mine.yaml").read_text()
+    for content in (None, "[\n"):
+        Path("conf/pins/mine.yaml").unlink()
+        if content:
+            Path("conf/pins/mine.yaml").write_text(content)
+        assert ftc("pin", "mine").exit_code == 0
+        assert Path("conf/pins/mine.yaml").read_text() == written
+
+
+def test_a_branch_and_an_annotated_tag_of_git_are_their_commits(hub: str, registry: str, tmp_path: Path) -> None:
+    place, commit = repository(tmp_path)
+    with serving(functools.partial(_Quiet, directory=str(place))) as address:
+        text = RUN.replace("  - override", "  - override source@model.source: git\n  - override", 1)
+        for revision in ("v1", "main", "", "refs/heads/main"):
+            source = f'model: {{{{source: {{{{url: "http://{address}/", revision: "{revision}"}}}}}}}}\n'
+            start, _, rest = text.partition("model: ")
+            run(hub, registry, start + source + rest.partition("\n")[2])
+            said = ftc("pin", "mine")
+            assert said.exit_code == 0, said
+            assert spec()["model"]["source"]["revision"] == commit
+
+
+def test_every_source_that_fails_is_reported_and_nothing_is_written(hub: str, registry: str, tmp_path: Path) -> None:
+    file = run(hub, registry, RUN + "\n")
+    before = file.read_text()
+    (tmp_path / "hub" / "tatsu-lab" / "alpaca").rename(tmp_path / "elsewhere")
+    text = before.replace("model: {", "model: {").replace("endpoint:", "revision: gone, endpoint:", 1)
+    file.write_text(text)
+    said = ftc("pin", "mine")
+    assert said.exit_code == 1
+    assert "model.source.revision: " in said.stderr
+    assert "answers 404 for Qwen/Qwen3-0.6B at gone: it does not exist" in said.stderr
+    assert "answers 404 for tatsu-lab/alpaca at main: it does not exist" in said.stderr
+    assert (file.read_text(), Path("conf/pins").exists()) == (text, False)
+
+
+def test_an_image_whose_registry_does_not_answer_keeps_its_tag(hub: str) -> None:
+    run(hub, "127.0.0.1:9")
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert "ftc: image is not pinned: cannot reach 127.0.0.1:9: " in said.stderr
+    assert spec()["image"] == "127.0.0.1:9/team/trainer:1.0"
+
+
+def test_the_image_of_the_hardware_still_comes_from_the_registry_of_the_cluster(hub: str, registry: str) -> None:
+    own = "image: {registry}/team/trainer:1.0\n"
+    run(hub, registry, RUN.replace(own, "cluster: {{registry: '{registry}'}}\n"))
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0, said
+    assert f'  image: "hiyouga/llamafactory:0.9.5@{DIGEST}" #' in Path("conf/pins/mine.yaml").read_text()
+    manifest = ftc("compile", "-c", "mine", "--config-dir", "conf").stdout
+    assert f"image: {registry}/hiyouga/llamafactory:0.9.5@{DIGEST}\n" in manifest
+
+
+def test_a_digest_stays_while_its_registry_does_not_answer(hub: str) -> None:
+    with serving(_Registry) as registry:
+        run(hub, registry)
+        ftc("pin", "mine")
+    written = Path("conf/pins/mine.yaml").read_text()
+    assert DIGEST in written
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert "ftc: image keeps its pin: cannot reach " in said.stderr
+    assert Path("conf/pins/mine.yaml").read_text() == written
+    run_file = Path("conf/mine.yaml")
+    run_file.write_text(run_file.read_text().replace("trainer:1.0", "trainer:2.0"))
+    assert "ftc: image is not pinned: " in ftc("pin", "mine").stderr
+    assert "sha256" not in Path("conf/pins/mine.yaml").read_text()
+
+
+@pytest.mark.parametrize("answer", ["", "sha256:0f", f"{DIGEST}\u0085", "sha256:" + "0F" * 32, "md5:" + "0" * 64])
+def test_a_digest_that_is_none_is_not_written(
+    hub: str, registry: str, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(_Registry, "digest", answer)
+    run(hub, registry)
+    assert "image is not pinned: " in ftc("pin", "mine").stderr
+    assert "sha256" not in Path("conf/pins/mine.yaml").read_text()
+
+
+def test_the_token_of_a_registry_is_asked_over_the_web_only(
+    hub: str, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Registry, "realm", "file:///etc/passwd")
+    run(hub, registry)
+    assert "it needs credentials" in ftc("pin", "mine").stderr
+
+
+@pytest.mark.parametrize("sha", ["main", "../../x", 7, None, "0" * 39, f"{COMMIT}\n"])
+def test_a_hub_that_gives_no_commit_is_refused(registry: str, sha: object) -> None:
+    class Lying(_Quiet):
+        def do_GET(self) -> None:
+            body = json.dumps({"sha": sha}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with serving(Lying) as address:
+        run(f"http://{address}", registry)
+        said = ftc("pin", "mine")
+    assert said.exit_code == 1
+    assert "does not give a commit for Qwen/Qwen3-0.6B at main" in said.stderr
+    assert not Path("conf/pins").exists()
+
+
+def test_a_token_does_not_go_to_the_host_of_a_redirect(registry: str) -> None:
+    seen: list[str | None] = []
+
+    class Elsewhere(_Quiet):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.send_error(404)
+
+    with serving(Elsewhere) as target:
+
+        class Redirecting(_Quiet):
+            def do_GET(self) -> None:
+                seen.append(self.headers["Authorization"])
+                self.send_response(302)
+                self.send_header("Location", f"http://{target}/x")
+                self.end_headers()
+
+        with serving(Redirecting) as address:
+            run(f"http://{address}", registry)
+            assert ftc("pin", "mine").exit_code == 1
+    assert sorted(map(str, seen)) == [f"Bearer {hub_server.TOKEN}"] * 2 + ["None"] * 2
+
+
+def test_a_server_that_does_not_answer_in_time(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run(f"http://127.0.0.1:{silent.getsockname()[1]}", registry)
+        said = ftc("pin", "mine")
+    assert said.exit_code == 1
+    assert said.stderr.count("does not answer within 0.2 seconds") == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[config, _self_]", "[config, _self_, pins/mine]"),
+        ("[config, override hardware: h800, _self_]", "[config, _self_, pins/mine, override hardware: h800]"),
+        ("[_self_, config] # x", "[_self_, config, pins/mine] # x"),
+        ("[config]", "[config, _self_, pins/mine]"),
+        ("\n- config\n- _self_", "\n- config\n- _self_\n- pins/mine"),
+        ("\n  - config # a\n  - _self_ # b\n  # c", "\n  - config # a\n  - _self_ # b\n  - pins/mine\n  # c"),
+        (
+            "\n  - config\n  - tracking: wandb # a\n\n  - override hardware: h800\n  - _self_",
+            "\n  - config\n  - tracking: wandb # a\n  - _self_\n  - pins/mine\n\n  - override hardware: h800",
+        ),
+        ("[config, pins/mine, _self_]", "[config, pins/mine, _self_]"),
+    ],
+)
+def test_the_defaults_list_keeps_its_form(before: str, after: str) -> None:
+    for end in ("\n", "\r\n"):
+        texts = [f"# a\ndefaults: {one}\nname: x # y\n".replace("\n", end) for one in (before, after)]
+        assert with_pins(texts[0], "mine") == texts[1]
+
+
+@pytest.mark.parametrize("text", ["name: x\n", "defaults: []\n", "defaults: [_self_]\n", "[]\n"])
+def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
+    assert with_pins(text, "mine") is None
+
+
+@pytest.mark.parametrize("name", ["config", "../mine", "gone", "pins/mine"])
+def test_only_a_run_of_the_user_is_pinned(hub: str, registry: str, name: str) -> None:
+    run(hub, registry)
+    said = ftc("pin", name)
+    assert (said.exit_code, said.stderr) == (1, f"ftc: {name}.yaml is not in conf\n")
+
+
+def test_references_are_read_as_docker_reads_them() -> None:
+    assert image("ubuntu") == Image("registry-1.docker.io", "library/ubuntu", "latest")
+    assert image("hiyouga/llamafactory:0.9.5") == Image("registry-1.docker.io", "hiyouga/llamafactory", "0.9.5")
+    assert image("r.example.com:5000/a/b") == Image("r.example.com:5000", "a/b", "latest")
+    assert image("localhost/a:1") == Image("localhost", "a", "1")
