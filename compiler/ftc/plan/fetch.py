@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, storage
 from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OnVolume, Staged
-from ftc.trainer import arguments
+from ftc.trainer import arguments, data
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
     from ftc.spec.job import JobSpec
+    from ftc.spec.model import Dataset
 
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     """The sources that are staged, and the directory of each."""
     staged = {name: source for name, source in spec.sources.items() if not isinstance(source, FromHub)}
     return tuple(
-        Fetch(name, source, _directory(source, places), _datasets(spec, name)) for name, source in staged.items()
+        Fetch(name, source, _directory(source, places), _datasets(spec, name), _check(spec, name))
+        for name, source in staged.items()
     )
 
 
@@ -28,6 +31,21 @@ def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
     if name != "dataset" or spec.dataset is None or spec.dataset.info is not None:
         return ()
     return spec.dataset.names
+
+
+def _check(spec: JobSpec, name: str) -> tuple[str, ...]:
+    """The words for check_dataset.py; a user's own program may read the dataset in another way than the trainer."""
+    if name != "dataset" or spec.dataset is None or not spec.trains or not _checks(spec, spec.dataset):
+        return ()
+    names = tuple(word for one in spec.dataset.names for word in ("--dataset", one))
+    media = arguments.chosen(spec).get("media_dir")
+    words = ("--media", media) if isinstance(media, str) and not re.search(r"\s", media) else ()
+    return (*names, *words, *data.check_arguments(spec))
+
+
+def _checks(spec: JobSpec, dataset: Dataset) -> bool:
+    """Embedded, the check has more lines than all other scripts of a manifest together."""
+    return spec.scripts == "configmap" if dataset.check is None else dataset.check
 
 
 FILES = "/files"
@@ -55,6 +73,16 @@ def _directory(source: Staged, places: Places) -> str:
 
 _CHECK_ADAPTER = "check_adapter.sh"
 _CHECK = ("check_path.sh", "marker.sh")
+_CHECK_ROWS = (
+    "check_rows.sh",
+    "check_dataset.py",
+    "dataset_columns.py",
+    "dataset_description.py",
+    "dataset_files.py",
+    "dataset_json.py",
+    "dataset_judge.py",
+    "dataset_rows.py",
+)
 _FETCH = (*_CHECK, "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh")
 
 
@@ -65,7 +93,8 @@ def is_download(fetch: Fetch) -> bool:
 
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
-    return (*_of_source(fetch.source), *((_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()))
+    adapter = (_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()
+    return (*_of_source(fetch.source), *adapter, *(_CHECK_ROWS if fetch.check else ()))
 
 
 def _of_source(source: Staged) -> tuple[str, ...]:
@@ -92,7 +121,7 @@ def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
 
 
 def _needs(fetch: Fetch) -> Needs:
-    reads_info = ("python3",) if fetch.datasets else ()
+    reads_info = ("python3",) if fetch.datasets or fetch.check else ()
     match fetch.source:
         case Git():
             return Needs(("git", "git-lfs", *reads_info))
@@ -123,7 +152,7 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
 
 
 def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
-    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None}
+    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None, "CHECK_DATASET": " ".join(fetch.check) or None}
     if isinstance(fetch.source, OnVolume):
         place = {"TARGET_DIR": fetch.directory, "REVISION": fetch.source.revision or None}
         return environment.without_none({**place, **datasets})

@@ -44,12 +44,17 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One staged source and its `directory`; its dataset_info.json must describe `datasets`."""
+    """One staged source and its `directory`.
+
+    Its dataset_info.json must describe `datasets`. `check` are the words for check_dataset.py; none if the rows are not
+    checked.
+    """
 
     name: str
     source: Staged
     directory: str
     datasets: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
 
 
 class FromSecret(msgspec.Struct, frozen=True):
