@@ -18,11 +18,26 @@ from ftc.resources import directory
 from ftc.rules.data import ABOUT
 from ftc.spec.source import OnVolume
 from ftc.trainer import data
+from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftc.spec.job import JobSpec
+
+
+_FAILS = 3  # check_dataset.py
+# The tasks and the sizes that the Hugging Face hub knows (huggingface_hub, hub-docs: datasetcard.md).
+_TASKS = {"images": "image-text-to-text", "videos": "video-text-to-text", "audios": "audio-text-to-text"}
+_SIZES = {
+    10**3: "n<1K",
+    10**4: "1K<n<10K",
+    10**5: "10K<n<100K",
+    10**6: "100K<n<1M",
+    10**7: "1M<n<10M",
+    10**8: "10M<n<100M",
+}
+_LARGEST = "100M<n<1B"
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,41 @@ def check_spec(
         return spec, _run([str(place), *words, *names, *data.check_arguments(spec), *_tokenizer(tokenizer)])
 
 
+def card(path: Path, found: Sequence[CheckedDataset], info: dict[str, Any] | None = None) -> str:
+    """The front matter of README.md: the files, the size and the task, which the datasets show, and nothing else."""
+    root = path if path.is_dir() else path.parent
+    known = info if info is not None else _described(path)
+    columns = [column for one in found for column in known.get(one.name, {}).get("columns") or {}]
+    tasks = [task for column, task in _TASKS.items() if column in columns]
+    rows = sum(one.rows for one in found)
+    return (
+        "---\n"
+        + dump(
+            {
+                "task_categories": tasks or ["text-generation"],
+                "size_categories": [next((name for most, name in _SIZES.items() if rows < most), _LARGEST)],
+                "configs": [
+                    {"config_name": one.name, "data_files": _data_files(one, root)} for one in found if one.files
+                ],
+            }
+        )
+        + "---\n"
+    )
+
+
+def _described(path: Path) -> dict[str, Any]:
+    info: dict[str, Any] = json.loads((path / DATASET_INFO).read_text(encoding="utf-8")) if path.is_dir() else {}
+    return info
+
+
+def _data_files(one: CheckedDataset, root: Path) -> list[dict[str, Any]]:
+    places = sorted(Path(file).resolve() for file in one.files)
+    below = [place.relative_to(root.resolve()).as_posix() for place in places if place.is_relative_to(root.resolve())]
+    if len(below) < len(places):
+        raise RefusedError(f"dataset {one.name} has files outside of {root}: a hub cannot have them")
+    return [{"split": "train", "path": below[0] if len(below) == 1 else below}]
+
+
 def _kind(overrides: Sequence[str]) -> str:
     """The override that makes the source a directory; the address of another source needs no value then."""
     given = any(word.startswith(("dataset.source.", "source@dataset.source")) for word in overrides)
@@ -87,8 +137,8 @@ def _run(words: list[str]) -> list[CheckedDataset]:
     script = directory("scripts") / "check_dataset.py"
     command = [sys.executable, str(script), *words, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ftc's own script
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"{script.name} ended with status {done.returncode}")
+    if done.returncode not in (0, _FAILS):
+        raise RuntimeError(f"{script.name} ended with status {done.returncode}")  # it has said why
     return [_checked(report) for report in json.loads(done.stdout)]
 
 

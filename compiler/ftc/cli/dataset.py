@@ -10,6 +10,7 @@ import click
 
 from ftc.cli.options import Place, Reporting, configuration, counted, data_format, refusals, report
 from ftc.cli.terminal import show
+from ftc.diagnostics.model import Severity
 from ftc.diagnostics.printable import as_json
 
 if TYPE_CHECKING:
@@ -73,6 +74,39 @@ def check(  # noqa: PLR0913 - click hands over each option
         show(_steps(spec, found) if spec else [])
     if any(dataset.has_errors for dataset in found):
         sys.exit(1)
+
+
+@command.command("card")
+@configuration
+def write_card(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config_name: str) -> None:
+    """Print the front matter of README.md for a dataset: `ftc dataset card PATH`, with overrides for its description.
+
+    It has the task, the size and the files of each dataset, from which a hub makes the page and the viewer. The license
+    and the language are not in the data: add them. If the rows have an error, nothing is printed, and the exit code is
+    1.
+
+    \b
+      ftc dataset card data/ > data/README.md
+      ftc dataset card my-clone dataset=identity-alauda
+    """
+    from ftc.api import datasets  # noqa: PLC0415 - Hydra, which `--help` need not load
+
+    path, words = _path(overrides)
+    if path is None:
+        raise click.UsageError("give the directory of the dataset, or its file, before the overrides")
+    info: dict[str, Any] | None = None
+    with refusals(Reporting()):
+        if words or config_name != _SHIPPED:
+            spec, found = datasets.check_spec(path, words, config_name, config_dirs, None)
+            info = spec.dataset.info if spec.dataset else None
+        else:
+            found = datasets.check_files(path)
+    report([one for dataset in found for one in dataset.findings if one.severity == Severity.ERROR])
+    if any(dataset.has_errors for dataset in found):
+        sys.exit(1)
+    with refusals(Reporting()):
+        text = datasets.card(path, found, info)
+    click.echo(text, nl=False)
 
 
 def _data(dataset: CheckedDataset) -> dict[str, Any]:

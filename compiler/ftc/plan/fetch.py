@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -11,16 +12,18 @@ from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
 from ftc.spec.job import is_dataset, result
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OfRun, OnVolume, Staged
-from ftc.trainer import arguments
+from ftc.trainer import arguments, data
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
     from ftc.spec.job import JobSpec
+    from ftc.spec.model import OneDataset
 
 
 def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
     """The sources that are staged, and the directory of each; datasets of one source are fetched together."""
     found: dict[str, Fetch] = {}
+    parts: dict[str, list[OneDataset]] = {}
     for name, source in spec.sources.items():
         if isinstance(source, FromHub):
             continue
@@ -30,9 +33,11 @@ def fetches(spec: JobSpec, places: Places) -> tuple[Fetch, ...]:
         where = directory(source, places)
         # A directory contains '/', no name does. A command finds each source by a variable with its name.
         key = where if is_dataset(name) and spec.trains else name
-        first = found.get(key, Fetch(name, source, where))
-        datasets = dict.fromkeys((*first.datasets, *_datasets(spec, name)))
-        found[key] = msgspec.structs.replace(first, datasets=tuple(datasets))
+        found.setdefault(key, Fetch(name, source, where))
+        if spec.dataset is not None and is_dataset(name):
+            parts.setdefault(key, []).append(spec.dataset.parts[name])
+    for key, read in parts.items():
+        found[key] = msgspec.structs.replace(found[key], datasets=_datasets(read), check=_check(spec, read))
     return tuple(found.values())
 
 
@@ -45,15 +50,33 @@ def _of_run(name: str, earlier: OfRun, places: Places) -> Fetch:
     return Fetch(name, OnVolume(path=where), where, marker=f"{run}/{_STEPS[made]}.done")
 
 
-def _datasets(spec: JobSpec, name: str) -> tuple[str, ...]:
+def _datasets(parts: list[OneDataset]) -> tuple[str, ...]:
     """The datasets that the dataset_info.json of the source must describe."""
-    part = spec.dataset.parts.get(name) if spec.dataset is not None else None
-    return part.used if part is not None and part.info is None else ()
+    return tuple(dict.fromkeys(name for part in parts if part.info is None for name in part.used))
 
 
 def variable(name: str) -> str:
     """The variable with the directory of a source, for a command."""
     return f"{name.upper().replace('-', '_')}_DIR"
+
+
+def _check(spec: JobSpec, parts: list[OneDataset]) -> tuple[str, ...]:
+    """The words for check_dataset.py, which reads one description: that of the source, if it has one.
+
+    A user's own program may read the dataset in another way than the trainer.
+    """
+    described = [part for part in parts if part.info is None] or parts
+    names = dict.fromkeys(name for part in described if _checks(spec, part) for name in part.used)
+    if not names or not spec.trains:
+        return ()
+    media = arguments.chosen(spec).get("media_dir")
+    words = ("--media", media) if isinstance(media, str) and not re.search(r"\s", media) else ()
+    return (*(word for name in names for word in ("--dataset", name)), *words, *data.check_arguments(spec))
+
+
+def _checks(spec: JobSpec, part: OneDataset) -> bool:
+    """Embedded, the check has more lines than all other scripts of a manifest together."""
+    return spec.scripts == "configmap" if part.check is None else part.check
 
 
 FILES = "/files"
@@ -82,6 +105,16 @@ def directory(source: Staged, places: Places) -> str:
 _CHECK_ADAPTER = "check_adapter.sh"
 _CHECK_RUN = "check_run.sh"
 _CHECK = ("check_path.sh", "marker.sh")
+_CHECK_ROWS = (
+    "check_rows.sh",
+    "check_dataset.py",
+    "dataset_columns.py",
+    "dataset_description.py",
+    "dataset_files.py",
+    "dataset_json.py",
+    "dataset_judge.py",
+    "dataset_rows.py",
+)
 _FETCH = (*_CHECK, "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh")
 
 
@@ -93,7 +126,8 @@ def is_download(fetch: Fetch) -> bool:
 def scripts(fetch: Fetch) -> tuple[str, ...]:
     """The scripts that the fetch needs."""
     adapter = (_CHECK_ADAPTER, "child.sh") if fetch.name == "adapter" else ()
-    return (*_of_source(fetch.source), *((_CHECK_RUN,) if fetch.marker else ()), *adapter)
+    rows = _CHECK_ROWS if fetch.check else ()
+    return (*_of_source(fetch.source), *((_CHECK_RUN,) if fetch.marker else ()), *adapter, *rows)
 
 
 def _of_source(source: Staged) -> tuple[str, ...]:
@@ -123,7 +157,7 @@ def step(spec: JobSpec, fetch: Fetch, places: Places) -> Step:
 
 
 def _needs(fetch: Fetch) -> Needs:
-    reads_info = ("python3",) if fetch.datasets else ()
+    reads_info = ("python3",) if fetch.datasets or fetch.check else ()
     match fetch.source:
         case Git():
             return Needs(("git", "git-lfs", *reads_info))
@@ -154,7 +188,7 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
 
 
 def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
-    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None}
+    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None, "CHECK_DATASET": " ".join(fetch.check) or None}
     if isinstance(fetch.source, OnVolume):
         place = {"TARGET_DIR": fetch.directory, "REVISION": fetch.source.revision or None}
         return environment.without_none({**place, **datasets})

@@ -56,15 +56,17 @@ class Script(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """One staged source and its `directory`; its dataset_info.json must describe `datasets`.
+    """One staged source and its `directory`.
 
-    A result of an earlier run exists once `marker`, a file of that run, exists.
+    Its dataset_info.json must describe `datasets`. `check` are the words for check_dataset.py; none if the rows are not
+    checked. A result of an earlier run exists once `marker`, a file of that run, exists.
     """
 
     name: str
     source: Staged
     directory: str
     datasets: tuple[str, ...] = ()
+    check: tuple[str, ...] = ()
     marker: str | None = None
 
 

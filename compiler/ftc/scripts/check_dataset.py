@@ -2,7 +2,7 @@
 
 PATH is a file, or the directory of the files that dataset_info.json describes. The script needs only Python, reads each
 file once, keeps no rows, and executes nothing of the data. `ftc dataset check` and the container that fetches a dataset
-run it. Exit code 1: the training would fail.
+run it. Exit code 3: the training would fail; 1 or 70: the check itself failed, which says nothing of the rows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ else:  # next to this file, not in a package
     import dataset_files
     import dataset_json
     from dataset_judge import Findings, Judge, Lengths, Options, Place, Report
+
+
+FAILS = 3  # not 1, the code of an uncaught exception
+_BUG = 70
 
 
 def check(name: str, known: dict[str, Any], options: Options) -> Report:
@@ -140,13 +144,17 @@ def _reports(asked: argparse.Namespace) -> list[Report]:
 def main() -> int:
     """Check, print, and return the exit code."""
     asked = arguments()
-    reports = _reports(asked)
+    try:
+        reports = _reports(asked)
+    except Exception as error:  # noqa: BLE001 - a mistake of the check must not end a training
+        sys.stderr.write(f"ftc: the check of the rows failed: {type(error).__name__}: {str(error)[:200]!r}\n")
+        return _BUG
     if asked.json:
         sys.stdout.write(json.dumps([report.data for report in reports]) + "\n")
     else:
         for report in reports:
             sys.stdout.writelines(f"ftc: {line}\n" for line in _lines(report))
-    return 1 if any(report.findings.errors for report in reports) else 0
+    return FAILS if any(report.findings.errors for report in reports) else 0
 
 
 def _lines(report: Report) -> Iterator[str]:

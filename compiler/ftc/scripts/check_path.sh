@@ -94,3 +94,4 @@ except (OSError, ValueError, RuntimeError) as error:  # an invalid file name, or
     die(f"cannot be read: {error}")
 PYTHON
 fi
+if [[ -n ${CHECK_DATASET:-} ]]; then bash "$ftc_dir/check_rows.sh"; fi

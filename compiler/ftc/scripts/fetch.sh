@@ -72,6 +72,8 @@ elif [[ $SHARED_CACHE == true ]] && ((rank > 0)); then
 else
   download "$@"
 fi
+# The nodes share the files, so one of them checks the rows.
+if [[ $SHARED_CACHE == true ]] && ((rank > 0)); then unset CHECK_DATASET; fi
 SECONDS=0
 FETCHED=true REVISION='' TARGET_DIR=$TARGET_DIR/files limited "checking $what" bash "$ftc_dir/check_path.sh"
 log "ready: $TARGET_DIR/files, revision $(head -n 1 -- "$TARGET_DIR/.ftc-revision")"

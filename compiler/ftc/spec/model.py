@@ -120,6 +120,8 @@ class OneDataset(Spec, frozen=True, kw_only=True):
     """The format of each dataset, like dataset_info.json; null uses dataset_info.json of the source."""
     rows: dict[DatasetName, Positive] = {}
     """The number of rows of each of `names`, if known; `ftc plan` computes the steps from it."""
+    check: bool | None = None
+    """Whether the pod checks the rows first; null: only with scripts=configmap, because the check is long."""
     arguments: Json = {}
     """Arguments of LLaMA-Factory for this dataset."""
 

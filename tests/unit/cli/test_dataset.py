@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from ftc.rules.data import ABOUT
 from unit.compiling import ftc
@@ -98,3 +99,63 @@ def test_each_code_has_a_page(code: str) -> None:
 def test_each_code_of_a_broken_dataset_is_explained() -> None:
     found: dict[str, Any] = {broken.code: broken.severity for broken in BROKEN.values()}
     assert {code: ABOUT[code].severity.value for code in found} == found
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """The YAML between the two lines of a README.md."""
+    begin, yaml_text, end = text.split("---\n")
+    assert (begin, end) == ("", "")
+    found: dict[str, Any] = yaml.safe_load(yaml_text)
+    return found
+
+
+def test_a_card_has_the_files_the_size_and_the_task(clone: Path) -> None:
+    said = ftc("dataset", "card", str(clone))
+    assert (said.exit_code, said.stderr) == (0, "")
+    assert front_matter(said.stdout) == {
+        "task_categories": ["text-generation"],
+        "size_categories": ["n<1K"],
+        "configs": [{"config_name": "identity_alauda", "data_files": [{"split": "train", "path": "data.jsonl"}]}],
+    }
+
+
+def test_the_card_of_a_run_uses_its_description(clone: Path) -> None:
+    (clone / "a.png").write_bytes(b"png")
+    (clone / "images").mkdir()
+    for name in ("a", "b"):
+        rows = [row(instruction="<image>what", images=["a.png"])] * 600
+        (clone / "images" / f"{name}.jsonl").write_bytes(lines(*rows)["data.jsonl"])
+    columns = "{prompt: instruction, response: output, images: images}"
+    info = f"dataset.info={{seen: {{file_name: images, columns: {columns}}}}}"
+    words = ("dataset=custom", "dataset.id=seen", "dataset.names=[seen]", info, "model=qwen2.5-vl-3b-instruct")
+    said = ftc("dataset", "card", str(clone), *words)
+    assert said.exit_code == 0, said
+    assert front_matter(said.stdout) == {
+        "task_categories": ["image-text-to-text"],
+        "size_categories": ["1K<n<10K"],
+        "configs": [
+            {
+                "config_name": "seen",
+                "data_files": [{"split": "train", "path": ["images/a.jsonl", "images/b.jsonl"]}],
+            }
+        ],
+    }
+
+
+def test_a_broken_dataset_gets_no_card(tmp_path: Path) -> None:
+    said = ftc("dataset", "card", str(BROKEN["a line is cut"].write(tmp_path)))
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "FTC152" in said.stderr
+
+
+def test_files_outside_of_the_directory_are_not_in_a_card(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.jsonl").write_bytes(lines(GOOD)["data.jsonl"])
+    (clone / "dataset_info.json").write_text('{"one": {"file_name": "../other.jsonl"}}', encoding="utf-8")
+    said = ftc("dataset", "card", str(clone))
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "has files outside of" in said.stderr
+
+
+def test_a_card_needs_a_path() -> None:
+    said = ftc("dataset", "card", "dataset=alpaca")
+    assert (said.exit_code, said.stdout) == (2, "")

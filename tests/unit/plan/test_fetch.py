@@ -186,6 +186,40 @@ def test_a_dataset_with_its_own_description_is_asked_for_its_names() -> None:
     assert "EXPECT_DATASETS" not in variables(fetcher("dataset"))
 
 
+def test_the_rows_are_checked_if_the_scripts_are_in_a_config_map() -> None:
+    def words(*overrides: str) -> str | None:
+        return variables(fetcher("dataset", *overrides)).get("CHECK_DATASET")
+
+    asked = "--dataset alpaca --stage sft --workers 8 --cutoff 2048 --block 0 --modalities text"
+    assert words() is None
+    assert words("dataset.check=true") == asked
+    assert words("scripts=configmap") == asked
+    assert words("scripts=configmap", "dataset.check=false") is None
+    assert "CHECK_DATASET" not in variables(fetcher("model", "scripts=configmap"))
+
+
+def test_the_check_reads_the_rows_as_the_training_does() -> None:
+    pretraining = ("method=lora-pt", "dataset=wikitext-2", "train.cutoff_len=512", "train.max_samples=100")
+    more = ("train.preprocessing_num_workers=4", "train.media_dir=/workspace/media", "dataset.check=true")
+    found = variables(fetcher("dataset", *pretraining, *more))["CHECK_DATASET"].split()
+    asked = dict(zip(found[::2], found[1::2], strict=True))
+    assert asked == {
+        "--dataset": "wikitext_2",
+        "--media": "/workspace/media",
+        "--stage": "pt",
+        "--workers": "4",
+        "--cutoff": "512",
+        "--block": "512",
+        "--most-rows": "100",
+        "--modalities": "text",
+    }
+
+
+def test_pairs_are_read_in_the_stage_rm() -> None:
+    found = variables(fetcher("dataset", "method=lora-dpo", "dataset=dpo-mix-en", "dataset.check=true"))
+    assert "--stage rm" in found["CHECK_DATASET"]
+
+
 def test_a_command_gets_the_directories_of_its_sources() -> None:
     assert "initContainers" not in pod(*COMMAND)
     found = trainer(*COMMAND, "model=qwen3-8b")

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# check_rows.sh: checks the rows of the datasets in TARGET_DIR as the trainer will read them; CHECK_DATASET has the words
+# for check_dataset.py. Only an error in the rows ends the job: a check that fails itself, or takes too long, does not.
+# A checked download gets a marker next to its files, and is checked again only if the description or the check changes.
+set -euo pipefail
+ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+: "${TARGET_DIR:?}" "${CHECK_DATASET:?}"
+status=0 limit=${FETCH_TIMEOUT:-1200} checked='' marker=''
+
+log() { printf 'ftc: %s\n' "$*"; }
+
+# The description that the trainer reads: that of the source, or the compiled one, which a prefetch lacks.
+info=$TARGET_DIR/dataset_info.json
+if [[ -z ${EXPECT_DATASETS:-} ]]; then info=$ftc_dir/dataset_info.json; fi
+if [[ ! -f $info ]]; then exit 0; fi
+if [[ ${FETCHED:-} == true ]]; then marker=$TARGET_DIR/../.ftc-checked; fi
+what=$(printf '%s\n' "$CHECK_DATASET" | cat - "$info" "$ftc_dir"/check_dataset.py "$ftc_dir"/dataset_*.py | sha256sum)
+if [[ -n $marker && -f $marker && ! -L $marker ]]; then read -r checked <"$marker" || true; fi
+if [[ -n $checked && $checked == "${what%% *}" ]]; then
+  log "the rows were checked by an earlier run"
+  exit 0
+fi
+
+read -ra words <<<"$CHECK_DATASET"
+# Half of the fetch's time, so that a slow check cannot end the fetch.
+timeout -k 10 "$((limit / 2 < 600 ? limit / 2 + 1 : 600))" python3 -s -E -B "$ftc_dir/check_dataset.py" "$TARGET_DIR" \
+  --info "$info" "${words[@]}" || status=$?
+if ((status == 3)); then
+  printf 'ftc: error: %s\n' "the trainer would fail on the rows above: correct them, or set dataset.check=false" >&2
+  exit 1
+fi
+if ((status)); then
+  log "not all rows were checked: the check ended with status $status"
+elif [[ -n $marker ]]; then
+  # A cache that cannot be written is checked again.
+  { printf '%s\n' "${what%% *}" >"$marker.$$" && mv -fT -- "$marker.$$" "$marker"; } 2>/dev/null || true
+fi
