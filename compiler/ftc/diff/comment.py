@@ -63,8 +63,7 @@ class Judged(msgspec.Struct, frozen=True):
 def markdown(differences: Sequence[Difference], notes: Sequence[str] = (), judged: Judged | None = None) -> str:
     """Write the comment; if it would be too long, it says how many runs are left out."""
     judged = judged or Judged()
-    news = "".join(f"{_words(line)}\n\n" for line in judged.release)
-    text = f"{news}{_headline(differences, judged)}\n{_refused(judged.refused)}{_warnings(judged)}"
+    text = f"{_news(judged.release)}{_headline(differences, judged)}\n{_refused(judged.refused)}{_warnings(judged)}"
     text += _facts(differences) + _keys(differences) + _notes(notes)
     left_out = 0
     for alike in _grouped(differences, _effect):
@@ -75,6 +74,13 @@ def markdown(differences: Sequence[Difference], notes: Sequence[str] = (), judge
             left_out += len(alike)
     rest = f"\nThe changes of {_count(left_out, 'run')} do not fit into a comment: see `ftc diff`.\n"
     return text + rest if left_out else text
+
+
+def _news(release: Sequence[str]) -> str:
+    """The line about a release of ftc, and the words of the changelog as a list."""
+    parts = ["".join(f"{_words(one)}\n" for one in release[:1])]
+    parts += ["".join(f"- {_words(one.removeprefix('- '))}\n" for one in release[1:])]
+    return "".join(f"{part}\n" for part in parts if part)
 
 
 def _headline(differences: Sequence[Difference], judged: Judged) -> str:

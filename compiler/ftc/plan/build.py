@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(spec: JobSpec, places: Places | None = None, origin: Made | None = None) -> RunPlan:
-    """The plan of the run; its steps run in the pod unless `places` says otherwise. Total on a validated spec.
-
-    Without an `origin`, nothing in the plan depends on every key of the spec, except for the fixed name.
-    """
+    """The plan of the run, in the pod by default; total on a validated spec. `origin` tells what it was made from."""
     places = places or pod.places(spec)
     labels = {**names.labels(spec), **spec.hardware.labels, **spec.labels}
     fetched = fetch.fetches(spec, places)

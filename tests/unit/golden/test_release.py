@@ -114,10 +114,8 @@ def test_a_comment_begins_with_the_release_and_json_has_every_change(release: Re
     commit(cases=2)
     change_script(release)
     comment = release("diff", "--base", "main", "--format", "markdown")
-    first, *_, last = comment.splitlines()
-    assert first == f"`{SAID.format(2).strip()}`"
-    assert "Nothing else changes on the cluster." in comment
-    assert "golden at main" in last
+    assert comment.startswith(f"{SAID.format(2)}\n- A node logs its rank")
+    assert "Nothing else changes on the cluster.\n" in comment
     assert '"run": "case-01"' in release("diff", "--base", "main", "--json")
 
 
