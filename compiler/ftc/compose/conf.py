@@ -59,6 +59,7 @@ class Conf:
         self.keeps_text = keeps_text
         self._parsed: dict[str, overrides.Parsed] = {}
         self._combinations: dict[tuple[str | None, ...], Combination | None] = {}
+        self._values: dict[tuple[str, str], dict[str, Any]] = {}
 
     def parsed(self, text: str) -> overrides.Parsed:
         """Parse an override."""
@@ -75,6 +76,11 @@ class Conf:
 
     def values(self, group: str, key: str) -> dict[str, Any]:
         """The value of a key in each option of a group that has the key."""
+        if (group, key) not in self._values:
+            self._values[group, key] = self._listed(group, key)
+        return self._values[group, key]
+
+    def _listed(self, group: str, key: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for source in [one for one in self.sources if one.is_group(group)]:
             for option in source.list(group, ObjectType.CONFIG):
