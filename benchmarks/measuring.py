@@ -6,19 +6,21 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 FTC = (sys.executable, "-m", "ftc.cli.main")
 
 
 class Cost(NamedTuple):
-    """The cost of a process: CPU seconds (user and system) and peak memory."""
+    """The cost of a process and of those that it started: CPU seconds (user and system), peak memory, wall time."""
 
     seconds: float
     peak_mib: float
+    wall: float
 
 
 class Row(NamedTuple):
@@ -32,14 +34,22 @@ class Row(NamedTuple):
     reached: bool
 
 
-def cost(command: Sequence[str], *, accepted: tuple[int, ...] = (0,)) -> Cost:
+def cost(
+    command: Sequence[str], *, accepted: tuple[int, ...] = (0,), environment: Mapping[str, str] | None = None
+) -> Cost:
     """Run a command and discard its output."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accepted:
         raise SystemExit(f"{' '.join(command)[:300]} ended with {process.returncode}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.monotonic() - began)
+
+
+def seconds(took: float) -> str:
+    """A duration as the table shows it."""
+    return f"{took:.3f} s" if took < 1 else f"{took:.1f} s"
 
 
 def in_turn(works: Sequence[Callable[[], float]], rounds: int) -> tuple[list[float], list[float]]:
