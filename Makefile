@@ -92,7 +92,7 @@ gpu: $(VENV)/.installed
 	$(PYTHON) -m gpu --hardware $(or $(HARDWARE),h200) $(CASES)
 
 # The table of docs/en/support.md, and the cost of the rules.
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed .cache/peers/.installed
 	$(PYTHON) -m benchmarks.table
 	$(PYTHON) -m benchmarks.rules
 
@@ -128,6 +128,12 @@ $(TRAINER_OLD)/.installed: tests/e2e/trainer/install.sh conf/build/cpu.yaml $(wi
 .cache/system-packages: tests/e2e/system-packages.sh
 	bash tests/e2e/system-packages.sh
 	mkdir -p .cache && touch $@
+
+.cache/peers/.installed: benchmarks/peers/requirements.txt benchmarks/peers/package.json
+	python3 -m venv .cache/peers
+	.cache/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	cp benchmarks/peers/package.json .cache/peers && npm install --silent --prefix .cache/peers
+	touch $@
 
 tests/node/node_modules: tests/node/package-lock.json
 	npm ci --silent --prefix tests/node

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.measuring import FTC, Row, cost, in_turn, show
+from benchmarks.measuring import FTC, Row, cost, in_turn, seconds, show
+from benchmarks.peers import COMPILERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +51,17 @@ def cpu(command: tuple[str, ...], environment: dict[str, str] | None = None) -> 
 def rows() -> Iterator[Row]:
     """Measure."""
     works = [partial(cpu, (*FTC, *words), variables) for words, variables, _ in WORKS.values()]
+    works += [partial(cpu, command) for command in COMPILERS.values()]
     works.append(partial(cpu, (sys.executable, "-c", PLAIN_HYDRA, str(CONF), *OVERRIDES)))
     for work in works:
         work()
     (*found, theirs), ratios = in_turn(works, ROUNDS)
-    for (name, (_, _, limit)), ours, ratio in zip(WORKS.items(), found, ratios, strict=False):
-        seconds = f": {limit * USUAL_SECONDS:.2f} s where they take {USUAL_SECONDS}" if limit == AT_ONCE else ""
-        peer = f"ten lines of hydra.compose: {theirs * 1000:.0f} ms"
-        yield Row(name, f"{ours * 1000:.0f} ms CPU", peer, ratio, f"≤ {limit:.2f} x{seconds}", ratio <= limit)
+    others = ", ".join(f"{name} {seconds(took)}" for name, took in zip(COMPILERS, found[len(WORKS) :], strict=True))
+    for (name, (words, _, limit)), ours, ratio in zip(WORKS.items(), found, ratios, strict=False):
+        peers = f" ({others})" if words == COMPILE else ""
+        usual = f": {limit * USUAL_SECONDS:.2f} s where they take {USUAL_SECONDS}" if limit == AT_ONCE else ""
+        peer = f"ten lines of hydra.compose {seconds(theirs)}{peers}"
+        yield Row(name, seconds(ours), peer, ratio, f"≤ {limit:.2f} x{usual}", ratio <= limit)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ FTC = (sys.executable, "-m", "ftc.cli.main")
 
 
 class Cost(NamedTuple):
-    """The cost of a process: CPU seconds (user and system) and peak memory."""
+    """The cost of a process and of those that it started: CPU seconds (user and system), peak memory, wall time."""
 
     seconds: float
     peak_mib: float
+    wall: float
 
 
 class Row(NamedTuple):
@@ -38,6 +40,7 @@ def cost(
     """Run a command and discard its output; `environment` adds variables."""
     # Programs run from bytecode, as an installation does.
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    began = time.monotonic()
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=variables | dict(environment or {})
     )
@@ -45,7 +48,12 @@ def cost(
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in accepted:
         raise SystemExit(f"{' '.join(command)[:300]} ended with {process.returncode}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.monotonic() - began)
+
+
+def seconds(took: float) -> str:
+    """A duration as the table shows it."""
+    return f"{took:.3f} s" if took < 1 else f"{took:.1f} s"
 
 
 def in_turn(works: Sequence[Callable[[], float]], rounds: int) -> tuple[list[float], list[float]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain
 
-from benchmarks import cold_compile, golden, lint, matrix, nodes
+from benchmarks import cold_compile, explain, golden, lint, matrix, nodes
 from benchmarks.measuring import show
 
 if __name__ == "__main__":
-    show(chain.from_iterable(one.rows() for one in (cold_compile, matrix, lint, golden, nodes)))
+    show(chain.from_iterable(one.rows() for one in (cold_compile, explain, matrix, lint, golden, nodes)))

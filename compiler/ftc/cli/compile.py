@@ -81,9 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
       ftc compile -t job -o job.yaml
       ftc compile -m hardware=ascend,h800 launcher=torchrun,accelerate nodes=1,2,4 devices=8 -o build/matrix
     """
-    place, single = resolved(output, targets, matrix=matrix)
-    if jobs is not None and not matrix:
-        raise click.UsageError("-j is for the runs of a matrix: give -m")
+    place, single = resolved(output, targets, matrix=matrix, jobs=jobs)
     chosen = targets or ALL_TARGETS
     if matrix and place is not None:
         from ftc.cli.matrix import run  # noqa: PLC0415 - a usual compile has one run

@@ -18,13 +18,17 @@ _STDOUT = Path("-")
 _YAML, _JSON = (".yaml", ".yml"), ".json"
 
 
-def resolved(output: Path | None, targets: tuple[str, ...], *, matrix: bool) -> tuple[Path | None, bool]:
+def resolved(
+    output: Path | None, targets: tuple[str, ...], *, matrix: bool, jobs: int | None
+) -> tuple[Path | None, bool]:
     """The place to write to, None for stdout, and whether it is a file for one artifact; refuse what does not fit."""
     place = None if output == _STDOUT else output
     target = (targets or ALL_TARGETS)[0]
     single = place is not None and _is_file(place, target)
     if matrix and (place is None or single):
         raise click.UsageError("-m writes directories: give -o DIR")
+    if jobs is not None and not matrix:
+        raise click.UsageError("-j is for the runs of a matrix: give -m")
     if (place is None or single) and len(targets) > 1:
         raise click.UsageError(f"only one target can go to {place or 'stdout'}: give -t once, or -o DIR")
     own = TARGETS[target].file or "train.yaml"

@@ -31,6 +31,7 @@ class Conf:
         self.parsed_by_hydra: dict[str, Any] = {}
         self.read_plainly: dict[str, Choice | ValueOverride | None] = {}
         self.combinations: dict[tuple[str | Choice, ...], Combination | None] = {}
+        self._values: dict[tuple[str, str], dict[str, Any]] = {}
 
     def file(self, config_path: str) -> File | None:
         """Read a file from the first directory that has it."""
@@ -54,6 +55,11 @@ class Conf:
 
     def values(self, group: str, key: str) -> dict[str, Any]:
         """The value of a key in each option of a group that has the key."""
+        if (group, key) not in self._values:
+            self._values[group, key] = self._listed(group, key)
+        return self._values[group, key]
+
+    def _listed(self, group: str, key: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for source in self.sources:
             for option in source.options(group):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -54,9 +55,17 @@ def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnos
 def check(origins: Origins, run: RunPlan, pods: Mapping[str, BoundRun]) -> tuple[Diagnostic, ...]:
     """The findings for the requested targets; rules on pods and jobs judge the pod of each target."""
     spec, position = origins.spec, origins.position
-    rules = [rule for rule in ON_SPECS if applies(rule, origins.targets) and rule not in FIRST]
-    found = [one for rule in rules for one in _once(rule, spec, run, pods, position)]
+    found = [one for rule in _of_specs(tuple(origins.targets)) for one in _once(rule, spec, run, pods, position)]
     return (*found, *_of_objects(spec, pods, position), *_of_origins(origins), *_of_trainings(spec, position))
+
+
+@lru_cache(maxsize=32)
+def _of_specs(targets: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules for some targets: every run of a matrix has the same."""
+    return tuple(rule for rule in ON_SPECS if applies(rule, targets) and rule not in FIRST)
+
+
+_CODES_ON_PODS = frozenset(rule.code for rule in ON_PODS)
 
 
 def _once(
@@ -65,7 +74,7 @@ def _once(
     """The findings of a rule, each once; a finding that not all targets have names those that have it."""
     if rule.targets:
         pods = {name: bound for name, bound in pods.items() if name in rule.targets}
-    if rule not in ON_PODS or not pods:
+    if rule.code not in _CODES_ON_PODS or not pods:
         yield from _found([rule], spec, run, position)
         return
     having: dict[Any, list[str]] = {}

@@ -75,12 +75,14 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 def problem(value: Any, schema: Json) -> str:
     """The problem with a value; empty if it is valid."""
-    shown = on_a_line(value)
+    required = ""
     if "enum" in schema and value not in schema["enum"]:
-        return f"is {shown}, and must be one of {', '.join(str(choice) for choice in schema['enum'])}"
-    if not _finite(value):
-        return f"is {shown}, and must be finite"
-    return "" if has_type(value, schema) else f"is {shown}, and must be {type_words(_types(schema))}"
+        required = f"one of {', '.join(str(choice) for choice in schema['enum'])}"
+    elif not _finite(value):
+        required = "finite"
+    elif not has_type(value, schema):
+        required = type_words(_types(schema))
+    return f"is {on_a_line(value)}, and must be {required}" if required else ""
 
 
 def has_type(value: Any, schema: Json) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import lru_cache
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, assert_never
 
@@ -330,6 +331,7 @@ def _place(source: Source) -> tuple[str, str]:
             assert_never(source)
 
 
+@lru_cache(maxsize=1024)
 def _name(place: str) -> str:
     """The last part of a URL, of a path or of an id, as one compares names."""
     return PurePosixPath(place).name.casefold().removesuffix(".git")

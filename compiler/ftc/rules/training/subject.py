@@ -7,6 +7,7 @@ argument, or `dataset_info` and `deepspeed` followed by the keys of these files.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
@@ -32,7 +33,7 @@ ZERO_3 = 3
 _Value = TypeVar("_Value")
 
 
-class Arguments(msgspec.Struct, frozen=True, kw_only=True):
+class Arguments(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The given arguments of one LLaMA-Factory command; the user set those in `own`.
 
     `versions` are the versions that run it; `assumed` says that they are a guess, `any_transformers` that only the
@@ -90,7 +91,7 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a variable turns a switch of LLaMA-Factory on."""
         return str(self.environment.get(name, "")).lower() in _ON
 
-    @property
+    @cached_property
     def pair(self) -> str:
         """The pair of versions whose facts apply."""
         pair = release.pair(self.versions)
@@ -110,8 +111,14 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
 
     def schema(self, name: str) -> Json:
         """The schema of an argument in the release."""
-        about: Json = release.arguments(self.pair)["arguments"].get(name, {})
+        about: Json = self._schemas.get(name, {})
         return about
+
+    @cached_property
+    def _schemas(self) -> Json:
+        """The schemas of all arguments: the rules on a training ask for hundreds."""
+        known: Json = release.arguments(self.pair)["arguments"]
+        return known
 
     @property
     def data(self) -> Json:
