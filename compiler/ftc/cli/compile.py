@@ -97,14 +97,12 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option
     report(made.findings, reporting)
     if place is None:
         click.echo(made.text.encode(), nl=False)
-    elif single:
+        return
+    if single:
         write(place, made.text)
-        if not reporting.is_document:
-            say(f"ftc: wrote {place}", err=True)
-    else:
-        written = _write(made, place, chosen)
-        for line in () if reporting.is_document else written:
-            say(line, err=True)
+    told = [f"ftc: wrote {place}"] if single else _write(made, place, chosen)
+    for line in () if reporting.is_document else told:
+        say(line, err=True)
 
 
 def _write(made: Compiled, directory: Path, targets: tuple[str, ...]) -> list[str]:
