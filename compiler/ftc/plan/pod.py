@@ -74,12 +74,17 @@ def carry(files: tuple[File, ...], scripts: tuple[Script, ...], config_map: str 
 
 
 def carry_scripts(scripts: tuple[Script, ...], config_map: str | None) -> Json:
-    """A fragment that brings scripts into the pod, from a ConfigMap if there is one."""
+    """A fragment that brings scripts into the pod, from a ConfigMap if there is one.
+
+    The pod sees all scripts of the ConfigMap, so a release that adds one does not change the manifests. A script that
+    this run has under another name is a file that sources it.
+    """
     if config_map is None:
         return carry((), scripts, None)
-    items = [{"key": one.file, "path": one.name} for one in scripts]
-    source = {"configMap": {"name": config_map, "items": items}}
-    return {"spec": {"volumes": [{"name": FILES_VOLUME, "projected": {"sources": [source]}}]}}
+    links = (File(one.name, f'source "${{BASH_SOURCE[0]%/*}}/{one.file}"') for one in scripts if one.file != one.name)
+    carried = carry(tuple(links), (), config_map)
+    carried["spec"]["volumes"][0]["projected"]["sources"].append({"configMap": {"name": config_map}})
+    return carried
 
 
 def bind(run: RunPlan, target: str, rendezvous: str, own: Json) -> BoundRun:

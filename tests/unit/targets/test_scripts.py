@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -44,31 +45,39 @@ def files(pod: Any, config_maps: dict[str, Any]) -> dict[str, str]:
             key = item["fieldRef"]["fieldPath"].removeprefix("metadata.annotations['").removesuffix("']")
             assert item["path"] not in found
             found[item["path"]] = pod["metadata"]["annotations"][key]
-        for item in (source.get("configMap") or {"items": []})["items"]:
-            assert item["path"] not in found
-            found[item["path"]] = config_maps[source["configMap"]["name"]][item["key"]]
+        mapped = config_maps[source["configMap"]["name"]] if "configMap" in source else {}
+        assert not found.keys() & mapped.keys()
+        found |= mapped
     return found
+
+
+def run_by_bash(name: str, present: dict[str, str]) -> str:
+    """The script that runs: the named one, or the one that it only sources."""
+    other = re.fullmatch(r'source "\$\{BASH_SOURCE\[0\]%/\*\}/([a-z_-]+\.sh)"', present[name])
+    return present[other[1]] if other else present[name]
 
 
 @pytest.mark.parametrize("target", list(POD_TARGETS))
 @pytest.mark.parametrize(
     "overrides", [(), TWO_NODES, GIT, COMMAND, ("launcher=accelerate", "setup=[[pip,install,x]]", "tracking=none")]
 )
-def test_the_pod_has_the_same_files(target: str, overrides: tuple[str, ...]) -> None:
+def test_the_pod_runs_the_same_files(target: str, overrides: tuple[str, ...]) -> None:
     (made,) = documents("-t", "scripts", *overrides)
     embedded, mapped = (template(target, *overrides, f"scripts={kind}") for kind in ("embedded", "configmap"))
     wanted, found = files(embedded, {}), files(mapped, {made["metadata"]["name"]: made["data"]})
     assert len(wanted) > 3
     assert "scripts: configmap" in found.pop("spec.yaml")
     del wanted["spec.yaml"]
-    assert found == wanted
+    assert {name: run_by_bash(name, found) for name in wanted} == wanted
 
 
 def test_only_the_files_of_the_trainer_stay_in_the_manifest() -> None:
     carried = set(template("volcano", "scripts=configmap")["metadata"]["annotations"])
-    names = ("train.yaml", "merge.yaml", "dataset_info.json", "spec.yaml")
-    assert carried == {f"ftc.dev/{name}" for name in names}
-    assert [*template("volcano", "scripts=configmap", *COMMAND)["metadata"]["annotations"]] == ["ftc.dev/spec.yaml"]
+    own = {f"ftc.dev/{name}" for name in ("train.yaml", "merge.yaml", "dataset_info.json", "spec.yaml")}
+    linked = {"ftc.dev/launch.sh", "ftc.dev/rendezvous.sh"}
+    assert carried == own | linked
+    program = template("volcano", "scripts=configmap", *COMMAND)
+    assert set(program["metadata"]["annotations"]) == {"ftc.dev/spec.yaml", *linked}
 
 
 @pytest.mark.parametrize("target", ["volcano", "job", "jobset"])
