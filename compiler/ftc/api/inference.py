@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftc.api.cluster import answers
 from ftc.api.refused import RefusedError
 from ftc.api.runs import Places, directories
-from ftc.api.status import asking
 from ftc.cluster.cause import safe
 from ftc.cluster.find import UnknownRunError, find
 from ftc.cluster.result import NoResultError, address
@@ -29,7 +29,7 @@ def of_run(name: str, *, namespace: str | None = None, context: str | None = Non
         RefusedError: the run does not exist, or its result is not on a claim.
 
     """
-    with asking():
+    with answers():
         try:
             return address(find(Server(context, namespace), name))
         except (NoResultError, UnknownRunError) as error:

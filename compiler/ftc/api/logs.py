@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.api.cluster import answers
 from ftc.api.refused import RefusedError
-from ftc.api.status import asking
 from ftc.cluster.cause import safe
 from ftc.cluster.find import UnknownRunError
 from ftc.cluster.log_lines import LogLine
@@ -48,8 +48,8 @@ def logs(  # noqa: PLR0913 - the options of the command
         context: The context of the kubeconfig; without a kubeconfig, the ServiceAccount of the pod is used.
 
     Raises:
-        RefusedError: the API server refuses or does not answer, or the run, node or container does not exist; when
-            the first line is read.
+        RefusedError: the run, node or container does not exist; when the first line is read.
+        ClusterRefusedError: the API server refuses or does not answer; when the first line is read.
         ValueError: `since` is not a duration.
 
     """
@@ -62,7 +62,7 @@ def lines(
     name: str, choice: Choice, *, follow: bool, namespace: str | None, context: str | None
 ) -> Iterator[LogLine | None]:
     """The same for the command; None if no line has come for a while."""
-    with asking():
+    with answers():
         try:
             yield from read(Server(context, namespace), name, choice, follow=follow)
         except (NoSuchLogError, UnknownRunError) as error:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ftc.api.cluster import answers
 from ftc.api.refused import RefusedError
 from ftc.cluster.cause import safe
-from ftc.cluster.server import Server, ServerError
+from ftc.cluster.server import Server
 from ftc.cluster.status import every_run, one_run
 from ftc.cluster.table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ftc.cluster.cause import Cause
     from ftc.cluster.status import Run, Runs
-
-_INSTALL = "asking a cluster needs the package kubernetes: pip install 'ftc[cluster]'"
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,10 +53,11 @@ def status(name: str | None = None, *, namespace: str | None = None, context: st
         context: The context of the kubeconfig; without a kubeconfig, the ServiceAccount of the pod is used.
 
     Raises:
-        RefusedError: the API server refuses or does not answer, or the run does not exist.
+        RefusedError: the run does not exist, or the package kubernetes is missing.
+        ClusterRefusedError: the API server refuses or does not answer.
 
     """
-    with asking():
+    with answers():
         return shown(Server(context, namespace), name)
 
 
@@ -75,19 +72,6 @@ def shown(server: Server, name: str | None) -> Status:
 def of_runs(found: Runs) -> Status:
     """The result for the runs that were read."""
     return Status(found.runs, found.cause, found.unseen)
-
-
-@contextmanager
-def asking() -> Iterator[None]:
-    """Run a block that asks an API server; its errors become a RefusedError of one line."""
-    try:
-        yield
-    except ServerError as error:
-        raise RefusedError(f"the API server: {safe(str(error))}") from None
-    except ModuleNotFoundError as error:
-        if error.name != "kubernetes":
-            raise
-        raise RefusedError(_INSTALL) from None
 
 
 def lines(found: Status, columns: int | None = None) -> list[str]:

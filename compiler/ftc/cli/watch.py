@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from ftc.api.status import asking, shown
+from ftc.api.cluster import answers
+from ftc.api.status import shown
 from ftc.cli.options import Reporting, refusals, say
 from ftc.cli.terminal import columns
 from ftc.cluster.live import changes
@@ -29,7 +30,7 @@ _INTERRUPTED = 130
 def watch(name: str | None, namespace: str | None, context: str | None, *, as_json: bool) -> None:
     """Show the runs and each of their changes; with a name, until the run has ended or does not exist any more."""
     try:
-        with refusals(Reporting()), asking():
+        with refusals(Reporting()), answers():
             server, told = Server(context, namespace), 0
             run = shown(server, name).runs[0].name if name else ""
             screen = _Lines(as_json=True) if as_json else _Screen() if sys.stdout.isatty() else _Lines(as_json=False)

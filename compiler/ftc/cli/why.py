@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ftc.cli.options import Place, cannot_write, in_cluster, not_empty, refuse
+from ftc.cli.options import Place, Reporting, cannot_write, in_cluster, not_empty, refusals
 from ftc.diagnostics.printable import as_json as as_json_text
 
 if TYPE_CHECKING:
@@ -53,14 +53,12 @@ def command(  # noqa: PLR0913 - click hands over each option
       ftc why qwen-sft-x7k2p --from objects.json
     """
     from ftc.api.diagnosis import why  # noqa: PLC0415 - only when it is used
-    from ftc.api.refused import RefusedError  # noqa: PLC0415 - the same
 
     try:
-        found = why(name, paths=paths, namespace=namespace, context=context)
+        with refusals(Reporting()):
+            found = why(name, paths=paths, namespace=namespace, context=context)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    except RefusedError as error:
-        refuse(str(error))
     if save is not None:
         _save(found, save)
     if as_json:

@@ -80,7 +80,7 @@ def test_a_server_that_refuses_is_one_line(status: int, tmp_path: Path, monkeypa
     answers = Answers(LARGE)
     answers.faults["jobs"] = [(status, "no\x1b[31m")]
     said = why(answers, tmp_path, monkeypatch)
-    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "\x1b" not in said.stderr
 
 
@@ -88,13 +88,13 @@ def test_a_server_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: 
     with serving(Answers(LARGE), tmp_path) as file:
         monkeypatch.setenv("KUBECONFIG", str(file))
     said = ftc("why", "sft")
-    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "does not answer" in said.stderr
 
 
 def test_a_context_that_does_not_exist_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = why(Answers(LARGE), tmp_path, monkeypatch, "--context", "prod")
-    assert said.exit_code == 1
+    assert said.exit_code == 3
     assert "does not contain the context 'prod'; it has team" in said.stderr
 
 

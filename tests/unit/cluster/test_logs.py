@@ -319,7 +319,7 @@ def test_a_server_that_refuses_is_one_line(code: int, tmp_path: Path, monkeypatc
     answers = Logs(TWO_RUN)
     answers.faults["pods"] = [(code, "no\x1b[31m")]
     said = read(answers, tmp_path, monkeypatch)
-    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "\x1b" not in said.stderr
 
 

@@ -159,7 +159,7 @@ def test_a_server_that_refuses_is_one_line(code: int, tmp_path: Path, monkeypatc
     answers = Answers(SEVERAL)
     answers.faults["pods"] = [(code, "no\x1b[31m")]
     said = status(answers, tmp_path, monkeypatch)
-    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "\x1b" not in said.stderr
 
 
@@ -175,7 +175,7 @@ def test_a_server_cannot_make_a_command_wait_for_an_hour(tmp_path: Path, monkeyp
     answers = Answers(SEVERAL)
     answers.faults["pods"], answers.retry_after = [(429, "too many requests")] * 9, "3600"
     said = status(answers, tmp_path, monkeypatch)
-    assert (said.exit_code, said.stderr) == (1, "ftc: the API server: too many requests\n")
+    assert (said.exit_code, said.stderr) == (3, "ftc: the API server: too many requests\n")
 
 
 def test_a_server_that_is_too_slow_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_a_server_that_is_too_slow_is_one_line(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(server, "_TIMEOUT", (5.0, 0.05))
     monkeypatch.setattr(server, "_TRIES", 1)
     said = status(Slow(SEVERAL), tmp_path, monkeypatch)
-    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 1, 1)
+    assert (said.stdout, said.exit_code, said.stderr.count("\n")) == ("", 3, 1)
     assert "does not answer" in said.stderr
 
 

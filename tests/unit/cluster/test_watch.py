@@ -198,7 +198,7 @@ def test_a_server_that_refuses_is_one_line(code: int, tmp_path: Path, monkeypatc
     answers = Watches(PENDING)
     answers.faults["trainjobs"] = [(code, "no")] * 20
     said = status(answers, tmp_path, monkeypatch)
-    assert (said.exit_code, said.stderr) == (1, "ftc: the API server: no\n")
+    assert (said.exit_code, said.stderr) == (3, "ftc: the API server: no\n")
 
 
 def test_a_large_object_is_one_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
