@@ -182,8 +182,16 @@ def _defaults(name: str) -> dict[str, Any]:
 
 
 def _definitions() -> dict[str, Any]:
-    """The types of the spec, with the trainer's arguments where the types are open."""
+    """The types of the spec, with the trainer's arguments where the types are open.
+
+    They have no titles, and a kind does not repeat the description of its type: editors read no schema of more than
+    200,000 bytes.
+    """
     found = {key: _partial(one) for key, one in spec_schema()["$defs"].items()}
+    for one in found.values():
+        one.pop("title", None)
+        if kind := one.get("properties", {}).get("kind"):
+            one["properties"]["kind"] = {key: value for key, value in kind.items() if key != "description"}
     for (owner, key), arguments in _ARGUMENTS.items():
         known = found[owner]["properties"]
         found[owner] = {**found[owner], "properties": {**known, key: _as_arguments(known[key], arguments)}}

@@ -54,7 +54,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """Why there is no combination to try; `diagnostics` are those of the run itself."""
+    """Why no combination can be tried; `diagnostics` are those of the run itself."""
 
     reason: str
     diagnostics: tuple[Diagnostic, ...] = ()

@@ -292,4 +292,4 @@ def _integer(path: KeyPath, text: str) -> str:
         parents = [schema.get("properties", {}) for schema in schemas_at(path[:-1])]
         about = next((keys[path[-1]]["description"] for keys in parents if path[-1] in keys), "")
         return f"write a number without a unit. {about}".partition("\n")[0].rstrip()
-    return f"write {dotted(path)}={found[0] if found else '2'}"
+    return f"write {dotted(path)}={int(found[0]) if found else 2}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -93,13 +94,23 @@ def test_a_random_combination_is_composed_as_hydra_composes_it(overrides: tuple[
     assert order(composed_by_ftc([*choices, *values])) == order(wanted)
 
 
+def in_hydra(override: str) -> list[str]:
+    """The overrides by which Hydra chooses the same: it does not have several options of a group."""
+    several = re.fullmatch(r"dataset=\[(.*)\]", override)
+    if several is None:
+        return [override]
+    first, *more = several[1].split(",")
+    return [f"dataset={first}", *(f"+dataset@dataset.more.{one}={one}" for one in more)]
+
+
 @pytest.mark.parametrize(
     "case", sorted((ROOT / "golden" / "scenarios").glob("*/case.yaml")), ids=lambda f: f.parent.name
 )
 def test_a_scenario_is_composed_as_hydra_composes_it(case: Path) -> None:
     overrides = yaml.safe_load(case.read_text())["overrides"]
     groups = {f"{group}" for group in [*GROUPS, *PACKAGES["source"]]}
-    plain = [text if text.partition("=")[0] in groups else f"++{text}" for text in overrides]
+    words = [word for text in overrides for word in in_hydra(text)]
+    plain = [one if (key := one.partition("=")[0]) in groups or "@" in key else f"++{one}" for one in words]
     assert order(composed_by_ftc(overrides)) == order(composed_by_hydra(plain))
 
 

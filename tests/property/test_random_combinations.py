@@ -39,8 +39,11 @@ REFUSE = {
     "FTC633": "a cache in memory that exceeds the memory of the container",
     "FTC701": "weights that exceed the memory of the device",
 }
-# Only the platform knows the address.
-VALUES = {"tracking=mlflow": ("tracking.mlflow.uri=https://mlflow.example.com",)}
+# Only the platform knows the address, and only the user the run.
+VALUES = {
+    "tracking=mlflow": ("tracking.mlflow.uri=https://mlflow.example.com",),
+    "source@model.source=run": ("model.source.run=sft",),
+}
 
 
 def options() -> dict[str, list[str]]:

@@ -68,6 +68,20 @@ def artifacts(*overrides: str) -> dict[str, str]:
     return {artifact.name: artifact.text for artifact in compiled(*overrides).artifacts()}
 
 
+def without_origin(text: str) -> list[Any]:
+    """The objects without the annotations that say what they were made from."""
+    return [_without_origin(one) for one in yaml.safe_load_all(text)]
+
+
+def _without_origin(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_origin(one) for one in value]
+    if isinstance(value, dict):
+        made = ("ftc.dev/overrides", "ftc.dev/spec.yaml")
+        return {key: _without_origin(one) for key, one in value.items() if key not in made}
+    return value
+
+
 def document(name: str, *overrides: str) -> Any:
     """One artifact, read."""
     return yaml.safe_load(artifacts(*overrides)[name])

@@ -101,7 +101,8 @@ def test_a_finding_that_only_some_targets_have_names_them(monkeypatch: pytest.Mo
 
     rule = Rule("FTC999", "rule-of-a-test", on_master, JobSpec, Severity.WARNING)
     monkeypatch.setattr(check, "ON_SPECS", (rule,))
-    monkeypatch.setattr(check, "ON_PODS", (rule,))
+    monkeypatch.setattr(check, "_CODES_ON_PODS", frozenset({"FTC999"}))
+    monkeypatch.setattr(check, "_of_specs", lambda _: (rule,))
     both = compile_job(Request(("nodes=2",), targets=("volcano", "job"))).diagnostics
     assert [d.message for d in both if d.code == "FTC999"] == ["the target sets MASTER_ADDR (target job)"]
     alone = compile_job(Request(("nodes=2",), targets=("job",))).diagnostics

@@ -162,7 +162,7 @@ def read(pair: str, suffix: str = ".json") -> Any:
 
 
 def errors(pair: str, command: str, text: str) -> list[str]:
-    """The keywords that a YAML text violates; draft 4, where 8.0 is no integer."""
+    """The keywords that a YAML text violates; draft 4, where 8.0 is not an integer."""
     document = read(pair)
     properties = {name: document["arguments"][name] for name in document[command]}
     schema = {"type": "object", "additionalProperties": False, "properties": properties}

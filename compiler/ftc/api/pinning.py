@@ -59,7 +59,7 @@ def pinning(name: str, dirs: tuple[Path, ...]) -> Pinning:
     resolved, missing = tuple(one for one in found if one.value), tuple(one for one in found if one.why)
     if wrong := [one for one in missing if one.needed]:
         raise RefusedError(findings=tuple(_error(one, one.why, state) for one in wrong))
-    if not resolved:
+    if not resolved and not file.exists():
         return Pinning((), missing, {})
     before = _read(primary) or ""
     after = with_pins(before, name)

@@ -22,6 +22,7 @@ from ftc.diagnostics.model import Diagnostic, Severity, dotted, has_errors
 from ftc.diagnostics.printable import redacted
 from ftc.driver import ARTIFACTS, SPEC, Request, compile_job, conf_of
 from ftc.output.write import ForeignError, Tree, only_writer
+from ftc.plan.made import without_secret
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
@@ -182,8 +183,9 @@ def _lines(rows: Sequence[object]) -> str:
 
 
 def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Reporting) -> None:
-    if reporting.is_document:
+    if reporting.is_document or reporting.format == "github":
         report(dict.fromkeys(one for outcome in outcomes for one in outcome.diagnostics), reporting)
+    if reporting.is_document:
         return
     refused = [outcome for outcome in outcomes if not outcome.files]
     rows = [f"ftc: wrote {len(outcomes) - len(refused)} of {len(outcomes)} runs to {root}"]
@@ -192,7 +194,7 @@ def _tell(outcomes: Sequence[Outcome], removed: int, root: Path, reporting: Repo
     rows += _section("refused", refused, root)
     rows += _section("in runs that were written", [outcome for outcome in outcomes if outcome.files], root)
     for row in rows:
-        say(redacted(row), err=True)
+        say(row, err=True)
 
 
 def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:
@@ -200,7 +202,7 @@ def _section(title: str, outcomes: Sequence[Outcome], root: Path) -> list[str]:
     runs: dict[tuple[str, ...], list[str]] = {}
     for outcome in outcomes:
         for found in dict.fromkeys(_findings(outcome)):
-            runs.setdefault(found, []).append(" ".join(outcome.point.chosen))
+            runs.setdefault(found, []).append(" ".join(map(without_secret, outcome.point.chosen)))
     if not runs:
         return []
     several = any(len(names) > 1 for names in runs.values())
@@ -222,7 +224,7 @@ def _first(names: Sequence[str]) -> str:
 
 def _said(diagnostic: Diagnostic) -> str:
     parts = (dotted(diagnostic.path), diagnostic.message, diagnostic.help)
-    return ": ".join(part for part in parts if part)
+    return ": ".join(redacted(part) for part in parts if part)  # `API_TOKEN: sets` would read as a value
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:

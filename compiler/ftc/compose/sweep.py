@@ -12,6 +12,7 @@ import msgspec
 
 from ftc.conf_tree import groups
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE
+from ftc.plan.made import without_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,10 +35,10 @@ class Point(msgspec.Struct, frozen=True):
     def directory(self) -> str:
         """The name of its directory, such as `hardware=ascend,nodes=2`; it depends only on `chosen`.
 
-        A digest is added to a name that a file system might refuse or confuse with another one.
+        A digest is added to a name that a file system might refuse or confuse with another one, or without its secrets.
         """
         exact = ",".join(self.chosen)
-        plain = re.sub(r"[^a-z0-9.,_=@+-]", "_", exact.lower())
+        plain = re.sub(r"[^a-z0-9.,_=@+-]", "_", ",".join(map(without_secret, self.chosen)).lower())
         if plain == exact and len(plain) <= _LONGEST:
             return plain
         return f"{plain[:_LONGEST]}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"

@@ -127,10 +127,17 @@ def without_secrets(value: Any, name: str = "") -> Any:
         names = {key: str(value.get("name", key)) if key == "value" else key for key in value}
         return {key: without_secrets(inner, names[key]) for key, inner in value.items()}
     if isinstance(value, list):
-        return [without_secrets(inner, name) for inner in value]
+        return [without_secrets(inner, flag or name) for inner, flag in zip(value, _flags(value), strict=True)]
     if isinstance(value, str):
         return STARS if names_a_secret(name) and could_be_a_secret(value) else redacted(value)
     return value
+
+
+def _flags(words: list[Any]) -> list[str]:
+    """For each word of a command, the flag whose value it is: `--token` for the `x` in `--token x`."""
+    texts = [word if isinstance(word, str) else "" for word in words]
+    pairs = zip(["", *texts], texts, strict=False)
+    return [flag if flag.startswith("-") and "=" not in flag and word[:1] != "-" else "" for flag, word in pairs]
 
 
 def _starred(found: re.Match[str]) -> str:

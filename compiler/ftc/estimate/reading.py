@@ -1,4 +1,4 @@
-"""Read the facts of a training from a spec, or say why there is no estimate."""
+"""Read the facts of a training from a spec, or say why they are unknown."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 def read(spec: JobSpec) -> Training | Unknown:
-    """The facts, or the first reason why there is no estimate."""
+    """The facts, or the first reason why they are unknown."""
     model, method = spec.model, spec.method
     if not spec.trains or model is None or method is None:
         return Unknown("the program is not LLaMA-Factory")

@@ -137,6 +137,21 @@ def test_findings_are_one_document_with_format(tmp_path: Path) -> None:
     assert [one["code"] for one in json.loads(said.stderr)] == ["FTC201"]
 
 
+def test_findings_are_annotations_of_a_workflow(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", "nodes=0,1", "-o", str(tmp_path), "--format", "github")
+    assert said.stderr.startswith("::error title=FTC012 invalid-value::")
+    assert "ftc: wrote 1 of 2 runs" in said.stderr
+
+
+def test_no_name_and_no_message_has_a_secret(tmp_path: Path) -> None:
+    said = ftc("compile", "-m", "env.API_TOKEN=hunter22,hunter33", "-o", str(tmp_path))
+    assert said.exit_code == 0, said
+    names = [str(place.relative_to(tmp_path)) for place in tmp_path.rglob("*")]
+    assert len({name for name in names if name.startswith("manifests/")}) == 2
+    assert "hunter" not in " ".join((*names, said.stderr, (tmp_path / "index.json").read_text()))
+    assert "env.API_TOKEN: sets API_TOKEN to a literal value" in said.stderr
+
+
 def test_a_second_run_removes_old_directories_and_keeps_equal_ones(tmp_path: Path) -> None:
     ftc("compile", "-m", *MATRIX, "-o", str(tmp_path))
     before = (tmp_path / POINTS[0]).stat().st_ino

@@ -73,6 +73,12 @@ def test_a_full_disk_behind_a_stream_is_not_a_bug(tmp_path: Path, line: str) -> 
     assert shell(f"{FTC} {line}", tmp_path).returncode == 1
 
 
+@pytest.mark.parametrize("buffering", ["", "PYTHONUNBUFFERED=1 "])
+def test_a_manifest_that_does_not_fit_on_the_disk_is_not_a_success(tmp_path: Path, buffering: str) -> None:
+    done = shell(f"ulimit -f 10; {buffering}{FTC} compile >run.yaml", tmp_path)
+    assert (done.returncode, done.stderr) == (1, b"ftc: File too large\n")
+
+
 def test_a_closed_pipe_prints_nothing(tmp_path: Path) -> None:
     done = shell(f"set -o pipefail; {FTC} compile | head -c 1 >/dev/null", tmp_path)
     assert done.stderr == b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftc.diagnostics.printable import kind_of_secret, redacted
+from ftc.diagnostics.printable import kind_of_secret, redacted, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,10 @@ def test_a_secret_is_known_by_where_it_is(kind: str, text: str, shown: str) -> N
 def test_a_name_that_begins_like_a_token_is_not_one(text: str) -> None:
     assert kind_of_secret(text) == ""
     assert redacted(text) == text
+
+
+def test_the_word_after_a_flag_of_a_secret_is_starred() -> None:
+    words = ["--api-key=hunter22", "--token", "hunter22", "--max-tokens", "7", "--token", "--verbose"]
+    assert without_secrets({"args": words})["args"] == [
+        *("--api-key=***", "--token", "***", "--max-tokens", "7", "--token", "--verbose")
+    ]

@@ -160,6 +160,16 @@ def test_commits_and_the_digest_are_written_next_to_the_run_and_used(hub: str, r
     assert used["image"] == f"{registry}/team/trainer:1.0@{DIGEST}"
 
 
+def test_pins_that_the_run_does_not_need_any_more_are_emptied(hub: str, registry: str) -> None:
+    file = run(hub, registry)
+    assert ftc("pin", "mine").exit_code == 0
+    own = f"revision: {'1a' * 20}, endpoint:"
+    file.write_text(file.read_text().replace("endpoint:", own).replace(f"{registry}/team", "registry.invalid/team"))
+    assert "conf/pins/mine.yaml: out of date" in ftc("pin", "mine", "--check").stderr
+    assert ftc("pin", "mine").exit_code == 0
+    assert spec()["model"]["source"]["revision"] == "1a" * 20
+
+
 def test_a_branch_that_the_run_itself_names_is_pinned_too(hub: str, registry: str) -> None:
     run(hub, registry, RUN.replace("endpoint:", "revision: main, endpoint:"))
     assert "warning[FTC266" in ftc("compile", "-c", "mine", "--config-dir", "conf").stderr

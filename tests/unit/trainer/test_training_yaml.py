@@ -148,7 +148,8 @@ def test_metrics_go_to_the_trackers(overrides: tuple[str, ...], report: str | li
 def test_swanlab_has_its_own_argument() -> None:
     written = train("tracking=swanlab", "tracking.swanlab={project: p, workspace: w, mode: local}")
     own = {name: value for name, value in written.items() if "swanlab" in name}
-    assert own == {"use_swanlab": True, "swanlab_project": "p", "swanlab_workspace": "w", "swanlab_mode": "local"}
+    given = {"swanlab_project": "p", "swanlab_workspace": "w", "swanlab_mode": "local"}
+    assert own == {"use_swanlab": True, "swanlab_run_name": "qwen3-0-6b-lora-sft", **given}
     assert not [name for name in train() if "swanlab" in name]
 
 

@@ -23,7 +23,7 @@ def nothing_to_check(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: chat_template_check=warn
     """
     if spec.chat_template_check != "none" and not spec.checks_chat_template:
-        message = "there is no chat template to compare: the training does not read conversations"
+        message = "the training does not read conversations, so it has no chat template to compare"
         yield Finding(("chat_template_check",), message, "set chat_template_check=none")
 
 

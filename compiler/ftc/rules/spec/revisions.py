@@ -10,7 +10,7 @@ from ftc.rules.given import Origins
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import is_dataset, source_path
 from ftc.spec.source import FromHub, Git, HuggingFace, ModelScope
-from ftc.targets import TARGETS
+from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def revision_is_fixed(found: Origins) -> Iterator[Finding]:
     Wrong: source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B model.source.revision=main
     Right: source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B model.source.revision=v1.0
     """
-    if all(TARGETS[name].before_runs for name in found.targets):
+    if not any(name in POD_TARGETS or TARGETS[name].places for name in found.targets):  # none that downloads
         return
     branches = {key: name for key, name in _branches(found.spec) if found.is_of_run(key)}
     if branches:
