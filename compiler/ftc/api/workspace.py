@@ -148,7 +148,7 @@ def _held(one: Entry, specs: Mapping[str, str]) -> Entry:
     named = re.compile(rf"(/|\brun: *[\"']?){name}(?![\w-])|(?<![\w.-]){name}/")
     for reader, spec in specs.items() if not one.in_use else ():
         if not spec:
-            return msgspec.structs.replace(one, in_use=f"the run {reader} may read it, and has no readable spec.yaml")
+            return msgspec.structs.replace(one, in_use=f"the run {reader} may read it: its spec.yaml cannot be read")
         if named.search(spec):
             return msgspec.structs.replace(one, in_use=f"the run {reader} reads it")
     return one

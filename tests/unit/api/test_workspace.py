@@ -153,7 +153,7 @@ def test_the_files_of_a_script_have_the_spec_of_a_run_that_starts(workspace: Pat
     assert ftc("clean", str(workspace), "run-a", "--yes").exit_code == 0
 
 
-def test_a_directory_with_output_is_no_run_but_its_training_may_read_the_rest(workspace: Path) -> None:
+def test_a_directory_with_output_is_not_a_run_but_its_training_may_read_the_rest(workspace: Path) -> None:
     (workspace / "mine" / "output").mkdir(parents=True)
     assert "mine" not in names(workspace)
     assert ftc("clean", str(workspace), "mine", "--yes").exit_code == 1
