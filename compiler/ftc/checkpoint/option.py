@@ -108,7 +108,8 @@ def _known(template: str) -> str | Problem:
     known = {name for pair in release.pairs() for name in release.data(pair)["templates"]}
     if template in known:
         return template
-    return Problem("", "template", f"llamafactory does not have the template '{template}'", did_you_mean(template, known))
+    message = f"llamafactory does not have the template '{template}'"
+    return Problem("", "template", message, did_you_mean(template, known))
 
 
 def _template(model_type: str, model_id: str, *, sees: bool) -> str | Problem:
