@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.estimate.facts import Training
+    from ftc.spec.cluster import Device
     from ftc.spec.job import JobSpec
 
 _MIB = 1 << 20
@@ -119,9 +120,19 @@ def _base(name: str, word: str, state: State, *, is_chosen: bool) -> _Base | Not
     device, training = state.spec.hardware.device, read(state.spec)
     if isinstance(training, Unknown):
         return Nothing(f"the memory is not estimated: {training.reason}")
+    if is_chosen and (device is None or device.memory_mib is None):
+        return Nothing(_without_memory(device))
     if device is None or device.memory_mib is None or wrong or (device.sharing != "whole" and not is_chosen):
         return None
     return _Base(name, word, state.spec, training, device.memory_mib)
+
+
+def _without_memory(device: Device | None) -> str:
+    """Why the chosen hardware cannot be judged, and the remedy."""
+    others = "name other hardware, or leave out hardware=… to try all"
+    if device is None:
+        return f"the hardware does not have a device whose memory could be estimated: {others}"
+    return f"the memory of the hardware's device is not known: set hardware.device.memory_mib=…, {others}"
 
 
 def _candidates(base: _Base, given: set[str]) -> Iterator[Fit]:

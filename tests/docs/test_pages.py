@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -34,3 +35,9 @@ def test_the_commands_of_a_page_print_what_it_shows(files: list[Path]) -> None:
 @pytest.mark.parametrize("file", [file for file in pages() if file.is_relative_to(DOCS)], ids=str)
 def test_what_can_run_is_run(file: Path) -> None:
     assert list(complaints(file)) == []
+
+
+@pytest.mark.parametrize("file", pages(), ids=str)
+def test_an_override_keeps_its_quotes_if_it_is_pasted_into_a_shell(file: Path) -> None:
+    # The shell removes the outer quotes of key="a,b", and Hydra then reads several values.
+    assert re.findall(r'`[a-z_.]+="[^`"]*,[^`"]*"`', file.read_text(encoding="utf-8")) == []

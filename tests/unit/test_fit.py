@@ -106,7 +106,8 @@ def test_the_table_has_the_words_of_each_row() -> None:
         (("model=custom", "model.id=a/b", "model.template=qwen3"), "model.architecture is not given"),
         (("model=nope",), "'nope' is not an option of model"),
         (("model=llama-3.1-70b-instruct", "method=full-sft", "hardware=t4"), "nothing fits"),
-        (("hardware=nvidia",), "no hardware has a known memory"),
+        (("hardware=nvidia",), "is not known: set hardware.device.memory_mib=…, name other hardware, or leave out"),
+        (("hardware=cpu",), "does not have a device whose memory could be estimated: name other hardware, or leave"),
     ],
 )
 def test_why_there_is_no_row(run: tuple[str, ...], words: str) -> None:

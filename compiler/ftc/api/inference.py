@@ -77,7 +77,7 @@ def inference(
         raise RefusedError(findings=tuple(map(without_secrets, state.diagnostics)))
     found = size(state.spec)
     if isinstance(found, str):
-        raise RefusedError(f"{found}: choose hardware with more memory, or a smaller model")
+        raise RefusedError(found)
     text = service.manifest(state.spec, model, found)
     verify.inference_service(text, state.spec.cluster)
     return Inference(text, tuple(service.request(state.spec, model)), tuple(service.notes(state.spec, found)), found)

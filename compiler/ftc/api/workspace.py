@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -18,11 +19,15 @@ from ftc.cluster.cause import safe
 from ftc.diagnostics.model import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 RUN, SOURCE = "run", "source"
-# train.sh, the trainer and `-t script` make these in the directory of a run; fetch.sh makes the marker of a source.
-_OF_RUN = ("train.done", "output", "datasets-cache", "run.lock")
+# The scripts and `-t script` make these in the directory of a run; fetch.sh makes the marker of a source. A run may
+# have only `output`, but a directory of the user can have one, too: it is never removed.
+_OF_RUN = ("train.done", "datasets-cache", "run.lock", "spec.yaml", "files/train.yaml")
+_OUTPUT = "output"
+# prepare.sh copies the second to the first; a longer file is not one that ftc wrote.
+_SPECS, _LONGEST_SPEC = ("spec.yaml", "files/spec.yaml"), 1 << 20
 _MARKER, _FILES, _LOCK = ".ftc-revision", "files", "run.lock"
 # A pod on another node holds no lock that this machine sees, but a training writes its log much more often.
 _QUIET = 3600
@@ -47,9 +52,12 @@ class Entry(msgspec.Struct, frozen=True):
 
 def entries(workspace: Path) -> tuple[Entry, ...]:
     """The runs and the sources, the largest first; links are not followed."""
-    found = [_entry(workspace, place, RUN) for place in _directories(workspace) if _is_run(place)]
-    used = [one for one in found if one.in_use]
-    why = f"the run {used[0].name} may read it" if used else ""
+    places = [place for place in _directories(workspace) if not _is_source(place)]
+    seen = [_entry(workspace, place, RUN) for place in places if _has(place, (*_OF_RUN, _OUTPUT))]
+    used = [one.name for one in seen if one.in_use]
+    specs = {name: _spec(workspace / name) for name in used}
+    found = [_held(one, specs) for one in seen if _is_run(workspace / one.name)]
+    why = f"the run {used[0]} may read it" if used else ""
     others = [place for place in _directories(workspace) if not _is_run(place)]
     sources = [place for parent in (*others, workspace) for place in _directories(parent) if _is_source(place)]
     found += [msgspec.structs.replace(_entry(workspace, place, SOURCE), in_use=why) for place in sources]
@@ -72,14 +80,25 @@ def chosen(workspace: Path, names: Sequence[str]) -> tuple[Entry, ...]:
 def remove(workspace: Path, entry: Entry) -> None:
     """Remove an entry: a rename first, so that no one takes a part of it for a whole run or source."""
     place = workspace / entry.name
+    gone = place.with_name(place.name + _REMOVED)
     with _locked(place) as is_ours:
         if not is_ours or place.is_symlink():
             raise RefusedError(f"{safe(entry.name)} is in use: another process has locked it")
-        gone = place.with_name(place.name + _REMOVED)
-        if gone.is_dir() and not gone.is_symlink():
+        try:
+            if gone.is_dir() and not gone.is_symlink():
+                shutil.rmtree(gone)
+            place.rename(gone)
             shutil.rmtree(gone)
-        place.rename(gone)
-        shutil.rmtree(gone)
+        except OSError as error:
+            _cannot_remove(entry, error)
+
+
+def _cannot_remove(entry: Entry, error: OSError) -> NoReturn:
+    """Name the path: that of the new name if the rename failed because it is taken."""
+    taken = error.filename2 if isinstance(error, FileExistsError | NotADirectoryError) else None
+    path = safe(os.fsdecode(taken or error.filename or entry.name))
+    help_ = "remove or rename that path as the user who owns it, and call `ftc clean` again"
+    raise RefusedError(f"cannot remove {safe(entry.name)}: {path}: {error.strerror or error}; {help_}") from None
 
 
 def _directories(parent: Path) -> list[Path]:
@@ -88,8 +107,12 @@ def _directories(parent: Path) -> list[Path]:
     return []
 
 
+def _has(place: Path, names: Sequence[str]) -> bool:
+    return any(os.path.lexists(place / name) for name in names)
+
+
 def _is_run(place: Path) -> bool:
-    return any(os.path.lexists(place / name) for name in _OF_RUN) and not _is_source(place)
+    return _has(place, _OF_RUN) and not _is_source(place)
 
 
 def _is_source(place: Path) -> bool:
@@ -116,6 +139,28 @@ def _measured(place: Path) -> tuple[int, float]:
                 found = Path(directory, name).lstat()
                 size, changed = size + found.st_blocks * 512, max(changed, found.st_mtime)
     return size, changed
+
+
+def _held(one: Entry, specs: Mapping[str, str]) -> Entry:
+    """The run, in use too if a run in use reads it by its spec, or has a spec that cannot be read."""
+    # `run: NAME` of source=run, or a part of a path. The scripts write the name of a run without an escape.
+    name = re.escape(one.name)
+    named = re.compile(rf"(/|\brun: *[\"']?){name}(?![\w-])|(?<![\w.-]){name}/")
+    for reader, spec in specs.items() if not one.in_use else ():
+        if not spec:
+            return msgspec.structs.replace(one, in_use=f"the run {reader} may read it: its spec.yaml cannot be read")
+        if named.search(spec):
+            return msgspec.structs.replace(one, in_use=f"the run {reader} reads it")
+    return one
+
+
+def _spec(run: Path) -> str:
+    """The text of the spec in a run's directory; empty if it cannot be read."""
+    for file in (run / name for name in _SPECS):
+        with suppress(OSError, UnicodeDecodeError):
+            if stat.S_ISREG(file.lstat().st_mode) and file.stat().st_size <= _LONGEST_SPEC:
+                return file.read_text(encoding="utf-8")
+    return ""
 
 
 @contextmanager

@@ -60,14 +60,15 @@ def read_start(directory: Path, name: str, most: int) -> bytes:
     return text
 
 
-def decoded(name: str, text: bytes) -> Json:
-    """The object that the text is."""
+def decoded(name: str, text: bytes, part: str = "") -> Json:
+    """The object that the text of a file, or of a part of it, is."""
+    is_ = f"{part} is" if part else "is"
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Wrong(name, f"is not JSON: {error}") from None
+        raise Wrong(name, f"{is_} not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise Wrong(name, "is not an object")
+        raise Wrong(name, f"{is_} not an object")
     return value
 
 

@@ -12,6 +12,7 @@ from ftc import yaml_text
 from ftc.checkpoint import weights
 from ftc.checkpoint.config import CONFIG, Quantization, Reader
 from ftc.checkpoint.files import Problem, Wrong, read_object
+from ftc.diagnostics.model import did_you_mean
 from ftc.resources import directory as shipped
 from ftc.trainer import release
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _TYPES = "model_types.json"
 _RELEASE = re.compile(r"\d+\.\d+\.\d+")
 _MOST_CHOICES = 8
+_NO_TYPE = f"{CONFIG} lacks model_type"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ def make(directory: Path, wanted: Wanted) -> Option | list[Problem]:
     quantization, stated = reader.quantization(), _stated(reader)
     counted = weights.read(directory, quantization.bits if quantization else None)
     sees = len(reader.modalities()) > 1
-    template = wanted.template or _template(reader.text("model_type"), wanted.id, sees=sees)
+    found = _template(reader.text("model_type"), wanted.id, sees=sees) if wanted.template is None else None
+    template = found or _known(wanted.template or "")
     problems = [template] if isinstance(template, Problem) else []
     if isinstance(counted, list):
         return [*reader.problems, *counted, *problems]
@@ -100,6 +103,15 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value}
 
 
+def _known(template: str) -> str | Problem:
+    """A template that some release of the trainer has."""
+    known = {name for pair in release.pairs() for name in release.data(pair)["templates"]}
+    if template in known:
+        return template
+    message = f"llamafactory does not have the template '{template}'"
+    return Problem("", "template", message, did_you_mean(template, known))
+
+
 def _template(model_type: str, model_id: str, *, sees: bool) -> str | Problem:
     """The trainer's template for the repository, or for all repositories of the same type of model."""
     data = release.data(release.pairs()[-1])
@@ -112,7 +124,8 @@ def _template(model_type: str, model_id: str, *, sees: bool) -> str | Problem:
     if len(found) == 1:
         return found[0]
     known = f"{len(found)} templates" if found else "no template"
-    message = f"llamafactory {data['llamafactory']} has {known} for models of the type {model_type or '?'}"
+    message = f"llamafactory {data['llamafactory']} has {known} for models of the type {model_type}"
+    message = message if model_type else f"{_NO_TYPE}, which tells the template"
     some = ", ".join(found[:_MOST_CHOICES]) or "any of the names that LLaMA-Factory's documentation lists"
     return Problem("", "template", message, f"choose one with --template: {some}")
 
@@ -133,8 +146,10 @@ def _notes(reader: Reader, counted: Weights, quantization: Quantization | None) 
     if "auto_map" in reader.config:
         yield "config.json names code of the repository, which only runs with arguments: {trust_remote_code: true}"
     kind = reader.text("model_type")
-    if not _first_release(kind) and "auto_map" not in reader.config:
-        yield f"transformers {_releases()[-1]} does not have the model type {kind or '(none)'}"
+    if not kind:
+        yield f"{_NO_TYPE}, without which transformers does not load the model"
+    elif not _first_release(kind) and "auto_map" not in reader.config:
+        yield f"transformers {_releases()[-1]} does not have the model type {kind}"
     if floor := _floor(reader):
         yield f"transformers: {floor} supports the model; an earlier release may support it, too"
 

@@ -67,10 +67,10 @@ def read(directory: Path, bits: int | None) -> Weights | list[Problem]:
     try:
         names = _files(directory)
         if names and all((directory / name).is_file() for name in names):
-            tensors: Json = {}
+            sizes: dict[str, int] = {}
             for name in names:
-                tensors |= _header(directory, name)
-            return _counted(tensors, bits, f"the headers of {names[0] if len(names) == 1 else f'{len(names)} files'}")
+                sizes |= _sizes(name, _header(directory, name), bits)
+            return _counted(sizes, names)
         if names:
             return _of_index(read_object(directory, INDEX))
     except Wrong as wrong:
@@ -105,16 +105,24 @@ def _header(directory: Path, name: str) -> Json:
         size = struct.unpack("<Q", start)[0] if len(start) == _LENGTH else 0
         if not 0 < size <= _LARGEST_HEADER:
             raise Wrong(name, "does not start with the header of a safetensors file")
-        found = decoded(f"the header of {name}", file.read(size))
+        found = decoded(name, file.read(size), "the header")
     found.pop("__metadata__", None)
     return found
 
 
-def _counted(tensors: Mapping[str, Any], bits: int | None, source: str) -> Weights:
-    sizes = {name: _size(name, tensor, bits) for name, tensor in tensors.items() if not name.endswith(_NO_WEIGHTS)}
+def _sizes(file: str, tensors: Mapping[str, Any], bits: int | None) -> dict[str, int]:
+    """The weights of each tensor of a file."""
+    try:
+        return {name: _size(name, tensor, bits) for name, tensor in tensors.items() if not name.endswith(_NO_WEIGHTS)}
+    except ValueError as error:
+        raise Wrong(file, f"the header: {error}") from None
+
+
+def _counted(sizes: Mapping[str, int], files: list[str]) -> Weights:
+    source = f"the headers of {files[0] if len(files) == 1 else f'{len(files)} files'}"
     total = sum(sizes.values())
     if not 0 < total <= _MOST:
-        raise Wrong(source, f"have {total} weights, which cannot be right")
+        raise Wrong(files[0] if len(files) == 1 else INDEX, f"{source} have {total} weights, which cannot be right")
     return Weights(
         parameters=total,
         tower=sum(size for name, size in sizes.items() if any(part in name for part in _TOWER)),
@@ -129,7 +137,8 @@ def _size(name: str, tensor: Any, bits: int | None) -> int:
     """The weights of a tensor; several quantized ones are packed into an integer."""
     shape = tensor.get("shape") if isinstance(tensor, dict) else None
     if not isinstance(shape, list) or not all(type(n) is int and 0 <= n <= _MOST for n in shape):
-        raise Wrong("the header", f"{shown(name)} has the shape {shown(shape)}")
+        message = f"{shown(name)} has the shape {shown(shape)}"
+        raise ValueError(message)
     count, kind = math.prod(shape), tensor.get("dtype")
     packed = name.endswith((".qweight", "_blocks")) or (kind == "U8" and name.endswith(".weight"))
     if packed and bits and isinstance(kind, str) and kind in _BYTES:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ftc.cli.init_option import check_name, write_new, write_schema
+from ftc.cli.init_option import WROTE, check_name, write_new, write_schema
 from ftc.cli.options import not_empty, refuse, say
 from ftc.diagnostics.printable import escaped
 
@@ -54,6 +54,8 @@ def add(
     from ftc.checkpoint import option  # noqa: PLC0415 - its data is only needed here
 
     place = directory.resolve()
+    on_hub = model_id is not None and said["path"] is None
+    _check(said["path"], model_id if on_hub else None)
     identity = model_id or place.name
     if not _ID.fullmatch(identity):
         refuse(f"'{identity}' cannot be the id of a model: give one with --id")
@@ -63,19 +65,40 @@ def add(
         id=identity,
         template=said["template"],
         path=said["path"],
-        on_hub=model_id is not None and said["path"] is None,
+        on_hub=on_hub,
         given=_sizes(sizes),
     )
     made = option.make(place, wanted)
     if isinstance(made, list):
         _refuse(directory, made)
     file = conf / "model" / f"{name}.yaml"
-    written = write_new(file, f"{made.text}# yaml-language-server: $schema=../.schema/model.schema.json\n")
+    text = f"{made.text}# yaml-language-server: $schema=../.schema/model.schema.json\n"
+    written = write_new(file, text)
+    if written != WROTE and file.read_bytes() != text.encode():
+        refuse(f"{file} exists and differs: choose another name with --name, or remove the file first")
     say(f"{written} {file}")
     write_schema(conf, "model")
     for line in made.notes:
         say(f"ftc: {file}: {escaped(line)}", err=True)
     say(f"ftc: then run: ftc plan --config-dir {conf} model={name}", err=True)
+
+
+def _check(path: str | None, repository: str | None) -> None:
+    """Refuse what the spec would refuse in the option."""
+    import msgspec  # noqa: PLC0415 - `--help` needs no types
+
+    from ftc.spec.base import AbsolutePath  # noqa: PLC0415 - the same
+    from ftc.spec.source import HubId  # noqa: PLC0415 - the same
+
+    forms = (
+        ("--path", path, AbsolutePath, "an absolute path in the pods, without '..'"),
+        ("--id", repository, HubId, "a repository on a hub: write owner/name"),
+    )
+    for option, value, form, what in forms:
+        try:
+            msgspec.convert(value, form | None)
+        except msgspec.ValidationError:
+            refuse(f"{option}: '{value}' is not {what}", 2)
 
 
 def _sizes(words: tuple[str, ...]) -> dict[str, int]:

@@ -32,16 +32,34 @@ class Size(msgspec.Struct, frozen=True):
 def size(spec: JobSpec) -> Size | str:
     """The fewest devices, from `devices` on, that hold the weights in 16 bits and a conversation; else why none do."""
     model, device = spec.model.architecture if spec.model else None, spec.hardware.device
+    if spec.nodes > 1:
+        return f"the pods of one node serve a model, but nodes is {spec.nodes}: set nodes=1"
+    if device is not None and device.per_node is not None and spec.devices > device.per_node:
+        return f"devices is {spec.devices}, but a node has {_devices(device.per_node)}: set fewer devices"
     if device is None or device.memory_mib is None or model is None:
         return Size(spec.devices)
     tried = [number for number in _numbers(device, spec.devices) if _divides(model, number)]
+    if not tried:
+        return _undivided(model, device, spec.devices)
     for number in tried:
         length = _length(model, number, device.memory_mib * MIB)
         if length >= min(_SHORTEST, model.context_length):
             return Size(number, length)
-    most = tried[-1] if tried else spec.devices
     need, have = HALF * model.parameters / 2**30, device.memory_mib / 2**10
-    return f"the weights need {need:.1f} GiB, and a node has {most} device{'s' if most > 1 else ''} of {have:.0f} GiB"
+    why = f"the weights need {need:.1f} GiB, and a node has {_devices(tried[-1])} of {have:.0f} GiB"
+    return f"{why}: choose hardware with more memory, or a smaller model"
+
+
+def _undivided(model: Architecture, device: Device, least: int) -> str:
+    """The numbers of devices that work."""
+    numbers = [str(number) for number in _numbers(device, 1) if _divides(model, number)]
+    heads = f"{model.attention_heads} heads of queries and {model.kv_heads} of keys"
+    help_ = f"set devices to {' or '.join(numbers)}" if numbers else "choose other hardware"
+    return f"the {heads} cannot be split between {_devices(least)} or more: {help_}"
+
+
+def _devices(number: int) -> str:
+    return f"{number} device{'s' if number > 1 else ''}"
 
 
 def _numbers(device: Device, least: int) -> list[int]:

@@ -38,6 +38,13 @@ Registry = Annotated[
         description="A registry, with a path in it if the copies are below one: registry.example.com:5000/mirror",
     ),
 ]
+UrlPath = Annotated[
+    str,
+    Meta(
+        pattern=whole(r"(/[A-Za-z0-9._~-]+)+"),
+        description="The path of an address, of letters, digits, '.', '_', '~' and '-', without a '/' at the end: /v1",
+    ),
+]
 UserId = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The ID of a user other than root.")]
 
 
@@ -60,7 +67,7 @@ class Serving(Spec, frozen=True):
     """The format that the runtime names in its supportedModelFormats."""
     runtime: ObjectName | None = None
     """The ServingRuntime or ClusterServingRuntime; null lets KServe choose one for the format."""
-    openai_path: AbsolutePath = "/openai/v1"
+    openai_path: UrlPath = "/openai/v1"
     """The path of the OpenAI API at the address of the service."""
     model_label: LabelKey | None = None
     """The label that has the name of the model's repository; null sets none."""

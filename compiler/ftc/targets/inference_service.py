@@ -67,11 +67,14 @@ def manifest(spec: JobSpec, model: Model, size: Size) -> str:
     """The InferenceService, whose pods have what the hardware and the cluster add to the pod of a training."""
     serving = spec.cluster.serving
     served = msgspec.structs.replace(spec, devices=size.devices)
-    label = {serving.model_label: model.name[:_LONGEST_LABEL].rstrip("-_.")} if serving.model_label else {}
+    repository = model.name.strip("-_.")[:_LONGEST_LABEL].rstrip("-_.")
+    label = {serving.model_label: repository} if serving.model_label and repository else {}
+    # KServe copies the labels of the object to its pods.
+    labels = {"app.kubernetes.io/managed-by": "ftc", **serving.labels, **label, **spec.hardware.labels, **spec.labels}
     about = {
         "name": name_of(spec, model),
         **({"namespace": spec.namespace} if spec.namespace else {}),
-        "labels": {"app.kubernetes.io/managed-by": "ftc", **serving.labels, **label, **spec.labels},
+        "labels": labels,
         "annotations": {"serving.kserve.io/deploymentMode": serving.deployment_mode, **spec.annotations},
     }
     return dump(
@@ -150,5 +153,5 @@ def request(spec: JobSpec, model: Model) -> list[str]:
     return [
         f"kubectl wait --for=condition=Ready --timeout=30m inferenceservice/{name}{namespace}",
         f"kubectl port-forward service/{name}-predictor{namespace} 8080:80",
-        f"curl {address} -H 'Content-Type: application/json' -d {shlex.quote(body)}",
+        f"curl {shlex.quote(address)} -H 'Content-Type: application/json' -d {shlex.quote(body)}",
     ]

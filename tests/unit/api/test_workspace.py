@@ -26,6 +26,7 @@ def workspace(tmp_path: Path) -> Path:
         (root / name / "output").mkdir(parents=True)
         (root / name / "output" / "model.safetensors").write_bytes(b"x" * 100_000)
         (root / name / "train.done").write_text("done", encoding="utf-8")
+        (root / name / "spec.yaml").write_text("{method: {stage: sft}}\n", encoding="utf-8")
     for place in (root / "cache" / "qwen-1f0e", root / "alpaca-77aa"):
         (place / "files").mkdir(parents=True)
         (place / "files" / "data.json").write_text("{}", encoding="utf-8")
@@ -111,3 +112,70 @@ def test_links_are_not_followed(workspace: Path, tmp_path: Path) -> None:
     assert ftc("clean", str(workspace), "linked", "--yes").exit_code == 1
     assert ftc("clean", str(workspace), "run-a", "--yes").exit_code == 0
     assert (outside / "output" / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "{model: {source: {kind: run, run: run-b}}}",
+        '{model: {source: {kind: run, run: "run-b"}}}',
+        "{model: {source: {kind: path, path: /workspace/run-b/merged}}}",
+        "model:\n  source:\n    run: run-b\n",
+        None,
+    ],
+)
+def test_a_run_that_a_run_in_use_reads_or_may_read_stays(workspace: Path, spec: str | None) -> None:
+    file = workspace / "run-a" / "spec.yaml"
+    file.unlink()
+    if spec:
+        file.write_text(spec, encoding="utf-8")
+    aged(workspace)
+    (workspace / "run-a" / "output" / "trainer_log.jsonl").touch()
+    said = ftc("clean", str(workspace), "run-b", "--yes")
+    assert said.exit_code == 1
+    assert "run-b is in use: the run run-a" in said.stderr
+    assert (workspace / "run-b").exists()
+    aged(workspace)
+    assert ftc("clean", str(workspace), "run-b", "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize("spec", ["{run: run-b-2}", "{path: /workspace/my-run-b/merged}", "{method: {stage: run-b}}"])
+def test_a_run_with_another_name_does_not_stay(workspace: Path, spec: str) -> None:
+    (workspace / "run-a" / "spec.yaml").write_text(spec, encoding="utf-8")
+    assert ftc("clean", str(workspace), "run-b", "--yes").exit_code == 0
+
+
+def test_the_files_of_a_script_have_the_spec_of_a_run_that_starts(workspace: Path) -> None:
+    (workspace / "dpo" / "files").mkdir(parents=True)
+    (workspace / "dpo" / "files" / "spec.yaml").write_text("{run: run-b}", encoding="utf-8")
+    (workspace / "dpo" / "run.lock").touch()
+    assert ftc("clean", str(workspace), "run-b", "--yes").exit_code == 1
+    assert ftc("clean", str(workspace), "run-a", "--yes").exit_code == 0
+
+
+def test_a_directory_with_output_is_not_a_run_but_its_training_may_read_the_rest(workspace: Path) -> None:
+    (workspace / "mine" / "output").mkdir(parents=True)
+    assert "mine" not in names(workspace)
+    assert ftc("clean", str(workspace), "mine", "--yes").exit_code == 1
+    for name in ("run-b", "alpaca-77aa"):
+        assert "the run mine may read it" in ftc("clean", str(workspace), name, "--yes").stderr
+
+
+@pytest.mark.parametrize("file", ["train.done", "run.lock", "spec.yaml", "files/train.yaml", "datasets-cache/a"])
+def test_each_file_of_ftc_makes_a_run(workspace: Path, file: str) -> None:
+    (workspace / "new" / file).parent.mkdir(parents=True)
+    (workspace / "new" / file).touch()
+    assert names(workspace)["new"] == "run"
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_was_removed_is_said_before_the_path_that_cannot_be(workspace: Path, form: str) -> None:
+    taken = workspace / "run-b.ftc-tmp.removed"
+    taken.write_text("mine", encoding="utf-8")
+    said = ftc("clean", str(workspace), "run-a", "run-b", "alpaca-77aa", "--yes", "--format", form)
+    assert said.exit_code == 1
+    assert "run-a" in said.stdout
+    assert "run-b" not in said.stdout
+    assert f"cannot remove run-b: {taken}: Not a directory; remove or rename that path" in said.stderr
+    assert (workspace / "run-b" / "train.done").exists()
+    assert not (workspace / "run-a").exists()

@@ -285,8 +285,13 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
 def test_an_existing_option_is_kept(tmp_path: Path) -> None:
     directory = model(tmp_path)
     added(tmp_path, directory, *TEMPLATE)
-    said = ftc("model", "add", str(directory), "--conf", str(tmp_path / "conf"), "--template", "qwen3_nothink")
-    assert said.stdout.startswith("kept ")
+    command = ("model", "add", str(directory), "--conf", str(tmp_path / "conf"))
+    said = ftc(*command, *TEMPLATE)
+    assert (said.exit_code, said.stdout.split()[0]) == (0, "kept")
+    said = ftc(*command, "--template", "qwen3_nothink")
+    assert (said.exit_code, said.stdout) == (1, "")
+    file = tmp_path / "conf" / "model" / "our-model.yaml"
+    assert said.stderr == f"ftc: {file} exists and differs: choose another name with --name, or remove the file first\n"
     assert "template: qwen3\n" in (tmp_path / "conf" / "model" / "our-model.yaml").read_text()
 
 
@@ -294,3 +299,49 @@ def test_the_name_of_a_shipped_option_is_refused(tmp_path: Path) -> None:
     said = ftc("model", "add", str(model(tmp_path)), *TEMPLATE, "--name", "qwen3-8b", "--conf", str(tmp_path / "conf"))
     assert said.exit_code == 1
     assert "is shipped with ftc" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--path", "models/our-7b"), "--path: 'models/our-7b' is not an absolute path in the pods"),
+        (("--path", "/workspace/../etc"), "--path: '/workspace/../etc' is not an absolute path in the pods"),
+        (("--id", "team/models/ours"), "--id: 'team/models/ours' is not a repository on a hub: write owner/name"),
+    ],
+)
+def test_what_the_spec_refuses_is_not_written(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    said = ftc("model", "add", str(model(tmp_path)), *TEMPLATE, "--conf", str(tmp_path / "conf"), *words)
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert message in said.stderr
+    assert not (tmp_path / "conf").exists()
+
+
+def test_an_unknown_template_is_refused(tmp_path: Path) -> None:
+    text = refused(tmp_path, model(tmp_path), "--template", "qwen33")
+    assert "template: llamafactory does not have the template 'qwen33'\n" in text
+    assert "did you mean" in text
+
+
+def test_a_config_without_a_model_type_is_said(tmp_path: Path) -> None:
+    directory = model(tmp_path, {key: value for key, value in QWEN3.items() if key != "model_type"})
+    assert "template: config.json lacks model_type" in refused(tmp_path, directory)
+    said = ftc("model", "add", str(directory), *TEMPLATE, "--conf", str(tmp_path / "conf"))
+    assert "config.json lacks model_type, without which" in said.stderr
+
+
+@pytest.mark.parametrize("header", [b"{]", b'{"a": [1, 2]}', b"{}"])
+def test_a_problem_of_a_header_is_at_the_file(tmp_path: Path, header: bytes) -> None:
+    directory = model(tmp_path)
+    file = directory / "model.safetensors"
+    file.write_bytes(struct.pack("<Q", len(header)) + header)
+    assert refused(tmp_path, directory, *TEMPLATE).startswith(f"{file}: the header")
+
+
+def test_a_problem_of_one_of_several_headers_is_at_its_file(tmp_path: Path) -> None:
+    directory = model(tmp_path)
+    (directory / "model.safetensors").rename(directory / "model-0.safetensors")
+    write_header(directory / "model-1.safetensors", {"lm_head.weight": ("BF16", [-1])})
+    places = {"model.embed_tokens.weight": "model-0.safetensors", "lm_head.weight": "model-1.safetensors"}
+    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    text = refused(tmp_path, directory, *TEMPLATE)
+    assert text.startswith(f"{directory / 'model-1.safetensors'}: the header: ")

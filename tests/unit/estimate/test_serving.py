@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ftc.driver import Request, compile_job
 from ftc.estimate.serving import Size, size
 
 GIB = 2**30
+MEMORY = ": choose hardware with more memory, or a smaller model"
 
 
 def sized(*overrides: str) -> Size | str:
@@ -39,18 +42,35 @@ def test_more_devices_on_request_make_longer_conversations() -> None:
 def test_heads_are_split_evenly() -> None:
     # 14 heads of queries and 2 of keys: 1, 2 or 14 devices, but not 4 or 8
     assert sized("model=qwen2.5-0.5b-instruct", "hardware=a100-40gb", "devices=3") == (
-        "the weights need 0.9 GiB, and a node has 3 devices of 40 GiB"
+        "the 14 heads of queries and 2 of keys cannot be split between 3 devices or more: set devices to 1 or 2"
     )
+    # 28 heads of queries and 4 of keys
+    said = sized("model=qwen2.5-7b-instruct", "hardware=h100", "devices=8")
+    assert isinstance(said, str)
+    assert said.endswith("cannot be split between 8 devices or more: set devices to 1 or 2 or 4")
+    said = sized("model=qwen2.5-7b-instruct", "hardware=h100", "devices=8", "hardware.device.counts=[8]")
+    assert isinstance(said, str)
+    assert said.endswith("cannot be split between 8 devices or more: choose other hardware")
+
+
+def test_one_node_serves_a_model() -> None:
+    assert sized("model=qwen3-8b", "nodes=2") == "the pods of one node serve a model, but nodes is 2: set nodes=1"
+
+
+@pytest.mark.parametrize("model", [("model=qwen3-8b",), ("model=custom", "model.id=a/b", "model.template=qwen")])
+def test_more_devices_than_a_node_has_are_refused(model: tuple[str, ...]) -> None:
+    said = sized(*model, "hardware=h100", "devices=16")
+    assert said == "devices is 16, but a node has 8 devices: set fewer devices"
 
 
 def test_a_model_that_no_node_holds_is_refused_with_the_numbers() -> None:
     said = sized("model=llama-3.3-70b-instruct", "hardware=rtx-4090", "hardware.device.per_node=4")
-    assert said == "the weights need 131.4 GiB, and a node has 4 devices of 24 GiB"
+    assert said == "the weights need 131.4 GiB, and a node has 4 devices of 24 GiB" + MEMORY
 
 
 def test_parts_of_devices_do_not_serve_together() -> None:
     said = sized("model=qwen3-8b", "hardware=alauda-2-vgpu", "cluster=alauda-2")
-    assert said == "the weights need 15.3 GiB, and a node has 1 device of 8 GiB"
+    assert said == "the weights need 15.3 GiB, and a node has 1 device of 8 GiB" + MEMORY
 
 
 def test_without_the_sizes_of_the_model_the_length_is_left_to_the_server() -> None:

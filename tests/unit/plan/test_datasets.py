@@ -54,7 +54,7 @@ def test_one_option_in_a_list_is_that_option() -> None:
     [
         ("dataset=[alpaca,alpacca]", "'alpacca' is not an option of dataset"),
         ("dataset=[alpaca,alpaca]", "needs different options"),
-        ("dataset=[alpaca,none]", "needs different options"),
+        ("dataset=[alpaca,none]", "`none` cannot be combined with other options"),
         ("dataset=[]", "needs an option"),
         ("model=[qwen3-8b,qwen3-4b]", "is not an option of model"),
     ],
@@ -64,6 +64,11 @@ def test_a_list_that_is_wrong_is_reported_as_it_was_written(override: str, word:
     assert word in told.message
     assert told.position is not None
     assert told.position.source == override
+
+
+def test_the_help_for_none_in_a_list_is_a_list_without_it() -> None:
+    (told,) = found("dataset=[alpaca,none,no-robots]")
+    assert told.help == "write dataset=none or 'dataset=[alpaca,no-robots]'"
 
 
 def test_the_files_of_several_sources_are_joined_on_each_node() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
-from ftc.targets.inference_service import Model, parse
+from ftc.driver import Request, compile_job
+from ftc.targets.inference_service import Model, parse, request
 
 RUN = "pvc://runs/qwen3-lora-sft-x7k2p/merged"
 
@@ -79,12 +82,48 @@ def test_the_labels_of_the_platform_name_the_model() -> None:
 
 
 @pytest.mark.parametrize(
+    ("uri", "label"),
+    [
+        ("pvc://a/_foo", "foo"),
+        ("pvc://a/foo-._", "foo"),
+        ("pvc://a/__", None),
+        (f"pvc://a/_{'b' * 62}-c", "b" * 62),
+    ],
+)
+def test_the_name_of_any_model_makes_a_label_or_none(uri: str, label: str | None) -> None:
+    assert served(uri, "cluster=alauda-2")["metadata"]["labels"].get("aml-model-repo") == label
+
+
+def test_the_labels_that_the_hardware_requires_are_on_the_service_whose_labels_kserve_copies_to_the_pods() -> None:
+    labels = served(RUN, "hardware=ascend-910b-mindcluster", "labels={team: a}")["metadata"]["labels"]
+    assert labels["ring-controller.atlas"] == "ascend-910b"
+    assert labels["team"] == "a"
+
+
+def test_no_value_of_the_conf_is_a_command_of_the_shell() -> None:
+    spec = compile_job(Request((), targets=())).spec
+    assert spec is not None
+    serving = msgspec.structs.replace(spec.cluster.serving, openai_path="/x; touch made #")
+    odd = msgspec.structs.replace(spec, cluster=msgspec.structs.replace(spec.cluster, serving=serving))
+    (*_, line) = request(odd, Model(RUN, "a"))
+    assert shlex.split(line)[1] == "http://localhost:8080/x; touch made #/chat/completions"
+
+
+@pytest.mark.parametrize("path", ["/x; id #", "/v1?a=b", "/v1/", "v1", "/$(id)", "/a b", "//v1"])
+def test_the_path_of_the_api_is_the_path_of_an_address(path: str) -> None:
+    result = CliRunner().invoke(cli, ["inference", RUN, f'cluster.serving.openai_path="{path}"'])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "cluster.serving.openai_path" in result.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         ((), 2, "give the address of a model, or a run with --run NAME"),
         (("model=qwen3-8b",), 1, "the address of a model is pvc://CLAIM/PATH"),
         ((RUN, "model=qwen3-8"), 1, "error[FTC003 unknown-option]"),
         ((RUN, "model=qwen3-32b", "hardware=t4", "hardware.device.per_node=1"), 1, "the weights need 61.0 GiB"),
+        ((RUN, "nodes=2"), 1, "ftc: the pods of one node serve a model, but nodes is 2: set nodes=1\n"),
     ],
 )
 def test_a_wrong_command_is_refused_without_a_manifest(words: tuple[str, ...], code: int, said: str) -> None:

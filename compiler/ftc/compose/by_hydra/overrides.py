@@ -120,8 +120,12 @@ def _several(text: str, options: list[str], below: str, conf: Conf) -> Parsed:
     wrong = [one.problem for one in alone if one.problem]
     if wrong:
         return Parsed(problem=msgspec.structs.replace(wrong[0], position=Position(text)))
+    if "none" in options and len(options) > 1:
+        rest = ",".join(one for one in options if one != "none")
+        help_ = f"write {group}=none" + (f" or '{group}=[{rest}]'" if rest else "")
+        return Parsed(problem=problem(CHOICE, "`none` cannot be combined with other options", text, help_))
     odd = len(set(options)) < len(options) or any(one.is_value for one in alone)
-    if odd or not options or ("none" in options and len(options) > 1):
+    if odd or not options:
         message = "needs different options" if options else "needs an option"
         help_ = f"write '{group}=[a,b]' with options of `{_listing(group)}`"
         return Parsed(problem=problem(CHOICE, message, text, help_))
