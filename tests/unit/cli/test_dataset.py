@@ -71,6 +71,71 @@ def test_the_description_of_the_spec_is_used(clone: Path) -> None:
     assert "error[FTC154 dataset-column-missing]: dataset mine: row 1: the column 'question' is missing" in said.stdout
 
 
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """Options of the group dataset: faq and more, which are directories of this machine, 3 rows and 1 row."""
+    for name, count in {"faq": 3, "more": 1}.items():
+        place = tmp_path / f"{name}'s data"
+        place.mkdir()
+        (place / "data.jsonl").write_bytes(lines(*[GOOD] * count)["data.jsonl"])
+        option = tmp_path / "conf" / "dataset" / f"{name}.yaml"
+        option.parent.mkdir(parents=True, exist_ok=True)
+        option.write_text(
+            yaml.safe_dump(
+                {"source": {"kind": "path", "path": str(place)}, "info": {name: {"file_name": "data.jsonl"}}}
+            ),
+            encoding="utf-8",
+        )
+    return tmp_path / "conf"
+
+
+def words(conf: Path, *overrides: str) -> tuple[str, ...]:
+    return ("dataset", "check", "--config-dir", str(conf), *overrides)
+
+
+def test_every_dataset_of_a_run_is_checked(conf: Path) -> None:
+    said = ftc(*words(conf, "dataset=[faq,more]", "train.per_device_train_batch_size=1"))
+    assert said.exit_code == 0, said
+    assert "dataset faq: 3 of 3 rows used" in said.stdout
+    assert "dataset more: 1 of 1 row used" in said.stdout
+    assert "\n4 rows: " in said.stdout
+
+
+def test_an_error_in_further_data_or_in_that_of_the_evaluation_is_found(conf: Path) -> None:
+    (conf.parent / "more's data" / "data.jsonl").write_text("{", encoding="utf-8")
+    assert ftc(*words(conf, "dataset=[faq,more]")).exit_code == 1
+    said = ftc(*words(conf, "dataset=faq", "+dataset@dataset.evaluation.more=more"))
+    assert said.exit_code == 1, said
+    assert "error[FTC152 dataset-not-readable]: dataset more:" in said.stdout
+
+
+def test_a_dataset_that_is_elsewhere_gets_a_note_and_the_steps_are_left_out(conf: Path) -> None:
+    said = ftc(*words(conf, "dataset=[faq,alpaca]"))
+    assert said.exit_code == 0, said
+    assert "note[FTC166 dataset-not-checked]: dataset alpaca: not checked: the files are in a repository" in said.stdout
+    assert "per epoch" not in said.stdout
+
+
+def test_the_rows_of_the_evaluation_are_not_among_the_steps(conf: Path) -> None:
+    said = ftc(*words(conf, "dataset=faq", "+dataset@dataset.evaluation.more=more"))
+    assert "\n3 rows: " in said.stdout, said
+
+
+def test_a_copy_replaces_the_source_of_an_option(conf: Path, clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone), "--config-dir", str(conf), "dataset=[faq,more]")
+    assert (said.exit_code, said.stderr) == (0, ""), said
+    assert "dataset faq: 39 of 40 rows used" in said.stdout
+    assert "dataset more: 1 of 1 row used" in said.stdout
+
+
+@pytest.mark.parametrize("name", ["o'brien", "${oc.env:HOME}", "-x"])
+def test_the_path_of_a_copy_is_no_override(clone: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    clone.rename(clone.parent / name)
+    monkeypatch.chdir(clone.parent)
+    said = ftc("dataset", "check", "--", name, "dataset=identity-alauda")
+    assert (said.exit_code, said.stderr) == (0, ""), said
+
+
 def test_a_source_that_is_elsewhere_needs_a_path() -> None:
     said = ftc("dataset", "check", "dataset=alpaca")
     assert said.exit_code == 1
@@ -81,6 +146,12 @@ def test_a_run_that_is_refused_says_why(clone: Path) -> None:
     said = ftc("dataset", "check", str(clone), "dataset=identity-alauda", "nodez=2")
     assert said.exit_code == 1
     assert "unknown-key" in said.stderr
+
+
+def test_without_a_copy_the_address_of_the_source_is_needed() -> None:
+    said = ftc("dataset", "check", "dataset=identity-alauda")
+    assert said.exit_code == 1
+    assert "error[FTC005 missing-value]: dataset.source.url: needs a value" in said.stderr
 
 
 def test_a_word_that_is_neither_a_path_nor_an_override_is_a_mistake_of_the_command_line() -> None:
