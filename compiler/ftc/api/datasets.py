@@ -78,6 +78,8 @@ def check_spec(
     path: Path | None, overrides: Sequence[str], config_name: str, config_dirs: Sequence[Path], tokenizer: Path | None
 ) -> tuple[JobSpec, list[CheckedDataset]]:
     """Check the datasets of a run that are here, as the run reads them; `path` is a copy of the first one's source."""
+    if path is not None and not path.is_dir():
+        raise RefusedError(f"{path} is a file: before overrides, give its directory, a local copy of the source")
     request = Request(tuple(overrides), directories(config_dirs), config_name)
     spec = _with_copy(request) if path is not None else sound(request)[0]
     if spec.dataset is None or spec.method is None:
@@ -148,12 +150,14 @@ def card(path: Path, found: Sequence[CheckedDataset], info: dict[str, Any] | Non
     columns = [column for one in found for column in known.get(one.name, {}).get("columns") or {}]
     tasks = [task for column, task in _TASKS.items() if column in columns]
     rows = sum(one.rows for one in found)
+    is_counted = all(one.rows for one in found)
+    size = next((name for most, name in _SIZES.items() if rows < most), _LARGEST)
     return (
         "---\n"
         + dump(
             {
                 "task_categories": tasks or ["text-generation"],
-                "size_categories": [next((name for most, name in _SIZES.items() if rows < most), _LARGEST)],
+                **({"size_categories": [size]} if is_counted else {}),
                 "configs": [
                     {"config_name": one.name, "data_files": _data_files(one, root)} for one in found if one.files
                 ],

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftc.cli.options import Place, Reporting, configuration, counted, data_format, refusals, report
-from ftc.cli.terminal import show
+from ftc.cli.options import Place, Reporting, configuration, counted, data_format, refusals, report, say
 from ftc.diagnostics.model import Severity
 from ftc.diagnostics.printable import as_json
 
@@ -66,14 +65,19 @@ def check(  # noqa: PLR0913 - click hands over each option
     with refusals(Reporting()):
         if path is not None and not words and config_name == _SHIPPED:
             spec, found = None, datasets.check_files(path, stage=stage, tokenizer=tokenizer)
+        elif stage is not None:
+            raise click.UsageError("--stage is for a path alone: the run's method has the stage")
         else:
             spec, found = datasets.check_spec(path, words, config_name, config_dirs, tokenizer)
     if is_json:
         click.echo(as_json([_data(dataset) for dataset in found]))
     else:
         report([one for dataset in found for one in dataset.findings], err=False)
-        show([line for dataset in found for line in _summary(dataset)])
-        show(_steps(spec, found) if spec else [])
+        for line in (
+            *(line for dataset in found for line in _summary(dataset)),
+            *(_steps(spec, found) if spec else ()),
+        ):
+            say(line)
     if any(dataset.has_errors for dataset in found):
         sys.exit(1)
 
@@ -131,7 +135,7 @@ def _path(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
     if not words or "=" in words[0]:
         return None, tuple(words)
     path = Path(words[0])
-    if not path.exists():
+    if not words[0] or not path.exists():
         raise click.UsageError(_BAD.format(words[0]))
     return path, tuple(words[1:])
 

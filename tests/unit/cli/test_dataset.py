@@ -136,6 +136,62 @@ def test_the_path_of_a_copy_is_no_override(clone: Path, monkeypatch: pytest.Monk
     assert (said.exit_code, said.stderr) == (0, ""), said
 
 
+def test_a_text_file_needs_no_description_of_its_column(tmp_path: Path) -> None:
+    (tmp_path / "articles.txt").write_text("An article\nAnother one\n", encoding="utf-8")
+    info = ("dataset=custom", "dataset.info.articles.file_name=articles.txt")
+    said = ftc("dataset", "check", str(tmp_path), *info, "method=lora-pt", "train.packing=false")
+    assert said.exit_code == 0, said
+    assert "dataset articles: 2 of 2 rows used in stage pt" in said.stdout
+
+
+def test_a_name_that_begins_like_an_option_is_a_name(clone: Path) -> None:
+    info = "dataset.info={-x: {file_name: data.jsonl}}"
+    said = ftc("dataset", "check", str(clone), "dataset=custom", info)
+    assert said.exit_code == 0, said
+    assert "dataset -x: 39 of 40 rows used" in said.stdout
+
+
+def test_a_file_whose_name_begins_like_an_option_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "-x.jsonl").write_bytes(lines(GOOD)["data.jsonl"])
+    monkeypatch.chdir(tmp_path)
+    said = ftc("dataset", "check", "--", "-x.jsonl")
+    assert (said.exit_code, said.stdout) == (0, "dataset -x: 1 of 1 row used in stage sft, 1 file\n")
+
+
+def test_a_name_cannot_be_a_command_to_a_ci_system(clone: Path) -> None:
+    info = {"a\n::error::b\x1b[2J": {"file_name": "data.jsonl"}}
+    (clone / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    said = ftc("dataset", "check", str(clone))
+    assert said.exit_code == 0
+    assert "39 of 40 rows used" in said.stdout
+    assert "\n::" not in said.stdout
+    assert "\x1b" not in said.stdout
+
+
+def test_a_stage_next_to_a_run_is_a_mistake_of_the_command_line(clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone), "dataset=identity-alauda", "--stage", "pt")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "--stage" in said.stderr
+
+
+def test_a_run_wants_the_directory_of_a_file(clone: Path) -> None:
+    said = ftc("dataset", "check", str(clone / "data.jsonl"), "dataset=identity-alauda")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "data.jsonl is a file: before overrides, give its directory" in said.stderr
+
+
+def test_an_empty_word_is_no_path(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone)
+    assert ftc("dataset", "check", "").exit_code == 2
+
+
+def test_a_directory_that_describes_nothing_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text("{}", encoding="utf-8")
+    said = ftc("dataset", "check", str(tmp_path))
+    assert said.exit_code == 1
+    assert "describes nothing" in said.stdout
+
+
 def test_a_source_that_is_elsewhere_needs_a_path() -> None:
     said = ftc("dataset", "check", "dataset=alpaca")
     assert said.exit_code == 1
@@ -188,6 +244,13 @@ def test_a_card_has_the_files_the_size_and_the_task(clone: Path) -> None:
         "size_categories": ["n<1K"],
         "configs": [{"config_name": "identity_alauda", "data_files": [{"split": "train", "path": "data.jsonl"}]}],
     }
+
+
+def test_a_card_without_counted_rows_says_no_size(clone: Path) -> None:
+    (clone / "dataset_info.json").write_text('{"one": {"script_url": "."}}', encoding="utf-8")
+    said = ftc("dataset", "card", str(clone))
+    assert said.exit_code == 0, said
+    assert "size_categories" not in front_matter(said.stdout)
 
 
 def test_the_card_of_a_run_uses_its_description(clone: Path) -> None:
