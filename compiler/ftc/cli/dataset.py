@@ -73,10 +73,8 @@ def check(  # noqa: PLR0913 - click hands over each option
         click.echo(as_json([_data(dataset) for dataset in found]))
     else:
         report([one for dataset in found for one in dataset.findings], err=False)
-        for line in (
-            *(line for dataset in found for line in _summary(dataset)),
-            *(_steps(spec, found) if spec else ()),
-        ):
+        summary = [line for dataset in found for line in _summary(dataset)]
+        for line in (*summary, *(_steps(spec, found) if spec else ())):
             say(line)
     if any(dataset.has_errors for dataset in found):
         sys.exit(1)

@@ -129,7 +129,7 @@ def test_a_copy_replaces_the_source_of_an_option(conf: Path, clone: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["o'brien", "${oc.env:HOME}", "-x"])
-def test_the_path_of_a_copy_is_no_override(clone: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_path_of_a_copy_is_not_read_as_an_override(clone: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     clone.rename(clone.parent / name)
     monkeypatch.chdir(clone.parent)
     said = ftc("dataset", "check", "--", name, "dataset=identity-alauda")
@@ -146,7 +146,7 @@ def test_a_text_file_needs_no_description_of_its_column(tmp_path: Path) -> None:
 
 def test_a_name_that_begins_like_an_option_is_a_name(clone: Path) -> None:
     info = "dataset.info={-x: {file_name: data.jsonl}}"
-    said = ftc("dataset", "check", str(clone), "dataset=custom", info)
+    said = ftc("dataset", "check", str(clone), "dataset=custom", info, "dataset.names=[-x]")
     assert said.exit_code == 0, said
     assert "dataset -x: 39 of 40 rows used" in said.stdout
 
@@ -180,7 +180,7 @@ def test_a_run_wants_the_directory_of_a_file(clone: Path) -> None:
     assert "data.jsonl is a file: before overrides, give its directory" in said.stderr
 
 
-def test_an_empty_word_is_no_path(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_word_is_a_mistake_of_the_command_line(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone)
     assert ftc("dataset", "check", "").exit_code == 2
 
