@@ -114,7 +114,7 @@ def _with_copy(request: Request) -> JobSpec:
 
 
 def _place(source: Source, first: Source, copy: Path | None) -> Path | str:
-    """The directory of a source on this machine, or why it has none."""
+    """The directory of a source on this machine, or why it is not there."""
     if copy is not None and source == first:
         return copy
     if not isinstance(source, OnVolume):
