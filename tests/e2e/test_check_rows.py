@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,14 @@ def test_the_compiled_description_is_used(scripts: PodScripts, files: Path) -> N
     scripts.write("dataset_info.json", json.dumps({"broken": entry}))
     done = check(scripts, files, EXPECT_DATASETS="")
     assert (done.status, done.says("1 of 1 rows are used in stage sft")) == (0, True), done.log
+
+
+@pytest.mark.parametrize("name", ["-x", "two words", "it's"])
+def test_a_name_is_neither_an_option_nor_two_words(scripts: PodScripts, files: Path, name: str) -> None:
+    write(files, GOOD)
+    (files / "dataset_info.json").write_text(json.dumps({name: {"file_name": "data.jsonl"}}), encoding="utf-8")
+    done = check(scripts, files, shlex.join([f"--dataset={name}", "--stage", "sft"]), EXPECT_DATASETS=name)
+    assert (done.status, done.says(f"dataset {name}: 1 of 1 rows are used in stage sft")) == (0, True), done.log
 
 
 def test_a_prefetch_without_the_description_checks_nothing(scripts: PodScripts, files: Path) -> None:

@@ -10,23 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ftc.api.refused import RefusedError
-from ftc.api.runs import compile as compile_run
+from ftc.api.runs import directories, sound
 from ftc.diagnostics.model import Diagnostic, Position, Severity, has_errors
+from ftc.diagnostics.shown import shown
+from ftc.driver import Request, compile_job
 from ftc.plan.files import DATASET_INFO
 from ftc.resources import directory
 from ftc.rules.data import ABOUT
+from ftc.spec.job import JobSpec
 from ftc.spec.source import OnVolume
 from ftc.trainer import data
+from ftc.trainer.arguments import described
+from ftc.validate import validate
 from ftc.yaml_text import dump
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftc.spec.job import JobSpec
+    from ftc.spec.model import OneDataset
+    from ftc.spec.source import Source
 
 
 _FAILS = 3  # check_dataset.py
+_UNCHECKED = "FTC166"
 # The tasks and the sizes that the Hugging Face hub knows (huggingface_hub, hub-docs: datasetcard.md).
 _TASKS = {"images": "image-text-to-text", "videos": "video-text-to-text", "audios": "audio-text-to-text"}
 _SIZES = {
@@ -62,30 +71,76 @@ class CheckedDataset:
 
 def check_files(path: Path, *, stage: str | None = None, tokenizer: Path | None = None) -> list[CheckedDataset]:
     """Check a file, or the datasets that dataset_info.json in a directory describes."""
-    words = [str(path), *(["--stage", stage] if stage else [])]
-    return _run([*words, *_tokenizer(tokenizer)])
+    return _run(path, [*(["--stage", stage] if stage else []), *_tokenizer(tokenizer)])
 
 
 def check_spec(
     path: Path | None, overrides: Sequence[str], config_name: str, config_dirs: Sequence[Path], tokenizer: Path | None
 ) -> tuple[JobSpec, list[CheckedDataset]]:
-    """Check the datasets of a run in a local copy of its source, as the run reads them."""
-    here = () if path is None else (_kind(overrides), f"dataset.source.path='{path.resolve()}'")
-    spec = compile_run(*overrides, *here, config_name=config_name, config_dirs=config_dirs).spec
+    """Check the datasets of a run that are here, as the run reads them; `path` is a copy of the first one's source."""
+    if path is not None and not path.is_dir():
+        raise RefusedError(f"{path} is a file: before overrides, give its directory, a local copy of the source")
+    request = Request(tuple(overrides), directories(config_dirs), config_name)
+    spec = _with_copy(request) if path is not None else sound(request)[0]
     if spec.dataset is None or spec.method is None:
         raise RefusedError("the run does not have a dataset: choose one, as with dataset=custom")
-    source = spec.dataset.source
-    place = path or (Path(source.path) if isinstance(source, OnVolume) else None)
-    if place is None or not place.is_dir():
-        kind = f"the directory {place} does not exist here" if place else "the files are in a repository"
-        raise RefusedError(f"{kind}: give the directory of a local copy before the overrides")
+    parts = spec.dataset.parts.values()
+    places = [_place(part.source, spec.dataset.source, path) for part in parts]
+    if not any(isinstance(place, Path) for place in places):
+        raise RefusedError(f"{places[0]}: give the directory of a local copy before the overrides")
+    words = (*data.check_arguments(spec), *_tokenizer(tokenizer))
+    found: list[CheckedDataset] = []
+    for part, place in zip(parts, places, strict=True):
+        if isinstance(place, Path):
+            found += _check_part(part, place, spec.method.stage, words)
+        else:
+            found += [_unchecked(name, place) for name in part.used]
+    return spec, found
+
+
+def _with_copy(request: Request) -> JobSpec:
+    """The spec; its first dataset may lack the address of its source, which the copy replaces."""
+    state = compile_job(request)
+    errors = [one for one in state.diagnostics if one.severity is Severity.ERROR]
+    if state.composed is not None and errors and all(one.path[:2] == ("dataset", "source") for one in errors):
+        data = state.composed.data
+        copied = {**data, "dataset": {**data["dataset"], "source": {"kind": "path", "path": "/"}}}
+        composed = msgspec.structs.replace(state.composed, data=copied)
+        if not has_errors(validate(composed)):
+            return msgspec.convert(copied, JobSpec)
+    if errors or state.spec is None:
+        raise RefusedError(findings=shown(state.diagnostics))
+    return state.spec
+
+
+def _place(source: Source, first: Source, copy: Path | None) -> Path | str:
+    """The directory of a source on this machine, or why it is not there."""
+    if copy is not None and source == first:
+        return copy
+    if not isinstance(source, OnVolume):
+        return "the files are in a repository"
+    place = Path(source.path)
+    return place if place.is_dir() else f"the directory {place} does not exist here"
+
+
+def _check_part(part: OneDataset, place: Path, stage: str, words: Sequence[str]) -> list[CheckedDataset]:
+    names = [f"--dataset={name}" for name in part.used]
+    if part.info is None:
+        return _run(place, [*names, *words])
     with tempfile.TemporaryDirectory() as made:
         info = Path(made, DATASET_INFO)
-        if spec.dataset.info is not None:
-            info.write_text(json.dumps(spec.dataset.info), encoding="utf-8")
-        words = ["--info", str(info)] if spec.dataset.info is not None else []
-        names = [word for name in spec.dataset.names for word in ("--dataset", name)]
-        return spec, _run([str(place), *words, *names, *data.check_arguments(spec), *_tokenizer(tokenizer)])
+        info.write_text(json.dumps(described(part.info, stage)), encoding="utf-8")
+        return _run(place, ["--info", str(info), *names, *words])
+
+
+def _unchecked(name: str, reason: str) -> CheckedDataset:
+    note = Diagnostic(
+        code=_UNCHECKED,
+        rule=ABOUT[_UNCHECKED].name,
+        message=f"dataset {name}: not checked: {reason}",
+        severity=Severity.NOTE,
+    )
+    return CheckedDataset(name, stage="", files=(), rows=0, kept=0, tokens=None, findings=(note,), more={})
 
 
 def card(path: Path, found: Sequence[CheckedDataset], info: dict[str, Any] | None = None) -> str:
@@ -95,12 +150,14 @@ def card(path: Path, found: Sequence[CheckedDataset], info: dict[str, Any] | Non
     columns = [column for one in found for column in known.get(one.name, {}).get("columns") or {}]
     tasks = [task for column, task in _TASKS.items() if column in columns]
     rows = sum(one.rows for one in found)
+    is_counted = all(one.rows for one in found)
+    size = next((name for most, name in _SIZES.items() if rows < most), _LARGEST)
     return (
         "---\n"
         + dump(
             {
                 "task_categories": tasks or ["text-generation"],
-                "size_categories": [next((name for most, name in _SIZES.items() if rows < most), _LARGEST)],
+                **({"size_categories": [size]} if is_counted else {}),
                 "configs": [
                     {"config_name": one.name, "data_files": _data_files(one, root)} for one in found if one.files
                 ],
@@ -123,19 +180,13 @@ def _data_files(one: CheckedDataset, root: Path) -> list[dict[str, Any]]:
     return [{"split": "train", "path": below[0] if len(below) == 1 else below}]
 
 
-def _kind(overrides: Sequence[str]) -> str:
-    """The override that makes the source a directory; the address of another source needs no value then."""
-    given = any(word.startswith(("dataset.source.", "source@dataset.source")) for word in overrides)
-    return "dataset.source.kind=path" if given else "source@dataset.source=path"
-
-
 def _tokenizer(file: Path | None) -> list[str]:
     return ["--tokenizer", str(file)] if file else []
 
 
-def _run(words: list[str]) -> list[CheckedDataset]:
+def _run(path: Path, words: list[str]) -> list[CheckedDataset]:
     script = directory("scripts") / "check_dataset.py"
-    command = [sys.executable, str(script), *words, "--json"]
+    command = [sys.executable, str(script), *words, "--json", "--", str(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ftc's own script
     if done.returncode not in (0, _FAILS):
         raise RuntimeError(f"{script.name} ended with status {done.returncode}")  # it has said why

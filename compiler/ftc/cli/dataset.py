@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ftc.cli.options import Place, Reporting, configuration, counted, data_format, refusals, report
-from ftc.cli.terminal import show
+from ftc.cli.options import Place, Reporting, configuration, counted, data_format, refusals, report, say
 from ftc.diagnostics.model import Severity
 from ftc.diagnostics.printable import as_json
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ftc.api.datasets import CheckedDataset
+    from ftc.spec.job import JobSpec
 
 _SHIPPED = "config"
 _STAGES = ("sft", "pt", "rm", "kto", "ppo")
@@ -49,9 +49,10 @@ def check(  # noqa: PLR0913 - click hands over each option
 ) -> None:
     """Say which rows the trainer drops and on which it fails: `ftc dataset check PATH`, overrides, or both.
 
-    PATH is a file, or a directory with a dataset_info.json. Overrides describe a run: its dataset is checked as the run
-    reads it, in PATH or in the directory of the source. The verdict is that of LLaMA-Factory's own loader, but the
-    check needs neither it nor torch. The findings go to stdout; the exit code is 1 if the training would fail.
+    PATH is a file, or a directory with a dataset_info.json. Overrides describe a run: its datasets are checked as the
+    run reads them, the first in PATH, others in the directories of their sources; a note names those that are not
+    here. The verdict is that of LLaMA-Factory's own loader, but the check needs neither it nor torch. The findings go
+    to stdout; the exit code is 1 if the training would fail.
 
     \b
       ftc dataset check data.jsonl
@@ -64,14 +65,17 @@ def check(  # noqa: PLR0913 - click hands over each option
     with refusals(Reporting()):
         if path is not None and not words and config_name == _SHIPPED:
             spec, found = None, datasets.check_files(path, stage=stage, tokenizer=tokenizer)
+        elif stage is not None:
+            raise click.UsageError("--stage is for a path alone: the run's method has the stage")
         else:
             spec, found = datasets.check_spec(path, words, config_name, config_dirs, tokenizer)
     if is_json:
         click.echo(as_json([_data(dataset) for dataset in found]))
     else:
         report([one for dataset in found for one in dataset.findings], err=False)
-        show([line for dataset in found for line in _summary(dataset)])
-        show(_steps(spec, found) if spec else [])
+        summary = [line for dataset in found for line in _summary(dataset)]
+        for line in (*summary, *(_steps(spec, found) if spec else ())):
+            say(line)
     if any(dataset.has_errors for dataset in found):
         sys.exit(1)
 
@@ -98,7 +102,7 @@ def write_card(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config
     with refusals(Reporting()):
         if words or config_name != _SHIPPED:
             spec, found = datasets.check_spec(path, words, config_name, config_dirs, None)
-            info = spec.dataset.info if spec.dataset else None
+            info, found = _in_path(spec, found)
         else:
             found = datasets.check_files(path)
     report([one for dataset in found for one in dataset.findings if one.severity == Severity.ERROR])
@@ -107,6 +111,15 @@ def write_card(overrides: tuple[str, ...], config_dirs: tuple[Path, ...], config
     with refusals(Reporting()):
         text = datasets.card(path, found, info)
     click.echo(text, nl=False)
+
+
+def _in_path(spec: JobSpec, found: Sequence[CheckedDataset]) -> tuple[dict[str, Any] | None, list[CheckedDataset]]:
+    """The descriptions and the datasets of the source of which PATH is a copy."""
+    parts = [part for part in spec.dataset.parts.values() if part.source == spec.dataset.source] if spec.dataset else []
+    used = {name for part in parts for name in part.used}
+    described = [part.info for part in parts if part.info is not None]
+    info = {name: entry for one in described for name, entry in one.items()} if described else None
+    return info, [one for one in found if one.name in used]
 
 
 def _data(dataset: CheckedDataset) -> dict[str, Any]:
@@ -120,7 +133,7 @@ def _path(words: Sequence[str]) -> tuple[Path | None, tuple[str, ...]]:
     if not words or "=" in words[0]:
         return None, tuple(words)
     path = Path(words[0])
-    if not path.exists():
+    if not words[0] or not path.exists():
         raise click.UsageError(_BAD.format(words[0]))
     return path, tuple(words[1:])
 
@@ -136,10 +149,16 @@ def _summary(dataset: CheckedDataset) -> Iterator[str]:
         yield f"tokens per row: {known['median']} (median), {known['most']} at most, in the first {known['rows']} rows"
 
 
-def _steps(spec: Any, found: Sequence[CheckedDataset]) -> Iterator[str]:
-    from ftc.summary.build import steps_per_epoch  # noqa: PLC0415 - only for a run
+def _steps(spec: JobSpec, found: Sequence[CheckedDataset]) -> Iterator[str]:
+    """The steps of an epoch, if the rows of all training data are known."""
+    from ftc.spec.model import names  # noqa: PLC0415 - only for a run
+    from ftc.summary.build import steps_per_epoch  # noqa: PLC0415 - the same
 
-    rows = sum(dataset.kept for dataset in found)
+    kept = {one.name: one.kept for one in found if one.rows and not one.has_errors}
+    trained = names(spec.dataset.trained) if spec.dataset else ()
+    if not kept.keys() >= set(trained):
+        return
+    rows = sum(kept[name] for name in trained)
     known = steps_per_epoch(spec, rows)
     if rows and known:
         yield f"{counted(rows, 'row')}: {counted(known, 'step')} per epoch"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
@@ -70,8 +70,8 @@ def _check(spec: JobSpec, parts: list[OneDataset]) -> tuple[str, ...]:
     if not names or not spec.trains:
         return ()
     media = arguments.chosen(spec).get("media_dir")
-    words = ("--media", media) if isinstance(media, str) and not re.search(r"\s", media) else ()
-    return (*(word for name in names for word in ("--dataset", name)), *words, *data.check_arguments(spec))
+    words = (f"--media={media}",) if isinstance(media, str) else ()
+    return (*(f"--dataset={name}" for name in names), *words, *data.check_arguments(spec))
 
 
 def _checks(spec: JobSpec, part: OneDataset) -> bool:
@@ -188,7 +188,7 @@ def _command(source: Staged, files: str) -> tuple[str, ...]:
 
 
 def _environment(spec: JobSpec, fetch: Fetch) -> Variables:
-    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None, "CHECK_DATASET": " ".join(fetch.check) or None}
+    datasets = {"EXPECT_DATASETS": ",".join(fetch.datasets) or None, "CHECK_DATASET": shlex.join(fetch.check) or None}
     if isinstance(fetch.source, OnVolume):
         place = {"TARGET_DIR": fetch.directory, "REVISION": fetch.source.revision or None}
         return environment.without_none({**place, **datasets})

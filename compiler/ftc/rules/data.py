@@ -170,7 +170,7 @@ ABOUT = {
         f"""The rows can be read where they are checked.
 
         parquet and arrow need the package pyarrow. A dataset that `datasets` downloads or lays out itself (hf_hub_url,
-        script_url) is not checked.
+        script_url) is not checked. Of the datasets of a run, `ftc dataset check` reads those on this machine.
         {_LOADER}
         """,
     ),

@@ -33,7 +33,7 @@ _BUG = 70
 
 def check(name: str, known: dict[str, Any], options: Options) -> Report:
     """Check one dataset of a description."""
-    report = Report(name, Findings(options.limit))
+    report = Report(about.printable(name), Findings(options.limit))
     try:
         description = about.description_of(name, known, options.stage)
         report.stage = options.stage or description.stage
@@ -46,8 +46,9 @@ def check(name: str, known: dict[str, Any], options: Options) -> Report:
         for file in files:
             _check_file(file, kind, judge, wanted or range(0))
         judge.finish()
-        if isinstance(description.num_samples, int) and report.kept == report.rows > 0:
-            report.kept = description.num_samples
+        wanted_rows = description.num_samples
+        if type(wanted_rows) is int and wanted_rows > 0 and report.kept == report.rows > 0:
+            report.kept = wanted_rows
     except about.StopError as error:
         report.findings.add(error.code, error.severity, str(error))
     return report
@@ -92,13 +93,15 @@ def _check_items(file: Path, kind: str, judge: Judge, wanted: range) -> None:
             findings.add(about.UNREADABLE, about.ERROR, item.reason, Place(name, row, item.line))
 
 
-def places(path: Path, info: Path | None) -> tuple[dict[str, Any], Path]:
+def places(path: Path, info: Path | None, stage: str | None) -> tuple[dict[str, Any], Path]:
     """The descriptions, and the directory of the files; a file alone has the columns that LLaMA-Factory assumes."""
     if info is not None:
         return about.described(info), path
     if path.is_dir():
         return about.described(path / about.INFO), path
-    return {path.stem: {"file_name": path.name}}, path.parent
+    # A text file has the column `text` only, which pre-training reads.
+    columns = {"columns": {"prompt": "text"}} if path.suffix == ".txt" and stage == "pt" else {}
+    return {path.stem: {"file_name": path.name, **columns}}, path.parent
 
 
 def arguments() -> argparse.Namespace:
@@ -122,7 +125,7 @@ def arguments() -> argparse.Namespace:
 
 def _reports(asked: argparse.Namespace) -> list[Report]:
     try:
-        known, directory = places(asked.path, asked.info)
+        known, directory = places(asked.path, asked.info, asked.stage)
         options = Options(
             directory=directory,
             media=asked.media or directory,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # check_rows.sh: checks the rows of the datasets in TARGET_DIR as the trainer will read them; CHECK_DATASET has the words
-# for check_dataset.py. Only an error in the rows ends the job: a check that fails itself, or takes too long, does not.
+# for check_dataset.py, quoted for a shell. Only an error in the rows ends the job: a check that fails itself, or takes too long, does not.
 # A checked download gets a marker next to its files, and is checked again only if the description or the check changes.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -21,10 +21,16 @@ if [[ -n $checked && $checked == "${what%% *}" ]]; then
   exit 0
 fi
 
-read -ra words <<<"$CHECK_DATASET"
+# A name may have spaces or begin with '-'.
+split='import os, shlex; print(*shlex.split(os.environ["CHECK_DATASET"]), sep="\0", end="\0")'
+mapfile -d '' -t words < <(python3 -s -E -B -c "$split")
+if ((${#words[@]} == 0)); then
+  log "the rows were not checked: python3 did not run"
+  exit 0
+fi
 # Half of the fetch's time, so that a slow check cannot end the fetch.
-timeout -k 10 "$((limit / 2 < 600 ? limit / 2 + 1 : 600))" python3 -s -E -B "$ftc_dir/check_dataset.py" "$TARGET_DIR" \
-  --info "$info" "${words[@]}" || status=$?
+timeout -k 10 "$((limit / 2 < 600 ? limit / 2 + 1 : 600))" python3 -s -E -B "$ftc_dir/check_dataset.py" \
+  --info "$info" "${words[@]}" -- "$TARGET_DIR" || status=$?
 if ((status == 3)); then
   printf 'ftc: error: %s\n' "the trainer would fail on the rows above: correct them, or set dataset.check=false" >&2
   exit 1

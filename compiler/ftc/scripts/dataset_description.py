@@ -101,6 +101,11 @@ class Description:
         }
 
 
+def printable(name: str) -> str:
+    """The name without surrogates, which JSON may have and UTF-8 lacks."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class StopError(Exception):
     """Why a dataset cannot be checked further: a code and a reason."""
 
@@ -121,6 +126,8 @@ def described(info: Path) -> dict[str, Any]:
         raise StopError(DESCRIPTION, f"{info} is not JSON: {error}") from None
     if not isinstance(known, dict):
         raise StopError(DESCRIPTION, f"{info} holds {kind(known)}, not an object with a key for each dataset")
+    if not known:
+        raise StopError(DESCRIPTION, f"{info} describes nothing: it needs a key for each dataset")
     return known
 
 
@@ -128,12 +135,14 @@ def description_of(name: str, known: dict[str, Any], stage: str | None) -> Descr
     """The description of a dataset, if the trainer can use it in this stage."""
     if name not in known:
         raise StopError(DESCRIPTION, f"{INFO} does not describe {name!r}; it describes: {', '.join(known)}")
+    _check_letters("the name", name)
     entry = known[name]
     if not isinstance(entry, dict):
         raise StopError(DESCRIPTION, f"{INFO} describes {name!r} by {kind(entry)}, not by an object")
     for key in ("columns", "tags"):
         if not isinstance(entry.get(key, {}), dict):
             raise StopError(DESCRIPTION, f"'{key}' of {name!r} is {kind(entry[key])}, not an object")
+        _check_names(name, key, entry.get(key, {}))
     found = Description.of(entry)
     if found.formatting not in _FORMATS:
         raise StopError(DESCRIPTION, f"the formatting of {name!r} is {found.formatting!r}, not {', '.join(_FORMATS)}")
@@ -157,6 +166,7 @@ def files_of(entry: dict[str, Any], directory: Path) -> tuple[list[Path], str]:
     name = entry.get("file_name")
     if not isinstance(name, str):
         raise StopError(DESCRIPTION, f"file_name is {kind(name)}, not a text" if name else "file_name is missing")
+    _check_letters("file_name", name)
     place = directory / name
     files = [place / one for one in os.listdir(place)] if place.is_dir() else [place]  # noqa: PTH208 - the order counts
     if not files:
@@ -170,6 +180,22 @@ def files_of(entry: dict[str, Any], directory: Path) -> tuple[list[Path], str]:
     if len(kinds) > 1:
         raise StopError(UNREADABLE, f"{place} has files of several kinds: {', '.join(sorted(map(str, kinds)))}")
     return files, str(kinds.pop())
+
+
+def _check_names(name: str, key: str, given: dict[str, Any]) -> None:
+    """Columns and tags are texts; null and false leave one out."""
+    for one in COLUMNS if key == "columns" else TAGS:
+        value = given.get(one)
+        if value is None or value is False:
+            continue
+        if not isinstance(value, str):
+            raise StopError(DESCRIPTION, f"{key}.{one} of {name!r} is {kind(value)}, not a text")
+        _check_letters(f"{key}.{one} of {name!r}", value)
+
+
+def _check_letters(what: str, text: str) -> None:
+    if printable(text) != text:
+        raise StopError(DESCRIPTION, f"{what} is {text!r}, which has letters that UTF-8 lacks")
 
 
 _SPLIT = re.compile(r"train(?:\[(-?\d+)?(%?):(-?\d+)?(%?)\])?")

@@ -58,7 +58,7 @@ class Findings:
         self.counts[code] += 1
         self.errors += severity == about.ERROR
         if self.counts[code] <= self.limit:
-            self.found.append(Finding(code, severity, message[:_LONGEST], *place))
+            self.found.append(Finding(code, severity, about.printable(message)[:_LONGEST], *place))
 
     def take(self, other: Findings) -> None:
         """Add all findings of another object."""

@@ -190,7 +190,7 @@ def test_the_rows_are_checked_if_the_scripts_are_in_a_config_map() -> None:
     def words(*overrides: str) -> str | None:
         return variables(fetcher("dataset", *overrides)).get("CHECK_DATASET")
 
-    asked = "--dataset alpaca --stage sft --workers 8 --cutoff 2048 --block 0 --modalities text"
+    asked = "--dataset=alpaca --stage sft --workers 8 --cutoff 2048 --block 0 --modalities text"
     assert words() is None
     assert words("dataset.check=true") == asked
     assert words("scripts=configmap") == asked
@@ -201,7 +201,7 @@ def test_the_rows_are_checked_if_the_scripts_are_in_a_config_map() -> None:
 def test_the_check_reads_the_rows_as_the_training_does() -> None:
     pretraining = ("method=lora-pt", "dataset=wikitext-2", "train.cutoff_len=512", "train.max_samples=100")
     more = ("train.preprocessing_num_workers=4", "train.media_dir=/workspace/media", "dataset.check=true")
-    found = variables(fetcher("dataset", *pretraining, *more))["CHECK_DATASET"].split()
+    found = variables(fetcher("dataset", *pretraining, *more))["CHECK_DATASET"].replace("=", " ").split()
     asked = dict(zip(found[::2], found[1::2], strict=True))
     assert asked == {
         "--dataset": "wikitext_2",
@@ -213,6 +213,12 @@ def test_the_check_reads_the_rows_as_the_training_does() -> None:
         "--most-rows": "100",
         "--modalities": "text",
     }
+
+
+def test_a_name_is_neither_an_option_of_the_check_nor_two_words() -> None:
+    described = "dataset.info={-x: {file_name: a.json}, two words: {file_name: b.json}}"
+    found = variables(fetcher("dataset", "dataset=custom", "dataset.id=org/data", described, "dataset.check=true"))
+    assert found["CHECK_DATASET"].startswith("--dataset=-x '--dataset=two words' --stage sft ")
 
 
 def test_pairs_are_read_in_the_stage_rm() -> None:

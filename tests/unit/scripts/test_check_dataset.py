@@ -103,6 +103,53 @@ def test_a_part_of_the_split_is_read(tmp_path: Path, split: str, rows: int) -> N
     assert (report["rows"], report["kept"], report["findings"]) == (rows, rows, [])
 
 
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("columns", {"prompt": ["x"]}),
+        ("columns", {"prompt": 5}),
+        ("columns", {"messages": {"x": 1}}),
+        ("columns", {"prompt": "\ud800"}),
+        ("tags", {"role_tag": ["x"]}),
+        ("file_name", "\ud800.jsonl"),
+        ("file_name", ["x"]),
+    ],
+)
+def test_a_name_in_the_description_is_a_text(tmp_path: Path, key: str, given: Any) -> None:
+    report = check(Broken(lines(GOOD), {key: given}, "", 0, 0, "").write(tmp_path))
+    assert ([one["code"] for one in report["findings"]], report["status"]) == (["FTC151"], FAILS)
+
+
+def test_a_dataset_whose_name_is_not_a_text_in_utf_8_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text('{"\\ud800": {"file_name": "a.jsonl"}}', encoding="utf-8")
+    report = check(tmp_path)
+    assert (report["name"], [one["code"] for one in report["findings"]]) == ("\\ud800", ["FTC151"])
+
+
+def test_an_empty_description_describes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text("{}", encoding="utf-8")
+    report = check(tmp_path)
+    assert ([one["code"] for one in report["findings"]], report["status"]) == (["FTC151"], FAILS)
+    assert "describes nothing" in report["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(("number", "kept"), [(5, 5), (-1, 2), (True, 2), (None, 2)])
+def test_a_number_of_samples_is_the_number_of_used_rows(tmp_path: Path, number: object, kept: int) -> None:
+    report = check(Broken(lines(GOOD, row(input="more")), {"num_samples": number}, "", 0, 0, "").write(tmp_path))
+    assert report["kept"] == kept
+
+
+def test_a_text_file_is_for_pre_training(tmp_path: Path) -> None:
+    (tmp_path / "articles.txt").write_text("An article\nAnother one\n", encoding="utf-8")
+    report = check(tmp_path / "articles.txt", "--stage", "pt", "--block", "0")
+    assert (report["findings"], report["kept"], report["stage"]) == ([], 2, "pt")
+
+
+def test_a_text_file_lacks_the_columns_of_a_conversation(tmp_path: Path) -> None:
+    (tmp_path / "articles.txt").write_text("An article\n", encoding="utf-8")
+    assert check(tmp_path / "articles.txt", "--stage", "sft")["findings"][0]["code"] == "FTC154"
+
+
 def test_a_large_array_is_read_in_little_memory(tmp_path: Path) -> None:
     element = json.dumps(row(output="word " * 2000))
     with (tmp_path / "mine.json").open("w", encoding="utf-8") as stream:
