@@ -126,7 +126,9 @@ def test_a_training_from_buckets_leaves_its_result_in_one(
     found = s3.get("results", tmp_path / "results") / "team a" / job.name
     assert (found / "model.safetensors").read_bytes() == (merged / "model.safetensors").read_bytes()
     names = {str(file.relative_to(merged)) for file in merged.rglob("*") if file.is_file()}
-    assert {str(file.relative_to(found)) for file in found.rglob("*") if file.is_file()} == {*names, "_SUCCESS"}
+    assert {str(file.relative_to(found)) for file in found.rglob("*") if file.is_file()} == {
+        *(*names, "_SUCCESS", "README.md")
+    }
     assert "'loss'" in job.log
     assert s3.key[1] not in job.log
     assert seen == set()

@@ -172,7 +172,7 @@ def test_a_trainer_asks_the_hub_itself_and_the_result_is_committed_to_another_re
     committed = tmp_path / "hub" / "team" / "tuned"
     names = {str(file.relative_to(committed)) for file in committed.rglob("*") if file.is_file()}
     merged = directory / "merged"
-    assert names == {str(file.relative_to(merged)) for file in merged.rglob("*") if file.is_file()}
+    assert names == {"README.md", *(str(file.relative_to(merged)) for file in merged.rglob("*") if file.is_file())}
     assert (committed / "model.safetensors").read_bytes() == (merged / "model.safetensors").read_bytes()
     assert (tmp_path / "hub/team/tuned.commits").read_text() == "Qwen/Qwen3-0.6B: lora sft on questions\n"
     assert [file.name for file in (cluster.claim("workspace") / "cache").iterdir()] == ["hub"]

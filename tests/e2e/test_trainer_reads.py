@@ -88,8 +88,9 @@ def listed(key: str, value: Any) -> Any:
     return value.split(",") if key in of_lists and isinstance(value, str) else value
 
 
-# Paths: other tests check them.
+# Paths, and names in trackers: other tests check them.
 PLACES = {"model_name_or_path", "dataset_dir", "media_dir", "output_dir", "overwrite_output_dir"}
+NAMES = {"run_name", "swanlab_run_name"}
 
 
 def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
@@ -98,7 +99,7 @@ def differences(case: Case, answer: Json) -> list[tuple[object, ...]]:
         return [(case.names, answer["error"])]
     got, wanted = answer["train"], meant(case.spec)
     written = yaml.safe_load(case.files["train.yaml"])
-    wanted |= {key: written[key] for key in PLACES & written.keys()} | of_ddp(case)
+    wanted |= {key: written[key] for key in (PLACES | NAMES) & written.keys()} | of_ddp(case)
     wrong: list[tuple[object, ...]] = [
         (case.names, key, got[key], value) for key, value in wanted.items() if got[key] != value
     ]
