@@ -130,10 +130,10 @@ class Place:
         return self.directory / "ftc-runs" / "run" / "output"
 
     def saved(self, case: Case) -> bool:
-        """Whether a case that is stopped, or killed after a checkpoint, has come so far."""
-        return bool(
-            list(self.output().glob("checkpoint-*/trainer_state.json")) or (case.end == "stop" and self.losses())
-        )
+        """Whether a training that will be stopped has begun, and one that will be killed has a checkpoint."""
+        if case.end == "stop":
+            return bool(self.losses())
+        return any(self.output().glob("checkpoint-*/trainer_state.json"))
 
     def losses(self) -> list[float]:
         """The losses that the trainer has logged."""

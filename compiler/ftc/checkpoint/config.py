@@ -105,7 +105,7 @@ class Reader:
         return weights.has_output is False or next((value for value in said if isinstance(value, bool)), False)
 
     def modalities(self) -> list[str]:
-        """The inputs: by the towers and the tokens that stand for an input."""
+        """The inputs of the model, by its towers and by the tokens that are replaced by an input."""
         places = [self.config, *(value for value in self.config.values() if isinstance(value, dict))]
         keys = {key for place in places for key, value in place.items() if value is not None}
         image = keys & {"vision_config", "visual", "image_token_id", "image_token_index"}

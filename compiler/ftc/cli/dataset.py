@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SHIPPED = "config"
 _STAGES = ("sft", "pt", "rm", "kto", "ppo")
-_BAD = "there is no file or directory {!r}; an override has the form group=option or key.path=value"
+_BAD = "{!r} does not exist; an override has the form group=option or key.path=value"
 
 
 @click.group("dataset")

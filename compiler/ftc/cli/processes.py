@@ -40,7 +40,7 @@ class _Child(NamedTuple):
 def in_processes(work: Callable[[_P], _R], parts: Sequence[_P], count: int) -> Iterator[Iterator[_R]]:
     """The results of all parts in order, each process taking every `count`th part; all have ended afterwards.
 
-    What a part raises is raised in its turn. Raises ChildProcessError if a process is killed.
+    An exception of a part is raised when its result is due. Raises ChildProcessError if a process is killed.
     """
     children: list[_Child] = []
     try:

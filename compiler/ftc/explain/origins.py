@@ -100,7 +100,7 @@ class Variation(NamedTuple):
     limits: dict[str, Any] | None = None
 
     def marked(self, mark: str) -> Variation | None:
-        """The same with a mark in the text; None if there is no text, or the mark does not fit."""
+        """The same with a mark in the text; None for other values, or if the mark does not fit."""
         text = f"{self.value}{mark}"
         return self._replace(value=text) if self.limits is not None and _fits(text, self.limits) else None
 
@@ -331,7 +331,7 @@ def _is_below(path: KeyPath, keys: list[KeyPath]) -> bool:
 
 
 def _influences(data: Json, moving: Iterable[Variation]) -> tuple[Influence, ...]:
-    """The keys of variations, each once; a key that any added key of its map stands for is left out."""
+    """The keys of variations, each once, without the keys of a map that an added key represents."""
     found: dict[Influence, None] = {}
     for variation in moving:
         owner = Influence(variation.path[:-1], any_key=True)

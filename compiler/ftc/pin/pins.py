@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """The value that a key should have, and what it stands for; or an empty value and the reason."""
+    """The value that a key should have and the name that was resolved; or an empty value and the reason."""
 
     key: KeyPath
     value: str

@@ -213,7 +213,7 @@ def test_without_a_copy_the_address_of_the_source_is_needed() -> None:
 def test_a_word_that_is_neither_a_path_nor_an_override_is_a_mistake_of_the_command_line() -> None:
     said = ftc("dataset", "check", "nowhere.jsonl")
     assert said.exit_code == 2
-    assert "there is no file or directory 'nowhere.jsonl'" in said.stderr
+    assert "'nowhere.jsonl' does not exist; an override" in said.stderr
 
 
 @pytest.mark.parametrize("code", ABOUT)

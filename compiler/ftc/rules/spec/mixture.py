@@ -38,7 +38,7 @@ def dataset_name_used_twice(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         for name in one.used:
             other = seen.setdefault(name, part)
             if other != part and (part in trained or _differ(one, parts[other], name)):
-                message = f"'{name}' is also the name of a dataset of {dotted(_key(other))}"
+                message = f"'{name}' already names a dataset of the key {dotted(_key(other))}"
                 help_ = f"describe it under another name: {dotted(_key(part))}.info.NAME"
                 yield Finding((*_key(part), "info" if one.info else "names"), message, help_, (_key(other),))
 
