@@ -22,7 +22,7 @@ class Fetch:
         (root / "volume" / "results").write_text("results", encoding="utf-8")
         self.root, self.files, self.downloader = root, files, downloader
         self.target = root / "volume" / "cache" / "source-1f0c2a9e"
-        place = {"TARGET_DIR": str(self.target), "NNODES": "1", "SHARED_CACHE": "true", "FETCH_TIMEOUT": "60"}
+        place = {"TARGET_DIR": str(self.target), "NNODES": "1", "SHARED_CACHE": "true", "FETCH_TIMEOUT": "600"}
         self.scripts: PodScripts = pod_scripts(root / "ftc", VOLCANO, **{**place, **environment})
 
     def attempt(self, number: int = NEVER, victim: Victim = "all") -> Attempt:

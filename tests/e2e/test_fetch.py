@@ -40,7 +40,7 @@ def scripts(tmp_path: Path) -> PodScripts:
         TARGET_DIR=str(tmp_path / "cache" / "source-1f0c2a9e"),
         NNODES="1",
         SHARED_CACHE="true",
-        FETCH_TIMEOUT="30",
+        FETCH_TIMEOUT="600",
         GO=str(tmp_path / "go"),
     )
     made.write("slow.sh", SLOW)

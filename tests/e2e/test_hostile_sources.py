@@ -36,7 +36,7 @@ def scripts(tmp_path: Path) -> PodScripts:
         TARGET_DIR=str(tmp_path / "volume" / "a cache" / "source-1f0c2a9e"),
         NNODES="1",
         SHARED_CACHE="true",
-        FETCH_TIMEOUT="30",
+        FETCH_TIMEOUT="600",
         MADE=str(tmp_path / "made"),
     )
     made.write("linking.sh", LINKING)

@@ -30,7 +30,7 @@ def scripts(tmp_path: Path) -> PodScripts:
     (tmp_path / "volume" / "cache").mkdir(parents=True)
     (tmp_path / "volume" / "results").write_text("results", encoding="utf-8")
     target = str(tmp_path / "volume" / "cache" / "source-1f0c2a9e")
-    place = {"SOURCE": "org/name", "TARGET_DIR": target, "SHARED_CACHE": "true", "NNODES": "1", "FETCH_TIMEOUT": "60"}
+    place = {"SOURCE": "org/name", "TARGET_DIR": target, "SHARED_CACHE": "true", "NNODES": "1", "FETCH_TIMEOUT": "600"}
     return pod_scripts(tmp_path / "ftc", VOLCANO, **place)
 
 

@@ -30,7 +30,7 @@ def target(tmp_path: Path) -> Path:
 def scripts(tmp_path: Path, target: Path) -> PodScripts:
     """The scripts of a pod that fetches one small file."""
     place = {"SOURCE": "quick://source", "TARGET_DIR": str(target), "SHARED_CACHE": "true", "NNODES": "1"}
-    made = pod_scripts(tmp_path / "ftc", VOLCANO, **place, FETCH_TIMEOUT="20")
+    made = pod_scripts(tmp_path / "ftc", VOLCANO, **place, FETCH_TIMEOUT="600")
     made.write("quick.sh", QUICK)
     return made
 

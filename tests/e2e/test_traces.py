@@ -28,7 +28,7 @@ def test_no_trace_prints_the_token(tmp_path: Path, git_server: GitServer, model_
     url = git_server.create(f"org/trace-{trace}")
     git_server.push(f"org/trace-{trace}", model_files)
     place = {"SOURCE": url, "TARGET_DIR": str(tmp_path / "cache" / "source-1f0c2a9e"), "NNODES": "1"}
-    scripts = pod_scripts(tmp_path / "ftc", VOLCANO, **place, SHARED_CACHE="true", FETCH_TIMEOUT="30")
+    scripts = pod_scripts(tmp_path / "ftc", VOLCANO, **place, SHARED_CACHE="true", FETCH_TIMEOUT="600")
     scripts.write("trace.sh", "set -x\n")
     settings = {key: value.replace("FILE", str(scripts.root / "trace.sh")) for key, value in TRACES[trace].items()}
     done = scripts.run("fetch.sh", "bash", "download_git.sh", GIT_USER=USER, GIT_TOKEN=TOKEN, **settings)

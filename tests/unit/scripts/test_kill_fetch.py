@@ -91,7 +91,7 @@ class Volume:
             "TARGET_DIR": str(self.target),
             "NNODES": "1",
             "SHARED_CACHE": "false",
-            "FETCH_TIMEOUT": "30",
+            "FETCH_TIMEOUT": "600",
             **environment,
         }
 
