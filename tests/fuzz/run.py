@@ -138,13 +138,15 @@ def wrong_streams(one: Input, stdout: str, stderr: str) -> str:
 
 
 def _form(argv: Sequence[str]) -> str:
-    """The value of --format, unless an option in front of it takes the word `--format` as its value."""
+    """The value of the option --format: not of a word behind `--`, or of one that is the value of another option."""
     words = iter(argv)
     for word in words:
         if word in ("-o", "-t", "-m", "--ignore"):
             next(words, "")
         elif word == "--format":
             return next(words, "")
+        elif word == "--":
+            return ""
     return ""
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics import render_text
+from ftc.diagnostics.model import lines_of
 from ftc.resources import located
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def source_lines(texts: Mapping[str, str]) -> render_text.Lines:
 
     @cache
     def lines(source: str) -> Sequence[str]:
-        return render_text.lines_of(texts[source] if source in texts else _read(located(source)))
+        return lines_of(texts[source] if source in texts else _read(located(source)))
 
     return lines
 

@@ -11,6 +11,7 @@ import msgspec
 
 from ftc.diagnostics import codes
 from ftc.diagnostics.codes import NAMES
+from ftc.patterns import lazily
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,6 +37,15 @@ class Position(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else f"override '{self.source}'"
+
+
+# The line breaks of YAML.
+_BREAK = lazily("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+def lines_of(text: str) -> list[str]:
+    """Split a text into the lines that YAML counts."""
+    return _BREAK.split(text.removeprefix("\ufeff")) if text else []
 
 
 class Related(msgspec.Struct, frozen=True):

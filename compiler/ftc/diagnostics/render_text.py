@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 WIDTH = 100
 _BEFORE = 40
 _MORE = Cell("…", 1)
-# The line breaks of YAML.
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # A key or a value, with its quotes if it has any.
 _WORD = re.compile(r""" "[^"]*" | '[^']*' | [^\s:=,{}\[\]]+ """, re.VERBOSE)
 # No configuration contains this character; it marks the column while the secrets before it are shortened.
@@ -38,11 +36,6 @@ class _Span(NamedTuple):
     text: str
     start: int
     end: int
-
-
-def lines_of(text: str) -> list[str]:
-    """Split a text into the lines that YAML counts."""
-    return _BREAK.split(text.removeprefix("\ufeff")) if text else []
 
 
 def of_file(position: Position, path: KeyPath, lines: Sequence[str]) -> Excerpt | None:

@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, Position, Related
+from ftc.diagnostics.model import Diagnostic, Position, Related, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,8 +35,8 @@ def position_of(mark: Any, source: str) -> Position:
 
 def position_in(text: str, index: int, source: str) -> Position:
     """The position of a character."""
-    before = text[:index]
-    return Position(source, before.count("\n") + 1, index - before.rfind("\n"))
+    lines = lines_of(text[:index]) or [""]
+    return Position(source, len(lines), len(lines[-1]) + 1)
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -204,7 +204,7 @@ def _marked(error: yaml.MarkedYAMLError, text: str, source: str) -> Diagnostic:
         if words in said and of_context in context:
             return problem(f"is not YAML: {message.format(began=began)}", where, help_)
     if "cannot start any token" in said and mark is not None:
-        sign = text.split("\n")[mark.line][mark.column : mark.column + 1]
+        sign = lines_of(text)[mark.line][mark.column : mark.column + 1]
         tab = sign in ("\t", "")
         message = "a tab is used for indentation" if tab else f"a value cannot begin with {sign}"
         return problem(f"is not YAML: {message}", where, "indent with spaces" if tab else "put the value in quotes")

@@ -90,15 +90,15 @@ def _odd_item(repository: Repository) -> Diagnostic | None:
     for _, position, entry in _entries(repository):
         options = list(entry.values()) if isinstance(entry, dict) else [entry]
         message = help_ = ""
-        if len(options) != 1:
+        if len(options) > 1:
             message, help_ = "an item chooses several groups", "write one item for each: `- group: option`"
-        elif isinstance(options[0], list):
+        elif isinstance(entry, dict) and options and isinstance(options[0], list):
             message, help_ = "a group has one option, not a list", "choose one of them"
             if "dataset" in str(next(iter(entry))).split(" "):
                 help_ = "choose one of them, and each other one with `- dataset@dataset.more.NAME: OPTION`"
-        elif "${" in str(options[0]):
+        elif options and "${" in str(options[0]):
             message, help_ = "a choice cannot refer to a key of the spec", "write the option itself"
-        elif not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict)):
+        elif not options or (not isinstance(options[0], str) and not (options[0] is None and isinstance(entry, dict))):
             message, help_ = "is neither a config nor a group with an option", "write `- group: option`"
         if message:
             return Diagnostic(code=CHOICE, message=message, position=position, help=help_)
