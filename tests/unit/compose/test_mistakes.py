@@ -208,6 +208,43 @@ def test_a_value_with_a_comma_gets_help() -> None:
     assert ftc("compile", 'env.A="a,b"').exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("name='a", "the quote ' is not closed"),
+        ('name="a', 'the quote " is not closed'),
+        ("env.X=it's", "the quote ' is not closed"),
+        ("setup=[a,'b,c]", "the quote ' is not closed"),
+        ("dataset=[alpaca,x", "the bracket [ is not closed"),
+        ("env={A: 'b]'", "the bracket { is not closed"),
+        ("setup=[{a: b]", "the bracket { is not closed"),
+        ("labels={a: [b}", "the bracket [ is not closed"),
+        ("env.X=$(x)", "'(' needs quotes"),
+    ],
+)
+def test_a_value_that_lacks_its_end_is_reported_with_what_is_open(override: str, said: str) -> None:
+    assert f"is not an override: {said}" in refused(override)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("~name", "deletes 'name', but no config sets it"),
+        ("~env.A", "deletes 'env.A', but no config sets it"),
+        ("~train=3", "deletes 'train' if it is 3, but it is not"),
+        ("modl@a=x", "'modl' is not a group"),
+        ("+modl@a=x", "'modl' is not a group"),
+        ("setup.0=a", "write the whole list: 'setup=[a,b]'"),
+        ("dataset.names.k=x", "write the whole list: 'dataset.names=[a,b]'"),
+    ],
+)
+def test_an_override_that_changes_nothing_is_reported_without_the_words_of_hydra(override: str, said: str) -> None:
+    found = refused(override)
+    assert f"override '{override}': error[FTC003" in found
+    assert said in found
+    assert "onfig group" not in found
+
+
 @pytest.mark.parametrize("key", ["nodes", "image", "trainer.llamafactory", "storage.workspace"])
 def test_a_required_key_cannot_be_deleted(key: str) -> None:
     said = refused(f"~{key}")

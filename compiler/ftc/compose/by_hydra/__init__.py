@@ -132,8 +132,16 @@ def _apply(override: Override, config: DictConfig, problems: list[Diagnostic]) -
     try:
         ConfigLoaderImpl._apply_overrides_to_config([override], config)  # noqa: SLF001 - see the module
     except COMPOSITION_ERRORS as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        problems.append(problem(CHOICE, f"cannot be applied: {reason}", override.input_line or ""))
+        key, text, cause = override.key_or_group, override.input_line or "", error.__cause__ or error
+        if override.is_delete():
+            value = text.partition("=")[2]
+            what = f" if it is {value}, but it is not" if value else ", but no config sets it"
+            problems.append(problem(CHOICE, f"deletes '{key}'{what}", text, "leave it out"))
+        elif isinstance(cause, IndexError | ValueError):
+            message = f"'{key}' is not an item of its list"
+            problems.append(problem(CHOICE, message, text, f"write the whole list: '{key.rpartition('.')[0]}=[a,b]'"))
+        else:
+            problems.append(problem(CHOICE, f"cannot be applied: {str(cause).splitlines()[0]}", text))
 
 
 def _resolve(config: DictConfig, unresolved: Composed, problems: list[Diagnostic]) -> dict[str, Any]:

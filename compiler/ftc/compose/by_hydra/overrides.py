@@ -42,6 +42,7 @@ MAX_DEPTH = 64
 # As in files: no real number is longer, and Python refuses to parse one of several thousand digits.
 MAX_DIGITS = 100
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTES = "'\""
 _DIGITS = re.compile(rf"(?<!\w)[0-9][0-9_]{{{MAX_DIGITS},}}(?!\w)")
 
 
@@ -154,18 +155,34 @@ _UNEXPECTED = re.compile(r"(?:mismatched|extraneous) input '(?P<input>.+?)' expe
 
 def _why(text: str, error: str) -> str:
     """The error of Hydra's parser in the words of this program."""
-    key, equals, _ = text.partition("=")
+    key, equals, value = text.partition("=")
     if not equals:
         return "it does not have a '='"
     if re.search(r"[^\w.@/~+-]", key.strip()):
         return f"'{key.strip()}' is not a key"
     if not key.isascii():
         return f"a key on the command line cannot contain '{next(one for one in key if not one.isascii())}'"
+    if opened := _not_closed(value):
+        return f"the {'quote' if opened in _QUOTES else 'bracket'} {opened} is not closed"
     found = _UNEXPECTED.search(error)
     word = (found["input"] or found["at"] or "") if found else ""
     if word and word != "<EOF>":
         return f"'{word[:20]}' needs quotes around the value" if word in text else "its value needs quotes"
-    return "its value ends too early: a bracket or a quote is open" if "<EOF>" in error else "its value cannot be read"
+    return "its value cannot be read"
+
+
+def _not_closed(value: str) -> str:
+    """The quote or bracket of a value that lacks its end."""
+    bare = _QUOTED.sub("", value)
+    brackets: list[str] = []
+    for sign in re.findall(r"['\"\[\]{}]", bare):
+        if sign in _QUOTES:
+            return str(sign)
+        if sign in "[{":
+            brackets.append(sign)
+        elif brackets and brackets.pop() + sign not in ("[]", "{}"):
+            return "{" if sign == "]" else "["
+    return brackets[-1] if brackets else ""
 
 
 @cache
@@ -227,6 +244,9 @@ def is_value(override: Override, conf: Conf) -> bool:
 def _override_problem(override: Override, text: str, conf: Conf) -> Diagnostic | None:
     if not override.key_or_group:
         return problem(NOT_AN_OVERRIDE, "lacks a key", text, "write group=option or key=value")
+    if override.package and not conf.has_group(override.key_or_group):
+        help_ = did_you_mean(override.key_or_group, conf.groups(), "ftc list")
+        return problem(CHOICE, f"'{override.key_or_group}' is not a group", text, help_)
     if override.is_sweep_override():
         return problem(
             CHOICE,
