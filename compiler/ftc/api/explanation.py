@@ -19,6 +19,7 @@ from ftc.explain.artifact import Documents, Place, at_line, documents, place_of
 from ftc.explain.meaning import Meaning, meaning, named
 from ftc.explain.origins import Origin, influences, leaves, origins, plain, sources
 from ftc.explain.paths import Found, Missing, find, parse, shown, written
+from ftc.patterns import lazily
 from ftc.plan import made
 from ftc.plan.build import plan
 from ftc.spec.job import JobSpec
@@ -36,6 +37,8 @@ EXPLAINED = [name for name, target in TARGETS.items() if target.places is None a
 """The targets whose values can be explained: paths do not apply to a script or a Dockerfile."""
 _KEYS = JobSpec.__struct_fields__
 _NEAR = 0.8
+# A line as editors and linters name it: out/volcano.yaml:42, or with its column.
+_LINE_OF_FILE = lazily(r"(?:.*/)?([a-z]+)\.yaml:([0-9]+)(?::[0-9]+)?")
 _OF_OBJECTS = ("apiVersion", "kind", "metadata", "spec")
 WIDTH, _COMMENT = 100, "# "
 _ORIGINS, _SET_BY, _CHANGED_BY = "", "set by:", "changed by at least these:"
@@ -112,7 +115,7 @@ def explain(
     """Explain a key, or the origin of a value.
 
     Args:
-        what: A key of the spec or its last part, or a path or the number of a line in a manifest.
+        what: A key of the spec or its last part, a path or the number of a line in a manifest, or TARGET.yaml:LINE.
         overrides: `group=option` or `key.path=value`, as on the command line.
         config_name: The primary config, NAME.yaml in one of your conf trees.
         config_dirs: Your conf trees, searched before the shipped one.
@@ -124,6 +127,8 @@ def explain(
         NotADirectoryError: a conf tree does not exist.
 
     """
+    if target is None and (named_line := _LINE_OF_FILE.fullmatch(what)) and named_line[1] in EXPLAINED:
+        target, what = named_line[1], named_line[2]
     if target is not None and target not in EXPLAINED:
         raise ValueError(f"unknown target '{target}'; {did_you_mean(target, EXPLAINED)}")
     asked = _asked(what)

@@ -47,6 +47,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       ftc explain hardware.memory_gib_per_device hardware=h800
       ftc explain 'spec.tasks[0].template.spec.containers[train].resources.limits' devices=2
       ftc explain 42 nodes=2
+      ftc explain out/volcano.yaml:42 nodes=2
       ftc explain -t llamafactory learning_rate
       ftc explain -t llamafactory merge.yaml:template
     """

@@ -107,6 +107,19 @@ def test_a_path_is_explained_by_the_keys_that_change_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("place", ["volcano.yaml:{}", "out/volcano.yaml:{}", "/w/volcano.yaml:{}:3"])
+def test_a_line_can_be_named_as_linters_name_it(place: str) -> None:
+    text = ftc("compile", "nodes=2", "name=one", "naming=fixed").stdout
+    number = next(n for n, line in enumerate(text.splitlines(), 1) if line.strip() == "minAvailable: 2")
+    said = lines(place.format(number), "nodes=2", "name=one", "naming=fixed")
+    assert said[0] == "spec.minAvailable: 2"
+    assert "nodes: 2" in said
+
+
+def test_a_line_of_a_job_set_is_one_of_that_target() -> None:
+    assert lines("jobset.yaml:2")[0] == "kind: JobSet"
+
+
 def test_a_field_that_a_fragment_set_names_the_line_of_its_key(tmp_path: Path) -> None:
     text = "defaults: [nvidia, _self_]\npod:\n  spec:\n    containers:\n    - name: train\n      tty: true\n"
     directory = conf(tmp_path, {"hardware/mine": text})
