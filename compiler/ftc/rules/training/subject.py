@@ -135,6 +135,13 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return about
 
 
+class Evaluation(Arguments, frozen=True, kw_only=True):
+    """The prediction that evaluates a result, a `train` without a training."""
+
+    takes: ClassVar[str] = "train"
+    command: ClassVar[str] = "train"
+
+
 class Export(Arguments, frozen=True, kw_only=True):
     """An export: an adapter that is merged into its base model, or a quantized model."""
 
