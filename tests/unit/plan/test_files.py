@@ -13,7 +13,7 @@ from unit.compiling import COMMAND, artifacts, pod, template
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 HUB = {"check_path.sh", "marker.sh", "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
 BY_GIT = {
-    *("hold_lock.sh", "publish.sh", "result_files.py"),
+    *("hold_lock.sh", "publish.sh", "result_files.py", "result_card.py"),
     *("publish_git.sh", "publish_git.py", "git_credentials.sh"),
 }
 RUN = {"check_image.sh", "prepare.sh", "rendezvous.sh", "launch.sh"}
