@@ -93,6 +93,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         deepspeed=zero,
         fsdp=engine.version if isinstance(engine, Fsdp) else 0,
         processes=spec.processes,
+        nodes=spec.nodes,
         process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
         restarts=spec.restarts,
         recreated=spec.restarts > 0,

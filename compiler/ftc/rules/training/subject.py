@@ -159,6 +159,7 @@ class Training(Arguments, frozen=True, kw_only=True):
     fsdp: int | None = None
     """The version of FSDP; 0 without FSDP."""
     processes: int | None = None
+    nodes: int | None = None
     process_group: bool | None = None
     """Whether torch.distributed is initialized (hparams/parser.py: ParallelMode.DISTRIBUTED)."""
     restarts: int | None = None
@@ -194,6 +195,11 @@ class Training(Arguments, frozen=True, kw_only=True):
     def world(self) -> int:
         """The number of processes that train together."""
         return _known(self.processes)
+
+    @property
+    def machines(self) -> int:
+        """The number of nodes that train together."""
+        return _known(self.nodes)
 
     @property
     def zero(self) -> Fields | None:
