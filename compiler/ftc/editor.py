@@ -128,7 +128,7 @@ _TRAINING = "TrainingArguments"
 _EXPORTING = "ExportArguments"
 _ARGUMENTS = {
     **{(owner, "arguments"): _TRAINING for owner in ("Dataset", "OneDataset", "Hardware", "Method", "Model")},
-    ("JobSpec", "train"): _TRAINING,
+    **{("JobSpec", key): _TRAINING for key in ("train", "evaluate")},
     ("Method", "merge"): _EXPORTING,
     ("Quantization", "arguments"): _EXPORTING,
 }

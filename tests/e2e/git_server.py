@@ -154,8 +154,8 @@ def run(command: Sequence[str]) -> str:
     return done.stdout
 
 
-def virtual_environment(requirements: Path, name: str) -> Path:
-    """A virtual environment with the packages of a requirements file, created once per machine."""
+def virtual_environment(requirements: Path, name: str, *options: str) -> Path:
+    """A virtual environment with the packages of a requirements file, created once per machine; options are pip's."""
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
     venv = Path(tempfile.gettempdir(), f"ftc-{name}-{digest}")
     with Path(f"{venv}.lock").open("w", encoding="utf-8") as lock:
@@ -163,7 +163,7 @@ def virtual_environment(requirements: Path, name: str) -> Path:
         if not (venv / "complete").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
             pip = [str(venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--requirement", str(requirements)], check=True)
+            subprocess.run([*pip, *options, "--requirement", str(requirements)], check=True)
             (venv / "complete").touch()
     return venv
 

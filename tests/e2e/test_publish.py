@@ -148,15 +148,18 @@ def test_a_result_without_front_matter_gets_it_with_the_digest_of_the_run(
     assert (result / "README.md").exists() == (page is not None)
 
 
-@pytest.mark.parametrize("page", ["---\nlicense: mit\n---\n# Ours\n", "---\r\nlicense: mit\r\n---\r\n"])
-def test_front_matter_of_the_result_is_kept(
-    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path, page: str
+def test_what_the_front_matter_of_the_result_says_is_kept(
+    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path
 ) -> None:
-    (result / "README.md").write_bytes(page.encode())
-    assert publish(scripts, PUBLISH_CARD=CARD).status == 0
+    (result / "README.md").write_text("---\nlibrary_name: peft\nlicense: mit\n---\n# Ours\n", encoding="utf-8")
+    for _ in range(2):
+        assert publish(scripts, PUBLISH_CARD=CARD).status == 0
     (branch,) = git_server.branches(f"org/{tmp_path.name}")
-    clone = git_server.clone(f"org/{tmp_path.name}", branch, tmp_path / "clone")
-    assert (clone / "README.md").read_bytes() == page.encode()
+    readme = (git_server.clone(f"org/{tmp_path.name}", branch, tmp_path / "clone") / "README.md").read_text("utf-8")
+    _, front, rest = readme.split("---\n", 2)
+    found = yaml.safe_load(front)
+    assert (found["library_name"], found["license"], found["pipeline_tag"]) == ("peft", "mit", "text-generation")
+    assert rest == "# Ours\n"
 
 
 def test_a_push_that_fails_once_then_succeeds_makes_one_branch(

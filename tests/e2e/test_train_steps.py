@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,11 +25,23 @@ pytestmark = pytest.mark.e2e
 TRAINER = """#!/bin/bash
 echo "$1" >>"$CALLS"
 env >"$CALLS.$1.env"
+case $2 in
+  */evaluate.yaml)
+    set -- evaluate
+    env >"$CALLS.$1.env"
+    sed -i '$s/.*/evaluate/' "$CALLS"
+    mkdir evaluation
+    echo '{"predict_bleu-4": 61.2, "predict_rouge-1": 70.041, "predict_rouge-2": 55.5, "predict_rouge-l": 68.91,
+      "predict_runtime": 3.1}' >evaluation/predict_results.json
+    printf '{"prompt": "a", "predict": "b", "label": "b"}\n%.0s' {1..50} >evaluation/generated_predictions.jsonl
+    ;;
+esac
 case $1 in
   train) mkdir -p output; echo adapter >output/adapter_model.safetensors ;;
   export) mkdir -p merged; echo model >merged/model.safetensors ;;
 esac
-if [[ -e $CALLS.hang ]]; then
+if [[ -e $CALLS.empty ]]; then : >evaluation/predict_results.json; fi
+if [[ -e $CALLS.hang || -e $CALLS.hang-$1 ]]; then
   trap 'echo stopped >>"$CALLS"; exit 0' TERM
   touch "$CALLS.hangs"
   while true; do sleep 0.1; done
@@ -132,6 +144,91 @@ def test_what_was_merged_is_quantized(run: Run) -> None:
     assert run.scripts.run("train.sh").status == 0
     assert run.calls == ["train", "export", "export"]
     assert run.markers() == ["merge.done", "quantize.done", "train.done"]
+
+
+NUMBERS = "evaluation: bleu-4 61.2, rouge-1 70.04, rouge-2 55.5, rouge-l 68.91 in 50 rows"
+
+
+@pytest.fixture
+def evaluated(run: Run) -> Run:
+    """A run of one node that evaluates its result."""
+    run.scripts.write("evaluate.yaml", "{}\n")
+    return run
+
+
+def numbers(run: Run) -> Any:
+    return json.loads((run.directory / "evaluation.json").read_text(encoding="utf-8"))
+
+
+def test_the_result_is_evaluated_once_and_the_numbers_are_a_file_of_the_run(evaluated: Run) -> None:
+    told = evaluated.root / "termination-log"
+    for _ in range(2):
+        told.write_text("", encoding="utf-8")
+        done = evaluated.scripts.run("train.sh", TERMINATION_LOG=str(told))
+        assert done.status == 0, done.log
+        assert evaluated.calls == ["train", "export", "evaluate"]
+        assert told.read_text(encoding="utf-8") == f"{NUMBERS}\n"
+    assert done.says("evaluate: done before")
+    assert evaluated.markers() == ["evaluate.done", "merge.done", "train.done"]
+    wanted = {"rows": 50, "bleu-4": 61.2, "rouge-1": 70.04, "rouge-2": 55.5, "rouge-l": 68.91}
+    assert numbers(evaluated) == wanted
+
+
+FAILURES = {
+    "fail-evaluate": "it ended with status 1: the log of the training container says why",
+    "hang": "it took longer than 2 seconds: evaluate fewer rows",
+    "empty": "the prediction has no numbers",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failed_evaluation_is_reported_and_neither_loses_the_result_nor_repeats(evaluated: Run, failure: str) -> None:
+    assert evaluated.scripts.run("train.sh").status == 0
+    (evaluated.directory / "evaluate.done").unlink()
+    evaluated.switch(failure).touch()
+    told = evaluated.root / "termination-log"
+    told.write_text("", encoding="utf-8")
+    for _ in range(2):
+        done = evaluated.scripts.run("train.sh", EVALUATE_TIMEOUT="2", TERMINATION_LOG=str(told))
+        assert done.status == 0, done.log
+    assert evaluated.calls.count("evaluate") == 2
+    assert numbers(evaluated).keys() == {"failed"}
+    lines = told.read_text(encoding="utf-8").splitlines()
+    assert [line.startswith(f"evaluation: failed: {FAILURES[failure]}") for line in lines] == [True, True]
+
+
+def test_an_evaluation_that_a_signal_stops_begins_again_after_a_restart(evaluated: Run) -> None:
+    evaluated.switch("hang-evaluate").touch()
+    started = evaluated.scripts.start("train.sh")
+    wait_until(evaluated.switch("hangs").exists)
+    started.process.send_signal(signal.SIGTERM)
+    done = started.end()
+    assert done.status == 143
+    assert "evaluate: stopped by a signal" in done.log
+    assert evaluated.calls == ["train", "export", "evaluate", "stopped"]
+    assert evaluated.markers() == ["merge.done", "train.done"]
+    assert not (evaluated.directory / "evaluation.json").exists()
+    evaluated.switch("hang-evaluate").unlink()
+    assert evaluated.scripts.run("train.sh").status == 0
+    assert evaluated.calls[-1] == "evaluate"
+    assert numbers(evaluated)["rows"] == 50
+
+
+def test_only_rank_0_evaluates_as_a_world_of_its_devices(tmp_path: Path) -> None:
+    run = Run(tmp_path, VOLCANO)
+    run.scripts.write("evaluate.yaml", "{}\n")
+    world = {"NNODES": "2", "VC_WORKER_HOSTS": "localhost,localhost", "FORCE_TORCHRUN": "1", "RANK": "7"}
+    for devices, forced in (("2", "1"), ("1", None)):
+        done = run.scripts.run("train.sh", VC_TASK_INDEX="0", NPROC_PER_NODE=devices, **world)
+        assert done.status == 0, done.log
+        seen = run.environment("evaluate")
+        alone = {"NNODES": "1", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "NPROC_PER_NODE": devices}
+        assert alone.items() <= seen.items()
+        assert (seen.get("FORCE_TORCHRUN"), seen.get("RANK")) == (forced, None)
+        (run.directory / "evaluate.done").unlink()
+    done = run.scripts.run("train.sh", VC_TASK_INDEX="1", **world)
+    assert done.status == 0
+    assert run.calls == ["train", "export", "evaluate", "evaluate"]
 
 
 def test_a_restart_after_all_is_done_does_nothing(run: Run) -> None:

@@ -206,4 +206,5 @@ def _diagnostic(one: dict[str, Any], name: str) -> Diagnostic:
         message=f"dataset {name}: {row}{one['message']}",
         severity=Severity(one["severity"]),
         position=Position(one["file"], one["line"], 1) if one["line"] else None,
+        help=ABOUT[one["code"]].help,
     )

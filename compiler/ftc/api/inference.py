@@ -26,7 +26,8 @@ def of_run(name: str, *, namespace: str | None = None, context: str | None = Non
     """The address of the result of a run on the cluster, `pvc://CLAIM/PATH`.
 
     Raises:
-        RefusedError: the run does not exist, or its result is not on a claim.
+        RefusedError: the run does not exist, has not completed, or has no whole model on a claim.
+        ClusterRefusedError: the cluster refuses, or does not answer.
 
     """
     with answers():

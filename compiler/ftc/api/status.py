@@ -23,7 +23,7 @@ class Status:
 
     runs: tuple[Run, ...]
     """The runs, the newest first: `name`, `phase`, `nodes_ready`, `nodes`, `step`, `progress`, `age`, `queue`,
-    `verdict`.
+    `verdict`, `evaluation`.
     """
     cause: Cause | None = None
     """Why the run that was asked for does not run: the first cause that `ftc why` names."""
@@ -80,6 +80,6 @@ def lines(found: Status, columns: int | None = None) -> list[str]:
 
 
 def _below(found: Status) -> list[str]:
-    """The verdicts on the results, why the run does not run, and the kinds that may not be listed."""
-    verdicts = [f"{one.name}: {one.verdict}" for one in found.runs if one.verdict]
-    return [*verdicts, *([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]
+    """The verdicts on the results, their numbers, why the run does not run, and the kinds that may not be listed."""
+    said = [f"{one.name}: {line}" for one in found.runs for line in (one.verdict, one.evaluation) if line]
+    return [*said, *([found.cause.text] if found.cause else []), *(f"note: {one}" for one in found.unseen)]

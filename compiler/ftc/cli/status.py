@@ -22,9 +22,9 @@ def command(name: str | None, namespace: str | None, context: str | None, *, wat
     """Show the runs of a namespace, or the run NAME: its phase, nodes, step, age and queue.
 
     NODES are the nodes that are ready, of those that the run wants. STEP comes from the log of rank 0: fetch, train
-    with the steps of the trainer, merge, quantize, check, push. With chat_template_check, a line below the table says
-    how the chat template of a result differs from the training. If NAME does not run, the last line says why, as
-    `ftc why` does.
+    with the steps of the trainer, merge, quantize, check, evaluate, push. Below the table, the verdict of
+    chat_template_check and the numbers of evaluate have a line each. If NAME does not run, the last line says why,
+    as `ftc why` does.
 
     \b
       ftc status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def command(  # noqa: PLR0913 - click hands over each option
 
     It reads the job, its pods, events, claims, queues and nodes, and the log of the container that failed. With --from
     it reads objects that were saved, and needs no cluster: a directory may also have `logs/POD.CONTAINER.txt`,
-    `refused.txt` with what kubectl printed, and `now.txt` with the time of the recording.
+    `refused.txt` with what kubectl printed, and `now.txt` with the time of the recording. The exit code is 1 if the job
+    does not exist.
 
     \b
       ftc why qwen-sft-x7k2p
@@ -65,6 +67,8 @@ def command(  # noqa: PLR0913 - click hands over each option
         click.echo(as_json_text(found.data))
     else:
         click.echo(found.text, nl=False)
+    if found.state == "unknown":
+        sys.exit(1)
 
 
 def _save(found: Diagnosed, folder: Path) -> None:

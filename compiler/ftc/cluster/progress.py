@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 FETCH, PUSH, DONE = "fetch", "push", "done"
 _PUBLISH = "publish"
-_VERDICT = "chat template: "
+# The lines of check_chat_template.py and read_evaluation.py.
+CHECKED, EVALUATED = "chat template: ", "evaluation: "
 # `step NAME` of steps.sh: a step begins, or the training has ended.
 _STEPS = re.compile(r"ftc: (?:(?P<step>\w+): started on node|(?P<done>all done): )")
 # tqdm: `  28%|██▊       | 340/1200 [12:03<30:29,  2.13s/it]`. A bar with words before it is not that of the training,
@@ -47,14 +48,15 @@ def telling(run: Snapshot) -> tuple[Object, Current] | None:
     return found[0] if found and name_of(found[0][0]) == name_of(ranks(run)[0]) else None
 
 
-def verdict_of(run: Snapshot) -> str:
-    """The line of check_chat_template.py, which it leaves as the message of the container's end."""
+def verdict_of(run: Snapshot, beginning: str) -> str:
+    """The line of a step on the result, which train.sh leaves in the message of the container's end."""
     for pod in ranks(run)[:1]:
         states = [one for one in rows(pod, "status", "containerStatuses") if one.get("name") == main_container(pod)]
         for state in states:
             said = str(at(state, "state", "terminated", "message") or "")
-            if said.startswith(_VERDICT):
-                return safe(said.splitlines()[0])
+            for line in said.splitlines():
+                if line.startswith(beginning):
+                    return safe(line)
     return ""
 
 

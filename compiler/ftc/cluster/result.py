@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ftc.cluster.diagnose import state_of
 from ftc.cluster.ranks import main_container, ranks
 from ftc.cluster.snapshot import at, labels, rows, texts
-from ftc.plan.files import MERGE, QUANTIZE
+from ftc.plan.files import MERGE, QUANTIZE, TRAIN
 from ftc.plan.names import CARRIED
 from ftc.plan.storage import WORKSPACE
 from ftc.trainer.arguments import MERGED, OUTPUT, QUANTIZED
@@ -15,6 +16,7 @@ from ftc.trainer.arguments import MERGED, OUTPUT, QUANTIZED
 if TYPE_CHECKING:
     from ftc.cluster.snapshot import Object, Snapshot
 
+_ADAPTER = re.compile(r"^finetuning_type: (lora|oft)$", re.MULTILINE)
 _FIELD = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
@@ -23,7 +25,10 @@ class NoResultError(Exception):
 
 
 def address(run: Snapshot) -> str:
-    """The result as `pvc://CLAIM/PATH`."""
+    """The result as `pvc://CLAIM/PATH`. Raises NoResultError if the run has not completed, or has no whole model."""
+    state = state_of(run)
+    if state not in ("completed", "failed"):
+        raise NoResultError("it has not finished, so its result is not complete")
     pod = next(iter(ranks(run)), None)
     if pod is None:
         raise NoResultError("its pods have been deleted: give the address, pvc://CLAIM/JOB/merged")
@@ -36,10 +41,17 @@ def address(run: Snapshot) -> str:
     mount = next((one for one in rows(container, "volumeMounts") if one.get("name") == WORKSPACE), {})
     carried = texts(pod, "metadata", "annotations")
     last = QUANTIZED if f"{CARRIED}{QUANTIZE}" in carried else MERGED if f"{CARRIED}{MERGE}" in carried else OUTPUT
+    if last == OUTPUT and _ADAPTER.search(carried.get(f"{CARRIED}{TRAIN}", "")):
+        raise NoResultError(
+            "its result is an adapter, which is not served alone: a run with method.merge makes a model"
+        )
     job = _variable(pod, container, "JOB_NAME")
     if not job:
         raise NoResultError("it was not made by ftc: give the address, pvc://CLAIM/PATH")
-    return "/".join(part for part in (f"pvc://{claim}", str(mount.get("subPath") or ""), job, last) if part)
+    uri = "/".join(part for part in (f"pvc://{claim}", str(mount.get("subPath") or ""), job, last) if part)
+    if state == "failed":
+        raise NoResultError(f"it has failed, and `ftc why` says why; give the address if the result is complete: {uri}")
+    return uri
 
 
 def _variable(pod: Object, container: Object, name: str) -> str:

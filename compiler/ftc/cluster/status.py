@@ -11,7 +11,7 @@ from ftc.cluster.cause import Cause, safe
 from ftc.cluster.diagnose import diagnose, state_of
 from ftc.cluster.gather import gather
 from ftc.cluster.kinds import KINDS, kind_of, queue_of
-from ftc.cluster.progress import step_of, telling, verdict_of
+from ftc.cluster.progress import CHECKED, EVALUATED, step_of, telling, verdict_of
 from ftc.cluster.ranks import current, is_ready, ranks
 from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
 from ftc.cluster.snapshot import Object, Snapshot, at, labels, name_of, owners, parsed, rows, uid_of
@@ -43,8 +43,8 @@ class Run(msgspec.Struct, frozen=True):
     nodes: int
     """The nodes that the run wants."""
     step: str
-    """`fetch`, `train`, `merge`, `check`, `push`, `done`, or the container of another run; empty before the first
-    step.
+    """`fetch`, `train`, `merge`, `check`, `evaluate`, `push`, `done`, or the container of another run; empty before the
+    first step.
     """
     progress: str
     """How far the step is: `340/1200`; empty if the log does not say."""
@@ -53,7 +53,9 @@ class Run(msgspec.Struct, frozen=True):
     """The time since the creation: `45s`, `22m`, `4h`, `3d`."""
     queue: str
     verdict: str = ""
-    """The result of the check of the chat template; empty without the check or before it."""
+    """The result of the check of the chat template; empty without the check or before the end of the container."""
+    evaluation: str = ""
+    """The numbers of the evaluation, or why there are none; empty without one or before the end of the container."""
 
     @property
     def has_ended(self) -> bool:
@@ -191,7 +193,8 @@ def run(snapshot: Snapshot) -> Run:
         created=parsed(created) if snapshot.age(created) else None,
         age=_age(snapshot.age(created)),
         queue=safe(queue_of(job)),
-        verdict=verdict_of(snapshot),
+        verdict=verdict_of(snapshot, CHECKED),
+        evaluation=verdict_of(snapshot, EVALUATED),
     )
 
 

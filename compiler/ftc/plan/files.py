@@ -12,7 +12,7 @@ from ftc.plan.types import Fetch, File, Places, Script
 from ftc.resources import all_scripts
 from ftc.spec.method import Accelerate, Command, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub
-from ftc.trainer import arguments, engines
+from ftc.trainer import arguments, engines, evaluation
 
 if TYPE_CHECKING:
     from ftc.spec.base import Json
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 TRAIN = "train.yaml"
 MERGE = "merge.yaml"
 QUANTIZE = "quantize.yaml"
-OF_THE_TRAINER = (TRAIN, MERGE, QUANTIZE)
+EVALUATE = "evaluate.yaml"
+OF_THE_TRAINER = (TRAIN, MERGE, QUANTIZE, EVALUATE)
 ACCELERATE = "accelerate.yaml"
 DATASET_INFO = datasets.FILE
 SETUP = "setup.json"
@@ -44,6 +45,8 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     if method.quantize is not None:
         content = arguments.quantize(spec, tuned, method.quantize)
         files.append(File(QUANTIZE, yaml_text.dump(content)))
+    if spec.evaluates:
+        files.append(File(EVALUATE, yaml_text.dump(evaluation.evaluate(spec, tuned, inputs))))
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(engines.accelerate_config(spec, train))))
     if entries is not None:
@@ -66,6 +69,7 @@ def _inputs(spec: JobSpec, dataset: Dataset, places: Places, fetched: tuple[Fetc
 
 
 _CHECK = "check_chat_template.py"
+_EVALUATE = ("evaluate.sh", "read_evaluation.py")
 _TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
 
 
@@ -80,6 +84,7 @@ def scripts(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[
         names |= {datasets.JOIN_SCRIPT: datasets.JOIN_SCRIPT} if joined else {}
         names |= {"run_setup.py": "run_setup.py"} if spec.setup or joined else {}
         names |= {_CHECK: _CHECK} if spec.checks_chat_template else {}
+        names |= {name: name for name in _EVALUATE} if spec.evaluates else {}
         elastic = spec.min_nodes is not None and isinstance(spec.launcher, Torchrun)
         names |= {"elastic_worker.py": "elastic_worker.py"} if elastic else {}
         names |= {name: name for name in publish.scripts(spec)} if publish.publishes(spec) else {}

@@ -56,7 +56,7 @@ def _uploader(sink: Publish, files: str) -> tuple[str, ...]:
 
 def scripts(spec: JobSpec) -> tuple[str, ...]:
     """The scripts that the step needs."""
-    own = ("hold_lock.sh", "publish.sh", "child.sh", "result_files.py")
+    own = ("hold_lock.sh", "publish.sh", "child.sh", "result_files.py", "result_card.py")
     match spec.publish:
         case GitPush():
             return (*own, "publish_git.sh", "publish_git.py", "git_credentials.sh")

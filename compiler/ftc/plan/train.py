@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, fetch, publish
-from ftc.plan.files import MERGE, QUANTIZE
+from ftc.plan.files import EVALUATE, MERGE, QUANTIZE
 from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub, HuggingFace
@@ -84,7 +84,7 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> tuple[str, ...]:
             return ()
         case _:
             assert_never(spec.launcher)
-    merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE) for f in files) else []
+    merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE, EVALUATE) for f in files) else []
     return tuple(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
 
 

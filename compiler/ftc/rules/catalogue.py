@@ -39,7 +39,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import conversations, image, memory, mixture, prefetch, revisions, sources, storage
+from ftc.rules.spec import conversations, held_out, image, memory, mixture, prefetch, revisions, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -146,6 +146,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
     ),
     "spec": (
         *conversations.RULES,
+        *held_out.RULES,
         *image.RULES,
         *memory.RULES,
         *prefetch.RULES,

@@ -15,6 +15,7 @@ class About(NamedTuple):
     name: str
     severity: Severity
     text: str
+    help: str = ""
 
 
 _LOADER = "Source: LLaMA-Factory 0.9.5, data/loader.py, data/parser.py; datasets 4.0.0, packaged_modules/json/json.py."
@@ -62,6 +63,7 @@ ABOUT = {
         messages have from and value.
         {_CONVERTER}
         """,
+        "say in the description which columns the rows have, such as columns: {prompt: question, response: answer}",
     ),
     "FTC155": About(
         "dataset-value-not-text",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import stat
@@ -18,10 +19,6 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 README = "README.md"
 _LONGEST_README = 1 << 20
-_PAGE = b"""# A fine-tuned model
-
-LLaMA-Factory trained this model in a run of ftc. The lines above name the base model, the datasets and the run.
-"""
 
 
 def fail(message: str) -> NoReturn:
@@ -43,15 +40,13 @@ def opened(root: str, path: str) -> dict[str, str]:
 
 
 def with_card(files: dict[str, str]) -> dict[str, str]:
-    """The files, with the front matter PUBLISH_CARD in README.md unless that has one; it names the run, RESULT_ID."""
+    """The files, with the keys of PUBLISH_CARD that README.md lacks in its front matter, and the run, RESULT_ID."""
     card = os.environ.get("PUBLISH_CARD")
     if card is None or (README in files and size(files[README]) > _LONGEST_README):
         return files
-    page = Path(files[README]).read_bytes() if README in files else _PAGE
-    if page.removeprefix(b"\xef\xbb\xbf").startswith((b"---\n", b"---\r\n")):
-        return files
-    front = f'---\n{card}ftc_run: "{os.environ["RESULT_ID"]}"\n---\n\n'.encode()
-    return {**files, README: _in_memory(front + page)}
+    page = Path(files[README]).read_bytes() if README in files else None
+    result_card = importlib.import_module("result_card")  # next to this file, not in a package
+    return {**files, README: _in_memory(result_card.with_front_matter(page, card, os.environ["RESULT_ID"]))}
 
 
 def _in_memory(content: bytes) -> str:

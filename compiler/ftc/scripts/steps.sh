@@ -37,7 +37,23 @@ say_stopped() {
     printf 'ftc: error: %s: stopped by a signal; a restart of the job continues from here\n' "$running" >&2
   fi
 }
-trap say_stopped EXIT
+
+# The kubelet puts this file into the status of the pod, from which `ftc status` reads the verdicts on the result. Earlier
+# attempts of the run may have found them.
+say_verdicts() {
+  local file
+  for file in check.verdict evaluate.verdict; do
+    if ((NODE_RANK == 0)) && [[ -f $file && -w ${TERMINATION_LOG:=/dev/termination-log} ]]; then
+      cat -- "$file" >>"$TERMINATION_LOG" || true
+    fi
+  done
+}
+
+say_end() {
+  say_stopped
+  say_verdicts
+}
+trap say_end EXIT
 
 # run NAME COMMAND...: returns only when COMMAND has succeeded.
 run() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The trainer's container: train, merge, quantize. A finished step leaves a marker in the run's directory, so that a
-# restart of the job continues with the next one. publish.sh publishes the result, in another container because this one
-# must not see the credentials.
+# The trainer's container: train, merge, quantize, check the chat template, evaluate. A finished step leaves a marker in
+# the run's directory, so that a restart of the job continues with the next one. publish.sh publishes the result, in
+# another container because this one must not see the credentials.
 # shellcheck source-path=SCRIPTDIR source=prepare.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd -- "$RUN_DIR"
@@ -37,4 +37,5 @@ if [[ -e $ftc_dir/quantize.yaml ]]; then
   step quantize export_to quantized quantize.yaml
 fi
 if [[ -n ${CHAT_TEMPLATE_CHECK:-} ]]; then step check python3 "$ftc_dir/check_chat_template.py" "$result"; fi
+if [[ -e $ftc_dir/evaluate.yaml ]]; then step evaluate bash "$ftc_dir/evaluate.sh"; fi
 log "all done: $RUN_DIR/$result"

@@ -216,6 +216,10 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """
     chat_template_write: bool = False
     """Whether the check replaces a chat template that differs, and the end token, by those of the training."""
+    evaluate: Json | None = None
+    """Arguments of the prediction that evaluates the result on the rows held out of the training (train.val_size or
+    dataset.evaluation), such as {max_new_tokens: 256}; {} has the defaults, null evaluates nothing.
+    """
     train: Json = {}
     """Arguments of LLaMA-Factory, such as learning_rate. They take precedence over those of the groups."""
     env: Environment = {}
@@ -259,6 +263,13 @@ class JobSpec(Spec, frozen=True, kw_only=True):
         """Whether a step after the training compares the chat template; a rule rejects a run without conversations."""
         talks = self.trains and self.method is not None and self.method.stage != "pt"
         return talks and self.chat_template_check != "none"
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether a step after the training evaluates the result; a rule rejects a run that cannot be evaluated."""
+        method = self.method if self.trains else None
+        able = method is not None and method.stage == "sft" and method.finetuning_type != "oft"
+        return able and self.evaluate is not None
 
     @property
     def tuned(self) -> Tuned | None:

@@ -144,6 +144,8 @@ def results(spec: JobSpec, directory: str) -> tuple[Stage, ...]:
         found.append(Stage("merge", "node 0", "llamafactory-cli export", f"{directory}/{MERGED}"))
     if spec.method is not None and spec.method.quantize is not None:
         found.append(Stage("quantize", "node 0", "llamafactory-cli export", f"{directory}/{QUANTIZED}"))
+    if spec.evaluates:
+        found.append(Stage("evaluate", "node 0", "llamafactory-cli train", f"{directory}/evaluation.json"))
     return (*found, *_published(spec.publish, directory))
 
 

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def emit(run: RunPlan) -> str:
-    """The documents of train.yaml and, if there are any, merge.yaml and quantize.yaml."""
+    """The documents of train.yaml and, if there are any, merge.yaml, quantize.yaml and evaluate.yaml."""
     return "---\n".join(f.text for f in run.files if f.name in OF_THE_TRAINER)

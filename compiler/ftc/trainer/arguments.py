@@ -28,7 +28,8 @@ _ORDER = (
     *("model_name_or_path", "model_revision", "adapter_name_or_path", "adapter_folder", "create_new_adapter"),
     *("trust_remote_code", "template"),
     *("image_max_pixels", "video_max_pixels", "flash_attn", "quantization_bit", "quantization_method"),
-    *("stage", "do_train", "finetuning_type", "lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
+    *("stage", "do_train", "do_predict", "predict_with_generate", "finetuning_type"),
+    *("lora_target", "lora_rank", "lora_alpha", "lora_dropout"),
     *("use_dora", "oft_rank", "oft_block_size", "freeze_trainable_layers", "freeze_trainable_modules"),
     *("freeze_vision_tower", "freeze_multi_modal_projector", "pref_beta", "pref_loss", "simpo_gamma", "deepspeed"),
     *("dataset", "dataset_dir", "media_dir", "eval_dataset", "cutoff_len", "max_samples", "overwrite_cache"),
@@ -79,9 +80,9 @@ OWNED = {
 
 # These change the model, its tokenizer or its chat template, so the merge needs the same values: without the new tokens
 # of the training the embeddings have another size (`size mismatch`, seen with LLaMA-Factory 0.9.5).
-_LOADING = ("trust_remote_code", "use_fast_tokenizer")
+LOADING = ("trust_remote_code", "use_fast_tokenizer")
 _SHAPING = (
-    *(*_LOADING, "add_tokens", "add_special_tokens", "new_special_tokens_config"),
+    *(*LOADING, "add_tokens", "add_special_tokens", "new_special_tokens_config"),
     *("resize_vocab", "default_system"),
 )
 
@@ -150,6 +151,11 @@ def train(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
         values.setdefault("use_reentrant_gc", False)
     if isinstance(spec.engine, DeepSpeed):
         values["deepspeed"] = engines.deepspeed_config(spec.engine)
+    return in_order(values)
+
+
+def in_order(values: Json) -> Json:
+    """The arguments in the usual order."""
     return dict(sorted(values.items(), key=_rank))
 
 
@@ -240,17 +246,20 @@ def merge(spec: JobSpec, tuned: Tuned, inputs: Inputs) -> Json:
     It has `stage` because the export copies the value head only for reward models (train/tuner.py).
     """
     method = tuned.method
-    shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
     return {
-        **_model(inputs),
-        "adapter_name_or_path": ",".join((*_merged_before(spec, inputs), OUTPUT)),
-        **shaping,
+        **adapted(spec, inputs),
         "template": tuned.model.template,
         **({"stage": method.stage} if method.stage == "rm" else {}),
         "finetuning_type": method.finetuning_type,
         "export_dir": MERGED,
         **(method.merge or {}),
     }
+
+
+def adapted(spec: JobSpec, inputs: Inputs) -> Json:
+    """The arguments that load the model with the adapter of the run."""
+    shaping = {key: value for key, value in chosen(spec).items() if key in _SHAPING}
+    return {**_model(inputs), "adapter_name_or_path": ",".join((*_merged_before(spec, inputs), OUTPUT)), **shaping}
 
 
 def starts_new_adapter(spec: JobSpec) -> bool:
@@ -281,7 +290,7 @@ def adapter_directory(spec: JobSpec, source: str) -> str:
 
 def quantize(spec: JobSpec, tuned: Tuned, quantization: Quantization) -> Json:
     """The content of quantize.yaml, which exports the run's full weights with fewer bits."""
-    shaping = {key: value for key, value in chosen(spec).items() if key in _LOADING}
+    shaping = {key: value for key, value in chosen(spec).items() if key in LOADING}
     return {
         "model_name_or_path": OUTPUT if tuned.method.merge is None else MERGED,
         **shaping,

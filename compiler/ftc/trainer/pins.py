@@ -79,6 +79,7 @@ def _lines(pair: str, name: str) -> tuple[str, ...]:
 def extras(spec: JobSpec) -> tuple[str, ...]:
     """The extra packages that engine, tracking, storage and arguments require; without them the run fails."""
     found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *(extra for _, extra in of_arguments(spec)))
+    found = (*found, *(("metrics",) if spec.evaluates else ()))
     return tuple(sorted(set(found)))
 
 
@@ -193,6 +194,8 @@ def required(spec: JobSpec) -> Iterator[Package]:
         yield Package("deepspeed", ("engine",))
     yield from (Package(name, ("tracking", name)) for name in spec.tracking.names)
     yield from (Package(name, set_at(spec, argument)) for argument, name in of_arguments(spec))
+    if spec.evaluates:
+        yield Package("metrics", ("evaluate",))
     for argument, name in unpinned(spec).items():
         yield Package(name, set_at(spec, argument), pinned=False)
     if spec.method is not None and spec.method.quantize is not None:

@@ -28,12 +28,16 @@ FILES = {
     "output/runs": "TensorBoard's event files.",
     "merged": "The base model with the adapter merged into it, if the method merges.",
     "quantized": "The quantized model, if the method quantizes.",
+    "chat-template.json": "The verdict on the chat template, if it is checked.",
+    "evaluation.json": "The numbers of the evaluation, or why there are none, if the result is evaluated.",
+    "evaluation": "The answers of the evaluation, generated_predictions.jsonl, and LLaMA-Factory's own numbers.",
     "datasets-cache": "The dataset as the trainer has prepared it.",
 }
 COMPILED = {
     files.TRAIN: "The arguments of the training.",
     files.MERGE: "The arguments of the export that merges the adapter.",
     files.QUANTIZE: "The arguments of the export that quantizes the result.",
+    files.EVALUATE: "The arguments of the prediction that evaluates the result.",
     files.ACCELERATE: "The config file of accelerate.",
     files.DATASET_INFO: "The format of the datasets.",
     files.SETUP: "The commands before the training.",

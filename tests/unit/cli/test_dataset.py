@@ -69,6 +69,7 @@ def test_the_description_of_the_spec_is_used(clone: Path) -> None:
     said = ftc("dataset", "check", str(clone), "dataset=custom", "dataset.id=mine", "dataset.names=[mine]", info)
     assert said.exit_code == 1
     assert "error[FTC154 dataset-column-missing]: dataset mine: row 1: the column 'question' is missing" in said.stdout
+    assert "\n  help: say in the description which columns the rows have, such as columns: {prompt: " in said.stdout
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def run_of(target: str, labels: dict[str, str], *overrides: str) -> Snapshot:
     body = next(one for one in map(template, yaml.safe_load_all(text)) if one)
     about = {"labels": {**body["metadata"]["labels"], **labels}}
     about["annotations"] = {**body["metadata"]["annotations"], "scheduling.k8s.io/group-name": "sft-uid"}
-    return Snapshot("team", "sft", NOW, (vcjob(), pod(metadata=about, spec=body["spec"])))
+    return Snapshot("team", "sft", NOW, (vcjob("Completed"), pod(metadata=about, spec=body["spec"])))
 
 
 def template(manifest: Any) -> Any:
@@ -67,4 +67,4 @@ def test_a_workspace_that_ends_with_the_pod_has_no_address() -> None:
 
 def test_a_run_without_pods_has_no_address() -> None:
     with pytest.raises(NoResultError, match="pods have been deleted"):
-        address(Snapshot("team", "sft", NOW, (vcjob(),)))
+        address(Snapshot("team", "sft", NOW, (vcjob("Completed"),)))

@@ -338,13 +338,19 @@ VERDICT = (
 )
 
 
+NUMBERS = "evaluation: bleu-4 61.2, rouge-1 70.04, rouge-2 55.5, rouge-l 68.91 in 50 rows"
+
+
 @pytest.mark.parametrize(
     ("message", "verdict"),
     [
         (VERDICT, VERDICT),
         (f"{VERDICT}\nmore", VERDICT),
+        (f"{VERDICT}\n{NUMBERS}\n", VERDICT),
         ("chat template: \x1b[2Jequal", "chat template: equal"),
         ("something else", ""),
+        (f"{NUMBERS}\n{VERDICT}", VERDICT),
+        (NUMBERS, ""),
         (None, ""),
     ],
 )
@@ -355,4 +361,6 @@ def test_the_verdict_on_the_chat_template_comes_from_the_container_that_trained(
     published = container("publish", {"terminated": {"exitCode": 0, "message": "chat template: of another container"}})
     found = run(snapshot(vcjob("Completed"), running(0, None, container("train", over), published), running(1)))
     assert found.verdict == verdict
-    assert lines(Status((found,)))[2:] == ([f"sft: {verdict}"] if verdict else [])
+    evaluation = NUMBERS if NUMBERS in (message or "") else ""
+    assert found.evaluation == evaluation
+    assert lines(Status((found,)))[2:] == [f"sft: {line}" for line in (verdict, evaluation) if line]

@@ -148,6 +148,18 @@ def test_a_run_that_does_not_exist_is_one_line(tmp_path: Path, monkeypatch: pyte
     assert 'does not contain a job "stf"' in said.stderr
 
 
+@pytest.mark.parametrize(("name", "exit_code"), [("stf", 1), ("sft", 0)])
+def test_why_of_a_run_that_does_not_exist_is_an_error(
+    name: str, exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(Answers(SEVERAL), tmp_path) as file:
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        said, as_json = command("why", name), command("why", name, "--json")
+    assert (said.exit_code, as_json.exit_code) == (exit_code, exit_code)
+    assert ('does not contain a job "stf"' in said.stdout) == (name == "stf")
+    assert (json.loads(as_json.stdout)["state"] == "unknown") == (name == "stf")
+
+
 def test_a_namespace_without_runs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = status(Answers(snapshot()), tmp_path, monkeypatch)
     assert (said.stdout, said.exit_code) == ("", 0)

@@ -13,7 +13,7 @@ from unit.compiling import COMMAND, artifacts, pod, template
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
 HUB = {"check_path.sh", "marker.sh", "child.sh", "fetch.sh", "fill.sh", "check_fetched.sh", "download_hub.py"}
 BY_GIT = {
-    *("hold_lock.sh", "publish.sh", "result_files.py"),
+    *("hold_lock.sh", "publish.sh", "result_files.py", "result_card.py"),
     *("publish_git.sh", "publish_git.py", "git_credentials.sh"),
 }
 RUN = {"check_image.sh", "prepare.sh", "rendezvous.sh", "launch.sh"}
@@ -50,6 +50,10 @@ def carried(*overrides: str) -> dict[str, str]:
         (("dataset=custom", "dataset.id=a/b", "dataset.names=[c]"), {*HUB, *TRAIN} - {"dataset_info.json"}),
         (("setup=[[pip,install,x]]",), {*HUB, *TRAIN, "setup.json", "run_setup.py"}),
         ((QUANTIZED,), {*HUB, *TRAIN, "quantize.yaml"}),
+        (
+            ("evaluate={}", "train.val_size=9"),
+            {*HUB, *TRAIN, "evaluate.yaml", "evaluate.sh", "read_evaluation.py"},
+        ),
         (("publish=git", "publish.url=https://g.example/o"), {*HUB, *TRAIN, *BY_GIT}),
         (COMMAND, RUN),
         ((*COMMAND, "model=qwen3-8b"), {*RUN, *HUB}),
@@ -72,7 +76,15 @@ STAGED = ("model=qwen3-8b", "devices=2", "storage.model_in_memory_gib=18")
 
 
 @pytest.mark.parametrize(
-    "overrides", [(), (*COMMAND, *STAGED), ADAPTER, ("publish=git", "publish.url=https://g.example/o"), ("nodes=2",)]
+    "overrides",
+    [
+        (),
+        (*COMMAND, *STAGED),
+        ADAPTER,
+        ("evaluate={}", "train.val_size=9"),
+        ("publish=git", "publish.url=https://g.example/o"),
+        ("nodes=2",),
+    ],
 )
 def test_a_pod_carries_the_scripts_that_its_scripts_source(overrides: tuple[str, ...]) -> None:
     files = carried(*overrides)

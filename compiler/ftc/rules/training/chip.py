@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.plan.types import RunPlan
+    from ftc.spec.cluster import Hardware
 
 _PLACEHOLDER = re.compile(r"([^/]+\.)?example\.(com|org|net)(:[0-9]+)?/.*")
 _OFFICIAL = re.compile(r"(docker\.io/)?hiyouga/llamafactory:(?P<tag>[^@]+)(@.*)?")
@@ -79,15 +80,28 @@ def official_image_for_other_hardware(spec: JobSpec, _: RunPlan) -> Iterator[Fin
     Wrong: hardware=ascend image=hiyouga/llamafactory:0.9.5
     Right: hardware=ascend image=hiyouga/llamafactory:0.9.5-npu-a2
     """
-    official = _OFFICIAL.fullmatch(spec.image)
-    tags, others = spec.hardware.llamafactory_tags, spec.hardware.llamafactory_not_tags
-    if official is None:
+    hardware = spec.hardware
+    if _is_for(hardware, spec.image):
         return
-    tag = official["tag"]
+    message = f"{spec.image} is not built for this hardware of {hardware.vendor or 'no vendor'}"
+    # A pin may have replaced the image of the option.
+    named, like = (
+        hardware.llamafactory_tags or hardware.llamafactory_not_tags,
+        "" if hardware.llamafactory_tags else "not ",
+    )
+    pattern = f"use an image whose tag is {like}like {' or '.join(named)}, and pin that"
+    help_ = f"use an image such as {hardware.image}" if _is_for(hardware, hardware.image) else pattern
+    yield Finding(("image",), message, help_)
+
+
+def _is_for(hardware: Hardware, image: str) -> bool:
+    """Whether an image may be for the hardware; images of others than LLaMA-Factory are unknown."""
+    official = _OFFICIAL.fullmatch(image)
+    if official is None:
+        return True
+    tags, tag = hardware.llamafactory_tags, official["tag"]
     fits = not tags or any(fnmatchcase(tag, pattern) for pattern in tags)
-    if not fits or any(fnmatchcase(tag, pattern) for pattern in others):
-        message = f"{spec.image} is not built for this hardware of {spec.hardware.vendor or 'no vendor'}"
-        yield Finding(("image",), message, f"use an image such as {spec.hardware.image}")
+    return fits and not any(fnmatchcase(tag, pattern) for pattern in hardware.llamafactory_not_tags)
 
 
 def deepspeed_unsupported_by_chip(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from ftc.rules.rule import ANY
 from ftc.rules.training.engines import DeepSpeedFile
-from ftc.rules.training.subject import Arguments, Export, Training
+from ftc.rules.training.subject import Arguments, Evaluation, Export, Training
 from ftc.source.unknown import Fields, fields
 from ftc.spec.job import source_path
 from ftc.spec.method import DeepSpeed, Fsdp, Torchrun
 from ftc.spec.model import names
 from ftc.trainer import engines
 from ftc.trainer.arguments import OUTPUT, OWNED, chosen, described, evaluation, groups, seeks_unused_parameters, set_at
+from ftc.trainer.evaluation import OWNED as OF_EVALUATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ _OF_ENGINE: dict[KeyPath, KeyPath] = {
 
 
 def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
-    """The training, the exports and the DeepSpeed file of a spec; empty for a command or if a group is missing."""
+    """The training and what follows it, and the DeepSpeed file; empty for a command or if a group is missing."""
     tuned = spec.tuned
     if not spec.trains or tuned is None:
         return
@@ -57,6 +58,9 @@ def subjects(spec: JobSpec) -> Iterator[Arguments | DeepSpeedFile]:
     if method.quantize is not None:
         bits = {"export_quantization_bit": method.quantize.bits, "export_quantization_dataset": ANY}
         yield _export(spec, {**bits, **method.quantize.arguments})
+    if spec.evaluate is not None:
+        own = {name: value for name, value in spec.evaluate.items() if name not in OWNED | OF_EVALUATIONS}
+        yield Evaluation(given=_given({"model_name_or_path": ANY, **own}), own=tuple(own), versions=spec.trainer)
 
 
 def _training(spec: JobSpec, tuned: Tuned) -> Training:
@@ -89,6 +93,7 @@ def _training(spec: JobSpec, tuned: Tuned) -> Training:
         deepspeed=zero,
         fsdp=engine.version if isinstance(engine, Fsdp) else 0,
         processes=spec.processes,
+        nodes=spec.nodes,
         process_group=several or (isinstance(spec.launcher, Torchrun) and spec.hardware.device is not None),
         restarts=spec.restarts,
         recreated=spec.restarts > 0,
@@ -129,10 +134,14 @@ def _given(data: Json) -> Fields:
     return fields(data, lambda _: False)
 
 
+# The subjects that are one map of the spec.
+_MAPS: dict[type, KeyPath] = {DeepSpeedFile: ("engine", "config"), Evaluation: ("evaluate",)}
+
+
 def place(spec: JobSpec, subject: Arguments | DeepSpeedFile, where: KeyPath) -> KeyPath:
     """The key of the spec that sets a place of the subject."""
-    if isinstance(subject, DeepSpeedFile):
-        return ("engine", "config", *where)
+    if type(subject) in _MAPS:
+        return (*_MAPS[type(subject)], *where)
     name, rest = str(where[0]), where[1:]
     if isinstance(subject, Export):
         return _place_of_export(subject, where)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity, dotted
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import SOURCES, JobSpec
-from ftc.trainer import release
+from ftc.trainer import evaluation, release
 from ftc.trainer.arguments import OWNED, groups
 
 if TYPE_CHECKING:
@@ -75,9 +75,13 @@ def reserved_argument(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: train.output_dir=/workspace/out
     Right: storage.workspace.mount_path=/workspace
     """
-    for path, arguments in (*groups(spec), *_exports(spec)):
-        for name in sorted(OWNED.keys() & arguments.keys()):
-            key = OWNED[name]
+    for path, arguments in (*groups(spec), *_later(spec)):
+        owned = OWNED | (evaluation.OWNED if path == _EVALUATE else {})
+        for name in sorted(owned.keys() & arguments.keys()):
+            key = owned[name]
+            if key == "evaluate":
+                yield Finding((*path, name), "follows from evaluate", "leave it out", at_key=True)
+                continue
             how = f": source@{key}=path {key}.path=…, or another source" if key in _SOURCES else ""
             yield Finding((*path, name), f"follows from {key}", f"set {key} instead{how}", at_key=True)
 
@@ -85,8 +89,13 @@ def reserved_argument(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 _SOURCES = tuple(map(dotted, SOURCES.values()))
 
 
-def _exports(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
-    """The arguments of the exports, each with their key path."""
+_EVALUATE = ("evaluate",)
+
+
+def _later(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """The arguments of the steps after the training, each with their key path."""
+    if spec.evaluate is not None:
+        yield _EVALUATE, spec.evaluate
     method = spec.method
     if method is not None and method.merge is not None:
         yield ("method", "merge"), method.merge

@@ -56,8 +56,9 @@ def incomplete_checkpoint_on_signal(run: Training) -> Iterator[Finding]:
 
     With `enable_jit_checkpoint` each process saves at the step in which it receives the signal. Engines that shard the
     model or its optimizer save together: processes at different steps wait for each other until they are killed, or
-    save inconsistent parts. For reward models and PPO the checkpoint lacks the files that LLaMA-Factory's callbacks
-    add.
+    save inconsistent parts. The pods of several nodes get the signal in different steps too, so those behind wait for
+    the others in a collective operation. For reward models and PPO the checkpoint lacks the files that LLaMA-Factory's
+    callbacks add.
     Source: transformers, trainer_jit_checkpoint.py; LLaMA-Factory, train/callbacks.py.
 
     Wrong: train.enable_jit_checkpoint=true engine=deepspeed-z3 devices=2
@@ -71,6 +72,11 @@ def incomplete_checkpoint_on_signal(run: Training) -> Iterator[Finding]:
     elif not run.plain and run.world > 1:
         message = f"{run.world} processes save parts of one checkpoint, but receive the signal at different steps"
         yield Finding(where, message, help_, (("deepspeed",),))
+    elif run.machines > 1:
+        message = (
+            f"{run.machines} nodes receive the signal at different steps, and wait for each other until they are killed"
+        )
+        yield Finding(where, message, help_)
 
 
 def resume_needs_state_of_deepspeed(run: Training) -> Iterator[Finding]:

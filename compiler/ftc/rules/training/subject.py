@@ -135,6 +135,13 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return about
 
 
+class Evaluation(Arguments, frozen=True, kw_only=True):
+    """The prediction that evaluates a result, a `train` without a training."""
+
+    takes: ClassVar[str] = "train"
+    command: ClassVar[str] = "train"
+
+
 class Export(Arguments, frozen=True, kw_only=True):
     """An export: an adapter that is merged into its base model, or a quantized model."""
 
@@ -152,6 +159,7 @@ class Training(Arguments, frozen=True, kw_only=True):
     fsdp: int | None = None
     """The version of FSDP; 0 without FSDP."""
     processes: int | None = None
+    nodes: int | None = None
     process_group: bool | None = None
     """Whether torch.distributed is initialized (hparams/parser.py: ParallelMode.DISTRIBUTED)."""
     restarts: int | None = None
@@ -187,6 +195,11 @@ class Training(Arguments, frozen=True, kw_only=True):
     def world(self) -> int:
         """The number of processes that train together."""
         return _known(self.processes)
+
+    @property
+    def machines(self) -> int:
+        """The number of nodes that train together."""
+        return _known(self.nodes)
 
     @property
     def zero(self) -> Fields | None:

@@ -653,6 +653,12 @@ SILENT = (
     Pair("FTC449", f"{PPO} restarts=1", PPO, "restarts"),
     Pair(
         "FTC143",
+        "train.enable_jit_checkpoint=true nodes=2 storage=shared",
+        "train.enable_jit_checkpoint=true devices=2",
+        "train.enable_jit_checkpoint",
+    ),
+    Pair(
+        "FTC143",
         "train.enable_jit_checkpoint=true engine=deepspeed-z2 devices=2",
         "train.enable_jit_checkpoint=true engine=deepspeed-z2",
         "train.enable_jit_checkpoint",

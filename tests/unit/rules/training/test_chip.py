@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unit.compiling import COMMAND
+from unit.compiling import COMMAND, found
 from unit.rules.pairs import Pair, passes, refuses
 
 PAIRS = (
@@ -51,3 +51,24 @@ def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
     passes(pair)
+
+
+PIN = "hardware.image=hiyouga/llamafactory:0.9.5@sha256:" + 64 * "0"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "help_"),
+    [
+        (("image=hiyouga/llamafactory:0.9.4",), "use an image such as hiyouga/llamafactory:0.9.5-npu-a2"),
+        ((PIN,), "use an image whose tag is like *npu-a2 or *910b*, and pin that"),
+    ],
+)
+def test_the_remedy_is_an_image_for_this_hardware(overrides: tuple[str, ...], help_: str) -> None:
+    (told,) = [one for one in found("hardware=ascend", *overrides) if one.code == "FTC327"]
+    assert told.help == help_
+
+
+def test_without_tags_of_the_hardware_the_remedy_names_those_of_others() -> None:
+    pin = PIN.replace("0.9.5", "0.9.5-npu-a2")
+    (told,) = [one for one in found("hardware=nvidia", pin) if one.code == "FTC327"]
+    assert told.help == "use an image whose tag is not like *npu* or *910b* or *-a3-*, and pin that"
