@@ -10,7 +10,7 @@ import msgspec
 
 from ftc.compose import Composed, Conf, compose
 from ftc.conf_tree import search_path, shipped_name
-from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, as_errors, has_errors, without_follow_ups
 from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
 from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
@@ -164,8 +164,12 @@ def _fragments(state: State) -> State:
 
 def origins(spec: JobSpec, composed: Composed, conf: Conf, targets: Collection[str]) -> Origins:
     """The subject of the rules on origins."""
+
+    def settings(path: KeyPath) -> list[tuple[Position, Any]]:
+        return [(one.position, one.value) for one in composed.settings(path)]
+
     ids = partial(conf.values, key="id")
-    return Origins(spec, composed.position, composed.rank, composed.is_of_run, ids, targets)
+    return Origins(spec, composed.position, composed.rank, composed.is_of_run, settings, ids, targets)
 
 
 def _check(state: State) -> State:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftc.api.refused import RefusedError
 from ftc.api.runs import sound
-from ftc.diagnostics.model import Diagnostic
+from ftc.diagnostics.model import Diagnostic, dotted
 from ftc.driver import Request, compile_job
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find
@@ -95,6 +95,7 @@ def _composed(name: str, dirs: tuple[Path, ...], instead: Mapping[str, str]) -> 
 def _pinned(data: Json, resolved: Iterable[Pin]) -> Json:
     """The spec with the pins and no other change; the image of the hardware is that of the run too."""
     copy: Json = deepcopy(data)
+    copy["pins"] = {dotted(one.key): one.names for one in resolved}
     for key, value in {one.key: one.value for one in resolved}.items():
         if key == ("hardware", "image"):
             copy["image"] = value

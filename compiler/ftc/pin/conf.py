@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftc.diagnostics.printable import escaped
+from ftc import yaml_text
+from ftc.diagnostics.model import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,18 +23,22 @@ _SELF = "_self_"
 
 
 def text(name: str, pins: Iterable[Pin]) -> str:
-    """Write the file of pins, a mapping over the run."""
-    lines: list[str] = []
-    here: tuple[str, ...] = ()
-    for pin in pins:
-        key = tuple(map(str, pin.key))
-        for depth, part in enumerate(key[:-1]):
-            if here[: depth + 1] != key[: depth + 1]:
-                lines.append(f"{'  ' * depth}{part}:")
-        here = key[:-1]
-        lines.append(f"{'  ' * len(here)}{key[-1]}: {json.dumps(pin.value)} # {escaped(pin.names)}")
+    """Write the file of pins, a mapping over the run, with what each pin replaces."""
     about = f"# Written by `ftc pin {name}`, which also updates it: the commits and digests of what the run names."
-    return "".join(f"{line}\n" for line in ("# @package _global_", about, *(lines or ["{}"])))
+    return f"# @package _global_\n{about}\n{yaml_text.dump(values(pins))}"
+
+
+def values(pins: Iterable[Pin]) -> dict[str, Any]:
+    """The keys that the pins set, and in `pins` what each one replaces."""
+    found: dict[str, Any] = {}
+    for pin in pins:
+        found.setdefault("pins", {})[dotted(pin.key)] = pin.names
+        *parents, last = map(str, pin.key)
+        here = found
+        for step in parents:
+            here = here.setdefault(step, {})
+        here[last] = pin.value
+    return found
 
 
 def with_pins(primary: str, name: str) -> str | None:

@@ -146,18 +146,103 @@ def test_commits_and_the_digest_are_written_next_to_the_run_and_used(hub: str, r
     assert f"model.source.revision: {COMMIT} (main of Qwen/Qwen3-0.6B)\n" in said.stdout
     moved = before.replace("  - _self_\n", "").replace("shipped one\n", "shipped one\n  - _self_\n  - pins/mine\n")
     assert file.read_text() == moved
-    assert Path("conf/pins/mine.yaml").read_text().splitlines()[2:] == [
-        "model:",
-        "  source:",
-        f'    revision: "{COMMIT}" # main of Qwen/Qwen3-0.6B',
-        "dataset:",
-        "  source:",
-        f'    revision: "{COMMIT}" # main of tatsu-lab/alpaca',
-        f'image: "{registry}/team/trainer:1.0@{DIGEST}" # {registry}/team/trainer:1.0',
-    ]
+    assert yaml.safe_load(Path("conf/pins/mine.yaml").read_text()) == {
+        "pins": {
+            "model.source.revision": "main of Qwen/Qwen3-0.6B",
+            "dataset.source.revision": "main of tatsu-lab/alpaca",
+            "image": f"{registry}/team/trainer:1.0",
+        },
+        "model": {"source": {"revision": COMMIT}},
+        "dataset": {"source": {"revision": COMMIT}},
+        "image": f"{registry}/team/trainer:1.0@{DIGEST}",
+    }
     used = spec()
     assert {used[name]["source"]["revision"] for name in ("model", "dataset")} == {COMMIT}
     assert used["image"] == f"{registry}/team/trainer:1.0@{DIGEST}"
+
+
+def mine(*overrides: str) -> str:
+    return ftc("compile", "-c", "mine", "--config-dir", "conf", *overrides).stderr
+
+
+STALE = "error[FTC267 stale-pin]: "
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["model=qwen3-8b"],
+            "model.source.revision: is pinned for main of Qwen/Qwen3-0.6B, not for main of Qwen/Qwen3-8B",
+        ),
+        (
+            ["model.source.repository=me/other"],
+            "model.source.revision: is pinned for main of Qwen/Qwen3-0.6B, not for main",
+        ),
+        (
+            ["dataset=no-robots"],
+            "dataset.source.revision: is pinned for main of tatsu-lab/alpaca, not for main of HuggingFace",
+        ),
+    ],
+)
+def test_a_pin_does_not_apply_to_another_model_or_dataset(
+    hub: str, registry: str, overrides: list[str], said: str
+) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    assert STALE not in mine()
+    told = mine(*overrides)
+    assert told.count(STALE) == 1
+    assert f"{STALE}{said}" in told
+    key = said.partition(":")[0]
+    assert f"help: set {key} too; if you have edited the run, run `ftc pin` again" in told
+    assert STALE not in mine(*overrides, f"{key}={'1a' * 20}"), "the revision of the other one is named"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "trainer:1.0",
+            "trainer:2.0",
+            "image: is pinned for {registry}/team/trainer:1.0, not for {registry}/team/trainer:2.0",
+        ),
+        (
+            "image: {registry}/team/trainer:1.0\n",
+            "",
+            "image: is pinned for {registry}/team/trainer:1.0, not for hiyouga/",
+        ),
+        ("model: {{source: {{", "model: {{source: {{revision: v2, ", "model.source.revision: is pinned for main of"),
+    ],
+)
+def test_a_pin_does_not_apply_to_another_tag(hub: str, registry: str, before: str, after: str, said: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    written = Path("conf/mine.yaml").read_text()
+    old, new = (text.format(registry=registry) for text in (before, after))
+    assert old in written
+    Path("conf/mine.yaml").write_text(written.replace(old, new))
+    assert f"{STALE}{said.format(registry=registry)}" in mine()
+    if "v2" not in after:
+        ftc("pin", "mine")
+        assert STALE not in mine()
+
+
+def test_the_pinned_image_of_hardware_does_not_apply_to_other_hardware(hub: str, registry: str) -> None:
+    own = "image: {registry}/team/trainer:1.0\n"
+    run(hub, registry, RUN.replace(own, "cluster: {{registry: '{registry}'}}\n"))
+    ftc("pin", "mine")
+    assert STALE not in mine()
+    assert f"{STALE}hardware.image: is pinned for hiyouga/llamafactory:0.9.5, not for" in mine("hardware=ascend")
+
+
+def test_the_spec_of_a_pinned_run_compiles_again(hub: str, registry: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    ftc("compile", "-c", "mine", "--config-dir", "conf", "-o", "out")
+    again = ("compile", "-c", "spec", "--config-dir", "out")
+    assert ftc(*again).exit_code == 0
+    assert STALE in ftc(*again, "model.source.repository=me/other").stderr
 
 
 def test_pins_that_the_run_does_not_need_any_more_are_emptied(hub: str, registry: str) -> None:
@@ -247,7 +332,7 @@ def test_the_image_of_the_hardware_still_comes_from_the_registry_of_the_cluster(
     run(hub, registry, RUN.replace(own, "cluster: {{registry: '{registry}'}}\n"))
     said = ftc("pin", "mine")
     assert said.exit_code == 0, said
-    assert f'  image: "hiyouga/llamafactory:0.9.5@{DIGEST}" #' in Path("conf/pins/mine.yaml").read_text()
+    assert f"  image: hiyouga/llamafactory:0.9.5@{DIGEST}\n" in Path("conf/pins/mine.yaml").read_text()
     manifest = ftc("compile", "-c", "mine", "--config-dir", "conf").stdout
     assert f"image: {registry}/hiyouga/llamafactory:0.9.5@{DIGEST}\n" in manifest
 

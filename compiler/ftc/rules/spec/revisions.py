@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ftc.diagnostics.model import KeyPath, Severity, dotted
 from ftc.rules.given import Origins
@@ -15,6 +15,7 @@ from ftc.targets import POD_TARGETS, TARGETS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.diagnostics.model import Position
     from ftc.spec.job import JobSpec
 
 # A branch by its name; a tag or another ref may be meant to stay.
@@ -52,4 +53,54 @@ def revision_is_fixed(found: Origins) -> Iterator[Finding]:
         yield Finding(key, f"{branch} may be another commit in a later run{also}", help_)
 
 
-RULES = (Rule("FTC266", "mutable-revision", revision_is_fixed, Origins, Severity.WARNING),)
+_OF_HARDWARE = "${hardware.image}"
+_AtRevision: TypeAlias = Git | HuggingFace | ModelScope | FromHub
+
+
+def pinned(source: _AtRevision, revision: str) -> str:
+    """What a pin of a source replaces: the revision and the repository."""
+    return f"{revision or 'HEAD'} of {source.url if isinstance(source, Git) else source.repository}"
+
+
+def pin_is_of_what_the_run_names(found: Origins) -> Iterator[Finding]:
+    """A pin replaces the revision or the tag for which it was made.
+
+    `ftc pin` writes commits and digests over what the run names. If an override or an edit then names another model,
+    dataset, branch or image, the pin would combine it with the commit or the digest of the old one.
+    Source: ftc pin.
+
+    Wrong: "pins={model.source.revision: main of Qwen/Qwen3-8B}" model=qwen3-0.6b model.source.revision=v1
+    Right: "pins={model.source.revision: main of Qwen/Qwen3-0.6B}" model=qwen3-0.6b model.source.revision=v1
+    """
+    for key, source in _pinnable(found.spec):
+        replaced = found.spec.pins.get(dotted(key))
+        pin = _file(found.position(("pins", dotted(key))))
+        settings = found.settings(key)
+        if replaced is None or not settings or _file(settings[-1][0]) != pin:
+            continue
+        below = [str(value) for place, value in settings if _file(place) != pin][-1:]
+        name = below[0] if below else replaced.partition(" of ")[0]
+        named = pinned(source, name) if source else found.spec.hardware.image if name == _OF_HARDWARE else name
+        if named != replaced:
+            help_ = f"set {dotted(key)} too; if you have edited the run, run `ftc pin` again"
+            yield Finding(key, f"is pinned for {replaced}, not for {named}", help_)
+
+
+def _pinnable(spec: JobSpec) -> Iterator[tuple[KeyPath, _AtRevision | None]]:
+    """The keys that `ftc pin` may set: the revisions, each with its source, and the images."""
+    for name, source in spec.sources.items():
+        if isinstance(source, _AtRevision):
+            yield (*source_path(name), "revision"), source
+    yield ("image",), None
+    yield ("hardware", "image"), None
+
+
+def _file(position: Position | None) -> str:
+    """The file of a place; all overrides are one."""
+    return position.source if position and position.line else ""
+
+
+RULES = (
+    Rule("FTC266", "mutable-revision", revision_is_fixed, Origins, Severity.WARNING),
+    Rule("FTC267", "stale-pin", pin_is_of_what_the_run_names, Origins),
+)

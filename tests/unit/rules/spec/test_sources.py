@@ -19,6 +19,8 @@ CUSTOM = f"dataset=custom dataset.id=team/data dataset.names=[a] {DATA}"
 S3 = "source@model.source=s3 model.source.bucket=models"
 TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
+IMAGE = "hiyouga/llamafactory:0.9.5"
+DIGEST = f"sha256:{'0f' * 32}"
 TO_GIT = "publish=git publish.url"
 ADAPTER = "publish=git publish.url=https://git.example.com/a publish.credentials.secret=git method.merge=null"
 GIT = "source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B"
@@ -115,6 +117,15 @@ PAIRS = (
             ("", "model.source.revision=main", f"model.source.revision={'a1' * 20}"),
             ("source@model.source=modelscope", "model.source.revision=master", "model.source.revision=v1.0"),
             ("source@model.source=huggingface-direct", "model.source.revision=main", "model.source.revision=v1"),
+        )
+    ),
+    *(
+        Pair("FTC267", f'"pins={{{key}: {wrong}}}" {override}', f'"pins={{{key}: {right}}}" {override}', key)
+        for key, wrong, right, override in (
+            ("model.source.revision", "main of me/m", "main of Qwen/Qwen3-0.6B", "model.source.revision=v1"),
+            ("model.source.revision", "v1 of Qwen/Qwen3-0.6B", "main of Qwen/Qwen3-0.6B", "model.source.revision=v1"),
+            ("hardware.image", "a:1", IMAGE, f"hardware.image={IMAGE}@{DIGEST}"),
+            ("image", "a:1", IMAGE, f"image={IMAGE}@{DIGEST}"),
         )
     ),
     *(
