@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
+from ftc.conf_tree import shipped_name
 from ftc.diagnostics.model import KeyPath, Severity, dotted
 from ftc.rules.given import Origins
 from ftc.rules.rule import Finding, Rule
@@ -30,13 +31,23 @@ def _branches(spec: JobSpec) -> Iterator[tuple[KeyPath, str]]:
             yield (*source_path(name), "revision"), source.revision
 
 
+def _of_user(found: Origins, revision: KeyPath) -> KeyPath | None:
+    """The key with which an override or a file of the user names the revision or the repository; None without one."""
+    shipped = f"{shipped_name()}/"
+    for key in (revision, (*revision[:-1], "repository"), (*revision[:-1], "url")):
+        settings = found.settings(key)
+        if settings and not settings[-1][0].source.startswith(shipped):
+            return key
+    return revision if found.spec.pins else None
+
+
 def revision_is_fixed(found: Origins) -> Iterator[Finding]:
     """A run names commits or tags, not branches.
 
     Someone may push to a branch, so the same run gives another result next month, and the manifest does not show it.
-    `ftc pin` writes the commits of today into your conf. For ModelScope name a tag: its clients list no commits. The
-    shipped options name branches too, because they describe no run; only what an override or the file of a run names is
-    reported.
+    `ftc pin` writes the commits of today into your conf. For ModelScope name a tag: its clients list no commits. A
+    repository without a revision is its default branch. The shipped options name branches too, because they describe no
+    run: what they name is reported only if the run has pins. `ftc plan` shows every revision.
     Source: git, gitrevisions.
 
     Wrong: source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B model.source.revision=main
@@ -44,7 +55,7 @@ def revision_is_fixed(found: Origins) -> Iterator[Finding]:
     """
     if not any(name in POD_TARGETS or TARGETS[name].places for name in found.targets):  # none that downloads
         return
-    branches = {key: name for key, name in _branches(found.spec) if found.is_of_run(key)}
+    branches = {place: name for key, name in _branches(found.spec) if (place := _of_user(found, key))}
     if branches:
         key, *others = branches
         branch = f"branch '{branches[key]}'" if branches[key] else "the default branch"

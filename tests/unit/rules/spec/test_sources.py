@@ -248,6 +248,27 @@ def test_a_run_file_that_says_where_its_model_is_keeps_that_place_for_another_mo
         assert "FTC261" not in ftc(*here, *right).stderr
 
 
+def test_the_branch_of_an_option_of_the_user_is_a_warning_even_if_only_the_repository_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    option = tmp_path / "model" / "ours.yaml"
+    compiled = ("compile", "--config-dir", str(tmp_path), "model=ours")
+    start = "defaults: [qwen3-0.6b, _self_]\nsource: {"
+    for named, key in (("revision: main", "revision"), ("repository: us/ours", "repository")):
+        option.write_text(f"{start}{named}}}\n")
+        told = ftc(*compiled).stderr
+        assert f"ours.yaml:2:10: warning[FTC266 mutable-revision]: model.source.{key}: branch 'main'" in told
+    for fixed in ("endpoint: https://mirror.example.com", f"repository: us/ours, revision: {'a1' * 20}"):
+        option.write_text(f"{start}{fixed}}}\n")
+        assert "FTC266" not in ftc(*compiled).stderr
+
+
+def test_what_a_pinned_run_leaves_at_a_branch_is_a_warning(tmp_path: Path) -> None:
+    pins = "pins: {model.source.revision: main of Qwen/Qwen3-0.6B}\nmodel: {source: {revision: %s}}\n" % ("a1" * 20)
+    (tmp_path / "run.yaml").write_text(f"defaults: [config, _self_]\n{pins}")
+    told = ftc("compile", "--config-dir", str(tmp_path), "-c", "run").stderr
+    assert "warning[FTC266 mutable-revision]: dataset.source.revision: branch 'main' may be" in told
+
+
 def test_the_branches_of_a_run_are_one_warning_and_those_of_shipped_options_none(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("defaults: [config, _self_]\n")
