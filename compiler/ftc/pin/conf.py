@@ -75,25 +75,33 @@ def _is_plain(node: yaml.Node) -> bool:
 
 
 def _in_flow(text: str, items: list[yaml.Node], last: int, added: list[str], moved: int | None) -> str:
-    """Add items after the last one that stays before them, and remove the one that moves."""
+    """Add items after the last one that stays before them, and remove the one that moves.
+
+    A comment before that one would be lost, so the text then stays as it is.
+    """
     end = items[last].end_mark.index
     rest = text[end:]
     if moved is not None:
+        if "#" in text[items[moved - 1].end_mark.index : items[moved].start_mark.index]:
+            return text
         rest = text[end : items[moved - 1].end_mark.index] + text[items[moved].end_mark.index :]
     return "".join([text[:end], *(f", {one}" for one in added), rest])
 
 
 def _in_block(text: str, items: list[yaml.Node], last: int, added: list[str], moved: int | None) -> str:
-    """The same for a list with an item on each line."""
+    """The same for a list with an item on each line; the one that moves keeps its comment."""
     lines = text.splitlines(keepends=True)
     like = lines[items[last].start_mark.line]
     end = "\r\n" if like.endswith("\r\n") else "\n"
     after = _last_line(items[last])
     if not lines[after].endswith("\n"):
         lines[after] += end
+    new = [f"{like[: items[last].start_mark.column]}{one}{end}" for one in added]
     if moved is not None:
-        lines[items[moved].start_mark.line] = ""
-    lines[after] += "".join(f"{like[: items[last].start_mark.column]}{one}{end}" for one in added)
+        place = items[moved].start_mark.line
+        new[0] = lines[place] if lines[place].endswith("\n") else f"{lines[place]}{end}"
+        lines[place] = ""
+    lines[after] += "".join(new)
     return "".join(lines)
 
 

@@ -435,6 +435,10 @@ def test_a_server_that_does_not_answer_in_time(registry: str, monkeypatch: pytes
             "\n  - config\n  - tracking: wandb # a\n  - _self_\n  - pins/mine\n\n  - override hardware: h800",
         ),
         ("[config, pins/mine, _self_]", "[config, pins/mine, _self_]"),
+        (
+            "\n  - config\n  - override hardware: h800 # cards\n  - _self_ # ours wins",
+            "\n  - config\n  - _self_ # ours wins\n  - pins/mine\n  - override hardware: h800 # cards",
+        ),
     ],
 )
 def test_the_defaults_list_keeps_its_form(before: str, after: str) -> None:
@@ -443,7 +447,11 @@ def test_the_defaults_list_keeps_its_form(before: str, after: str) -> None:
         assert with_pins(texts[0], "mine") == texts[1]
 
 
-@pytest.mark.parametrize("text", ["name: x\n", "defaults: []\n", "defaults: [_self_]\n", "[]\n"])
+# `_self_` would move, and the comment that is before it would be lost.
+COMMENTED = "defaults: [\n  config,\n  override hardware: h800, # cards\n  _self_\n]\n"
+
+
+@pytest.mark.parametrize("text", ["name: x\n", "defaults: []\n", "defaults: [_self_]\n", "[]\n", COMMENTED])
 def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
     assert with_pins(text, "mine") is None
 
