@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import socket
@@ -85,6 +86,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.setenv("HF_TOKEN", hub_server.TOKEN)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
 
 
 @pytest.fixture
@@ -456,11 +459,86 @@ def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
     assert with_pins(text, "mine") is None
 
 
-@pytest.mark.parametrize("name", ["config", "../mine", "gone", "pins/mine"])
-def test_only_a_run_of_the_user_is_pinned(hub: str, registry: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("config", "'config' is not a run of yours: conf/config.yaml does not exist; known: mine"),
+        ("mines", "'mines' is not a run of yours: conf/mines.yaml does not exist; did you mean 'mine'?"),
+        ("mine.yaml", "'mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("conf/mine.yaml", "'conf/mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("../mine", "'../mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("pins/mine", "'pins/mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+    ],
+)
+def test_only_a_run_of_the_user_is_pinned(hub: str, registry: str, name: str, said: str) -> None:
     run(hub, registry)
-    said = ftc("pin", name)
-    assert (said.exit_code, said.stderr) == (1, f"ftc: {name}.yaml is not in conf\n")
+    done = ftc("pin", name)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"ftc: {said}")
+
+
+class _Private(_Registry):
+    """A registry whose tokens need a password; `scheme` is how it asks for it."""
+
+    scheme = "Bearer"
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] == f"Basic {LOGIN}":
+            super().do_GET()
+        else:
+            self._answer(401, {})
+
+    def do_HEAD(self) -> None:
+        if self.scheme == "Bearer":
+            super().do_HEAD()
+        elif self.headers["Authorization"] != f"Basic {LOGIN}":
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="private"'})
+        else:
+            self._answer(200, {"Docker-Content-Digest": self.digest})
+
+
+LOGIN = base64.b64encode(b"robot:secret").decode()
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+@pytest.mark.parametrize("place", ["{}", "https://{}", "https://{}/v1/"])
+def test_the_credentials_of_docker_are_used(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, place: str
+) -> None:
+    monkeypatch.setattr(_Private, "scheme", scheme)
+    with serving(_Private) as registry:
+        run(hub, registry)
+        (tmp_path / "docker" / "config.json").write_text(
+            json.dumps({"auths": {place.format(registry): {"auth": LOGIN}}})
+        )
+        said = ftc("pin", "mine")
+    assert said.stderr == ""
+    assert f"@{DIGEST}" in said.stdout
+    assert LOGIN not in said.stdout
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "[",
+        "[]",
+        '{"auths": []}',
+        '{"auths": {"other": {"auth": "eDp5"}}}',
+        '{"credsStore": "desktop"}',
+        '{"auths": {"REG": {"auth": "a\\nb"}}}',
+    ],
+)
+def test_a_registry_that_needs_other_credentials_says_what_to_do(hub: str, tmp_path: Path, config: str | None) -> None:
+    file = tmp_path / "docker" / "config.json"
+    with serving(_Private) as registry:
+        run(hub, registry)
+        if config is not None:
+            file.write_text(config.replace("REG", registry))
+        said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert f"{registry} answers 401: it needs credentials, and {file} does not have them" in said.stderr
+    assert f"run `docker login {registry}`; ftc does not ask the helpers of credsStore" in said.stderr
 
 
 def test_references_are_read_as_docker_reads_them() -> None:
