@@ -10,7 +10,7 @@ import msgspec
 
 from ftc.compose import Composed, Conf, compose
 from ftc.conf_tree import search_path, shipped_name
-from ftc.diagnostics.model import Diagnostic, Severity, as_errors, has_errors, without_follow_ups
+from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, as_errors, has_errors, without_follow_ups
 from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
 from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
@@ -43,7 +43,8 @@ class Request(msgspec.Struct, frozen=True):
     """The input of a compile; `config_dirs` come before the shipped conf.
 
     `ignore` suppresses rules in addition to the spec's `ignore`; `strict` turns warnings into errors. `varied` are the
-    overrides that distinguish a point of a matrix from the others.
+    overrides that distinguish a point of a matrix from the others. `scripts_at` is the directory with the ConfigMap of
+    the scripts, as the kustomization names it, if several compiles share one; otherwise empty.
     """
 
     overrides: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Request(msgspec.Struct, frozen=True):
     ignore: tuple[str, ...] = ()
     strict: bool = False
     varied: tuple[str, ...] = ()
+    scripts_at: str = ""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -83,13 +85,21 @@ class State(msgspec.Struct, frozen=True):
     def _kustomization(self) -> tuple[Artifact, ...]:
         """Add one if names are fixed, so that the objects can be applied; of two targets that run the job, the first.
 
-        Claims alone get one too: that of another compile into the same directory would name files that are gone.
+        The objects that runs expect always have fixed names. The kustomization of a run includes its scripts.
         """
         runs = [name for name in POD_TARGETS if name in self.outputs][:1]
         before = [name for name, target in TARGETS.items() if target.before_runs and name in self.outputs]
-        manifests = [str(TARGETS[name].file) for name in (*before, *runs)]
-        fixed = self.run is not None and not self.run.generate_name
-        return (Artifact(KUSTOMIZATION, kustomization(manifests)),) if fixed and manifests else ()
+        if self.run is None or not (runs or before) or (runs and self.run.generate_name):
+            return ()
+        shared = [self.request.scripts_at] if self.lacks_scripts and self.request.scripts_at else []
+        resources = [*shared, *(str(TARGETS[name].file) for name in (*before, *runs))]
+        return (Artifact(KUSTOMIZATION, kustomization(resources)),)
+
+    @property
+    def lacks_scripts(self) -> bool:
+        """Whether the files have a run with a fixed name, but not the ConfigMap that its pods mount."""
+        runs = any(name in POD_TARGETS for name in self.outputs) and "scripts" not in self.outputs
+        return runs and self.run is not None and self.run.config_map is not None and not self.run.generate_name
 
 
 def conf_of(config_dirs: tuple[Path, ...]) -> Conf:
@@ -154,8 +164,12 @@ def _fragments(state: State) -> State:
 
 def origins(spec: JobSpec, composed: Composed, conf: Conf, targets: Collection[str]) -> Origins:
     """The subject of the rules on origins."""
+
+    def settings(path: KeyPath) -> list[tuple[Position, Any]]:
+        return [(one.position, one.value) for one in composed.settings(path)]
+
     ids = partial(conf.values, key="id")
-    return Origins(spec, composed.position, composed.rank, composed.is_of_run, ids, targets)
+    return Origins(spec, composed.position, composed.rank, composed.is_of_run, settings, ids, targets)
 
 
 def _check(state: State) -> State:

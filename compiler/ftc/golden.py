@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ from ftc import resources, source
 from ftc.compose.sweep import Point, points
 from ftc.conf_tree import search_path
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, Position, did_you_mean, has_errors, warnings
+from ftc.diagnostics.model import Diagnostic, Position, Severity, as_errors, did_you_mean, has_errors, warnings
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
-from ftc.output.artifact import Artifact
+from ftc.output.artifact import KUSTOMIZATION, Artifact
 from ftc.output.write import SCRATCH, remove, write
 from ftc.releases import is_scripts, scripts_differ, step, without_release
 from ftc.source.below import files_below
@@ -73,11 +74,62 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     return case, *points((*case.overrides, *case.matrix), search_path(config_dirs), case.exclude)
 
 
-def compiled(directory: Path, base: Request, conf: Conf) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
-    """Compile each combination of a case, by its directory; and return the findings of refused ones, by name.
+class Cases:
+    """The cases of a golden directory, compiled one by one.
 
-    The case adds its overrides, config and targets to the `base` request.
+    Each adds its overrides, config and targets to the `base` request.
     """
+
+    def __init__(self, golden: Path, base: Request) -> None:
+        self._golden, self._base, self._conf = golden, base, conf_of(base.config_dirs)
+
+    def compiled(self, name: str) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
+        """Compile each combination of a case, by its directory; and return the findings of refused ones, by name."""
+        made, refused = _compiled(self._golden / name, self._base, self._conf)
+        states = {place: self._with_scripts(place, state) for place, state in made.items()}
+        wrong = {place: state.diagnostics for place, state in states.items() if has_errors(state.diagnostics)}
+        refused |= {str(place.relative_to(self._golden)): found for place, found in wrong.items()}
+        return {place: state for place, state in states.items() if place not in wrong}, refused
+
+    def _with_scripts(self, place: Path, state: State) -> State:
+        """Let the kustomization of a run include the case with the ConfigMap of the scripts in its namespace."""
+        if not state.lacks_scripts or state.run is None:
+            return state
+        there = self._scripts.get(state.run.namespace)
+        if there:
+            at = Path(os.path.relpath(there, place)).as_posix()
+            return msgspec.structs.replace(state, request=msgspec.structs.replace(state.request, scripts_at=at))
+        found = (_without_scripts(place, state.run.namespace),)
+        found = as_errors(found) if self._base.strict else found
+        return msgspec.structs.replace(state, diagnostics=state.diagnostics + found)
+
+    @cached_property
+    def _scripts(self) -> dict[str | None, Path]:
+        """The directories of the cases that have only the ConfigMap of the scripts, by its namespace."""
+        made: dict[Path, State] = {}
+        for name in names(self._golden):
+            case, _, _ = read(self._golden / name / FILE, self._base.config_dirs)
+            if case is not None and set(case.targets) == {"scripts"}:
+                made |= _compiled(self._golden / name, self._base, self._conf)[0]
+        return {state.run.namespace: place for place, state in reversed(made.items()) if state.run}
+
+
+def _without_scripts(place: Path, namespace: str | None) -> Diagnostic:
+    where = f" in namespace '{namespace}'" if namespace else " without a namespace"
+    given = f"overrides: [namespace={namespace}], " if namespace else ""
+    return Diagnostic(
+        code="",
+        rule="kustomization-without-scripts",
+        severity=Severity.WARNING,
+        message=f"{KUSTOMIZATION} does not include the ConfigMap of the scripts: no case makes it{where}",
+        position=Position(str(place / KUSTOMIZATION), 1, 1),
+        help=f"write a case with {given}targets: [scripts]",
+    )
+
+
+def _compiled(
+    directory: Path, base: Request, conf: Conf
+) -> tuple[dict[Path, State], dict[str, tuple[Diagnostic, ...]]]:
     case, found, problems = read(directory / FILE, base.config_dirs)
     if case is None or problems:
         return {}, {directory.name: problems}
@@ -229,9 +281,9 @@ def compare(golden: Path, chosen: Iterable[str], base: Request) -> Comparison:
     refused = {} if wanted else misplaced(golden)
     everything: dict[Path, dict[str, str]] = {}
     warned: dict[str, tuple[Diagnostic, ...]] = {}
-    conf = conf_of(base.config_dirs)
+    cases = Cases(golden, base)
     for name in wanted or names(golden):
-        states, wrong = compiled(golden / name, base, conf)
+        states, wrong = cases.compiled(name)
         made = {place: {one.name: one.text for one in state.artifacts()} for place, state in states.items()}
         warned |= {str(place.relative_to(golden)): warnings(state.diagnostics) for place, state in states.items()}
         refused |= wrong

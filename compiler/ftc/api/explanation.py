@@ -43,7 +43,6 @@ _OF_OBJECTS = ("apiVersion", "kind", "metadata", "spec")
 WIDTH, _COMMENT = 100, "# "
 _ORIGINS, _SET_BY, _CHANGED_BY = "", "set by:", "changed by at least these:"
 _UNCHANGED, _IN_EFFECT = "no single key of the spec changes it", "the configuration has it as:"
-_ORIGIN_OF_JOB = "ftc writes here what the job was made from: its version, the overrides and the whole spec"
 _SECTIONS = {
     _ORIGINS: "origins",
     _SET_BY: "set_by",
@@ -216,8 +215,8 @@ def _of_place(composed: Composed, spec: JobSpec, run: RunPlan, name: str, asked:
     value = find(found[place.document], place.path)
     shown_value = value.value if isinstance(value, Found) else None
     key = f"{place.document}:{written(place.path)}" if len(found) > 1 else written(place.path)
-    if made.tells_origin(place.path):
-        return Explanation(key, shown_value, [_head(place, found)], None, {}, [_ORIGIN_OF_JOB])
+    if about := made.about_origin(place.path):
+        return Explanation(key, shown_value, [_head(place, found)], None, {}, [f"ftc writes here {about}"])
     data = plain(spec)
     setters = sources(TARGETS[name], run, place)
     keys = [source.key for source in setters if source.key is not None]

@@ -12,8 +12,7 @@ from ftc.diagnostics.model import dotted
 from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.render_text import of_file, of_override
 from ftc.diff.changes import Kind, written
-from ftc.diff.render import because, text_diff, value_text
-from ftc.explain.artifact import ABSENT
+from ftc.diff.render import because, text_diff, value_texts
 from ftc.summary.render import sections
 
 if TYPE_CHECKING:
@@ -187,7 +186,7 @@ def _difference(difference: Difference) -> str:
 
 def _change(item: Explained) -> str:
     change = item.change
-    sides = [value_text(change, side) for side in (change.before, change.after) if side is not ABSENT]
+    sides = value_texts(change)
     lines = text_diff(change)
     order = "order: " if change.kind is Kind.MOVED else ""
     value = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftc.api.refused import RefusedError
 from ftc.api.runs import sound
-from ftc.diagnostics.model import Diagnostic
+from ftc.diagnostics.model import Diagnostic, did_you_mean, dotted
 from ftc.driver import Request, compile_job
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find
@@ -73,11 +73,16 @@ def pinning(name: str, dirs: tuple[Path, ...]) -> Pinning:
 
 def _primary(name: str, dirs: tuple[Path, ...]) -> Path:
     """The file of a run, which must be the user's and at the top of a conf tree."""
-    found = [place / f"{name}.yaml" for place in dirs if Path(name).name == name]
-    file = next((file for file in found if file.is_file()), None)
+    if not dirs:
+        raise RefusedError("./conf does not exist: give --config-dir")
+    stem = Path(name).name.removesuffix(".yaml")
+    if stem != name:
+        raise RefusedError(f"'{name}' is not the name of a run: for {dirs[0] / stem}.yaml it is `ftc pin {stem}`")
+    file = next((place / f"{name}.yaml" for place in dirs if (place / f"{name}.yaml").is_file()), None)
     if file is None:
-        where = " or ".join(map(str, dirs))
-        raise RefusedError(f"{name}.yaml is not in {where}" if where else "./conf does not exist: give --config-dir")
+        known = {one.stem for place in dirs for one in place.glob("*.yaml")}
+        missing = f"{' and '.join(str(place / f'{name}.yaml') for place in dirs)} does not exist"
+        raise RefusedError(f"'{name}' is not a run of yours: {missing}; {did_you_mean(name, known)}".removesuffix("; "))
     return file
 
 
@@ -95,6 +100,7 @@ def _composed(name: str, dirs: tuple[Path, ...], instead: Mapping[str, str]) -> 
 def _pinned(data: Json, resolved: Iterable[Pin]) -> Json:
     """The spec with the pins and no other change; the image of the hardware is that of the run too."""
     copy: Json = deepcopy(data)
+    copy["pins"] = {dotted(one.key): one.names for one in resolved}
     for key, value in {one.key: one.value for one in resolved}.items():
         if key == ("hardware", "image"):
             copy["image"] = value

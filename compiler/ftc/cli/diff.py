@@ -24,7 +24,7 @@ from ftc.cli.options import (
 from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ftc.api.runs import Compiled
     from ftc.cli.revisions import Wanted
@@ -186,7 +186,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     if between:
         compared = _between(overrides, wanted)
     elif base:
-        compared = _against_base(base, overrides, wanted, is_comment=form == "markdown")
+        is_cases = not overrides and config_name == "config"
+        compared = _against_base(
+            base, overrides, wanted, despite_errors=form == "markdown" or (form == "json" and is_cases)
+        )
     else:
         compared = _compared(overrides, wanted, manifest)
     sys.exit(_print(compared, form) or bool(compared.found and exit_code))
@@ -200,7 +203,7 @@ def _print(compared: _Compared, form: str) -> bool:
     else:
         for line in release:
             say(line)
-        click.echo(_rendered(found, form).encode(), nl=False)
+        click.echo(_rendered(found, form, compared.refused).encode(), nl=False)
         _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *compared.notes], compared)
     return bool(compared.refused)
 
@@ -209,13 +212,13 @@ def _is_path(word: str) -> bool:
     return "=" not in word or Path(word).exists()
 
 
-def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, *, is_comment: bool) -> _Compared:
-    """Compare with a revision; a comment also has the runs that no longer compile."""
+def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, *, despite_errors: bool) -> _Compared:
+    """Compare with a revision; comments and JSON also have the runs that no longer compile."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
-    before, after, refused = revisions(base, overrides, wanted, despite_errors=is_comment)
+    before, after, refused = revisions(base, overrides, wanted, despite_errors=despite_errors)
     found = compare(before, after)
     past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))
     runs = len(before.keys() | after.keys() | refused.keys())
@@ -287,12 +290,12 @@ def _comment(compared: _Compared, found: tuple[Difference, ...], release: Sequen
     return markdown(found, compared.notes, judged)
 
 
-def _rendered(found: tuple[Difference, ...], form: str) -> str:
+def _rendered(found: tuple[Difference, ...], form: str, refused: Iterable[str]) -> str:
     from ftc.cli.terminal import columns, has_colour, plain  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff import render  # noqa: PLC0415 - the same
 
     if form == "json":
-        return render.json_array(found)
+        return render.json_array(found, refused)
     return render.text(found, _painted if has_colour(sys.stdout) else plain, columns())
 
 

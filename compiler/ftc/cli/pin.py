@@ -21,8 +21,8 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
     run, and the defaults list of the run gets one item. Run the command again to update them.
 
     If a source cannot be resolved, nothing is written; an image whose registry does not answer stays as it is. Git uses
-    your credential helpers and the hub HF_TOKEN; the registry is asked without credentials. No other command that
-    compiles asks a server.
+    your credential helpers, the hub HF_TOKEN, and a registry the credentials that `docker login` writes to its
+    config.json. No other command that compiles asks a server.
 
     \b
       ftc pin my-run

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc import __version__
-from ftc.cli.options import refuse, say, subject, tell
+from ftc.cli.options import Reporting, refuse, say, subject, tell
 from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.sides import NoRevisionError, as_kept, checked_out, of_cases, of_state
@@ -49,7 +49,7 @@ def revisions(
         refuse(f"{wanted.golden} does not exist: give overrides, -c or --dir")
     after, broken = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
     if broken:
-        tell(broken)
+        tell(broken, Reporting() if despite_errors else None)
         if not despite_errors:
             sys.exit(1)
     try:

@@ -56,7 +56,7 @@ def _in_spec(state: State, target: str, place: Place, key: KeyPath) -> Origin:
     composed = state.composed
     if key or not place.path:
         return Origin(key, composed.position(key)) if key else Origin()
-    if made.tells_origin(place.path):
+    if made.about_origin(place.path):
         return Origin()
     setters = sources(POD_TARGETS[target], state.run, place)
     moving = influences(state.spec, POD_TARGETS[target], place, setters, state.run)

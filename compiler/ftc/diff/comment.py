@@ -14,16 +14,16 @@ from ftc.diagnostics.model import by_finding, dotted
 from ftc.diagnostics.printable import as_code, escaped, redacted
 from ftc.diff.changes import written
 from ftc.diff.gist import FACTS, facts, keys, summary_of
-from ftc.diff.render import cause_text, text_diff, value_text
+from ftc.diff.render import cause_text, text_diff, value_texts
 from ftc.diff.report import FTC, Status
 from ftc.explain.artifact import ABSENT
-from ftc.explain.paths import shown
+from ftc.explain.paths import shown, shown_both
 from ftc.summary.mermaid import mermaid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
-    from ftc.diagnostics.model import Diagnostic
+    from ftc.diagnostics.model import Diagnostic, KeyPath
     from ftc.diff.changes import Change
     from ftc.diff.report import Cause, Difference, Explained
 
@@ -177,12 +177,21 @@ def _keys(differences: Sequence[Difference]) -> str:
 def _key_rows(one: Difference) -> Iterator[tuple[str, ...]]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for key in keys(one):
-        before, after = ("" if value is ABSENT else as_code(shown((key.name,), value)) for value in key[1:3])
+        before, after = _both((key.name,), *key[1:3])
         place = as_code(_cut(redacted(key.place))) if key.place else ""
         alike.setdefault((before, after, place), []).append(key.name)
     for sides, names in alike.items():
         several = [names] if sides[-1] else [[name] for name in names]
         yield from ((_names(some), *sides) for some in several)
+
+
+def _both(path: KeyPath, before: Any, after: Any) -> tuple[str, str]:
+    if before is ABSENT or after is ABSENT:
+        sides = ["" if value is ABSENT else shown(path, value) for value in (before, after)]
+    else:
+        sides = [*shown_both(path, before, after)]
+    old, new = (as_code(one) if one else "" for one in sides)
+    return old, new
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -277,7 +286,8 @@ def _thing(thing: str, items: Sequence[Explained]) -> str:
 
 def _change(item: Explained) -> str:
     change = item.change
-    sides = ["" if value is ABSENT else as_code(value_text(change, value)) for value in (change.before, change.after)]
+    both = [as_code(one) for one in value_texts(change)]
+    sides = [*([""] if change.before is ABSENT else []), *both, ""]
     path = _POD.sub("pod: ", written(change.address)) or item.thing
     return f"| {as_code(path)} | {sides[0]} | {sides[1]} | {_because(item.causes)} |\n"
 

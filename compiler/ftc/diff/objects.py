@@ -113,11 +113,14 @@ def _changed(value: Any, path: KeyPath, change: Callable[[Any], Any]) -> Any:
 
 
 def _only_names(content: Any, files: Mapping[str, str]) -> bool:
-    """Whether a document is a kustomization that only lists some of the files."""
+    """Whether a document is a kustomization that only lists some of the files, and directories next to theirs."""
     if not isinstance(content, dict) or content.get("kind") != "Kustomization" or content.keys() - _NAMING:
         return False
     named = content.get("resources")
-    return isinstance(named, list) and all(isinstance(name, str) and name in files for name in named)
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        return False
+    others = [name for name in named if name not in files]
+    return len(others) < len(named) and all(name.startswith("../") for name in others)
 
 
 def _things(name: str, text: str, read: Read) -> Iterator[Thing]:

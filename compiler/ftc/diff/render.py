@@ -6,6 +6,7 @@ import difflib
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +15,7 @@ from ftc.diagnostics.printable import as_json, escaped, inert, redacted, without
 from ftc.diff.changes import Kind, named, plain, written
 from ftc.diff.report import Status
 from ftc.explain.artifact import ABSENT
-from ftc.explain.paths import shown
+from ftc.explain.paths import shown, shown_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,15 +63,20 @@ def _item(item: Explained, paint: Paint, room: int) -> Iterator[str]:
 
 def values(change: Change) -> str:
     """The values before and after."""
-    sides = [value_text(change, value) for value in (change.before, change.after) if value is not ABSENT]
-    return ("order: " if change.kind is Kind.MOVED else "") + " → ".join(sides)
+    return ("order: " if change.kind is Kind.MOVED else "") + " → ".join(value_texts(change))
 
 
-def value_text(change: Change, value: Any) -> str:
-    """A value on one line; for a text of several lines, their number."""
-    if isinstance(value, str) and "\n" in value:
-        return f"{len(value.splitlines())} lines"
-    return escaped(shown(named(change.address), value))
+def value_texts(change: Change) -> list[str]:
+    """The values that exist, before and after, each on one line; for a text of several lines, their number."""
+    path = named(change.address)
+    sides = [value for value in (change.before, change.after) if value is not ABSENT]
+    if any(isinstance(value, str) and "\n" in value for value in sides):
+        return [_of_lines(value) or escaped(shown(path, value)) for value in sides]
+    return [escaped(one) for one in (shown_both(path, *sides) if len(sides) > 1 else map(partial(shown, path), sides))]
+
+
+def _of_lines(value: Any) -> str:
+    return f"{len(value.splitlines())} lines" if isinstance(value, str) and "\n" in value else ""
 
 
 def text_diff(change: Change) -> list[str] | None:
@@ -101,9 +107,10 @@ def _of_line(line: str) -> str:
     return {"+": Kind.ADDED.value, "-": Kind.REMOVED.value}.get(line[:1], "cause")
 
 
-def json_array(differences: Iterable[Difference]) -> str:
-    """Write all differences in full."""
-    return as_json([_run_object(one) for one in differences]) + "\n"
+def json_array(differences: Iterable[Difference], refused: Iterable[str] = ()) -> str:
+    """Write all differences in full, and the runs that do not compile."""
+    broken = [{"run": name, "status": "does not compile", "objects": [], "changes": []} for name in refused]
+    return as_json([*broken, *map(_run_object, differences)]) + "\n"
 
 
 def _run_object(difference: Difference) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ftc import golden as cases
 from ftc.diagnostics.model import warnings
 from ftc.diff.objects import MANIFESTS, duplicates, encoded
 from ftc.diff.report import Run
-from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job, conf_of
+from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import KUSTOMIZATION
 from ftc.source import documents
 from ftc.source.below import files_below
@@ -111,9 +111,9 @@ def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tup
     """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
     found: dict[str, Run] = {}
     refused = cases.misplaced(golden)
-    conf = conf_of(base.config_dirs)
+    compiles = cases.Cases(golden, base)
     for name in cases.names(golden):
-        states, wrong = cases.compiled(golden / name, base, conf)
+        states, wrong = compiles.compiled(name)
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong
     return found, refused

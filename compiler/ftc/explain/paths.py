@@ -100,17 +100,34 @@ def opened(value: Any, path: KeyPath) -> Any:
     return value
 
 
-_WIDTH = 100
+_WIDTH, _CONTEXT = 100, 20
 # Lines are joined; libyaml does not write surrogates, which represent bytes that are not UTF-8.
 _NO_YAML = re.compile("[\n\ud800-\udfff]")
 
 
 def shown(path: KeyPath, value: Any) -> str:
-    """Write a value on one line, without the secrets that it or its name reveals."""
+    """Write a value on one line, without the secrets that it or its name reveals; a long one is cut."""
+    return _cut(_on_one_line(path, value))
+
+
+def shown_both(path: KeyPath, before: Any, after: Any) -> tuple[str, str]:
+    """Write two values; of long ones that begin alike, the parts from shortly before the first difference."""
+    texts = [_on_one_line(path, one) for one in (before, after)]
+    pairs = enumerate(zip(*texts, strict=False))
+    alike = next((index for index, (old, new) in pairs if old != new), min(map(len, texts)))
+    start = alike - _CONTEXT if texts[0] != texts[1] and alike > _WIDTH // 2 and max(map(len, texts)) > _WIDTH else 0
+    old, new = (_cut(f"…{text[start:]}" if start else text) for text in texts)
+    return old, new
+
+
+def _on_one_line(path: KeyPath, value: Any) -> str:
     name = next((f"{step}: " for step in reversed(path) if isinstance(step, str)), "")
     as_json = isinstance(value, dict | list) or (isinstance(value, str) and _NO_YAML.search(value) is not None)
     text = json.dumps(value, ensure_ascii=False) if as_json else _scalar(value)
-    text = escaped(redacted(f"{name}{text}").removeprefix(name))
+    return escaped(redacted(f"{name}{text}").removeprefix(name))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ftc.diagnostics.printable import escaped
+from ftc import yaml_text
+from ftc.diagnostics.model import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,18 +23,22 @@ _SELF = "_self_"
 
 
 def text(name: str, pins: Iterable[Pin]) -> str:
-    """Write the file of pins, a mapping over the run."""
-    lines: list[str] = []
-    here: tuple[str, ...] = ()
-    for pin in pins:
-        key = tuple(map(str, pin.key))
-        for depth, part in enumerate(key[:-1]):
-            if here[: depth + 1] != key[: depth + 1]:
-                lines.append(f"{'  ' * depth}{part}:")
-        here = key[:-1]
-        lines.append(f"{'  ' * len(here)}{key[-1]}: {json.dumps(pin.value)} # {escaped(pin.names)}")
+    """Write the file of pins, a mapping over the run, with what each pin replaces."""
     about = f"# Written by `ftc pin {name}`, which also updates it: the commits and digests of what the run names."
-    return "".join(f"{line}\n" for line in ("# @package _global_", about, *(lines or ["{}"])))
+    return f"# @package _global_\n{about}\n{yaml_text.dump(values(pins))}"
+
+
+def values(pins: Iterable[Pin]) -> dict[str, Any]:
+    """The keys that the pins set, and in `pins` what each one replaces."""
+    found: dict[str, Any] = {}
+    for pin in pins:
+        found.setdefault("pins", {})[dotted(pin.key)] = pin.names
+        *parents, last = map(str, pin.key)
+        here = found
+        for step in parents:
+            here = here.setdefault(step, {})
+        here[last] = pin.value
+    return found
 
 
 def with_pins(primary: str, name: str) -> str | None:
@@ -70,25 +75,33 @@ def _is_plain(node: yaml.Node) -> bool:
 
 
 def _in_flow(text: str, items: list[yaml.Node], last: int, added: list[str], moved: int | None) -> str:
-    """Add items after the last one that stays before them, and remove the one that moves."""
+    """Add items after the last one that stays before them, and remove the one that moves.
+
+    A comment before that one would be lost, so the text then stays as it is.
+    """
     end = items[last].end_mark.index
     rest = text[end:]
     if moved is not None:
+        if "#" in text[items[moved - 1].end_mark.index : items[moved].start_mark.index]:
+            return text
         rest = text[end : items[moved - 1].end_mark.index] + text[items[moved].end_mark.index :]
     return "".join([text[:end], *(f", {one}" for one in added), rest])
 
 
 def _in_block(text: str, items: list[yaml.Node], last: int, added: list[str], moved: int | None) -> str:
-    """The same for a list with an item on each line."""
+    """The same for a list with an item on each line; the one that moves keeps its comment."""
     lines = text.splitlines(keepends=True)
     like = lines[items[last].start_mark.line]
     end = "\r\n" if like.endswith("\r\n") else "\n"
     after = _last_line(items[last])
     if not lines[after].endswith("\n"):
         lines[after] += end
+    new = [f"{like[: items[last].start_mark.column]}{one}{end}" for one in added]
     if moved is not None:
-        lines[items[moved].start_mark.line] = ""
-    lines[after] += "".join(f"{like[: items[last].start_mark.column]}{one}{end}" for one in added)
+        place = items[moved].start_mark.line
+        new[0] = lines[place] if lines[place].endswith("\n") else f"{lines[place]}{end}"
+        lines[place] = ""
+    lines[after] += "".join(new)
     return "".join(lines)
 
 

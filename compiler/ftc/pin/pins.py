@@ -9,6 +9,7 @@ from ftc.pin.http import UnresolvedError
 from ftc.pin.registry import digest
 from ftc.pin.sources import COMMIT, of_git, of_hub
 from ftc.plan.registry import pulled
+from ftc.rules.spec.revisions import pinned
 from ftc.spec.job import is_dataset, source_path
 from ftc.spec.source import FromHub, Git, HuggingFace, ModelScope
 
@@ -53,14 +54,14 @@ def _source(name: str, source: Source) -> Wanted | None:
     key = (*source_path(name), "revision")
     match source:
         case Git() if not COMMIT.fullmatch(source.revision):
-            return Wanted(key, f"{source.revision or 'HEAD'} of {source.url}", lambda: of_git(source))
+            return Wanted(key, pinned(source, source.revision), lambda: of_git(source))
         case HuggingFace() if not COMMIT.fullmatch(source.revision):
             kind = "datasets" if is_dataset(name) else "models"
-            return Wanted(key, f"{source.revision} of {source.repository}", lambda: of_hub(source, kind))
+            return Wanted(key, pinned(source, source.revision), lambda: of_hub(source, kind))
         case FromHub() if not is_dataset(name) and not COMMIT.fullmatch(source.revision):
-            return Wanted(key, f"{source.revision} of {source.repository}", lambda: of_hub(source, "models"))
+            return Wanted(key, pinned(source, source.revision), lambda: of_hub(source, "models"))
         case ModelScope():
-            return Wanted(key, f"{source.revision} of {source.repository}", _of_modelscope, needed=False)
+            return Wanted(key, pinned(source, source.revision), _of_modelscope, needed=False)
         case _:
             return None
 

@@ -27,8 +27,16 @@ OVERRIDES = f"{CARRIED}overrides"
 VARIED = f"{CARRIED}varied"
 DIGEST = f"{CARRIED}spec-digest"
 SPEC = "spec.yaml"
-ANNOTATIONS = frozenset((VERSION, CONFIG, OVERRIDES, VARIED, DIGEST, f"{CARRIED}{SPEC}"))
-"""The annotations of the job's object, and that of the pod with the spec."""
+KEPT = f"{CARRIED}{SPEC}"
+ANNOTATIONS = {
+    VERSION: "the release of ftc that compiled the job",
+    CONFIG: "the primary config of the compile",
+    OVERRIDES: "the overrides of the compile",
+    VARIED: "the overrides that distinguish the job from the others of its matrix",
+    DIGEST: "the digest of the spec: jobs with the same digest run the same",
+    KEPT: "the keys of the spec that differ from their defaults; the run's directory keeps them as spec.yaml",
+}
+"""The annotations of the job's object, and that of the pod with the spec, each with its meaning."""
 _TAGS = {"mlflow": "MLFLOW_TAGS", "wandb": "WANDB_TAGS", "swanlab": "SWANLAB_DESCRIPTION"}
 _TAGGED = re.compile(r'^(\{"ftc\.job": "[a-z0-9-]+", "ftc\.spec": "|[a-z0-9-]+[, ])[0-9a-f]{8}')
 # All annotations of an object together have at most 256 KiB.
@@ -79,9 +87,10 @@ def without_digest(name: str, value: str) -> str:
     return _TAGGED.sub(r"\1", value) if name in _TAGS.values() else value
 
 
-def tells_origin(path: KeyPath) -> bool:
-    """Whether a path of a manifest is in what the job was made from, or is the mapping that has it."""
-    return path == ("metadata", "annotations") or any(step in ANNOTATIONS for step in path)
+def about_origin(path: KeyPath) -> str | None:
+    """What a path of a manifest says about what the job was made from; None for every other path."""
+    named = next((ANNOTATIONS[step] for step in path if isinstance(step, str) and step in ANNOTATIONS), None)
+    return named or ("what the job was made from" if path == ("metadata", "annotations") else None)
 
 
 def written(overrides: Sequence[str]) -> str:

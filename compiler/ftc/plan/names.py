@@ -103,7 +103,7 @@ def _run(spec: JobSpec) -> JobSpec:
     """The spec without what ftc only judges or prints by, so that a corrected fact changes no name."""
     hardware = msgspec.structs.replace(spec.hardware, node=None)
     dataset = spec.dataset and _without_rows(spec.dataset)
-    return msgspec.structs.replace(spec, ignore=(), hardware=hardware, dataset=dataset)
+    return msgspec.structs.replace(spec, ignore=(), pins={}, hardware=hardware, dataset=dataset)
 
 
 def _without_rows(dataset: Dataset) -> Dataset:
@@ -117,4 +117,4 @@ def _without_rows(dataset: Dataset) -> Dataset:
 def renames(spec: JobSpec, key: KeyPath) -> bool:
     """Whether another value of a key changes the digest in the name of `fixed_name`."""
     rows = key[0] == "dataset" and "rows" in key[1:4:2]
-    return spec.naming != "fixed" and not (rows or key[0] == "ignore" or key[:2] == ("hardware", "node"))
+    return spec.naming != "fixed" and not (rows or key[0] in ("ignore", "pins") or key[:2] == ("hardware", "node"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import recorded
@@ -160,12 +160,14 @@ class Origins(NamedTuple):
     """A spec, and what set its keys.
 
     A later setting has a higher `rank`. A key `is_of_run` if an override or the primary config sets it, not an option.
-    `ids` returns the ids of the options of a group. `targets` are the requested ones.
+    `settings` has each place that set a key and the value there, with unresolved references; the last one wins. `ids`
+    returns the ids of the options of a group. `targets` are the requested ones.
     """
 
     spec: JobSpec
     position: Callable[[KeyPath], Position | None]
     rank: Callable[[KeyPath], int]
     is_of_run: Callable[[KeyPath], bool]
+    settings: Callable[[KeyPath], Sequence[tuple[Position, Any]]]
     ids: Callable[[str], Mapping[str, str]]
     targets: Collection[str]

@@ -250,6 +250,10 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     """Whether a batch Job (-t job) starts suspended: it creates no pod until it is resumed."""
     ignore: tuple[RuleName, ...] = ()
     """The rules to suppress, by name or code; `ftc rule` lists them."""
+    pins: dict[str, Text] = {}
+    """What the value of each pinned key replaces, such as {model.source.revision: main of Qwen/Qwen3-8B}; `ftc pin`
+    writes it.
+    """
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
     """The port at which rank 0 waits for the other nodes."""
 

@@ -11,7 +11,10 @@ from ftc.yaml_text import dump
 if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
-_KEPT = {"argocd.argoproj.io/sync-options": "Prune=false", "kustomize.toolkit.fluxcd.io/prune": "disabled"}
+_KEPT = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
 
 
 def emit(run: RunPlan) -> str:

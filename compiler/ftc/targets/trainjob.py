@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ftc.plan import jobset
 from ftc.plan.jobs import gang, kueue_queue
 from ftc.plan.kubernetes import metadata
+from ftc.plan.made import DIGEST, KEPT
 from ftc.plan.merge import merge
 from ftc.plan.names import digest
 from ftc.plan.pod import renamed
@@ -73,9 +74,20 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
 
 
 def _runtime(run: BoundRun) -> Json:
-    """The runtime; its name ends in a digest of it, so an identical run reuses it, and no other one does."""
+    """The runtime; its name ends in a digest of it, so an identical run reuses it, and no other one does.
+
+    The pod carries the spec, in which some keys change nothing of a run; the spec's own digest ignores these.
+    """
+    pod = renamed(run.pod, MAIN).content
+    kept = {key: text for key, text in pod["metadata"].get("annotations", {}).items() if key != KEPT}
+    bare = _of_pod(run, {**pod, "metadata": {**pod["metadata"], "annotations": kept}})
+    name = f"{run.name}-{digest([bare, run.made_from.get(DIGEST)])}"
+    return merge(_of_pod(run, pod), {"metadata": {"name": name}})
+
+
+def _of_pod(run: BoundRun, pod: Json) -> Json:
     labels = {**run.labels, f"{_GROUP}/framework": "torch"}
-    made: Json = {
+    return {
         "apiVersion": _VERSION,
         "kind": "TrainingRuntime",
         "metadata": {**metadata(run, run.name), "labels": labels},
@@ -84,11 +96,10 @@ def _runtime(run: BoundRun) -> Json:
             **({"podGroupPolicy": {"volcano": {}}} if _has_pod_group(run) else {}),
             "template": {
                 **_of_pod_group(run),
-                "spec": jobset.jobset_spec(run, _of_job(run), renamed(run.pod, MAIN).content),
+                "spec": jobset.jobset_spec(run, _of_job(run), pod),
             },
         },
     }
-    return merge(made, {"metadata": {"name": f"{run.name}-{digest(made)}"}})
 
 
 def _has_pod_group(run: RunPlan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -106,6 +107,16 @@ def test_cases_that_no_longer_compile_are_added_or_are_removed_are_in_the_headli
     assert "`FTC301 devices-exceed-node`" in said.stdout
     assert "| `new` **added** | lora sft of `Qwen/Qwen3-0.6B` |" in said.stdout
     assert "| `c` **removed** |" in said.stdout
+    assert "error[FTC301" in said.stderr
+
+
+def test_json_has_the_removed_runs_and_those_that_no_longer_compile() -> None:
+    cases(a="devices=2", b="devices=4", c="devices=8")
+    case("b", "devices=16")
+    Path("golden/c/case.yaml").unlink()
+    said = ftc("diff", "--base", "HEAD", "--format", "json")
+    assert said.exit_code == 1
+    assert {one["run"]: one["status"] for one in json.loads(said.stdout)} == {"b": "does not compile", "c": "removed"}
     assert "error[FTC301" in said.stderr
 
 

@@ -78,9 +78,10 @@ def test_a_kustomization_is_an_object_too() -> None:
         head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
         Path(name, "kustomization.yaml").write_text(f"{head}images: [{{name: a, newTag: '{image}'}}]")
     assert "images[a].newTag" in ftc("diff", "one", "other").stdout
-    Path("one/kustomization.yaml").write_text(f"{head}resources: [a.yaml]")
     Path("other/kustomization.yaml").unlink()
-    assert ftc("diff", "one", "other").stderr == "ftc: nothing differs\nftc: not compared: kustomization.yaml\n"
+    for resources in ("[a.yaml]", "[../scripts, a.yaml]"):
+        Path("one/kustomization.yaml").write_text(f"{head}resources: {resources}")
+        assert ftc("diff", "one", "other").stderr == "ftc: nothing differs\nftc: not compared: kustomization.yaml\n"
 
 
 @pytest.mark.parametrize("end", [b"\n", b""])

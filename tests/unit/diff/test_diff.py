@@ -58,6 +58,25 @@ def test_every_change_names_the_override_that_causes_it() -> None:
     assert all(said for said in causes.values())
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_long_values_are_cut_so_that_the_parts_that_differ_are_shown(form: str) -> None:
+    long = "x" * 300
+    said = ftc("diff", "--format", form, f"env.A={long}left", "--", f"env.A={long}right").stdout
+    (line,) = [one for one in said.splitlines() if "left" in one and "right" in one and "xxx" in one][:1]
+    assert len(line) < 300
+    assert "…" in line
+
+
+@pytest.mark.parametrize("tail", ["", "y" * 300])
+def test_a_difference_in_the_middle_of_long_values_has_its_surroundings(tail: str) -> None:
+    start = "first " + "x" * 200
+    said = ftc("diff", f"env.A='{start} one{tail}'", "--", f"env.A='{start} two{tail}'").stdout
+    (line,) = [one for one in said.splitlines() if " → " in one and "yyy" * bool(tail) in one][:1]
+    before, after = line.split(" → ")
+    assert before.strip().replace("one", "two") == after
+    assert after.startswith("…")
+
+
 @pytest.mark.parametrize(("target", "file"), [("image", "Dockerfile"), ("script", "run.sh")])
 def test_a_file_that_is_not_yaml_is_compared_as_text(target: str, file: str) -> None:
     sides = ("hardware=ascend", "--", "hardware=h800", "-t", target)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from unit.compiling import ftc
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def written(directory: Path, *arguments: str) -> dict[str, str]:
@@ -78,3 +77,68 @@ def test_kustomize_builds_a_directory_of_another_target(tmp_path: Path) -> None:
     assert f"removed {removed}, from the previous compile: -t volcano -t storage writes all of them\n" in said
     written(tmp_path, "naming=fixed", "-t", "volcano", "-t", "storage")
     assert sorted(one["kind"] for one in built(tmp_path)) == ["Job", "PersistentVolumeClaim"]
+
+
+def repository(run: str, scripts: str = "targets: [scripts]\n") -> None:
+    """A repository of runs with one run and the case of the scripts, compiled."""
+    for name, text in (("mine", f"why: A run.\n{run}"), ("scripts", f"why: The scripts.\n{scripts}")):
+        Path("golden", name).mkdir(parents=True)
+        Path("golden", name, "case.yaml").write_text(text)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
+@pytest.mark.parametrize(
+    ("run", "places"),
+    [
+        ("overrides: [naming=fixed, scripts=configmap, name=mine]\n", ["mine"]),
+        (
+            'overrides: [naming=fixed, scripts=configmap, name=mine]\nmatrix: ["devices=1,2"]\ntargets: [jobset]\n',
+            ["mine/devices=1", "mine/devices=2"],
+        ),
+    ],
+)
+def test_what_kustomize_builds_has_every_configmap_that_its_pods_mount(
+    run: str, places: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository(run)
+    said = ftc("golden", "update")
+    assert (said.exit_code, said.stderr) == (0, "")
+    for place in places:
+        objects = built(Path("golden", place))
+        there = {one["metadata"]["name"] for one in objects if one["kind"] == "ConfigMap"}
+        others = yaml.safe_dump([one for one in objects if one["kind"] != "ConfigMap"])
+        mounted = set(re.findall(r"ftc-scripts-[0-9a-f]{8}", others))
+        assert there == mounted
+        assert len(there) == 1
+    (scripts,) = built(Path("golden", "scripts"))
+    assert scripts["metadata"]["name"] in there
+    assert ftc("golden", "check", "mine").exit_code == 0
+
+
+def test_the_scripts_of_another_namespace_are_not_those_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository("overrides: [naming=fixed, scripts=configmap, namespace=team]\n")
+    said = ftc("golden", "update")
+    assert "golden/mine/kustomization.yaml:1:1: warning[kustomization-without-scripts]" in said.stderr
+    assert "namespace 'team'" in said.stderr
+    assert yaml.safe_load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == ["volcano.yaml"]
+    assert ftc("golden", "check", "--strict").exit_code == 1
+    Path("golden/scripts/case.yaml").write_text("why: S.\noverrides: [namespace=team]\ntargets: [scripts]\n")
+    assert ftc("golden", "update").stderr == ""
+    assert yaml.safe_load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == [
+        "../scripts",
+        "volcano.yaml",
+    ]
+
+
+@pytest.mark.parametrize("run", ["overrides: [scripts=configmap]\n", "overrides: [naming=fixed]\n"])
+def test_a_run_that_does_not_need_the_scripts_does_not_name_them(
+    run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    repository(run)
+    assert ftc("golden", "update").stderr == ""
+    assert not any("scripts" in file.read_text() for file in Path("golden/mine").glob("kustomization.yaml"))

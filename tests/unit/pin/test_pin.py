@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import json
 import socket
@@ -85,6 +86,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     monkeypatch.setenv("HF_TOKEN", hub_server.TOKEN)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
 
 
 @pytest.fixture
@@ -146,18 +149,103 @@ def test_commits_and_the_digest_are_written_next_to_the_run_and_used(hub: str, r
     assert f"model.source.revision: {COMMIT} (main of Qwen/Qwen3-0.6B)\n" in said.stdout
     moved = before.replace("  - _self_\n", "").replace("shipped one\n", "shipped one\n  - _self_\n  - pins/mine\n")
     assert file.read_text() == moved
-    assert Path("conf/pins/mine.yaml").read_text().splitlines()[2:] == [
-        "model:",
-        "  source:",
-        f'    revision: "{COMMIT}" # main of Qwen/Qwen3-0.6B',
-        "dataset:",
-        "  source:",
-        f'    revision: "{COMMIT}" # main of tatsu-lab/alpaca',
-        f'image: "{registry}/team/trainer:1.0@{DIGEST}" # {registry}/team/trainer:1.0',
-    ]
+    assert yaml.safe_load(Path("conf/pins/mine.yaml").read_text()) == {
+        "pins": {
+            "model.source.revision": "main of Qwen/Qwen3-0.6B",
+            "dataset.source.revision": "main of tatsu-lab/alpaca",
+            "image": f"{registry}/team/trainer:1.0",
+        },
+        "model": {"source": {"revision": COMMIT}},
+        "dataset": {"source": {"revision": COMMIT}},
+        "image": f"{registry}/team/trainer:1.0@{DIGEST}",
+    }
     used = spec()
     assert {used[name]["source"]["revision"] for name in ("model", "dataset")} == {COMMIT}
     assert used["image"] == f"{registry}/team/trainer:1.0@{DIGEST}"
+
+
+def mine(*overrides: str) -> str:
+    return ftc("compile", "-c", "mine", "--config-dir", "conf", *overrides).stderr
+
+
+STALE = "error[FTC267 stale-pin]: "
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["model=qwen3-8b"],
+            "model.source.revision: is pinned for main of Qwen/Qwen3-0.6B, not for main of Qwen/Qwen3-8B",
+        ),
+        (
+            ["model.source.repository=me/other"],
+            "model.source.revision: is pinned for main of Qwen/Qwen3-0.6B, not for main",
+        ),
+        (
+            ["dataset=no-robots"],
+            "dataset.source.revision: is pinned for main of tatsu-lab/alpaca, not for main of HuggingFace",
+        ),
+    ],
+)
+def test_a_pin_does_not_apply_to_another_model_or_dataset(
+    hub: str, registry: str, overrides: list[str], said: str
+) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    assert STALE not in mine()
+    told = mine(*overrides)
+    assert told.count(STALE) == 1
+    assert f"{STALE}{said}" in told
+    key = said.partition(":")[0]
+    assert f"help: set {key} too; if you have edited the run, run `ftc pin` again" in told
+    assert STALE not in mine(*overrides, f"{key}={'1a' * 20}"), "the revision of the other one is named"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            "trainer:1.0",
+            "trainer:2.0",
+            "image: is pinned for {registry}/team/trainer:1.0, not for {registry}/team/trainer:2.0",
+        ),
+        (
+            "image: {registry}/team/trainer:1.0\n",
+            "",
+            "image: is pinned for {registry}/team/trainer:1.0, not for hiyouga/",
+        ),
+        ("model: {{source: {{", "model: {{source: {{revision: v2, ", "model.source.revision: is pinned for main of"),
+    ],
+)
+def test_a_pin_does_not_apply_to_another_tag(hub: str, registry: str, before: str, after: str, said: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    written = Path("conf/mine.yaml").read_text()
+    old, new = (text.format(registry=registry) for text in (before, after))
+    assert old in written
+    Path("conf/mine.yaml").write_text(written.replace(old, new))
+    assert f"{STALE}{said.format(registry=registry)}" in mine()
+    if "v2" not in after:
+        ftc("pin", "mine")
+        assert STALE not in mine()
+
+
+def test_the_pinned_image_of_hardware_does_not_apply_to_other_hardware(hub: str, registry: str) -> None:
+    own = "image: {registry}/team/trainer:1.0\n"
+    run(hub, registry, RUN.replace(own, "cluster: {{registry: '{registry}'}}\n"))
+    ftc("pin", "mine")
+    assert STALE not in mine()
+    assert f"{STALE}hardware.image: is pinned for hiyouga/llamafactory:0.9.5, not for" in mine("hardware=ascend")
+
+
+def test_the_spec_of_a_pinned_run_compiles_again(hub: str, registry: str) -> None:
+    run(hub, registry)
+    ftc("pin", "mine")
+    ftc("compile", "-c", "mine", "--config-dir", "conf", "-o", "out")
+    again = ("compile", "-c", "spec", "--config-dir", "out")
+    assert ftc(*again).exit_code == 0
+    assert STALE in ftc(*again, "model.source.repository=me/other").stderr
 
 
 def test_pins_that_the_run_does_not_need_any_more_are_emptied(hub: str, registry: str) -> None:
@@ -247,7 +335,7 @@ def test_the_image_of_the_hardware_still_comes_from_the_registry_of_the_cluster(
     run(hub, registry, RUN.replace(own, "cluster: {{registry: '{registry}'}}\n"))
     said = ftc("pin", "mine")
     assert said.exit_code == 0, said
-    assert f'  image: "hiyouga/llamafactory:0.9.5@{DIGEST}" #' in Path("conf/pins/mine.yaml").read_text()
+    assert f"  image: hiyouga/llamafactory:0.9.5@{DIGEST}\n" in Path("conf/pins/mine.yaml").read_text()
     manifest = ftc("compile", "-c", "mine", "--config-dir", "conf").stdout
     assert f"image: {registry}/hiyouga/llamafactory:0.9.5@{DIGEST}\n" in manifest
 
@@ -350,6 +438,10 @@ def test_a_server_that_does_not_answer_in_time(registry: str, monkeypatch: pytes
             "\n  - config\n  - tracking: wandb # a\n  - _self_\n  - pins/mine\n\n  - override hardware: h800",
         ),
         ("[config, pins/mine, _self_]", "[config, pins/mine, _self_]"),
+        (
+            "\n  - config\n  - override hardware: h800 # cards\n  - _self_ # ours wins",
+            "\n  - config\n  - _self_ # ours wins\n  - pins/mine\n  - override hardware: h800 # cards",
+        ),
     ],
 )
 def test_the_defaults_list_keeps_its_form(before: str, after: str) -> None:
@@ -358,16 +450,95 @@ def test_the_defaults_list_keeps_its_form(before: str, after: str) -> None:
         assert with_pins(texts[0], "mine") == texts[1]
 
 
-@pytest.mark.parametrize("text", ["name: x\n", "defaults: []\n", "defaults: [_self_]\n", "[]\n"])
+# `_self_` would move, and the comment that is before it would be lost.
+COMMENTED = "defaults: [\n  config,\n  override hardware: h800, # cards\n  _self_\n]\n"
+
+
+@pytest.mark.parametrize("text", ["name: x\n", "defaults: []\n", "defaults: [_self_]\n", "[]\n", COMMENTED])
 def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
     assert with_pins(text, "mine") is None
 
 
-@pytest.mark.parametrize("name", ["config", "../mine", "gone", "pins/mine"])
-def test_only_a_run_of_the_user_is_pinned(hub: str, registry: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("config", "'config' is not a run of yours: conf/config.yaml does not exist; known: mine"),
+        ("mines", "'mines' is not a run of yours: conf/mines.yaml does not exist; did you mean 'mine'?"),
+        ("mine.yaml", "'mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("conf/mine.yaml", "'conf/mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("../mine", "'../mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("pins/mine", "'pins/mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+    ],
+)
+def test_only_a_run_of_the_user_is_pinned(hub: str, registry: str, name: str, said: str) -> None:
     run(hub, registry)
-    said = ftc("pin", name)
-    assert (said.exit_code, said.stderr) == (1, f"ftc: {name}.yaml is not in conf\n")
+    done = ftc("pin", name)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"ftc: {said}")
+
+
+class _Private(_Registry):
+    """A registry whose tokens need a password; `scheme` is how it asks for it."""
+
+    scheme = "Bearer"
+
+    def do_GET(self) -> None:
+        if self.headers["Authorization"] == f"Basic {LOGIN}":
+            super().do_GET()
+        else:
+            self._answer(401, {})
+
+    def do_HEAD(self) -> None:
+        if self.scheme == "Bearer":
+            super().do_HEAD()
+        elif self.headers["Authorization"] != f"Basic {LOGIN}":
+            self._answer(401, {"WWW-Authenticate": 'Basic realm="private"'})
+        else:
+            self._answer(200, {"Docker-Content-Digest": self.digest})
+
+
+LOGIN = base64.b64encode(b"robot:secret").decode()
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+@pytest.mark.parametrize("place", ["{}", "https://{}", "https://{}/v1/"])
+def test_the_credentials_of_docker_are_used(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, place: str
+) -> None:
+    monkeypatch.setattr(_Private, "scheme", scheme)
+    with serving(_Private) as registry:
+        run(hub, registry)
+        (tmp_path / "docker" / "config.json").write_text(
+            json.dumps({"auths": {place.format(registry): {"auth": LOGIN}}})
+        )
+        said = ftc("pin", "mine")
+    assert said.stderr == ""
+    assert f"@{DIGEST}" in said.stdout
+    assert LOGIN not in said.stdout
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        None,
+        "[",
+        "[]",
+        '{"auths": []}',
+        '{"auths": {"other": {"auth": "eDp5"}}}',
+        '{"credsStore": "desktop"}',
+        '{"auths": {"REG": {"auth": "a\\nb"}}}',
+    ],
+)
+def test_a_registry_that_needs_other_credentials_says_what_to_do(hub: str, tmp_path: Path, config: str | None) -> None:
+    file = tmp_path / "docker" / "config.json"
+    with serving(_Private) as registry:
+        run(hub, registry)
+        if config is not None:
+            file.write_text(config.replace("REG", registry))
+        said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert f"{registry} answers 401: it needs credentials, and {file} does not have them" in said.stderr
+    assert f"run `docker login {registry}`; ftc does not ask the helpers of credsStore" in said.stderr
 
 
 def test_references_are_read_as_docker_reads_them() -> None:

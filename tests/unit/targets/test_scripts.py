@@ -90,7 +90,7 @@ def test_one_config_map_serves_all_runs_of_a_release(monkeypatch: pytest.MonkeyP
     assert first == second
     (made,) = yaml.safe_load_all(first)
     assert made["immutable"] is True
-    assert made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false"
+    assert made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
     assert made["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
     texts = {**resources.all_scripts(), "train.sh": "changed\n"}
     for module in ("ftc.plan.files", "ftc.targets.scripts"):

@@ -56,6 +56,7 @@ def test_trainer_recognizes_the_runtime_and_its_container(nodes: int) -> None:
 def test_the_name_of_the_runtime_ends_in_a_digest_of_what_is_in_it() -> None:
     names = [runtime(*more)["metadata"]["name"] for more in ((), (), ("train.max_steps=1",))]
     assert names[0] == names[1] != names[2]
+    assert runtime("ignore=[FTC578]", "hardware.node=null")["metadata"]["name"] == names[0]
     stem, _, digest = names[0].rpartition("-")
     assert (stem, len(digest)) == ("qwen3-0-6b-lora-sft", 8)
     int(digest, 16)

@@ -51,7 +51,9 @@ def said(spec: JobSpec, target: str) -> tuple[str, object]:
     """The output and the findings, as if the run had set every key; a digest of the spec in a name is not an effect."""
     one = TARGETS[target]
     run = msgspec.structs.replace(plan(spec, one.places) if one.places else plan(spec), fixed_name="run")
-    origins = Origins(spec, lambda _: Position("given"), lambda _: 1, lambda _: True, lambda _: {}, (target,))
+    origins = Origins(
+        spec, lambda _: Position("given"), lambda _: 1, lambda _: True, lambda _: (), lambda _: {}, (target,)
+    )
     pods = bound(run, (target,))
     found = check(origins, run, pods)
     text = "" if has_errors(found) else one.text(pods.get(target, run))

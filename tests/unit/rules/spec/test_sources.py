@@ -19,6 +19,8 @@ CUSTOM = f"dataset=custom dataset.id=team/data dataset.names=[a] {DATA}"
 S3 = "source@model.source=s3 model.source.bucket=models"
 TO_S3 = "publish=s3 publish.bucket=models publish.credentials.secret=s3"
 TO_HUB = "publish=huggingface publish.token.secret=hub publish.repository"
+IMAGE = "hiyouga/llamafactory:0.9.5"
+DIGEST = f"sha256:{'0f' * 32}"
 TO_GIT = "publish=git publish.url"
 ADAPTER = "publish=git publish.url=https://git.example.com/a publish.credentials.secret=git method.merge=null"
 GIT = "source@model.source=git model.source.url=https://git.example.com/models/Qwen3-0.6B"
@@ -115,6 +117,15 @@ PAIRS = (
             ("", "model.source.revision=main", f"model.source.revision={'a1' * 20}"),
             ("source@model.source=modelscope", "model.source.revision=master", "model.source.revision=v1.0"),
             ("source@model.source=huggingface-direct", "model.source.revision=main", "model.source.revision=v1"),
+        )
+    ),
+    *(
+        Pair("FTC267", f'"pins={{{key}: {wrong}}}" {override}', f'"pins={{{key}: {right}}}" {override}', key)
+        for key, wrong, right, override in (
+            ("model.source.revision", "main of me/m", "main of Qwen/Qwen3-0.6B", "model.source.revision=v1"),
+            ("model.source.revision", "v1 of Qwen/Qwen3-0.6B", "main of Qwen/Qwen3-0.6B", "model.source.revision=v1"),
+            ("hardware.image", "a:1", IMAGE, f"hardware.image={IMAGE}@{DIGEST}"),
+            ("image", "a:1", IMAGE, f"image={IMAGE}@{DIGEST}"),
         )
     ),
     *(
@@ -235,6 +246,27 @@ def test_a_run_file_that_says_where_its_model_is_keeps_that_place_for_another_mo
     assert "run.yaml:2:" in told
     for right in ((), ("model=copy",), ("model=qwen3-8b", "model.source.url=https://git.example.com/models/Qwen3-8B")):
         assert "FTC261" not in ftc(*here, *right).stderr
+
+
+def test_the_branch_of_an_option_of_the_user_is_a_warning_even_if_only_the_repository_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    option = tmp_path / "model" / "ours.yaml"
+    compiled = ("compile", "--config-dir", str(tmp_path), "model=ours")
+    start = "defaults: [qwen3-0.6b, _self_]\nsource: {"
+    for named, key in (("revision: main", "revision"), ("repository: us/ours", "repository")):
+        option.write_text(f"{start}{named}}}\n")
+        told = ftc(*compiled).stderr
+        assert f"ours.yaml:2:10: warning[FTC266 mutable-revision]: model.source.{key}: branch 'main'" in told
+    for fixed in ("endpoint: https://mirror.example.com", f"repository: us/ours, revision: {'a1' * 20}"):
+        option.write_text(f"{start}{fixed}}}\n")
+        assert "FTC266" not in ftc(*compiled).stderr
+
+
+def test_what_a_pinned_run_leaves_at_a_branch_is_a_warning(tmp_path: Path) -> None:
+    pins = "pins: {model.source.revision: main of Qwen/Qwen3-0.6B}\nmodel: {source: {revision: %s}}\n" % ("a1" * 20)
+    (tmp_path / "run.yaml").write_text(f"defaults: [config, _self_]\n{pins}")
+    told = ftc("compile", "--config-dir", str(tmp_path), "-c", "run").stderr
+    assert "warning[FTC266 mutable-revision]: dataset.source.revision: branch 'main' may be" in told
 
 
 def test_the_branches_of_a_run_are_one_warning_and_those_of_shipped_options_none(tmp_path: Path) -> None:
