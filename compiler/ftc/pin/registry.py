@@ -63,7 +63,11 @@ def _token(refusal: Answer, wanted: Image, scheme: str) -> str:
     """The token with which anyone may pull, from the server that the registry names."""
     given = dict(_PARAMETER.findall(refusal.headers["WWW-Authenticate"] or ""))
     realm = given.get("realm", "")
-    if urlsplit(realm).scheme not in ("https", scheme):
+    try:
+        is_web = urlsplit(realm).scheme in ("https", scheme)
+    except ValueError:  # an address that is malformed
+        is_web = False
+    if not is_web:
         raise UnresolvedError(f"{wanted.registry} answers 401: {_WHY[401]}")
     query = urlencode({"service": given.get("service", ""), "scope": f"repository:{wanted.repository}:pull"})
     found = asked(f"{realm}?{query}", {}).json()
