@@ -19,7 +19,7 @@ from ftc.cluster.cause import safe
 from ftc.diagnostics.model import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 RUN, SOURCE = "run", "source"
 # The scripts and `-t script` make these in the directory of a run; fetch.sh makes the marker of a source. A run may
@@ -33,6 +33,8 @@ _MARKER, _FILES, _LOCK = ".ftc-revision", "files", "run.lock"
 _QUIET = 3600
 # fetch.sh removes directories with this name if a removal was interrupted.
 _REMOVED = ".ftc-tmp.removed"
+# shutil.rmtree calls itself for each level, and keeps a directory open.
+_DEEPEST = 400
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -53,14 +55,16 @@ class Entry(msgspec.Struct, frozen=True):
 def entries(workspace: Path) -> tuple[Entry, ...]:
     """The runs and the sources, the largest first; links are not followed."""
     places = [place for place in _directories(workspace) if not _is_source(place)]
-    seen = [_entry(workspace, place, RUN) for place in places if _has(place, (*_OF_RUN, _OUTPUT))]
+    seen = _entries(workspace, (place for place in places if _has(place, (*_OF_RUN, _OUTPUT))), RUN)
     used = [one.name for one in seen if one.in_use]
     specs = {name: _spec(workspace / name) for name in used}
     found = [_held(one, specs) for one in seen if _is_run(workspace / one.name)]
     why = f"the run {used[0]} may read it" if used else ""
     others = [place for place in _directories(workspace) if not _is_run(place)]
     sources = [place for parent in (*others, workspace) for place in _directories(parent) if _is_source(place)]
-    found += [msgspec.structs.replace(_entry(workspace, place, SOURCE), in_use=why) for place in sources]
+    found += [
+        one if one.in_use else msgspec.structs.replace(one, in_use=why) for one in _entries(workspace, sources, SOURCE)
+    ]
     return tuple(sorted(found, key=lambda one: (-one.size, one.name)))
 
 
@@ -116,29 +120,62 @@ def _is_run(place: Path) -> bool:
 
 
 def _is_source(place: Path) -> bool:
-    names = (place / _MARKER, place / _FILES)
-    return names[0].is_file() and names[1].is_dir() and not any(one.is_symlink() for one in names)
+    with suppress(OSError):
+        return stat.S_ISREG((place / _MARKER).lstat().st_mode) and stat.S_ISDIR((place / _FILES).lstat().st_mode)
+    return False
 
 
-def _entry(workspace: Path, place: Path, kind: str) -> Entry:
-    size, changed = _measured(place)
+def _entries(workspace: Path, places: Iterable[Path], kind: str) -> list[Entry]:
+    """The entries of these directories, without those that another process removes meanwhile."""
+    mounted, found = _mounted(), []
+    for place in places:
+        with suppress(FileNotFoundError):
+            found.append(_entry(workspace, place, kind, mounted))
+    return found
+
+
+def _entry(workspace: Path, place: Path, kind: str, mounted: Sequence[Path]) -> Entry:
+    size, changed, depth = _measured(place)
     age = max(int(time.time() - changed), 0)
+    real = place.resolve()
     with _locked(place) as is_ours:
-        locked = "" if is_ours else "another process has locked it"
-    recent = f"it changed {age // 60} minutes ago" if kind == RUN and age < _QUIET else ""
-    return Entry(str(place.relative_to(workspace)), kind, size, age, locked or recent)
+        reasons = {
+            "another process has locked it": not is_ours,
+            "another volume is mounted in it": any(one.is_relative_to(real) for one in mounted),
+            f"it has more than {_DEEPEST} directories inside each other: remove it with rm": depth > _DEEPEST,
+            f"it changed {age // 60} minutes ago": kind == RUN and age < _QUIET,
+        }
+    why = next((reason for reason, holds in reasons.items() if holds), "")
+    return Entry(str(place.relative_to(workspace)), kind, size, age, why)
 
 
-def _measured(place: Path) -> tuple[int, float]:
-    """The bytes of a tree, and the time of its last change."""
+def _measured(place: Path) -> tuple[int, float, int]:
+    """The bytes of a tree, the time of its last change, and its depth; what cannot be read is not counted."""
     own = place.lstat()
-    size, changed = own.st_blocks * 512, own.st_mtime
-    for directory, inner, files in os.walk(place):
-        for name in (*inner, *files):
-            with suppress(FileNotFoundError):
-                found = Path(directory, name).lstat()
-                size, changed = size + found.st_blocks * 512, max(changed, found.st_mtime)
-    return size, changed
+    size, changed, deepest = own.st_blocks * 512, own.st_mtime, 0
+    waiting = [(str(place), 1)]
+    while waiting:
+        directory, depth = waiting.pop()
+        with suppress(OSError), os.scandir(directory) as found:
+            deepest = max(deepest, depth)
+            for one in found:
+                with suppress(FileNotFoundError):
+                    about = one.stat(follow_symlinks=False)
+                    size, changed = size + about.st_blocks * 512, max(changed, about.st_mtime)
+                    if stat.S_ISDIR(about.st_mode):
+                        waiting.append((one.path, depth + 1))
+    return size, changed, deepest
+
+
+def _mounted() -> list[Path]:
+    """The places at which something is mounted: a removal would empty the other volume, too."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:  # not Linux
+        return []
+    # proc_pid_mountinfo(5): the fifth field, with blanks, newlines and backslashes in octal.
+    places = (re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), line.split()[4]) for line in lines)
+    return [Path(os.fsdecode(place)) for place in places]
 
 
 def _held(one: Entry, specs: Mapping[str, str]) -> Entry:

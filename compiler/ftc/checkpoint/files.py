@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 # config.json of a model is a few KiB, an index with a hundred thousand tensors some MiB.
 _LARGEST = {"config.json": 4 * _MIB}
-_LARGEST_INDEX = 64 * _MIB
+_LARGEST_INDEX = 24 * _MIB
 _SHOWN = 60
 _LFS = b"version https://git-lfs"
 

@@ -24,7 +24,9 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
 _LENGTH = 8
-_LARGEST_HEADER = 100 << 20  # the limit of the safetensors library
+_LARGEST_HEADER = 16 << 20  # that of a file with 100,000 tensors has 10 MiB
+_MOST_TENSORS = 500_000
+_MOST_DIMENSIONS = 8
 _MOST_FILES = 4096
 _MOST = 10**13
 # Parts of tensor names, in any model of transformers or of LLaMA-Factory's table.
@@ -67,10 +69,7 @@ def read(directory: Path, bits: int | None) -> Weights | list[Problem]:
     try:
         names = _files(directory)
         if names and all((directory / name).is_file() for name in names):
-            sizes: dict[str, int] = {}
-            for name in names:
-                sizes |= _sizes(name, _header(directory, name), bits)
-            return _counted(sizes, names)
+            return _counted(_of_headers(directory, names, bits), names)
         if names:
             return _of_index(read_object(directory, INDEX))
     except Wrong as wrong:
@@ -110,6 +109,16 @@ def _header(directory: Path, name: str) -> Json:
     return found
 
 
+def _of_headers(directory: Path, names: list[str], bits: int | None) -> dict[str, int]:
+    """The weights of each tensor of all files."""
+    sizes: dict[str, int] = {}
+    for name in names:
+        sizes |= _sizes(name, _header(directory, name), bits)
+        if len(sizes) > _MOST_TENSORS:
+            raise Wrong(name, f"with the files before it has more than {_MOST_TENSORS:,} tensors")
+    return sizes
+
+
 def _sizes(file: str, tensors: Mapping[str, Any], bits: int | None) -> dict[str, int]:
     """The weights of each tensor of a file."""
     try:
@@ -136,7 +145,11 @@ def _counted(sizes: Mapping[str, int], files: list[str]) -> Weights:
 def _size(name: str, tensor: Any, bits: int | None) -> int:
     """The weights of a tensor; several quantized ones are packed into an integer."""
     shape = tensor.get("shape") if isinstance(tensor, dict) else None
-    if not isinstance(shape, list) or not all(type(n) is int and 0 <= n <= _MOST for n in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) > _MOST_DIMENSIONS
+        or not all(type(n) is int and 0 <= n <= _MOST for n in shape)
+    ):
         message = f"{shown(name)} has the shape {shown(shape)}"
         raise ValueError(message)
     count, kind = math.prod(shape), tensor.get("dtype")
@@ -152,8 +165,9 @@ def _of_index(index: Json) -> Weights:
     total = total if isinstance(total, dict) else {}
     count, size = total.get("total_parameters"), total.get("total_size")
     if type(count) is not int:
-        count = int(size) // 2 if isinstance(size, int | float) and math.isfinite(size) else None
-    if count is None or not 0 < count <= _MOST:
+        is_number = isinstance(size, int) or (isinstance(size, float) and math.isfinite(size))
+        count = int(size or 0) // 2 if is_number else 0
+    if not 0 < count <= _MOST:
         raise Wrong(INDEX, f"metadata: total_size is {shown(size)}, and the files are not in the directory")
     return Weights(
         parameters=count,

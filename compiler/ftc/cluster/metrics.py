@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 NAMES = ("loss", "learning_rate", "grad_norm")
 # transformers prints a mapping for each logging step, with values as numbers or, from version 5 on, as texts.
-_LOGGED = re.compile(r"\{'loss': .*\}")
+_LOGGED = "{'loss': "
 _NUMBER = r"'?(?P<number>-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)'?"
 _VALUES = {name: re.compile(rf"'{name}': {_NUMBER}[,}}]") for name in NAMES}
+# The sum and the difference of such values are numbers, too.
+_MOST = 1e300
 _BARS = " ▁▂▃▄▅▆▇█"
 _STEPS = len(_BARS) - 1
 _ROWS = 5
@@ -24,10 +26,11 @@ def metrics(lines: Iterable[str]) -> dict[str, list[float]]:
     """The values of each metric in the order of the log; a value that is not a number is left out."""
     found: dict[str, list[float]] = {name: [] for name in NAMES}
     for line in lines:
-        for logged in _LOGGED.findall(line):
-            for name, pattern in _VALUES.items():
-                if value := pattern.search(logged):
-                    found[name].append(float(value["number"]))
+        _, start, logged = line.partition(_LOGGED)
+        for name, pattern in _VALUES.items() if start else ():
+            value = pattern.search(f"{start}{logged}")
+            if value and abs(float(value["number"])) < _MOST:
+                found[name].append(float(value["number"]))
     return {name: values for name, values in found.items() if values}
 
 

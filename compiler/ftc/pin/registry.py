@@ -84,7 +84,11 @@ def _authorization(refusal: Answer, wanted: Image, scheme: str) -> str:
         return f"Basic {login}"
     given = dict(_PARAMETER.findall(challenge))
     realm = given.get("realm", "")
-    if urlsplit(realm).scheme not in ("https", scheme):
+    try:
+        is_web = urlsplit(realm).scheme in ("https", scheme)
+    except ValueError:  # an address that is malformed
+        is_web = False
+    if not is_web:
         raise _refused(wanted)
     query = urlencode({"service": given.get("service", ""), "scope": f"repository:{wanted.repository}:pull"})
     headers = {"Authorization": f"Basic {login}"} if login and _is_private(realm) else {}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from threading import Timer
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ftc.pin.http import UnresolvedError, asked
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ftc.spec.source import FromHub, Git, HuggingFace
 
 SECONDS = 60
+_LARGEST, _LAST = 16 << 20, 4096
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HUB = "https://huggingface.co"
 # The order in which `git fetch` looks for a name.
@@ -27,19 +32,40 @@ def of_git(source: Git) -> str:
     verify = () if source.tls_verify else ("-c", "http.sslVerify=false")
     command = ["git", *verify, "ls-remote", "--quiet", "--", source.url, name, f"{name}^{{}}"]
     # Credentials come from the user's helper; without one git must not wait for a person.
+    # A helper of git that outlives it ends when its server is silent.
     quiet = {"GIT_ASKPASS": "true", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes", **os.environ}
+    quiet |= {"GIT_TERMINAL_PROMPT": "0", "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": str(SECONDS)}
+    return _chosen(_said(command, quiet, source.url), name, source.url)
+
+
+def _said(command: list[str], environment: Mapping[str, str], url: str) -> str:
+    """The output of git, which is as long as the server wants it to be."""
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(  # noqa: S603 - no shell; the spec allows no address or revision that begins with '-'
-            command, capture_output=True, timeout=SECONDS, check=False, env=quiet | {"GIT_TERMINAL_PROMPT": "0"}
-        )
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(  # noqa: S603 - no shell; the spec allows no address or revision that begins with '-'
+                command, stdout=pipe, stderr=errors, stdin=subprocess.DEVNULL, env=environment
+            ) as git,
+        ):
+            end = Timer(SECONDS, git.kill)
+            end.start()
+            said = git.stdout.read(_LARGEST + 1) if git.stdout else b""
+            is_late = not end.is_alive()
+            end.cancel()
+            if len(said) > _LARGEST:
+                git.kill()
+                raise UnresolvedError(f"the answer of {url} is larger than {_LARGEST >> 20} MiB")
+            status = git.wait()
+            errors.seek(max(0, errors.tell() - _LAST))
+            reason = errors.read().decode("utf-8", "replace").strip().splitlines()
     except FileNotFoundError as error:
         raise UnresolvedError("git is not installed") from error
-    except subprocess.TimeoutExpired as error:
-        raise UnresolvedError(f"{source.url} does not answer within {SECONDS} seconds") from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UnresolvedError(f"git cannot read {source.url}: {said[-1] if said else 'without a message'}")
-    return _chosen(done.stdout.decode("utf-8", "replace"), name, source.url)
+    if is_late:
+        raise UnresolvedError(f"{url} does not answer within {SECONDS} seconds")
+    if status:
+        raise UnresolvedError(f"git cannot read {url}: {reason[-1] if reason else 'without a message'}")
+    return said.decode("utf-8", "replace")
 
 
 def _chosen(listed: str, name: str, url: str) -> str:

@@ -51,6 +51,8 @@ def check(name: str, known: dict[str, Any], options: Options) -> Report:
             report.kept = wanted_rows
     except about.StopError as error:
         report.findings.add(error.code, error.severity, str(error))
+    except OSError as error:  # a name that is too long, or a directory that may not be entered
+        report.findings.add(about.UNREADABLE, about.ERROR, f"{error.filename} cannot be read: {error.strerror}")
     return report
 
 
@@ -62,7 +64,7 @@ def _count(files: list[Path], kind: str) -> int:
 def _check_file(file: Path, kind: str, judge: Judge, wanted: range) -> None:
     try:
         _check_items(file, kind, judge, wanted)
-    except dataset_files.NotReadError as error:
+    except dataset_json.NotReadError as error:
         raise about.StopError(about.UNCHECKED, f"{file}: {error}", about.NOTE) from None
     except OSError as error:
         raise about.StopError(about.UNREADABLE, f"{file} cannot be read: {error.strerror}") from None
@@ -156,8 +158,12 @@ def main() -> int:
         sys.stdout.write(json.dumps([report.data for report in reports]) + "\n")
     else:
         for report in reports:
-            sys.stdout.writelines(f"ftc: {line}\n" for line in _lines(report))
+            sys.stdout.writelines(f"ftc: {_escaped(line)}\n" for line in _lines(report))
     return FAILS if any(report.findings.errors for report in reports) else 0
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -165,8 +171,7 @@ def _lines(report: Report) -> Iterator[str]:
         row = f", row {one.row}" if one.row else ""
         line = f":{one.line}" if one.line else ""
         where = f"{one.file}{line}{row}: " if one.file else ""
-        text = f"{one.severity}: dataset {report.name}: {where}{one.message} [{one.code}]"
-        yield "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        yield f"{one.severity}: dataset {report.name}: {where}{one.message} [{one.code}]"
     for code, count in report.findings.more.items():
         yield f"dataset {report.name}: {count} more findings [{code}]"
     if report.stage:

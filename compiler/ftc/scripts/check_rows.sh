@@ -23,14 +23,17 @@ fi
 
 # A name may have spaces or begin with '-'.
 split='import os, shlex; print(*shlex.split(os.environ["CHECK_DATASET"]), sep="\0", end="\0")'
-mapfile -d '' -t words < <(python3 -s -E -B -c "$split")
+mapfile -d '' -t words < <(python3 -I -B -c "$split")
 if ((${#words[@]} == 0)); then
   log "the rows were not checked: python3 did not run"
   exit 0
 fi
-# Half of the fetch's time, so that a slow check cannot end the fetch.
-timeout -k 10 "$((limit / 2 < 600 ? limit / 2 + 1 : 600))" python3 -s -E -B "$ftc_dir/check_dataset.py" \
-  --info "$info" "${words[@]}" -- "$TARGET_DIR" || status=$?
+# Half of the fetch's time, and 2 GiB of memory, so that the check can end neither the fetch nor its container.
+(
+  ulimit -d 2097152 2>/dev/null || true
+  exec timeout -k 10 "$((limit / 2 < 600 ? limit / 2 + 1 : 600))" python3 -s -E -B "$ftc_dir/check_dataset.py" \
+    --info "$info" "${words[@]}" -- "$TARGET_DIR"
+) || status=$?
 if ((status == 3)); then
   printf 'ftc: error: %s\n' "the trainer would fail on the rows above: correct them, or set dataset.check=false" >&2
   exit 1

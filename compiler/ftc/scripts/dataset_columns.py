@@ -6,7 +6,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ftc.scripts.dataset_json import NotReadError
+else:  # next to this file, not in a package
+    from dataset_json import NotReadError
 
 NULL, TRUTH, INTEGER, FLOAT, TEXT, DATE, OBJECT, LIST = (
     *("null", "a truth value", "an integer", "a number", "a text"),
@@ -18,6 +23,10 @@ _DATE = re.compile(
     r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
     r"([ T]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d)?)?(Z|[+-]\d\d(:?\d\d)?)?)?"
 )
+
+
+# An object whose keys differ in each row would fill the memory: the type of a column has all keys.
+_MOST_FIELDS = 20_000
 
 
 class Change(NamedTuple):
@@ -126,6 +135,8 @@ def add_fields(fields: dict[str, Column], record: dict[str, Any], row: int) -> C
         if column is None:
             column = fields[name] = Column()
             column.row = row
+            if len(fields) > _MOST_FIELDS:
+                raise NotReadError(f"the rows up to row {row} have more than {_MOST_FIELDS:,} keys in one column")
         elif type(value) is str and column.seen is str and not column.dates:
             continue
         changed = column.add(value, row)

@@ -17,6 +17,7 @@ else:  # next to this file, not in a package
     import dataset_files
 
 INFO = "dataset_info.json"
+_LARGEST_INFO = 16 << 20
 ERROR, WARNING, NOTE = "error", "warning", "note"
 # The subject of each code; `ftc rule CODE` explains it.
 DESCRIPTION, UNREADABLE, TYPES, COLUMN = "FTC151", "FTC152", "FTC153", "FTC154"
@@ -119,7 +120,13 @@ class StopError(Exception):
 def described(info: Path) -> dict[str, Any]:
     """The entries of dataset_info.json."""
     try:
-        known = json.loads(info.read_text(encoding="utf-8"))
+        if info.exists() and not info.is_file():  # a pipe would block, and a device may be endless
+            raise StopError(DESCRIPTION, f"{info} is not a file")
+        with info.open("rb") as stream:
+            content = stream.read(_LARGEST_INFO + 1)
+        if len(content) > _LARGEST_INFO:
+            raise StopError(DESCRIPTION, f"{info} has more than 16 MiB: it is a list of files, without data")
+        known = json.loads(content.decode())
     except FileNotFoundError:
         raise StopError(DESCRIPTION, f"{info} is missing: it describes the files of the dataset") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -198,7 +205,7 @@ def _check_letters(what: str, text: str) -> None:
         raise StopError(DESCRIPTION, f"{what} is {text!r}, which has letters that UTF-8 lacks")
 
 
-_SPLIT = re.compile(r"train(?:\[(-?\d+)?(%?):(-?\d+)?(%?)\])?")
+_SPLIT = re.compile(r"train(?:\[(-?\d{1,18})?(%?):(-?\d{1,18})?(%?)\])?")
 
 
 def rows_to_read(split: object, total: int | None, most: int | None) -> range | None:

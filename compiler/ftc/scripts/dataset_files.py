@@ -14,18 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ftc.scripts.dataset_json import BLANK, End, Item, Mistake, Row, of_array, of_lines
+    from ftc.scripts.dataset_json import (
+        BLANK,
+        LARGEST_ROW,
+        End,
+        Item,
+        Mistake,
+        NotReadError,
+        Row,
+        of_array,
+        of_lines,
+        read_line,
+    )
 else:  # next to this file, not in a package
-    from dataset_json import BLANK, End, Mistake, Row, of_array, of_lines
+    from dataset_json import BLANK, LARGEST_ROW, End, Mistake, NotReadError, Row, of_array, of_lines, read_line
 
 KINDS = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "txt": "text"}
 """The formats that LLaMA-Factory reads, by the ending of the file's name (extras/constants.py)."""
 _TABLE_ROWS = 10_000
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
-
-
-class NotReadError(Exception):
-    """Why the file cannot be checked here, although the trainer may read it."""
+_PER_LINE = 64  # bytes of a text in Python, in addition to its letters
+# A table of CSV has a value for each row and column.
+_MOST_COLUMNS = 2000
 
 
 def read(file: Path, kind: str) -> Iterator[Item]:
@@ -55,7 +65,8 @@ _MISSING = frozenset(
     ]
 )
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
-_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity)\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity)\s*", re.IGNORECASE)
+_DIGITS = 20  # of the largest integer
 _TRUTHS = {"True": True, "TRUE": True, "true": True, "False": False, "FALSE": False, "false": False}
 
 
@@ -102,7 +113,13 @@ def _records(stream: TextIO) -> Iterator[Item]:
 
 
 def _remembered(stream: TextIO, lines: list[str]) -> Iterator[str]:
-    for line in stream:
+    size = number = 0
+    while line := stream.readline(LARGEST_ROW + 1):
+        size, number = len(line) + _PER_LINE + (size if lines else 0), number + 1
+        if size > LARGEST_ROW:
+            begin = number - len(lines)
+            reason = f"the row that begins in line {begin} has more than {LARGEST_ROW >> 20} MiB"
+            raise NotReadError(f"{reason}: is a quote not closed?")
         lines.append(line)
         yield line
 
@@ -122,6 +139,8 @@ def _fails(lines: list[str]) -> bool:
 
 def _names(header: list[str]) -> list[str]:
     """Columns without a name get one, and pandas appends a number to the same name."""
+    if len(header) > _MOST_COLUMNS:
+        raise NotReadError(f"the header has {len(header)} columns")
     found: list[str] = []
     for place, name in enumerate(header):
         bare = name or f"Unnamed: {place}"
@@ -140,11 +159,15 @@ def _table(names: list[str], rows: list[tuple[int, list[str]] | Mistake]) -> Ite
     yield End()
 
 
+def _fits(digits: str) -> bool:
+    return len(digits.strip().lstrip("+-0")) <= _DIGITS and -(1 << 63) <= int(digits.strip()[-_DIGITS - 1 :]) < 1 << 64
+
+
 def _typed(values: Iterable[str]) -> list[Any]:
     known = [value for value in values if value not in _MISSING]
     read: Any = str
     if known and all(map(_INTEGER.fullmatch, known)):
-        read = int if all(-(1 << 63) <= int(value) < 1 << 64 for value in known) else str
+        read = int if all(map(_fits, known)) else str
     elif known and all(map(_NUMBER.fullmatch, known)):
         read = float
     elif known and all(value in _TRUTHS for value in known):
@@ -154,7 +177,10 @@ def _typed(values: Iterable[str]) -> list[Any]:
 
 def _of_text(file: Path) -> Iterator[Item]:
     with file.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        for number in itertools.count(1):
+            line = read_line(stream, number)
+            if not line:
+                break
             try:
                 text = line.decode()
             except UnicodeDecodeError as error:
@@ -174,12 +200,14 @@ def _of_arrow(file: Path, kind: str) -> Iterator[Item]:
         raise NotReadError(f"reading {kind} needs the Python package pyarrow, which is not installed") from None
     try:
         if kind == "parquet":
-            batches = parquet.ParquetFile(file).iter_batches(batch_size=1000)
+            batches = parquet.ParquetFile(file).iter_batches(batch_size=1000, use_threads=False)
         else:
             batches = arrow.ipc.open_stream(arrow.memory_map(str(file)))
         for batch in batches:
             for record in batch.to_pylist():
                 yield Row(0, record)
+    except MemoryError:  # pyarrow's is an ArrowException, too
+        raise NotReadError(f"reading this {kind} needs more memory than the check has") from None
     except (arrow.ArrowException, OSError) as error:
         yield Mistake(0, f"not {kind}: {error}"[:300])
     yield End()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -18,8 +19,26 @@ if TYPE_CHECKING:
 _TABLE_BYTES = 10 << 20
 _BLOCK_BYTES = _TABLE_BYTES // 32
 _READ = 1 << 20
-_LARGEST_ROW = 256 << 20
+LARGEST_ROW = 32 << 20
+"""The bytes of a row, or of a line, that are read at most: a check has the same memory for any file."""
+_MOST_OPEN = 100
 BLANK = " \t\r\n"
+_CUT = (
+    "the row has several lines, and pyarrow reads the file in blocks of 320 KiB, one of which ends inside this row: "
+    "write each row on one line"
+)
+
+
+class NotReadError(Exception):
+    """Why the rest of a file cannot be checked here, although the trainer may read it."""
+
+
+def read_line(stream: BinaryIO, number: int) -> bytes:
+    """The next line of a file; empty at its end."""
+    line = stream.readline(LARGEST_ROW + 1)
+    if len(line) > LARGEST_ROW:
+        raise NotReadError(f"line {number} has more than {LARGEST_ROW >> 20} MiB")
+    return line
 
 
 class Row(NamedTuple):
@@ -58,6 +77,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_unique)
+_ANY = json.JSONDecoder()
 
 
 class _Lines:
@@ -69,6 +89,7 @@ class _Lines:
         self.back: list[bytes] = []
         self.number = 0
         self.end = 0
+        self.most_open = _MOST_OPEN
 
     def __iter__(self) -> Iterator[bytes]:
         while line := self.next():
@@ -76,10 +97,30 @@ class _Lines:
 
     def next(self) -> bytes:
         """The next line; empty at the end of the file."""
-        line = self.back.pop() if self.back else self.stream.readline()
-        self.number += 1
+        line = self.back.pop() if self.back else read_line(self.stream, self.number + 1)
+        self.number += bool(line)
         self.end += len(line)
         return line
+
+    def take(self, size: int) -> list[bytes]:
+        """The next lines, with at least so many bytes; fewer at the end of the file."""
+        taken: list[bytes] = []
+        while size > 0 and (line := self.next()):
+            taken.append(line)
+            size -= len(line)
+        return taken
+
+    def stop(self) -> None:
+        """Read nothing more: the trainer fails on what was read."""
+        self.back = []
+        self.stream.seek(0, os.SEEK_END)
+
+    def give_up(self, taken: list[bytes]) -> None:
+        """Read the lines of a value that is wrong again, but of so many such values nothing more."""
+        self.put_back(taken)
+        self.most_open -= bool(taken)
+        if not self.most_open:
+            self.stop()
 
     def put_back(self, lines: list[bytes]) -> None:
         """Read the lines again."""
@@ -143,27 +184,42 @@ def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
         try:
             value, end = _STRICT.raw_decode(text, place)
         except json.JSONDecodeError as error:
-            more = lines.next() if _goes_on(error, text) and len(text) < _LARGEST_ROW else b""
-            if more:
-                taken.append(more)
-                text += more.decode(errors="replace")
+            goes_on = _goes_on(error, text)
+            if goes_on and taken and lines.end - inner > _BLOCK_BYTES:
+                yield Mistake(first, _CUT)
+                lines.stop()
+                return
+            # As much as there is, since each attempt reads the text again.
+            if goes_on and (more := lines.take(len(text))):
+                taken += more
+                text += b"".join(more).decode(errors="replace")
                 continue
-            lines.put_back(taken)
             yield Mistake(first, f"not JSON: {error.msg} at column {_column(error)}")
+            lines.give_up(taken)
             return
-        except (_DoubledError, RecursionError, ValueError) as error:
-            doubled = isinstance(error, _DoubledError)
-            yield Mistake(first, f"the key {str(error)!r} is in the object twice" if doubled else f"not JSON: {error}")
+        except _DoubledError as name:
+            yield Mistake(first, f"the key {str(name)!r} is in the object twice")
+            lines.put_back(_below(text, place, taken))
             return
-        if taken and _is_cut(inner - begun, lines.end - begun):
-            yield Mistake(
-                first,
-                "the row has several lines, and pyarrow reads the file in blocks of 320 KiB, one of which "
-                "ends inside this row: write each row on one line",
-            )
-        else:
-            yield _row(value, text[place:end], first)
+        except (RecursionError, ValueError) as error:
+            yield Mistake(first, f"not JSON: {error}")
+            lines.give_up(taken)
+            return
+        used = text.count("\n", 0, end)
+        if used < len(taken):
+            lines.put_back(taken[used:])
+            taken, text = taken[:used], text[: text.find("\n", end) + 1 or len(text)]
+        cut = bool(taken) and _is_cut(inner - begun, lines.end - begun)
+        yield Mistake(first, _CUT) if cut else _row(value, text[place:end], first)
         place = end + len(text[end:]) - len(text[end:].lstrip(BLANK))
+
+
+def _below(text: str, place: int, taken: list[bytes]) -> list[bytes]:
+    """The lines below a value with a doubled key; all of them if it does not end."""
+    try:
+        return taken[text.count("\n", 0, _ANY.raw_decode(text, place)[1]) :]
+    except (ValueError, RecursionError):
+        return taken
 
 
 def _goes_on(error: json.JSONDecodeError, text: str) -> bool:
@@ -211,6 +267,8 @@ class _Text:
         """Read on; false at the end of the file."""
         if self.ended:
             return False
+        if len(self.rest) - self.place > LARGEST_ROW:
+            raise NotReadError(f"the row that begins in line {self.line} has more than {LARGEST_ROW >> 20} MiB")
         data = self._stream.read(max(_READ, len(self.rest) - self.place))
         self.ended = not data
         self.rest = self.rest[self.place :] + self._decoder.decode(data, final=self.ended)
@@ -290,12 +348,12 @@ def _element(text: _Text) -> Any:
         try:
             value, end = _LENIENT.raw_decode(text.rest, text.place)
         except json.JSONDecodeError as error:
-            if _near_the_end(error, text.rest) and len(text.rest) - text.place < _LARGEST_ROW and text.more():
+            if _near_the_end(error, text.rest) and text.more():
                 continue
-            comma = _comma_before_brace(text.rest, error.pos)
-            if comma is None:
+            changed = text.rest[: text.place] + _without_commas(text.rest[text.place :])
+            if changed == text.rest:
                 raise
-            text.rest = f"{text.rest[:comma]} {text.rest[comma + 1 :]}"
+            text.rest = changed
             continue
         if end == len(text.rest) and text.more():  # a number may go on
             continue
@@ -308,10 +366,13 @@ def _near_the_end(error: json.JSONDecodeError, text: str) -> bool:
     return error.msg.startswith("Unterminated") or error.pos > len(text) - 16 or not text[error.pos :].strip(BLANK)
 
 
-def _comma_before_brace(text: str, place: int) -> int | None:
-    """The place of the comma in `,}`, which pandas accepts."""
-    found = re.compile(r",[ \t\r\n]*\}").search(text, max(0, place - 200))
-    return found.start() if found and found.start() <= place < found.end() else None
+# A text, up to its end or to the end of what was read, or a comma before `}`.
+_COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$))|,(?=[ \t\r\n]*\})', re.DOTALL)
+
+
+def _without_commas(text: str) -> str:
+    """The text with a blank for each comma before `}`, which pandas accepts."""
+    return _COMMA.sub(lambda found: found[1] or " ", text)
 
 
 def _row_of(value: object, shape: type, line: int) -> Row | Mistake:

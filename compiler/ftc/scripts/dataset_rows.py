@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -261,8 +260,8 @@ def conversations(stage: str, example: Example) -> list[list[Turn]]:
 
 
 # The words of most templates (data/template.py); others differ, so a call that needs them is not judged.
-_THOUGHT = re.compile(r"<think>\n.*?\n</think>\n\n", re.DOTALL)
-_WORDS = re.compile(r"<[^>]*(think|tool_call|channel)|◁")
+_THOUGHT = ("<think>\n", "\n</think>\n\n")
+_WORDS = ("think", "tool_call", "channel")
 
 
 def check_text(turns: list[Turn], system: Any, tools: Any) -> None:
@@ -281,16 +280,27 @@ def check_text(turns: list[Turn], system: Any, tools: Any) -> None:
 
 
 def _check_call(content: str) -> None:
-    bare = _THOUGHT.sub("", content, count=1)
+    bare = _without_thought(content)
     try:
         calls = json.loads(bare)
     except (ValueError, RecursionError):
-        if _WORDS.search(bare):
+        if _has_words(bare):
             return
         raise WrongError("call", f"the call of a function is not JSON: {bare[:60]!r}") from None
     for call in calls if isinstance(calls, list) else [calls]:
         if not isinstance(call, dict) or not {"name", "arguments"} <= call.keys():
             raise WrongError("call", "the call of a function lacks 'name' or 'arguments'")
+
+
+def _without_thought(text: str) -> str:
+    start = text.find(_THOUGHT[0])
+    end = text.find(_THOUGHT[1], start + len(_THOUGHT[0])) if start >= 0 else -1
+    return text[:start] + text[end + len(_THOUGHT[1]) :] if end >= 0 else text
+
+
+def _has_words(text: str) -> bool:
+    tags = (part.partition(">")[0] for part in text.split("<")[1:])
+    return "◁" in text or any(word in tag for tag in tags for word in _WORDS)
 
 
 def _check_tools(tools: Any) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -179,3 +182,68 @@ def test_what_was_removed_is_said_before_the_path_that_cannot_be(workspace: Path
     assert f"cannot remove run-b: {taken}: Not a directory; remove or rename that path" in said.stderr
     assert (workspace / "run-b" / "train.done").exists()
     assert not (workspace / "run-a").exists()
+
+
+def as_other_user(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ftc as a user who is not root, from whom no directory is hidden."""
+    command = ["setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "ftc.cli.main", *words]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root to become another user")
+def test_a_directory_of_root_such_as_lost_and_found_is_left_out(workspace: Path) -> None:
+    (workspace / "lost+found").mkdir(mode=0o700)
+    for place in (*workspace.parents, workspace):
+        if place.stat().st_uid == 0 and str(place).startswith("/tmp/"):  # noqa: S108 - pytest's own
+            place.chmod(0o755)
+    said = as_other_user("clean", str(workspace), "--json")
+    assert said.returncode == 0, said.stderr
+    assert {one["name"] for one in json.loads(said.stdout)} == {"run-a", "run-b", "cache/qwen-1f0e", "alpaca-77aa"}
+
+
+def test_a_run_with_very_deep_directories_stays_whole(workspace: Path) -> None:
+    start = os.open(workspace / "run-a", os.O_RDONLY)
+    try:
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=start)
+            deeper = os.open("d", os.O_RDONLY, dir_fd=start)
+            os.close(start)
+            start = deeper
+    finally:
+        os.close(start)
+    aged_root = (workspace / "run-a", *(workspace / "run-a" / "output").rglob("*"))
+    for file in aged_root:
+        os.utime(file, (OLD, OLD))
+    assert "run-a" in names(workspace)
+    said = ftc("clean", str(workspace), "run-a", "--yes")
+    assert said.exit_code == 1
+    assert "run-a is in use: it has more than 400 directories inside each other: remove it with rm" in said.stderr
+    assert (workspace / "run-a" / "train.done").exists()
+    subprocess.run(["rm", "-rf", "--", str(workspace / "run-a")], check=True)  # pytest cannot
+
+
+def test_a_run_in_which_another_volume_is_mounted_stays(workspace: Path, tmp_path: Path) -> None:
+    inner = workspace / "run-a" / "output" / "a b"
+    inner.mkdir()
+    aged(workspace)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "theirs").touch()
+    aged(other)
+    ftc_ = f"{sys.executable} -m ftc.cli.main clean '{workspace}' run-a --yes"
+    script = f"mount --bind '{other}' '{inner}' || exit 99; {ftc_}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    if said.returncode == 99 or "unshare" in said.stderr:
+        pytest.skip("this machine has no mount namespaces")
+    assert said.returncode == 1
+    assert "run-a is in use: another volume is mounted in it" in said.stderr
+    assert (other / "theirs").exists()
+    assert (workspace / "run-a" / "train.done").exists()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from ftc.checkpoint import weights
 from unit.compiling import ftc
 
 if TYPE_CHECKING:
@@ -345,3 +346,33 @@ def test_a_problem_of_one_of_several_headers_is_at_its_file(tmp_path: Path) -> N
     (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
     text = refused(tmp_path, directory, *TEMPLATE)
     assert text.startswith(f"{directory / 'model-1.safetensors'}: the header: ")
+
+
+@pytest.mark.parametrize(
+    "shape", ["[" + "2," * 20_000 + "2]", "[" + "9999999999999," * 20_000 + "2]", "[" + "1," * 8 + "1]"]
+)
+def test_a_shape_has_few_dimensions(tmp_path: Path, shape: str) -> None:
+    directory = model(tmp_path)
+    header = f'{{"a": {{"dtype": "BF16", "shape": {shape}}}}}'.encode()
+    (directory / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    assert "a has the shape" in refused(tmp_path, directory, *TEMPLATE).replace('"', "")
+
+
+@pytest.mark.parametrize("size", ["1" * 400, "true", "1e999", '"1"', "[]", "-4"])
+def test_a_size_in_the_index_that_is_wrong(tmp_path: Path, size: str) -> None:
+    directory = model(tmp_path)
+    (directory / "model.safetensors").unlink()
+    index = f'{{"weight_map": {{"a": "a.safetensors"}}, "metadata": {{"total_size": {size}}}}}'
+    (directory / "model.safetensors.index.json").write_text(index)
+    assert "metadata: total_size is" in refused(tmp_path, directory, *TEMPLATE)
+
+
+def test_the_tensors_of_all_files_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_MOST_TENSORS", 3)
+    directory = model(tmp_path)
+    (directory / "model.safetensors").unlink()
+    for name in ("a", "b"):
+        write_header(directory / f"{name}.safetensors", {f"{name}.{n}": ("BF16", [1]) for n in range(2)})
+    index = {"weight_map": {"a.0": "a.safetensors", "b.0": "b.safetensors"}}
+    (directory / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "b.safetensors: with the files before it has more than 3 tensors" in refused(tmp_path, directory, *TEMPLATE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +13,7 @@ import ftc
 from ftc.cluster import log_lines, logs
 from ftc.cluster.collapse import collapsed, ranges
 from ftc.cluster.log_lines import LogLine, stamped, whole_lines
-from ftc.cluster.metrics import charts
+from ftc.cluster.metrics import charts, metrics
 from ftc.cluster.snapshot import parsed
 from unit.cluster.api_server import Answers, serving
 from unit.cluster.situations import (
@@ -437,3 +438,17 @@ def test_a_chart_fits_the_terminal() -> None:
     found = list(charts({"loss": [1 / number for number in range(1, 2000)]}, 60))
     assert max(map(len, found)) <= 60
     assert found[1].startswith("         1 ") or found[1].startswith("    0.")
+
+
+@pytest.mark.parametrize("values", [["1e999", "2"], ["9" * 400, "2"], ["1e308", "-1e308"], ["1.7e308"] * 300])
+def test_values_that_are_too_large_for_a_chart_are_left_out(values: list[str]) -> None:
+    found = metrics(f"{{'loss': {value}, 'grad_norm': 1.5}}" for value in values)
+    assert found.get("loss") == ([2.0] if "2" in values else None)
+    assert len(found["grad_norm"]) == len(values)
+    assert list(charts(found, 80))
+
+
+def test_a_line_of_beginnings_is_read_in_one_pass() -> None:
+    began = time.process_time()
+    assert metrics(["{'loss': " * 100_000] * 10) == {}
+    assert time.process_time() - began < 5

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import functools
 import json
+import os
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,10 @@ import yaml
 
 from e2e import hub_server
 from e2e.hub_uploads import COMMIT
-from ftc.pin import http
+from ftc.pin import http, sources
 from ftc.pin.conf import with_pins
 from ftc.pin.registry import Image, image
+from ftc.spec.source import Git
 from unit.compiling import ftc
 
 if TYPE_CHECKING:
@@ -422,6 +424,64 @@ def test_a_server_that_does_not_answer_in_time(registry: str, monkeypatch: pytes
         said = ftc("pin", "mine")
     assert said.exit_code == 1
     assert said.stderr.count("does not answer within 0.2 seconds") == 2
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_server_that_sends_a_byte_now_and_then(registry: str, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(http, "SECONDS", 1)
+    ended = threading.Event()
+
+    class Slow(_Quiet):
+        def do_GET(self) -> None:
+            if part == "body":
+                self.send_response(200)
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+            with suppress(OSError):
+                while not ended.wait(0.1):
+                    self.wfile.write(b" ")
+
+    with serving(Slow) as address:
+        run(f"http://{address}", registry)
+        threading.Timer(60, ended.set).start()
+        said = ftc("pin", "mine")
+        assert not ended.is_set()
+        ended.set()
+    assert said.exit_code == 1
+    assert said.stderr.count("does not answer within 1 seconds") == 2
+
+
+@pytest.mark.parametrize("realm", ["http://[::1", "//", "https://[/x", "\u00a0"])
+def test_a_registry_that_names_no_server_for_its_token(
+    hub: str, registry: str, monkeypatch: pytest.MonkeyPatch, realm: str
+) -> None:
+    monkeypatch.setattr(_Registry, "realm", realm)
+    run(hub, registry)
+    said = ftc("pin", "mine")
+    assert said.exit_code == 0
+    assert "image is not pinned" in said.stderr
+
+
+def test_credentials_in_the_address_of_a_hub_are_not_printed(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = "\n".join(line for line in RUN.splitlines() if "endpoint" not in line)
+    run("", registry, without)
+    monkeypatch.setenv("HF_ENDPOINT", "http://user:5ecret-w0rd@127.0.0.1:1")
+    said = ftc("pin", "mine")
+    assert said.exit_code == 1
+    assert "5ecret" not in said.stderr
+
+
+@pytest.mark.parametrize("kind", ["endless", "silent"])
+def test_git_that_answers_without_end_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "git"
+    program.write_text("#!/bin/sh\nexec " + ("yes" if kind == "endless" else "sleep 600") + "\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr(sources, "SECONDS", 60 if kind == "endless" else 1)
+    with pytest.raises(http.UnresolvedError) as raised:
+        sources.of_git(Git(url="https://git.example/a", revision="main"))
+    assert ("larger than 16 MiB" if kind == "endless" else "does not answer within 1 seconds") in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -196,3 +197,107 @@ def test_parquet_without_pyarrow_is_not_checked_and_no_error(tmp_path: Path) -> 
 def test_a_dataset_of_a_hub_is_not_checked(tmp_path: Path) -> None:
     report = check(Broken({}, {"hf_hub_url": "owner/name"}, "", 0, 0, "").write(tmp_path))
     assert [(one["code"], one["severity"]) for one in report["findings"]] == [("FTC166", "note")]
+
+
+GOOD_LINE = json.dumps(GOOD) + "\n"
+UNCHECKED = "FTC166"
+CALL = {"formatting": "sharegpt"}
+MIB = 1 << 20
+
+
+def call(text: str) -> str:
+    """A row in which a function is called."""
+    return json.dumps(talk(("human", "a"), ("function_call", text))) + "\n"
+
+
+# Each took minutes or gigabytes: the time or the memory grew with the square of the file, or with its longest line.
+SLOW = {
+    "one object on many lines": ("jsonl", '{"data": [\n' + GOOD_LINE.replace("\n", ",\n") * 20_000, {}, "FTC152"),
+    "open objects": ("jsonl", '{"a":\n' * 3000, {}, "FTC152"),
+    "a line of 60 MiB": ("jsonl", GOOD_LINE.replace("a", "a" * 60 * MIB, 1), {}, UNCHECKED),
+    "commas before braces": ("json", '[{"a": [' + '{"b": 1,},' * 20_000 + '{"b": 1,}]}]', {}, "FTC154"),
+    "an element of 60 MiB": ("json", '[{"a": "' + "x" * 60 * MIB, {}, UNCHECKED),
+    "a number of 5000 digits": ("csv", f"instruction,input,output\n{'9' * 5000},a,b\n", {}, ""),
+    "a text like a number": ("csv", f"instruction,input,output\n{'9' * 60_000}x,a,b\n", {}, ""),
+    "many columns": ("csv", "a," * 3000 + "\n1,2\n", {}, UNCHECKED),
+    "an open quote": ("csv", 'instruction,input,output\n"' + "a,b,c\n" * 6 * MIB, {}, UNCHECKED),
+    "a text of one line": ("txt", "x" * 60 * MIB, {"columns": {"prompt": "text"}}, UNCHECKED),
+    "keys that are data": (
+        "jsonl",
+        "".join(json.dumps({**GOOD, "ids": {f"{one}-{n}": 1 for n in range(100)}}) + "\n" for one in range(3000)),
+        {},
+        UNCHECKED,
+    ),
+    "open thoughts": ("jsonl", call("<think>\n" * 30_000), CALL, ""),
+    "open tags": ("jsonl", call("<" * 60_000), CALL, "FTC157"),
+    "a place of 400 digits": ("jsonl", GOOD_LINE, {"split": f"train[:{'9' * 400}%]"}, "FTC151"),
+    "a place of 5000 digits": ("jsonl", GOOD_LINE, {"split": f"train[:{'9' * 5000}]"}, "FTC151"),
+    "a long name": ("jsonl", GOOD_LINE, {"file_name": f"{'x' * 300}.jsonl"}, "FTC152"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_hostile_files_are_checked_in_little_time_and_memory(tmp_path: Path, name: str) -> None:
+    ending, text, entry, code = SLOW[name]
+    (tmp_path / f"data.{ending}").write_text(text, encoding="utf-8")
+    about = {"mine": {"file_name": f"data.{ending}", **entry}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(about), encoding="utf-8")
+    limits = 'ulimit -t 10 -d 409600; exec "$@"'
+    command = ["bash", "-c", limits, "bash", sys.executable, str(SCRIPT), str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, FAILS), done.stderr
+    (report,) = json.loads(done.stdout)
+    assert code in {one["code"] for one in report["findings"]} or not code
+    assert done.returncode == (FAILS if code not in ("", UNCHECKED) else 0)
+
+
+def test_a_mistake_in_one_row_of_several_lines_does_not_hide_the_rows_below(tmp_path: Path) -> None:
+    text = '{"instruction": "a",\n"instruction": "b"}\n' + GOOD_LINE * 3 + '{"a": [1,\n' + GOOD_LINE * 2
+    (tmp_path / "mine.jsonl").write_text(text, encoding="utf-8")
+    report = check(tmp_path / "mine.jsonl")
+    assert report["rows"] == 5
+    assert [one["line"] for one in report["findings"]] == [1, 6]
+
+
+def test_a_comma_before_a_brace_in_a_text_is_text(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('[{"instruction": "a,}", "input": "", "output": "b",\n}]', encoding="utf-8")
+    assert check(tmp_path / "mine.json")["findings"] == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_a_description_is_a_small_file(tmp_path: Path, kind: str) -> None:
+    info = tmp_path / "dataset_info.json"
+    if kind == "pipe":
+        os.mkfifo(info)
+    elif kind == "device":
+        info.symlink_to("/dev/zero")
+    else:
+        info.write_text('{"a": "' + "x" * 17 * MIB + '"}', encoding="utf-8")
+    report = check(tmp_path)
+    assert report["status"] == FAILS
+    assert ("has more than 16 MiB" if kind == "large" else "is not a file") in report["findings"][0]["message"]
+
+
+def test_a_name_cannot_forge_a_line_of_the_log(tmp_path: Path) -> None:
+    about = {"a\n::error::\x1b[31m": {"file_name": "data.jsonl"}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(about), encoding="utf-8")
+    (tmp_path / "data.jsonl").write_text('{"instruction": 1}\n' * 20, encoding="utf-8")
+    said = run(tmp_path).stdout
+    assert "more findings" in said
+    assert all(line.startswith("ftc: ") and line.isprintable() for line in said.splitlines())
+
+
+def test_parquet_that_needs_much_memory_is_not_checked_and_no_error(tmp_path: Path) -> None:
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text(
+        "class ArrowException(Exception): pass\nclass ArrowMemoryError(MemoryError, ArrowException): pass\n",
+        encoding="utf-8",
+    )
+    failing = "import pyarrow\ndef ParquetFile(file): raise pyarrow.ArrowMemoryError('realloc failed')\n"
+    (tmp_path / "pyarrow" / "parquet.py").write_text(failing, encoding="utf-8")
+    (tmp_path / "mine.parquet").write_bytes(b"PAR1")
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "mine.parquet")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "needs more memory than the check has" in done.stdout
