@@ -6,9 +6,10 @@ Files that another program completes, templates and patches of kustomize, are re
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import chain, islice
 from posixpath import dirname, join, normpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -17,7 +18,7 @@ from ftc.diagnostics.model import MOST_KEYS, Diagnostic, Position, Related, Seve
 from ftc.manifests.configs import Config, of_config_maps, of_documents, of_run
 from ftc.manifests.objects import Object, Versions, items, objects
 from ftc.manifests.steps import Run, steps
-from ftc.manifests.subjects import Pod, jobs, scene
+from ftc.manifests.subjects import Growing, IncompleteError, Pod, jobs, scene, volumes
 from ftc.manifests.text import Held, Spot
 from ftc.rules.catalogue import GROUPS, ON_MANIFESTS, ON_OBJECTS, ON_TRAININGS
 from ftc.rules.pod.sizes import Sent
@@ -53,7 +54,7 @@ def template_place(raw: bytes, manifests: Iterable[Object], *, broken: bool) -> 
     """
     found = tuple(manifests)
     name = next((one.document.source for one in found), "")
-    line = _LINE.search(raw)
+    line = _LINE.search(raw) if b"{{" in raw or b"{%" in raw else None
     helm = line if line and (broken or (found and _HELM.search(raw))) else (broken or found) and _HELM_VALUE.search(raw)
     if helm:
         return Position(name, raw.count(b"\n", 0, helm.end()) + 1, 1), "helm template …"
@@ -142,25 +143,89 @@ class _File(msgspec.Struct, frozen=True):
         return not (self.objects or self.configs or self.problems or engines or named)
 
 
-def lint(
-    files: Iterable[tuple[str, bytes]], versions: Versions, unnamed: Container[str] = ()
-) -> tuple[Diagnostic, ...]:
+class Files(Protocol):
+    """Files with their names and contents: a list, or what reads a file each time that it is asked for it."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> tuple[str, bytes]: ...
+
+
+class _Files:
+    """The files of an input, which are read one by one, so that only one of them is in memory.
+
+    `names` has the name of each that lint reads, by its index; `referred` are those that objects of others may name.
+    """
+
+    def __init__(self, files: Files, versions: Versions, unnamed: Container[str]) -> None:
+        self._files = files
+        self._versions = versions
+        self._patches: dict[str, str] = {}
+        self.names: dict[int, str] = {}
+        self.referred: list[int] = []
+        for index in range(len(files)):
+            name, raw = files[index]
+            if name in unnamed and not _is_relevant(name, raw):
+                continue
+            self.names[index] = name
+            if name.rpartition("/")[2] in _KUSTOMIZATIONS:
+                self._patches = patches(_read(name, raw, versions).documents) | self._patches
+            if may_be_referred_to(raw):
+                self.referred.append(index)
+
+    def read(self, index: int) -> _File:
+        """Read a file, with a note in place of a patch of kustomize: a patch is not a whole object."""
+        name, raw = self._files[index]
+        return _patch(_read(name, raw, self._versions), self._patches.get(normpath(name)))
+
+    def named(self, name: str) -> Iterator[Document]:
+        """Read the documents of the files with a name."""
+        for index, other in self.names.items():
+            if other == name:
+                yield from self.read(index).documents
+
+
+def lint(files: Files, versions: Versions, unnamed: Container[str] = ()) -> tuple[Diagnostic, ...]:
     """The findings in files, each with its name and content; the files may refer to each other.
 
-    `unnamed` are files from a directory on the command line, which may be unrelated.
+    One file is in memory at a time. `unnamed` are files from a directory on the command line, which may be unrelated.
     """
-    read = [_read(name, raw, versions) for name, raw in files if name not in unnamed or _is_relevant(name, raw)]
-    read = _without_patches(read)
-    around = scene(manifest for file in read for manifest in file.objects)
-    runs = [[_run(job) for job in jobs(file.objects, around)] for file in read]
-    others = OtherFiles(document for file in read for document in file.documents)
-    known = Input(others, mounted(run for some in runs for run in some), versions.trainer)
-    empty = [file.name for file in read if file.is_empty]
-    reported = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read) else [])
-    found = (one for file, some in zip(read, runs, strict=True) for one in _of_file(file, some, known))
+    read = _Files(files, versions, unnamed)
+    around = scene(manifest for index in read.referred for manifest in read.read(index).objects)
+    known = Input(OtherFiles(read.names.values(), read.named), Growing(), versions.trainer)
+    found: dict[int, tuple[Diagnostic, ...]] = {}
+    empty = []
+    for index, name in read.names.items():
+        file = read.read(index)
+        runs = [_run(job) for job in jobs(file.objects, around)]
+        around.mounted.add(volumes(file.objects))
+        known.mounted.add(mounted(runs))
+        empty += [name] if file.is_empty else []
+        with suppress(IncompleteError):
+            found[index] = tuple(_of_file(file, runs, known))
+    around.mounted.complete = known.mounted.complete = True
+    for index in [index for index in read.names if index not in found]:
+        file = read.read(index)
+        found[index] = tuple(_of_file(file, [_run(job) for job in jobs(file.objects, around)], known))
+    reported = [name for name in empty if name not in unnamed] or (empty[:1] if len(empty) == len(read.names) else [])
     # Two trainings may name the same file.
-    once = {(one.code, one.position, one.message): one for one in found}
+    once = {(one.code, one.position, one.message): one for index in read.names for one in found[index]}
     return (*once.values(), *map(_irrelevant, reported))
+
+
+# Kinds of objects that others name, and of TrainJobs, which name runtimes.
+_REFERRED = rb"(?i:service|persistentvolumeclaim|configmap|queue|trainjob|(?:cluster)?trainingruntime)s?\b"
+_KIND = re.compile(rb"kind[\"']?\s*(?:#.*\s*)*:")
+# In double quotes, an escaped letter may follow.
+_OTHER_KIND = re.compile(rb"kind[\"']?:[ \t]*(?:'?(?!%b)\w|\"(?!%b)\w+\")" % (_REFERRED, _REFERRED))
+# The key as an alias of another scalar, or with escapes.
+_ALIASED_KIND = re.compile(rb"&[\w-]+\s+(?:!\S*\s+)?[\"']?kind")
+_ESCAPED_KIND = re.compile(rb"\"[kind]*(?:\\(?:[xuU][0-9A-Fa-f]{2,8}|\r?\n[ \t]*)[kind]*)+\"")
+
+
+def may_be_referred_to(raw: bytes) -> bool:
+    """Whether a file may have an object that others name: each `kind` in it must show that it does not."""
+    unclear = len(_KIND.findall(raw)) > len(_OTHER_KIND.findall(raw))
+    return unclear or bool(_ALIASED_KIND.search(raw) or _ESCAPED_KIND.search(raw))
 
 
 # Words in the JSON files of a training, and in JSON objects of Kubernetes.
@@ -208,12 +273,6 @@ def _is_readable(problem: Diagnostic, found: Iterable[Document]) -> bool:
     return any(root.start_mark.line <= line <= root.end_mark.line for root in roots)
 
 
-def _without_patches(read: list[_File]) -> list[_File]:
-    """The files, with a note in place of each patch of kustomize: a patch is not a whole object."""
-    named = patches(document for file in read for document in file.documents)
-    return [_patch(file, named.get(normpath(file.name))) for file in read]
-
-
 def _patch(file: _File, directory: str | None) -> _File:
     if not file.objects or (directory is None and not any(is_patch(one.data) for one in file.documents)):
         return file
@@ -231,12 +290,14 @@ def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]
         yield _note(Position(file.name, 1, 1), f"has more than {_MAX_IN_ONE_FILE} findings; the rest is omitted")
 
 
+_BY_SUBJECT: dict[type, list[Rule]] = {}
+for _rule in ON_MANIFESTS:
+    _BY_SUBJECT.setdefault(_rule.subject, []).append(_rule)
+
+
 def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
-    rules: dict[type, list[Rule]] = {}
-    for rule in ON_MANIFESTS:
-        rules.setdefault(rule.subject, []).append(rule)
     for subject, whole in _subjects(file, runs):
-        for rule in rules.get(type(subject), ()):
+        for rule in _BY_SUBJECT.get(type(subject), ()):
             if whole or rule not in GROUPS["pod"]:
                 yield from _of_manifest(rule, subject)
     yield from chain.from_iterable(map(_of_objects, file.documents))
@@ -269,7 +330,8 @@ def _subjects(file: _File, runs: list[Run]) -> Iterator[tuple[object, bool]]:
 
 def _of_training(read: Read) -> Iterator[Diagnostic]:
     """The findings of the rules on trainings, at the keys of the files."""
-    judged = (islice(judge((rule,), read.subject), _MAX_IN_ONE_PLACE) for rule in ON_TRAININGS)
+    rules = [rule for rule in ON_TRAININGS if isinstance(read.subject, rule.subject)]
+    judged = (islice(judge((rule,), read.subject), _MAX_IN_ONE_PLACE) for rule in rules)
     for rule, finding in chain.from_iterable(judged):
         yield Diagnostic(
             code=rule.code,
@@ -283,9 +345,10 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
         )
 
 
-def _of_manifest(rule: Rule, subject: object) -> Iterator[Diagnostic]:
-    for finding in first(rule.check(subject), _MAX_IN_ONE_PLACE):
-        yield _diagnostic(rule, finding)
+def _of_manifest(rule: Rule, subject: object) -> list[Diagnostic]:
+    # Nearly all rules find nothing, without an iterator around each.
+    found = list(islice(rule.check(subject), _MAX_IN_ONE_PLACE + 1))
+    return [_diagnostic(rule, finding) for finding in first(found, _MAX_IN_ONE_PLACE)] if found else []
 
 
 def _diagnostic(rule: Rule, finding: Finding) -> Diagnostic:

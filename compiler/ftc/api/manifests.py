@@ -93,12 +93,30 @@ def lint(  # noqa: PLR0913 - the options of the command
     inside = tuple(found for file in given if file.is_dir() for found in _inside(file))
     named = tuple(dict.fromkeys(file for file in given if not file.is_dir()))
     unnamed = frozenset(map(str, inside)) - frozenset(map(str, named))
-    read = [(str(file), _content(file)) for file in dict.fromkeys((*named, *inside))]
     raw = {name: text if isinstance(text, bytes) else text.encode() for name, text in texts.items()}
-    every = [*raw.items(), *read]
+    every = _Input([*raw.items(), *dict.fromkeys((*named, *inside))])
     found = _judged(lint_files(every, versions, unnamed), ignore, strict=strict)
     decoded = MappingProxyType({name: text.decode("utf-8", "replace") for name, text in raw.items()})
-    return Linted(shown(found), decoded, tuple(name for name, _ in every))
+    return Linted(shown(found), decoded, every.names)
+
+
+class _Input:
+    """Texts with their names, and files that are read each time that they are asked for."""
+
+    def __init__(self, given: Sequence[tuple[str, bytes] | Path]) -> None:
+        self._given = given
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all."""
+        return tuple(str(one) if isinstance(one, Path) else one[0] for one in self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __getitem__(self, index: int) -> tuple[str, bytes]:
+        one = self._given[index]
+        return (str(one), _content(one)) if isinstance(one, Path) else one
 
 
 def _version(what: str, asked: str | None, known: Sequence[str]) -> str:

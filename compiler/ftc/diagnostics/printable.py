@@ -17,29 +17,49 @@ from ftc.patterns import lazily
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
+class _Shape(NamedTuple):
+    """The shape of a kind of secret, and words of which each such secret has one, with its case folded."""
+
+    words: tuple[str, ...]
+    pattern: str
+
+
 # Prefixes that the issuers document; the lengths exclude names such as `hf_transfer` and `sk-learn`.
 _SHAPES = {
-    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}",
-    "a GitHub token": r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
-    "a GitLab token": r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}",
-    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "a Slack token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-    "an API key": r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}",
-    "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*",
-    "a password in a URL": r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"$<{*]+(?=@)",
-    "a token in a URL": r"(?<=://)(?=[^/\s:@]*[0-9])[^/\s:@'\"]{20,}(?=@)",
-    "a token in a query": (
-        r"(?<=[?&])(?i:(?:[a-z]+[_-])*token|password|secret|api[_-]?key)=[^&\s'\"$<{*]+"
-        r"|(?<=[?&])(?:sig|X-Amz-Signature)=[^&\s'\"]{8,}"
+    "a Hugging Face token": _Shape(("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
+    "a GitHub token": _Shape(
+        ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
+        r"\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
     ),
-    "a token in a header": (
+    "a GitLab token": _Shape(
+        ("glpat-", "glptt-", "gldt-", "glcbt-", "glrt-"), r"\bgl(?:pat|ptt|dt|cbt|rt)-[A-Za-z0-9_-]{16,}"
+    ),
+    "an AWS access key": _Shape(("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "a Slack token": _Shape(("xox",), r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
+    "an API key": _Shape(
+        ("sk-", "aiza", "npm_"),
+        r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{30,}|\bnpm_[A-Za-z0-9]{30,}",
+    ),
+    "a JSON Web Token": _Shape(("eyj",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
+    "a private key": _Shape(("-----begin",), r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-(?!----END))*"),
+    "a password in a URL": _Shape(("@",), r"(?<=://)[^/\s:@'\"]*:[^/\s@'\"$<{*]+(?=@)"),
+    "a token in a URL": _Shape(("@",), r"(?<=://)(?=[^/\s:@]*[0-9])[^/\s:@'\"]{20,}(?=@)"),
+    "a token in a query": _Shape(
+        ("token=", "password=", "secret=", "key=", "sig=", "signature="),
+        r"(?<=[?&])(?i:(?:[a-z]+[_-])*token|password|secret|api[_-]?key)=[^&\s'\"$<{*]+"
+        r"|(?<=[?&])(?:sig|X-Amz-Signature)=[^&\s'\"]{8,}",
+    ),
+    "a token in a header": _Shape(
+        ("bearer", "basic", "-token:", "x-api-key:"),
         r"\b[Bb]earer\s+[A-Za-z0-9._~+/-]{16,}|\b[Bb]asic\s+(?=[A-Za-z+/]*[0-9=])[A-Za-z0-9+/]{8,}=*"
-        r"|\b(?i:(?:private|job|deploy|auth|access)-token|x-api-key):\s*[^\s'\"$<{*]+"
+        r"|\b(?i:(?:private|job|deploy|auth|access)-token|x-api-key):\s*[^\s'\"$<{*]+",
     ),
 }
 _KINDS = tuple(_SHAPES)
-_SHAPE = lazily("|".join(f"({shape})" for shape in _SHAPES.values()))
+_SHAPE = lazily("|".join(f"({shape.pattern})" for shape in _SHAPES.values()))
+_WORDS = tuple(word for shape in _SHAPES.values() for word in shape.words)
+_PATTERNS = tuple(lazily(shape.pattern) for shape in _SHAPES.values())
 
 _KEY = r"(?:api|access|private|secret|auth|encryption)[_-]?key"
 _WORD = rf"(?:token|password|passwd|passphrase|secret|{_KEY})"
@@ -74,21 +94,39 @@ _LONGEST_COMMAND = 500
 STARS = "***"
 
 
-@lru_cache(maxsize=4096)
 def kind_of_secret(text: str) -> str:
     """The kind of secret in a text, by its shape, or an empty string."""
-    found = _SHAPE.search(text)
-    return _KINDS[found.lastindex - 1] if found and found.lastindex else ""
+    folded = text.casefold()
+    if not _has_word(folded):
+        return ""
+    may_be = [i for i, shape in enumerate(_SHAPES.values()) if any(word in folded for word in shape.words)]
+    found = [(match.start(), i) for i in may_be if (match := _PATTERNS[i].search(text))]
+    return _KINDS[min(found)[1]] if found else ""
+
+
+def _has_word(folded: str) -> bool:
+    """Whether a text has a word of a secret: the search is a hundred times faster than for the patterns."""
+    for word in _WORDS:  # noqa: SIM110 - half of the time of `any`, for each text of a manifest
+        if word in folded:
+            return True
+    return False
+
+
+def may_hold_secrets(texts: str) -> bool:
+    """Whether one of several texts may have a secret, so that each must be searched."""
+    folded = texts.casefold()
+    return "curl" in folded or "%40" in folded or _has_word(folded)
 
 
 def secrets(text: str, *, received: bool) -> Iterator[tuple[int, str]]:
     """The offset and kind of each secret in a text; if a program receives it, a login is one too."""
     if kind_of_secret(text):
         yield from ((found.start(), _KINDS[(found.lastindex or 1) - 1]) for found in _SHAPE.finditer(text))
-    if received:
+    if received and ("@" in text or "%40" in text):
         logins = [found for found in _LOGIN.finditer(text) if not _is_in_comment(found)]
-        options = [found for found in _USER_OPTION.finditer(text) if _is_of_curl(found) and not _is_in_comment(found)]
         yield from ((found.end(), "a user, password or token in a URL") for found in logins)
+    if received and "curl" in text:
+        options = [found for found in _USER_OPTION.finditer(text) if _is_of_curl(found) and not _is_in_comment(found)]
         yield from ((found.end(), "a password of curl") for found in options)
 
 

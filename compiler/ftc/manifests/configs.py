@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.diagnostics.model import Diagnostic
-from ftc.manifests.files import CACHE_SIZE, Written, directory_at, join, resolved, written
+from ftc.manifests.files import Written, directory_at, join, resolved, written
 from ftc.manifests.manifest import ConfigMap
 from ftc.manifests.shell.script import Command
 from ftc.manifests.steps import Run, Step
@@ -125,7 +125,11 @@ def of_config_maps(objects: Iterable[Object]) -> Iterator[Config]:
                 yield from _read(Text(held.document, (*held.path, "data", key), value))
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+# Several rules need the configurations of a run. A run that kept them would be garbage that only a collector finds.
+_RUNS = 16
+
+
+@lru_cache(maxsize=_RUNS)
 def of_run(run: Run) -> tuple[Config, ...]:
     """The configurations in annotations of pods and in here-documents of their scripts."""
     return tuple(_of_run(run))
@@ -150,7 +154,7 @@ def _of_run(run: Run) -> Iterator[Config]:
                 yield from (msgspec.structs.replace(c, runs=runs, where=where, more=more) for c in found)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+@lru_cache(maxsize=_RUNS)
 def of_trainer(run: Run) -> tuple[Config, ...]:
     """The configurations that commands of the run read, also from mounted ConfigMaps, in the order of the commands."""
     mounted = [

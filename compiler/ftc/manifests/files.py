@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from enum import Enum
-from functools import lru_cache
 from pathlib import PurePosixPath
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from ftc.manifests.manifest import is_below
 from ftc.manifests.shell.script import Command, Word
-from ftc.manifests.steps import Run, Step, mount_of
+from ftc.manifests.steps import Run, Step, mount_of, once
 from ftc.manifests.subjects import mounted_text
 from ftc.manifests.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# The number of cached steps; rules query each step several times.
-CACHE_SIZE = 256
-
 
 _SIMILAR, _VERY_SIMILAR = 0.5, 0.8
 
@@ -64,7 +60,7 @@ def directory_at(step: Step, offset: int) -> str:
     return next((where for start, where in reversed(_directories(step)) if start < offset), _UNKNOWN_DIRECTORY)
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+@once
 def _directories(step: Step) -> list[tuple[int, str]]:
     """The working directories of a script, each with the place of the command that changes to it."""
     where = step.container.working_dir or _UNKNOWN_DIRECTORY
@@ -93,7 +89,7 @@ def resolved(step: Step, word: Word, offset: int) -> str | None:
     return join(directory_at(step, offset), path) if path else None
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+@once
 def written(step: Step) -> tuple[Written, ...]:
     """The files that a script writes by redirection or with tee, in order."""
     return tuple(_written(step))
@@ -168,7 +164,7 @@ def _is_fresh(step: Step, path: str) -> bool:
     if volume is not None:
         return volume.empty_dir is not None
     of_job = [v for v in step.pod.job.job_volumes if v.volume_claim is not None and v.mount_path and not step.init]
-    return mount is None and any(PurePosixPath(path).is_relative_to(v.mount_path) for v in of_job)
+    return mount is None and any(is_below(path, v.mount_path) for v in of_job)
 
 
 def _is_other_key(step: Step, path: str) -> bool:

@@ -6,6 +6,8 @@ Optional fields have a default here; the schema of an object checks its required
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -347,3 +349,14 @@ def count(container: Container) -> int | None:
     names = requested_devices(container)
     resources: dict[str, Any] = {**container.resources.requests, **container.resources.limits}
     return whole(resources[names[0]]) if len(names) == 1 else None
+
+
+@lru_cache(maxsize=1024)
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path).parts
+
+
+def is_below(path: str, directory: str) -> bool:
+    """Whether a path is that of a directory or of something in it, as `PurePath.is_relative_to` says."""
+    inner, outer = _parts(path), _parts(directory)
+    return inner[: len(outer)] == outer if outer else not path.startswith("/")

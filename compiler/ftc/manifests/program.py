@@ -92,13 +92,12 @@ def _unwrapped(words: list[str]) -> int:
 
 
 def unread_script(container: Container, spot: Callable[..., Spot], files: Callable[[str], Text | None]) -> Text | None:
-    """The script of a container's shell, if it is too large to be parsed."""
+    """The script of a container without a known program: it is too large to be parsed."""
     words = [*container.command, *container.args]
     start = _unwrapped(words) if container.command else len(words)
     if start >= len(words) or PurePosixPath(words[start]).name not in _SHELLS:
         return None
-    text = _script_text(words, start, _spots(container, spot), files)
-    return text if text is not None and parse(text.value) is None else None
+    return _script_text(words, start, _spots(container, spot), files)
 
 
 def _spots(container: Container, spot: Callable[..., Spot]) -> tuple[Spot, ...]:
@@ -197,10 +196,13 @@ def constants(program: Program, given: Mapping[str, str]) -> dict[str, str]:
     return known
 
 
+_COMMAND_WRAPPERS = frozenset((*_WRAPPERS, "timeout", "sudo"))
+
+
 def unwrapped(command: Command) -> Command:
     """The command without its wrappers: `timeout 1h torchrun …` runs torchrun."""
     words = command.words
-    while words and (words[0].text or "").rpartition("/")[2] in (*_WRAPPERS, "timeout", "sudo"):
+    while words and (words[0].text or "").rpartition("/")[2] in _COMMAND_WRAPPERS:
         timed = (words[0].text or "").endswith("timeout")
         words = words[1:]
         while words and (words[0].raw.startswith("-") or re.match(r"[A-Za-z_]\w*=", words[0].raw)):

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property, lru_cache
+from functools import cached_property, wraps
 from itertools import combinations
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from ftc.manifests.environment import Environment, environment
 from ftc.manifests.launch import Launch, launches
-from ftc.manifests.manifest import Container, Mount, count
+from ftc.manifests.manifest import Container, Mount, count, is_below
 from ftc.manifests.objects import Kind
 from ftc.manifests.program import Program, constants, program, unwrapped
-from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word
+from ftc.manifests.shell.script import Command, Expansion, Part, Script, Word, value_of
 from ftc.manifests.subjects import Job, Pod, mounted_text
 from ftc.patterns import lazily
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ftc.manifests.text import Spot, Text
+
+
+_Of = TypeVar("_Of")
+_Result = TypeVar("_Result")
+
+
+def once(function: Callable[[_Of], _Result]) -> Callable[[_Of], _Result]:
+    """Call a function once for each step or run: several rules need its result, which ends with the step or run.
+
+    The result does not refer to them: the command does not collect garbage.
+    """
+    name = f"{function.__module__}.{function.__name__}"
+
+    @wraps(function)
+    def call(of: _Of) -> _Result:
+        known = vars(of)
+        if name not in known:
+            known[name] = function(of)
+        result: _Result = known[name]
+        return result
+
+    return call
 
 
 class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
@@ -121,7 +142,7 @@ class Step(msgspec.Struct, frozen=True, dict=True, eq=False):
         return word.joined([self._part(part) for part in word.parts])
 
     def _part(self, part: Part) -> str | None:
-        known = Word((part,), "", 0).with_values(self.values)
+        known = value_of(part, self.values)
         if known is None and isinstance(part, Expansion) and part.operator in (":-", "-") and self.absent(part.name):
             return part.default if "$" not in (part.default or "") else None
         return known
@@ -261,14 +282,14 @@ def steps(pod: Pod) -> Iterator[Step]:
 
 def mount_of(step: Step, path: str) -> Mount | None:
     """The mount that contains a path of the container."""
-    inside = [m for m in step.container.volume_mounts if PurePosixPath(path).is_relative_to(m.mount_path or "/")]
+    inside = [m for m in step.container.volume_mounts if is_below(path, m.mount_path or "/")]
     return max(inside, key=lambda mount: len(mount.mount_path), default=None)
 
 
 _MAX_UNKNOWN = 8
 
 
-@lru_cache(maxsize=8)
+@once
 def worlds(run: Run) -> set[int] | None:
     """The possible numbers of pods in the training: those that launch it, with any of those whose program is unknown.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ftc.manifests.manifest import (
     VolcanoJob,
     VolcanoSpec,
     Volume,
+    is_below,
 )
 from ftc.manifests.objects import Kind, Object
 from ftc.manifests.text import Text
@@ -46,6 +47,34 @@ Key: TypeAlias = tuple[str, str]
 """A namespace and a name."""
 
 
+class IncompleteError(Exception):
+    """A rule asked for a fact about all files of the input before all of them were read."""
+
+
+class Growing(Generic[_Content]):
+    """A set of facts about the files of an input, which is asked only when it is complete."""
+
+    def __init__(self) -> None:
+        """Begin with an empty, incomplete set."""
+        self._found: set[_Content] = set()
+        self.complete = False
+
+    def add(self, facts: Iterable[_Content]) -> None:
+        """Add the facts about one file."""
+        self._found.update(facts)
+
+    def __contains__(self, fact: object) -> bool:
+        """Whether a file has this fact.
+
+        Raises:
+            IncompleteError: a file may follow that has it.
+
+        """
+        if not self.complete:
+            raise IncompleteError
+        return fact in self._found
+
+
 class Scene(msgspec.Struct, frozen=True):
     """The other objects of the input; a duplicate name, maybe from two clusters, does not refer to either."""
 
@@ -53,7 +82,7 @@ class Scene(msgspec.Struct, frozen=True):
     claims: dict[Key, list[tuple[Object, Claim]]] = {}
     config_maps: dict[Key, list[tuple[Object, ConfigMap]]] = {}
     queues: dict[str, list[tuple[Object, Queue]]] = {}
-    mounted: frozenset[Key] = frozenset()
+    mounted: Growing[Key] = msgspec.field(default_factory=Growing)
     """The claims and ConfigMaps that pods use as volumes."""
     runtimes: dict[tuple[str, str, str], list[tuple[Object, TrainingRuntime]]] = {}
     """The runtimes of Kubeflow Trainer, by kind, namespace and name."""
@@ -244,10 +273,8 @@ class Pod(msgspec.Struct, frozen=True):
 
 def scene(objects: Iterable[Object]) -> Scene:
     """The objects that others refer to."""
-    every = tuple(objects)
-    volumes = frozenset(job.find(name) for job in jobs(every, Scene()) for _, _, name in job.volumes)
-    found = Scene({}, {}, {}, {}, volumes, {}, set())
-    for manifest in every:
+    found = Scene({}, {}, {}, {}, Growing(), {}, set())
+    for manifest in objects:
         match manifest.content:
             case Service(metadata=metadata) as content:
                 found.services.setdefault(_key(metadata), []).append((manifest, content))
@@ -262,6 +289,11 @@ def scene(objects: Iterable[Object]) -> Scene:
             case ConfigMap(metadata=metadata) as content:
                 found.config_maps.setdefault(_key(metadata), []).append((manifest, content))
     return found
+
+
+def volumes(objects: Iterable[Object]) -> Iterator[Key]:
+    """The claims and ConfigMaps that the pods of objects use as volumes."""
+    return (job.find(name) for job in jobs(objects, Scene()) for _, _, name in job.volumes)
 
 
 def _key_of_runtime(runtime: Object, metadata: Metadata) -> tuple[str, str, str]:
@@ -330,7 +362,7 @@ def mounted_text(pod: Pod, container: Container, path: str) -> Text | None:
     """The text of a file that is mounted from a ConfigMap of the input or an annotation of the pod."""
     for mount in container.volume_mounts:
         volume = pod.volume(mount.name)
-        if volume is None or not PurePosixPath(path).is_relative_to(mount.mount_path):
+        if volume is None or not is_below(path, mount.mount_path):
             continue
         inside = str(PurePosixPath(path).relative_to(mount.mount_path))
         name = mount.sub_path if inside == "." else inside

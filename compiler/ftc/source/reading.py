@@ -15,6 +15,7 @@ import yaml
 
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, Related, lines_of
+from ftc.source.plain import NOT_YAML, Limits, plain_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -182,10 +183,6 @@ def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = M
     return Inside(found, seen, length)
 
 
-# PyYAML raises these for invalid YAML, and for a value that does not match its explicit tag (`!!bool maybe`).
-NOT_YAML = (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError, TypeError)
-
-
 def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
     """PyYAML's message, at its position."""
     if isinstance(error, yaml.MarkedYAMLError):
@@ -290,8 +287,15 @@ def read(file: Path, source: str) -> tuple[Document | None, tuple[Diagnostic, ..
     return parse(text, source)
 
 
+_PLAIN_STREAM = Limits(MAX_NODES, MAX_DEPTH)
+_PLAIN_FILE = Limits(MAX_NODES, MAX_DEPTH, lambda node: number_problem(node, "") is not None)
+
+
 def parse(text: str, source: str) -> tuple[Document | None, tuple[Diagnostic, ...]]:
     """Read a text like a file: one document with a mapping at its root."""
+    plain = plain_documents(text, ConfigurationLoader, _PLAIN_FILE) if len(text) <= MAX_BYTES else None
+    if plain is not None and len(plain) == 1 and isinstance(plain[0][0], dict):
+        return Document(source, text, *plain[0]), ()
     if (beyond := beyond_limits(text, source)) or len(text) > MAX_BYTES:
         return None, (beyond or problem(f"is larger than {MAX_BYTES} bytes", Position(source, 1, 1)),)
     loader = ConfigurationLoader(text)
@@ -322,6 +326,10 @@ def documents(raw: bytes, source: str) -> tuple[tuple[Document, ...], tuple[Diag
         return (), (problem(f"is not UTF-8: {error.reason}", where, "save the file as UTF-8"),)
     if len(raw) > MAX_STREAM_BYTES:
         return (), (problem(f"is larger than {MAX_STREAM_BYTES} bytes", Position(source, 1, 1)),)
+    few = len(raw) <= MAX_BYTES and text.count("\n---") <= MAX_DOCUMENTS
+    plain = plain_documents(text, KubernetesLoader, _PLAIN_STREAM) if few else None
+    if plain is not None:
+        return tuple(Document(source, text, data, root) for data, root in plain if root.tag != NULL), ()
     if beyond := beyond_limits(text, source):
         return (), (beyond,)
     return _stream(text, source)

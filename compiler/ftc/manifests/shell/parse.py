@@ -274,8 +274,8 @@ _MAX_TOKENS = {"|": 500, "(": 1_000, "[": 2_000, "{": 1_000, "<<": 200, "&": 1_0
 _CHUNK = 512
 
 
-# Each rule asks for the script, for each pod with it.
-CACHE_SIZE = 256
+# Pods of one job often have the same script.
+_KEPT = 16
 
 
 @cache
@@ -286,7 +286,7 @@ def _parser() -> Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+@lru_cache(maxsize=_KEPT)
 def parse(text: str) -> Script | None:
     """Parse a script; None if it is too large or too complex."""
     if len(text) > MAX_LENGTH or any(text.count(what) > most for what, most in _MAX_TOKENS.items()):

@@ -45,14 +45,15 @@ class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
 
     def with_values(self, values: Mapping[str, str]) -> str | None:
         """The word with these variables; None if a part is unknown."""
-        return self.joined([_value(part, values) for part in self.parts])
+        return self.joined([value_of(part, values) for part in self.parts])
 
     def joined(self, pieces: Sequence[str | None]) -> str | None:
         """The joined parts; None if one is unknown, or if variables make the word too long."""
         known = [piece for piece in pieces if piece is not None]
-        if len(known) < len(pieces) or sum(map(len, known)) > len(self.raw) + LONGEST:
+        if len(known) < len(pieces):
             return None
-        return "".join(known)
+        text = known[0] if len(known) == 1 else "".join(known)
+        return text if len(text) <= len(self.raw) + LONGEST else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +66,8 @@ class Word(msgspec.Struct, frozen=True, dict=True, eq=False):
         return "".join(part for part in self.parts if isinstance(part, str))
 
 
-def _value(part: Part, values: Mapping[str, str]) -> str | None:
+def value_of(part: Part, values: Mapping[str, str]) -> str | None:
+    """A part of a word with these variables; None if it is unknown."""
     if not isinstance(part, Expansion):
         return part
     if part.name in values:

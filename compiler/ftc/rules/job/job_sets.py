@@ -124,9 +124,11 @@ def train_job_has_a_trainer(step: Step) -> Iterator[Finding]:
     """
     job, script = step.pod.job, step.script
     of_torch = job.kind is Kind.TRAIN_JOB and job.object.has(POLICY, "torch") and not job.object.has("trainer")
+    if not of_torch:
+        return
     reads = [one for one in script.reads if one.name in RESERVED]
     started = any(one.tool == "torchrun" and "nnodes" not in one.options for one in step.launches)
-    if of_torch and step.container.name == NODE and (reads or started) and step.environment.complete:
+    if step.container.name == NODE and (reads or started) and step.environment.complete:
         name = reads[0].name if reads else RESERVED[0]
         message = f"without spec.trainer Kubeflow Trainer 2.0 to 2.2 does not set {name}"
         yield Finding(job.at("runtimeRef"), message, "add trainer with numNodes to the spec of the TrainJob")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from ftc.diagnostics.printable import secrets
+from ftc.diagnostics.printable import may_hold_secrets, secrets
 from ftc.manifests.objects import Object
 from ftc.manifests.text import Text
 from ftc.rules.rule import Finding, Rule
@@ -32,20 +32,46 @@ class Secret(NamedTuple):
     kind: str
 
 
-def _secrets(value: Any, path: KeyPath = (), name: str = "") -> Iterator[Secret]:
-    """The secrets in data; `name` is that of the variable which has the value."""
+def _secrets(value: Any) -> list[Secret]:
+    """The secrets in data."""
+    texts: list[str] = []
+    _add_texts(value, texts)
+    found: list[Secret] = []
+    if may_hold_secrets("\0".join(texts)):
+        _add_secrets(value, (), "", found)
+    return found
+
+
+def _add_texts(value: Any, texts: list[str]) -> None:
+    """Collect the texts and keys in data; before a value, the name of its variable may begin the secret `?token=…`."""
+    if isinstance(value, str):
+        texts.append(f"{value}=" if "?" in value or "&" in value else value)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            texts.append(f"{key}=" if "?" in key or "&" in key else key)
+            _add_texts(inner, texts)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _add_texts(inner, texts)
+
+
+def _add_secrets(value: Any, path: KeyPath, name: str, found: list[Secret]) -> None:
+    """Collect the secrets in data; `name` is that of the variable which has the value."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _secrets(inner, (*path, key), str(value.get("name", "")) if key == "value" else key)
+            _add_secrets(inner, (*path, key), str(value.get("name", "")) if key == "value" else key, found)
     elif isinstance(value, list | tuple):
-        found = [one for index, inner in enumerate(value) for one in _secrets(inner, (*path, index))]
-        yield from found or _in_words(value, path)
+        before = len(found)
+        for index, inner in enumerate(value):
+            _add_secrets(inner, (*path, index), "", found)
+        if len(found) == before:
+            found += _in_words(value, path)
     elif isinstance(value, str):
-        text = value[:_LONGEST]
+        text, received = value[:_LONGEST], _is_received(path)
         # A proxy is known by the variable that names it.
-        before = f"{name}=" if name and _is_received(path) else ""
-        for offset, kind in secrets(before + text, received=_is_received(path)):
-            yield Secret(path, value, max(offset - len(before), 0), kind)
+        start = f"{name}=" if name and received else ""
+        for offset, kind in secrets(start + text, received=received):
+            found.append(Secret(path, value, max(offset - len(start), 0), kind))
 
 
 def _in_words(words: list[Any] | tuple[Any, ...], path: KeyPath) -> Iterator[Secret]:

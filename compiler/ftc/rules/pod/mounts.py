@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
 from ftc.manifests.configs import of_trainer
+from ftc.manifests.manifest import is_below
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import Pod
 from ftc.plan import security
@@ -262,10 +263,10 @@ def _misplaced(run: Run, step: Step) -> Iterator[Finding]:
     """Mounts of claims and host directories that the script does not use, if it uses a similar path."""
     kept = {v.name for i, v in enumerate(step.pod.spec.volumes) if v.persistent_volume_claim or _is_host_path(step, i)}
     paths = _paths(run, step) if kept else set()
-    named = {path for path in paths if not any(_is_below(path, mount.mount_path) for mount in _all_mounts(step))}
+    named = {path for path in paths if not any(_below(path, mount.mount_path) for mount in _all_mounts(step))}
     for index, mount in enumerate(step.container.volume_mounts if named else ()):
         place = PurePosixPath(mount.mount_path)
-        idle = not any(_is_below(path, mount.mount_path) for path in paths)
+        idle = not any(_below(path, mount.mount_path) for path in paths)
         begun = {str(PurePosixPath(*PurePosixPath(path).parts[: len(place.parts)])) for path in named}
         near = get_close_matches(str(place), begun, n=1, cutoff=_SIMILARITY)
         if mount.name in kept and idle and near:
@@ -315,8 +316,8 @@ def init_containers_mount_the_volume(step: Step) -> Iterator[Finding]:
             words = (*command.words, *(word for _, word in command.redirects))
             for word in words:
                 text = (step.value(word) or "") if word.raw.lstrip("\"'")[:1] in ("/", "$") else ""
-                inside = text.startswith("/") and _is_below(text, directory)
-                if inside and not any(_is_below(text, path) for path in own):
+                inside = text.startswith("/") and _below(text, directory)
+                if inside and not any(_below(text, path) for path in own):
                     of_job = owner == "the job"
                     which = (
                         "which init containers do not get" if of_job else "but this init container does not mount it"
@@ -327,8 +328,8 @@ def init_containers_mount_the_volume(step: Step) -> Iterator[Finding]:
                     return
 
 
-def _is_below(path: str, directory: str) -> bool:
-    return bool(directory) and PurePosixPath(path).is_relative_to(directory)
+def _below(path: str, directory: str) -> bool:
+    return bool(directory) and is_below(path, directory)
 
 
 RULES = (

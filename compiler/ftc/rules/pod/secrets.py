@@ -206,7 +206,7 @@ def no_token_in_url(step: Step) -> Iterator[Finding]:
     words = [word for command in program.script.commands for word in command.words]
     words += [one.value for one in program.script.assignments if one.value is not None]
     for word in words:
-        user = re.search(r"://([^/\s]*)@", word.raw)
+        user = re.search(r"://([^/\s]*)@", word.raw) if "://" in word.raw else None
         if user is not None and set(re.findall(r"[A-Za-z_]\w*", user[1])) & secret:
             message = "puts a token into a URL, which git stores and prints"
             help_ = "use a git credential helper that reads the variable"

@@ -254,9 +254,11 @@ def references_are_spelled_correctly(job: Job) -> Iterator[Finding]:
                 message = f"{kind} '{name}' is in namespace '{other_space}', but the job is in '{space}'"
                 yield Finding(job.at(*path), message, "put both into the same namespace")
             free = [other for space, other in here if job.find(other) == (space, other)]
-            help_ = nearest(name, [other for other in free if job.find(other) not in scene.mounted])
-            if help_:
-                yield Finding(job.at(*path), f"the {kind} '{name}' is not in these files", help_)
+            # A name that is unlike all others needs no facts about other files.
+            near = nearest(name, free)
+            near = near and nearest(name, [other for other in free if job.find(other) not in scene.mounted])
+            if near:
+                yield Finding(job.at(*path), f"the {kind} '{name}' is not in these files", near)
 
 
 def result_outlives_the_job_in_manifests(run: Run) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import Severity, and_others, did_you_mean, first_keys, nearest
@@ -263,23 +264,28 @@ def unknown_trainer_option(step: Step) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC881-flag-misspelt.yaml
     Right: tests/corpus/good/FTC881-flags.yaml
     """
-    known = _accepted(step)
     for launch in step.launches:
         words = list(launch.rest)
-        for word in words[1:] if _is_trainer(step, launch) else ():
+        known = _accepted(step) if _is_trainer(step, launch) else frozenset()
+        for word in words[1:] if known else ():
             name = _flag(word)
             if name and name not in known and step.program is not None:
                 message = f"'{name}' is not an argument of `llamafactory-cli train`"
                 yield Finding(step.program.at(word.start), message, nearest(name, known))
 
 
-def _accepted(step: Step) -> set[str]:
+def _accepted(step: Step) -> frozenset[str]:
     """The arguments of `train` in the release that runs, or in any release if it is unknown."""
     requested = step.pod.job.object.versions.trainer
     named = requested.llamafactory if requested is not None else release_of(step)
     pair = (release.pair(requested) if requested is not None else None) or release.known(named)
+    return _of_train(pair)
+
+
+@cache
+def _of_train(pair: str | None) -> frozenset[str]:
     pairs = [pair] if pair is not None else release.pairs()
-    return {name for pair in pairs for name in release.arguments(pair)["train"]}
+    return frozenset(name for pair in pairs for name in release.arguments(pair)["train"])
 
 
 # One of these identifies LLaMA-Factory: other programs do not use them.

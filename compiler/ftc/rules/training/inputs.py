@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import partial
+from functools import cached_property, lru_cache, partial
+from itertools import chain, islice
 from posixpath import dirname, normpath
 from posixpath import join as join_path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from ftc.diagnostics.model import KeyPath
 from ftc.manifests import configs
 from ftc.manifests.files import written
 from ftc.manifests.manifest import ConfigMap
+from ftc.manifests.subjects import Growing
 from ftc.manifests.text import Held, Text, held
 from ftc.rules.training.engines import AccelerateFile, DeepSpeedFile
 from ftc.rules.training.from_files import Read, of_config
@@ -22,7 +24,7 @@ from ftc.source.unknown import Fields, fields, has_placeholder
 from ftc.spec.job import Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from ftc.manifests.configs import Config
     from ftc.manifests.objects import Object
@@ -33,31 +35,63 @@ if TYPE_CHECKING:
 class OtherFiles:
     """The other files of the input, which a training file may name."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        """Keep files that hold a mapping; two with the same name are ambiguous."""
-        self._files: dict[str, Document | None] = {}
-        for document in documents:
-            if isinstance(document.data, dict):
-                duplicate = document.source in self._files
-                self._files[document.source] = None if duplicate else document
+    def __init__(self, names: Collection[str], documents: Callable[[str], Iterable[Document]]) -> None:
+        """`names` are those of all files; `documents` reads the files with a name."""
+        self._names = names
+        self._numbers: dict[str, int] = {}
+        self._mappings = lru_cache(maxsize=_KEPT)(partial(_mappings, documents))
+
+    @cached_property
+    def _by_end(self) -> dict[str, dict[str, None]]:
+        """The names, by their last part; most inputs have no training file that needs them."""
+        found: dict[str, dict[str, None]] = {}
+        for name in self._names:
+            found.setdefault(name.rpartition("/")[2], {})[name] = None
+        return found
 
     def find(self, source: str, name: str) -> Held | None:
         """The file that a file at `source` names: relative to it, by the end of its path, or next to it."""
         here = dirname(source)
-        ends = [path for path in self._files if f"/{path}".endswith(f"/{normpath(name)}")]
         near = join_path(here, name.rpartition("/")[2]) if name.startswith("/") else ""
-        for path in (normpath(join_path(here, name)), *(ends if len(ends) == 1 else ()), near):
-            document = self._files.get(path)
-            if document is not None:
+        for path in chain((normpath(join_path(here, name)),), self._ending_with(normpath(name)), (near,)):
+            # Two mappings with the same name are ambiguous.
+            if self._number(path) == 1:
+                (document,) = self._mappings(path)
                 return Held(document, document.data)
         return None
+
+    def _ending_with(self, name: str) -> Iterator[str]:
+        """The file with this end of its path, if there is only one."""
+        named = (path for path in self._by_end.get(name.rpartition("/")[2], ()) if f"/{path}".endswith(f"/{name}"))
+        found = list(islice((path for path in named if self._number(path)), _AMBIGUOUS))
+        yield from found if len(found) == 1 else ()
+
+    def _number(self, path: str) -> int:
+        """The number of mappings in the files with a name, up to two."""
+        if path not in self._by_end.get(path.rpartition("/")[2], ()):
+            return 0
+        if path not in self._numbers:
+            self._numbers[path] = len(self._mappings(path))
+        return self._numbers[path]
+
+
+# The number of files in memory; several trainings often name the same file.
+_KEPT = 8
+
+
+_AMBIGUOUS = 2
+
+
+def _mappings(documents: Callable[[str], Iterable[Document]], name: str) -> tuple[Document, ...]:
+    """The mappings in the files with a name, up to two."""
+    return tuple(islice((one for one in documents(name) if isinstance(one.data, dict)), _AMBIGUOUS))
 
 
 class Input(msgspec.Struct, frozen=True):
     """The context of one file: the other files of the input, the texts that pods read, and the requested versions."""
 
     others: OtherFiles
-    mounted: frozenset[tuple[str, KeyPath]]
+    mounted: Growing[tuple[str, KeyPath]]
     requested: Trainer | None
 
     def of_documents(self, documents: Iterable[Document], files: Iterable[Config]) -> Iterator[Read]:

@@ -61,7 +61,7 @@ def linted(spec: JobSpec, files: dict[str, bytes]) -> set[tuple[str, str]]:
     pair = release.pair(spec.trainer)
     assert pair is not None
     versions = Versions(kubernetes_versions()[-1], volcano_versions()[-1], Trainer(*pair.split("+")))
-    return {(d.code, d.message) for d in lint(files.items(), versions)}
+    return {(d.code, d.message) for d in lint(list(files.items()), versions)}
 
 
 def examples(rule: Rule) -> tuple[str, str]:
