@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from e2e.compiling import compile_manifest
 from e2e.git_server import GitServer, virtual_environment
@@ -36,12 +37,17 @@ def evaluating(cluster: Cluster) -> Cluster:
     return dataclasses.replace(cluster, image=Image((*image.directories, packages), variables))
 
 
+def readme(git_server: GitServer, repository: str, tmp_path: Path) -> str:
+    (branch,) = git_server.branches(repository)
+    return (git_server.clone(repository, branch, tmp_path / "clone") / "README.md").read_text(encoding="utf-8")
+
+
 def evaluation(directory_: Path) -> Any:
     return json.loads((directory_ / "evaluation.json").read_text(encoding="utf-8"))
 
 
 def test_a_merged_model_answers_the_held_out_rows_on_all_devices_and_is_published(
-    sources: tuple[str, ...], evaluating: Cluster, git_server: GitServer
+    sources: tuple[str, ...], evaluating: Cluster, git_server: GitServer, tmp_path: Path
 ) -> None:
     publish = publish_to(git_server, "org/evaluated")
     job = run(evaluating, compile_manifest(*sources, *publish, *HELD_OUT, "devices=2", "master_port=29531"))
@@ -55,11 +61,12 @@ def test_a_merged_model_answers_the_held_out_rows_on_all_devices_and_is_publishe
     answers = {json.loads(line)["label"].strip() for line in lines}
     assert len(answers) == 8
     assert answers <= {f"answer {n}" for n in range(64)}
-    assert len(git_server.branches("org/evaluated")) == 1
+    page = readme(git_server, "org/evaluated", tmp_path)
+    assert f"| ROUGE-1 | {found['rouge-1']:.2f} |" in page
 
 
 def test_a_failed_evaluation_of_an_adapter_is_reported_and_the_adapter_is_published(
-    sources: tuple[str, ...], evaluating: Cluster, git_server: GitServer
+    sources: tuple[str, ...], evaluating: Cluster, git_server: GitServer, tmp_path: Path
 ) -> None:
     fails = ("train.val_size=8", "evaluate={repetition_penalty: -1.0}", "method.merge=null")
     job = run(evaluating, compile_manifest(*sources, *publish_to(git_server, "org/not-evaluated"), *fails))
@@ -67,7 +74,11 @@ def test_a_failed_evaluation_of_an_adapter_is_reported_and_the_adapter_is_publis
     assert "has to be a strictly positive float" in job.log
     assert "ftc: evaluation: failed: it ended with status 1" in job.log
     assert evaluation(run_directory(evaluating, job)).keys() == {"failed"}
-    assert len(git_server.branches("org/not-evaluated")) == 1
+    page = readme(git_server, "org/not-evaluated", tmp_path)
+    card = yaml.safe_load(page.split("---\n")[1])
+    assert (card["base_model"], card["library_name"], card["license"]) == ("Qwen/Qwen3-0.6B", "peft", "apache-2.0")
+    assert not [tag for tag in card["tags"] if "/" in tag]
+    assert "## Evaluation" not in page
 
 
 def test_the_evaluation_reads_the_rows_that_the_training_has_held_out(

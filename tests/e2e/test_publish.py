@@ -148,6 +148,27 @@ def test_a_result_without_front_matter_gets_it_with_the_digest_of_the_run(
     assert (result / "README.md").exists() == (page is not None)
 
 
+def test_the_page_has_the_numbers_of_the_evaluation_unless_they_are_behind_a_link(
+    scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path
+) -> None:
+    found = '{"rows": 50, "bleu-4": 61.2, "rouge-1": 70.04, "rouge-2": 55.5, "rouge-l": 68.91}'
+    (tmp_path / "elsewhere.json").write_text(found, encoding="utf-8")
+    place = result.parent / "evaluation.json"
+    pages = []
+    for number in range(2):
+        place.unlink(missing_ok=True)
+        if number:
+            place.symlink_to(tmp_path / "elsewhere.json")
+        else:
+            place.write_text(found, encoding="utf-8")
+        os.utime(result.parent / "merge.done", (1767323045 + number, 1767323045 + number))
+        assert publish(scripts, PUBLISH_CARD=CARD).status == 0
+        branch = max(git_server.branches(f"org/{tmp_path.name}"))
+        clone = git_server.clone(f"org/{tmp_path.name}", branch, tmp_path / f"clone-{number}")
+        pages.append((clone / "README.md").read_text(encoding="utf-8"))
+    assert ["| ROUGE-L | 68.91 |" in page for page in pages] == [True, False]
+
+
 def test_what_the_front_matter_of_the_result_says_is_kept(
     scripts: PodScripts, result: Path, git_server: GitServer, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def main() -> None:
     """Commit and push the files that the arguments name."""
     sys.excepthook = say_in_one_line
     root, path, branch = sys.argv[1:]
-    files: dict[str, str] = result_files.with_card(result_files.opened(root, path))
+    files: dict[str, str] = result_files.with_card(root, path)
     for name in files:
         if name.rpartition("/")[2] in OF_GIT:
             result_files.fail(f"{name!r} of the result would configure git: remove it, and let the job restart")

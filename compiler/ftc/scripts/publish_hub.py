@@ -45,7 +45,7 @@ def missing(found: Any, additions: list[Any]) -> list[str]:
 def main() -> None:
     """Commit the files that the arguments name."""
     sys.excepthook = say_in_one_line
-    files: dict[str, str] = result_files.with_card(result_files.opened(*sys.argv[1:]))
+    files: dict[str, str] = result_files.with_card(*sys.argv[1:])
     result_files.refuse_odd_bytes(files)
     # Version 1 of the client sends large files only over Xet, which compatible servers lack (_commit_api.py).
     if "PUBLISH_ENDPOINT" in os.environ:

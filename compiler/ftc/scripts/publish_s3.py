@@ -83,7 +83,7 @@ def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None
 def main() -> None:
     """Copy the files that the arguments name."""
     sys.excepthook = say_in_one_line
-    files: dict[str, str] = result_files.with_card(result_files.opened(*sys.argv[1:]))
+    files: dict[str, str] = result_files.with_card(*sys.argv[1:])
     result_files.refuse_odd_bytes(files)
     if LAST in files:
         result_files.fail(f"the result has a file {LAST}, which would mark an incomplete copy as complete: rename it")

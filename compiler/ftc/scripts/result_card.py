@@ -1,16 +1,20 @@
-"""The front matter of a result's README.md: the keys that platforms read, added to those that the trainer wrote."""
+"""README.md of a result: the keys that platforms read, added to those that the trainer wrote, and the evaluation."""
 
 # The page comes from the trainer, so it is read line by line and by no parser of YAML. A front matter that is more than
 # keys at the beginning of lines stays as it is.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 
 _PAGE = b"""# A fine-tuned model
 
 LLaMA-Factory trained this model in a run of ftc. The lines above name the base model, the datasets and the run.
 """
+# As read_evaluation.py writes them, and as they are usually written.
+_METRICS = {"bleu-4": "BLEU-4", "rouge-1": "ROUGE-1", "rouge-2": "ROUGE-2", "rouge-l": "ROUGE-L"}
 _MARK = b"\xef\xbb\xbf"
 _FRONT = re.compile(
     rb"---[ \t]*(?P<end>\r?\n)(?P<front>.*?)(?P<rest>^---[ \t]*(?:\r?\n|\Z).*)", re.DOTALL | re.MULTILINE
@@ -24,10 +28,10 @@ _UNKNOWN_LICENSE = re.compile(r"license: *other\s*")
 _LOCAL_TAG = re.compile(r"^ *- ['\"]?base_model:[^\n]*:/[^\n]*\n", re.MULTILINE)
 
 
-def with_front_matter(page: bytes | None, card: str, run: str) -> bytes:
-    """The page, or a short one, with the keys of `card` and of the run that its front matter lacks."""
+def completed(page: bytes | None, card: str, run: str, numbers: str = "") -> bytes:
+    """The page, or a short one, with the keys of `card` and of the run that its front matter lacks, and the numbers."""
     ours = f'{card}ftc_run: "{run}"\n'
-    page = _PAGE if page is None else page
+    page = (_PAGE if page is None else page) + numbers.encode()
     text = page.removeprefix(_MARK)
     if not text.startswith((b"---\n", b"---\r\n")):
         return f"---\n{ours}---\n\n".encode() + page
@@ -37,6 +41,22 @@ def with_front_matter(page: bytes | None, card: str, run: str) -> bytes:
         return page
     end = found["end"]
     return b"---" + end + merged.encode().replace(b"\r\n", b"\n").replace(b"\n", end) + found["rest"]
+
+
+def evaluated(content: bytes) -> str:
+    """The section on an evaluation.json; empty without numbers."""
+    try:
+        found = json.loads(content)
+        rows, numbers = int(found["rows"]), [float(found[name]) for name in _METRICS]
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return ""
+    if not all(map(math.isfinite, numbers)):
+        return ""
+    lines = [f"| {name} | {number:.2f} |" for name, number in zip(_METRICS.values(), numbers, strict=True)]
+    table = "\n".join(["| metric | value |", "|---|---|", *lines])
+    return (
+        f"\n## Evaluation\n\nAnswers to {rows} rows that the training did not read, compared with theirs:\n\n{table}\n"
+    )
 
 
 def _merged(front: bytes, ours: dict[str, str] | None) -> str | None:

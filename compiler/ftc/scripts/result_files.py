@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 README = "README.md"
+EVALUATION = "evaluation.json"
 _LONGEST_README = 1 << 20
 
 
@@ -39,14 +40,28 @@ def opened(root: str, path: str) -> dict[str, str]:
     return {name: f"/proc/{os.getpid()}/fd/{number}" for name, number in _walk(place, "")}
 
 
-def with_card(files: dict[str, str]) -> dict[str, str]:
-    """The files, with the keys of PUBLISH_CARD that README.md lacks in its front matter, and the run, RESULT_ID."""
-    card = os.environ.get("PUBLISH_CARD")
+def with_card(root: str, path: str) -> dict[str, str]:
+    """The opened files, with what README.md lacks: the keys of PUBLISH_CARD, the run (RESULT_ID), the evaluation."""
+    files, card = opened(root, path), os.environ.get("PUBLISH_CARD")
     if card is None or (README in files and size(files[README]) > _LONGEST_README):
         return files
     page = Path(files[README]).read_bytes() if README in files else None
     result_card = importlib.import_module("result_card")  # next to this file, not in a package
-    return {**files, README: _in_memory(result_card.with_front_matter(page, card, os.environ["RESULT_ID"]))}
+    numbers = result_card.evaluated(_evaluation(root, path))
+    return {**files, README: _in_memory(result_card.completed(page, card, os.environ["RESULT_ID"], numbers))}
+
+
+def _evaluation(root: str, path: str) -> bytes:
+    """The content of evaluation.json in the run's directory; empty without such a file."""
+    place = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for part in path.split("/")[:-1]:
+        place = _open_directory(place, part, path)
+    try:
+        number = os.open(EVALUATION, _FILE, dir_fd=place)
+    except OSError:
+        return b""
+    with open(number, "rb") as file:  # noqa: PTH123 - PTH is for paths, and this is a descriptor
+        return file.read(_LONGEST_README) if stat.S_ISREG(os.fstat(number).st_mode) else b""
 
 
 def _in_memory(content: bytes) -> str:

@@ -60,7 +60,7 @@ model-index:
 
 def written(page: str | bytes | None, card: str = CARD) -> str:
     content = page.encode() if isinstance(page, str) else page
-    made: bytes = runpy.run_path(str(SCRIPT))["with_front_matter"](content, card, OURS["ftc_run"])
+    made: bytes = runpy.run_path(str(SCRIPT))["completed"](content, card, OURS["ftc_run"])
     return made.decode()
 
 
@@ -127,4 +127,33 @@ def test_lines_may_end_as_on_windows_and_begin_with_a_mark() -> None:
 )
 def test_a_front_matter_that_is_not_understood_stays_as_it_is(page: str | bytes) -> None:
     content = page.encode() if isinstance(page, str) else page
-    assert runpy.run_path(str(SCRIPT))["with_front_matter"](content, CARD, "1") == content
+    assert runpy.run_path(str(SCRIPT))["completed"](content, CARD, "1") == content
+
+
+NUMBERS = '{"rows": 50, "bleu-4": 61.2, "rouge-1": 70.04, "rouge-2": 55.5, "rouge-l": 68.91}'
+
+
+def test_the_numbers_of_the_evaluation_are_at_the_end_of_the_page() -> None:
+    script = runpy.run_path(str(SCRIPT))
+    section = script["evaluated"](NUMBERS.encode())
+    page = script["completed"](FULL.encode(), CARD, "1", section).decode()
+    assert "# output" in page.partition("## Evaluation")[0]
+    rows = ["| BLEU-4 | 61.20 |", "| ROUGE-1 | 70.04 |", "| ROUGE-2 | 55.50 |", "| ROUGE-L | 68.91 |"]
+    assert page.splitlines()[-4:] == rows
+    assert "to 50 rows" in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"failed": "it ended with status 1"}',
+        NUMBERS.replace("61.2", "NaN"),
+        NUMBERS.replace("61.2", '"| a |\\n# Mine"'),
+        NUMBERS.replace("50", "1e999"),
+        "[" * 100_000,
+        "[1]",
+    ],
+)
+def test_what_is_no_evaluation_is_not_in_the_page(content: str) -> None:
+    assert runpy.run_path(str(SCRIPT))["evaluated"](content.encode()) == ""
