@@ -99,8 +99,8 @@ class Cases:
         if there:
             at = Path(os.path.relpath(there, place)).as_posix()
             return msgspec.structs.replace(state, request=msgspec.structs.replace(state.request, scripts_at=at))
-        lacking = (_without_scripts(place, state.run.namespace),)
-        found = as_errors(lacking) if self._base.strict else lacking
+        warning = (_without_scripts(place, state.run.namespace),)
+        found = as_errors(warning) if self._base.strict else warning
         return msgspec.structs.replace(state, diagnostics=state.diagnostics + found)
 
     @cached_property

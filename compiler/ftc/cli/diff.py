@@ -186,10 +186,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     if between:
         compared = _between(overrides, wanted)
     elif base:
-        is_cases = not overrides and config_name == "config"
-        compared = _against_base(
-            base, overrides, wanted, despite_errors=form == "markdown" or (form == "json" and is_cases)
-        )
+        compared = _against_base(base, overrides, wanted, form)
     else:
         compared = _compared(overrides, wanted, manifest)
     sys.exit(_print(compared, form) or bool(compared.found and exit_code))
@@ -212,12 +209,14 @@ def _is_path(word: str) -> bool:
     return "=" not in word or Path(word).exists()
 
 
-def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, *, despite_errors: bool) -> _Compared:
-    """Compare with a revision; comments and JSON also have the runs that no longer compile."""
+def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, form: str) -> _Compared:
+    """Compare with a revision; a comment, and JSON of cases, also have the runs that no longer compile."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
+    is_cases = not overrides and wanted.config_name == "config"
+    despite_errors = form == "markdown" or (form == "json" and is_cases)
     before, after, refused = revisions(base, overrides, wanted, despite_errors=despite_errors)
     found = compare(before, after)
     past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))

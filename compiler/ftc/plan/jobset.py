@@ -81,5 +81,6 @@ def _name_variables(run: RunPlan) -> list[Json]:
 def _master(run: RunPlan) -> list[Json]:
     if run.nodes == 1:
         return []
-    address = {"name": "MASTER_ADDR", "value": f"$(JOBSET_NAME)-{JOB}-0-0.$(JOBSET_NAME)"}
-    return [from_field("JOBSET_NAME", _NAME), address]
+    name = "JOB_NAME" if run.generate_name else "JOBSET_NAME"
+    address = {"name": "MASTER_ADDR", "value": f"$({name})-{JOB}-0-0.$({name})"}
+    return [address] if run.generate_name else [from_field(name, _NAME), address]

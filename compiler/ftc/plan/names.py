@@ -76,12 +76,12 @@ def labels(spec: JobSpec) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-_VERSION = "app.kubernetes.io/version"
+_OF_PODS = ("app.kubernetes.io/version", "app.kubernetes.io/component")
 
 
 def without_contents(labels: dict[str, str]) -> dict[str, str]:
     """The labels that say to which run an object belongs, without those that say what the run does."""
-    return {key: value for key, value in labels.items() if key != _VERSION and not key.startswith(CARRIED)}
+    return {key: value for key, value in labels.items() if key not in _OF_PODS and not key.startswith(CARRIED)}
 
 
 def _program(spec: JobSpec) -> str:

@@ -13,7 +13,7 @@ from ftc.plan.jobs import gang, kueue_queue
 from ftc.plan.kubernetes import metadata
 from ftc.plan.made import DIGEST, KEPT
 from ftc.plan.merge import merge
-from ftc.plan.names import digest
+from ftc.plan.names import digest, without_contents
 from ftc.plan.pod import renamed
 from ftc.summary import defaults
 from ftc.summary.types import Default, OfTarget
@@ -86,7 +86,7 @@ def _runtime(run: BoundRun) -> Json:
 
 
 def _of_pod(run: BoundRun, pod: Json) -> Json:
-    labels = {**run.labels, f"{_GROUP}/framework": "torch"}
+    labels = {**without_contents(run.labels), f"{_GROUP}/framework": "torch"}
     return {
         "apiVersion": _VERSION,
         "kind": "TrainingRuntime",

@@ -248,5 +248,5 @@ def test_lines_next_to_the_origin_of_the_job_are_explained(overrides: tuple[str,
     ]:
         line = lines[number - 1]
         of_one = "keeps them as spec.yaml" if "spec.yaml" in line else "the release of ftc that compiled the job"
-        meaning = "ftc writes here what the job was made from" if "annotations: {" in line else of_one
-        assert ftc("explain", str(number), *overrides).stdout.endswith(f"{meaning}\n")
+        about = "ftc writes here what the job was made from" if "annotations: {" in line else of_one
+        assert ftc("explain", str(number), *overrides).stdout.endswith(f"{about}\n")

@@ -49,9 +49,12 @@ def test_the_name_is_generated_and_pods_find_rank_0_by_it() -> None:
     assert made["metadata"]["generateName"] == "qwen3-0-6b-lora-sft-"
     env = {each["name"]: each for each in train("nodes=2")["env"]}
     name = "metadata.labels['jobset.sigs.k8s.io/jobset-name']"
-    assert {env[key]["valueFrom"]["fieldRef"]["fieldPath"] for key in ("JOB_NAME", "JOBSET_NAME")} == {name}
-    assert env["MASTER_ADDR"]["value"] == "$(JOBSET_NAME)-node-0-0.$(JOBSET_NAME)"
-    assert list(env).index("JOBSET_NAME") < list(env).index("MASTER_ADDR")  # which refers to it
+    assert env["JOB_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == name
+    assert env["MASTER_ADDR"]["value"] == "$(JOB_NAME)-node-0-0.$(JOB_NAME)"
+    assert list(env).index("JOB_NAME") < list(env).index("MASTER_ADDR")  # which refers to it
+    fixed = {each["name"]: each for each in train("nodes=2", "naming=fixed")["env"]}  # JOB_NAME has the UID there
+    assert fixed["JOBSET_NAME"]["valueFrom"]["fieldRef"]["fieldPath"] == name
+    assert fixed["MASTER_ADDR"]["value"] == "$(JOBSET_NAME)-node-0-0.$(JOBSET_NAME)"
     assert "MASTER_ADDR" not in variables(train())
 
 

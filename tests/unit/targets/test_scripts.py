@@ -80,7 +80,7 @@ def test_only_the_files_of_the_trainer_stay_in_the_manifest() -> None:
     assert set(program["metadata"]["annotations"]) == {"ftc.dev/spec.yaml", *linked}
 
 
-@pytest.mark.parametrize("target", ["volcano", "job", "jobset"])
+@pytest.mark.parametrize("target", list(POD_TARGETS))
 def test_two_nodes_fit_in_200_lines(target: str) -> None:
     assert len(ftc("compile", "-t", target, *TWO_NODES, "scripts=configmap").stdout.splitlines()) <= 200
 

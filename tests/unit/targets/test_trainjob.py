@@ -43,7 +43,12 @@ def test_the_runtime_comes_first_and_the_job_only_refers_to_it() -> None:
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_trainer_recognizes_the_runtime_and_its_container(nodes: int) -> None:
     made = runtime(f"nodes={nodes}")
-    assert made["metadata"]["labels"]["trainer.kubeflow.org/framework"] == "torch"
+    assert made["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "llamafactory",
+        "app.kubernetes.io/instance": "qwen3-0-6b-lora-sft",
+        "app.kubernetes.io/managed-by": "ftc",
+        "trainer.kubeflow.org/framework": "torch",
+    }
     assert made["spec"]["mlPolicy"] == {"numNodes": nodes, "torch": {}}
     (replicated,) = made["spec"]["template"]["spec"]["replicatedJobs"]
     assert (replicated["name"], replicated["replicas"]) == ("node", 1)
