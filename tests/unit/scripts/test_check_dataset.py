@@ -211,7 +211,7 @@ def call(text: str) -> str:
 
 
 # Each took minutes or gigabytes: the time or the memory grew with the square of the file, or with its longest line.
-SLOW = {
+SLOW: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "one object on many lines": ("jsonl", '{"data": [\n' + GOOD_LINE.replace("\n", ",\n") * 20_000, {}, "FTC152"),
     "open objects": ("jsonl", '{"a":\n' * 3000, {}, "FTC152"),
     "a line of 60 MiB": ("jsonl", GOOD_LINE.replace("a", "a" * 60 * MIB, 1), {}, UNCHECKED),
