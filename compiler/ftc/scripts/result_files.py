@@ -63,7 +63,7 @@ def with_card(files: dict[str, str]) -> dict[str, str]:
 def _with_base_model(page: bytes, card: bytes) -> bytes:
     """The page with the base model of the card, if the front matter names a path."""
     end = page.find(b"\n---", len(b"---")) + 1
-    named = b"".join(re.findall(rb"^base_model:.*\n(?:[ \t].*\n|\n)*", card, re.MULTILINE))
+    named = next((found[0] for found in _BASE_MODEL.finditer(card)), b"")
     return _BASE_MODEL.sub(lambda found: named if found[1] else found[0], page[:end]) + page[end:]
 
 
