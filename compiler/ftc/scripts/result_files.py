@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import stat
 import sys
@@ -19,8 +18,6 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 README = "README.md"
 _LONGEST_README = 1 << 20
-# The group is there if the model is a path.
-_BASE_MODEL = re.compile(rb"^(?:base_model: *['\"]?)([./])?.*\n", re.MULTILINE)
 _PAGE = b"""# A fine-tuned model
 
 LLaMA-Factory trained this model in a run of ftc. The lines above name the base model, the datasets and the run.
@@ -46,25 +43,15 @@ def opened(root: str, path: str) -> dict[str, str]:
 
 
 def with_card(files: dict[str, str]) -> dict[str, str]:
-    """The files, with the front matter PUBLISH_CARD in README.md; it names the run, RESULT_ID.
-
-    Front matter of the trainer stays, but its base model is the directory in the pod, which a hub refuses.
-    """
+    """The files, with the front matter PUBLISH_CARD in README.md unless that has one; it names the run, RESULT_ID."""
     card = os.environ.get("PUBLISH_CARD")
     if card is None or (README in files and size(files[README]) > _LONGEST_README):
         return files
     page = Path(files[README]).read_bytes() if README in files else _PAGE
     if page.removeprefix(b"\xef\xbb\xbf").startswith((b"---\n", b"---\r\n")):
-        return {**files, README: _in_memory(_with_base_model(page, card.encode()))}
+        return files
     front = f'---\n{card}ftc_run: "{os.environ["RESULT_ID"]}"\n---\n\n'.encode()
     return {**files, README: _in_memory(front + page)}
-
-
-def _with_base_model(page: bytes, card: bytes) -> bytes:
-    """The page with the base model of the card, if the front matter names a path."""
-    end = page.find(b"\n---", len(b"---")) + 1
-    named = next((found[0] for found in _BASE_MODEL.finditer(card)), b"")
-    return _BASE_MODEL.sub(lambda found: named if found[1] else found[0], page[:end]) + page[end:]
 
 
 def _in_memory(content: bytes) -> str:
