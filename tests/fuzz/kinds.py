@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import yaml
 
 from ftc.targets import TARGETS
+from fuzz import files as data
 from fuzz.mutators import (
     CHOICES,
     GROUPS,
@@ -393,6 +394,22 @@ def _arguments(rng: random.Random) -> Input:
     return Input(tuple(word.replace("\0", "") for word in words))  # no command line can hold a NUL
 
 
+def _dataset(rng: random.Random) -> Input:
+    return Input(*data.dataset(rng))
+
+
+def _model(rng: random.Random) -> Input:
+    return Input(*data.model(rng))
+
+
+def _inference(rng: random.Random) -> Input:
+    return Input(data.inference(rng, rng.choice(keys(BASES[0]))))
+
+
+def _clean(rng: random.Random) -> Input:
+    return Input(*data.workspace(rng))
+
+
 KINDS: dict[str, Make] = {
     "overrides": _overrides,
     "conf": _conf,
@@ -404,4 +421,8 @@ KINDS: dict[str, Make] = {
     "explain": _explain,
     "golden": _golden,
     "arguments": _arguments,
+    "dataset": _dataset,
+    "model": _model,
+    "inference": _inference,
+    "clean": _clean,
 }

@@ -13,10 +13,11 @@ import inspect
 import itertools
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,13 @@ VERDICT = "chat-template.json"
 LINE = "check.verdict"
 MOST_ROWS = 100
 MOST_SHOWN = 5
+LONGEST = 1800
+"""The seconds after which the verdict is unknown."""
 _AROUND = 24
+
+
+class _LateError(BaseException):
+    """The check takes too long, as with a template of nested loops; it is no error of one row."""
 
 
 class Training(NamedTuple):
@@ -285,8 +292,9 @@ def write_template(text: str, result: Path) -> None:
 
 def replace(place: Path, text: str) -> None:
     """Write a file by a rename: a restart finds the old one or the new one."""
+    content = (text.rstrip("\n") + "\n" if place.suffix == ".json" else text).encode()
     new = place.with_name(f"{place.name}.ftc-tmp")
-    new.write_text(text.rstrip("\n") + "\n" if place.suffix == ".json" else text, encoding="utf-8")
+    new.write_bytes(content)
     new.replace(place)
 
 
@@ -336,18 +344,31 @@ def in_words(verdict: dict[str, Any]) -> str:
     return f"differs from the training in {verdict['different_rows']} of {verdict['rows']} rows: {said}{hint}"
 
 
+def printable(text: str) -> str:
+    """A text without control characters, which a template or a token may have."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _too_late(*_: object) -> NoReturn:
+    raise _LateError(f"the check took longer than {LONGEST} seconds")
+
+
 def main() -> None:
     """Check the result that the argument names, in the run's directory."""
     yaml = importlib.import_module("yaml")
     given = yaml.safe_load(Path(__file__).with_name("train.yaml").read_text(encoding="utf-8"))
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(LONGEST)
     try:
         verdict = check(given, Path(sys.argv[1]), writes=os.environ.get("CHAT_TEMPLATE_WRITE") == "true")
-    except Exception as error:  # noqa: BLE001 - whatever the libraries raise; a warning must not lose the result
+    except (Exception, _LateError) as error:  # noqa: BLE001 - whatever the libraries raise; a warning must not lose the result
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         verdict = {"verdict": "unknown", "reason": reason, "template": given.get("template")}
-    replace(Path(VERDICT), json.dumps(verdict, indent=2, ensure_ascii=False))
-    line = f"chat template: {in_words(verdict)}"
-    replace(Path(LINE), f"{line}\n")
+    signal.alarm(0)
+    replace(Path(VERDICT), json.dumps(verdict, indent=2))
+    line = printable(f"chat template: {in_words(verdict)}")
+    replace(Path(LINE), f"{line}
+")
     sys.stdout.write(f"ftc: {line}\n")
     if os.environ["CHAT_TEMPLATE_CHECK"] == "fail" and verdict["verdict"] != "equal":
         sys.exit(f"ftc: error: {line}: nothing is published; {VERDICT} in the run's directory has the differences")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,8 @@ def check(name: str, known: dict[str, Any], options: Options) -> Report:
             wanted = about.rows_to_read(description.split, _count(files, kind), options.most_rows)
         judge = Judge(report, description, options)
         for file in files:
-            _check_file(file, kind, judge, wanted or range(0))
+            with _readable(file):
+                _check_items(file, kind, judge, wanted or range(0))
         judge.finish()
         wanted_rows = description.num_samples
         if type(wanted_rows) is int and wanted_rows > 0 and report.kept == report.rows > 0:
@@ -57,13 +59,18 @@ def check(name: str, known: dict[str, Any], options: Options) -> Report:
 
 
 def _count(files: list[Path], kind: str) -> int:
-    items = (item for file in files for item in dataset_files.read(file, kind))
-    return sum(isinstance(item, dataset_json.Row) for item in items)
+    count = 0
+    for file in files:
+        with _readable(file):
+            count += sum(isinstance(item, dataset_json.Row) for item in dataset_files.read(file, kind))
+    return count
 
 
-def _check_file(file: Path, kind: str, judge: Judge, wanted: range) -> None:
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Stop the check of the dataset if the file cannot be read."""
     try:
-        _check_items(file, kind, judge, wanted)
+        yield
     except dataset_json.NotReadError as error:
         raise about.StopError(about.UNCHECKED, f"{file}: {error}", about.NOTE) from None
     except OSError as error:

@@ -301,3 +301,14 @@ def test_parquet_that_needs_much_memory_is_not_checked_and_no_error(tmp_path: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert "needs more memory than the check has" in done.stdout
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_a_file_of_which_a_part_is_used_is_read_under_the_same_limits(tmp_path: Path, ending: str) -> None:
+    about = {"mine": {"file_name": f"data.{ending}", "split": "train[:50%]"}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(about), encoding="utf-8")
+    (tmp_path / f"data.{ending}").write_bytes(b"[" * 100_000 if ending == "parquet" else b"x" * 60 * MIB)
+    command = [sys.executable, "-S", str(SCRIPT), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert UNCHECKED in done.stdout
