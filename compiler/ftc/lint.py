@@ -22,7 +22,7 @@ from ftc.manifests.subjects import Growing, IncompleteError, Pod, jobs, scene, v
 from ftc.manifests.text import Held, Spot
 from ftc.rules.catalogue import GROUPS, ON_MANIFESTS, ON_OBJECTS, ON_TRAININGS
 from ftc.rules.pod.sizes import Sent
-from ftc.rules.rule import first, in_words, judge
+from ftc.rules.rule import in_words, judge, reported
 from ftc.rules.training.from_files import Read, say
 from ftc.rules.training.inputs import Input, OtherFiles, is_of_v1, mounted, of_engine
 from ftc.source import Document, documents
@@ -346,9 +346,7 @@ def _of_training(read: Read) -> Iterator[Diagnostic]:
 
 
 def _of_manifest(rule: Rule, subject: object) -> list[Diagnostic]:
-    # Nearly all rules find nothing, without an iterator around each.
-    found = list(islice(rule.check(subject), _MAX_IN_ONE_PLACE + 1))
-    return [_diagnostic(rule, finding) for finding in first(found, _MAX_IN_ONE_PLACE)] if found else []
+    return [_diagnostic(rule, finding) for finding in reported(rule.check(subject), _MAX_IN_ONE_PLACE)]
 
 
 def _diagnostic(rule: Rule, finding: Finding) -> Diagnostic:

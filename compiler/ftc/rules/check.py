@@ -27,12 +27,12 @@ from ftc.rules.catalogue import (
 from ftc.rules.given import environments
 from ftc.rules.given import fragments as fragments_of
 from ftc.rules.pod.sizes import Sent
-from ftc.rules.rule import Finding, first, in_words, judge
+from ftc.rules.rule import Finding, in_words, judge, reported
 from ftc.rules.training import from_spec
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ftc.plan.types import BoundRun, RunPlan
     from ftc.rules.given import Origins
@@ -47,7 +47,7 @@ Positions: TypeAlias = Callable[[KeyPath], Position | None]
 def fragments(spec: JobSpec, run: RunPlan, position: Positions) -> tuple[Diagnostic, ...]:
     """The findings on the shape of the users' fragments; with any, the fragments are not merged."""
     for shapes in STAGES:
-        if found := tuple(_found(shapes, spec, run, position)):
+        if found := tuple(one for rule in shapes for one in _found(rule, spec, run, position)):
             return found
     return ()
 
@@ -75,12 +75,12 @@ def _once(
     if rule.targets:
         pods = {name: bound for name, bound in pods.items() if name in rule.targets}
     if rule.code not in _CODES_ON_PODS or not pods:
-        yield from _found([rule], spec, run, position)
+        yield from _found(rule, spec, run, position)
         return
     having: dict[Any, list[str]] = {}
     merged: dict[Any, Diagnostic] = {}
     for target, bound in pods.items():
-        for one in _found([rule], spec, bound, position):
+        for one in _found(rule, spec, bound, position):
             key = (one.path, one.message, one.help)
             having.setdefault(key, []).append(target)
             merged.setdefault(key, one)
@@ -90,10 +90,9 @@ def _once(
         yield msgspec.structs.replace(merged[key], message=message)
 
 
-def _found(rules: Iterable[Rule], spec: JobSpec, run: RunPlan, position: Positions) -> Iterator[Diagnostic]:
-    for rule in rules:
-        for found in first(rule.check(spec, run)):
-            yield _diagnostic(rule, found.severity or rule.severity, found, position)
+def _found(rule: Rule, spec: JobSpec, run: RunPlan, position: Positions) -> list[Diagnostic]:
+    found = reported(rule.check(spec, run))
+    return [_diagnostic(rule, one.severity or rule.severity, one, position) for one in found]
 
 
 def _of_objects(spec: JobSpec, pods: Mapping[str, BoundRun], position: Positions) -> Iterator[Diagnostic]:

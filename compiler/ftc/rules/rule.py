@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -82,6 +83,12 @@ def first(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> Iterator[Fi
             yield msgspec.structs.replace(finding, message=MORE, help="", related=())
             return
         yield finding
+
+
+def reported(findings: Iterable[Finding], most: int = MOST_FINDINGS) -> list[Finding]:
+    """The same as a list: nearly all rules find nothing, and need no iterator around theirs."""
+    found = list(islice(findings, most + 1))
+    return list(first(found, most)) if found else found
 
 
 def in_words(help_: Remedy | tuple[Remedy, ...], say: Callable[[dict[str, Any]], str]) -> str:

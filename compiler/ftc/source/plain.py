@@ -44,7 +44,10 @@ def plain_documents(
     builder = _Builder(loader, limits)
     try:
         for event in iter(events.get_event, None):
-            builder.take(event)
+            # The events of streams and documents have no content.
+            handler = _HANDLERS.get(type(event))
+            if handler is not None:
+                handler(builder, event)
     except (NotPlainError, *NOT_YAML):
         return None
     finally:
@@ -68,12 +71,6 @@ class _Builder:
         self.key: yaml.ScalarNode | None = None
         self.above: list[tuple[Any, Any]] = []
         self.seen = 0
-
-    def take(self, event: yaml.Event) -> None:
-        """Take the next event; those of streams and documents have no content."""
-        handler = _HANDLERS.get(type(event))
-        if handler is not None:
-            handler(self, event)
 
     def scalar(self, event: Any) -> None:
         text = event.value
