@@ -367,8 +367,7 @@ def main() -> None:
     signal.alarm(0)
     replace(Path(VERDICT), json.dumps(verdict, indent=2))
     line = printable(f"chat template: {in_words(verdict)}")
-    replace(Path(LINE), f"{line}
-")
+    replace(Path(LINE), f"{line}\n")
     sys.stdout.write(f"ftc: {line}\n")
     if os.environ["CHAT_TEMPLATE_CHECK"] == "fail" and verdict["verdict"] != "equal":
         sys.exit(f"ftc: error: {line}: nothing is published; {VERDICT} in the run's directory has the differences")

@@ -20,8 +20,6 @@ ODD = "\ud800\x1b[31m\nftc: error: forged"
 def _run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "train.yaml").write_text("template: qwen3\n", encoding="utf-8")
     monkeypatch.setattr(script, "__file__", str(tmp_path / "check_chat_template.py"))
-    monkeypatch.setattr(script, "TERMINATION_LOG", str(tmp_path / "termination-log"))
-    (tmp_path / "termination-log").touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CHAT_TEMPLATE_CHECK", "warn")
     monkeypatch.setattr("sys.argv", ["check_chat_template.py", "output"])
@@ -43,7 +41,7 @@ def test_the_verdict_is_one_printable_line(
     assert line.startswith("ftc: chat template: differs")
     assert line.isprintable()
     assert json.loads((tmp_path / "chat-template.json").read_text(encoding="utf-8"))["differences"][0]["result"] == ODD
-    assert f"ftc: {(tmp_path / 'termination-log').read_text(encoding='utf-8')}" == line
+    assert f"ftc: {(tmp_path / 'check.verdict').read_text(encoding='utf-8')}" == f"{line}\n"
 
 
 def test_a_template_that_never_ends_leaves_the_verdict_unknown(
