@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -188,6 +189,8 @@ def _run(path: Path, words: list[str]) -> list[CheckedDataset]:
     script = directory("scripts") / "check_dataset.py"
     command = [sys.executable, str(script), *words, "--json", "--", str(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - ftc's own script
+    if done.returncode < 0:
+        raise RefusedError(f"the rows were not checked: {signal.Signals(-done.returncode).name} ended the check")
     if done.returncode not in (0, _FAILS):
         raise RuntimeError(f"{script.name} ended with status {done.returncode}")  # it has said why
     return [_checked(report) for report in json.loads(done.stdout)]

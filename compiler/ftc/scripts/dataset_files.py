@@ -6,6 +6,7 @@ import codecs
 import csv
 import importlib
 import itertools
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -193,6 +194,8 @@ def _of_text(file: Path) -> Iterator[Item]:
 
 
 def _of_arrow(file: Path, kind: str) -> Iterator[Item]:
+    # NumPy, which pyarrow loads, takes memory for a thread of each core: on a large node more than the check may have.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     try:
         arrow = importlib.import_module("pyarrow")
         parquet = importlib.import_module("pyarrow.parquet")

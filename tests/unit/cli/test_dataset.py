@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +36,13 @@ def test_a_file_is_checked_and_each_finding_shows_its_line(tmp_path: Path) -> No
     assert f"{tmp_path}/mine.jsonl:2:1: warning[FTC161 dataset-row-dropped]: dataset mine: row 2:" in said.stdout
     assert f"{tmp_path}/mine.jsonl:3:1: error[FTC153 dataset-types-differ]: dataset mine: row 3:" in said.stdout
     assert said.stdout.endswith("dataset mine: 1 of 2 rows used in stage sft, 1 file\n")
+
+
+def test_a_check_that_is_killed_says_so(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_bytes(lines(*[GOOD] * 500_000)["data.jsonl"])
+    limited = ["bash", "-c", 'ulimit -t 1; exec "$@"', "bash", sys.executable, "-m", "ftc", "dataset", "check"]
+    done = subprocess.run([*limited, str(tmp_path / "mine.jsonl")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "ftc: the rows were not checked: SIGKILL ended the check\n")
 
 
 def test_the_report_is_also_data(clone: Path) -> None:

@@ -287,6 +287,18 @@ def test_a_name_cannot_forge_a_line_of_the_log(tmp_path: Path) -> None:
     assert all(line.startswith("ftc: ") and line.isprintable() for line in said.splitlines())
 
 
+def test_numpy_takes_memory_for_one_thread_only(tmp_path: Path) -> None:
+    """A stand-in for pyarrow on a node with many cores: OpenBLAS takes memory for a thread of each core."""
+    (tmp_path / "pyarrow").mkdir()
+    counting = "import os, sys\nsys.exit(f'threads: {os.environ.get(\"OPENBLAS_NUM_THREADS\")}')\n"
+    (tmp_path / "pyarrow" / "__init__.py").write_text(counting, encoding="utf-8")
+    (tmp_path / "mine.parquet").write_bytes(b"PAR1")
+    command = [sys.executable, str(SCRIPT), str(tmp_path / "mine.parquet")]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OPENBLAS_NUM_THREADS": "64"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == "threads: 1\n"
+
+
 def test_parquet_that_needs_much_memory_is_not_checked_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "pyarrow").mkdir()
     (tmp_path / "pyarrow" / "__init__.py").write_text(
