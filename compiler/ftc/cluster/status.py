@@ -55,7 +55,7 @@ class Run(msgspec.Struct, frozen=True):
     verdict: str = ""
     """The result of the check of the chat template; empty without the check or before the end of the container."""
     evaluation: str = ""
-    """The numbers of the evaluation, or why there are none; empty without one or before the end of the container."""
+    """The numbers of the evaluation, or why it failed; empty without one or before the end of the container."""
 
     @property
     def has_ended(self) -> bool:

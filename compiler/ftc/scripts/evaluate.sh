@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # LLaMA-Factory answers the held-out rows with the result, on all devices of this node. evaluation.json in the run's
-# directory has the numbers, or says why there are none: a failure does not lose the result, so only a signal ends this
+# directory has the numbers, or says why it failed: a failure does not lose the result, so only a signal ends this
 # script with an error.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)

@@ -20,7 +20,7 @@ _METRICS = ("bleu-4", "rouge-1", "rouge-2", "rouge-l")
 
 
 def measured() -> dict[str, Any]:
-    """The numbers of the prediction, or why there are none."""
+    """The numbers of the prediction, or why it has failed."""
     try:
         found = json.loads((DIRECTORY / "predict_results.json").read_text(encoding="utf-8"))
         with (DIRECTORY / "generated_predictions.jsonl").open(encoding="utf-8") as file:

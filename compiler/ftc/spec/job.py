@@ -217,8 +217,8 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     chat_template_write: bool = False
     """Whether the check replaces a chat template that differs, and the end token, by those of the training."""
     evaluate: Json | None = None
-    """Arguments of the prediction that evaluates the result on the rows held out of the training (train.val_size or
-    dataset.evaluation), such as {max_new_tokens: 256}; {} has the defaults, null evaluates nothing.
+    """Arguments of the prediction on held-out rows, such as {max_new_tokens: 256}; {} has the defaults, null evaluates
+    nothing.
     """
     train: Json = {}
     """Arguments of LLaMA-Factory, such as learning_rate. They take precedence over those of the groups."""
@@ -251,9 +251,7 @@ class JobSpec(Spec, frozen=True, kw_only=True):
     ignore: tuple[RuleName, ...] = ()
     """The rules to suppress, by name or code; `ftc rule` lists them."""
     pins: dict[str, Text] = {}
-    """What the value of each pinned key replaces, such as {model.source.revision: main of Qwen/Qwen3-8B}; `ftc pin`
-    writes it.
-    """
+    """What each pinned value replaces. `ftc pin` writes it."""
     master_port: Annotated[int, Meta(ge=1024, le=65535)] = 29500
     """The port at which rank 0 waits for the other nodes."""
 

@@ -18,7 +18,7 @@ _OPTION = re.compile(OPTION, re.ASCII)
 
 
 class Item(msgspec.Struct, frozen=True):
-    """The path of a config, or a group and its option, which may be none; relative to the file, or beginning with /.
+    """The path of a config, or a group and its option, if any; relative to the file, or beginning with /.
 
     `package` is the place of its keys, if the item names one. `overrides` marks a choice for a group of another item.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
     from ftc.plan.types import RunPlan
 
-# Fields whose texts a program receives; a login in any other text may be no one's password.
+# Fields whose texts a program receives; a login in any other text is perhaps not a password.
 _RECEIVED = frozenset(("env", "command", "args", "setup"))
 _LONGEST = 256_000
 
