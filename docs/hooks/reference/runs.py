@@ -29,7 +29,7 @@ FILES = {
     "merged": "The base model with the adapter merged into it, if the method merges.",
     "quantized": "The quantized model, if the method quantizes.",
     "chat-template.json": "The verdict on the chat template, if it is checked.",
-    "evaluation.json": "The numbers of the evaluation, or why there are none, if the result is evaluated.",
+    "evaluation.json": "The numbers of the evaluation, or why it failed, if the result is evaluated.",
     "evaluation": "The answers of the evaluation, generated_predictions.jsonl, and LLaMA-Factory's own numbers.",
     "datasets-cache": "The dataset as the trainer has prepared it.",
 }

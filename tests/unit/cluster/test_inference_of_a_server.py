@@ -1,4 +1,4 @@
-"""`ftc inference --run` with the real `kubernetes` client; a small server stands for the API server."""
+"""`ftc inference --run` with the real `kubernetes` client; a small server takes the place of the API server."""
 
 from __future__ import annotations
 

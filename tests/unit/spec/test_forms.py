@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_url_has_a_port_of_16_bits_and_no_backslash(key: str, others: tuple[st
 @pytest.mark.parametrize("port", [1, 443, 9999, 59999, 64999, 65535])
 def test_each_port_of_16_bits_is_taken(key: str, others: tuple[str, ...], port: int) -> None:
     said = ftc("compile", *others, f"{key}='https://h.example:{port}'").stderr
-    assert f"error[FTC012 invalid-value]: {key}:" not in said
+    assert re.search(rf"error\[[^]]*\]: {re.escape(key)}:", said) is None
 
 
 @pytest.mark.parametrize("kind", ["huggingface", "modelscope", "huggingface-direct"])

@@ -25,7 +25,7 @@ def evaluation_of_other_methods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The evaluation after the training needs a supervised fine-tuning (sft).
 
     LLaMA-Factory generates answers in the stage sft only: `predict_with_generate cannot be set as True except SFT`. It
-    loads no adapter of OFT for it, and ftc does not know the result of your own program.
+    cannot load an adapter of OFT for it, and ftc knows only results of LLaMA-Factory.
     Source: LLaMA-Factory, hparams/parser.py.
 
     Wrong: 'evaluate={}' train.val_size=0.1 method=lora-pt dataset=wikitext-2
@@ -33,12 +33,12 @@ def evaluation_of_other_methods(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     if spec.evaluate is None or spec.evaluates:
         return
-    stage = spec.method.stage if spec.method else ""
-    reasons = {
-        not spec.trains: "ftc does not know the result of your own program",
-        spec.trains and stage != "sft": f"LLaMA-Factory generates answers in the stage sft only, not in {stage}",
-    }
-    yield Finding(_HERE, reasons.get(True, "LLaMA-Factory loads no adapter of OFT to evaluate it"), "set evaluate=null")
+    message = "LLaMA-Factory cannot load an adapter of OFT to evaluate it"
+    if not spec.trains:
+        message = "ftc knows only results of LLaMA-Factory, not that of your program"
+    elif spec.method is not None and spec.method.stage != "sft":
+        message = f"LLaMA-Factory generates answers in the stage sft only, not in {spec.method.stage}"
+    yield Finding(_HERE, message, "set evaluate=null")
 
 
 def evaluation_without_held_out_rows(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -77,8 +77,6 @@ class OtherFiles:
 
 # The number of files in memory; several trainings often name the same file.
 _KEPT = 8
-
-
 _AMBIGUOUS = 2
 
 
