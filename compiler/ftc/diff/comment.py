@@ -178,7 +178,7 @@ def _key_rows(one: Difference) -> Iterator[tuple[str, ...]]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for key in keys(one):
         before, after = _both((key.name,), *key[1:3])
-        place = as_code(_cut(redacted(key.place))) if key.place else ""
+        place = _words(key.place)
         alike.setdefault((before, after, place), []).append(key.name)
     for sides, names in alike.items():
         several = [names] if sides[-1] else [[name] for name in names]
@@ -311,6 +311,8 @@ def _fence(item: Explained, lines: Sequence[str]) -> str:
 # Words and numbers, which no server reads as markup, a mention, a reference (GH-1) or a link.
 _WORD = r"\(?(?:[A-Za-z]+(?:-[A-Za-z]+)*|[0-9]{1,6}(?:[.,][0-9]{1,6})*|→)\)?[,.;:]?"
 _WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
+# A text and the punctuation that ends it.
+_ENDED = re.compile(r"(.*?[^,;:?])([,;:?]*)(?: |$)")
 
 
 def _words(text: str) -> str:
@@ -320,7 +322,13 @@ def _words(text: str) -> str:
     """
     tokens = _cut(redacted(text)).split(" ")
     parts = [(safe, " ".join(some)) for safe, some in groupby(tokens, lambda one: bool(_WORDS.fullmatch(one)))]
-    return " ".join(part if safe else as_code(part) for safe, part in parts)
+    return " ".join(part if safe else _codes(part) for safe, part in parts)
+
+
+def _codes(text: str) -> str:
+    """Write a text as code up to each punctuation mark, which stays outside: `a`, `b`."""
+    found = [as_code(code) + end for code, end in _ENDED.findall(text)]
+    return " ".join(found) or as_code(text)
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:

@@ -62,7 +62,7 @@ def test_a_changed_argument_is_one_row_and_nothing_else() -> None:
         "",
         "| key | before | after | set by |",
         "| --- | --- | --- | --- |",
-        "| `train.learning_rate` | `1.0e-4` | `2.0e-4` | `an override` |",
+        "| `train.learning_rate` | `1.0e-4` | `2.0e-4` | an override |",
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_change_of_conf_in_many_cases_is_one_row_with_their_number() -> None:
     assert said.startswith("**6 of 7 runs change on the cluster**\n")
     assert said.count("`hardware.cpu_per_device`, ") == 1
     assert "| `8` | `4` | `conf/hardware/ours.yaml:2` | all 6 |\n" in said
-    assert "| `nodes` | `1` | `2` | `an override` | `run-5` |\n" in said
+    assert "| `nodes` | `1` | `2` | an override | `run-5` |\n" in said
     assert "| `run-5` | 1 x 1 → 2 x 1 `nvidia.com/gpu` |" in said
     assert (
         "in each of <code>run-0</code>, <code>run-1</code>, <code>run-2</code>, <code>run-3</code> and 1 more" in said
@@ -108,6 +108,13 @@ def test_cases_that_no_longer_compile_are_added_or_are_removed_are_in_the_headli
     assert "| `new` **added** | lora sft of `Qwen/Qwen3-0.6B` |" in said.stdout
     assert "| `c` **removed** |" in said.stdout
     assert "error[FTC301" in said.stderr
+
+
+def test_options_in_a_message_are_code_and_the_punctuation_between_them_is_not() -> None:
+    cases(a="engine=deepspeed-z2")
+    case("a", "engine=deepspeed-z9")
+    said = ftc(*COMPARE, "--base", "HEAD").stdout
+    assert "known: ddp, `deepspeed-z0`, `deepspeed-z2`, `deepspeed-z2-offload`, " in said
 
 
 def test_json_has_the_removed_runs_and_those_that_no_longer_compile() -> None:
