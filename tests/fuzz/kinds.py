@@ -28,6 +28,7 @@ from fuzz.mutators import (
 )
 from golden import cases
 from unit.compiling import COMMAND, document
+from unit.loading import load_all
 
 CONF = cases.ROOT / "conf"
 FORMATS = ("text", "text", "json", "github", "sarif")
@@ -193,7 +194,7 @@ def _changed(rng: random.Random, text: str) -> bytes:
 
 @cache
 def _loaded(text: str) -> list[Any]:
-    return list(yaml.safe_load_all(text))
+    return load_all(text)
 
 
 def _grown(rng: random.Random) -> str:

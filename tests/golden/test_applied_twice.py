@@ -6,12 +6,12 @@ import copy
 from typing import Any
 
 import pytest
-import yaml
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from golden import api_server
 from golden.test_pod_security import OVERRIDES
+from unit.loading import load_all
 
 FIXED = ("naming=fixed", "name=one")
 # Their claim is created with the job; `ignore` shows what the rule prevents.
@@ -23,7 +23,7 @@ def manifests(name: str, target: str, *more: str) -> list[Any]:
     state = compile_job(Request((*OVERRIDES[name], *FIXED, *more), targets=(target,)))
     if target == "volcano":
         assert not has_errors(state.diagnostics), state.diagnostics
-    return list(yaml.safe_load_all(state.outputs.get(target, "")))
+    return load_all(state.outputs.get(target, ""))
 
 
 @pytest.mark.parametrize("name", [name for name in OVERRIDES if name not in MAKES_A_CLAIM])

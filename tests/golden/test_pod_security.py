@@ -16,6 +16,7 @@ import yaml
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from golden import cases, pod_security
+from unit.loading import load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ NOT_RESTRICTED = {**NOT_BASELINE, "storage/nfs": _NFS}
 
 def _overrides() -> dict[str, tuple[str, ...]]:
     scenarios = {
-        f"scenarios/{file.parent.name}": tuple(yaml.safe_load(file.read_text())["overrides"])
+        f"scenarios/{file.parent.name}": tuple(load(file.read_text())["overrides"])
         for file in sorted(cases.SCENARIOS.glob(f"*/{cases.CASE}"))
     }
     options = {
@@ -75,7 +76,7 @@ def _templates(name: str, *more: str) -> Iterator[Any]:
         state = _state(name, target, *more)
         if target == "volcano":
             assert not has_errors(state.diagnostics), state.diagnostics
-        for document in yaml.safe_load_all(state.outputs.get(target, "")):
+        for document in load_all(state.outputs.get(target, "")):
             if document["kind"] == "Job":
                 spec = document["spec"]
                 yield from [task["template"] for task in spec["tasks"]] if "tasks" in spec else [spec["template"]]

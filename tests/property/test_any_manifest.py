@@ -13,6 +13,7 @@ from ftc.diagnostics import render_text
 from ftc.lint import Versions, lint
 from ftc.output_schemas import kubernetes_versions, volcano_versions
 from fuzz.mutators import ODD, SCALARS, manifests
+from unit.loading import load_all
 
 if TYPE_CHECKING:
     from ftc.diagnostics.model import Diagnostic
@@ -79,7 +80,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @settings(deadline=None)
 @given(st.sampled_from(range(100_000)), st.data())
 def test_a_manifest_with_values_of_another_type_is_judged(seed: int, data: st.DataObject) -> None:
-    documents = list(yaml.safe_load_all(manifests()[seed % len(manifests())]))
+    documents = load_all(manifests()[seed % len(manifests())])
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(places(documents)[1:] or [(0,)]))
         node: Any = documents

@@ -9,11 +9,11 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from ftc.diagnostics.model import Severity
 from ftc.driver import Request, compile_job
 from unit.compiling import ROOT, artifacts, ftc
+from unit.loading import load, load_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,12 +75,12 @@ def test_a_combination_compiles_to_verified_artifacts_or_is_refused_with_a_reaso
         assert (errors == []) == (drives and fits(launcher, storage, engine, nodes)), (words, nodes, errors)
         assert all(d.help and d.message and d.position for d in errors), errors
         if not errors:
-            (manifest,) = yaml.safe_load_all(state.outputs["volcano"])
+            (manifest,) = load_all(state.outputs["volcano"])
             assert manifest["spec"]["minAvailable"] == nodes
-            training = list(yaml.safe_load_all(state.outputs.get("llamafactory", "")))
+            training = load_all(state.outputs.get("llamafactory", ""))
             assert [document["template"] for document in training] == ([] if launcher == "command" else ["qwen3"] * 2)
             assert {artifact.name for artifact in state.artifacts()} >= {"spec.yaml", "volcano.yaml"}
-            *services, made = yaml.safe_load_all(state.outputs["job"])
+            *services, made = load_all(state.outputs["job"])
             assert made["spec"].get("completions", 1) == nodes
             assert [service["metadata"]["name"] for service in services] == [made["metadata"].get("name")] * (nodes > 1)
         else:
@@ -93,13 +93,13 @@ SCENARIOS = sorted(file.parent for file in (ROOT / "golden" / "scenarios").glob(
 
 
 def overrides(case: Path) -> list[str]:
-    words: list[str] = yaml.safe_load((case / "case.yaml").read_text())["overrides"]
+    words: list[str] = load((case / "case.yaml").read_text())["overrides"]
     return words
 
 
 @pytest.mark.parametrize("case", SCENARIOS, ids=lambda case: case.name)
 def test_stdout_is_one_document_of_yaml(case: Path) -> None:
-    (manifest,) = yaml.safe_load_all(ftc("compile", *overrides(case)).stdout)
+    (manifest,) = load_all(ftc("compile", *overrides(case)).stdout)
     assert manifest["kind"] == "Job"
 
 
@@ -114,8 +114,8 @@ def test_kustomize_builds_a_scenario_with_a_fixed_name(tmp_path: Path, case: Pat
         ["kubectl", "kustomize", str(tmp_path)], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    built = yaml.safe_load(done.stdout)
-    made = yaml.safe_load((tmp_path / "volcano.yaml").read_text())
+    built = load(done.stdout)
+    made = load((tmp_path / "volcano.yaml").read_text())
     assert built["metadata"]["namespace"] == "team-a"
     assert built["metadata"]["name"] == f"p-{made['metadata']['name']}"
     assert built["spec"] == made["spec"]

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from ftc.diagnostics.model import has_errors
 from ftc.driver import PASSES, Request, State
 from fuzz.mutators import CHOICES, GROUPS, LIKELY, TEXTS, keys
 from unit.compiling import COMMAND, document, ftc
+from unit.loading import load_all
 
 BASES = (
     (),
@@ -56,7 +56,7 @@ def test_random_overrides_compile_or_are_refused(overrides: list[str], target: s
     if said.exit_code == 0:
         assert said.stdout
         if target not in ("script", "image"):
-            list(yaml.safe_load_all(said.stdout))
+            load_all(said.stdout)
     else:
         assert said.exit_code == 1
         assert said.stdout == ""

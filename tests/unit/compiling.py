@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
 from ftc.diagnostics.model import has_errors
 from ftc.diagnostics.render_text import render
 from ftc.driver import Request, State, compile_job
+from unit.loading import load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +70,7 @@ def artifacts(*overrides: str) -> dict[str, str]:
 
 def without_origin(text: str) -> list[Any]:
     """The objects without the annotations that say what they were made from."""
-    return [_without_origin(one) for one in yaml.safe_load_all(text)]
+    return [_without_origin(one) for one in load_all(text)]
 
 
 def _without_origin(value: Any) -> Any:
@@ -84,7 +84,7 @@ def _without_origin(value: Any) -> Any:
 
 def document(name: str, *overrides: str) -> Any:
     """One artifact, read."""
-    return yaml.safe_load(artifacts(*overrides)[name])
+    return load(artifacts(*overrides)[name])
 
 
 def job(*overrides: str) -> Any:
@@ -100,7 +100,7 @@ def annotated(made: Any) -> Any:
 
 def objects(text: str) -> list[Any]:
     """The objects of a manifest without the annotations that tell what they were made from, the overrides above all."""
-    found = list(yaml.safe_load_all(text))
+    found = load_all(text)
     return [{**one, "metadata": {**one["metadata"], "annotations": annotated(one)}} for one in found]
 
 

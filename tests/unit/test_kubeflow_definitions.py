@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import celpy
 import pytest
-import yaml
 from celpy.adapter import json_to_cel
 
 from ftc.diagnostics.model import has_errors
@@ -25,6 +24,7 @@ from ftc.driver import Request, compile_job
 from ftc.output_schemas import Schema
 from golden import cases
 from unit.compiling import ROOT
+from unit.loading import load, load_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ def test_there_are_the_releases_that_ftc_supports() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize(("target", "kinds"), [("jobset", ["JobSet"]), ("trainjob", ["TrainingRuntime", "TrainJob"])])
 def test_every_release_accepts_a_scenario(case: Path, target: str, kinds: list[str]) -> None:
-    manifests = list(yaml.safe_load_all((case / f"{target}.yaml").read_text(encoding="utf-8")))
+    manifests = load_all((case / f"{target}.yaml").read_text(encoding="utf-8"))
     assert [manifest["kind"] for manifest in manifests] == kinds
     for manifest in manifests:
         accepted(manifest)
@@ -124,19 +124,19 @@ def test_every_release_accepts_a_scenario(case: Path, target: str, kinds: list[s
 
 @pytest.mark.parametrize("file", SERVICES, ids=lambda file: file.stem)
 def test_kserve_accepts_an_inference_service(file: Path) -> None:
-    accepted(yaml.safe_load(file.read_text(encoding="utf-8")))
+    accepted(load(file.read_text(encoding="utf-8")))
 
 
 def test_a_training_runtime_without_its_job_is_one_jobset() -> None:
     for case in CASES:
-        runtime, _ = yaml.safe_load_all((case / "trainjob.yaml").read_text(encoding="utf-8"))
+        runtime, _ = load_all((case / "trainjob.yaml").read_text(encoding="utf-8"))
         spec = runtime["spec"]["template"]["spec"]
         accepted({"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": {}, "spec": spec})
 
 
 def test_a_pod_group_of_volcano_is_refused_only_by_trainer_2_0() -> None:
     made = compile_job(Request(("nodes=2", "cluster.gang_jobs=true"), targets=("trainjob",))).outputs["trainjob"]
-    runtime, _ = yaml.safe_load_all(made)
+    runtime, _ = load_all(made)
     unknown = [name for name in of_kind("TrainingRuntime") if not strict(name).is_valid(runtime)]
     assert unknown == ["trainer-v2.0.1-trainingruntimes"]
 
@@ -152,7 +152,7 @@ OPTIONS = sorted(cases.OPTIONS.glob("*/*.diff"))
 @pytest.mark.parametrize("target", ["jobset", "trainjob"])
 def test_every_release_accepts_an_option(file: Path, target: str) -> None:
     state = compile_job(Request(tuple(shlex.split(cases.command_of(file))), targets=(target,)))
-    for manifest in yaml.safe_load_all(state.outputs.get(target, "")):
+    for manifest in load_all(state.outputs.get(target, "")):
         accepted(manifest)
     assert has_errors(state.diagnostics) == (target not in state.outputs)
 

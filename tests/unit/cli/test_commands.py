@@ -8,11 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from ftc import __version__
 from ftc.cli.complete import answer
 from unit.compiling import COMMAND, artifacts, conf, ftc, objects, variables
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def test_the_output_of_show_keeps_strings_with_a_dollar(tmp_path: Path) -> None:
     tree = conf(tmp_path, {"whole": shown.stdout})
     assert ftc("show", "--config-dir", tree, "-c", "whole").stdout == shown.stdout
     again, first = (
-        yaml.safe_load(ftc("compile", *arguments).stdout)["spec"]["tasks"][0]["template"]["spec"]["containers"][0]
+        load(ftc("compile", *arguments).stdout)["spec"]["tasks"][0]["template"]["spec"]["containers"][0]
         for arguments in (
             ("--config-dir", tree, "-c", "whole"),
             (r"env.A=\${HOME}", "env.B='a$b'", r"env.C='\\\${x}'"),
@@ -131,7 +131,7 @@ def test_the_output_of_show_keeps_strings_with_a_dollar(tmp_path: Path) -> None:
 
 
 def test_show_has_every_key_that_an_override_can_set() -> None:
-    spec: Any = yaml.safe_load(ftc("show").stdout)
+    spec: Any = load(ftc("show").stdout)
     for path in ("name", "restarts", "pod", "cluster.queue", "hardware.device.resource", "model.source.revision"):
         value = spec
         for key in path.split("."):

@@ -6,12 +6,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from ftc.cli.main import cli
 from ftc.spec.schema import habits
 from unit.compiling import conf
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_the_grammar_of_hydra_is_not_shown(text: str) -> None:
 def test_the_suggested_quotes_work_when_pasted(text: str, path: str, value: object) -> None:
     pasted = said(text, split=False).partition(" for the shell: ")[2].partition("\n")[0]
     (override,) = shlex.split(pasted)
-    found = yaml.safe_load(CliRunner().invoke(cli, ["show", override]).stdout)
+    found = load(CliRunner().invoke(cli, ["show", override]).stdout)
     for key in path.split("."):
         found = found[key]
     assert found == value

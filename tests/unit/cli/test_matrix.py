@@ -10,10 +10,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from ftc.driver import Request, compile_job
 from unit.compiling import artifacts, ftc, objects
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ def test_each_combination_is_what_a_compile_of_it_alone_writes(tmp_path: Path) -
     assert directories(tmp_path) == set(POINTS)
     for point in POINTS:
         found = contents(tmp_path / point)
-        name = yaml.safe_load(found["spec.yaml"])["name"]  # no other point has it
+        name = load(found["spec.yaml"])["name"]  # no other point has it
         alone = artifacts(*point.split(","), "devices=8", f"name={name}")
         assert objects(found.pop("volcano.yaml")) == objects(alone.pop("volcano.yaml"))
         assert found == alone

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import yaml
 
 from ftc.cluster.origin import Manifest, Origin
 from ftc.cluster.submit import Refused
@@ -14,6 +13,7 @@ from ftc.cluster.submit import submit as create
 from unit.cluster.places import place
 from unit.cluster.situations import Object, object_of
 from unit.compiling import Said, ftc
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def test_a_run_is_created_diagnosed_and_deleted(tmp_path: Path, monkeypatch: pyt
 def test_an_unknown_field_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with place(tmp_path, monkeypatch, real=REAL, labels={}) as there:
         there.put(CLAIM)
-        job = yaml.safe_load(ftc("compile", *CPU).stdout)
+        job = load(ftc("compile", *CPU).stdout)
         job["spec"]["template"]["spec"]["unknownField"] = True
         with pytest.raises(Refused) as refused:
             create(there.server, [Manifest(job, lambda *_: Origin())], dry_run=False, despite=True)

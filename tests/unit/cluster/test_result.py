@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from ftc.cluster.result import NoResultError, address
 from ftc.cluster.snapshot import Snapshot
 from ftc.driver import Request, compile_job
 from unit.cluster.situations import NOW, pod, vcjob
+from unit.loading import load_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run_of(target: str, labels: dict[str, str], *overrides: str) -> Snapshot:
     """A run with a pod that the cluster has made from its manifest."""
     text = compile_job(Request(overrides, targets=(target,))).outputs[target]
-    body = next(one for one in map(template, yaml.safe_load_all(text)) if one)
+    body = next(one for one in map(template, load_all(text)) if one)
     about = {"labels": {**body["metadata"]["labels"], **labels}}
     about["annotations"] = {**body["metadata"]["annotations"], "scheduling.k8s.io/group-name": "sft-uid"}
     return Snapshot("team", "sft", NOW, (vcjob("Completed"), pod(metadata=about, spec=body["spec"])))

@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-import yaml
 
 from ftc.cluster.origin import fields, located
 from unit.cluster.api_server import serving
 from unit.cluster.situations import GPU, Object, claim, node, object_of, pod_spec, queue
 from unit.cluster.writable import Cluster, Refusal
 from unit.compiling import Said, ftc
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def test_a_wrong_configuration_asks_no_cluster(tmp_path: Path, monkeypatch: pyte
     assert "override 'nodes=two'" in said.stderr
 
 
-SCRIPTS: Object = yaml.safe_load(ftc("compile", "-t", "scripts").stdout)
+SCRIPTS: Object = load(ftc("compile", "-t", "scripts").stdout)
 MAPPED = ("scripts=configmap",)
 
 

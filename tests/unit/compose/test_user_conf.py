@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
 from ftc.conf_tree import groups, search_path
 from ftc.resources import directory
 from unit.compiling import conf, ftc
+from unit.loading import load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def spec(*arguments: str) -> dict[str, object]:
     said = ftc("show", *arguments)
     assert said.exit_code == 0, said.stderr
     assert said.stderr == ""
-    value: dict[str, object] = yaml.safe_load(said.stdout)
+    value: dict[str, object] = load(said.stdout)
     return value
 
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from unit.compiling import ftc
+from unit.loading import load, load_all
 
 
 def written(directory: Path, *arguments: str) -> dict[str, str]:
@@ -26,7 +27,7 @@ def built(directory: Path) -> list[Any]:
     command = ["kubectl", "kustomize", str(directory)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
+    return load_all(done.stdout)
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not there")
@@ -42,8 +43,8 @@ def built(directory: Path) -> list[Any]:
 )
 def test_kustomize_builds_what_was_written(tmp_path: Path, targets: list[str], files: list[str]) -> None:
     made = written(tmp_path, "naming=fixed", "name=nightly", "nodes=2", *targets)
-    assert yaml.safe_load(made["kustomization.yaml"])["resources"] == files
-    said = [one for file in files for one in yaml.safe_load_all(made[file])]
+    assert load(made["kustomization.yaml"])["resources"] == files
+    said = [one for file in files for one in load_all(made[file])]
 
     def key(one: Any) -> tuple[str, str]:
         return one["kind"], one["metadata"]["name"]
@@ -124,11 +125,11 @@ def test_the_scripts_of_another_namespace_are_not_those_of_a_run(
     said = ftc("golden", "update")
     assert "golden/mine/kustomization.yaml:1:1: warning[kustomization-without-scripts]" in said.stderr
     assert "namespace 'team'" in said.stderr
-    assert yaml.safe_load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == ["volcano.yaml"]
+    assert load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == ["volcano.yaml"]
     assert ftc("golden", "check", "--strict").exit_code == 1
     Path("golden/scripts/case.yaml").write_text("why: S.\noverrides: [namespace=team]\ntargets: [scripts]\n")
     assert ftc("golden", "update").stderr == ""
-    assert yaml.safe_load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == [
+    assert load(Path("golden/mine/kustomization.yaml").read_text())["resources"] == [
         "../scripts",
         "volcano.yaml",
     ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from ftc import yaml_text
 from ftc.output import verify
 from unit.compiling import artifacts, compiled
+from unit.loading import load
 
 
 def test_an_emitted_manifest_matches() -> None:
@@ -18,7 +18,7 @@ def test_an_emitted_manifest_matches() -> None:
 
 @pytest.mark.parametrize("change", [{"minAvailable": "two"}, {"unknown": 1}, {"maxRetry": -1}])
 def test_a_manifest_that_does_not_match_is_a_bug(change: dict[str, object]) -> None:
-    made = yaml.safe_load(artifacts()["volcano.yaml"])
+    made = load(artifacts()["volcano.yaml"])
     made["spec"] |= change
     spec = compiled().spec
     assert spec is not None

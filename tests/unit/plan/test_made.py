@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ftc import __version__
 from ftc.compose.sweep import points
@@ -18,6 +17,7 @@ from ftc.driver import Request, compile_job
 from ftc.plan import made
 from ftc.targets import POD_TARGETS
 from unit.compiling import COMMAND, artifacts, errors, ftc, objects, template, trainer, variables
+from unit.loading import load, load_all
 
 OVERRIDES = ("nodes=2", "train.learning_rate=1e-5")
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/m")
@@ -27,7 +27,7 @@ def told(*arguments: str, target: str = "volcano") -> dict[str, str]:
     """The annotations of the job's object that say what it was made from."""
     said = ftc("compile", "-t", target, *arguments)
     assert said.exit_code == 0, said.stderr
-    *_, made_object = yaml.safe_load_all(said.stdout)
+    *_, made_object = load_all(said.stdout)
     given = made_object["metadata"]["annotations"]
     return {key.removeprefix("ftc.dev/"): value for key, value in given.items() if key.startswith("ftc.dev/")}
 
@@ -41,8 +41,8 @@ def test_the_object_names_ftc_the_overrides_and_the_spec(target: str) -> None:
 
 
 def test_only_the_objects_that_run_the_job_say_it() -> None:
-    service, _ = yaml.safe_load_all(ftc("compile", "-t", "job", "nodes=2").stdout)
-    runtime, _ = yaml.safe_load_all(ftc("compile", "-t", "trainjob", "nodes=2").stdout)
+    service, _ = load_all(ftc("compile", "-t", "job", "nodes=2").stdout)
+    runtime, _ = load_all(ftc("compile", "-t", "trainjob", "nodes=2").stdout)
     for one in (service, runtime):
         assert "annotations" not in one["metadata"]
     assert template("nodes=2")["metadata"]["annotations"].keys() & {"ftc.dev/version", "ftc.dev/overrides"} == set()
@@ -52,7 +52,7 @@ def test_the_digest_is_that_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> Non
     """Neither the notation nor a release of ftc changes it, and it ends a fixed name."""
     one, other = told("nodes=2"), told("nodes=1", "nodes=2", "ignore=[FTC301]")
     assert one["spec-digest"] == other["spec-digest"] != told("nodes=4")["spec-digest"]
-    service, *_ = yaml.safe_load_all(ftc("compile", "-t", "job", "nodes=2").stdout)
+    service, *_ = load_all(ftc("compile", "-t", "job", "nodes=2").stdout)
     assert service["metadata"]["name"].endswith(f"-{one['spec-digest']}")
     monkeypatch.setattr(made, "__version__", "9.9.9")
     assert told("nodes=2") == {**one, "version": "9.9.9"}
@@ -155,7 +155,7 @@ def test_the_spec_in_the_pod_is_a_config_of_the_same_run(tmp_path: Path, overrid
 
 
 def test_a_spec_without_what_is_not_set_does_not_change_with_a_new_key() -> None:
-    keys = yaml.safe_load(spec_in_pod("nodes=2"))
+    keys = load(spec_in_pod("nodes=2"))
     assert keys["nodes"] == 2
     assert not {"restarts", "pod", "job", "labels"} & keys.keys()
 
@@ -180,7 +180,7 @@ def matrix(*overrides: str) -> list[Any]:
     assert not problems
     states = [compile_job(Request(one.overrides, varied=one.chosen, ignore=("FTC416",))) for one in found]
     assert not [one for state in states if has_errors(one := state.diagnostics)]
-    return [yaml.safe_load(state.outputs["volcano"]) for state in states]
+    return [load(state.outputs["volcano"]) for state in states]
 
 
 def test_points_have_distinct_names_and_labels() -> None:
@@ -251,19 +251,19 @@ def test_tags_name_the_job_its_spec_and_what_varies() -> None:
     }
     assert found["WANDB_TAGS"].split(",") == [name, digest, "train.learning_rate=1e-5", "hardware=ascend"]
     assert found["SWANLAB_DESCRIPTION"] == f"{name} {digest} train.learning_rate=1e-5 hardware=ascend"
-    train = yaml.safe_load(second["spec"]["tasks"][0]["template"]["metadata"]["annotations"]["ftc.dev/train.yaml"])
+    train = load(second["spec"]["tasks"][0]["template"]["metadata"]["annotations"]["ftc.dev/train.yaml"])
     assert (train["run_name"], train["swanlab_run_name"]) == (name, name)
 
 
 def test_what_the_user_sets_wins() -> None:
-    train = yaml.safe_load(artifacts(*TRACKERS, "train.run_name=mine", "ignore=[FTC416]")["train.yaml"])
+    train = load(artifacts(*TRACKERS, "train.run_name=mine", "ignore=[FTC416]")["train.yaml"])
     assert (train["run_name"], train["swanlab_run_name"]) == ("mine", "qwen3-0-6b-lora-sft")
     assert variables(trainer(*TRACKERS, "env.WANDB_TAGS=mine", "ignore=[FTC416]"))["WANDB_TAGS"] == "mine"
 
 
 def test_a_run_without_a_tracker_has_no_tags() -> None:
     assert not {"MLFLOW_TAGS", "WANDB_TAGS", "SWANLAB_DESCRIPTION"} & variables(trainer()).keys()
-    assert "run_name" not in yaml.safe_load(artifacts("tracking=tensorboard", "ignore=[FTC416]")["train.yaml"])
+    assert "run_name" not in load(artifacts("tracking=tensorboard", "ignore=[FTC416]")["train.yaml"])
 
 
 def test_tags_are_within_the_limits_of_the_trackers() -> None:

@@ -6,12 +6,12 @@ import re
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftc.plan.names import digest, slug
 from unit.compiling import COMMAND, artifacts, errors, job
+from unit.loading import load
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
@@ -146,7 +146,7 @@ def test_a_key_that_a_release_adds_changes_no_digest_until_it_is_set() -> None:
     ],
 )
 def test_labels_find_runs_by_what_they_do(overrides: tuple[str, ...], right: dict[str, str]) -> None:
-    manifest = yaml.safe_load(artifacts(*overrides)["volcano.yaml"])
+    manifest = load(artifacts(*overrides)["volcano.yaml"])
     pod = manifest["spec"]["tasks"][0]["template"]
     assert {key: manifest["metadata"]["labels"].get(key) for key in right} == right
     assert manifest["metadata"]["labels"].keys() - right.keys() <= {"ring-controller.atlas", "ring-controller.cce"}

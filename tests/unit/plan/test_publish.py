@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from unit.compiling import COMMAND, ftc, pod, template, trainer, variables
+from unit.loading import load, load_all
 
 TO_S3 = ("publish=s3", "publish.bucket=results", "publish.credentials.secret=bucket-keys")
 TO_HUB = ("publish=huggingface", "publish.repository=team/tuned", "publish.token.secret=hub")
@@ -63,7 +63,7 @@ def test_a_hub_is_named_to_the_publishing_with_a_token_under_a_name_that_no_clie
 
 def card(*overrides: str) -> Any:
     """The front matter of README.md."""
-    return yaml.safe_load(variables(publisher(*overrides))["PUBLISH_CARD"].replace("$$", "$"))  # as the kubelet does
+    return load(variables(publisher(*overrides))["PUBLISH_CARD"].replace("$$", "$"))  # as the kubelet does
 
 
 @pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
@@ -141,7 +141,7 @@ def test_a_script_asks_the_machine_for_the_keys_that_it_needs() -> None:
 def test_no_container_but_the_publishing_one_has_its_credentials_and_destination(
     sink: tuple[str, ...], target: str, nodes: int
 ) -> None:
-    documents = yaml.safe_load_all(ftc("compile", "-t", target, *sink, f"nodes={nodes}").stdout)
+    documents = load_all(ftc("compile", "-t", target, *sink, f"nodes={nodes}").stdout)
     (job,) = [each["spec"] for each in documents if each["kind"] == "Job"]
     body = (job["tasks"][0]["template"] if target == "volcano" else job["template"])["spec"]
     (publish,) = [each for each in body["containers"] if each["name"] == "publish"]
@@ -191,7 +191,7 @@ def test_a_run_that_publishes_nothing_has_one_container_and_no_lock(overrides: t
 
 def test_publishing_mounts_the_claim_of_a_batch_job_read_only() -> None:
     said = ftc("compile", "-t", "job", *TO_GIT, "storage=job-lifetime").stdout
-    body = yaml.safe_load(said)["spec"]["template"]["spec"]
+    body = load(said)["spec"]["template"]["spec"]
     mounts = {c["name"]: m for c in body["containers"] for m in c["volumeMounts"] if m["name"] == "workspace"}
     assert "readOnly" not in mounts["train"]
     assert mounts["publish"]["readOnly"] is True

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from unit.compiling import COMMAND, compiled, ftc, pod, refused, variables
+from unit.loading import load
 
 RESTRICTED = "cluster.security=restricted"
 STAGED = ("nodes=2", "publish=none", "storage.model_in_memory_gib=1")
@@ -22,7 +22,7 @@ def containers(*overrides: str) -> list[Any]:
 @pytest.mark.parametrize("target", ["volcano", "job"])
 def test_no_pod_has_the_token_of_its_service_account(security: str, target: str) -> None:
     said = ftc("compile", "-t", target, f"cluster.security={security}", "cluster.service_account=train")
-    spec = yaml.safe_load(said.stdout)["spec"]
+    spec = load(said.stdout)["spec"]
     body = (spec["tasks"][0]["template"] if "tasks" in spec else spec["template"])["spec"]
     assert body["automountServiceAccountToken"] is False
     assert body["serviceAccountName"] == "train"

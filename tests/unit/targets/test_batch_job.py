@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from kubernetes.client import ApiClient, V1Job, V1PodTemplateSpec, V1Service
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from unit.compiling import COMMAND, ROOT, annotated, ftc, variables
+from unit.loading import load, load_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def documents(*overrides: str) -> list[Any]:
     state = compile_job(Request(overrides, targets=("job",)))
     assert not has_errors(state.diagnostics), state.diagnostics
-    return list(yaml.safe_load_all(state.outputs["job"]))
+    return load_all(state.outputs["job"])
 
 
 def job(*overrides: str) -> Any:
@@ -96,7 +96,7 @@ def test_a_name_that_the_user_fixed_is_taken_as_it_is() -> None:
 
 def test_compile_prints_the_name_and_how_to_run_the_job_again() -> None:
     said = ftc("compile", "-t", "job", "nodes=2", "namespace=team-a")
-    name = list(yaml.safe_load_all(said.stdout))[-1]["metadata"]["name"]
+    name = load_all(said.stdout)[-1]["metadata"]["name"]
     assert f"kubectl delete -n team-a job,service {name}" in said.stderr
     assert said.exit_code == 0
 
@@ -189,9 +189,9 @@ def test_the_official_client_reads_what_was_asked_for_and_loses_nothing(override
 
 @pytest.mark.parametrize("case", CASES, ids=lambda file: file.parent.name)
 def test_the_official_client_reads_every_scenario_and_loses_nothing(case: Path) -> None:
-    for each in yaml.safe_load_all(case.read_text(encoding="utf-8")):
+    for each in load_all(case.read_text(encoding="utf-8")):
         assert round_trip(each) == each
-    volcano = yaml.safe_load((case.parent / "volcano.yaml").read_text(encoding="utf-8"))
+    volcano = load((case.parent / "volcano.yaml").read_text(encoding="utf-8"))
     template = volcano["spec"]["tasks"][0]["template"]
     assert round_trip(template, V1PodTemplateSpec) == template
 

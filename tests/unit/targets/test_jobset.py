@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output_schemas import kubeflow_object, kubernetes_versions
 from unit.compiling import ftc, variables
+from unit.loading import load
 
 KUBERNETES = kubernetes_versions()
 
@@ -20,7 +20,7 @@ KUBERNETES = kubernetes_versions()
 def jobset(*overrides: str) -> Any:
     state = compile_job(Request(overrides, targets=("jobset",)))
     assert not has_errors(state.diagnostics), state.diagnostics
-    return yaml.safe_load(state.outputs["jobset"])
+    return load(state.outputs["jobset"])
 
 
 def job(*overrides: str) -> Any:

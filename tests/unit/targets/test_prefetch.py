@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from unit.compiling import ftc
+from unit.loading import load, load_all
 
 GIT = ("source@model.source=git", "model.source.url=https://git.example.com/org/model")
 ON_VOLUME = ("source@dataset.source=path", "dataset.source.path=/workspace/data")
@@ -16,7 +16,7 @@ ON_VOLUME = ("source@dataset.source=path", "dataset.source.path=/workspace/data"
 def prefetch(*overrides: str) -> Any:
     said = ftc("compile", "-t", "prefetch", *overrides)
     assert said.exit_code == 0, said.stderr
-    return yaml.safe_load(said.stdout)
+    return load(said.stdout)
 
 
 def body(*overrides: str) -> Any:
@@ -30,7 +30,7 @@ def steps(*overrides: str) -> dict[str, Any]:
 
 
 def of_training(*overrides: str) -> dict[str, Any]:
-    *_, manifest = yaml.safe_load_all(ftc("compile", "-t", "job", *overrides).stdout)
+    *_, manifest = load_all(ftc("compile", "-t", "job", *overrides).stdout)
     return {one["name"]: one for one in manifest["spec"]["template"]["spec"]["initContainers"]}
 
 

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-import yaml
 
 from ftc import resources
 from ftc.targets import POD_TARGETS
 from unit.compiling import COMMAND, ftc
+from unit.loading import load, load_all
 
 GIT = (
     "source@model.source=git",
@@ -25,7 +25,7 @@ TWO_NODES = ("nodes=2", "devices=8", "launcher=torchrun", "hardware=ascend", "mo
 def documents(*words: str) -> list[Any]:
     said = ftc("compile", *words)
     assert said.exit_code == 0, said.stderr
-    return list(yaml.safe_load_all(said.stdout))
+    return load_all(said.stdout)
 
 
 def template(target: str, *overrides: str) -> Any:
@@ -88,7 +88,7 @@ def test_two_nodes_fit_in_200_lines(target: str) -> None:
 def test_one_config_map_serves_all_runs_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (ftc("compile", "-t", "scripts", *overrides).stdout for overrides in ((), (*TWO_NODES, *GIT)))
     assert first == second
-    (made,) = yaml.safe_load_all(first)
+    (made,) = load_all(first)
     assert made["immutable"] is True
     assert made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
     assert made["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
@@ -117,7 +117,7 @@ def test_the_plan_says_that_it_must_exist_and_how_to_make_it() -> None:
 def test_a_kustomization_has_it_before_the_job(tmp_path: Any) -> None:
     words = ("-t", "volcano", "-t", "scripts", "naming=fixed", "scripts=configmap", "-o", str(tmp_path))
     assert ftc("compile", *words).exit_code == 0
-    listed = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())["resources"]
+    listed = load((tmp_path / "kustomization.yaml").read_text())["resources"]
     assert listed == ["scripts.yaml", "volcano.yaml"]
 
 

@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from ftc.diagnostics.model import has_errors
 from ftc.driver import Request, compile_job
 from ftc.output_schemas import kubeflow_object, kubernetes_versions
 from unit.compiling import ftc
+from unit.loading import load_all
 
 KUBERNETES = kubernetes_versions()
 
@@ -20,7 +20,7 @@ KUBERNETES = kubernetes_versions()
 def documents(*overrides: str, target: str = "trainjob") -> list[Any]:
     state = compile_job(Request(overrides, targets=(target,)))
     assert not has_errors(state.diagnostics), state.diagnostics
-    return list(yaml.safe_load_all(state.outputs[target]))
+    return load_all(state.outputs[target])
 
 
 def runtime(*overrides: str) -> Any:

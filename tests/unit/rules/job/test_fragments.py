@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from unit.compiling import ftc, without_origin
+from unit.loading import load_all
 from unit.rules.pairs import Pair, pages, passes, refuses
 
 PAIRS = (
@@ -32,7 +33,7 @@ def test_a_pair(pair: Pair) -> None:
 def objects(target: str, *overrides: str) -> list[Any]:
     said = ftc("compile", "-t", target, *overrides)
     assert said.exit_code == 0, said.stderr
-    return list(yaml.safe_load_all(said.stdout))
+    return load_all(said.stdout)
 
 
 def test_a_fragment_adds_fields_to_the_job_of_its_target() -> None:
