@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ftc.compose.references import referred
 from ftc.diagnostics import codes
 from ftc.diagnostics.model import (
     MORE,
@@ -139,23 +140,18 @@ _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 def _placed(diagnostic: Diagnostic, composed: Composed) -> Diagnostic:
     """The finding at the place of its key, or of the key of the run to which its value refers, which may explain it."""
-    referred = _referred(diagnostic.path, composed)
-    place = referred if composed.is_of_run(referred) else diagnostic.path
+    text = _written(diagnostic.path, composed)
+    key = next(iter(referred(text, diagnostic.path)), ())
+    is_whole = re.fullmatch(r"\$\{[^{}]*\}", text)
+    place = key if is_whole and composed.is_of_run(key) else diagnostic.path
     position = composed.position(place) or composed.start()
-    return msgspec.structs.replace(diagnostic, position=position, follows_from=referred)
+    return msgspec.structs.replace(diagnostic, position=position, follows_from=key)
 
 
-_REFERENCE = re.compile(r"\$\{(?P<dots>\.*)(?P<key>[\w.]+)\}")
-
-
-def _referred(path: KeyPath, composed: Composed) -> KeyPath:
-    """The key to which a value as a whole refers; empty if it is not a reference."""
+def _written(path: KeyPath, composed: Composed) -> str:
+    """The value of a key before its references are replaced; empty if a parent sets the key."""
     settings = composed.settings(path)
-    found = _REFERENCE.fullmatch(str(settings[-1].value)) if settings and settings[-1].path == path else None
-    if found is None:
-        return ()
-    dots = len(found["dots"])
-    return (*(path[:-dots] if dots else ()), *found["key"].split("."))
+    return str(settings[-1].value) if settings and settings[-1].path == path else ""
 
 
 def _diagnostics(error: ValidationError) -> Iterator[Diagnostic]:
