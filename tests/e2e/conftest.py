@@ -12,6 +12,7 @@ import pytest
 
 from e2e.git_server import TOKEN, USER, GitServer, serve_git
 from e2e.pod import Cluster, Image
+from e2e.small import SMALL
 from e2e.tiny_dataset import write_dataset
 from e2e.trainer_environment import PAIRS, Trainer, installed_trainer
 
@@ -73,6 +74,25 @@ def tiny_model(trainer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = str(trainer / "bin" / "python")
     subprocess.run([python, str(HERE / "tiny_model.py"), str(directory)], check=True, capture_output=True)
     return directory
+
+
+@pytest.fixture(scope="session")
+def model_source(git_server: GitServer, tiny_model: Path) -> tuple[str, ...]:
+    """The overrides for a model in a git repository with a password."""
+    model = git_server.create("org/tiny-qwen3")
+    git_server.push("org/tiny-qwen3", tiny_model)
+    login = ("cluster.git_credentials.secret=git-credentials",)
+    return (*login, "source@model.source=git", f"model.source.url={model}")
+
+
+@pytest.fixture(scope="session")
+def sources(
+    git_server: GitServer, model_source: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, ...]:
+    """The overrides for the model and for a dataset in another repository."""
+    dataset = git_server.create("org/identity")
+    git_server.push("org/identity", write_dataset(tmp_path_factory.mktemp("dataset") / "files"))
+    return (*model_source, "dataset=identity-alauda", f"dataset.source.url={dataset}", *SMALL)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -115,7 +116,8 @@ class Pod:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to PID 1 of every running container."""
         for process in list(self._running.values()):
-            os.kill(process, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(process, number)
 
     def kill(self, container: str) -> None:
         """Kill PID 1 of a container, like the kernel's OOM killer."""

@@ -11,14 +11,16 @@ import pytest
 
 from e2e.batch_job import BatchJob
 from e2e.compiling import compile_manifests
+from e2e.small import ALONE, SMALL
 from e2e.test_scenarios import FOR_A_CPU, scenario
-from e2e.test_training import ALONE, SMALL, logged, losses
+from e2e.test_training import logged, losses, publish_to
 from e2e.tiny_dataset import write_dataset
 from e2e.waiting import SOON, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from e2e.git_server import GitServer
     from e2e.pod import Cluster
 
 pytestmark = pytest.mark.e2e
@@ -71,10 +73,12 @@ def test_the_first_guides_scenario_trains_and_merges_on_a_claim_of_its_pod(clust
 
 
 def test_two_nodes_find_each_other_by_the_service_and_train_as_one_world(
-    on_volume: tuple[str, ...], cluster: Cluster
+    sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
-    job = submit(cluster, *on_volume, "nodes=2", "launcher=torchrun", "master_port=29531", *ALONE).wait(900)
+    two = ("nodes=2", "launcher=torchrun", "master_port=29531", *publish_to(git_server, "org/indexed-job"), *ALONE)
+    job = submit(cluster, *sources, *two).wait(900)
     assert job.succeeded, job.log
+    assert len(git_server.branches("org/indexed-job")) == 1
     assert len(losses(run_directory(cluster, job))) == 4
     for rank, pod in enumerate(job.pods):
         assert f"Process rank: {rank}, world size: 2" in pod.log("train")

@@ -12,7 +12,8 @@ import yaml
 from e2e.compiling import compile_manifest
 from e2e.git_server import GitServer, virtual_environment
 from e2e.pod import Cluster, Image
-from e2e.test_training import SMALL, model_source, publish_to, run, run_directory, sources
+from e2e.small import SMALL
+from e2e.test_training import publish_to, run, run_directory
 from e2e.tiny_dataset import write_dataset
 from e2e.trainer_environment import PAIRS, Trainer
 from ftc.resources import directory
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.e2e
-__all__ = ["model_source", "sources"]
 
 HELD_OUT = ("train.val_size=8", "evaluate={max_new_tokens: 8, per_device_eval_batch_size: 3}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,14 @@ import pytest
 from e2e.compiling import compile_manifests
 from e2e.jobset import JobSet
 from e2e.pod_scripts import JOBSET, pod_scripts
-from e2e.test_training import ALONE, SMALL, logged, losses
-from e2e.tiny_dataset import write_dataset
+from e2e.small import ALONE
+from e2e.test_training import logged, losses, publish_to
 from e2e.waiting import SOON, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from e2e.git_server import GitServer
     from e2e.pod import Cluster
 
 pytestmark = pytest.mark.e2e
@@ -27,17 +27,6 @@ LONG = ("train.max_steps=40", "train.save_steps=10", "train.save_only_model=true
 # PID 1 ignores signals that it does not trap.
 WAITING = "trap 'exit 143' TERM; echo ready; while sleep 0.2; do :; done"
 SLEEP = ("launcher=command", f"launcher.command=[bash,-c,{json.dumps(WAITING)}]", "hardware=cpu")
-
-
-@pytest.fixture
-def on_volume(cluster: Cluster, tiny_model: Path) -> tuple[str, ...]:
-    """The overrides for a model and a dataset that are already on the shared claim."""
-    workspace = cluster.claim("workspace")
-    shutil.copytree(tiny_model, workspace / "model")
-    write_dataset(workspace / "data")
-    model = ("source@model.source=path", "model.source.path=/workspace/model")
-    data = ("dataset=identity-alauda", "source@dataset.source=path", "dataset.source.path=/workspace/data")
-    return (*model, *data, *SMALL)
 
 
 def submit(cluster: Cluster, *overrides: str) -> JobSet:
@@ -55,10 +44,10 @@ def run_directory(cluster: Cluster, job: JobSet) -> Path:
     "launcher", ["torchrun", *(pytest.param(one, marks=pytest.mark.slow) for one in ("llamafactory-cli", "accelerate"))]
 )
 def test_two_nodes_find_each_other_and_resume_together_after_one_is_killed(
-    launcher: str, on_volume: tuple[str, ...], cluster: Cluster
+    launcher: str, sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     two = ("nodes=2", f"launcher={launcher}", "master_port=29541", "restarts=1", *LONG)
-    job = submit(cluster, *on_volume, *two)
+    job = submit(cluster, *sources, *publish_to(git_server, f"org/jobset-{launcher}"), *two)
     wait_until(lambda: any(cluster.claim("workspace").glob(f"{job.name}*/output/checkpoint-*/trainer_state.json")))
     job.pods[1].signal(signal.SIGKILL)
     assert job.wait(900).succeeded, job.log
@@ -69,6 +58,7 @@ def test_two_nodes_find_each_other_and_resume_together_after_one_is_killed(
         assert "Continuing training from global step" in pod.log() or "Resuming training from" in pod.log()
     assert max(row["current_steps"] for row in logged(run_directory(cluster, job))) == 40
     assert losses(run_directory(cluster, job))
+    assert len(git_server.branches(f"org/jobset-{launcher}")) == 1
 
 
 def test_a_pod_that_the_cluster_takes_away_costs_no_restart(cluster: Cluster) -> None:

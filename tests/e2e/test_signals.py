@@ -11,7 +11,7 @@ import pytest
 from e2e.batch_job import BatchJob
 from e2e.compiling import compile_manifests
 from e2e.pod import Cluster, Image
-from e2e.test_training import ALONE, SMALL
+from e2e.small import ALONE, SMALL
 from e2e.tiny_dataset import write_dataset
 from e2e.trainer_environment import HERE
 from e2e.waiting import wait_until

@@ -16,7 +16,7 @@ from e2e.compiling import compile_manifest, ftc_compile
 from e2e.git_server import TOKEN, USER, GitServer
 from e2e.pod import Cluster, Json
 from e2e.processes import arguments_with, files_with
-from e2e.tiny_dataset import write_dataset
+from e2e.small import ALONE
 from e2e.volcano import VolcanoJob
 from e2e.waiting import SOON, wait_until
 
@@ -25,39 +25,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-# Short texts, few steps and no workers, for a CPU.
-SMALL = (
-    "hardware=cpu",
-    "train.cutoff_len=128",
-    "train.preprocessing_num_workers=1",
-    "train.gradient_accumulation_steps=1",
-    "train.per_device_train_batch_size=4",
-    "train.logging_steps=1",
-    "train.max_steps=4",
-)
-ALONE = ("method.merge=null",)
 # In the place of a training, if a test is about what comes before it: it shows the model and leaves a file.
 SHOW = 'launcher.command=[bash,-c,\'cat "$MODEL_DIR/config.json"; touch "$RUN_DIR/made"\']'
 PROGRAM = ("hardware=cpu", "launcher=command", SHOW, "model=qwen3-0.6b", "image=any")
-
-
-@pytest.fixture(scope="session")
-def model_source(git_server: GitServer, tiny_model: Path) -> tuple[str, ...]:
-    """The overrides for a model in a git repository with a password."""
-    model = git_server.create("org/tiny-qwen3")
-    git_server.push("org/tiny-qwen3", tiny_model)
-    login = ("cluster.git_credentials.secret=git-credentials",)
-    return (*login, "source@model.source=git", f"model.source.url={model}")
-
-
-@pytest.fixture(scope="session")
-def sources(
-    git_server: GitServer, model_source: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, ...]:
-    """The overrides for the model and for a dataset in another repository."""
-    dataset = git_server.create("org/identity")
-    git_server.push("org/identity", write_dataset(tmp_path_factory.mktemp("dataset") / "files"))
-    return (*model_source, "dataset=identity-alauda", f"dataset.source.url={dataset}", *SMALL)
 
 
 def run(cluster: Cluster, manifest: Json) -> VolcanoJob:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -11,30 +10,20 @@ import pytest
 
 from e2e.compiling import compile_manifests
 from e2e.pod_scripts import TRAINJOB, pod_scripts
-from e2e.test_training import ALONE, SMALL, logged
-from e2e.tiny_dataset import write_dataset
+from e2e.small import ALONE
+from e2e.test_training import logged, publish_to
 from e2e.trainjob import TrainJob
 from e2e.waiting import SOON, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from e2e.git_server import GitServer
     from e2e.pod import Cluster
 
 pytestmark = pytest.mark.e2e
 
 LONG = ("train.max_steps=40", "train.save_steps=10", "train.save_only_model=true", *ALONE)
-
-
-@pytest.fixture
-def on_volume(cluster: Cluster, tiny_model: Path) -> tuple[str, ...]:
-    """The overrides for a model and a dataset that are already on the shared claim."""
-    workspace = cluster.claim("workspace")
-    shutil.copytree(tiny_model, workspace / "model")
-    write_dataset(workspace / "data")
-    model = ("source@model.source=path", "model.source.path=/workspace/model")
-    data = ("dataset=identity-alauda", "source@dataset.source=path", "dataset.source.path=/workspace/data")
-    return (*model, *data, *SMALL)
 
 
 def submit(cluster: Cluster, *overrides: str, injects: bool) -> TrainJob:
@@ -47,10 +36,10 @@ def submit(cluster: Cluster, *overrides: str, injects: bool) -> TrainJob:
     "launcher", ["torchrun", *(pytest.param(one, marks=pytest.mark.slow) for one in ("llamafactory-cli", "accelerate"))]
 )
 def test_two_nodes_train_and_resume_together_after_one_is_killed(
-    launcher: str, on_volume: tuple[str, ...], cluster: Cluster
+    launcher: str, sources: tuple[str, ...], cluster: Cluster, git_server: GitServer
 ) -> None:
     two = ("nodes=2", f"launcher={launcher}", "master_port=29551", "restarts=1", *LONG)
-    job = submit(cluster, *on_volume, *two, injects=True)
+    job = submit(cluster, *sources, *publish_to(git_server, f"org/trainjob-{launcher}"), *two, injects=True)
     wait_until(lambda: any(cluster.claim("workspace").glob(f"{job.name}*/output/checkpoint-*/trainer_state.json")))
     job.pods[1].signal(signal.SIGKILL)
     assert job.wait(900).succeeded, job.log
@@ -60,6 +49,7 @@ def test_two_nodes_train_and_resume_together_after_one_is_killed(
         assert f"ftc: node {rank} of 2, rank 0 at {job.name}-node-0-0.{job.name}:29551" in pod.log("node")
     (run,) = cluster.claim("workspace").glob(f"{job.name}*")
     assert max(row["current_steps"] for row in logged(run)) == 40
+    assert len(git_server.branches(f"org/trainjob-{launcher}")) == 1
 
 
 @pytest.mark.parametrize("injects", [True, False])

@@ -16,7 +16,6 @@ if [[ -v JOB_UID && -z $JOB_UID ]]; then
 fi
 export NODE_RANK=$JOB_COMPLETION_INDEX
 if ((NNODES == 1)); then export MASTER_ADDR=127.0.0.1; fi
-: "${MASTER_ADDR:?}"
 # Without a gang scheduler, Kubernetes starts each pod as soon as it fits on a node.
 # shellcheck disable=SC2034 # read by prepare.sh
 ftc_wait_for_master=7200

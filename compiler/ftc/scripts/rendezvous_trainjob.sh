@@ -17,7 +17,6 @@ if [[ -v JOB_UID && -z $JOB_UID ]]; then
 fi
 export NODE_RANK=$JOB_COMPLETION_INDEX
 if ((NNODES == 1)); then export MASTER_ADDR=127.0.0.1; fi
-: "${MASTER_ADDR:?}"
 # torchrun takes these as defaults of its options. Trainer counts CPUs as processes if no resource is named after a GPU.
 unset "${!PET_@}"
 # Without a gang scheduler, Kubernetes starts each pod as soon as it fits on a node.
