@@ -15,5 +15,7 @@ fi
 # The same settings as llamafactory-cli's for its torchrun, so that the launcher makes no other difference.
 export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
 export TORCH_NCCL_AVOID_RECORD_STREAMS=${TORCH_NCCL_AVOID_RECORD_STREAMS:-1}
-exec accelerate launch --config_file "$ftc_dir/accelerate.yaml" --machine_rank "$NODE_RANK" \
-  --main_process_ip "$MASTER_ADDR" --main_process_port "$MASTER_PORT" -m llamafactory.launcher "$ftc_dir/train.yaml"
+# By default accelerate waits 600 seconds for the other nodes, which may still pull the image.
+exec accelerate launch --rdzv_conf "${PET_RDZV_CONF:-timeout=7200}" --config_file "$ftc_dir/accelerate.yaml" \
+  --machine_rank "$NODE_RANK" --main_process_ip "$MASTER_ADDR" --main_process_port "$MASTER_PORT" \
+  -m llamafactory.launcher "$ftc_dir/train.yaml"

@@ -4,6 +4,9 @@
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
+# By default torchrun waits 600 seconds for the other nodes, which may still pull the image. It reads the default of
+# --rdzv_conf here.
+export PET_RDZV_CONF=${PET_RDZV_CONF:-timeout=7200,join_timeout=7200}
 # An image or a plugin may set these, and a single process would wait for others or use another rendezvous.
 unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK RDZV_ID MIN_NNODES MAX_NNODES USE_RAY
 if [[ -n ${LEAST_NNODES:-} ]]; then

@@ -3,6 +3,9 @@
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 export NNODES NODE_RANK NPROC_PER_NODE MASTER_ADDR MASTER_PORT
+# By default torchrun waits 600 seconds for the other nodes, which may still pull the image. It reads the default of
+# --rdzv_conf here.
+export PET_RDZV_CONF=${PET_RDZV_CONF:-timeout=7200,join_timeout=7200}
 # The same settings as llamafactory-cli's for its torchrun, so that the launcher makes no other difference.
 export PYTORCH_CUDA_ALLOC_CONF=${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}
 export TORCH_NCCL_AVOID_RECORD_STREAMS=${TORCH_NCCL_AVOID_RECORD_STREAMS:-1}

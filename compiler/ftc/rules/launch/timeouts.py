@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from ftc.plan.types import RunPlan
 
 # How long the static rendezvous of torch 2.13 waits for the last node; older releases wait 900 seconds.
-_RENDEZVOUS_SECONDS = 600
+_TORCH_SECONDS = 600
+# What the scripts that start the trainer set (scripts/launch_torchrun.sh and the others).
+_TRAINER_SECONDS = 7200
 
 
-def _downloads(run: RunPlan) -> bool:
-    return any(not isinstance(fetch.source, OnVolume) for fetch in run.fetches)
+def _downloads(run: RunPlan) -> int:
+    return sum(not isinstance(fetch.source, OnVolume) for fetch in run.fetches)
 
 
 def deadline_shorter_than_downloads(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -48,17 +50,21 @@ def rendezvous_timeout_shorter_than_downloads(spec: JobSpec, run: RunPlan) -> It
     """The nodes start training at about the same time.
 
     If each pod has a separate cache, each downloads everything, and the downloads take different times. The first pod
-    waits 600 seconds for the last, then the job fails and restarts.
+    waits two hours for the last, or 600 seconds if it runs your own program with PyTorch's default; then the job fails.
     Source: PyTorch 2.13, static rendezvous of torch.distributed.elastic.
 
     Wrong: nodes=2 'storage.cache={kind: per-pod, mount_path: /cache, size: 50Gi}'
     Right: nodes=2 'storage.cache={kind: claim, mount_path: /cache, claim: c, access_mode: ReadWriteMany}'
     """
-    if spec.nodes > 1 and isinstance(spec.storage.cache, PerPod) and _downloads(run):
+    longest = _downloads(run) * spec.cluster.fetch_timeout_seconds
+    waits = _TRAINER_SECONDS if spec.trains else _TORCH_SECONDS
+    if spec.nodes > 1 and isinstance(spec.storage.cache, PerPod) and longest > waits:
         message = (
-            f"each of {spec.nodes} pods downloads separately, but the first waits only {_RENDEZVOUS_SECONDS} seconds"
+            f"each of {spec.nodes} pods downloads separately, which may take {longest} seconds, "
+            f"but the first waits only {waits} seconds"
         )
-        yield Finding(("storage", "cache"), message, "put the cache on a ReadWriteMany claim, which one pod fills")
+        help_ = "put the cache on a ReadWriteMany claim, which one pod fills, or lower cluster.fetch_timeout_seconds"
+        yield Finding(("storage", "cache"), message, help_)
 
 
 def ddp_timeout_shorter_than_tokenization(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -72,7 +78,7 @@ def ddp_timeout_shorter_than_tokenization(spec: JobSpec, _: RunPlan) -> Iterator
     """
     seconds = chosen(spec).get("ddp_timeout")
     several = spec.processes > 1 and spec.trains
-    if several and isinstance(seconds, int) and seconds < _RENDEZVOUS_SECONDS:
+    if several and isinstance(seconds, int) and seconds < _TORCH_SECONDS:
         message = f"the other processes wait at most {seconds} seconds while one tokenizes the data"
         yield Finding(set_at(spec, "ddp_timeout"), message, "LLaMA-Factory's default is 1800")
 

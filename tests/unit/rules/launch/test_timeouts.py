@@ -11,6 +11,7 @@ from unit.rules.pairs import Pair, pages, passes, refuses
 MODEL = "source@model.source=path model.source.path=/workspace/m"
 ON_VOLUME = f"{MODEL} source@dataset.source=path dataset.source.path=/workspace/d"
 OWN_CACHE = "'storage.cache={kind: per-pod, mount_path: /cache, size: 50Gi}'"
+SLOWER, IN_TIME = "cluster.fetch_timeout_seconds=3601", "cluster.fetch_timeout_seconds=3600"
 PAIRS = (
     Pair(
         "FTC621",
@@ -26,6 +27,8 @@ PAIRS = (
     ),
     Pair("FTC622", f"nodes=2 {OWN_CACHE}", OWN_CACHE, "storage.cache"),
     Pair("FTC622", f"nodes=2 {OWN_CACHE}", f"nodes=2 {OWN_CACHE} {ON_VOLUME}", "storage.cache"),
+    # Two downloads; the nodes wait two hours.
+    Pair("FTC622", f"nodes=2 {OWN_CACHE} {SLOWER}", f"nodes=2 {OWN_CACHE} {IN_TIME}", "storage.cache"),
     Pair("FTC623", "devices=2 train.ddp_timeout=60", "train.ddp_timeout=60", "train.ddp_timeout"),
     Pair("FTC623", "devices=2 train.ddp_timeout=599", "devices=2 train.ddp_timeout=600", "train.ddp_timeout"),
 )
