@@ -50,7 +50,7 @@ def compiled(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple
     if isinstance(spec.launcher, Accelerate):
         files.append(File(ACCELERATE, yaml_text.dump(engines.accelerate_config(spec, train))))
     if entries is not None:
-        files.append(File(DATASET_INFO, _json(entries)))
+        files.append(File(DATASET_INFO, json.dumps(entries, indent=2, ensure_ascii=False) + "\n"))
     return (*files, *_setup(spec, tuned.dataset, places, train))
 
 
@@ -115,8 +115,5 @@ def _setup(spec: JobSpec, dataset: Dataset, places: Places, train: Json) -> tupl
     joined = datasets.joins(dataset, places)
     join = (datasets.join_command(dataset, places, str(train["media_dir"])),) if joined else ()
     commands = (*join, *spec.setup)
-    return (File(SETUP, _json(commands)),) if commands else ()
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    lines = ",\n".join(f"  {json.dumps(command, ensure_ascii=False)}" for command in commands)
+    return (File(SETUP, f"[\n{lines}\n]\n"),) if commands else ()
