@@ -1,7 +1,7 @@
 """Read JSON lines and JSON arrays row by row, as the libraries of the trainer read them."""
 
 # `datasets` has pyarrow read JSON lines, and pandas a file that is one JSON array (packaged_modules/json/json.py). They
-# differ: pandas accepts control characters in texts and a comma before `}`, pyarrow does not.
+# differ: pandas accepts control characters in strings and a comma before `}`, pyarrow does not.
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def _row(value: object, text: str, line: int) -> Row | Mistake:
 
 def _named(value: object) -> str:
     """Name the type of a value in a sentence."""
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a Boolean", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
@@ -366,7 +366,7 @@ def _near_the_end(error: json.JSONDecodeError, text: str) -> bool:
     return error.msg.startswith("Unterminated") or error.pos > len(text) - 16 or not text[error.pos :].strip(BLANK)
 
 
-# A text, up to its end or to the end of what was read, or a comma before `}`.
+# A string, up to its end or to the end of what was read, or a comma before `}`.
 _COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$))|,(?=[ \t\r\n]*\})', re.DOTALL)
 
 
@@ -376,7 +376,7 @@ def _without_commas(text: str) -> str:
 
 
 def _row_of(value: object, shape: type, line: int) -> Row | Mistake:
-    """A row; pandas also makes rows of texts and of lists, if all elements are alike."""
+    """A row; pandas also makes rows of strings and of lists, if all elements have one type."""
     if not isinstance(value, shape) or shape is type(None):
         return Mistake(line, f"the element is {_named(value)}, not an object with the columns")
     if isinstance(value, dict):

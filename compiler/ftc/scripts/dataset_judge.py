@@ -162,7 +162,7 @@ class Batch:
     def __init__(self, media: list[str]) -> None:
         """Start with nothing seen."""
         self.rows = 0
-        self.unseen = {"the system's text", "the tools", "the prompt", "the answer", *media}
+        self.unseen = {"the system prompt", "the tools", "the prompt", "the answer", *media}
 
     def late(self, example: dataset_rows.Example, row: dict[str, Any]) -> set[str]:
         """The parts of this row that no one of the first 1,000 rows has."""
@@ -171,7 +171,7 @@ class Batch:
             return set()
         present = {"the prompt": example.prompt, "the answer": example.response}
         now = {part for part in self.unseen if present.get(part) or row.get(part)}
-        now |= {"the system's text"} if example.system is not None else set()
+        now |= {"the system prompt"} if example.system is not None else set()
         now |= {"the tools"} if example.tools is not None else set()
         late = now & self.unseen if self.rows > _FIRST_ROWS else set()
         self.unseen -= now

@@ -103,7 +103,7 @@ BROKEN = {
         *({}, "FTC152", 1, 1, "git-lfs pointer"),
     ),
     "a number among texts": Broken(
-        lines(GOOD, GOOD, row(output=42)), {}, "FTC153", 3, 3, "output is an integer, but a text in the rows before"
+        lines(GOOD, GOOD, row(output=42)), {}, "FTC153", 3, 3, "output is an integer, but a string in the rows before"
     ),
     "a number in a message": Broken(
         lines(talk(QUESTION, ANSWER), talk(QUESTION, ("gpt", 7))), SHAREGPT, "FTC153", 2, 2, "conversations[].value is"
@@ -114,7 +114,7 @@ BROKEN = {
     "a system text that comes late": Broken(
         lines(*[row(system=None)] * 1200, row(system="Be brief.")),
         {"columns": {"prompt": "instruction", "response": "output", "system": "system"}},
-        *("FTC153", 1201, 1201, "no one of the first 1000 rows has the system's text"),
+        *("FTC153", 1201, 1201, "no one of the first 1000 rows has the system prompt"),
     ),
     "a column that is missing": Broken(
         lines({"instruction": "a", "output": "b"}), {}, "FTC154", 1, 1, "the column 'input' is missing"
