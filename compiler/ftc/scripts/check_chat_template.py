@@ -32,7 +32,7 @@ _AROUND = 24
 
 
 class _LateError(BaseException):
-    """The check takes too long, as with a template of nested loops; this is not the error of one row."""
+    """The check takes too long, as with nested loops in a template; `except Exception` must not catch it."""
 
 
 class Training(NamedTuple):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_run.sh COMMAND...: checks that an earlier run has left RUN_MARKER, with which its last step ends, and then runs
-# COMMAND, which checks the result of that step.
+# check_run.sh COMMAND...: checks that an earlier run has finished, which is when its last step has written RUN_MARKER.
+# Then runs COMMAND, which checks the result of that step.
 set -euo pipefail
 : "${RUN_MARKER:?}"
 run=$(dirname -- "$RUN_MARKER") step=$(basename -- "$RUN_MARKER" .done)

@@ -53,7 +53,7 @@ class Column:
         self.item: Column | None = None
 
     def add(self, value: object, row: int) -> Change | None:
-        """Add a value; a change of the type ends the trainer."""
+        """Add a value; the trainer fails if the type changes."""
         kind = type(value)
         if kind is str:
             if self.seen is str and not self.dates:

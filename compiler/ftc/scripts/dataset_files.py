@@ -139,7 +139,7 @@ def _fails(lines: list[str]) -> bool:
 
 
 def _names(header: list[str]) -> list[str]:
-    """Columns without a name get one, and pandas appends a number to the same name."""
+    """Columns without a name get one, and pandas appends a number to a repeated name."""
     if len(header) > _MOST_COLUMNS:
         raise NotReadError(f"the header has {len(header)} columns")
     found: list[str] = []
@@ -194,7 +194,7 @@ def _of_text(file: Path) -> Iterator[Item]:
 
 
 def _of_arrow(file: Path, kind: str) -> Iterator[Item]:
-    # NumPy, which pyarrow loads, takes memory for a thread of each core: on a large node more than the check may have.
+    # NumPy, which pyarrow loads, reserves memory for a thread on each core: on a large node, more than the limit.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     try:
         arrow = importlib.import_module("pyarrow")

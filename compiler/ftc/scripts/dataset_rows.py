@@ -259,7 +259,7 @@ def conversations(stage: str, example: Example) -> list[list[Turn]]:
     return [[*prompt, *response]]
 
 
-# The words of most templates (data/template.py); others differ, so a call that needs them is not judged.
+# The tags of most templates (data/template.py). Others differ, so a call that contains such a tag is not judged.
 _THOUGHT = ("<think>\n", "\n</think>\n\n")
 _WORDS = ("think", "tool_call", "channel")
 
@@ -272,7 +272,7 @@ def check_text(turns: list[Turn], system: Any, tools: Any) -> None:
         if turn.role == FUNCTION:
             _check_call(turn.content)
         elif turn.role == SYSTEM:
-            raise WrongError("role", "a message without a role, and no tag of a role is set for the system")
+            raise WrongError("role", "a message has the role of the system, or lacks a role and system_tag is not set")
     if system and not isinstance(system, str):
         raise WrongError("type", f"the system prompt is {kind(system)}, not a string")
     if tools:

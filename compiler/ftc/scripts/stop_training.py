@@ -1,7 +1,7 @@
 """stop_training.py PID: signal the trainers that PID has started, and print their number."""
 
-# Only the trainers: torchrun kills its processes 30 seconds after it gets the signal (torch, distributed/elastic), and
-# a data loader that gets it makes the trainer fail before it has saved.
+# The signal goes to the trainers only: torchrun kills its processes 30 seconds after it gets the signal (torch,
+# distributed/elastic), and a data loader that gets it makes the trainer fail before it has saved.
 
 from __future__ import annotations
 

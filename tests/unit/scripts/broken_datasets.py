@@ -87,7 +87,7 @@ BROKEN = {
     ),
     "a key twice": Broken(
         lines(GOOD, GOOD, '{"instruction": "a", "input": "", "output": "b", "output": "c"}'),
-        *({}, "FTC152", 3, 3, "the key 'output' is in the object twice"),
+        *({}, "FTC152", 3, 3, "duplicate key 'output' in the object"),
     ),
     "a list as a row": Broken(lines(GOOD, ["a"]), {}, "FTC152", 2, 2, "the line holds a list"),
     "too many fields": Broken(
@@ -114,7 +114,7 @@ BROKEN = {
     "a system text that comes late": Broken(
         lines(*[row(system=None)] * 1200, row(system="Be brief.")),
         {"columns": {"prompt": "instruction", "response": "output", "system": "system"}},
-        *("FTC153", 1201, 1201, "no one of the first 1000 rows has the system prompt"),
+        *("FTC153", 1201, 1201, "none of the first 1000 rows has the system prompt"),
     ),
     "a column that is missing": Broken(
         lines({"instruction": "a", "output": "b"}), {}, "FTC154", 1, 1, "the column 'input' is missing"
