@@ -346,7 +346,7 @@ def test_the_script_trains_on_the_machine_at_hand(
 
 
 @pytest.mark.slow  # test_signals.py stops the same launcher, and resumes
-def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace_period(
+def test_a_pod_that_gets_a_signal_ends_with_all_its_processes_within_the_grace_period(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
     overrides = ("devices=2", "launcher=torchrun", "master_port=29515", "train.max_steps=2000")

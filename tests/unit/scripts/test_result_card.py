@@ -155,5 +155,5 @@ def test_the_numbers_of_the_evaluation_are_at_the_end_of_the_page() -> None:
         "[1]",
     ],
 )
-def test_what_is_no_evaluation_is_not_in_the_page(content: str) -> None:
+def test_an_invalid_evaluation_is_not_in_the_page(content: str) -> None:
     assert runpy.run_path(str(SCRIPT))["evaluated"](content.encode()) == ""
