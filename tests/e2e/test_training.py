@@ -149,7 +149,7 @@ def test_a_merged_model_that_would_answer_differently_is_not_published_unless_it
     written = (*publish_to(git_server, "org/written"), *other, "chat_template_write=true")
     job = run(cluster, compile_manifest(*sources, *written))
     assert job.succeeded, job.log
-    assert "ftc: chat template: equal to the training in 64 rows, after it was written" in job.log
+    assert "ftc: chat template: equal to the training in 64 rows, after the result was corrected" in job.log
     (branch,) = git_server.branches("org/written")
     clone = git_server.clone("org/written", branch, tmp_path / "clone")
     assert "<think>" in (clone / "chat_template.jinja").read_text()

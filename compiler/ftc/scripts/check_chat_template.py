@@ -330,9 +330,8 @@ def in_words(verdict: dict[str, Any]) -> str:
     if verdict["verdict"] == "unknown":
         return f"not compared with the training: {verdict['reason']}"
     if verdict["verdict"] == "equal":
-        return (
-            f"equal to the training in {verdict['rows']} rows{', after it was written' if verdict['written'] else ''}"
-        )
+        corrected = ", after the result was corrected" if verdict["written"] else ""
+        return f"equal to the training in {verdict['rows']} rows{corrected}"
     first = {"training": "", "result": "", **verdict["differences"][0]}
     trained, result, row = first["training"], first["result"], first["row"]
     said = {

@@ -209,11 +209,11 @@ _SPLIT = re.compile(r"train(?:\[(-?\d{1,18})?(%?):(-?\d{1,18})?(%?)\])?")
 
 
 def rows_to_read(split: object, total: int | None, most: int | None) -> range | None:
-    """The places of the rows that the conversion gets; None if the number of rows must be known."""
+    """The positions of the rows that are converted; None if it depends on the number of rows."""
     found = _SPLIT.fullmatch(split) if isinstance(split, str) else None
     if found is None:
         raise StopError(
-            DESCRIPTION, f"the split is {split!r}, but files have only 'train' and its parts, as train[:10%]"
+            DESCRIPTION, f"the split is {split!r}, but files have only 'train' and its parts, such as train[:10%]"
         )
     first, first_percent, last, last_percent = found.groups()
     if total is None and (first or last_percent or (last or "").startswith("-")):

@@ -64,7 +64,7 @@ class End(NamedTuple):
 Item = Row | Mistake | End
 
 
-class _DoubledError(Exception):
+class _DuplicateError(Exception):
     """A key that an object has twice."""
 
 
@@ -72,7 +72,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]
-        raise _DoubledError(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateError(next(name for name in names if names.count(name) > 1))
     return record
 
 
@@ -142,7 +142,7 @@ def of_lines(file: Path) -> Iterator[Item]:
             except UnicodeDecodeError as error:
                 bad = f"byte {error.start + 1} of the line, 0x{bare[error.start]:02x}"
                 yield Mistake(lines.number, f"{bad}, is not UTF-8: convert the file with 'iconv -t UTF-8'")
-            except _DoubledError as name:
+            except _DuplicateError as name:
                 yield Mistake(lines.number, f"duplicate key {str(name)!r} in the object")
             except RecursionError:
                 yield Mistake(lines.number, "the value is nested too deep")
@@ -197,7 +197,7 @@ def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
             yield Mistake(first, f"not JSON: {error.msg} at column {_column(error)}")
             lines.give_up(taken)
             return
-        except _DoubledError as name:
+        except _DuplicateError as name:
             yield Mistake(first, f"duplicate key {str(name)!r} in the object")
             lines.put_back(_below(text, place, taken))
             return

@@ -266,7 +266,7 @@ class Judge:
 
     def _say_gap(self, findings: Findings) -> None:
         if self.gap:
-            reason = "the trainer drops this row, and KTO needs its answer for the next one: remove it"
+            reason = "the trainer drops this row, but KTO needs its answer for the next row: remove it"
             findings.add(about.GAP, self.alone, reason, self.gap)
 
     def _check(self, example: dataset_rows.Example, row: dict[str, Any], place: Place, findings: Findings) -> None:
@@ -324,7 +324,7 @@ class Judge:
         for name, use in self.of.used.items():
             column = columns.get(name)
             if column is not None and column.kind == dataset_columns.DATE:
-                reason = f"every {name} is a date, so it is not read as text: add a word to at least one ({use})"
+                reason = f"every {name} is a date, so it is not read as a string: add a word to at least one ({use})"
                 self.report.findings.add(about.VALUE, about.ERROR, reason, place._replace(row=column.row, line=0))
 
     def finish(self) -> None:

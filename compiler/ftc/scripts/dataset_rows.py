@@ -186,7 +186,7 @@ class Converter:
         for place, turn in enumerate(turns):
             expected = (ASSISTANT, FUNCTION) if place % 2 else (USER, OBSERVATION)
             if turn.role not in expected:
-                flaw = f"turn {place + 1} is that of the {turn.role}, but {' or '.join(expected)} is expected there"
+                flaw = f"turn {place + 1} has the role {turn.role}, but {' or '.join(expected)} is expected there"
                 break
         return self._split(row, turns, flaw or self._odd_count(len(turns)), system)
 

@@ -30,7 +30,7 @@ bash "$ftc_dir/check_image.sh"
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
 if ((NODE_RANK > 0)); then log "publish: node 0 publishes" && exit; fi
-# -t script runs it after the training.
+# -t script runs this script after the training, without a lock.
 if [[ -n ${LOCK_DIR:-} ]]; then wait_for_the_training; fi
 
 steps=(train) result=output

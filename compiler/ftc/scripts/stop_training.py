@@ -44,7 +44,8 @@ def main(root: int) -> int:
     """Signal the trainers; without a launcher the process itself is the trainer."""
     children = _children()
     marked = _trainers(root, children)
-    waiting = [pid for pid in children.get(root, ()) if b"torchrun" in _read(pid, "cmdline")]  # has not started any yet
+    # A torchrun without marked children has not started its processes yet.
+    waiting = [pid for pid in children.get(root, ()) if b"torchrun" in _read(pid, "cmdline")]
     trainers = marked or [root, *waiting]
     for pid in trainers:
         with suppress(ProcessLookupError):  # has ended in the meantime

@@ -183,7 +183,7 @@ BROKEN = {
             {**talk(QUESTION, ANSWER), "label": False},
         ),
         {**SHAREGPT, "columns": {"messages": "conversations", "kto_tag": "label"}},
-        *("FTC167", 2, 2, "KTO needs its answer for the next one"),
+        *("FTC167", 2, 2, "KTO needs its answer for the next row"),
     ),
     "one kind of rating": Broken(
         lines(row(label=True), row(label=True)), RATED, "FTC168", 0, 0, "all answers are liked", "warning"
