@@ -94,10 +94,10 @@ def test_a_link_in_the_place_of_the_marker_is_not_read(tmp_path: Path, model_fil
 WRONG_SHAPES = {
     "list": (b"[]", "holds a list"),
     "null": (b"null", "holds null"),
-    "text": (b'"identity"', "holds a text"),
+    "string": (b'"identity"', "holds a string"),
     "number": (b"7", "holds a number"),
     "empty": (b"", "is not JSON"),
-    "text-as-dataset": (b'{"identity": "identity.json"}', "describes dataset 'identity' by a text"),
+    "string-as-dataset": (b'{"identity": "identity.json"}', "describes dataset 'identity' by a string"),
     "list-as-dataset": (b'{"identity": [{"file_name": "a"}]}', "describes dataset 'identity' by a list"),
     "null-as-dataset": (b'{"identity": null}', "describes dataset 'identity' by null"),
     "number-as-file": (b'{"identity": {"file_name": 7}}', "has a number as file_name"),

@@ -62,7 +62,7 @@ def test_an_answer_that_is_lost_after_the_last_change_is_made_up_for_by_a_restar
     kill_and_restart(tmp_path, store, number, "done-and-hangs")
 
 
-def test_a_full_disk_of_its_own_stops_git_with_one_clear_line(store: Store, tmp_path: Path) -> None:
+def test_a_full_temporary_disk_stops_git_with_one_clear_line(store: Store, tmp_path: Path) -> None:
     lefts = (0, 12) if isinstance(store, Git) else (0,)
     ends = {fill_and_publish(tmp_path, store, SmallDisk.leave_files, left) for left in lefts}
     assert ends == ({1} if isinstance(store, Git) else {0})

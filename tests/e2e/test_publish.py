@@ -267,7 +267,7 @@ def test_a_large_file_whose_name_git_lfs_cannot_read_is_refused(scripts: PodScri
     (result / "new\nline.safetensors").write_bytes(b"weights")
     done = publish(scripts)
     assert done.status == 1
-    assert done.says("takes no newline in a name")
+    assert done.says("does not support newlines in names")
 
 
 @pytest.mark.parametrize("name", [".gitattributes", "runs/.gitattributes", ".lfsconfig", ".gitmodules"])

@@ -119,7 +119,7 @@ def test_a_merged_model_that_would_answer_differently_is_not_published_unless_it
     written = (*publish_to(git_server, "org/written"), *other, "chat_template_write=true")
     job = run(cluster, compile_manifest(*sources, *written))
     assert job.succeeded, job.log
-    assert "ftc: chat template: equal to the training in 64 rows, after it was written" in job.log
+    assert "ftc: chat template: equal to the training in 64 rows, after the result was corrected" in job.log
     (branch,) = git_server.branches("org/written")
     clone = git_server.clone("org/written", branch, tmp_path / "clone")
     assert "<think>" in (clone / "chat_template.jinja").read_text()
@@ -316,7 +316,7 @@ def test_the_script_trains_on_the_machine_at_hand(
 
 
 @pytest.mark.slow  # test_signals.py stops the same launcher, and resumes
-def test_a_pod_that_is_told_to_stop_ends_with_all_its_processes_within_the_grace_period(
+def test_a_pod_that_gets_a_signal_ends_with_all_its_processes_within_the_grace_period(
     sources: tuple[str, ...], cluster: Cluster
 ) -> None:
     overrides = ("devices=2", "launcher=torchrun", "master_port=29515", "train.max_steps=2000")

@@ -75,7 +75,7 @@ def test_a_conf_of_the_users_is_read_by_each_compile_unless_it_is_given(tmp_path
     assert (nodes(), nodes(read)) == (3, 2)
 
 
-def test_a_file_that_is_wrong_is_told_by_each_compile_that_reads_it(tmp_path: Path) -> None:
+def test_each_compile_that_reads_an_invalid_file_reports_it(tmp_path: Path) -> None:
     conf(tmp_path, {"run": "defaults: [config, _self_]\nnodes: ${oc.env:HOME}\n"})
     read = driver.conf_of((tmp_path,))
     told = [driver.compile_job(driver.Request((), (tmp_path,), "run"), read).diagnostics for _ in range(2)]

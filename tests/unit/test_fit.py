@@ -110,7 +110,7 @@ def test_the_table_has_the_words_of_each_row() -> None:
         (("hardware=cpu",), "does not have a device whose memory could be estimated: name other hardware, or leave"),
     ],
 )
-def test_why_there_is_no_row(run: tuple[str, ...], words: str) -> None:
+def test_why_a_row_is_missing(run: tuple[str, ...], words: str) -> None:
     said = ftc("fit", *run)
     assert said.exit_code == 1
     assert words in said.stderr

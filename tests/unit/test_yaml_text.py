@@ -184,7 +184,7 @@ def test_special_floats_come_back() -> None:
     assert math.isnan(yaml.safe_load(yaml_text.dump([math.nan]))[0])
 
 
-def test_a_value_that_stands_twice_is_written_twice() -> None:
+def test_a_value_that_occurs_twice_is_written_twice() -> None:
     shared = {"requests": ["a long text that fills its line" * 4]}
     text = yaml_text.dump({"one": shared, "two": shared})
     assert "&" not in text

@@ -48,9 +48,9 @@ ABOUT = {
         Severity.ERROR,
         f"""A column has values of one type in all rows.
 
-        Numbers among texts, or an object instead of a list, end the training. Later files must have the columns and the
-        types of the first one. A column that is null in the first 1,000 rows lacks a type, and a later value ends the
-        training too.
+        A number in a column of strings, or an object instead of a list, ends the training. Later files must have the
+        columns and the types of the first one. A column that is null in the first 1,000 rows lacks a type, and a later
+        value ends the training too.
         {_LOADER}
         """,
     ),
@@ -68,7 +68,7 @@ ABOUT = {
     "FTC155": About(
         "dataset-value-not-text",
         Severity.ERROR,
-        f"""The texts of a conversation are texts, not null, numbers or lists.
+        f"""The texts of a conversation are strings, not null, numbers or lists.
 
         A message without text ends the training while it tokenizes.
         {_TEMPLATE}
@@ -89,7 +89,8 @@ ABOUT = {
         Severity.ERROR,
         f"""Calls of functions and the descriptions of tools are JSON.
 
-        A call is an object with `name` and `arguments`, or a list of them; the tools are a list of objects, as a text.
+        A call is an object with `name` and `arguments`, or a list of them; the tools are a string of JSON, a list of
+        objects.
         {_TEMPLATE}
         """,
     ),

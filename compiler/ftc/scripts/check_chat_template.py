@@ -32,7 +32,7 @@ _AROUND = 24
 
 
 class _LateError(BaseException):
-    """The check takes too long, as with a template of nested loops; this is not the error of one row."""
+    """The check takes too long, as with nested loops in a template; `except Exception` must not catch it."""
 
 
 class Training(NamedTuple):
@@ -330,9 +330,8 @@ def in_words(verdict: dict[str, Any]) -> str:
     if verdict["verdict"] == "unknown":
         return f"not compared with the training: {verdict['reason']}"
     if verdict["verdict"] == "equal":
-        return (
-            f"equal to the training in {verdict['rows']} rows{', after it was written' if verdict['written'] else ''}"
-        )
+        corrected = ", after the result was corrected" if verdict["written"] else ""
+        return f"equal to the training in {verdict['rows']} rows{corrected}"
     first = {"training": "", "result": "", **verdict["differences"][0]}
     trained, result, row = first["training"], first["result"], first["row"]
     said = {

@@ -63,7 +63,7 @@ def _files(directory: Path, prefix: str = "") -> list[str]:
 
 def _check(checkpoint: Path, files: list[str]) -> None:
     _require("trainer_state.json" in files, "trainer_state.json is missing")  # the trainer writes it last
-    # Written first and removed last by the checkpoint that a signal asks for (transformers, trainer_jit_checkpoint.py).
+    # The save after a signal writes this file first and removes it last (transformers, trainer_jit_checkpoint.py).
     _require("checkpoint-is-incomplete.txt" not in files, "the trainer was stopped while it saved")
     for name in files:
         _check_file(checkpoint, name)
@@ -92,7 +92,7 @@ def _check_file(checkpoint: Path, name: str) -> None:
         _json(file)
     elif file.suffix == ".safetensors":
         tensors = _safetensors(file)
-        # A reward model's head is split off after the state is written (LLaMA-Factory, train/callbacks.py).
+        # LLaMA-Factory moves the value head to its file after the trainer wrote the state (train/callbacks.py).
         split = file.stem == "value_head" or not any(each.startswith("v_head.summary.") for each in tensors)
         _require(split, f"the value head is still in {name}")
     elif _TORCH.fullmatch(file.name):
@@ -283,5 +283,5 @@ if __name__ == "__main__":
             sys.stdout.write(f"{last() or ''}\n")
         else:
             settle()
-    except OSError as error:  # not a checkpoint's fault, so do not move any
+    except OSError as error:  # an error of the volume: move no checkpoint
         sys.exit(f"ftc: error: cannot read the checkpoints: {error}")

@@ -2,7 +2,7 @@
 
 PATH is a file, or the directory of the files that dataset_info.json describes. The script needs only Python, reads each
 file once, keeps no rows, and executes nothing of the data. `ftc dataset check` and the container that fetches a dataset
-run it. Exit code 3: the training would fail; 1 or 70: the check itself failed, which says nothing of the rows.
+run it. Exit code 3: the training would fail; 1 or 70: the check itself failed, and the rows may be right.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def check(name: str, known: dict[str, Any], options: Options) -> Report:
             report.kept = wanted_rows
     except about.StopError as error:
         report.findings.add(error.code, error.severity, str(error))
-    except OSError as error:  # a name that is too long, or a directory that may not be entered
+    except OSError as error:  # a name that is too long, or a directory without permission
         report.findings.add(about.UNREADABLE, about.ERROR, f"{error.filename} cannot be read: {error.strerror}")
     return report
 
@@ -114,7 +114,7 @@ def places(path: Path, info: Path | None, stage: str | None) -> tuple[dict[str, 
 
 
 def arguments() -> argparse.Namespace:
-    """The words of the command line."""
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
     parser.add_argument("--info", type=Path, help="the description, by default dataset_info.json of the directory")
@@ -127,7 +127,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--modalities", help="what the model reads, separated by commas")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, to count tokens")
     parser.add_argument("--cutoff", type=int, default=2048, help="the length to which the trainer cuts a row")
-    parser.add_argument("--limit", type=int, default=10, help="the findings of a code that are listed")
+    parser.add_argument("--limit", type=int, default=10, help="how many findings of each code are listed")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_fetched.sh DIRECTORY: checks that a download has complete files and directories only, and no link that leads out
-# of it, through which a reader or writer would reach a file that the repository chose. It follows no link.
+# check_fetched.sh DIRECTORY: checks that a download contains only directories, complete files, and links that stay in
+# it: through another link, a program would read or write a file that the repository chose. The check follows no link.
 set -euo pipefail
 export LC_ALL=C
 pointer='version https://git-lfs.github.com/spec/v1'

@@ -52,7 +52,7 @@ def die(reason):
 
 
 def kind(value):
-    known = {"dict": "an object", "list": "a list", "str": "a text", "bool": "a truth value", "NoneType": "null"}
+    known = {"dict": "an object", "list": "a list", "str": "a string", "bool": "a Boolean", "NoneType": "null"}
     return known.get(type(value).__name__, "a number")
 
 
@@ -66,7 +66,7 @@ def check(name, entry):
         die(f"describes dataset {name!r} by {kind(entry)}, not by an object with its file_name")
     file_name = entry.get("file_name", ".")
     if not isinstance(file_name, str):
-        die(f"has {kind(file_name)} as file_name of dataset {name!r}, not a text")
+        die(f"has {kind(file_name)} as file_name of dataset {name!r}, not a string")
     file = root / file_name
     if fetched and not is_own(file):
         die(f"says that dataset {name!r} is in {file_name!r}, which is outside of the source")
@@ -78,7 +78,7 @@ try:
     if fetched and not is_own(info):
         die("is a link that leads out of the source")
     if info.stat().st_size > 16 << 20:
-        die("has more than 16 MiB: it is a list of files, without data")
+        die("has more than 16 MiB: too large for a dataset_info.json")
     known = json.loads(info.read_text(encoding="utf-8"))
     if not isinstance(known, dict):
         die(f"holds {kind(known)}, not an object with a key for each dataset")

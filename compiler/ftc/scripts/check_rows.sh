@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# check_rows.sh: checks the rows of the datasets in TARGET_DIR as the trainer will read them; CHECK_DATASET has the words
-# for check_dataset.py, quoted for a shell. Only an error in the rows ends the job: a check that fails itself, or takes too long, does not.
+# check_rows.sh: checks the rows of the datasets in TARGET_DIR as the trainer will read them; CHECK_DATASET has the
+# arguments of check_dataset.py, quoted for a shell. Only an error in the rows ends the job; a check that crashes or
+# takes too long does not.
 # A checked download gets a marker next to its files, and is checked again only if the description or the check changes.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -9,7 +10,7 @@ status=0 limit=${FETCH_TIMEOUT:-1200} checked='' marker=''
 
 log() { printf 'ftc: %s\n' "$*"; }
 
-# The description that the trainer reads: that of the source, or the compiled one, which a prefetch lacks.
+# The trainer reads the description of the source, or the compiled one. A prefetch does not have the compiled one.
 info=$TARGET_DIR/dataset_info.json
 if [[ -z ${EXPECT_DATASETS:-} ]]; then info=$ftc_dir/dataset_info.json; fi
 if [[ ! -f $info ]]; then exit 0; fi

@@ -3,11 +3,12 @@
 # status. After a signal it waits for all processes of COMMAND and exits.
 child='' stopped=false
 
-# A terminal would stop a program in the background that reads from it. Other input is kept: -t script passes the run's
-# lock, because Python passes on no other descriptor.
+# The kernel stops a background program that reads from a terminal, so a terminal is replaced by /dev/null. Any other
+# standard input stays: with -t script it is the lock of the run, because Python closes other descriptors of a child.
 if [[ -t 0 ]]; then exec </dev/null; fi
 
-# A script may define another way, which must succeed: 'set -e' applies in a trap, too.
+# Asks the command to end. A script may redefine this function after it has sourced this file. It must not fail,
+# because 'set -e' applies inside a trap, too.
 stop_child() { kill -TERM "$child" 2>/dev/null || true; }
 
 on_signal() {

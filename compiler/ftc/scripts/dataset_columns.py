@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 else:  # next to this file, not in a package
     from dataset_json import NotReadError
 
-NULL, TRUTH, INTEGER, FLOAT, TEXT, DATE, OBJECT, LIST = (
-    *("null", "a truth value", "an integer", "a number", "a text"),
+NULL, BOOLEAN, INTEGER, FLOAT, TEXT, DATE, OBJECT, LIST = (
+    *("null", "a Boolean", "an integer", "a number", "a string"),
     *("a date", "an object", "a list"),
 )
-_KINDS = {bool: TRUTH, int: INTEGER, float: FLOAT, str: TEXT, dict: OBJECT, list: LIST}
+_KINDS = {bool: BOOLEAN, int: INTEGER, float: FLOAT, str: TEXT, dict: OBJECT, list: LIST}
 # The forms that pyarrow reads as a time in seconds.
 _DATE = re.compile(
     r"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
@@ -53,12 +53,12 @@ class Column:
         self.item: Column | None = None
 
     def add(self, value: object, row: int) -> Change | None:
-        """Add a value; a change of the type ends the trainer."""
+        """Add a value; the trainer fails if the type changes."""
         kind = type(value)
         if kind is str:
             if self.seen is str and not self.dates:
                 return None
-            self.dates = self.dates and _DATE.fullmatch(value) is not None  # type: ignore[call-overload] # a text
+            self.dates = self.dates and _DATE.fullmatch(value) is not None  # type: ignore[call-overload] # a str
         elif value is None:
             return None
         if kind is not self.seen:
@@ -95,7 +95,7 @@ class Column:
         return None
 
     def finish(self, *, with_dates: bool) -> None:
-        """End the table: a text column that holds only dates becomes one of dates."""
+        """End the table: a column of strings that holds only dates becomes a column of dates."""
         if self.kind == TEXT and self.dates and with_dates:
             self.kind = DATE
         for inner in (*self.fields.values(), *((self.item,) if self.item else ())):
@@ -121,10 +121,10 @@ class Column:
 
 # The types of a later table that can be cast to the type of the first one.
 _CAST = {
-    TEXT: (TRUTH, INTEGER, FLOAT, DATE),
-    FLOAT: (INTEGER, TRUTH),
-    INTEGER: (TRUTH,),
-    TRUTH: (INTEGER,),
+    TEXT: (BOOLEAN, INTEGER, FLOAT, DATE),
+    FLOAT: (INTEGER, BOOLEAN),
+    INTEGER: (BOOLEAN,),
+    BOOLEAN: (INTEGER,),
 }
 
 

@@ -38,7 +38,7 @@ _KEYS = {"formatting": "alpaca", "ranking": False, "split": "train", "num_sample
 
 def kind(value: object) -> str:
     """Name a value in a sentence."""
-    known = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    known = {dict: "an object", list: "a list", str: "a string", bool: "a Boolean", type(None): "null"}
     return known.get(type(value), "a number")
 
 
@@ -103,7 +103,7 @@ class Description:
 
 
 def printable(name: str) -> str:
-    """The name without surrogates, which JSON may have and UTF-8 lacks."""
+    """The name without surrogates, which JSON may contain and UTF-8 cannot encode."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -125,7 +125,7 @@ def described(info: Path) -> dict[str, Any]:
         with info.open("rb") as stream:
             content = stream.read(_LARGEST_INFO + 1)
         if len(content) > _LARGEST_INFO:
-            raise StopError(DESCRIPTION, f"{info} has more than 16 MiB: it is a list of files, without data")
+            raise StopError(DESCRIPTION, f"{info} has more than 16 MiB: too large for a {INFO}")
         known = json.loads(content.decode())
     except FileNotFoundError:
         raise StopError(DESCRIPTION, f"{info} is missing: it describes the files of the dataset") from None
@@ -172,7 +172,7 @@ def files_of(entry: dict[str, Any], directory: Path) -> tuple[list[Path], str]:
             raise StopError(UNCHECKED, reason, NOTE)
     name = entry.get("file_name")
     if not isinstance(name, str):
-        raise StopError(DESCRIPTION, f"file_name is {kind(name)}, not a text" if name else "file_name is missing")
+        raise StopError(DESCRIPTION, f"file_name is {kind(name)}, not a string" if name else "file_name is missing")
     _check_letters("file_name", name)
     place = directory / name
     files = [place / one for one in os.listdir(place)] if place.is_dir() else [place]  # noqa: PTH208 - the order counts
@@ -190,30 +190,30 @@ def files_of(entry: dict[str, Any], directory: Path) -> tuple[list[Path], str]:
 
 
 def _check_names(name: str, key: str, given: dict[str, Any]) -> None:
-    """Columns and tags are texts; null and false leave one out."""
+    """Columns and tags are strings; null and false leave one out."""
     for one in COLUMNS if key == "columns" else TAGS:
         value = given.get(one)
         if value is None or value is False:
             continue
         if not isinstance(value, str):
-            raise StopError(DESCRIPTION, f"{key}.{one} of {name!r} is {kind(value)}, not a text")
+            raise StopError(DESCRIPTION, f"{key}.{one} of {name!r} is {kind(value)}, not a string")
         _check_letters(f"{key}.{one} of {name!r}", value)
 
 
 def _check_letters(what: str, text: str) -> None:
     if printable(text) != text:
-        raise StopError(DESCRIPTION, f"{what} is {text!r}, which has letters that UTF-8 lacks")
+        raise StopError(DESCRIPTION, f"{what} is {text!r}, which has characters that UTF-8 cannot encode")
 
 
 _SPLIT = re.compile(r"train(?:\[(-?\d{1,18})?(%?):(-?\d{1,18})?(%?)\])?")
 
 
 def rows_to_read(split: object, total: int | None, most: int | None) -> range | None:
-    """The places of the rows that the conversion gets; None if the number of rows must be known."""
+    """The positions of the rows that are converted; None if it depends on the number of rows."""
     found = _SPLIT.fullmatch(split) if isinstance(split, str) else None
     if found is None:
         raise StopError(
-            DESCRIPTION, f"the split is {split!r}, but files have only 'train' and its parts, as train[:10%]"
+            DESCRIPTION, f"the split is {split!r}, but files have only 'train' and its parts, such as train[:10%]"
         )
     first, first_percent, last, last_percent = found.groups()
     if total is None and (first or last_percent or (last or "").startswith("-")):

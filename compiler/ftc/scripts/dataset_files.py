@@ -34,7 +34,7 @@ KINDS = {"arrow": "arrow", "csv": "csv", "json": "json", "jsonl": "json", "parqu
 """The formats that LLaMA-Factory reads, by the ending of the file's name (extras/constants.py)."""
 _TABLE_ROWS = 10_000
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
-_PER_LINE = 64  # bytes of a text in Python, in addition to its letters
+_PER_LINE = 64  # bytes of a str in Python, in addition to its characters
 # A table of CSV has a value for each row and column.
 _MOST_COLUMNS = 2000
 
@@ -58,7 +58,7 @@ def read(file: Path, kind: str) -> Iterator[Item]:
     return of_array(file) if is_array else of_lines(file)
 
 
-# pandas, io/parsers: the texts that it reads as missing.
+# pandas, io/parsers: the strings that it reads as missing values.
 _MISSING = frozenset(
     [
         *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
@@ -103,7 +103,7 @@ def _records(stream: TextIO) -> Iterator[Item]:
         if index is None:  # pandas takes the first fields as names of the rows if the first row has too many
             index = max(0, len(fields) - len(names))
         if len(fields) > len(names) + index:
-            reason = f"{len(fields)} fields, but the header has {len(names)}: quote texts with commas"
+            reason = f"{len(fields)} fields, but the header has {len(names)}: quote values that contain commas"
             rows.append(Mistake(line, reason))
             continue
         rows.append((line, fields[index:]))
@@ -139,7 +139,7 @@ def _fails(lines: list[str]) -> bool:
 
 
 def _names(header: list[str]) -> list[str]:
-    """Columns without a name get one, and pandas appends a number to the same name."""
+    """Columns without a name get one, and pandas appends a number to a repeated name."""
     if len(header) > _MOST_COLUMNS:
         raise NotReadError(f"the header has {len(header)} columns")
     found: list[str] = []
@@ -194,7 +194,7 @@ def _of_text(file: Path) -> Iterator[Item]:
 
 
 def _of_arrow(file: Path, kind: str) -> Iterator[Item]:
-    # NumPy, which pyarrow loads, takes memory for a thread of each core: on a large node more than the check may have.
+    # NumPy, which pyarrow loads, reserves memory for a thread on each core: on a large node, more than the limit.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     try:
         arrow = importlib.import_module("pyarrow")

@@ -1,7 +1,7 @@
 """Read JSON lines and JSON arrays row by row, as the libraries of the trainer read them."""
 
 # `datasets` has pyarrow read JSON lines, and pandas a file that is one JSON array (packaged_modules/json/json.py). They
-# differ: pandas accepts control characters in texts and a comma before `}`, pyarrow does not.
+# differ: pandas accepts control characters in strings and a comma before `}`, pyarrow does not.
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TABLE_BYTES = 10 << 20
 _BLOCK_BYTES = _TABLE_BYTES // 32
 _READ = 1 << 20
 LARGEST_ROW = 32 << 20
-"""The bytes of a row, or of a line, that are read at most: a check has the same memory for any file."""
+"""The largest row or line in bytes, so that the memory of a check does not depend on the file."""
 _MOST_OPEN = 100
 BLANK = " \t\r\n"
 _CUT = (
@@ -56,7 +56,7 @@ class Mistake(NamedTuple):
 
 
 class End(NamedTuple):
-    """The end of a table; with `dates`, a column of which every value is a date is not read as text."""
+    """The end of a table; with `dates`, a column in which every value is a date is not read as strings."""
 
     dates: bool = False
 
@@ -64,15 +64,15 @@ class End(NamedTuple):
 Item = Row | Mistake | End
 
 
-class _DoubledError(Exception):
-    """The name that an object has twice."""
+class _DuplicateError(Exception):
+    """A key that an object has twice."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]
-        raise _DoubledError(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateError(next(name for name in names if names.count(name) > 1))
     return record
 
 
@@ -116,7 +116,7 @@ class _Lines:
         self.stream.seek(0, os.SEEK_END)
 
     def give_up(self, taken: list[bytes]) -> None:
-        """Read the lines of a value that is wrong again, but of so many such values nothing more."""
+        """Read the lines of an invalid value again; after too many such values, read nothing more."""
         self.put_back(taken)
         self.most_open -= bool(taken)
         if not self.most_open:
@@ -142,8 +142,8 @@ def of_lines(file: Path) -> Iterator[Item]:
             except UnicodeDecodeError as error:
                 bad = f"byte {error.start + 1} of the line, 0x{bare[error.start]:02x}"
                 yield Mistake(lines.number, f"{bad}, is not UTF-8: convert the file with 'iconv -t UTF-8'")
-            except _DoubledError as name:
-                yield Mistake(lines.number, f"the key {str(name)!r} is in the object twice")
+            except _DuplicateError as name:
+                yield Mistake(lines.number, f"duplicate key {str(name)!r} in the object")
             except RecursionError:
                 yield Mistake(lines.number, "the value is nested too deep")
             except ValueError:
@@ -162,7 +162,7 @@ def _row(value: object, text: str, line: int) -> Row | Mistake:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            return Mistake(line, "an escape from \\ud800 to \\udfff lacks its partner, so it is not a character")
+            return Mistake(line, "an escape from \\ud800 to \\udfff is not part of a pair, so it is not a character")
     if isinstance(value, dict):
         return Row(line, value)
     if value is None:  # read as a row without values
@@ -172,12 +172,12 @@ def _row(value: object, text: str, line: int) -> Row | Mistake:
 
 def _named(value: object) -> str:
     """Name the type of a value in a sentence."""
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a Boolean", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
 def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
-    """The values of a line that has not exactly one: several values, or the beginning of one that goes on."""
+    """The values of a line: several values, or the beginning of a value that continues on the next lines."""
     taken: list[bytes] = []
     first, inner, place = lines.number, lines.end, 0
     while place < len(text):
@@ -189,7 +189,7 @@ def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
                 yield Mistake(first, _CUT)
                 lines.stop()
                 return
-            # As much as there is, since each attempt reads the text again.
+            # As many bytes as there are, because each attempt parses the text again.
             if goes_on and (more := lines.take(len(text))):
                 taken += more
                 text += b"".join(more).decode(errors="replace")
@@ -197,8 +197,8 @@ def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
             yield Mistake(first, f"not JSON: {error.msg} at column {_column(error)}")
             lines.give_up(taken)
             return
-        except _DoubledError as name:
-            yield Mistake(first, f"the key {str(name)!r} is in the object twice")
+        except _DuplicateError as name:
+            yield Mistake(first, f"duplicate key {str(name)!r} in the object")
             lines.put_back(_below(text, place, taken))
             return
         except (RecursionError, ValueError) as error:
@@ -215,7 +215,7 @@ def _values(text: str, lines: _Lines, begun: int) -> Iterator[Item]:
 
 
 def _below(text: str, place: int, taken: list[bytes]) -> list[bytes]:
-    """The lines below a value with a doubled key; all of them if it does not end."""
+    """The lines below a value with a duplicate key; all lines if the value does not end."""
     try:
         return taken[text.count("\n", 0, _ANY.raw_decode(text, place)[1]) :]
     except (ValueError, RecursionError):
@@ -231,7 +231,7 @@ def _column(error: json.JSONDecodeError) -> str:
 
 
 def _is_cut(inner: int, end: int) -> bool:
-    """Whether a block ends between the end of the first and that of the last line; the place is that in the table."""
+    """Whether a block ends between the ends of the first and the last line, which are places in the table."""
     return (end - 1) // _BLOCK_BYTES > (inner - 1) // _BLOCK_BYTES or inner > _TABLE_BYTES
 
 
@@ -355,7 +355,7 @@ def _element(text: _Text) -> Any:
                 raise
             text.rest = changed
             continue
-        if end == len(text.rest) and text.more():  # a number may go on
+        if end == len(text.rest) and text.more():  # a number may continue
             continue
         text.skip_to(end)
         return value
@@ -366,7 +366,7 @@ def _near_the_end(error: json.JSONDecodeError, text: str) -> bool:
     return error.msg.startswith("Unterminated") or error.pos > len(text) - 16 or not text[error.pos :].strip(BLANK)
 
 
-# A text, up to its end or to the end of what was read, or a comma before `}`.
+# A string, up to its end or to the end of what was read, or a comma before `}`.
 _COMMA = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$))|,(?=[ \t\r\n]*\})', re.DOTALL)
 
 
@@ -376,7 +376,7 @@ def _without_commas(text: str) -> str:
 
 
 def _row_of(value: object, shape: type, line: int) -> Row | Mistake:
-    """A row; pandas also makes rows of texts and of lists, if all elements are alike."""
+    """A row; pandas also makes rows of strings and of lists, if all elements have one type."""
     if not isinstance(value, shape) or shape is type(None):
         return Mistake(line, f"the element is {_named(value)}, not an object with the columns")
     if isinstance(value, dict):

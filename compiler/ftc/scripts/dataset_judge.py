@@ -1,4 +1,4 @@
-"""The findings in the rows of a dataset: what the trainer fails on, what it drops, and what it only should not get."""
+"""The findings in the rows of a dataset: on which the trainer fails, which it drops, and which it should not get."""
 
 from __future__ import annotations
 
@@ -157,21 +157,21 @@ class Report:
 
 
 class Batch:
-    """The parts that the first rows have: `datasets` writes 1,000 rows at once, and keeps the types of the first."""
+    """The parts that the first rows have: `datasets` writes batches of 1,000 rows, with the types of the first."""
 
     def __init__(self, media: list[str]) -> None:
         """Start with nothing seen."""
         self.rows = 0
-        self.unseen = {"the system's text", "the tools", "the prompt", "the answer", *media}
+        self.unseen = {"the system prompt", "the tools", "the prompt", "the answer", *media}
 
     def late(self, example: dataset_rows.Example, row: dict[str, Any]) -> set[str]:
-        """The parts of this row that no one of the first 1,000 rows has."""
+        """The parts of this row that none of the first 1,000 rows has."""
         self.rows += 1
         if not self.unseen:
             return set()
         present = {"the prompt": example.prompt, "the answer": example.response}
         now = {part for part in self.unseen if present.get(part) or row.get(part)}
-        now |= {"the system's text"} if example.system is not None else set()
+        now |= {"the system prompt"} if example.system is not None else set()
         now |= {"the tools"} if example.tools is not None else set()
         late = now & self.unseen if self.rows > _FIRST_ROWS else set()
         self.unseen -= now
@@ -195,7 +195,7 @@ class Judge:
         self.batch = Batch([*self.media.columns])
         self.of_row = Findings(options.limit)
         self.read = 0
-        # With several processes, each has its own first rows and its own row before a row.
+        # Each of several processes has other first rows and other neighbors of a row, so then a finding is not certain.
         self.alone = about.ERROR if options.workers == 1 else about.WARNING
         self.gap: Place | None = None
         self.first_kept = False
@@ -226,7 +226,7 @@ class Judge:
             self._note(example, row, place, findings)
             reason = dataset_rows.drop_reason(stage, example)
             if stage == "kto":
-                self._check_neighbour(example, place, findings, kept=not reason)
+                self._check_neighbor(example, place, findings, kept=not reason)
             if reason:
                 findings.add(about.DROPPED, about.WARNING, f"the trainer drops the row: {reason}", place)
                 return False
@@ -245,10 +245,10 @@ class Judge:
 
     def _note(self, example: dataset_rows.Example, row: dict[str, Any], place: Place, findings: Findings) -> None:
         for part in sorted(self.batch.late(example, row)):
-            reason = f"no one of the first {_FIRST_ROWS} rows has {part}, so the trainer cannot read it in this row"
-            findings.add(about.TYPES, self.alone, f"{reason}: shuffle the rows, or give it to one of them", place)
+            reason = f"none of the first {_FIRST_ROWS} rows has {part}, so the trainer cannot read it in this row"
+            findings.add(about.TYPES, self.alone, f"{reason}: shuffle the rows, or add it to one of the first", place)
 
-    def _check_neighbour(self, example: dataset_rows.Example, place: Place, findings: Findings, *, kept: bool) -> None:
+    def _check_neighbor(self, example: dataset_rows.Example, place: Place, findings: Findings, *, kept: bool) -> None:
         """KTO compares a row with the answer of the row before it, which must exist (data/processor/feedback.py)."""
         if (self.report.rows - 1) % _FIRST_ROWS == 0:
             self._close_batch(findings)
@@ -259,14 +259,14 @@ class Judge:
         self.gap = place if not answer or (len(answer) == 1 and not answer[0].content) else None
 
     def _close_batch(self, findings: Findings) -> None:
-        """The row before the first one of a batch is the last one."""
+        """The trainer compares the first row of a batch with the last one."""
         if self.gap and self.first_kept:
             self._say_gap(findings)
         self.gap = None
 
     def _say_gap(self, findings: Findings) -> None:
         if self.gap:
-            reason = "the trainer drops this row, and KTO needs its answer for the next one: remove it"
+            reason = "the trainer drops this row, but KTO needs its answer for the next row: remove it"
             findings.add(about.GAP, self.alone, reason, self.gap)
 
     def _check(self, example: dataset_rows.Example, row: dict[str, Any], place: Place, findings: Findings) -> None:
@@ -294,7 +294,7 @@ class Judge:
                 break
 
     def _measure(self, text: str) -> None:
-        """Add the bytes of a text and its end mark: a tokenizer makes at most one token of each byte."""
+        """Add the bytes of a text and its end token: a tokenizer makes at most one token of each byte."""
         if self.report.kept % _FIRST_ROWS == 0:
             self.bytes = 0
         self.bytes += len(text.encode(errors="replace")) + 1
@@ -324,7 +324,7 @@ class Judge:
         for name, use in self.of.used.items():
             column = columns.get(name)
             if column is not None and column.kind == dataset_columns.DATE:
-                reason = f"every {name} is a date, so it is not read as text: add a word to at least one ({use})"
+                reason = f"every {name} is a date, so it is not read as a string: add a word to at least one ({use})"
                 self.report.findings.add(about.VALUE, about.ERROR, reason, place._replace(row=column.row, line=0))
 
     def finish(self) -> None:

@@ -87,7 +87,7 @@ class Converter:
             value = get(row, column) if column else None
             if value:
                 if not isinstance(value, str):
-                    raise WrongError("type", f"{column} is {kind(value)}, not a text")
+                    raise WrongError("type", f"{column} is {kind(value)}, not a string")
                 query.append(value)
         prompt.append(Turn(USER, "\n".join(query)))
         tag = get(row, of.kto_tag) if of.kto_tag else None
@@ -123,14 +123,14 @@ class Converter:
         return answer + empty if liked else empty + answer
 
     def _messages(self, row: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
-        """The messages without the system's, and its text."""
+        """The messages without the system message, and the system prompt."""
         of, get = self.of, self.missing.get
         messages = get(row, of.messages)
         if not isinstance(messages, list):
             raise WrongError("type", f"{of.messages} is {kind(messages)}, not a list of messages")
         for message in messages:
             if not isinstance(message, dict):
-                raise WrongError("type", f"{of.messages} holds {kind(message)}, not an object with a role and a text")
+                raise WrongError("type", f"{of.messages} holds {kind(message)}, not an object with role and content")
         if of.system_tag and messages and get(messages[0], of.role_tag, of.messages) == of.system_tag:
             return messages[1:], get(messages[0], of.content_tag, of.messages)
         return messages, get(row, of.system) if of.system else ""
@@ -186,7 +186,7 @@ class Converter:
         for place, turn in enumerate(turns):
             expected = (ASSISTANT, FUNCTION) if place % 2 else (USER, OBSERVATION)
             if turn.role not in expected:
-                flaw = f"turn {place + 1} is that of the {turn.role}, but {' or '.join(expected)} is expected there"
+                flaw = f"turn {place + 1} has the role {turn.role}, but {' or '.join(expected)} is expected there"
                 break
         return self._split(row, turns, flaw or self._odd_count(len(turns)), system)
 
@@ -197,7 +197,7 @@ class Converter:
 
     def _joined(self, results: list[str]) -> str:
         if not all(isinstance(result, str) for result in results):
-            raise WrongError("type", "the content of a tool's message is not a text")
+            raise WrongError("type", "the content of a tool's message is not a string")
         return "\n</tool_response>\n<tool_response>\n".join(results)
 
     def _split(self, row: dict[str, Any], turns: list[Turn], flaw: str, system: Any) -> Example:
@@ -218,7 +218,7 @@ class Converter:
 
     def _of_openai(self, system: Any, tools: Any) -> tuple[Any, Any]:
         if system and not isinstance(system, str):
-            raise WrongError("type", f"the system's text is {kind(system)}, not a text")
+            raise WrongError("type", f"the system prompt is {kind(system)}, not a string")
         return system or "detailed thinking off", json.dumps(tools) if isinstance(tools, dict | list) else tools
 
     def _answer(self, message: dict[str, Any], column: str) -> Turn:
@@ -259,7 +259,7 @@ def conversations(stage: str, example: Example) -> list[list[Turn]]:
     return [[*prompt, *response]]
 
 
-# The words of most templates (data/template.py); others differ, so a call that needs them is not judged.
+# The tags of most templates (data/template.py). Others differ, so a call that contains such a tag is not judged.
 _THOUGHT = ("<think>\n", "\n</think>\n\n")
 _WORDS = ("think", "tool_call", "channel")
 
@@ -268,13 +268,13 @@ def check_text(turns: list[Turn], system: Any, tools: Any) -> None:
     """Raise what the trainer's template would raise (data/template.py, data/formatter.py)."""
     for turn in turns:
         if not isinstance(turn.content, str):
-            raise WrongError("type", f"the text of the {turn.role} is {kind(turn.content)}, not a text")
+            raise WrongError("type", f"the text of the {turn.role} is {kind(turn.content)}, not a string")
         if turn.role == FUNCTION:
             _check_call(turn.content)
         elif turn.role == SYSTEM:
-            raise WrongError("role", "a message without a role, and no tag of a role is set for the system")
+            raise WrongError("role", "a message has the role of the system, or lacks a role and system_tag is not set")
     if system and not isinstance(system, str):
-        raise WrongError("type", f"the system's text is {kind(system)}, not a text")
+        raise WrongError("type", f"the system prompt is {kind(system)}, not a string")
     if tools:
         _check_tools(tools)
 
@@ -305,7 +305,7 @@ def _has_words(text: str) -> bool:
 
 def _check_tools(tools: Any) -> None:
     if not isinstance(tools, str):
-        raise WrongError("call", f"the tools are {kind(tools)}, not a text with JSON")
+        raise WrongError("call", f"the tools are {kind(tools)}, not a string of JSON")
     try:
         known = json.loads(tools)
     except (ValueError, RecursionError):

@@ -13,13 +13,13 @@ die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 command -v git >/dev/null || die "git is missing in this image: fetch with an image that has git and git-lfs"
 git lfs version >/dev/null 2>&1 || die "git-lfs is missing in this image: fetch with an image that has git and git-lfs"
 
-# The repository is outside DOWNLOAD_DIR and is deleted at the end: a model is never pulled again, and the objects would
-# double the cache. git also does not check the owner of an explicit GIT_DIR, which a volume may change.
+# The repository is outside DOWNLOAD_DIR and is deleted at the end: nothing pulls into it again, and its objects would
+# double the size of the cache. git does not check the owner of an explicit GIT_DIR, and a volume may change the owner.
 export GIT_DIR=$DOWNLOAD_DIR.git GIT_WORK_TREE=$DOWNLOAD_DIR
 trap 'rm -rf -- "$GIT_DIR"' EXIT
-# Commands without their own message only write to the disk.
+# A command without its own message can fail only because it cannot write to the disk.
 set -E
-trap 'die "cannot write what comes from $SOURCE: is the cache volume full?"' ERR
+trap 'die "cannot write the files of $SOURCE: is the cache volume full?"' ERR
 # shellcheck source-path=SCRIPTDIR source=git_credentials.sh
 source "$ftc_dir/git_credentials.sh"
 prepare_git "$SOURCE"

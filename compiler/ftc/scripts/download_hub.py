@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import TracebackType
 
-# State of the clients for resuming downloads, which never happens here.
+# Directories in which the clients keep what they need to resume a download; ftc never resumes one.
 CLIENT_STATE = (".cache", "._____temp", ".msc", ".mdl", ".mv")
 # Names that lead out of the directory. Some releases of the clients accept them.
 OUTSIDE = ["/*", "..", "../*", "*/..", "*/../*"]
-# An owner may have uploaded a downloaded copy with its metadata.
+# The owner may have uploaded a downloaded copy with the metadata of the client.
 STATE_OF_OTHERS = [".cache/huggingface/*"]
 
 HASHES = 4
@@ -37,7 +37,7 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
     repository = f"{os.environ.get('SOURCE')} at {os.environ.get('REVISION') or 'its default revision'}"
     sys.stderr.write(f"{ERROR}cannot download {repository}: {kind.__name__}: {reason}\n")
     sys.stderr.flush()
-    # Threads of the client that wait to retry would keep the process until its time limit, which is then reported too.
+    # The client's threads that wait to retry would keep the process alive until its time limit.
     os._exit(1)
 
 
@@ -67,10 +67,10 @@ def leads_out(name: str) -> bool:
 def check_file(name: str, listed: Any, file: Path) -> None:
     """Exit if the file differs from the hub's; a mirror may not report size or hash."""
     if not file.is_file():
-        sys.exit(f"{ERROR}{os.environ['SOURCE']} lists the file {name!r}, but it did not come")
+        sys.exit(f"{ERROR}{os.environ['SOURCE']} lists the file {name!r}, which is missing from the download")
     size = file.stat().st_size
     if listed.size not in (None, size):
-        sys.exit(f"{ERROR}file {name!r} of {os.environ['SOURCE']} has {listed.size} bytes on the hub, and {size} came")
+        sys.exit(f"{ERROR}file {name!r} of {os.environ['SOURCE']} has {listed.size} bytes, but the download has {size}")
     if listed.lfs:
         known, digest = listed.lfs["sha256"], hashlib.sha256()
     else:

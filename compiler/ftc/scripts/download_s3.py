@@ -61,7 +61,7 @@ def download(client: Any, bucket: str, prefix: str, target: Path) -> str:
     directories = {parts[:depth] for _, parts in objects for depth in range(1, len(parts))}
     for item, parts in objects:
         if parts in directories:
-            sys.exit(f"{ERROR}object {item.object_name!r} has the name of another one's directory: rename one of them")
+            sys.exit(f"{ERROR}object {item.object_name!r} is also the directory of another object: rename one of them")
 
     def copy(pair: tuple[Any, tuple[str, ...]]) -> None:
         item, parts = pair
@@ -82,9 +82,10 @@ def receive(client: Any, bucket: str, item: Any, file: Path) -> None:
     with file.open("xb") as new, closing(response):
         shutil.copyfileobj(response, new, 1 << 20)
     response.release_conn()
-    came = file.stat().st_size
-    if came != item.size:
-        sys.exit(f"{ERROR}object {item.object_name!r} of bucket {bucket} has {item.size} bytes, and {came} came")
+    size = file.stat().st_size
+    if size != item.size:
+        name = f"object {item.object_name!r} of bucket {bucket}"
+        sys.exit(f"{ERROR}{name} has {item.size} bytes, but the download has {size}")
 
 
 def main() -> None:

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# LLaMA-Factory answers the held-out rows with the result, on all devices of this node. evaluation.json in the run's
-# directory has the numbers, or says why it failed: a failure does not lose the result, so only a signal ends this
-# script with an error.
+# Lets the result of the run answer the held-out rows, on all devices of this node. evaluation.json in the directory of
+# the run gets the metrics, or the reason why the evaluation failed. A failed evaluation does not fail the run: only a
+# signal ends this script with an error.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${NPROC_PER_NODE:?}" "${MASTER_PORT:?}"
 # shellcheck source-path=SCRIPTDIR source=child.sh
 source "$ftc_dir/child.sh"
 
-# An interrupted evaluation may have left numbers of some rows.
+# An interrupted evaluation may have left the answers to some of the rows.
 rm -rf -- evaluation
-# The other nodes have ended, and an image or a plugin may set the rest.
+# The other nodes have ended. An image or a plugin may have set the variables that are unset here.
 export NNODES=1 NODE_RANK=0 MASTER_ADDR=127.0.0.1
 unset RANK WORLD_SIZE LOCAL_RANK LOCAL_WORLD_SIZE GROUP_RANK RDZV_ID MIN_NNODES MAX_NNODES USE_RAY FORCE_TORCHRUN
 if ((NPROC_PER_NODE > 1)); then export FORCE_TORCHRUN=1; fi

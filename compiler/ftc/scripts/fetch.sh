@@ -9,7 +9,7 @@ ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 export REVISION=${REVISION:-}
 what=$SOURCE${REVISION:+ at $REVISION}
 scratch='' rank=0
-SECONDS=0 # bash takes a value from the environment
+SECONDS=0 # bash takes its initial value from the environment
 
 # shellcheck source-path=SCRIPTDIR source=marker.sh
 source "$ftc_dir/marker.sh"
@@ -24,7 +24,7 @@ die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 limited() {
   local status=0
   run_child timeout -k 10 "$FETCH_TIMEOUT" "${@:2}" || status=$?
-  # A killed program may leave an incomplete line, like a progress bar.
+  # A killed program may leave an incomplete line, such as a progress bar.
   if ((status > 1)); then echo >&2; fi
   if ((status == 124 || (status == 137 && SECONDS >= FETCH_TIMEOUT))); then
     die "$1 took longer than $FETCH_TIMEOUT seconds: raise the time limit or look at the network"

@@ -5,7 +5,7 @@ set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${SOURCE:?}" "${TARGET_DIR:?}"
 scratch=$1 status=0
-# The directory of mktemp is private, so the published directory is created inside it.
+# Only the owner can read the directory of mktemp, so the directory that is published is created inside it.
 whole=$scratch/whole
 export DOWNLOAD_DIR=$scratch/files REVISION_FILE=$scratch/revision
 # shellcheck source-path=SCRIPTDIR source=marker.sh
@@ -19,8 +19,8 @@ seal() {
   { cat -- "$REVISION_FILE" && printf 'requested: %s\nsource: %s\n' "${REVISION:-}" "$SOURCE"; } >"$whole/.ftc-revision" ||
     die "cannot write the marker of $SOURCE: is the cache volume full?"
   read_marker "$whole/.ftc-revision" || die "the downloader did not report the revision of $SOURCE in one line"
-  # Before the rename, so that a power failure cannot leave a directory without its contents. A sync that lacks -f writes
-  # back all file systems and reports no errors.
+  # Before the rename, so that a power failure cannot leave a directory without its contents. A sync without the option -f
+  # writes back all file systems and reports no errors.
   if sync --help 2>&1 | grep -q -e '-f'; then
     sync -f -- "$whole" || die "cannot write the files of $SOURCE to the disk of the cache"
   else
@@ -28,7 +28,7 @@ seal() {
   fi
 }
 
-# ftc never finished a directory without a marker. It is kept for a day, like an abandoned download.
+# A directory without a marker is not a finished download. It is kept for a day, like an abandoned download.
 move_aside() {
   local aside
   aside=$(mktemp -d -- "$TARGET_DIR.ftc-tmp.XXXXXX")

@@ -22,7 +22,7 @@ prepare_git() {
   # A server does not respond while it verifies a large object.
   git config lfs.activitytimeout 300
   if [[ ${TLS_VERIFY:-true} == false ]]; then
-    printf 'ftc: warning: TLS certificates are not verified: anyone on the way can read the token and change the files\n' >&2
+    printf 'ftc: warning: TLS certificates are not verified: anyone on the network path can read the token and change the files\n' >&2
     git config http.sslVerify false
   fi
   # An empty value removes the image's helpers, which might write the token to a disk.

@@ -1,7 +1,7 @@
 """join_datasets.py INFO RESULT MEDIA (DIRECTORY NAMES)...: one dataset_info.json for datasets of several sources.
 
-RESULT gets the entries of INFO, and from the dataset_info.json of each DIRECTORY the entries of NAMES, which commas
-separate. LLaMA-Factory looks for images, videos and audio in MEDIA only.
+RESULT gets the entries of INFO, and the entries NAMES (separated by commas) of the dataset_info.json in each DIRECTORY.
+LLaMA-Factory looks for images, videos and audio in MEDIA only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def warn_of_media(directory: pathlib.Path, name: str, entry: dict[str, Any], med
 
 
 def main(info: str, result: str, media: str, *pairs: str) -> None:
-    """Write the file; several nodes that share the directory write the same."""
+    """Write the file; several nodes that share the directory write the same content."""
     entries = json.loads(pathlib.Path(info).read_text(encoding="utf-8"))
     for place, names in zip(pairs[::2], pairs[1::2]):  # noqa: B905 - `strict` needs Python 3.10
         directory = pathlib.Path(place).resolve()

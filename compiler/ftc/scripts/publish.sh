@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # publish.sh UPLOADER...: waits for the end of the training and calls UPLOADER with WORKSPACE and the path of the result
 # below it. It writes nothing to the workspace and runs nothing from it, because the trainer can write there. UPLOADER asks
-# the server whether the result is already published, and afterwards whether it is whole; RESULT_ID is the same for every
-# attempt.
+# the server whether the result is already published, and after the upload whether it is complete. RESULT_ID is the same
+# for every attempt.
 set -euo pipefail
 ftc_dir=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 : "${WORKSPACE:?}" "${JOB_NAME:?}" "${NNODES:?}"
@@ -30,7 +30,7 @@ bash "$ftc_dir/check_image.sh"
 # shellcheck source-path=SCRIPTDIR source=rendezvous_volcano.sh
 source "$ftc_dir/rendezvous.sh"
 if ((NODE_RANK > 0)); then log "publish: node 0 publishes" && exit; fi
-# -t script runs it after the training.
+# -t script runs this script after the training, without a lock.
 if [[ -n ${LOCK_DIR:-} ]]; then wait_for_the_training; fi
 
 steps=(train) result=output
@@ -41,16 +41,17 @@ for step in "${steps[@]}"; do
   marker=$run_dir/$step.done
   [[ -f $marker && -s $marker && ! -L $marker ]] || die "$step did not finish: nothing is published; the log of train says why"
 done
-# The time of the marker and the run identify this result in every attempt to publish it.
+# Every attempt to publish this result has the same ID: the time of the marker and a digest of the run's name.
 time=$(date -u -d "@$(stat -c %Y -- "$marker")" +%Y%m%d-%H%M%S)
 [[ $time =~ ^20[0-9]{6}-[0-9]{6}$ ]] || die "$marker has the time '$time': is the clock of the file system right?"
 run_digest=$(printf '%s' "$JOB_NAME" | sha256sum)
 export RESULT_ID=$time-${run_digest:0:8}
 log "publish: started"
-SECONDS=0 status=0 # no client has a time limit for all servers: one of the hub's waits forever for an answer
+# A client may wait forever for the answer of a server, so the upload has a time limit.
+SECONDS=0 status=0
 limit=${PUBLISH_TIMEOUT:-21600}
 run_child timeout -k 10 "$limit" "$@" "$workspace" "$JOB_NAME/$result" || status=$?
-# A program that was killed may leave a line without an end, like a progress bar.
+# A killed program may leave an incomplete line, such as a progress bar.
 if ((status > 1)); then echo >&2; fi
 if ((status == 124 || (status == 137 && SECONDS >= limit))); then
   die "publish: the upload took longer than $limit seconds: look at the network; a restart of the job does not train again"

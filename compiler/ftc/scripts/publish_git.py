@@ -24,7 +24,7 @@ result_files = importlib.import_module("result_files")  # next to this file, not
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf")
 LARGE = 10 * 1024 * 1024
 BY_LFS = b" filter=lfs diff=lfs merge=lfs -text\n"
-# These would configure which files Git LFS sends, and where.
+# These files would change which files Git LFS sends, and to which server.
 OF_GIT = (".gitattributes", ".gitmodules", ".lfsconfig")
 _SPECIAL = b"\\*?["
 _PLAIN = f"{string.ascii_letters}{string.digits}-._/".encode()
@@ -32,7 +32,7 @@ _BLOCK = 1 << 20
 
 
 def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    """Report what ended the program in one line: a trace hides the reason."""
+    """Report any exception in one line: a traceback hides the reason."""
     sys.stderr.write(f"ftc: error: cannot commit the result in {os.environ['GIT_DIR']}: {kind.__name__}: {error}\n")
 
 
@@ -53,7 +53,7 @@ def pattern(name: bytes) -> bytes:
 def pointer(name: str, place: str) -> bytes:
     """The LFS pointer of a file; the object is added to the repository as a link."""
     if "\n" in name:  # a clone would wait forever: git-lfs reads a file's name to the end of the line
-        result_files.fail(f"{name!r} of the result is for Git LFS, which takes no newline in a name: rename it")
+        result_files.fail(f"{name!r} of the result needs Git LFS, which does not support newlines in names: rename it")
     digest = hashlib.sha256()
     with Path(place).open("rb") as file:
         while block := file.read(_BLOCK):
@@ -98,7 +98,7 @@ def push(branch: str, made: str) -> None:
     if subprocess.run(lfs, stdout=subprocess.DEVNULL, check=False).returncode:
         result_files.fail(f"{url} does not have the LFS objects of {branch} after the push: the lines above say why")
     subprocess.run(["git", "push", "--quiet", "origin", ref], check=False)
-    # This says more than the status: on a node that was lost, another attempt may have pushed the same commit first.
+    # The status of the push is not enough: an attempt on a lost node may have pushed the same commit first.
     asked = subprocess.run(["git", "ls-remote", "--quiet", "origin", ref], stdout=subprocess.PIPE, check=False)
     if asked.stdout.decode().split() != [made, ref]:
         result_files.fail(f"cannot push branch {branch} to {url}: the server does not show it after the push")

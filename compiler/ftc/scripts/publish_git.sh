@@ -16,7 +16,7 @@ export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 no_space="cannot write to ${TMPDIR:-/tmp}: is the disk full?"
 scratch=$(mktemp -d) || die "$no_space"
 trap 'rm -rf -- "$scratch"' EXIT
-# What has no message only writes to this directory.
+# A command without its own message can fail only because it cannot write to this directory.
 set -E
 trap 'die "$no_space"' ERR
 mkdir -- "$scratch/empty"
@@ -28,11 +28,11 @@ source "$ftc_dir/git_credentials.sh"
 prepare_git "$PUBLISH_URL"
 git config core.hooksPath /dev/null
 git remote add -- origin "$PUBLISH_URL"
-# Check access first, before gigabytes are hashed.
+# Check the access first, because hashing gigabytes takes minutes.
 found=$(timeout --foreground 120 git ls-remote --quiet origin "refs/heads/$branch") ||
   die "cannot reach $PUBLISH_URL: are the address and the token in the Secret right?"
 if [[ -n $found ]]; then
   printf 'ftc: branch %s of %s exists: published before\n' "$branch" "$PUBLISH_URL"
   exit
 fi
-python3 -I "$ftc_dir/publish_git.py" "$@" "$branch" || exit 1 # it has said why
+python3 -I "$ftc_dir/publish_git.py" "$@" "$branch" || exit 1 # it has printed the reason

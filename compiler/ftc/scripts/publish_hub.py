@@ -25,12 +25,12 @@ def say_in_one_line(kind: type[BaseException], error: BaseException, _trace: Tra
     repository = os.environ.get("PUBLISH_REPOSITORY")
     sys.stderr.write(f"ftc: error: cannot commit to {repository}: {kind.__name__}: {reason}\n")
     sys.stderr.flush()
-    # Threads of the client that wait to retry would keep the process until its time limit, which is then reported too.
+    # The client's threads that wait to retry would keep the process alive until its time limit.
     os._exit(1)
 
 
 def missing(found: Any, additions: list[Any]) -> list[str]:
-    """The names that a branch does not have as they were sent; a server like the hub may state no sizes and digests."""
+    """The files that a branch lacks or has with other content; a compatible server may not report sizes and digests."""
     files = {file.rfilename: file for file in found.siblings or ()}
 
     def is_there(addition: Any) -> bool:
@@ -50,7 +50,7 @@ def main() -> None:
     # Version 1 of the client sends large files only over Xet, which compatible servers lack (_commit_api.py).
     if "PUBLISH_ENDPOINT" in os.environ:
         os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
-        # Version 0 of the client reads the address of the commit with this endpoint alone, and ends if it is another.
+        # Version 0 of the client fails if the URL of the commit does not begin with HF_ENDPOINT.
         os.environ["HF_ENDPOINT"] = os.environ["PUBLISH_ENDPOINT"]
     hub = importlib.import_module("huggingface_hub")
     # A Secret created with echo ends with a newline.

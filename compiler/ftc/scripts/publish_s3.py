@@ -43,7 +43,10 @@ def connect() -> Any:
 
 
 def marked(client: Any, bucket: str, key: str) -> bytes | None:
-    """The content of an earlier attempt's last object, if any, found by listing: a missing object may give 403."""
+    """The content of the last object of an earlier attempt, None without one.
+
+    The bucket is listed, because a server may answer a request for a missing object with 403.
+    """
     if all(item.object_name != key for item in client.list_objects(bucket, prefix=key)):
         return None
     answer = client.get_object(bucket, key)
@@ -55,13 +58,13 @@ def marked(client: Any, bucket: str, key: str) -> bytes | None:
 
 
 def missing(client: Any, bucket: str, prefix: str, sizes: dict[str, int]) -> list[str]:
-    """The keys below a prefix that the bucket does not list in their size."""
+    """The keys below a prefix that the bucket does not list, or lists with another size."""
     found = {item.object_name: item.size for item in client.list_objects(bucket, prefix=prefix, recursive=True)}
     return [key for key, size in sizes.items() if found.get(key) != size]
 
 
 def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None:
-    """Copy the files, small ones first, so that keys without permission to write fail early."""
+    """Copy the files, small ones first, so that a missing permission to write is reported early."""
     result, last = f"{os.environ['RESULT_ID']}\n".encode(), prefix + LAST
     sizes = {f"{prefix}{name}": result_files.size(place) for name, place in files.items()}
     found = marked(client, bucket, last)
@@ -73,10 +76,11 @@ def upload(client: Any, bucket: str, prefix: str, files: dict[str, str]) -> None
     for name in sorted(files, key=lambda name: sizes[prefix + name]):
         client.fput_object(bucket, f"{prefix}{name}", files[name])
     if lost := missing(client, bucket, prefix, sizes):
-        result_files.fail(f"bucket {bucket} does not have {lost[0]!r} as it was sent, although the server has taken it")
+        reason = f"does not list {lost[0]!r} with the size that was uploaded, although the server accepted it"
+        result_files.fail(f"bucket {bucket} {reason}")
     client.put_object(bucket, last, io.BytesIO(result), len(result))
     if missing(client, bucket, last, {last: len(result)}):
-        result_files.fail(f"bucket {bucket} does not have {last!r}, although the server has taken it")
+        result_files.fail(f"bucket {bucket} does not list {last!r}, although the server accepted it")
     sys.stdout.write(f"ftc: copied {len(files)} files to {prefix} in bucket {bucket}\n")
 
 

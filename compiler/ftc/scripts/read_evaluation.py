@@ -1,7 +1,7 @@
 """read_evaluation.py REASON: write the numbers of LLaMA-Factory's prediction to evaluation.json."""
 
-# With a REASON, the prediction has failed. evaluate.verdict has the same in one line. LLaMA-Factory's files are in
-# `evaluation`: predict_results.json has the numbers, generated_predictions.jsonl a line for each row.
+# A REASON that is not empty says why the prediction failed. evaluate.verdict gets the result in one line. LLaMA-Factory
+# writes to `evaluation`: predict_results.json has the numbers, generated_predictions.jsonl a line for each row.
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """README.md of a result: the keys that platforms read, added to those that the trainer wrote, and the evaluation."""
 
-# The page comes from the trainer, so it is read line by line and by no parser of YAML. A front matter that is more than
-# keys at the beginning of lines stays as it is.
+# The trainer wrote the page, so ftc does not trust it and reads it line by line, without a YAML parser. A front matter
+# that contains more than keys at the beginning of lines is not changed.
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PAGE = b"""# A fine-tuned model
 
 LLaMA-Factory trained this model in a run of ftc. The lines above name the base model, the datasets and the run.
 """
-# As read_evaluation.py writes them, and as they are usually written.
+# The names in evaluation.json, and the usual names of these metrics.
 _METRICS = {"bleu-4": "BLEU-4", "rouge-1": "ROUGE-1", "rouge-2": "ROUGE-2", "rouge-l": "ROUGE-L"}
 _MARK = b"\xef\xbb\xbf"
 _FRONT = re.compile(
@@ -54,9 +54,8 @@ def evaluated(content: bytes) -> str:
         return ""
     lines = [f"| {name} | {number:.2f} |" for name, number in zip(_METRICS.values(), numbers, strict=True)]
     table = "\n".join(["| metric | value |", "|---|---|", *lines])
-    return (
-        f"\n## Evaluation\n\nAnswers to {rows} rows that the training did not read, compared with theirs:\n\n{table}\n"
-    )
+    about = f"Answers to {rows} held-out rows, compared with the reference answers:"
+    return f"\n## Evaluation\n\n{about}\n\n{table}\n"
 
 
 def _merged(front: bytes, ours: dict[str, str] | None) -> str | None:
@@ -78,7 +77,7 @@ def _merged(front: bytes, ours: dict[str, str] | None) -> str | None:
 
 
 def _blocks(text: str) -> dict[str, str] | None:
-    """The lines of each key; None if a line belongs to none, or a key is there twice."""
+    """The lines of each key; None if a line does not belong to a key, or a key is a duplicate."""
     found: dict[str, str] = {"": ""}
     key = ""
     for line in _LINE.findall(text):

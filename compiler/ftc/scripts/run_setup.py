@@ -1,4 +1,4 @@
-"""run_setup.py: run the commands of setup.json, in the same directory, one after the other and without a shell."""
+"""run_setup.py: run the commands of the setup.json next to it, one after the other and without a shell."""
 
 import json
 import pathlib

@@ -12,13 +12,13 @@ die() { printf 'ftc: error: %s\n' "$*" >&2; exit 1; }
 if [[ ! -d $STAGE_TO ]]; then
   parent=$(dirname -- "$STAGE_TO")
   mkdir -p -- "$parent" || die "cannot create $parent: is /dev/shm mounted in this container?"
-  # Before the free space is read, because an interrupted copy uses it.
+  # An interrupted copy is removed before the free space is read, because it uses space.
   rm -rf -- "$STAGE_TO.ftc-tmp"
   read -r need _ < <(du -smL -- "$STAGE_FROM")
   # Columns are counted from the percentage, because the name of a share may contain blanks.
   [[ $(df -Pm -- "$parent") =~ ([0-9]+)\ +[0-9]+%\ +/ ]] || die "cannot read the free space of $parent"
   free=${BASH_REMATCH[1]}
-  ((need <= free)) || die "$STAGE_FROM has $need MiB, and $parent has $free MiB free: raise storage.model_in_memory_gib"
+  ((need <= free)) || die "$STAGE_FROM needs $need MiB, but $parent has $free MiB free: raise storage.model_in_memory_gib"
   run_child cp -rL -- "$STAGE_FROM" "$STAGE_TO.ftc-tmp" ||
     die "copying $STAGE_FROM to $STAGE_TO failed: the line above says why"
   mv -T -- "$STAGE_TO.ftc-tmp" "$STAGE_TO"

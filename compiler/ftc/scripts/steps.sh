@@ -6,8 +6,8 @@ set -euo pipefail
 source "$ftc_dir/child.sh"
 running=''
 
-# The training gets time to save (see stop_training.py), but not an elastic one, because torchrun would restart its
-# processes.
+# A training gets time to save a checkpoint (see stop_training.py). An elastic training does not, because torchrun would
+# restart its processes.
 stop_child() {
   if [[ $running == train && -z ${LEAST_NNODES:-} ]]; then
     if ((NODE_RANK == 0)); then : >train.stopped || true; fi
@@ -38,8 +38,8 @@ say_stopped() {
   fi
 }
 
-# The kubelet puts this file into the status of the pod, from which `ftc status` reads the verdicts on the result. Earlier
-# attempts of the run may have found them.
+# The kubelet copies this file into the status of the pod, from which `ftc status` reads the verdicts on the result. An
+# earlier attempt of the run may have written them.
 say_verdicts() {
   local file
   for file in check.verdict evaluate.verdict; do

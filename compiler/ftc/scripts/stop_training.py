@@ -1,7 +1,7 @@
 """stop_training.py PID: signal the trainers that PID has started, and print their number."""
 
-# Only the trainers: torchrun kills its processes 30 seconds after it gets the signal (torch, distributed/elastic), and
-# a data loader that gets it makes the trainer fail before it has saved.
+# The signal goes to the trainers only: torchrun kills its processes 30 seconds after it gets the signal (torch,
+# distributed/elastic), and a data loader that gets it makes the trainer fail before it has saved.
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def main(root: int) -> int:
     """Signal the trainers; without a launcher the process itself is the trainer."""
     children = _children()
     marked = _trainers(root, children)
-    waiting = [pid for pid in children.get(root, ()) if b"torchrun" in _read(pid, "cmdline")]  # has not started any yet
+    # A torchrun without marked children has not started its processes yet.
+    waiting = [pid for pid in children.get(root, ()) if b"torchrun" in _read(pid, "cmdline")]
     trainers = marked or [root, *waiting]
     for pid in trainers:
         with suppress(ProcessLookupError):  # has ended in the meantime

@@ -15,7 +15,10 @@ VARIABLES = {
     "NPROC_PER_NODE": "The number of processes of a node.",
     "MASTER_ADDR": "The address of the node with rank 0.",
     "MASTER_PORT": "The port at which it waits.",
-    "RUN_DIR": "The directory of the run, which is also the working directory.",
+    "RUN_DIR": (
+        "The directory of the run, for everything that must be kept. LLaMA-Factory and the commands of `setup` start "
+        "there. Your own program starts in the working directory of the image, or with `-t script` in RUN_DIR."
+    ),
     "WORKSPACE": "The directory of all runs.",
     "JOB_NAME": "The name of the run.",
     "MODEL_DIR": "The directory of the model. LLaMA-Factory gets it as an argument instead.",

@@ -87,7 +87,7 @@ BROKEN = {
     ),
     "a key twice": Broken(
         lines(GOOD, GOOD, '{"instruction": "a", "input": "", "output": "b", "output": "c"}'),
-        *({}, "FTC152", 3, 3, "the key 'output' is in the object twice"),
+        *({}, "FTC152", 3, 3, "duplicate key 'output' in the object"),
     ),
     "a list as a row": Broken(lines(GOOD, ["a"]), {}, "FTC152", 2, 2, "the line holds a list"),
     "too many fields": Broken(
@@ -103,7 +103,7 @@ BROKEN = {
         *({}, "FTC152", 1, 1, "git-lfs pointer"),
     ),
     "a number among texts": Broken(
-        lines(GOOD, GOOD, row(output=42)), {}, "FTC153", 3, 3, "output is an integer, but a text in the rows before"
+        lines(GOOD, GOOD, row(output=42)), {}, "FTC153", 3, 3, "output is an integer, but a string in the rows before"
     ),
     "a number in a message": Broken(
         lines(talk(QUESTION, ANSWER), talk(QUESTION, ("gpt", 7))), SHAREGPT, "FTC153", 2, 2, "conversations[].value is"
@@ -114,7 +114,7 @@ BROKEN = {
     "a system text that comes late": Broken(
         lines(*[row(system=None)] * 1200, row(system="Be brief.")),
         {"columns": {"prompt": "instruction", "response": "output", "system": "system"}},
-        *("FTC153", 1201, 1201, "no one of the first 1000 rows has the system's text"),
+        *("FTC153", 1201, 1201, "none of the first 1000 rows has the system prompt"),
     ),
     "a column that is missing": Broken(
         lines({"instruction": "a", "output": "b"}), {}, "FTC154", 1, 1, "the column 'input' is missing"
@@ -183,7 +183,7 @@ BROKEN = {
             {**talk(QUESTION, ANSWER), "label": False},
         ),
         {**SHAREGPT, "columns": {"messages": "conversations", "kto_tag": "label"}},
-        *("FTC167", 2, 2, "KTO needs its answer for the next one"),
+        *("FTC167", 2, 2, "KTO needs its answer for the next row"),
     ),
     "one kind of rating": Broken(
         lines(row(label=True), row(label=True)), RATED, "FTC168", 0, 0, "all answers are liked", "warning"

@@ -79,7 +79,7 @@ def test_a_name_that_is_both_a_file_and_a_directory_ends_the_download_before_the
     script: Any, tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     for order in (names, names[::-1]):
-        with pytest.raises(SystemExit, match="has the name of another one"):
+        with pytest.raises(SystemExit, match="is also the directory of another object"):
             script.download(Bucket(*order), "models", "a/", tmp_path)
     assert files(tmp_path) == set()
 
@@ -105,7 +105,7 @@ def test_nothing_is_written_through_a_link(script: Any, tmp_path: Path) -> None:
 
 
 def test_an_object_that_came_short_ends_the_download(script: Any, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="has 9 bytes, and 3 came"):
+    with pytest.raises(SystemExit, match="has 9 bytes, but the download has 3"):
         script.download(Bucket("a/one", size=9), "models", "a/", tmp_path)
 
 

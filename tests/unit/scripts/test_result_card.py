@@ -140,7 +140,7 @@ def test_the_numbers_of_the_evaluation_are_at_the_end_of_the_page() -> None:
     assert "# output" in page.partition("## Evaluation")[0]
     rows = ["| BLEU-4 | 61.20 |", "| ROUGE-1 | 70.04 |", "| ROUGE-2 | 55.50 |", "| ROUGE-L | 68.91 |"]
     assert page.splitlines()[-4:] == rows
-    assert "to 50 rows" in page
+    assert "Answers to 50 held-out rows" in page
 
 
 @pytest.mark.parametrize(
@@ -155,5 +155,5 @@ def test_the_numbers_of_the_evaluation_are_at_the_end_of_the_page() -> None:
         "[1]",
     ],
 )
-def test_what_is_no_evaluation_is_not_in_the_page(content: str) -> None:
+def test_an_invalid_evaluation_is_not_in_the_page(content: str) -> None:
     assert runpy.run_path(str(SCRIPT))["evaluated"](content.encode()) == ""

@@ -58,7 +58,7 @@ def test_the_template_is_the_trainers_or_the_file_says_of_which_release(name: st
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_that_transformers_4_51_1_has_no_code_for_says_which_release_has(name: str) -> None:
+def test_a_model_that_transformers_4_51_1_lacks_names_the_release_that_has_it(name: str) -> None:
     since = {
         "glm-4-": "4.51.3",
         "glm-4.5": "4.54.0",

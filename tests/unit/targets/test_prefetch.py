@@ -98,7 +98,7 @@ def test_fragments_reach_the_downloads_and_no_other_container() -> None:
     assert "D" in names["fetch-dataset"] - names["fetch-model"]
 
 
-def test_it_has_a_name_of_its_own() -> None:
+def test_it_has_its_own_name() -> None:
     manifest = prefetch("name=sft")
     assert manifest["metadata"]["generateName"] == "sft-prefetch-"
     assert manifest["metadata"]["labels"]["app.kubernetes.io/instance"] == "sft-prefetch"

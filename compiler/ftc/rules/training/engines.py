@@ -285,7 +285,7 @@ def unknown_deepspeed_setting(file: DeepSpeedFile) -> Iterator[Finding]:
     DeepSpeed refuses unknown keys of zero_optimization, and ignores other unknown keys.
     Source: DeepSpeed, runtime/config.py and runtime/zero/config.py.
 
-    Wrong: tests/corpus/bad/FTC829-no-such-stage.yaml
+    Wrong: tests/corpus/bad/FTC829-unknown-stage.yaml
     Right: tests/corpus/good/FTC829-auto.yaml
     """
     if file.problem:

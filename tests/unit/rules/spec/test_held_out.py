@@ -49,5 +49,5 @@ def test_an_evaluation_that_cannot_work_is_refused(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("pair", ALL, ids=str)
-def test_an_evaluation_on_rows_of_its_own_passes(pair: Pair) -> None:
+def test_an_evaluation_on_its_own_rows_passes(pair: Pair) -> None:
     passes(pair)
