@@ -91,7 +91,7 @@ def test_the_lint_hook_that_this_repository_offers(tmp_path: Path, home: str) ->
     stopped = repository.run("git", "commit", "-q", "-m", "A job", PRE_COMMIT_HOME=home)
     assert stopped.exit_code != 0
     said = stopped.stdout + stopped.stderr
-    assert "jobs/train.yaml:6:1: error[FTC404 unknown-argument]" in said
+    assert "jobs/train.yaml:6:1: error[FTC404 invalid-argument]" in said
     assert "broken.yaml" not in said
     repository.edit("jobs/train.yaml", "learning_rte", "learning_rate")
     repository.done("git", "add", "-A")

@@ -402,7 +402,7 @@ def test_what_follows_from_another_key_is_refused_with_that_key(override: str, i
 )
 def test_an_argument_that_the_trainer_would_refuse_is_refused_before(override: str, wanted: str) -> None:
     (line,) = errors(override)
-    assert line.startswith(f"override '{override}': error[FTC404 unknown-argument]")
+    assert line.startswith(f"override '{override}': error[FTC404 invalid-argument]")
     assert wanted in refused(override)
 
 

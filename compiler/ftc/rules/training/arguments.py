@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _RELEASE = (("llamafactory",),)
 
 
-def unknown_argument(run: Arguments) -> Iterator[Finding]:
+def invalid_argument(run: Arguments) -> Iterator[Finding]:
     """Arguments of LLaMA-Factory exist, and their values have the right type.
 
     LLaMA-Factory stops at an unknown key, but checks neither types nor choices: a wrong value fails late in the run.
@@ -311,7 +311,7 @@ def _flag(word: Word) -> str:
 
 OF_FILES = (Rule("FTC901", "missing-model-or-dataset", missing_model_or_dataset, Arguments),)
 RULES = (
-    Rule("FTC404", "unknown-argument", unknown_argument, Arguments),
+    Rule("FTC404", "invalid-argument", invalid_argument, Arguments),
     Rule("FTC405", "unknown-template", unknown_template, Arguments),
     Rule("FTC464", "worker-option-needs-workers", worker_option_needs_workers, Training),
     Rule("FTC465", "argument-out-of-range", argument_out_of_range, Training),
