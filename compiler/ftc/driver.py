@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.compose import Composed, Conf, compose
+from ftc.compose.references import resolved
 from ftc.conf_tree import search_path, shipped_name
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, as_errors, has_errors, without_follow_ups
 from ftc.diagnostics.printable import STARS, without_secrets
@@ -166,7 +167,7 @@ def origins(spec: JobSpec, composed: Composed, conf: Conf, targets: Collection[s
     """The subject of the rules on origins."""
 
     def settings(path: KeyPath) -> list[tuple[Position, Any]]:
-        return [(one.position, one.value) for one in composed.settings(path)]
+        return [(one.position, resolved(one.value, one.path, composed.data)) for one in composed.settings(path)]
 
     ids = partial(conf.values, key="id")
     return Origins(spec, composed.position, composed.rank, composed.is_of_run, settings, ids, targets)

@@ -94,6 +94,24 @@ def referred(text: str, path: KeyPath) -> list[KeyPath]:
     ]
 
 
+def resolved(value: Any, path: KeyPath, data: Any) -> Any:
+    """A value as it is set at `path`; in a string, the values of the keys to which it refers in the composed `data`.
+
+    A reference to a key that does not exist stays: the value may be one that another setting replaces.
+    """
+
+    def there(found: re.Match[str]) -> str:
+        here = data
+        for step in referred(found[0], path)[0]:
+            try:
+                here = here[step]
+            except (KeyError, IndexError, TypeError):
+                return found[0]
+        return str(here)
+
+    return _REFERENCE.sub(there, value) if isinstance(value, str) else value
+
+
 def missing(value: object, path: KeyPath, composed: Composed) -> Iterator[Diagnostic]:
     """Report every value that is still `???`."""
     if isinstance(value, dict):

@@ -160,7 +160,7 @@ class Origins(NamedTuple):
     """A spec, and what set its keys.
 
     A later setting has a higher `rank`. A key `is_of_run` if an override or the primary config sets it, not an option.
-    `settings` has each place that set a key and the value there, with unresolved references; the last one wins. `ids`
+    `settings` has each place that set a key and the value there, with its references replaced; the last one wins. `ids`
     returns the ids of the options of a group. `targets` are the requested ones.
     """
 

@@ -166,11 +166,30 @@ def test_commits_and_the_digest_are_written_next_to_the_run_and_used(hub: str, r
     assert used["image"] == f"{registry}/team/trainer:1.0@{DIGEST}"
 
 
+def test_a_setting_that_another_replaces_may_refer_to_a_missing_key(hub: str, registry: str) -> None:
+    text = RUN.replace("model: {{source: {{", "model: {{source: {{revision: '${{nothing.here}}', ")
+    run(hub, registry, text)
+    assert "error" not in mine("model.source.revision=v1")
+
+
 def mine(*overrides: str) -> str:
     return ftc("compile", "-c", "mine", "--config-dir", "conf", *overrides).stderr
 
 
 STALE = "error[FTC267 stale-pin]: "
+REFERRING = RUN.replace("{registry}/team/trainer:1.0", "{registry}/team/trainer:${{env.TAG}}").replace(
+    "model: {{source: {{", "env: {{TAG: '1.0', BRANCH: main}}\nmodel: {{source: {{revision: '${{env.BRANCH}}', "
+)
+
+
+def test_a_pin_of_a_value_that_refers_to_another_key_lasts_until_that_key_changes(hub: str, registry: str) -> None:
+    run(hub, registry, REFERRING)
+    assert ftc("pin", "mine").exit_code == 0
+    assert STALE not in mine()
+    assert f"{STALE}image: is pinned for {registry}/team/trainer:1.0, not for" in mine("env.TAG='1.1'")
+    assert f"{STALE}model.source.revision: is pinned for main of Qwen/Qwen3-0.6B, not for v2 of" in mine(
+        "env.BRANCH=v2"
+    )
 
 
 @pytest.mark.parametrize(

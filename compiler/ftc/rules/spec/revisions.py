@@ -64,7 +64,6 @@ def revision_is_fixed(found: Origins) -> Iterator[Finding]:
         yield Finding(key, f"{branch} may be another commit in a later run{also}", help_)
 
 
-_OF_HARDWARE = "${hardware.image}"
 _AtRevision: TypeAlias = Git | HuggingFace | ModelScope | FromHub
 
 
@@ -91,7 +90,7 @@ def pin_is_of_what_the_run_names(found: Origins) -> Iterator[Finding]:
             continue
         below = [str(value) for place, value in settings if _file(place) != pin][-1:]
         name = below[0] if below else replaced.partition(" of ")[0]
-        named = pinned(source, name) if source else found.spec.hardware.image if name == _OF_HARDWARE else name
+        named = pinned(source, name) if source else name
         if named != replaced:
             help_ = f"set {dotted(key)} too; if you have edited the run, run `ftc pin` again"
             yield Finding(key, f"is pinned for {replaced}, not for {named}", help_)
