@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.diagnostics.model import by_finding, dotted
+from ftc.diagnostics.model import Severity, by_finding, dotted
 from ftc.diagnostics.printable import as_code, escaped, redacted
 from ftc.diff.changes import written
 from ftc.diff.gist import FACTS, facts, keys, summary_of
@@ -98,7 +98,8 @@ def _headline(differences: Sequence[Difference], judged: Judged) -> str:
 
 def _refused(refused: _Findings) -> str:
     verb = "does" if len(refused) == 1 else "do"
-    return _alert("CAUTION", f"{_count(len(refused), 'run')} {verb} not compile", by_finding(refused))
+    errors = {name: tuple(one for one in found if one.severity is Severity.ERROR) for name, found in refused.items()}
+    return _alert("CAUTION", f"{_count(len(refused), 'run')} {verb} not compile", by_finding(errors))
 
 
 def _warnings(judged: Judged) -> str:
@@ -155,10 +156,14 @@ def _badge(status: Status) -> str:
 
 def _sides(before: Mapping[str, str], after: Mapping[str, str], name: str) -> str:
     """Both values, or one if they are equal; a unit that they share is written once."""
-    old, new = before.get(name, ""), after.get(name, "")
+    if not before or not after:
+        return _words((before or after)[name]) if name in before or name in after else ""
+    old, new = before.get(name, "unknown"), after.get(name, "unknown")
+    if old == new:
+        return _words(new) if name in after else ""
     number, _, unit = old.rpartition(" ")
-    first = number if new.endswith(f" {unit}") and number[-1:].isdigit() else old
-    return " → ".join(_words(text) for text in ((first, new) if old != new else (new,)) if text)
+    first = number if new.endswith(f" {unit}") and number[-1:].isdigit() and ")" not in unit else old
+    return f"{_words(first)} → {_words(new)}"
 
 
 def _keys(differences: Sequence[Difference]) -> str:
@@ -178,7 +183,7 @@ def _key_rows(one: Difference) -> Iterator[tuple[str, ...]]:
     alike: dict[tuple[str, str, str], list[str]] = {}
     for key in keys(one):
         before, after = _both((key.name,), *key[1:3])
-        place = _words(key.place)
+        place = _words(key.place) if key.place else ""
         alike.setdefault((before, after, place), []).append(key.name)
     for sides, names in alike.items():
         several = [names] if sides[-1] else [[name] for name in names]
@@ -315,14 +320,25 @@ _WORDS = re.compile(rf"{_WORD}(?: {_WORD})*")
 _ENDED = re.compile(r"(.*?[^,;:?])([,;:?]*)(?: |$)")
 
 
+_SPAN = re.compile("`([^`]+)`")
+
+
 def _words(text: str) -> str:
-    """Write a text with all but plain words as code, without markup, mentions or links.
+    """Write a text with all but plain words as code, without markup, mentions or links; code in it stays code.
 
     GitHub looks for mentions and links after it has processed backslashes and entities.
     """
-    tokens = _cut(redacted(text)).split(" ")
+    pieces = _SPAN.split(_cut(redacted(text)))
+    return "".join(as_code(piece) if index % 2 else _outside_of_code(piece) for index, piece in enumerate(pieces))
+
+
+def _outside_of_code(text: str) -> str:
+    """Write a text as plain words and code; it may begin with the punctuation after other code."""
+    end = len(text) - len(text.lstrip(",.;:?) "))
+    tokens = [one for one in text[end:].split(" ") if one]
     parts = [(safe, " ".join(some)) for safe, some in groupby(tokens, lambda one: bool(_WORDS.fullmatch(one)))]
-    return " ".join(part if safe else _codes(part) for safe, part in parts)
+    written = " ".join(part if safe else _codes(part) for safe, part in parts)
+    return text[:end] + written + (" " if written and text.endswith(" ") else "")
 
 
 def _codes(text: str) -> str:

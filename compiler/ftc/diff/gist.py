@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftc.diff.causes import differing
-from ftc.diff.report import FTC, cause_of
+from ftc.diff.report import FTC, cause_of, shown
 from ftc.explain.artifact import ABSENT
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find, written
@@ -14,10 +14,11 @@ from ftc.summary.build import summary
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ftc.diagnostics.model import KeyPath
     from ftc.diff.report import Cause, Difference, Run
+    from ftc.driver import State
     from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
     from ftc.summary.types import Batch, DeviceMemory, Summary, Topology
@@ -92,30 +93,68 @@ def _batch(batch: Batch | None) -> dict[str, str]:
 
 
 def keys(difference: Difference) -> Iterator[Key]:
-    """The keys that differ between the specs; an option of a group is one, and so is another ftc."""
+    """The keys that differ between the specs; an option of a group is one, and so is another ftc.
+
+    Of the keys that an option of another group sets, only those are listed that the run sets itself.
+    """
     old = difference.before.compiled if difference.before else None
     new = difference.after.compiled if difference.after else None
     if old and new and old.spec and new.spec:
         before, after = plain(old.spec), plain(new.spec)
-        options = tuple(_options(old.composed.choices, new.composed.choices)) if old.composed and new.composed else ()
+        options = tuple(_options(old, new))
         yield from options
         groups = [_package(one.name) for one in options]
         for key in differing(before, after):
-            if not any(key[: len(group)] == group for group in groups):
-                yield Key(written(key), _at(before, key), _at(after, key), _place(cause_of(key, old, new)))
+            of_option = any(key[: len(group)] == group for group in groups)
+            listed = _set_by_run(key, (before, old), (after, new)) if of_option else (key,)
+            for one in listed:
+                yield Key(written(one), _at(before, one), _at(after, one), _place(cause_of(one, old, new)))
     causes = {cause for item in difference.changes for cause in item.causes if cause.key == FTC}
     yield from (Key(cause.key, cause.before, cause.after) for cause in sorted(causes, key=str))
 
 
+def _set_by_run(key: KeyPath, *sides: tuple[Json, State]) -> Iterator[KeyPath]:
+    """The keys at and below a key that an override or the primary config sets on one of the sides."""
+    values = [_at(data, key) for data, _ in sides]
+    below = dict.fromkeys(name for value in values if isinstance(value, dict) for name in value)
+    for name in below:
+        yield from _set_by_run((*key, name), *sides)
+    composed = [run.composed for _, run in sides if run.composed]
+    if not below and any(one.settings(key) and one.is_of_run(key) for one in composed):
+        yield key
+
+
+_OVERRIDE = "an override"
+
+
 def _place(cause: Cause) -> str:
     """The place that sets a key now; the text of an override would repeat the key and the value."""
-    return "an override" if cause.after.startswith(f"{cause.key}=") else cause.after
+    return _OVERRIDE if cause.after.startswith(f"{cause.key}=") else cause.after
 
 
-def _options(before: Mapping[str, str | None], after: Mapping[str, str | None]) -> Iterator[Key]:
+def _options(old: State, new: State) -> Iterator[Key]:
+    before, after = (side.composed.choices if side.composed else {} for side in (old, new))
     for group in [*after, *(one for one in before if one not in after)]:
         if before.get(group) != after.get(group):
-            yield Key(group, before.get(group) or ABSENT, after.get(group) or ABSENT)
+            option = after.get(group)
+            place = _place_of_option(group, option, new) if option else ""
+            yield Key(group, before.get(group) or ABSENT, option or ABSENT, place)
+
+
+def _place_of_option(group: str, option: str, run: State) -> str:
+    """The override or the item of a defaults list that chooses an option."""
+    if any(text.lstrip("+").partition("=")[0] == group for text in run.request.overrides):
+        return _OVERRIDE
+    name, _, package = group.partition("@")
+    for layer in reversed(run.composed.layers if run.composed else ()):
+        items = layer.document.data.get("defaults") or ()
+        for index, item in enumerate(items):
+            for key, value in item.items() if isinstance(item, dict) else ():
+                named, _, below = key.removeprefix("override ").strip(" /").partition("@")
+                if (value, named) == (option, name) and package in (below, ".".join((*layer.package, below))):
+                    place = layer.document.position(("defaults", index))
+                    return f"{shown(place.source)}:{place.line}"
+    return ""
 
 
 def _package(group: str) -> KeyPath:

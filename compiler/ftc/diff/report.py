@@ -170,13 +170,15 @@ def _place(state: State | None, key: KeyPath) -> str:
     inside: Any = there.value if isinstance(there, Found) else None
     asked = (*key, "kind") if isinstance(inside, dict) and "kind" in inside else key
     chain = [one for one in origins(state.composed, data, [asked]) if one.settings]
+    if not chain and isinstance(inside, dict) and inside:  # its keys are set one by one
+        return _place(state, (*key, next(iter(inside))))
     if not chain:
         return "the default"
     position = chain[-1].settings[-1].position
-    return f"{_shown(position.source)}:{position.line}" if position.line else position.source
+    return f"{shown(position.source)}:{position.line}" if position.line else position.source
 
 
-def _shown(source: str) -> str:
+def shown(source: str) -> str:
     """Name a file; a file that ships with ftc has the same name on every machine."""
     shipped = f"{directory('conf')}/"
     return f"<ftc>/conf/{source.removeprefix(shipped)}" if source.startswith(shipped) else source

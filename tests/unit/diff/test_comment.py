@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ftc.diagnostics.model import Diagnostic, Severity
@@ -117,6 +118,42 @@ def test_options_in_a_message_are_code_and_the_punctuation_between_them_is_not()
     assert "known: ddp, `deepspeed-z0`, `deepspeed-z2`, `deepspeed-z2-offload`, " in said
 
 
+def test_keys_that_the_run_sets_are_listed_also_if_an_option_above_them_changes() -> None:
+    cases(a="hardware=ours")
+    case("a", "source@model.source=git,model.source.url=https://git.example.com/other.git,hardware=ours")
+    said = head(comment("--base", "HEAD"))
+    assert "| `source@model.source` | `huggingface` | `git` | an override |\n" in said
+    assert "| `model.source.url` |  | `https://git.example.com/other.git` | an override |\n" in said
+    assert said.count("| `model.source.") == 1
+
+
+def test_an_option_has_the_place_of_the_defaults_list_that_chooses_it() -> None:
+    cases(a="hardware=ours")
+    Path("conf/run.yaml").write_text("defaults:\n  - config\n  - override hardware: ascend\n  - _self_\n")
+    Path("golden/a/case.yaml").write_text("why: A test.\nconfig: run\ntargets: [volcano]\n")
+    said = head(comment("--base", "HEAD"))
+    assert "| `hardware` | `ours` | `ascend` | `conf/run.yaml:3` |\n" in said
+    assert "| `build@hardware.build` | `cuda` | `ascend-a2` | `<ftc>/conf/hardware/ascend.yaml:" in said
+    assert "` `" not in said
+
+
+def test_a_fact_that_becomes_unknown_is_said_and_a_number_of_rows_is_no_unit() -> None:
+    more = "dataset.names=[alpaca,other]", "dataset.info.other.file_name=b.json"
+    said = head(comment("--", *more, "dataset.rows.other=100"))
+    assert "| alpaca (52,002 rows) → alpaca, other (52,102 rows) |" in said
+    assert "| 9,753 → unknown |" in head(comment("--", *more))
+
+
+def test_code_in_a_message_is_one_span_and_warnings_do_not_say_why_a_run_does_not_compile() -> None:
+    cases(a="image=registry.example.com/a:1.0")
+    case("a", "image=registry.example.com/a:latest,train.learning_rte=1")
+    said = ftc(*COMPARE, "--base", "HEAD").stdout
+    assert "FTC404" in said
+    assert "FTC542" not in said
+    case("a", "image=registry.example.com/a:1.0,publish=git,publish.url=https://a.example/b,model.source.revision=dev")
+    assert "or run `ftc pin`, which writes commits" in comment("--base", "HEAD")
+
+
 def test_json_has_the_removed_runs_and_those_that_no_longer_compile() -> None:
     cases(a="devices=2", b="devices=4", c="devices=8")
     case("b", "devices=16")
@@ -184,7 +221,8 @@ def test_many_warnings_and_errors_fit() -> None:
         Diagnostic(code="FTC1", message=f"{'x' * 900}{index}", help="y" * 900, severity=Severity.WARNING)
         for index in range(500)
     )
-    text = markdown([run("a", 2)], (), Judged({}, {"a": found}, {"b": found}, 2))
+    errors = tuple(msgspec.structs.replace(one, severity=Severity.ERROR) for one in found)
+    text = markdown([run("a", 2)], (), Judged({}, {"a": found}, {"b": errors}, 2))
     assert len(text) < 65_536
     assert text.count("> - and 480 more: see `ftc diff`") == 2
 
