@@ -22,6 +22,7 @@ def asked_for(*overrides: str) -> list[str]:
         (("method=qlora-sft", "tracking.wandb={}", "tracking.swanlab={}"), ["bitsandbytes", "swanlab", "wandb"]),
         ((QUANTIZED,), ["optimum", "gptqmodel"]),
         (("publish=s3", "publish.bucket=out", "publish.credentials.secret=s"), ["minio"]),
+        (("source@model.source=s3", "model.source.bucket=models", "model.source.credentials.secret=s"), []),
         (("tracking=tensorboard",), []),
         (("train.enable_liger_kernel=true",), ["liger_kernel"]),
         (("train.use_unsloth=true", "train.optim=schedule_free_sgd"), ["unsloth", "schedulefree"]),
