@@ -75,8 +75,9 @@ def without_none(values: Mapping[str, str | None]) -> Variables:
 
 
 def needed(needs: Needs) -> dict[str, str | None]:
-    """The variables that check_image.sh reads."""
-    return {"REQUIRED_TOOLS": " ".join(needs.tools) or None, "REQUIRED_MODULES": " ".join(needs.modules) or None}
+    """The variables that check_image.sh reads; the tools are in the same order in every container."""
+    tools, modules = sorted(needs.tools), needs.modules
+    return {"REQUIRED_TOOLS": " ".join(tools) or None, "REQUIRED_MODULES": " ".join(modules) or None}
 
 
 def git_credentials(auth: BasicAuth | None) -> Variables:

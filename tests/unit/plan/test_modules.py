@@ -21,7 +21,7 @@ def asked_for(*overrides: str) -> list[str]:
         (("engine=deepspeed-z2", "devices=2", *MLFLOW), ["deepspeed", "mlflow"]),
         (("method=qlora-sft", "tracking.wandb={}", "tracking.swanlab={}"), ["bitsandbytes", "swanlab", "wandb"]),
         ((QUANTIZED,), ["optimum", "gptqmodel"]),
-        (("publish=s3", "publish.bucket=out", "publish.credentials.secret=s"), ["minio"]),
+        (("publish=s3", "publish.bucket=out", "publish.credentials.secret=s"), []),
         (("source@model.source=s3", "model.source.bucket=models", "model.source.credentials.secret=s"), []),
         (("tracking=tensorboard",), []),
         (("train.enable_liger_kernel=true",), ["liger_kernel"]),
