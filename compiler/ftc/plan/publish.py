@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import environment
+from ftc.plan.names import method_words
 from ftc.plan.types import Needs, Places, Step
 from ftc.spec.model import names
 from ftc.spec.source import HUB_ID, GitPush, HubPush, KeepOnVolume, Publish, S3Push
@@ -97,7 +98,7 @@ def _variables(spec: JobSpec) -> Variables:
     if tuned is None:
         return {}
     model, dataset, method = tuned
-    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(names(dataset.trained))}"
+    message = f"{model.id}: {method_words(spec, method)} on {', '.join(names(dataset.trained))}"
     card: Variables = {"PUBLISH_CARD": yaml_text.dump(_card(tuned, sink))}
     match sink:
         case GitPush():
