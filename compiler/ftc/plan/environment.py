@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ftc.plan.types import Needs
     from ftc.spec.base import BasicAuth, TokenRef
     from ftc.spec.cluster import Cluster
-    from ftc.spec.job import Mlflow, SwanLab, Tracking, WeightsAndBiases
+    from ftc.spec.job import JobSpec, Mlflow, SwanLab, Tracking, WeightsAndBiases
     from ftc.spec.source import S3, S3Push
 
 
@@ -44,7 +44,7 @@ OURS = frozenset(
         *("PUBLISH_REPOSITORY", "PUBLISH_BRANCH", "PUBLISH_ENDPOINT", "PUBLISH_PRIVATE", "PUBLISH_TOKEN"),
         *("LOCK_DIR", "RESULT_ID", "START_TIMEOUT", "PUBLISH_TIMEOUT", "EVALUATE_TIMEOUT", "TERMINATION_LOG"),
         *("PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE", "PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL"),
-        *("PUBLISH_CARD", "CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE"),
+        *("PUBLISH_CARD", "CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE", "RANK_TABLE_TIMEOUT"),
     )
 )
 
@@ -67,6 +67,11 @@ def objection(name: str) -> str | None:
     if name in _OF_BASH or name.startswith(_FUNCTION_OF_BASH):
         return "changes how bash runs the scripts of ftc"
     return None
+
+
+def given(spec: JobSpec) -> dict[str, str]:
+    """The variables that the groups and the user give the training; the user's come last."""
+    return {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
 
 
 def without_none(values: Mapping[str, str | None]) -> Variables:

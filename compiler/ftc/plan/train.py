@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, fetch, publish
-from ftc.plan.files import EVALUATE, MERGE, QUANTIZE
+from ftc.plan.files import EVALUATE, MERGE, QUANTIZE, WAIT_SCRIPT, reads_rank_table
 from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub, HuggingFace
@@ -25,10 +25,12 @@ def step(
     lock = places.lock if publish.publishes(spec) else None
     needs = Needs((*_tools(spec, files), *(publish.LOCK_TOOLS if lock else ())), _modules(spec))
     variables = {**tags, **_environment(spec, places, fetched, needs)}
+    waiting = ("bash", f"{places.files}/{WAIT_SCRIPT}") if reads_rank_table(spec) else ()
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
-        return Step(NAME, fetch.after_copy(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
-    command = fetch.after_copy(spec, places.files, ("bash", f"{places.files}/train.sh"))
+        command = fetch.after_copy(spec, places.files, (*waiting, "bash", f"{places.files}/launch.sh"))
+        return Step(NAME, command, variables, args)
+    command = fetch.after_copy(spec, places.files, (*waiting, "bash", f"{places.files}/train.sh"))
     if lock:
         command = ("bash", f"{places.files}/hold_lock.sh", *command)
         variables["LOCK_DIR"] = lock
@@ -52,7 +54,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
         "CHAT_TEMPLATE_WRITE": "true" if spec.checks_chat_template and spec.chat_template_write else None,
     }
     sources = {} if spec.trains else {fetch.variable(f.name): fetch.read_directory(spec, f) for f in fetched}
-    platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
+    platform = environment.given(spec)
     derived = {
         **topology,
         **sources,
