@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -47,6 +49,15 @@ def test_a_plan_matches_its_golden(file: Path) -> None:
 @pytest.mark.parametrize("file", OPTIONS, ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_an_option_matches_its_golden(file: Path) -> None:
     assert cases.option(cases.command_of(file)) == file.read_text()
+
+
+@pytest.mark.parametrize("file", OPTIONS, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_the_image_of_an_option_has_the_release_of_its_trainer(file: Path) -> None:
+    state = cases.compiled(shlex.split(cases.command_of(file)))
+    assert state.spec is not None
+    assert "FTC543" not in {diagnostic.code for diagnostic in state.diagnostics}
+    tag = re.search(r"llamafactory[^/:]*:(\d+\.\d+\.\d+)", state.spec.image)  # the rule does not read placeholders
+    assert tag is None or tag[1] == state.spec.trainer.llamafactory
 
 
 @pytest.mark.parametrize("file", ERRORS, ids=lambda file: file.stem)

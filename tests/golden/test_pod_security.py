@@ -39,7 +39,7 @@ _RDMA = Exempt({"Capabilities"}, "Mellanox/k8s-rdma-shared-dev-plugin, test-hca-
 _HOST = Exempt({"Host Namespaces", "Host Ports"}, "the option is the network of the node")
 NOT_BASELINE = {
     **{f"hardware/{name}": _SECCOMP for name in ("amd", "amd-hami", "mi210", "mi250x", "mi300x")},
-    **{f"hardware/{name}": _DRIVER for name in ("hygon-dcu", "hygon-dcu-hami", "hygon-z100")},
+    **{f"hardware/{name}": _DRIVER for name in ("hygon-dcu", "hygon-z100")},
     **{f"hardware/{name}": _GAUDI for name in ("gaudi2", "gaudi3")},
     "hardware/ascend-910b-host-mounts": Exempt({"HostPath Volumes"}, "LLaMA-Factory, docker-compose: the driver"),
     **{f"network/{name}": _RDMA for name in ("rdma", "roce")},

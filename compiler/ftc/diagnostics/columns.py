@@ -20,15 +20,19 @@ def padded(text: str, columns: int) -> str:
 
 
 def folded(text: str, columns: int, indent: str = "") -> list[str]:
-    """Break a line between words, or inside a word that is longer than a line or has wide letters."""
+    """Break a line between words, or inside a word of wide letters.
+
+    Any other word stays whole, even if it is longer than a line, because an image or a path is copied as one word.
+    """
     lines = [""]
     for gap, word in _WORDS.findall(text):
         before, rest = gap, word
         while rest:
             room = columns - width(lines[-1]) - len(before)
-            if width(rest) <= room:
+            narrow, empty = width(rest) == len(rest), lines[-1] in ("", indent)
+            if width(rest) <= room or (narrow and empty):
                 part = rest
-            elif lines[-1].strip() and (width(rest) == len(rest) or room < 2):  # noqa: PLR2004 - one wide letter
+            elif not empty and (narrow or room < 2):  # noqa: PLR2004 - one wide letter
                 part = ""
             else:
                 part = _begin(rest, room)

@@ -9,6 +9,7 @@ from ftc.diff.report import FTC, cause_of, shown
 from ftc.explain.artifact import ABSENT
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find, written
+from ftc.plan.names import method_words
 from ftc.spec.model import names
 from ftc.summary.build import summary
 from ftc.targets import POD_TARGETS
@@ -63,7 +64,7 @@ def facts(run: Run | None) -> dict[str, str]:
 def _training(spec: JobSpec) -> str:
     if not spec.trains or spec.tuned is None:
         return "your program"
-    return f"{spec.tuned.method.finetuning_type} {spec.tuned.method.stage} of {spec.tuned.model.id}"
+    return f"{method_words(spec, spec.tuned.method)} of {spec.tuned.model.id}"
 
 
 def _data(spec: JobSpec, batch: Batch | None) -> str:

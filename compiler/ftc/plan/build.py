@@ -23,9 +23,9 @@ def plan(spec: JobSpec, places: Places | None = None, origin: Made | None = None
     made_from, kept = (made.told(spec, origin), made.kept(spec)) if origin else ({}, ())
     train_step = train.step(spec, places, fetched, compiled, made.tags(spec, origin))
     fetching = tuple(fetch.step(spec, one, places) for one in fetched)
-    fetch_steps = image.checked_first(spec, places, fetching, train_step)
     publish_step = publish.step(spec, places)
-    steps = (*fetch_steps, train_step, *((publish_step,) if publish_step else ()))
+    main = (train_step, *((publish_step,) if publish_step else ()))
+    steps = image.checked_first(spec, places, fetching, main)
     return RunPlan(
         name=names.job_name(spec),
         fixed_name=names.fixed_name(spec),
@@ -46,8 +46,8 @@ def plan(spec: JobSpec, places: Places | None = None, origin: Made | None = None
         gang_jobs=spec.cluster.gang_jobs,
         kueue_queue=spec.cluster.kueue_queue,
         fetches=fetched,
-        fetch_steps=fetch_steps,
-        train_step=train_step,
+        fetch_steps=steps[: len(fetching)],
+        train_step=steps[len(fetching)],
         publish_step=publish_step,
         files=compiled,
         kept=kept,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ftc.plan.types import Needs
     from ftc.spec.base import BasicAuth, TokenRef
     from ftc.spec.cluster import Cluster
-    from ftc.spec.job import Mlflow, SwanLab, Tracking, WeightsAndBiases
+    from ftc.spec.job import JobSpec, Mlflow, SwanLab, Tracking, WeightsAndBiases
     from ftc.spec.source import S3, S3Push
 
 
@@ -44,7 +44,7 @@ OURS = frozenset(
         *("PUBLISH_REPOSITORY", "PUBLISH_BRANCH", "PUBLISH_ENDPOINT", "PUBLISH_PRIVATE", "PUBLISH_TOKEN"),
         *("LOCK_DIR", "RESULT_ID", "START_TIMEOUT", "PUBLISH_TIMEOUT", "EVALUATE_TIMEOUT", "TERMINATION_LOG"),
         *("PUBLISH_URL", "PUBLISH_BRANCH_PREFIX", "PUBLISH_MESSAGE", "PUBLISH_AUTHOR_NAME", "PUBLISH_AUTHOR_EMAIL"),
-        *("PUBLISH_CARD", "CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE"),
+        *("PUBLISH_CARD", "CHAT_TEMPLATE_CHECK", "CHAT_TEMPLATE_WRITE", "RANK_TABLE_TIMEOUT"),
     )
 )
 
@@ -69,14 +69,20 @@ def objection(name: str) -> str | None:
     return None
 
 
+def given(spec: JobSpec) -> dict[str, str]:
+    """The variables that the groups and the user give the training; the user's come last."""
+    return {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
+
+
 def without_none(values: Mapping[str, str | None]) -> Variables:
     """The variables that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def needed(needs: Needs) -> dict[str, str | None]:
-    """The variables that check_image.sh reads."""
-    return {"REQUIRED_TOOLS": " ".join(needs.tools) or None, "REQUIRED_MODULES": " ".join(needs.modules) or None}
+    """The variables that check_image.sh reads; the tools are in the same order in every container."""
+    tools, modules = sorted(needs.tools), needs.modules
+    return {"REQUIRED_TOOLS": " ".join(tools) or None, "REQUIRED_MODULES": " ".join(modules) or None}
 
 
 def git_credentials(auth: BasicAuth | None) -> Variables:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
-from ftc.plan import datasets, fetch, image, publish, storage
+from ftc.plan import datasets, environment, fetch, image, publish, storage
 from ftc.plan.names import digest, job_name
 from ftc.plan.types import Fetch, File, Places, Script
 from ftc.resources import all_scripts
@@ -68,6 +68,14 @@ def _inputs(spec: JobSpec, dataset: Dataset, places: Places, fetched: tuple[Fetc
     )
 
 
+WAIT_SCRIPT = "wait_rank_table.sh"
+
+
+def reads_rank_table(spec: JobSpec) -> bool:
+    """Whether HCCL reads a rank table, which Ascend Operator completes only when all pods run."""
+    return "RANK_TABLE_FILE" in environment.given(spec)
+
+
 _CHECK = "check_chat_template.py"
 _EVALUATE = ("evaluate.sh", "read_evaluation.py")
 _TRAIN = ("train.sh", "steps.sh", "child.sh", "stop_training.py", "check_checkpoints.py")
@@ -78,6 +86,7 @@ def scripts(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...]) -> tuple[
     names = {name: name for f in fetched for name in fetch.scripts(f)}
     names |= {name: name for name in fetch.COPY_SCRIPTS} if fetch.is_staged(spec) else {}
     names |= {image.CHECK_SCRIPT: image.CHECK_SCRIPT, "prepare.sh": "prepare.sh", "launch.sh": _launch(spec)}
+    names |= {WAIT_SCRIPT: WAIT_SCRIPT} if reads_rank_table(spec) else {}
     if spec.trains:
         names |= {name: name for name in _TRAIN}
         joined = spec.dataset is not None and datasets.joins(spec.dataset, places)

@@ -59,20 +59,24 @@ _SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 _FIELDS = ("initContainers", "containers")
 
 
-def checked_first(spec: JobSpec, places: Places, fetching: tuple[Step, ...], training: Step) -> tuple[Step, ...]:
-    """The steps that fetch; the first also checks what later steps with the same image need."""
-    if not fetching:
-        return ()
-    first, *rest = fetching
-    alike = [step.needs for step in (*fetching, training) if _view(spec, step) == _view(spec, first)]
+def checked_first(
+    spec: JobSpec, places: Places, fetching: tuple[Step, ...], main: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """All steps: those that fetch, and `main`, which train and publish. The first checks what its image must have."""
+    first, *rest = (*fetching, *main)
+    training, *publishing = main
+    # Setup commands may install what the training needs; its container checks again after them.
+    judged = (*fetching, *publishing) if fetching and spec.setup else (*fetching, *main)
+    alike = [step.needs for step in judged if _view(spec, step) == _view(spec, first)]
     tools = tuple(dict.fromkeys(tool for needs in alike for tool in needs.tools))
     needs = Needs(tools, tuple(dict.fromkeys(module for needs in alike for module in needs.modules)))
     if not needs.tools and not needs.modules:
-        return fetching
+        return (first, *rest)
     vendors = {"ENVIRONMENT_SCRIPTS": ":".join(spec.hardware.environment_scripts) or None}
     env = {**first.env, **environment.without_none({**environment.needed(needs), **vendors})}
-    command = ("bash", f"{places.files}/{CHECK_SCRIPT}", *first.command)
-    return (Step(first.name, command, env, first.args, first.needs), *rest)
+    # The script of the training checks the image itself.
+    check = () if first is training else ("bash", f"{places.files}/{CHECK_SCRIPT}")
+    return (Step(first.name, (*check, *first.command), env, first.args, first.needs), *rest)
 
 
 def _view(spec: JobSpec, step: Step) -> list[Any]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ftc.spec.as_config import differing
+from ftc.trainer import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ftc.diagnostics.model import KeyPath
     from ftc.spec.job import JobSpec
+    from ftc.spec.method import Method
     from ftc.spec.model import Dataset
 
 CARRIED = "ftc.dev/"
@@ -43,12 +45,28 @@ def _without_defaults(value: Any) -> Any:
     return [_without_defaults(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+# Losses that LLaMA-Factory selects by pref_loss in the stage dpo, and that need no reference model.
+_LOSSES = ("orpo", "simpo")
+
+
+def method_words(spec: JobSpec, method: Method) -> str:
+    """The method in the words of the field: how the weights are tuned and by what loss, such as `qlora sft`."""
+    given = arguments.chosen(spec)
+    tuning: str = method.finetuning_type
+    if tuning == "lora" and given.get("use_dora") is True:
+        tuning = "dora"
+    if method.finetuning_type in ("lora", "oft") and given.get("quantization_bit") is not None:
+        tuning = f"q{tuning}"
+    loss = given.get("pref_loss") if method.stage == "dpo" else None
+    return f"{tuning} {loss if loss in _LOSSES else method.stage}"
+
+
 def job_name(spec: JobSpec) -> str:
     """The spec's name, or one derived from the model and the method (from the image for launcher=command)."""
     if spec.name is not None:
         return spec.name
     if spec.model is not None and spec.method is not None:
-        return slug(f"{spec.model.id.rpartition('/')[2]}-{spec.method.finetuning_type}-{spec.method.stage}")
+        return slug(f"{spec.model.id.rpartition('/')[2]}-{method_words(spec, spec.method)}")
     return _program(spec)
 
 
@@ -70,7 +88,7 @@ def labels(spec: JobSpec) -> dict[str, str]:
         "app.kubernetes.io/component": "training",
         "app.kubernetes.io/managed-by": "ftc",
         "ftc.dev/model": slug(spec.model.id.rpartition("/")[2]) if spec.model else "",
-        "ftc.dev/method": f"{spec.method.finetuning_type}-{spec.method.stage}" if spec.method else "",
+        "ftc.dev/method": slug(method_words(spec, spec.method)) if spec.method else "",
         "ftc.dev/hardware": slug(spec.hardware.vendor or "cpu"),
     }
     return {key: value for key, value in found.items() if value}

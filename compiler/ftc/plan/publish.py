@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ftc import yaml_text
 from ftc.plan import environment
+from ftc.plan.names import method_words
 from ftc.plan.types import Needs, Places, Step
 from ftc.spec.model import names
 from ftc.spec.source import HUB_ID, GitPush, HubPush, KeepOnVolume, Publish, S3Push
@@ -30,14 +31,15 @@ def step(spec: JobSpec, places: Places) -> Step | None:
     if not publishes(spec):
         return None
     command = ("bash", f"{places.files}/publish.sh", *_uploader(spec.publish, places.files))
+    needs = Needs((*_tools(spec), *(LOCK_TOOLS if places.lock else ())), _modules(spec))
     own = {
         "NNODES": str(spec.nodes),
         "WORKSPACE": places.workspace,
         "LOCK_DIR": places.lock,
         "CHAT_TEMPLATE_CHECK": "fail" if spec.checks_chat_template and spec.chat_template_check == "fail" else None,
-        **environment.needed(Needs((*tools(spec), *(("flock",) if places.lock else ())), modules(spec))),
+        **environment.needed(needs),
     }
-    return Step(NAME, command, {**spec.cluster.env, **environment.without_none(own), **_variables(spec)})
+    return Step(NAME, command, {**spec.cluster.env, **environment.without_none(own), **_variables(spec)}, needs=needs)
 
 
 def _uploader(sink: Publish, files: str) -> tuple[str, ...]:
@@ -70,13 +72,15 @@ def scripts(spec: JobSpec) -> tuple[str, ...]:
             assert_never(spec.publish)
 
 
-def tools(spec: JobSpec) -> tuple[str, ...]:
-    """The programs that the image must have."""
+LOCK_TOOLS = ("flock",)
+"""The programs that hold the lock of the training and wait for it."""
+
+
+def _tools(spec: JobSpec) -> tuple[str, ...]:
     return ("git", "git-lfs", "python3") if isinstance(spec.publish, GitPush) else ()
 
 
-def modules(spec: JobSpec) -> tuple[str, ...]:
-    """The Python modules that the image must have; setup commands run in another container, so cannot install them."""
+def _modules(spec: JobSpec) -> tuple[str, ...]:
     match spec.publish:
         case HubPush():
             return ("huggingface_hub",)
@@ -94,7 +98,7 @@ def _variables(spec: JobSpec) -> Variables:
     if tuned is None:
         return {}
     model, dataset, method = tuned
-    message = f"{model.id}: {method.finetuning_type} {method.stage} on {', '.join(names(dataset.trained))}"
+    message = f"{model.id}: {method_words(spec, method)} on {', '.join(names(dataset.trained))}"
     card: Variables = {"PUBLISH_CARD": yaml_text.dump(_card(tuned, sink))}
     match sink:
         case GitPush():

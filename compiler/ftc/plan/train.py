@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ftc.plan import environment, fetch, publish
-from ftc.plan.files import EVALUATE, MERGE, QUANTIZE
+from ftc.plan.files import EVALUATE, MERGE, QUANTIZE, WAIT_SCRIPT, reads_rank_table
 from ftc.plan.types import Fetch, File, Needs, Places, Step
 from ftc.spec.method import Accelerate, Command, DeepSpeed, LlamafactoryCli, Torchrun
 from ftc.spec.source import FromHub, HuggingFace
@@ -22,18 +22,19 @@ def step(
     spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], files: tuple[File, ...], tags: dict[str, str]
 ) -> Step:
     """The step with the variables of the trackers' tags; with launcher=command its arguments are the user's command."""
-    needs = Needs(_tools(spec, files), _modules(spec))
+    lock = places.lock if publish.publishes(spec) else None
+    needs = Needs((*_tools(spec, files), *(publish.LOCK_TOOLS if lock else ())), _modules(spec))
     variables = {**tags, **_environment(spec, places, fetched, needs)}
+    waiting = ("bash", f"{places.files}/{WAIT_SCRIPT}") if reads_rank_table(spec) else ()
     if isinstance(spec.launcher, Command):
         args = (*spec.launcher.command, *spec.launcher.args)
-        return Step(NAME, fetch.after_copy(spec, places.files, ("bash", f"{places.files}/launch.sh")), variables, args)
-    command = fetch.after_copy(spec, places.files, ("bash", f"{places.files}/train.sh"))
-    if places.lock and publish.publishes(spec):
+        command = fetch.after_copy(spec, places.files, (*waiting, "bash", f"{places.files}/launch.sh"))
+        return Step(NAME, command, variables, args)
+    command = fetch.after_copy(spec, places.files, (*waiting, "bash", f"{places.files}/train.sh"))
+    if lock:
         command = ("bash", f"{places.files}/hold_lock.sh", *command)
-        variables["LOCK_DIR"] = places.lock
-    # Setup commands may install the rest, but they do not run in the container that publishes.
-    early = Needs(publish.tools(spec), publish.modules(spec)) if spec.setup else needs
-    return Step(NAME, command, variables, needs=early)
+        variables["LOCK_DIR"] = lock
+    return Step(NAME, command, variables, needs=needs)
 
 
 def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], needs: Needs) -> Variables:
@@ -53,7 +54,7 @@ def _environment(spec: JobSpec, places: Places, fetched: tuple[Fetch, ...], need
         "CHAT_TEMPLATE_WRITE": "true" if spec.checks_chat_template and spec.chat_template_write else None,
     }
     sources = {} if spec.trains else {fetch.variable(f.name): fetch.read_directory(spec, f) for f in fetched}
-    platform = {**spec.cluster.env, **spec.hardware.env, **spec.network.env, **spec.env}
+    platform = environment.given(spec)
     derived = {
         **topology,
         **sources,
@@ -85,17 +86,12 @@ def _tools(spec: JobSpec, files: tuple[File, ...]) -> tuple[str, ...]:
         case _:
             assert_never(spec.launcher)
     merging = ["llamafactory-cli"] if any(f.name in (MERGE, QUANTIZE, EVALUATE) for f in files) else []
-    return tuple(dict.fromkeys([*tools, *merging, *publish.tools(spec)]))
+    return tuple(dict.fromkeys([*tools, *merging]))
 
 
 def _modules(spec: JobSpec) -> tuple[str, ...]:
-    """The Python modules that the image must have, unless setup commands install them.
-
-    They include the modules that publishing needs, so that the run does not fail after the training.
-    """
-    if not spec.trains:
-        return ()
-    return tuple(dict.fromkeys([*(() if spec.setup else pins.modules(spec)), *publish.modules(spec)]))
+    """The Python modules that the image must have; setup commands may install them."""
+    return tuple(dict.fromkeys(pins.modules(spec))) if spec.trains and not spec.setup else ()
 
 
 def _asked_by_trainer(spec: JobSpec) -> list[FromHub | HuggingFace]:

@@ -13,6 +13,7 @@ from ftc.estimate.memory import estimate
 from ftc.estimate.reading import Unknown, read
 from ftc.plan import fetch
 from ftc.plan.kubernetes import quantity
+from ftc.plan.names import method_words
 from ftc.plan.pod import containers, with_fragments
 from ftc.plan.storage import cache_volume, keeps_downloads
 from ftc.plan.train import NAME
@@ -176,7 +177,7 @@ def _what(spec: JobSpec) -> str:
     if spec.tuned is None:
         return "nothing: a model, a dataset or a method is missing"
     model, dataset, method = spec.tuned
-    how = f"{method.finetuning_type} {method.stage}"
+    how = method_words(spec, method)
     evaluated = f", evaluated on {', '.join(names(dataset.evaluated))}" if dataset.evaluation else ""
     return f"{how} of {model.id} (template {model.template}) on {', '.join(names(dataset.trained))}{evaluated}"
 

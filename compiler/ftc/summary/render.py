@@ -23,6 +23,7 @@ WIDTH = 100
 _LEAST = 40
 LABEL = 11
 _TOGETHER = "\u00a0"
+_INDENT = "  "
 _LEAST_MIB = 50
 _WAITS = {
     "download": "for each download",
@@ -73,8 +74,10 @@ def _section(label: str, lines: list[str]) -> str:
 
 
 def _folded(line: str, room: int) -> list[str]:
-    """Break a line between words, or inside a word that is longer than a line; joined words stay together."""
-    return [part.rstrip().replace(_TOGETHER, " ") for part in folded(escaped(line), room, "  ")]
+    """Break a line between words; joined words stay together if they fit in a line."""
+    words = escaped(line).split(" ")
+    fitting = (word if width(word) + len(_INDENT) <= room else word.replace(_TOGETHER, " ") for word in words)
+    return [part.rstrip().replace(_TOGETHER, " ") for part in folded(" ".join(fitting), room, _INDENT)]
 
 
 def _listed(items: Iterable[str]) -> str:

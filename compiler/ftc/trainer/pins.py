@@ -78,18 +78,24 @@ def _lines(pair: str, name: str) -> tuple[str, ...]:
 
 def extras(spec: JobSpec) -> tuple[str, ...]:
     """The extra packages that engine, tracking, storage and arguments require; without them the run fails."""
-    found = (*_of_engine(spec), *spec.tracking.names, *_of_storage(spec), *(extra for _, extra in of_arguments(spec)))
-    found = (*found, *(("metrics",) if spec.evaluates else ()))
-    return tuple(sorted(set(found)))
+    return tuple(sorted({*_of_storage(spec), *_of_training(spec)}))
 
 
-# The modules of a run's extras. TensorBoard is not listed, because another package can replace it.
+def _of_training(spec: JobSpec) -> Iterator[str]:
+    """The extra packages that the training itself imports: other containers download and publish."""
+    yield from _of_engine(spec)
+    yield from spec.tracking.names
+    yield from (extra for _, extra in of_arguments(spec))
+    if spec.evaluates:
+        yield "metrics"
+
+
+# The modules of a training's extras. TensorBoard is not listed, because another package can replace it.
 _MODULES = {
     "bitsandbytes": ("bitsandbytes",),
     "deepspeed": ("deepspeed",),
     "metrics": ("jieba", "nltk", "rouge_chinese"),
     "mlflow": ("mlflow",),
-    "s3": ("minio",),
     "swanlab": ("swanlab",),
     "wandb": ("wandb",),
 }
@@ -115,9 +121,9 @@ _UNPINNED_MODULES = {
 
 
 def modules(spec: JobSpec) -> tuple[str, ...]:
-    """The modules that the run imports in addition to the trainer's; some only after hours."""
+    """The modules that the training imports in addition to the trainer's; some only after hours."""
     quantizing = spec.method is not None and spec.method.quantize is not None
-    found = [name for extra in extras(spec) for name in _MODULES.get(extra, ())]
+    found = [name for extra in sorted(set(_of_training(spec))) for name in _MODULES.get(extra, ())]
     unpinned_ = (_UNPINNED_MODULES[package] for package in unpinned(spec).values())
     return (*found, *unpinned_, *(("optimum", "gptqmodel") if quantizing else ()))
 

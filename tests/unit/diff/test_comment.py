@@ -99,14 +99,14 @@ def test_a_change_of_conf_in_many_cases_is_one_row_with_their_number() -> None:
 def test_cases_that_no_longer_compile_are_added_or_are_removed_are_in_the_headline() -> None:
     cases(a="devices=2", b="devices=4", c="devices=8")
     case("b", "devices=16")
-    case("new", "devices=1")
+    case("new", "devices=1, method=qlora-sft")
     Path("golden/c/case.yaml").unlink()
     said = ftc(*COMPARE, "--base", "HEAD")
     assert said.exit_code == 1
     assert said.stdout.startswith("**1 of 4 runs is added, 1 is removed, 1 does not compile**\n\n> [!CAUTION]\n")
     assert "> - `b`: `devices`: requests 16, but a node has 8<br>" in said.stdout
     assert "`FTC301 devices-exceed-node`" in said.stdout
-    assert "| `new` **added** | lora sft of `Qwen/Qwen3-0.6B` |" in said.stdout
+    assert "| `new` **added** | qlora sft of `Qwen/Qwen3-0.6B` |" in said.stdout
     assert "| `c` **removed** |" in said.stdout
     assert "error[FTC301" in said.stderr
 

@@ -319,7 +319,7 @@ def test_the_first_step_looks_for_what_later_steps_need() -> None:
     by_git = ("publish=git", "publish.url=https://git.example.com/o")
     first = fetcher("model", *by_git)
     assert first["command"][:2] == ["bash", "/etc/ftc/check_image.sh"]
-    assert variables(first)["REQUIRED_TOOLS"] == "llamafactory-cli git git-lfs python3"
+    assert variables(first)["REQUIRED_TOOLS"] == "flock git git-lfs llamafactory-cli python3"
     assert variables(first)["REQUIRED_MODULES"] == "huggingface_hub"
     assert "check_image.sh" not in " ".join(fetcher("dataset", *by_git)["command"])
 
@@ -333,7 +333,7 @@ def test_a_step_with_its_own_image_is_not_judged_by_another_one() -> None:
 
 def test_a_program_that_setup_may_bring_is_not_looked_for_before_it() -> None:
     setup = ("setup=[[pip,install,llamafactory]]", "publish=git", "publish.url=https://git.example.com/o")
-    assert variables(fetcher("model", *setup))["REQUIRED_TOOLS"] == "git git-lfs python3"
+    assert variables(fetcher("model", *setup))["REQUIRED_TOOLS"] == "flock git git-lfs python3"
 
 
 AT = "source@method.adapter"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftc.plan.names import digest, slug
-from unit.compiling import COMMAND, artifacts, errors, job
+from unit.compiling import COMMAND, artifacts, errors, ftc, job, variables
 from unit.loading import load
 
 LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -62,6 +62,39 @@ def named(*overrides: str) -> str:
 )
 def test_a_job_is_named_after_what_it_runs(overrides: tuple[str, ...], name: str) -> None:
     assert named(*overrides) == name
+
+
+PAIRS = "dataset=dpo-mix-en"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ((), "lora sft"),
+        (("method=dora-sft",), "dora sft"),
+        (("method=qlora-sft",), "qlora sft"),
+        (("method=qlora-dpo", PAIRS), "qlora dpo"),
+        (("method=lora-dpo", PAIRS), "lora dpo"),
+        (("method=lora-orpo", PAIRS), "lora orpo"),
+        (("method=lora-simpo", PAIRS), "lora simpo"),
+        (("method=full-orpo", PAIRS), "full orpo"),
+        (("method=full-simpo", PAIRS), "full simpo"),
+        (("method=lora-kto", "dataset=kto-mix-15k"), "lora kto"),
+        (("method=oft-sft",), "oft sft"),
+        (("method=freeze-sft",), "freeze sft"),
+        (("method=dora-sft", "train.quantization_bit=4", "train.quantization_method=bnb"), "qdora sft"),
+        (("method=lora-dpo", PAIRS, "train.pref_loss=orpo"), "lora orpo"),
+        (("train.pref_loss=orpo",), "lora sft"),
+    ],
+)
+def test_names_labels_and_messages_call_a_method_by_its_name(overrides: tuple[str, ...], words: str) -> None:
+    made = job("naming=fixed", *overrides, "publish=git", "publish.url=https://git.example.com/o")
+    name = words.replace(" ", "-")
+    assert made["metadata"]["name"] == f"qwen3-0-6b-{name}"
+    assert made["metadata"]["labels"]["ftc.dev/method"] == name
+    (publish,) = [one for one in made["spec"]["tasks"][0]["template"]["spec"]["containers"] if one["name"] == "publish"]
+    assert variables(publish)["PUBLISH_MESSAGE"].startswith(f"Qwen/Qwen3-0.6B: {words} on ")
+    assert f"{words} of Qwen/Qwen3-0.6B" in ftc("plan", *overrides).stdout
 
 
 @pytest.mark.parametrize(("nodes", "longest"), [(1, 63 - 9), (10, 63 - 9), (11, 63 - 10), (101, 63 - 11)])

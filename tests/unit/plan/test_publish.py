@@ -197,10 +197,43 @@ def test_publishing_mounts_the_claim_of_a_batch_job_read_only() -> None:
     assert mounts["publish"]["readOnly"] is True
 
 
-def test_what_publishing_needs_of_the_image_is_asked_for_before_the_training() -> None:
-    assert set(variables(trainer(*TO_GIT))["REQUIRED_TOOLS"].split()) >= {"git", "git-lfs"}
+def required(container: Any) -> tuple[list[str], list[str]]:
+    """The tools and modules that a container looks for."""
+    found = variables(container)
+    return found.get("REQUIRED_TOOLS", "").split(), found.get("REQUIRED_MODULES", "").split()
+
+
+def test_what_publishing_needs_of_the_image_is_looked_for_before_any_download() -> None:
+    first = pod(*TO_GIT)["initContainers"][0]
+    assert set(required(first)[0]) >= set(required(publisher(*TO_GIT))[0]) == {"flock", "git", "git-lfs", "python3"}
     setup = "setup=[[pip,install,minio]]"  # it runs in another container, so it does not help
-    assert variables(trainer(*TO_S3, setup))["REQUIRED_MODULES"] == "minio"
+    assert "minio" in required(pod(*TO_S3, setup)["initContainers"][0])[1]
+
+
+def test_the_training_requires_only_what_it_uses() -> None:
+    for sink in (TO_GIT, TO_HUB, TO_S3):
+        assert required(trainer(*sink)) == (["flock", "llamafactory-cli"], [])
+
+
+def test_the_training_looks_for_what_publishing_needs_if_nothing_is_downloaded_before_it() -> None:
+    hub = ("source@model.source=huggingface-direct", "source@dataset.source=huggingface-direct")
+    by_trainer = (*hub, "dataset.info.alpaca={hf_hub_url: tatsu-lab/alpaca}", *TO_S3)
+    assert "initContainers" not in pod(*by_trainer)
+    assert required(trainer(*by_trainer)) == (["flock", "llamafactory-cli"], ["minio"])
+    after_setup = required(trainer(*by_trainer, "setup=[[pip,install,mlflow]]"))
+    assert after_setup == (["flock", "llamafactory-cli"], ["minio"])
+
+
+def test_publishing_in_another_image_is_not_judged_by_the_first_one() -> None:
+    own = "pod.spec.containers=[{name: publish, image: registry.example.com/push:1}]"
+    assert "minio" not in required(pod(*TO_S3, own)["initContainers"][0])[1]
+
+
+@pytest.mark.parametrize("sink", SINKS, ids=["git", "hub", "s3"])
+def test_the_tools_have_one_order_in_all_containers(sink: tuple[str, ...]) -> None:
+    body = pod(*sink)
+    for container in (*body["initContainers"], *body["containers"]):
+        assert required(container)[0] == sorted(required(container)[0])
 
 
 def test_a_script_gives_the_credentials_to_the_step_that_publishes_alone() -> None:

@@ -38,6 +38,17 @@ def test_registries_have_their_passwords() -> None:
     assert "imagePullSecrets" not in pod()
 
 
+def test_only_the_container_with_the_gpus_of_amd_may_make_every_system_call() -> None:
+    found = pod("hardware=mi300x", "publish=git", "publish.url=https://git.example.com/o")
+    of_pod = found["securityContext"]["seccompProfile"]["type"]
+    types = {
+        container["name"]: container.get("securityContext", {}).get("seccompProfile", {}).get("type", of_pod)
+        for container in (*found["initContainers"], *found["containers"])
+    }
+    assert types.pop("train") == "Unconfined"
+    assert types == dict.fromkeys(("fetch-model", "fetch-dataset", "publish"), "RuntimeDefault")
+
+
 def test_baseline_runs_as_the_user_of_the_image() -> None:
     assert pod()["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     assert all("HOME" not in variables(container) for container in containers())

@@ -52,8 +52,8 @@ def test_a_tuning_type_of_another_release_is_reported_once() -> None:
 RIGHT = (
     ("hardware=gaudi2", *COMMAND, "env.HCCL_SOCKET_IFNAME=eth0", "env.HCCL_OVER_OFI=1"),
     ("hardware=mi300x", *COMMAND, "env.NCCL_DEBUG=INFO"),
-    ("hardware=hygon-dcu", *COMMAND, "env.NCCL_SOCKET_IFNAME=eth0"),
-    ("hardware=metax-c500", *COMMAND, "env.NCCL_DEBUG=INFO"),
+    ("hardware=hygon-dcu", *COMMAND, "image=team/dtk:1", "env.NCCL_SOCKET_IFNAME=eth0"),
+    ("hardware=metax-c500", *COMMAND, "image=team/maca:1", "env.NCCL_DEBUG=INFO"),
     ("hardware=iluvatar-bi-v150", *COMMAND, "env.NCCL_DEBUG=INFO", "image=team/corex:1"),
     ("hardware=ascend", "train.flash_attn=fa2", NO_BUG),
     ("hardware=ascend", "hardware.device.resource=huawei.com/Ascend910"),

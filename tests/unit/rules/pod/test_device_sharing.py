@@ -34,6 +34,12 @@ PAIRS = (
         ("hardware=ascend-910c-hami", ON_VOLCANO, "devices=6"),
         "devices",
     ),
+    Pair(
+        "FTC308",
+        ("hardware=ascend-910c-hami", ON_VOLCANO, "devices=1"),
+        ("hardware=ascend-910c-hami", ON_VOLCANO, "devices=2"),
+        "devices",
+    ),
     Pair("FTC308", ("hardware=ascend-910b-vnpu", "devices=2"), ("hardware=ascend-910b-vnpu",), "devices"),
     Pair(
         "FTC308",

@@ -64,8 +64,8 @@ PAIRS = (
     Pair(
         "FTC545",
         f"{R} hardware=amd image=a:rocm-1",
-        f"{R} hardware=amd image=a:rocm-1 pod.spec.securityContext.seccompProfile.type=RuntimeDefault",
-        "hardware.pod.spec.securityContext.seccompProfile",
+        f"{R} hardware=amd image=a:rocm-1 {train('seccompProfile: {type: RuntimeDefault}')}",
+        "hardware.pod.spec.containers.0.securityContext.seccompProfile",
     ),
     Pair("FTC546", train("privileged: true"), train("privileged: false"), f"{CONTEXT}.privileged"),
     Pair("FTC546", "network=rdma", "network=pod", "network.pod.spec.containers.0.securityContext.capabilities"),

@@ -17,6 +17,10 @@ PAIRS = (
     Pair("FTC324", ("hardware=gaudi2",), ("hardware=gaudi2", *COMMAND), "hardware.llamafactory"),
     Pair("FTC324", ("hardware=cambricon-mlu370",), ("hardware=ascend",), "hardware.llamafactory"),
     Pair("FTC325", ("hardware=mi300x",), ("hardware=mi300x", "image=team/rocm:1"), "image"),
+    *(
+        Pair("FTC326", (f"hardware={name}",), (f"hardware={name}", "image=team/own:1"), "image")
+        for name in ("metax-c500", "metax-c500-sgpu", "hygon-dcu", "hygon-z100", "hygon-dcu-hami")
+    ),
     Pair("FTC326", ("hardware=iluvatar-bi-v150",), ("hardware=iluvatar-bi-v150", "image=team/corex:1"), "image"),
     Pair(
         "FTC327",
