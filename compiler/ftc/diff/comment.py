@@ -122,7 +122,8 @@ def _alert(kind: str, title: str, found: Mapping[Diagnostic, Sequence[str]]) -> 
     lines = [f"- {_names(names)}: {_finding(one)}" for one, names in list(found.items())[:_FINDINGS]]
     more = len(found) - _FINDINGS
     rest = [f"- and {more} more: see `ftc diff`"] if more > 0 else []
-    return "\n" + "".join(f"> {line}\n" for line in (f"[!{kind}]", f"**{title}**", "", *lines, *rest)) if found else ""
+    shown = map(_outside_of_tables, (f"[!{kind}]", f"**{title}**", "", *lines, *rest))
+    return "\n" + "".join(f"> {line}\n" for line in shown) if found else ""
 
 
 def _finding(one: Diagnostic) -> str:
@@ -143,7 +144,8 @@ def _facts(differences: Sequence[Difference]) -> str:
     ]
     table = _table(["run", *names], cells)
     same = [one.name for row in rows if row not in moved and row[2] for one in row[0]]
-    return table + (f"\n{_names(same)}: {', '.join(FACTS[:-1])} and {FACTS[-1]} stay the same.\n" if same else "")
+    unchanged = f"\n{_outside_of_tables(_names(same))}: {', '.join(FACTS[:-1])} and {FACTS[-1]} stay the same.\n"
+    return table + (unchanged if same else "")
 
 
 def _row(one: Difference) -> tuple[Status, dict[str, str], dict[str, str]]:
@@ -209,7 +211,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _notes(notes: Sequence[str]) -> str:
     more = [f"and {_count(len(notes) - _FINDINGS, 'more remark')}: see `ftc diff`"] if len(notes) > _FINDINGS else []
-    return "".join(f"\n{line}\n" for line in [*(_words(note) for note in notes[:_FINDINGS]), *more])
+    lines = map(_outside_of_tables, [*(_words(note) for note in notes[:_FINDINGS]), *more])
+    return "".join(f"\n{line}\n" for line in lines)
 
 
 def _grouped(differences: Sequence[Difference], alike: Callable[[Difference], Any]) -> list[list[Difference]]:
@@ -345,6 +348,11 @@ def _codes(text: str) -> str:
     """Write a text as code up to each punctuation mark, which stays outside: `a`, `b`."""
     found = [as_code(code) + end for code, end in _ENDED.findall(text)]
     return " ".join(found) or as_code(text)
+
+
+def _outside_of_tables(line: str) -> str:
+    """Without the backslash before a bar, which only a table needs; outside of one, GitHub shows it."""
+    return line.replace("\\|", "|")
 
 
 def _cut(text: str, longest: int = _LONGEST) -> str:

@@ -154,6 +154,13 @@ def test_code_in_a_message_is_one_span_and_warnings_do_not_say_why_a_run_does_no
     assert "or run `ftc pin`, which writes commits" in comment("--base", "HEAD")
 
 
+def test_a_bar_is_escaped_in_tables_only() -> None:
+    wrong = Diagnostic(code="FTC1", message="is 'a|b'", severity=Severity.ERROR)
+    said = markdown([run("c|d", 1)], ("see e|f",), Judged({}, {}, {"c|d": (wrong,)}, 2))
+    assert "> - `c|d`: is `'a|b'`<br>`FTC1`\n" in said
+    assert "\nsee `e|f`\n" in said
+
+
 def test_json_has_the_removed_runs_and_those_that_no_longer_compile() -> None:
     cases(a="devices=2", b="devices=4", c="devices=8")
     case("b", "devices=16")
