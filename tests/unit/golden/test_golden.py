@@ -406,3 +406,29 @@ def test_the_findings_of_cases_have_the_requested_format() -> None:
     assert [(one["code"], one["severity"]) for one in json.loads(said.stderr)] == [("FTC323", "warning")]
     said = ftc("golden", "check", "--format", "github")
     assert any(line.startswith("::warning ") and "FTC323" in line for line in said.stderr.splitlines())
+
+
+FIXED = "why: A test.\noverrides: [name=mine, naming=fixed{}]\ntargets: [volcano]\n"
+
+
+def test_two_cases_that_overwrite_each_other_are_a_warning() -> None:
+    for name, more in (("a", ""), ("b", ", nodes=2"), ("c", ", namespace=team")):
+        case(name, FIXED.format(more))
+    for words in (("golden", "update"), ("golden", "check")):
+        said = ftc(*words)
+        assert said.exit_code == 0
+        warned = [line for line in said.stderr.splitlines() if "warning" in line and "case" not in line[:10]]
+        both = "the VolcanoJob 'mine' is in case a too"
+        said_once = f"{both}, and the cluster has only one of this name, so they cannot both run"
+        assert warned == [f"golden/b/volcano.yaml:1:1: warning[same-fixed-name]: {said_once}"]
+    assert ftc("golden", "check", "--strict").exit_code == 1
+    assert "same-fixed-name" not in check("a", "c").stderr
+
+
+def test_cases_with_a_name_of_their_own_are_no_warning() -> None:
+    case("a", FIXED.format(""))
+    case("target", FIXED.format("").replace("volcano", "job"))
+    case("generated", FIXED.format("").replace(", naming=fixed", ""))
+    case("matrix", FIXED.format("") + 'matrix: ["nodes=1,2"]\n')
+    case("elsewhere", FIXED.format(", cluster=alauda-2"))
+    assert "same-fixed-name" not in ftc("golden", "update").stderr
