@@ -60,6 +60,9 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     document, problems = source.read(file, str(file))
     if document is None:
         return None, (), problems
+    split = [(key, *one) for key in ("overrides", "matrix", "exclude") for one in source.split_overrides(document, key)]
+    if split:
+        return None, (), tuple(_split(*one) for one in split)
     try:
         case = msgspec.convert(document.data, Case)
     except msgspec.ValidationError as error:
@@ -135,6 +138,12 @@ def _compiled(
         else:
             made[place] = state
     return made, refused
+
+
+def _split(key: str, position: Position, text: str) -> Diagnostic:
+    several = " (several values belong in matrix)" if key == "overrides" else ""
+    help_ = f"quote it: '{text}'{several}"
+    return Diagnostic(code=UNREADABLE, message="is split by YAML at its comma", position=position, help=help_)
 
 
 def _invalid(message: str, document: source.Document) -> Diagnostic:

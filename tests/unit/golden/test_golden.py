@@ -432,3 +432,29 @@ def test_cases_with_a_name_of_their_own_are_no_warning() -> None:
     case("matrix", FIXED.format("") + 'matrix: ["nodes=1,2"]\n')
     case("elsewhere", FIXED.format(", cluster=alauda-2"))
     assert "same-fixed-name" not in ftc("golden", "update").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "help_"),
+    [
+        ("overrides: [nodes=1,2]", "2:13", "quote it: 'nodes=1,2' (several values belong in matrix)"),
+        ("matrix: [name=a, nodes=1, 2,4, devices=1]", "2:18", "quote it: 'nodes=1,2,4'"),
+        ("matrix: [train.learning_rate=1.0e-5,2.0e-5]", "2:10", "quote it: 'train.learning_rate=1.0e-5,2.0e-5'"),
+        ("matrix: [model=qwen3-0.6b,qwen3-8b]", "2:10", "quote it: 'model=qwen3-0.6b,qwen3-8b'"),
+        ("exclude: [[nodes=1,2]]", "2:12", "quote it: 'nodes=1,2'"),
+    ],
+)
+def test_a_list_of_values_without_quotes_is_several_items_for_yaml(text: str, place: str, help_: str) -> None:
+    case("mine", f"why: A test.\n{text}\n")
+    said = check()
+    assert said.exit_code == 1
+    assert f"golden/mine/case.yaml:{place}: error[FTC002 unreadable-file]: is split by YAML at its comma" in said.stderr
+    assert f"  help: {help_}\n" in said.stderr
+    assert said.stderr.count("error[") == 1
+
+
+def test_a_list_of_values_in_quotes_is_one_item() -> None:
+    case("mine", "why: A test.\noverrides: [name=mine]\nmatrix: ['nodes=1,2', \"devices=1,2\"]\n")
+    assert ftc("golden", "update").exit_code == 0
+    case("mine", "why: A test.\noverrides:\n  - nodes=1\n  - 2\n")
+    assert "case.yaml:4:5: error[FTC002 unreadable-file]: is not a valid case: Expected `str`" in check().stderr
