@@ -96,14 +96,15 @@ def _primary(name: str, dirs: tuple[Path, ...]) -> Path:
     if not dirs:
         raise RefusedError("./conf does not exist: give --config-dir")
     stem = Path(name).name.removesuffix(".yaml")
-    if stem != name:
-        raise RefusedError(f"'{name}' is not the name of a run: for {dirs[0] / stem}.yaml it is `ftc pin {stem}`")
-    file = next((place / f"{name}.yaml" for place in dirs if (place / f"{name}.yaml").is_file()), None)
-    if file is None:
-        known = {one.stem for place in dirs for one in place.glob("*.yaml")}
-        missing = f"{' and '.join(str(place / f'{name}.yaml') for place in dirs)} does not exist"
-        raise RefusedError(f"'{name}' is not a run of yours: {missing}; {did_you_mean(name, known)}".removesuffix("; "))
-    return file
+    file = next((place / f"{stem}.yaml" for place in dirs if (place / f"{stem}.yaml").is_file()), None)
+    if file and stem == name:
+        return file
+    if file:
+        raise RefusedError(f"'{name}' is not the name of a run: for {file} it is `ftc pin {stem}`")
+    why = f"the name of a run: a run is a file in {dirs[0]}, not in a directory below"
+    if stem == name:
+        why = f"a run of yours: {' and '.join(str(place / f'{name}.yaml') for place in dirs)} does not exist"
+    raise RefusedError(f"'{name}' is not {why}; {did_you_mean(stem, _runs(dirs))}".removesuffix("; "))
 
 
 def _composed(name: str, dirs: tuple[Path, ...], instead: Mapping[str, str]) -> tuple[Json, State]:

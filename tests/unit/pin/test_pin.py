@@ -632,6 +632,8 @@ def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
         ("mine.yaml", "'mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
         ("conf/mine.yaml", "'conf/mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
         ("../mine", "'../mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("team/u", "'team/u' is not the name of a run: a run is a file in conf, not in a directory below; known: mine"),
+        ("mines.yaml", "'mines.yaml' is not the name of a run: a run is a file in conf, not in a directory below; did"),
         ("pins/mine", "'pins/mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
     ],
 )
