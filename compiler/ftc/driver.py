@@ -88,13 +88,13 @@ class State(msgspec.Struct, frozen=True):
 
         The objects that runs expect always have fixed names. The kustomization of a run includes its scripts.
         """
-        runs = [name for name in POD_TARGETS if name in self.outputs][:1]
+        runs = [name for name in POD_TARGETS if name in self.outputs]
         before = [name for name, target in TARGETS.items() if target.before_runs and name in self.outputs]
         if self.run is None or not (runs or before) or (runs and self.run.generate_name):
             return ()
         shared = [self.request.scripts_at] if self.lacks_scripts and self.request.scripts_at else []
-        resources = [*shared, *(str(TARGETS[name].file) for name in (*before, *runs))]
-        return (Artifact(KUSTOMIZATION, kustomization(resources)),)
+        resources = [*shared, *(str(TARGETS[name].file) for name in (*before, *runs[:1]))]
+        return (Artifact(KUSTOMIZATION, kustomization(resources, [str(TARGETS[name].file) for name in runs[1:]])),)
 
     @property
     def lacks_scripts(self) -> bool:

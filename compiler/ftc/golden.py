@@ -17,9 +17,10 @@ from ftc import resources, source
 from ftc.compose.sweep import Point, points
 from ftc.conf_tree import search_path
 from ftc.diagnostics.codes import UNREADABLE
-from ftc.diagnostics.model import Diagnostic, Position, Severity, as_errors, did_you_mean, has_errors, warnings
+from ftc.diagnostics.model import Diagnostic, Position, as_errors, did_you_mean, has_errors, warnings
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
-from ftc.output.artifact import KUSTOMIZATION, Artifact
+from ftc.fixed_names import Job, jobs, shared, without_scripts
+from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
 from ftc.releases import is_scripts, scripts_differ, step, without_release
 from ftc.source.below import files_below
@@ -59,6 +60,9 @@ def read(file: Path, config_dirs: tuple[Path, ...]) -> tuple[Case | None, tuple[
     document, problems = source.read(file, str(file))
     if document is None:
         return None, (), problems
+    split = [(key, *one) for key in ("overrides", "matrix", "exclude") for one in source.split_overrides(document, key)]
+    if split:
+        return None, (), tuple(_split(*one) for one in split)
     try:
         case = msgspec.convert(document.data, Case)
     except msgspec.ValidationError as error:
@@ -99,7 +103,7 @@ class Cases:
         if there:
             at = Path(os.path.relpath(there, place)).as_posix()
             return msgspec.structs.replace(state, request=msgspec.structs.replace(state.request, scripts_at=at))
-        warning = (_without_scripts(place, state.run.namespace),)
+        warning = (without_scripts(place, state.run.namespace),)
         found = as_errors(warning) if self._base.strict else warning
         return msgspec.structs.replace(state, diagnostics=state.diagnostics + found)
 
@@ -112,19 +116,6 @@ class Cases:
             if case is not None and set(case.targets) == {"scripts"}:
                 made |= _compiled(self._golden / name, self._base, self._conf)[0]
         return {state.run.namespace: place for place, state in reversed(made.items()) if state.run}
-
-
-def _without_scripts(place: Path, namespace: str | None) -> Diagnostic:
-    where = f" in namespace '{namespace}'" if namespace else " without a namespace"
-    given = f"overrides: [namespace={namespace}], " if namespace else ""
-    return Diagnostic(
-        code="",
-        rule="kustomization-without-scripts",
-        severity=Severity.WARNING,
-        message=f"{KUSTOMIZATION} does not include the ConfigMap of the scripts: no case makes it{where}",
-        position=Position(str(place / KUSTOMIZATION), 1, 1),
-        help=f"write a case with {given}targets: [scripts]",
-    )
 
 
 def _compiled(
@@ -147,6 +138,12 @@ def _compiled(
         else:
             made[place] = state
     return made, refused
+
+
+def _split(key: str, position: Position, text: str) -> Diagnostic:
+    several = " (several values belong in matrix)" if key == "overrides" else ""
+    help_ = f"quote it: '{text}'{several}"
+    return Diagnostic(code=UNREADABLE, message="is split by YAML at its comma", position=position, help=help_)
 
 
 def _invalid(message: str, document: source.Document) -> Diagnostic:
@@ -281,9 +278,13 @@ def compare(golden: Path, chosen: Iterable[str], base: Request) -> Comparison:
     refused = {} if wanted else misplaced(golden)
     everything: dict[Path, dict[str, str]] = {}
     warned: dict[str, tuple[Diagnostic, ...]] = {}
+    fixed: dict[Job, list[Path]] = {}
     cases = Cases(golden, base)
     for name in wanted or names(golden):
         states, wrong = cases.compiled(name)
+        for place, state in states.items():
+            for job in jobs(state):
+                fixed.setdefault(job, []).append(place)
         made = {place: {one.name: one.text for one in state.artifacts()} for place, state in states.items()}
         warned |= {str(place.relative_to(golden)): warnings(state.diagnostics) for place, state in states.items()}
         refused |= wrong
@@ -293,6 +294,9 @@ def compare(golden: Path, chosen: Iterable[str], base: Request) -> Comparison:
             findings += _left_behind(golden / name, made)
     for directory in () if wanted else _without_a_case(golden):
         findings += _left_behind(directory, {})
+    for name, clashes in shared(fixed, golden).items():
+        into = refused if base.strict else warned
+        into[name] = (*into.get(name, ()), *(as_errors(clashes) if base.strict else clashes))
     return Comparison(tuple(findings), refused, everything, warned)
 
 

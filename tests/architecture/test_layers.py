@@ -26,7 +26,7 @@ LAYERS = (
     ("api",),
     ("diff", "cluster", "pin"),
     ("golden",),
-    ("explain", "lint", "fit"),
+    ("explain", "lint", "fit", "fixed_names"),
     ("driver",),
     ("validate",),
     ("compose",),

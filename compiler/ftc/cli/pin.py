@@ -18,7 +18,8 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
 
     NAME is a primary config in your conf tree, by default ./conf. The servers of git and the hub give the commit of
     each branch or tag, and the registry gives the digest of the image. They are written to pins/NAME.yaml next to the
-    run, and the defaults list of the run gets one item. Run the command again to update them.
+    run, and the defaults list of the run gets one item. Run the command again to update them. Pins that the run
+    inherits from another run stay: the command ends with 1 if they are out of date, and names the run to pin.
 
     If a source cannot be resolved, nothing is written; an image whose registry does not answer stays as it is. Git uses
     your credential helpers, the hub HF_TOKEN, and a registry the credentials that `docker login` writes to its
@@ -41,10 +42,13 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
         for pin in found.pins:
             say(redacted(f"{dotted(pin.key)}: {pin.value} ({pin.names})"))
         differing = found.differing
+        outdated = [f"{file}: out of date, run `ftc pin {file.stem}`" for file in found.outdated]
         if check and differing:
-            refuse(f"{' and '.join(map(str, differing))}: out of date, run `ftc pin {name}`")
+            refuse("; ".join([f"{' and '.join(map(str, differing))}: out of date, run `ftc pin {name}`", *outdated]))
         found.write()
     for file in differing:
         say(f"wrote {file}")
+    if outdated:
+        refuse("; ".join(outdated))
     if not differing:
         say("ftc: nothing to write", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ftc import __version__
 from ftc.diagnostics.printable import STARS, could_be_a_secret, escaped, names_a_secret, redacted, without_secrets
 from ftc.plan.names import CARRIED, job_name, spec_digest
+from ftc.plan.names import digest as content_digest
 from ftc.plan.types import CONFIG as USUAL
 from ftc.plan.types import File, Made
 from ftc.spec.as_config import short
@@ -41,6 +42,7 @@ _TAGS = {"mlflow": "MLFLOW_TAGS", "wandb": "WANDB_TAGS", "swanlab": "SWANLAB_DES
 _TAGGED = re.compile(r'^(\{"ftc\.job": "[a-z0-9-]+", "ftc\.spec": "|[a-z0-9-]+[, ])[0-9a-f]{8}')
 # All annotations of an object together have at most 256 KiB.
 _LONGEST, _LONGEST_OVERRIDE, _LONGEST_SPEC = 4096, 300, 65_536
+_LONGEST_TAG = 64
 
 
 def told(spec: JobSpec, made: Made) -> dict[str, str]:
@@ -63,8 +65,8 @@ def kept(spec: JobSpec) -> tuple[File, ...]:
 def tags(spec: JobSpec, origin: Made | None) -> dict[str, str]:
     """The variables by which trackers show a run's name, the digest of its spec, and what a matrix varies.
 
-    A tag of W&B has 1 to 64 characters, and commas separate them. LLaMA-Factory sets the tags of SwanLab itself, but
-    not the description, which has at most 1024 characters.
+    A tag of W&B has 1 to 64 characters, and commas separate them; a longer one is cut, and ends in its digest.
+    LLaMA-Factory sets the tags of SwanLab itself, but not the description, which has at most 1024 characters.
     Source: wandb, sdk/wandb_settings.py; swanlab, sdk/internal/pkg/constraints; LLaMA-Factory, train/trainer_utils.py;
     MLflow, utils/validation.py (names of tags).
     """
@@ -73,13 +75,19 @@ def tags(spec: JobSpec, origin: Made | None) -> dict[str, str]:
     job, digest = job_name(spec), spec_digest(spec)
     varied = [without_secret(one) for one in origin.varied] if origin else []
     pairs = [one.partition("=")[::2] for one in varied]
+    whole = [_without_secret(one) for one in origin.varied] if origin else []
     named = {re.sub(r"[^\w./-]", "_", key, flags=re.ASCII): value for key, value in pairs}
     found = {
         "mlflow": json.dumps({"ftc.job": job, "ftc.spec": digest, **named}),
-        "wandb": ",".join([job, digest, *(one.replace(",", ";")[:64] for one in varied)]),
+        "wandb": ",".join([job, digest, *map(_tag, whole)]),
         "swanlab": " ".join([job, digest, *varied])[:1024],
     }
     return {_TAGS[name]: found[name] for name in spec.tracking.names if name in found}
+
+
+def _tag(text: str) -> str:
+    cut = text if len(text) <= _LONGEST_TAG else f"{text[: _LONGEST_TAG - 9]}-{content_digest(text)}"
+    return cut.replace(",", ";")
 
 
 def without_digest(name: str, value: str) -> str:
@@ -107,11 +115,15 @@ def written(overrides: Sequence[str]) -> str:
 
 
 def without_secret(override: str) -> str:
-    """An override on one line; stars replace the whole value if any part of it is a secret."""
+    """An override on one line, cut if it is long; stars replace the whole value if any part of it is a secret."""
+    shown = _without_secret(override)
+    return shown if len(shown) <= _LONGEST_OVERRIDE else f"{shown[: _LONGEST_OVERRIDE - 1]}…"
+
+
+def _without_secret(override: str) -> str:
     key, sign, value = override.partition("=")
     named = names_a_secret(key.rpartition(".")[2]) and could_be_a_secret(value)
-    shown = _printable(f"{redacted(key)}{sign}{STARS}" if named or redacted(override) != override else override)
-    return shown if len(shown) <= _LONGEST_OVERRIDE else f"{shown[: _LONGEST_OVERRIDE - 1]}…"
+    return _printable(f"{redacted(key)}{sign}{STARS}" if named or redacted(override) != override else override)
 
 
 def _printable(text: str) -> str:

@@ -72,11 +72,16 @@ def job_name(spec: JobSpec) -> str:
 
 def of_point(spec: JobSpec, varied: Sequence[str]) -> str:
     """The name of a point of a matrix. It ends in a digest of the varied overrides: no two points share a name."""
-    if all(text.partition("=")[0] == "name" for text in varied):
+    end = end_of_point(varied)
+    if not end:
         return job_name(spec)
-    end = f"-{digest(varied)}"
     name = job_name(spec) if spec.name else job_name(spec)[: _SLUG_LENGTH - len(end)].rstrip("-")
     return f"{name}{end}"
+
+
+def end_of_point(varied: Sequence[str]) -> str:
+    """The end of the name of a point of a matrix; empty if nothing varies, or only the name."""
+    return "" if all(text.partition("=")[0] == "name" for text in varied) else f"-{digest(varied)}"
 
 
 def labels(spec: JobSpec) -> dict[str, str]:

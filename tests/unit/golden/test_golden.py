@@ -406,3 +406,55 @@ def test_the_findings_of_cases_have_the_requested_format() -> None:
     assert [(one["code"], one["severity"]) for one in json.loads(said.stderr)] == [("FTC323", "warning")]
     said = ftc("golden", "check", "--format", "github")
     assert any(line.startswith("::warning ") and "FTC323" in line for line in said.stderr.splitlines())
+
+
+FIXED = "why: A test.\noverrides: [name=mine, naming=fixed{}]\ntargets: [volcano]\n"
+
+
+def test_two_cases_that_overwrite_each_other_are_a_warning() -> None:
+    for name, more in (("a", ""), ("b", ", nodes=2"), ("c", ", namespace=team")):
+        case(name, FIXED.format(more))
+    for words in (("golden", "update"), ("golden", "check")):
+        said = ftc(*words)
+        assert said.exit_code == 0
+        warned = [line for line in said.stderr.splitlines() if "warning" in line and "case" not in line[:10]]
+        both = "the VolcanoJob 'mine' is in case a too"
+        said_once = f"{both}, and the cluster has only one of this name, so they cannot both run"
+        assert warned == [f"golden/b/volcano.yaml:1:1: warning[same-fixed-name]: {said_once}"]
+    assert ftc("golden", "check", "--strict").exit_code == 1
+    assert "same-fixed-name" not in check("a", "c").stderr
+
+
+def test_cases_with_a_name_of_their_own_are_no_warning() -> None:
+    case("a", FIXED.format(""))
+    case("target", FIXED.format("").replace("volcano", "job"))
+    case("generated", FIXED.format("").replace(", naming=fixed", ""))
+    case("matrix", FIXED.format("") + 'matrix: ["nodes=1,2"]\n')
+    case("elsewhere", FIXED.format(", cluster=alauda-2"))
+    assert "same-fixed-name" not in ftc("golden", "update").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "help_"),
+    [
+        ("overrides: [nodes=1,2]", "2:13", "quote it: 'nodes=1,2' (several values belong in matrix)"),
+        ("matrix: [name=a, nodes=1, 2,4, devices=1]", "2:18", "quote it: 'nodes=1,2,4'"),
+        ("matrix: [train.learning_rate=1.0e-5,2.0e-5]", "2:10", "quote it: 'train.learning_rate=1.0e-5,2.0e-5'"),
+        ("matrix: [model=qwen3-0.6b,qwen3-8b]", "2:10", "quote it: 'model=qwen3-0.6b,qwen3-8b'"),
+        ("exclude: [[nodes=1,2]]", "2:12", "quote it: 'nodes=1,2'"),
+    ],
+)
+def test_a_list_of_values_without_quotes_is_several_items_for_yaml(text: str, place: str, help_: str) -> None:
+    case("mine", f"why: A test.\n{text}\n")
+    said = check()
+    assert said.exit_code == 1
+    assert f"golden/mine/case.yaml:{place}: error[FTC002 unreadable-file]: is split by YAML at its comma" in said.stderr
+    assert f"  help: {help_}\n" in said.stderr
+    assert said.stderr.count("error[") == 1
+
+
+def test_a_list_of_values_in_quotes_is_one_item() -> None:
+    case("mine", "why: A test.\noverrides: [name=mine]\nmatrix: ['nodes=1,2', \"devices=1,2\"]\n")
+    assert ftc("golden", "update").exit_code == 0
+    case("mine", "why: A test.\noverrides:\n  - nodes=1\n  - 2\n")
+    assert "case.yaml:4:5: error[FTC002 unreadable-file]: is not a valid case: Expected `str`" in check().stderr

@@ -110,6 +110,17 @@ def test_a_release_changes_two_lines_per_case_and_is_one_line_of_the_report(rele
     assert release("golden", "check") == ""
 
 
+def test_a_release_changes_four_lines_of_a_trainjob_and_its_digest(release: Release) -> None:
+    """The guide says which: the version, the ConfigMap, and twice the name of the runtime, a digest of its content."""
+    commit(cases=1, text=f"{CASE}targets: [job, jobset, trainjob]\n")
+    change_script(release)
+    assert release("golden", "check", exit_code=1) == SAID.format(1).replace("cases", "case") + WORDS
+    assert release("golden", "update") == SAID.format(1).replace("cases", "case") + WORDS
+    rows = [row.split("\t") for row in git("diff", "--numstat").splitlines()]
+    lines = {Path(file).name: int(added) for added, _, file in rows}
+    assert lines == {"job.yaml": 2, "jobset.yaml": 2, "trainjob.yaml": 4, "DIGESTS": 1}
+
+
 def test_a_comment_begins_with_the_release_and_json_has_every_change(release: Release) -> None:
     commit(cases=2)
     change_script(release)

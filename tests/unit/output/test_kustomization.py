@@ -52,6 +52,13 @@ def test_kustomize_builds_what_was_written(tmp_path: Path, targets: list[str], f
     assert sorted(built(tmp_path), key=key) == sorted(said, key=key)
 
 
+def test_a_kustomization_says_which_files_it_leaves_out_and_why(tmp_path: Path) -> None:
+    both = written(tmp_path, "naming=fixed", "-t", "job", "-t", "volcano", "-t", "jobset")["kustomization.yaml"]
+    assert both.splitlines()[0] == "# Left out, because each would start the same run again: job.yaml, jobset.yaml"
+    assert load(both)["resources"] == ["volcano.yaml"]
+    assert "#" not in written(tmp_path, "naming=fixed", "-t", "job", "-t", "storage")["kustomization.yaml"]
+
+
 def test_without_fixed_names_the_old_kustomization_is_removed(tmp_path: Path) -> None:
     assert "kustomization.yaml" not in written(tmp_path)
     assert "kustomization.yaml" in written(tmp_path, "naming=fixed")

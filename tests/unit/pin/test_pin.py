@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -106,15 +106,25 @@ def registry() -> Iterator[str]:
         yield address
 
 
-def repository(tmp_path: Path) -> tuple[Path, str]:
+def repository(tmp_path: Path, name: str = "data") -> tuple[Path, str]:
     """A repository with a branch and an annotated tag, for git's static HTTP protocol; and its first commit."""
-    place = tmp_path / "git" / "data.git"
+    place = tmp_path / "git" / f"{name}.git"
     place.mkdir(parents=True)
-    for words in (["init", "-q", "-b", "main"], ["commit", "-qm", "a", "--allow-empty"], ["tag", "-am", "t", "v1"]):
+    for words in (["init", "-q", "-b", "main"], ["commit", "-qm", name, "--allow-empty"], ["tag", "-am", "t", "v1"]):
         subprocess.run([*GIT, *words], cwd=place, check=True)
+    return place / ".git", served(place)
+
+
+def push(place: Path) -> str:
+    subprocess.run([*GIT, "commit", "-qm", "more", "--allow-empty"], cwd=place.parent, check=True)
+    return served(place.parent)
+
+
+def served(place: Path) -> str:
+    """Update what the static protocol serves; return the commit of HEAD."""
     subprocess.run(["git", "update-server-info"], cwd=place, check=True)
     said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=place, check=True, capture_output=True, text=True)
-    return place / ".git", said.stdout.strip()
+    return said.stdout.strip()
 
 
 RUN = """\
@@ -327,6 +337,82 @@ def test_a_branch_and_an_annotated_tag_of_git_are_their_commits(hub: str, regist
             said = ftc("pin", "mine")
             assert said.exit_code == 0, said
             assert spec()["model"]["source"]["revision"] == commit
+
+
+G = """\
+defaults: [config, override source@model.source: git, override source@dataset.source: git, _self_]
+name: g
+model: {{source: {{url: "http://{git}/model.git/.git", revision: main}}}}
+dataset: {{source: {{url: "http://{git}/data.git/.git", revision: main}}}}
+"""
+CHILD = "defaults: [g, _self_]\nname: child\n"
+OUT_OF_DATE = "conf/pins/g.yaml: out of date, run `ftc pin g`\n"
+
+
+class _Repositories(NamedTuple):
+    """The repositories of G and another model, with their first commits, and the server's address."""
+
+    address: str
+    model: Path
+    commits: dict[str, str]
+
+
+@pytest.fixture
+def inherited(tmp_path: Path) -> Iterator[_Repositories]:
+    """A run that inherits a pinned run."""
+    made = {name: repository(tmp_path, name) for name in ("model", "data", "other")}
+    with serving(functools.partial(_Quiet, directory=str(tmp_path / "git"))) as git:
+        Path("conf").mkdir()
+        Path("conf/g.yaml").write_text(G.format(git=git) + f"image: 127.0.0.1:9/a@{DIGEST}\n")
+        Path("conf/child.yaml").write_text(CHILD)
+        assert ftc("pin", "g").exit_code == 0
+        yield _Repositories(git, made["model"][0], {name: commit for name, (_, commit) in made.items()})
+
+
+def of_child() -> tuple[Any, Any]:
+    said = ftc("show", "-c", "child", "--config-dir", "conf")
+    assert said.exit_code == 0, said
+    shown = yaml.safe_load(said.stdout)
+    return shown["model"]["source"]["revision"], shown["dataset"]["source"]["revision"]
+
+
+def test_the_pins_that_a_run_inherits_are_checked_too(inherited: _Repositories) -> None:
+    assert ftc("pin", "child", "--check").exit_code == 0
+    assert ftc("pin", "child").stderr == "ftc: nothing to write\n"
+    pushed = push(inherited.model)
+    for words in (("pin", "child", "--check"), ("pin", "child")):
+        said = ftc(*words)
+        assert (said.exit_code, said.stderr) == (1, f"ftc: {OUT_OF_DATE}")
+    assert not Path("conf/pins/child.yaml").exists()
+    assert ftc("pin", "g").exit_code == 0
+    assert ftc("pin", "child", "--check").exit_code == 0
+    assert of_child() == (pushed, inherited.commits["data"])
+
+
+@pytest.mark.parametrize("revision", [", revision: main", ""])
+def test_a_run_pins_what_it_does_not_inherit(inherited: _Repositories, revision: str) -> None:
+    other = f'model: {{source: {{url: "http://{inherited.address}/other.git/.git"{revision}}}}}\n'
+    Path("conf/child.yaml").write_text(CHILD + other)
+    said = ftc("pin", "child")
+    assert said.exit_code == 0, said
+    assert said.stdout.splitlines()[1:] == ["wrote conf/pins/child.yaml", "wrote conf/child.yaml"]
+    assert list(yaml.safe_load(Path("conf/pins/child.yaml").read_text())["pins"]) == ["model.source.revision"]
+    assert of_child() == (inherited.commits["other"], inherited.commits["data"])
+    push(inherited.model)
+    assert ftc("pin", "child", "--check").exit_code == 0, "the model of g is not that of child"
+    Path("conf/pins/child.yaml").unlink()
+    push(inherited.model.parents[1] / "data.git" / ".git")
+    check = ftc("pin", "child", "--check")
+    assert check.exit_code == 1
+    assert check.stderr == f"ftc: conf/pins/child.yaml: out of date, run `ftc pin child`; {OUT_OF_DATE}"
+
+
+@pytest.mark.usefixtures("inherited")
+def test_a_lost_file_of_inherited_pins_is_an_error() -> None:
+    Path("conf/pins/g.yaml").unlink()
+    said = ftc("pin", "child", "--check")
+    assert said.exit_code == 1
+    assert "pins/g" in said.stderr
 
 
 def test_every_source_that_fails_is_reported_and_nothing_is_written(hub: str, registry: str, tmp_path: Path) -> None:
@@ -546,6 +632,8 @@ def test_a_list_that_cannot_be_extended_is_left_to_the_user(text: str) -> None:
         ("mine.yaml", "'mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
         ("conf/mine.yaml", "'conf/mine.yaml' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
         ("../mine", "'../mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
+        ("team/u", "'team/u' is not the name of a run: a run is a file in conf, not in a directory below; known: mine"),
+        ("mines.yaml", "'mines.yaml' is not the name of a run: a run is a file in conf, not in a directory below; did"),
         ("pins/mine", "'pins/mine' is not the name of a run: for conf/mine.yaml it is `ftc pin mine`"),
     ],
 )

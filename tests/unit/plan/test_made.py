@@ -277,6 +277,14 @@ def test_tags_are_within_the_limits_of_the_trackers() -> None:
     assert all(key.replace(".", "").replace("_", "").isalnum() for key in json.loads(found["MLFLOW_TAGS"]))
 
 
+@pytest.mark.parametrize("length", [60, 100, 400])
+def test_values_that_differ_only_at_their_end_have_different_tags(length: int) -> None:
+    points = matrix(*TRACKERS, f"env.A={'x' * length}1,{'x' * length}2")
+    tags = [of_trackers(one)["WANDB_TAGS"].split(",")[2] for one in points]
+    assert len(set(tags)) == 2
+    assert all(len(tag) <= 64 and tag.startswith("env.A=xxxx") for tag in tags)
+
+
 def test_a_diff_shows_a_change_once() -> None:
     said = ftc("diff", *TRACKERS, "ignore=[FTC416]", "--", *TRACKERS, "ignore=[FTC416]", "train.learning_rate=1e-5")
     assert said.stdout.splitlines()[1:] == [

@@ -9,6 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.objects import Kind
 from ftc.manifests.subjects import Job
 from ftc.plan import jobset
+from ftc.plan.names import end_of_point
 from ftc.rules.given import fragments, host_names
 from ftc.rules.pod.contents import duplicates
 from ftc.rules.rule import Finding, Rule
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-_POD_NAME_LIMIT = 63
+_LIMIT = 63
+
+
+def _fits(run: RunPlan, longest: int, derived: str) -> Iterator[Finding]:
+    """Report the name as the user writes it, without the digest of a matrix, if a derived one is too long."""
+    in_matrix = len(end_of_point(run.origin.varied)) if run.origin else 0
+    length = len(run.name) - in_matrix
+    if longest > _LIMIT:
+        added = f"the digest of its place in the matrix and {derived}" if in_matrix else derived
+        message = f"'{run.name[:length]}' has {length} characters, and {added} add {longest - length}"
+        yield Finding(("name",), message, f"use at most {_LIMIT - longest + length} characters: name=…")
 
 
 def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -36,10 +47,7 @@ def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Right: name=a-name-that-is-short-enough
     """
     added = max(len(f"-worker-{run.nodes - 1}"), len("-") + 12 if run.job_claim else 0)
-    rest = len(run.object_name) - len(run.name) + added
-    if len(run.name) + rest > _POD_NAME_LIMIT:
-        message = f"'{run.name}' has {len(run.name)} characters, and the pod names add {rest}"
-        yield Finding(("name",), message, f"use at most {_POD_NAME_LIMIT - rest} characters: name=…")
+    yield from _fits(run, len(run.object_name) + added, "the pod names")
 
 
 def no_manual_hostname(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -56,9 +64,6 @@ def no_manual_hostname(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(path, "is set for each pod by Volcano", "remove it", (("nodes",),))
 
 
-_NAME_LIMIT = 63
-
-
 def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The names of a Job, its Service and the hosts of its pods have at most 63 characters.
 
@@ -71,10 +76,7 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """
     added = len(f"-{run.nodes - 1}") if run.nodes > 1 else 0
     name = run.fixed_name if run.nodes > 1 or not run.generate_name else run.object_name
-    rest = len(name) - len(run.name) + added
-    if len(run.name) + rest > _NAME_LIMIT:
-        message = f"'{run.name}' has {len(run.name)} characters, and the derived names add {rest}"
-        yield Finding(("name",), message, f"use at most {_NAME_LIMIT - rest} characters: name=…")
+    yield from _fits(run, len(name) + added, "the derived names")
 
 
 def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -88,10 +90,7 @@ def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
     Right: name=a-name-that-is-short-enough
     """
-    rest = len(run.object_name) - len(run.name) + len(f"-{jobset.JOB}-0-{run.nodes - 1}-xxxxx")
-    if len(run.name) + rest > _POD_NAME_LIMIT:
-        message = f"'{run.name}' has {len(run.name)} characters, and the pod names add {rest}"
-        yield Finding(("name",), message, f"use at most {_POD_NAME_LIMIT - rest} characters: name=…")
+    yield from _fits(run, len(run.object_name) + len(f"-{jobset.JOB}-0-{run.nodes - 1}-xxxxx"), "the pod names")
 
 
 # Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).

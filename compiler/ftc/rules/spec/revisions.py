@@ -85,10 +85,11 @@ def pin_is_of_what_the_run_names(found: Origins) -> Iterator[Finding]:
     for key, source in _pinnable(found.spec):
         replaced = found.spec.pins.get(dotted(key))
         pin = _file(found.position(("pins", dotted(key))))
+        pins = {_file(place) for place, _ in found.settings(("pins", dotted(key)))}
         settings = found.settings(key)
         if replaced is None or not settings or _file(settings[-1][0]) != pin:
             continue
-        below = [str(value) for place, value in settings if _file(place) != pin][-1:]
+        below = [str(value) for place, value in settings if _file(place) not in pins][-1:]
         name = below[0] if below else replaced.partition(" of ")[0]
         named = pinned(source, name) if source else name
         if named != replaced:

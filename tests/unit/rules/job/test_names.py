@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ftc.driver import Request, compile_job
 from unit.rules.pairs import Pair, passes, refuses
 
 PAIRS = (
@@ -30,3 +31,18 @@ def test_a_rule_reports_the_key_with_a_remedy(pair: Pair) -> None:
 @pytest.mark.parametrize("pair", PAIRS, ids=str)
 def test_the_nearest_valid_configuration_passes(pair: Pair) -> None:
     passes(pair)
+
+
+# 63 characters for <name>-<8>-<5>-worker-1, <name>-<8>-<8>-1 and <name>-<8>-<5>-node-0-1-<5>
+@pytest.mark.parametrize(("target", "longest"), [("volcano", 39), ("job", 43), ("jobset", 33)])
+def test_the_limit_is_that_of_the_name_as_the_user_writes_it_also_in_a_matrix(target: str, longest: int) -> None:
+    found = {}
+    for length in (longest, longest + 1):
+        overrides = ("hardware=nvidia", f"name={'a' * length}", "nodes=2")
+        state = compile_job(Request(overrides, targets=(target,), varied=("nodes=2",)))
+        found[length] = [one for one in state.diagnostics if one.path == ("name",)]
+    assert not found[longest]
+    [told] = found[longest + 1]
+    assert told.help == f"use at most {longest} characters: name=…"
+    assert told.message.startswith(f"'{'a' * (longest + 1)}' has {longest + 1} characters, and the ")
+    assert "the digest of its place in the matrix" in told.message
