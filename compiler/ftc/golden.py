@@ -174,9 +174,14 @@ def names(directory: Path) -> list[str]:
     )
 
 
+def conf_place(directory: Path) -> Path:
+    """The place of the conf tree next to a golden directory."""
+    return Path(os.path.normpath(directory / ".." / "conf"))
+
+
 def conf_beside(directory: Path) -> tuple[Path, ...]:
     """The conf tree next to a golden directory, if it exists."""
-    conf = Path(os.path.normpath(directory / ".." / "conf"))
+    conf = conf_place(directory)
     return (conf,) if conf.is_dir() else ()
 
 

@@ -108,7 +108,12 @@ def of_state(state: State) -> Run:
 
 
 def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
-    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
+    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones.
+
+    A golden directory that does not exist has no cases.
+    """
+    if not golden.is_dir():
+        return {}, {}
     found: dict[str, Run] = {}
     refused = cases.misplaced(golden)
     compiles = cases.Cases(golden, base)

@@ -1,0 +1,92 @@
+"""`ftc diff --base` with the cases of a repository, if one of the two sides lacks something."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from unit.compiling import Said, ftc
+from unit.diff.test_revision import GIT
+
+CASE = "why: A test.\nconfig: {name}\ntargets: [volcano]\n"
+RUN = "defaults: [config, _self_]\nname: {name}\nnodes: 1\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q", "-b", "main")
+    Path("README").write_text("x\n")
+    commit()
+
+
+def git(*words: str) -> None:
+    subprocess.run([*GIT, *words], check=True, capture_output=True)
+
+
+def commit() -> None:
+    git("add", "-A")
+    git("commit", "-qm", "x")
+
+
+def case(name: str) -> None:
+    """A run and its case, which is compiled."""
+    (Path("golden") / name).mkdir(parents=True)
+    (Path("golden") / name / "case.yaml").write_text(CASE.format(name=name))
+    Path("conf").mkdir(exist_ok=True)
+    (Path("conf") / f"{name}.yaml").write_text(RUN.format(name=name))
+    assert ftc("golden", "update", name).exit_code == 0
+
+
+def edit(file: str, old: str, new: str) -> None:
+    text = Path(file).read_text()
+    assert old in text
+    Path(file).write_text(text.replace(old, new))
+
+
+def diff(*words: str) -> Said:
+    return ftc("diff", "--base", "HEAD", *words)
+
+
+def statuses(*words: str) -> list[tuple[str, str]]:
+    said = diff("--json", *words)
+    assert said.exit_code == 0, said
+    return [(one["run"], one["status"]) for one in json.loads(said.stdout)]
+
+
+def test_the_first_pull_request_adds_every_case() -> None:
+    case("one")
+    case("two")
+    assert statuses() == [("one", "added"), ("two", "added")]
+    said = diff()
+    assert said.stdout.startswith("one: added\n  Job.batch.volcano.sh/one-\n")
+    assert (said.stderr.splitlines()[0], said.exit_code) == ("ftc: 2 runs added", 0)
+    comment = diff("--format", "markdown")
+    assert (comment.stdout.splitlines()[0], comment.exit_code) == ("**2 of 2 runs are added**", 0)
+
+
+def test_cases_in_a_directory_that_was_moved_are_added() -> None:
+    case("one")
+    commit()
+    Path("golden").rename("runs")
+    assert statuses("--dir", "runs") == [("one", "added")]
+
+
+def test_cases_of_a_deleted_directory_are_removed() -> None:
+    case("one")
+    commit()
+    shutil.rmtree("golden")
+    shutil.rmtree("conf")
+    assert statuses() == [("one", "removed")]
+    assert diff().stdout.startswith("one: removed\n")
+
+
+def test_without_a_case_on_either_side_nothing_can_be_compared() -> None:
+    for directory in ("golden", "runs"):
+        said = diff("--dir", directory)
+        expected = f"ftc: neither {directory} nor {directory} at HEAD has a case: give overrides, -c or --dir\n"
+        assert said == Said("", expected, 1)
