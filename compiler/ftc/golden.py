@@ -21,8 +21,8 @@ from ftc.diagnostics.model import Diagnostic, Position, Severity, as_errors, did
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
 from ftc.output.artifact import KUSTOMIZATION, Artifact
 from ftc.output.write import SCRATCH, remove, write
+from ftc.places import FILE, is_misplaced, link, misplaced, names
 from ftc.releases import is_scripts, scripts_differ, step, without_release
-from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from ftc.compose import Conf
     from ftc.diagnostics.model import KeyPath
     from ftc.releases import Step
-
-
-FILE = "case.yaml"
-_ALIKE = (FILE, "case.yml")
-_PLACE = f"<case>/{FILE}"
-_DEPTH = 2
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,7 +131,7 @@ def _compiled(
     for point in found:
         place = directory / point.directory if point.chosen else directory
         if place.is_symlink():
-            refused[str(place.relative_to(directory.parent))] = _link(place)
+            refused[str(place.relative_to(directory.parent))] = link(place)
             continue
         wanted: dict[str, Any] = {"overrides": point.overrides, "varied": point.chosen}
         wanted |= {"config_name": case.config, "targets": case.targets}
@@ -165,47 +159,6 @@ def schema() -> dict[str, Any]:
     found["$defs"]["Case"]["description"] = inspect.cleandoc(resources.docstring(Case))
     found["$defs"]["Case"]["properties"]["targets"]["items"] = {"enum": list(TARGETS)}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
-
-
-def names(directory: Path) -> list[str]:
-    """The cases of a golden directory."""
-    return sorted(
-        file.parent.name for file in directory.glob(f"*/{FILE}") if file.is_file() and not file.parent.is_symlink()
-    )
-
-
-def conf_place(directory: Path) -> Path:
-    """The place of the conf tree next to a golden directory."""
-    return Path(os.path.normpath(directory / ".." / "conf"))
-
-
-def conf_beside(directory: Path) -> tuple[Path, ...]:
-    """The conf tree next to a golden directory, if it exists."""
-    conf = conf_place(directory)
-    return (conf,) if conf.is_dir() else ()
-
-
-def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """Files that look like cases but are in places that are not read, by their place."""
-    alike = [file.relative_to(directory) for file in files_below(directory) if file.name.casefold() in _ALIKE]
-    wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
-    links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
-    return {str(place): (_overlooked(directory, place),) for place in wrong} | links
-
-
-def _link(place: Path) -> tuple[Diagnostic, ...]:
-    message, help_ = "is a symbolic link, through which ftc does not write", "replace it by the directory itself"
-    return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
-
-
-def _overlooked(directory: Path, place: Path) -> Diagnostic:
-    right = f"move it to {directory / (place.parent.name or '<case>') / FILE}"
-    return Diagnostic(
-        code=UNREADABLE,
-        message=f"is not read: a case must be {directory / _PLACE}",
-        position=Position(str(directory / place), 1, 1),
-        help=right if len(place.parts) <= _DEPTH else f"{right}, or give --dir {directory / place.parent.parent}",
-    )
 
 
 RECORD = "DIGESTS"
@@ -325,9 +278,13 @@ def _kind(name: str, actual: str | None, expected: str | None, recorded: dict[st
 
 
 def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[Finding]:
-    """The files in directories that the case, or one of its combinations, no longer has."""
-    for one in [directory, *_directories(directory)]:
-        if one not in made and (one / RECORD).is_file():
+    """The files in directories that the case, or one of its combinations, no longer has.
+
+    Files next to a misplaced case are not left behind.
+    """
+    golden = directory.parent
+    for one in [] if is_misplaced(golden, directory) else [directory, *_directories(directory)]:
+        if one not in made and (one / RECORD).is_file() and not is_misplaced(golden, one):
             yield from _in_directory(one, {})
 
 

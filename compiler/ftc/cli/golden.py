@@ -150,7 +150,8 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     """Compare the cases; report warnings, and refused cases, at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
     from ftc.driver import Request  # noqa: PLC0415 - the same
-    from ftc.golden import compare, conf_beside, misplaced, names  # noqa: PLC0415 - the same
+    from ftc.golden import compare  # noqa: PLC0415 - the same
+    from ftc.places import conf_beside, misplaced, names  # noqa: PLC0415 - the same
 
     known = names(golden)
     for name in cases:

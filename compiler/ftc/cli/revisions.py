@@ -11,7 +11,7 @@ from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.sides import NoRevisionError, as_kept, checked_out, of_cases, of_state
 from ftc.driver import Request, compile_job
-from ftc.golden import conf_place
+from ftc.places import conf_place
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -23,6 +23,7 @@ from ftc.diff.objects import MANIFESTS, duplicates, encoded
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import KUSTOMIZATION
+from ftc.places import FILE, misplaced, names
 from ftc.source import documents
 from ftc.source.below import files_below
 from ftc.targets import TARGETS
@@ -98,7 +99,7 @@ def _git(*arguments: str) -> bytes:
 
 _ENDINGS = (".yaml", ".yml", ".json")
 # The last one lists the directories of a matrix.
-_NOT_COMPILED = (cases.FILE, cases.RECORD, "index.json")
+_NOT_COMPILED = (FILE, cases.RECORD, "index.json")
 
 
 def of_state(state: State) -> Run:
@@ -115,9 +116,9 @@ def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tup
     if not golden.is_dir():
         return {}, {}
     found: dict[str, Run] = {}
-    refused = cases.misplaced(golden)
+    refused = misplaced(golden)
     compiles = cases.Cases(golden, base)
-    for name in cases.names(golden):
+    for name in names(golden):
         states, wrong = compiles.compiled(name)
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong

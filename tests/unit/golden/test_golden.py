@@ -170,8 +170,9 @@ def test_a_case_that_becomes_a_matrix_leaves_no_old_files() -> None:
     [
         ("mine/case.yml", "mine/case.yaml"),
         ("mine/Case.yaml", "mine/case.yaml"),
-        ("team/mine/case.yaml", "mine/case.yaml, or give --dir golden/team\n"),
-        ("good/mine/case.yaml", "mine/case.yaml, or give --dir golden/good\n"),
+        ("team/mine/case.yaml", "mine/case.yaml\n"),
+        ("good/mine/case.yaml", "mine/case.yaml\n"),
+        ("team/good/case.yaml", "team-good/case.yaml\n"),
         ("case.yaml", "<case>/case.yaml"),
     ],
 )
@@ -189,6 +190,35 @@ def test_a_misplaced_case_is_reported(place: str, right: str) -> None:
         assert f"help: move it to golden/{right}" in said.stderr
     assert check("good").exit_code == 0
     file.unlink()
+    assert check().exit_code == 0
+
+
+@pytest.mark.parametrize("names", [(), ("team",)])
+def test_files_next_to_a_misplaced_case_are_kept(names: tuple[str, ...]) -> None:
+    """Another --dir, or an earlier name of the case, wrote them."""
+    case("team/fx")
+    assert ftc("golden", "update", "--dir", "golden/team").exit_code == 0
+    case("team", MATRIX)
+    case("renamed", MATRIX)
+    updated("renamed")
+    Path("golden/renamed/case.yaml").rename("golden/renamed/case.yml")
+    updated("team")
+    written = sorted(Path("golden").rglob("*"))
+    for command in ("check", "update", "check"):
+        said = ftc("golden", command, *names)
+        assert (said.stdout, said.exit_code) == ("", 0 if names else 1)
+        assert names or said.stderr.count(" is not read: ") == 2
+    assert sorted(Path("golden").rglob("*")) == written
+
+
+def test_files_of_a_misplaced_case_are_orphaned_after_it_moved() -> None:
+    case("team/fx")
+    assert ftc("golden", "update", "--dir", "golden/team").exit_code == 0
+    Path("golden/fx").mkdir()
+    Path("golden/team/fx/case.yaml").rename("golden/fx/case.yaml")
+    assert "golden/team/fx/volcano.yaml: orphaned" in lines(check())
+    updated()
+    assert not list(Path("golden/team").rglob("*.*"))
     assert check().exit_code == 0
 
 

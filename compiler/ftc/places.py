@@ -1,0 +1,74 @@
+"""Where the cases of a golden directory and their conf tree are, and the cases in other places, which are not read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ftc.diagnostics.codes import UNREADABLE
+from ftc.diagnostics.model import Diagnostic, Position
+from ftc.source.below import files_below
+
+FILE = "case.yaml"
+_ALIKE = (FILE, "case.yml")
+_PLACE = f"<case>/{FILE}"
+_DEPTH = 2
+
+
+def names(directory: Path) -> list[str]:
+    """The cases of a golden directory."""
+    return sorted(
+        file.parent.name for file in directory.glob(f"*/{FILE}") if file.is_file() and not file.parent.is_symlink()
+    )
+
+
+def conf_place(directory: Path) -> Path:
+    """The place of the conf tree next to a golden directory."""
+    return Path(os.path.normpath(directory / ".." / "conf"))
+
+
+def conf_beside(directory: Path) -> tuple[Path, ...]:
+    """The conf tree next to a golden directory, if it exists."""
+    conf = conf_place(directory)
+    return (conf,) if conf.is_dir() else ()
+
+
+def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
+    """Files that look like cases but are in places that are not read, by their place."""
+    places = [file.relative_to(directory) for file in files_below(directory)]
+    wrong = [place for place in sorted(places) if _is_wrong(place)]
+    links = {one.name: link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
+    return {str(place): (_overlooked(directory, place),) for place in wrong} | links
+
+
+def is_misplaced(golden: Path, directory: Path) -> bool:
+    """Whether a directory below golden/ contains a case that is not read."""
+    return any(_is_wrong(one.relative_to(golden)) for one in directory.iterdir())
+
+
+def _is_wrong(place: Path) -> bool:
+    """Whether a path below golden/ looks like a case but is in a place that is not read."""
+    return place.name.casefold() in _ALIKE and (place.name != FILE or len(place.parts) != _DEPTH)
+
+
+def link(place: Path) -> tuple[Diagnostic, ...]:
+    """The refusal of a directory that is a symbolic link."""
+    message, help_ = "is a symbolic link, through which ftc does not write", "replace it by the directory itself"
+    return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
+
+
+def _overlooked(directory: Path, place: Path) -> Diagnostic:
+    return Diagnostic(
+        code=UNREADABLE,
+        message=f"is not read: a case must be {directory / _PLACE}",
+        position=Position(str(directory / place), 1, 1),
+        help=f"move it to {directory / _right(directory, place)}",
+    )
+
+
+def _right(directory: Path, place: Path) -> Path:
+    """A place for a misplaced case, which no other case has."""
+    name = place.parent.name or "<case>"
+    if len(place.parts) > _DEPTH and (directory / name / FILE).exists():
+        name = "-".join(place.parent.parts)
+    return Path(name, FILE)
