@@ -90,3 +90,28 @@ def test_without_a_case_on_either_side_nothing_can_be_compared() -> None:
         said = diff("--dir", directory)
         expected = f"ftc: neither {directory} nor {directory} at HEAD has a case: give overrides, -c or --dir\n"
         assert said == Said("", expected, 1)
+
+
+def test_a_refused_case_does_not_hide_the_changes_of_the_others() -> None:
+    case("broken")
+    case("good")
+    commit()
+    edit("conf/broken.yaml", "nodes: 1", "nodes: 0")
+    edit("conf/good.yaml", "nodes: 1", "nodes: 2")
+    said = diff()
+    assert said.stdout.startswith("good: changed\n")
+    assert "  ~ spec.tasks[worker].replicas\n      1 → 2\n" in said.stdout
+    assert "ftc: case broken is refused:\n" in said.stderr
+    assert said.stderr.count("error[FTC012") == 1
+    assert " in 1 object, 1 run does not compile\n" in said.stderr
+    assert said.exit_code == 1
+
+
+def test_if_only_a_refused_case_differs_the_total_counts_it() -> None:
+    case("broken")
+    case("good")
+    commit()
+    edit("conf/broken.yaml", "nodes: 1", "nodes: 0")
+    said = diff()
+    assert (said.stdout, said.exit_code) == ("", 1)
+    assert "ftc: 1 run does not compile\n" in said.stderr
