@@ -218,12 +218,12 @@ def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, form: s
 
     is_cases = not overrides and wanted.config_name == "config"
     despite_errors = form == "markdown" or is_cases
-    before, after, refused = revisions(base, overrides, wanted, despite_errors=despite_errors)
+    before, after, refused, remarks = revisions(base, overrides, wanted, despite_errors=despite_errors)
     found = compare(before, after)
     past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))
     runs = len(before.keys() | after.keys() | refused.keys())
     rest = folded(found, before, after)
-    return _Compared(found, [note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
+    return _Compared(found, [*remarks, note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
 
 
 def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:

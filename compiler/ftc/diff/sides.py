@@ -125,17 +125,33 @@ def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tup
     return found, refused
 
 
-def as_kept(golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str) -> dict[str, Run]:
+def as_kept(
+    golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str
+) -> tuple[dict[str, Run], dict[str, Diagnostic]]:
     """Replace the files of runs by those that ftc wrote into golden/, which are what goes to the cluster.
 
     The `others`, which this ftc does not compile, are added if they have such files. Messages call golden/ `place`.
+    Files of a run that are malformed replace nothing: their first problem, with its place in golden/, is returned.
     """
     kept = {name: _kept(golden / name) for name in (*runs, *others)}
-    return {
-        name: msgspec.structs.replace(runs.get(name, Run({})), files=files, kept=place) if files else runs[name]
-        for name, files in kept.items()
-        if files or name in runs
-    }
+    found, malformed = dict(runs), {}
+    for name, files in kept.items():
+        run = runs.get(name, Run({}))
+        if wrong := _malformed(files, run.files, PurePath(name)):
+            malformed[name] = wrong
+        elif files:
+            found[name] = msgspec.structs.replace(run, files=files, kept=place)
+    return found, malformed
+
+
+def _malformed(files: Mapping[str, str], compiled: Mapping[str, str], run: PurePath) -> Diagnostic | None:
+    """The first problem of the files that are compared; what this ftc compiles has none."""
+    for name, text in files.items():
+        if name != SPEC and name.endswith(_ENDINGS) and compiled.get(name) != text:
+            _, problems = documents(encoded(text), str(run / name))
+            if problems:
+                return problems[0]
+    return None
 
 
 def _kept(directory: Path) -> dict[str, str]:

@@ -115,3 +115,46 @@ def test_if_only_a_refused_case_differs_the_total_counts_it() -> None:
     said = diff()
     assert (said.stdout, said.exit_code) == ("", 1)
     assert "ftc: 1 run does not compile\n" in said.stderr
+
+
+CONFLICT = "<<<<<<< HEAD\n  minAvailable: 1\n=======\n  minAvailable: 3\n>>>>>>> other\n"
+
+
+@pytest.mark.parametrize(("words", "changes"), [((), 0), (("nodes: 1", "nodes: 2"), 1)])
+def test_a_golden_file_of_the_base_with_conflict_markers_is_not_a_difference(
+    words: tuple[str, ...], changes: int
+) -> None:
+    case("one")
+    edit("golden/one/volcano.yaml", "  minAvailable: 1\n", CONFLICT)
+    commit()
+    if words:
+        edit("conf/one.yaml", *words)
+    said = diff()
+    assert said.stdout.count("  ~ spec.minAvailable\n      1 → 2\n") == changes
+    assert "+ Job.batch" not in said.stdout
+    assert words or said.stdout == ""
+    expected = "golden/one/volcano.yaml at HEAD, line {}: is not YAML: merge conflict markers; case one is compared "
+    line = 1 + Path("golden/one/volcano.yaml").read_text().split("\n").index("<<<<<<< HEAD")
+    assert f"ftc: {expected.format(line)}with what it compiles to there\n" in said.stderr
+    assert said.exit_code == 0
+    assert "merge conflict markers" in diff("--format", "markdown").stdout
+
+
+def test_a_case_of_the_base_with_conflict_markers_everywhere_is_new() -> None:
+    case("one")
+    edit("golden/one/volcano.yaml", "  minAvailable: 1\n", CONFLICT)
+    edit("conf/one.yaml", "nodes: 1\n", CONFLICT)
+    commit()
+    Path("conf/one.yaml").write_text(RUN.format(name="one"))
+    assert statuses() == [("one", "added")]
+    said = diff().stderr
+    assert "ftc: case one does not compile at HEAD (FTC002): counted as new\n" in said
+    assert "is not YAML: merge conflict markers\n" in said
+
+
+def test_conflict_markers_in_conf_are_named() -> None:
+    case("one")
+    edit("conf/one.yaml", "nodes: 1\n", CONFLICT)
+    said = ftc("golden", "check")
+    assert "conf/one.yaml:3:1: error[FTC002 unreadable-file]: is not YAML: merge conflict markers\n" in said.stderr
+    assert said.exit_code == 1

@@ -291,6 +291,10 @@ def test_the_conf_next_to_golden_is_found_from_inside_it(monkeypatch: pytest.Mon
             "override 'nodes=1,1': error[FTC003 unknown-option]: gives the same value twice",
         ),
         ("why: a\noverrides: ['nodes=1,2']\n", "gives several values, but a job takes one"),
+        (
+            "why: x\n<<<<<<< HEAD\nwhy: y\n=======\n>>>>>>> b\n",
+            "2:1: error[FTC002 unreadable-file]: is not YAML: merge conflict markers",
+        ),
         ("why: [\n", "error[FTC002 unreadable-file]: is not YAML"),
     ],
 )
