@@ -34,16 +34,30 @@ def conf_beside(directory: Path) -> tuple[Path, ...]:
 
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """Files that look like cases but are in places that are not read, by their place."""
+    """What looks like a case but is not read, because of its place or because it is not a file, by its place."""
     places = [file.relative_to(directory) for file in files_below(directory)]
     wrong = [place for place in sorted(places) if _is_wrong(place)]
-    links = {one.name: link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
-    return {str(place): (_overlooked(directory, place),) for place in wrong} | links
+    inside = [one for one in sorted(directory.iterdir()) if not one.name.startswith(".")]
+    links = {one.name: link(one) for one in inside if one.is_symlink() and (one / FILE).exists()}
+    broken = {str(Path(one.name, FILE)): (_not_a_file(one / FILE),) for one in inside if _is_broken(one / FILE)}
+    return {str(place): (_overlooked(directory, place),) for place in wrong} | links | broken
 
 
 def is_misplaced(golden: Path, directory: Path) -> bool:
     """Whether a directory below golden/ contains a case that is not read."""
-    return any(_is_wrong(one.relative_to(golden)) for one in directory.iterdir())
+    return _is_broken(directory / FILE) or any(_is_wrong(one.relative_to(golden)) for one in directory.iterdir())
+
+
+def _is_broken(file: Path) -> bool:
+    """Whether a name is that of a dangling link, or of a directory."""
+    return os.path.lexists(file) and (file.is_dir() or not file.exists()) and not file.parent.is_symlink()
+
+
+def _not_a_file(place: Path) -> Diagnostic:
+    is_dangling = place.is_symlink() and not place.exists()
+    message = "is a symbolic link to a file that does not exist" if is_dangling else "is not a file"
+    help_ = "replace it by a file, or delete its directory"
+    return Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_)
 
 
 def _is_wrong(place: Path) -> bool:

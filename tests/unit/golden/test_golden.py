@@ -339,8 +339,46 @@ def test_another_line_ending_is_a_difference() -> None:
     directory = case("mine")
     updated()
     train = directory / "train.yaml"
-    train.write_bytes(train.read_bytes().replace(b"\n", b"\r\n"))
-    assert lines(check()) == ["golden/mine/train.yaml: edited by hand"]
+    text = train.read_bytes()
+    train.write_bytes(text.replace(b"\n", b"\r\n"))
+    assert check().stdout == (
+        "golden/mine/train.yaml: edited by hand\nonly the line endings differ: CRLF, but ftc writes LF\n"
+    )
+    train.write_bytes(text.removesuffix(b"\n"))
+    assert check().stdout == (
+        "golden/mine/train.yaml: edited by hand\nonly the line endings differ: the last line has none\n"
+    )
+
+
+def test_the_check_says_what_to_do_with_a_file_that_ftc_did_not_write() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "NOTES.md").write_text("hi\n")
+    remove = "delete what ftc did not write, or move it out of golden"
+    assert check().stderr == f"ftc: 1 not written by ftc (1 compiled): {remove}\n"
+    said = ftc("golden", "update")
+    assert said == Said("left golden/mine/NOTES.md (not written by ftc)\n", f"ftc: {remove}\n", 0)
+    (directory / "train.yaml").write_text("")
+    said = check()
+    assert said.stderr == (
+        f"ftc: 1 not written by ftc, 1 edited by hand (1 compiled): read the diff, then `ftc golden update`; {remove}\n"
+    )
+
+
+def test_a_case_file_that_is_a_dangling_link_is_reported() -> None:
+    directory = case("mine")
+    case("other")
+    updated()
+    (directory / "case.yaml").unlink()
+    (directory / "case.yaml").symlink_to("../../gone.yaml")
+    written = sorted(directory.iterdir())
+    for command in ("check", "update"):
+        said = ftc("golden", command)
+        assert (said.stdout, said.exit_code) == ("", 1)
+        assert (
+            "golden/mine/case.yaml:1:1: error[FTC002 unreadable-file]: is a symbolic link to a file that" in said.stderr
+        )
+    assert sorted(directory.iterdir()) == written
 
 
 def test_conflict_markers_in_the_record_are_ignored() -> None:
