@@ -178,7 +178,7 @@ def digests(written: str | None) -> dict[str, str]:
 
 def digest(content: str) -> str:
     """The digest of a text; a release of ftc that changes only its version and its scripts does not change it."""
-    return hashlib.sha256(without_release(content).encode()).hexdigest()
+    return hashlib.sha256(without_release(content).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Kind(StrEnum):
@@ -212,7 +212,7 @@ class Comparison(msgspec.Struct, frozen=True):
     warned: dict[str, tuple[Diagnostic, ...]]
 
     def of_releases(self) -> dict[Finding, tuple[Step, bool]]:
-        """The files that differ only because another release of ftc wrote them, and whether their scripts differ."""
+        """The files that differ only because another ftc wrote them, and whether their scripts differ."""
         outdated = [
             (one, one.actual, one.expected)
             for one in self.findings

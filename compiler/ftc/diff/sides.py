@@ -140,7 +140,8 @@ def as_kept(
         if wrong := _malformed(files, run.files, PurePath(name)):
             malformed[name] = wrong
         elif files:
-            found[name] = msgspec.structs.replace(run, files=files, kept=place)
+            edited = _is_edited(golden / name, files, run.files)
+            found[name] = msgspec.structs.replace(run, files=files, kept=place, is_edited=edited)
     return found, malformed
 
 
@@ -154,10 +155,19 @@ def _malformed(files: Mapping[str, str], compiled: Mapping[str, str], run: PureP
     return None
 
 
+def _is_edited(directory: Path, files: Mapping[str, str], compiled: Mapping[str, str]) -> bool:
+    recorded = _recorded(directory)
+    return any(compiled.get(name) != text and recorded[name] != cases.digest(text) for name, text in files.items())
+
+
 def _kept(directory: Path) -> dict[str, str]:
-    written = directory / cases.RECORD
-    names = cases.digests(_text(written)) if written.is_file() else {}
-    return {name: _text(directory / name) for name in names if name in ARTIFACTS and (directory / name).is_file()}
+    names = [name for name in _recorded(directory) if name in ARTIFACTS]
+    return {name: _text(directory / name) for name in names if (directory / name).is_file()}
+
+
+def _recorded(directory: Path) -> dict[str, str]:
+    record = directory / cases.RECORD
+    return cases.digests(_text(record)) if record.is_file() else {}
 
 
 def of_path(path: Path) -> dict[str, Run]:

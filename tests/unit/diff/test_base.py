@@ -158,3 +158,14 @@ def test_conflict_markers_in_conf_are_named() -> None:
     said = ftc("golden", "check")
     assert "conf/one.yaml:3:1: error[FTC002 unreadable-file]: is not YAML: merge conflict markers\n" in said.stderr
     assert said.exit_code == 1
+
+
+@pytest.mark.parametrize("name", ["spec.yaml", "volcano.yaml"])
+def test_a_golden_file_of_the_base_that_is_not_utf8_is_not_a_bug(name: str) -> None:
+    case("one")
+    file = Path("golden/one", name)
+    file.write_bytes(file.read_bytes() + b"# \xff\n")
+    commit()
+    said = diff()
+    assert (said.stdout, said.exit_code) == ("", 0)
+    assert ("is not UTF-8" in said.stderr) == (name == "volcano.yaml")
