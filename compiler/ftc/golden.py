@@ -289,7 +289,9 @@ def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[
 
 
 def _without_a_case(golden: Path) -> list[Path]:
-    """Directories that ftc wrote for a case that no longer exists."""
+    """Directories that ftc wrote for a case that no longer exists; a misplaced golden/case.yaml may have them."""
+    if is_misplaced(golden, golden):
+        return []
     inside = [one for one in _directories(golden) if not (one / FILE).exists()]
     return [one for one in inside if any(one.glob(f"**/{RECORD}"))]
 

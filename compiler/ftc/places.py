@@ -34,13 +34,19 @@ def conf_beside(directory: Path) -> tuple[Path, ...]:
 
 
 def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """What looks like a case but is not read, because of its place or because it is not a file, by its place."""
+    """What looks like a case but is not read, because of its place or because it is not a file, by case or place."""
     places = [file.relative_to(directory) for file in files_below(directory)]
     wrong = [place for place in sorted(places) if _is_wrong(place)]
     inside = [one for one in sorted(directory.iterdir()) if not one.name.startswith(".")]
     links = {one.name: link(one) for one in inside if one.is_symlink() and (one / FILE).exists()}
-    broken = {str(Path(one.name, FILE)): (_not_a_file(one / FILE),) for one in inside if _is_broken(one / FILE)}
-    return {str(place): (_overlooked(directory, place),) for place in wrong} | links | broken
+    broken = {one.name: (_not_a_file(one / FILE),) for one in inside if _is_broken(one / FILE)}
+    return {_case(directory, place): (_overlooked(directory, place),) for place in wrong} | links | broken
+
+
+def _case(directory: Path, place: Path) -> str:
+    """The case that a file such as <case>/case.yml should describe, if nothing else does; otherwise the place."""
+    is_case = len(place.parts) == _DEPTH and not (directory / place.parent / FILE).exists()
+    return place.parts[0] if is_case else str(place)
 
 
 def is_misplaced(golden: Path, directory: Path) -> bool:

@@ -169,3 +169,14 @@ def test_a_golden_file_of_the_base_that_is_not_utf8_is_not_a_bug(name: str) -> N
     said = diff()
     assert (said.stdout, said.exit_code) == ("", 0)
     assert ("is not UTF-8" in said.stderr) == (name == "volcano.yaml")
+
+
+@pytest.mark.parametrize("name", ["case.yaml", "case.yml"])
+def test_a_case_with_a_dangling_link_or_another_name_is_refused_not_removed(name: str) -> None:
+    case("one")
+    commit()
+    Path("golden/one/case.yaml").rename("golden/one/renamed.yaml")
+    Path("golden/one", name).symlink_to("gone")
+    said = diff("--json")
+    assert [(one["run"], one["status"]) for one in json.loads(said.stdout)] == [("one", "does not compile")]
+    assert said.exit_code == 1

@@ -211,6 +211,16 @@ def test_files_next_to_a_misplaced_case_are_kept(names: tuple[str, ...]) -> None
     assert sorted(Path("golden").rglob("*")) == written
 
 
+def test_combinations_of_a_misplaced_case_are_kept() -> None:
+    case("mine")
+    Path("golden/case.yaml").write_text(MATRIX)
+    assert ftc("golden", "update", "--dir", ".").exit_code == 1  # golden/mine/case.yaml is misplaced
+    assert Path("golden/nodes=1/DIGESTS").is_file()
+    said = ftc("golden", "update")
+    assert "removed" not in said.stdout
+    assert Path("golden/nodes=1/volcano.yaml").is_file()
+
+
 def test_files_of_a_misplaced_case_are_orphaned_after_it_moved() -> None:
     case("team/fx")
     assert ftc("golden", "update", "--dir", "golden/team").exit_code == 0
