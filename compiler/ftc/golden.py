@@ -22,8 +22,8 @@ from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf
 from ftc.fixed_names import Job, jobs, shared, without_scripts
 from ftc.output.artifact import Artifact
 from ftc.output.write import SCRATCH, remove, write
+from ftc.places import FILE, is_misplaced, link, misplaced, names
 from ftc.releases import is_scripts, scripts_differ, step, without_release
-from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from ftc.compose import Conf
     from ftc.diagnostics.model import KeyPath
     from ftc.releases import Step
-
-
-FILE = "case.yaml"
-_ALIKE = (FILE, "case.yml")
-_PLACE = f"<case>/{FILE}"
-_DEPTH = 2
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,7 +122,7 @@ def _compiled(
     for point in found:
         place = directory / point.directory if point.chosen else directory
         if place.is_symlink():
-            refused[str(place.relative_to(directory.parent))] = _link(place)
+            refused[str(place.relative_to(directory.parent))] = link(place)
             continue
         wanted: dict[str, Any] = {"overrides": point.overrides, "varied": point.chosen}
         wanted |= {"config_name": case.config, "targets": case.targets}
@@ -164,42 +158,6 @@ def schema() -> dict[str, Any]:
     return {"$schema": "http://json-schema.org/draft-07/schema#", **found}
 
 
-def names(directory: Path) -> list[str]:
-    """The cases of a golden directory."""
-    return sorted(
-        file.parent.name for file in directory.glob(f"*/{FILE}") if file.is_file() and not file.parent.is_symlink()
-    )
-
-
-def conf_beside(directory: Path) -> tuple[Path, ...]:
-    """The conf tree next to a golden directory, if it exists."""
-    conf = Path(os.path.normpath(directory / ".." / "conf"))
-    return (conf,) if conf.is_dir() else ()
-
-
-def misplaced(directory: Path) -> dict[str, tuple[Diagnostic, ...]]:
-    """Files that look like cases but are in places that are not read, by their place."""
-    alike = [file.relative_to(directory) for file in files_below(directory) if file.name.casefold() in _ALIKE]
-    wrong = [place for place in sorted(alike) if not place.match(f"*/{FILE}") or len(place.parts) > _DEPTH]
-    links = {one.name: _link(one) for one in directory.iterdir() if one.is_symlink() and (one / FILE).exists()}
-    return {str(place): (_overlooked(directory, place),) for place in wrong} | links
-
-
-def _link(place: Path) -> tuple[Diagnostic, ...]:
-    message, help_ = "is a symbolic link, through which ftc does not write", "replace it by the directory itself"
-    return (Diagnostic(code=UNREADABLE, message=message, position=Position(str(place), 1, 1), help=help_),)
-
-
-def _overlooked(directory: Path, place: Path) -> Diagnostic:
-    right = f"move it to {directory / (place.parent.name or '<case>') / FILE}"
-    return Diagnostic(
-        code=UNREADABLE,
-        message=f"is not read: a case must be {directory / _PLACE}",
-        position=Position(str(directory / place), 1, 1),
-        help=right if len(place.parts) <= _DEPTH else f"{right}, or give --dir {directory / place.parent.parent}",
-    )
-
-
 RECORD = "DIGESTS"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 
@@ -217,7 +175,7 @@ def digests(written: str | None) -> dict[str, str]:
 
 def digest(content: str) -> str:
     """The digest of a text; a release of ftc that changes only its version and its scripts does not change it."""
-    return hashlib.sha256(without_release(content).encode()).hexdigest()
+    return hashlib.sha256(without_release(content).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Kind(StrEnum):
@@ -251,7 +209,7 @@ class Comparison(msgspec.Struct, frozen=True):
     warned: dict[str, tuple[Diagnostic, ...]]
 
     def of_releases(self) -> dict[Finding, tuple[Step, bool]]:
-        """The files that differ only because another release of ftc wrote them, and whether their scripts differ."""
+        """The files that differ only because another ftc wrote them, and whether their scripts differ."""
         outdated = [
             (one, one.actual, one.expected)
             for one in self.findings
@@ -324,14 +282,20 @@ def _kind(name: str, actual: str | None, expected: str | None, recorded: dict[st
 
 
 def _left_behind(directory: Path, made: dict[Path, dict[str, str]]) -> Iterator[Finding]:
-    """The files in directories that the case, or one of its combinations, no longer has."""
-    for one in [directory, *_directories(directory)]:
-        if one not in made and (one / RECORD).is_file():
+    """The files in directories that the case, or one of its combinations, no longer has.
+
+    Files next to a misplaced case are not left behind.
+    """
+    golden = directory.parent
+    for one in [] if is_misplaced(golden, directory) else [directory, *_directories(directory)]:
+        if one not in made and (one / RECORD).is_file() and not is_misplaced(golden, one):
             yield from _in_directory(one, {})
 
 
 def _without_a_case(golden: Path) -> list[Path]:
-    """Directories that ftc wrote for a case that no longer exists."""
+    """Directories that ftc wrote for a case that no longer exists; a misplaced golden/case.yaml may have them."""
+    if is_misplaced(golden, golden):
+        return []
     inside = [one for one in _directories(golden) if not (one / FILE).exists()]
     return [one for one in inside if any(one.glob(f"**/{RECORD}"))]
 

@@ -21,13 +21,13 @@ _MOST = 10
 
 
 class Step(NamedTuple):
-    """The step from one release to another."""
+    """The step from one release to another, or to another build of the same version."""
 
     before: str
     after: str
 
     def __str__(self) -> str:
-        return f"ftc {self.before} → {self.after}"
+        return f"ftc {self.before} → {self.after}" if self.before != self.after else f"ftc {self.after}"
 
 
 def without_release(text: str) -> str:
@@ -47,9 +47,9 @@ def is_scripts(text: str) -> bool:
 
 
 def step(before: str, after: str) -> Step | None:
-    """The step between two versions of a manifest; None if something else than ftc's version and scripts differs."""
+    """The step between two manifests that differ; None if something else than ftc's version and scripts differs."""
     old, new = version(before), version(after)
-    return Step(old, new) if old and new and old != new and _rest(before) == _rest(after) else None
+    return Step(old, new) if old and new and _rest(before) == _rest(after) else None
 
 
 def _rest(text: str) -> str:

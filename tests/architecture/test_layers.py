@@ -26,6 +26,7 @@ LAYERS = (
     ("api",),
     ("diff", "cluster", "pin"),
     ("golden",),
+    ("places",),
     ("explain", "lint", "fit", "fixed_names"),
     ("driver",),
     ("validate",),

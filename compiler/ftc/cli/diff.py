@@ -201,7 +201,8 @@ def _print(compared: _Compared, form: str) -> bool:
         for line in release:
             say(line)
         click.echo(_rendered(found, form, compared.refused).encode(), nl=False)
-        _remark([*([_totals(found)] if form == "text" and (found or not release) else []), *compared.notes], compared)
+        is_told = form == "text" and (found or compared.refused or not release)
+        _remark([*([_totals(found, len(compared.refused))] if is_told else []), *compared.notes], compared)
     return bool(compared.refused)
 
 
@@ -210,19 +211,19 @@ def _is_path(word: str) -> bool:
 
 
 def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, form: str) -> _Compared:
-    """Compare with a revision; a comment, and JSON of cases, also have the runs that no longer compile."""
+    """Compare with a revision; runs that no longer compile are reported with the others, and in a comment."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
     from ftc.diff.release import folded  # noqa: PLC0415 - the same
     from ftc.diff.report import compare  # noqa: PLC0415 - the same
 
     is_cases = not overrides and wanted.config_name == "config"
-    despite_errors = form == "markdown" or (form == "json" and is_cases)
-    before, after, refused = revisions(base, overrides, wanted, despite_errors=despite_errors)
+    despite_errors = form == "markdown" or is_cases
+    before, after, refused, remarks = revisions(base, overrides, wanted, despite_errors=despite_errors)
     found = compare(before, after)
     past, warned = ({name: run.warnings for name, run in side.items()} for side in (before, after))
     runs = len(before.keys() | after.keys() | refused.keys())
     rest = folded(found, before, after)
-    return _Compared(found, [note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
+    return _Compared(found, [*remarks, note(before, found)], past, warned, refused, runs, is_revision=True, folded=rest)
 
 
 def _between(overrides: tuple[str, ...], wanted: Wanted) -> _Compared:
@@ -298,13 +299,14 @@ def _rendered(found: tuple[Difference, ...], form: str, refused: Iterable[str]) 
     return render.text(found, _painted if has_colour(sys.stdout) else plain, columns())
 
 
-def _totals(found: tuple[Difference, ...]) -> str:
-    """How many objects and values differ, and how many runs are added or removed."""
+def _totals(found: tuple[Difference, ...], refused: int) -> str:
+    """How many objects and values differ, and how many runs are added, removed or do not compile."""
     objects = {(one.name, item.thing) for one in found for item in one.changes}
     values = sum(len(one.changes) for one in found)
     changed = [f"{counted(values, 'change')} in {counted(len(objects), 'object')}"] if values else []
     runs = Counter(one.status.value for one in found if not one.changes)
     said = [*changed, *(f"{counted(count, 'run')} {status}" for status, count in runs.items())]
+    said += [f"{counted(refused, 'run')} {'does' if refused == 1 else 'do'} not compile"] if refused else []
     return ", ".join(said) or "nothing differs"
 
 

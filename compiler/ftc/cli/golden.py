@@ -97,7 +97,7 @@ def check(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], r
     if not reporting.is_document:  # of which stderr has only one
         compiled = f"{len(found.made)} compiled{f', {len(found.refused)} refused' if found.refused else ''}"
         if found.findings:
-            click.echo(f"ftc: {_counts(found)} ({compiled}): read the diff, then `ftc golden update`", err=True)
+            say(f"ftc: {_counts(found)} ({compiled}): {_what_to_do(found, golden)}", err=True)
         elif found.refused:
             click.echo(f"ftc: {compiled}", err=True)
         else:
@@ -141,6 +141,8 @@ def update(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...], 
         if finding in of_releases or (finding.file.parent in told and finding.file.name == RECORD):
             continue
         say(f"{done.get(finding.kind, 'wrote')} {finding.file} ({finding.kind})")
+    if not reporting.is_document and any(one.kind is Kind.FOREIGN for one in found.findings):
+        say(f"ftc: {_FOREIGN} {golden}", err=True)
     if not found.findings and not found.refused and not reporting.is_document:
         click.echo(f"ftc: nothing differs ({len(found.made)} compiled)", err=True)
     sys.exit(bool(found.refused))
@@ -150,7 +152,8 @@ def _compared(cases: tuple[str, ...], golden: Path, config_dirs: tuple[Path, ...
     """Compare the cases; report warnings, and refused cases, at once."""
     from ftc.diagnostics.model import did_you_mean  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
     from ftc.driver import Request  # noqa: PLC0415 - the same
-    from ftc.golden import compare, conf_beside, misplaced, names  # noqa: PLC0415 - the same
+    from ftc.golden import compare  # noqa: PLC0415 - the same
+    from ftc.places import conf_beside, misplaced, names  # noqa: PLC0415 - the same
 
     known = names(golden)
     for name in cases:
@@ -182,10 +185,30 @@ def _counts(found: Comparison) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
+_FOREIGN = "delete what ftc did not write, or move it out of"
+
+
+def _what_to_do(found: Comparison, golden: Path) -> str:
+    """How to make the check succeed; an update keeps the files that ftc did not write."""
+    from ftc.golden import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
+
+    is_foreign = {one.kind is Kind.FOREIGN for one in found.findings}
+    parts = [*(["read the diff, then `ftc golden update`"] if False in is_foreign else [])]
+    return "; ".join([*parts, *([f"{_FOREIGN} {golden}"] if True in is_foreign else [])])
+
+
 def _shown(finding: Finding, *, colour: bool) -> str:
-    """Describe what is wrong with a file, with a diff if both versions exist."""
-    diff = _diff(finding, colour=colour)
+    """Describe what is wrong with a file, with a diff of both versions, or their line endings if only these differ."""
+    diff = _diff(finding, colour=colour) or _endings(finding)
     return "\n".join([inert(f"{escaped(str(finding.file))}: {finding.kind}"), *([diff] if diff else [])])
+
+
+def _endings(finding: Finding) -> str:
+    if finding.actual is None or finding.expected is None:
+        return ""
+    what = ": CRLF, but ftc writes LF" if "\r" in finding.actual else ""
+    what = what or (": the last line has none" if not finding.actual.endswith("\n") else "")
+    return f"only the line endings differ{what}"
 
 
 def _diff(finding: Finding, *, colour: bool) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -105,6 +107,9 @@ _FILES = {
     ".gitattributes": "gitattributes",
     "README.md": "README.md",
 }
+# Servers and pre-commit read these at the root of a repository only.
+_OF_ROOT = (".github/workflows/ftc.yaml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
+_ABOUT_PRE_COMMIT = re.compile(r"^- `pre-commit install`.*\n", re.MULTILINE)
 
 
 @click.command("init")
@@ -114,6 +119,7 @@ def command(target: Path, **own: tuple[str, ...]) -> None:
     """Start a repository of runs in DIR: a run, its compiled manifest, and CI that checks it.
 
     It writes conf/, golden/, a workflow for GitHub and one for GitLab, a pre-commit configuration and a README.
+    Inside a larger git repository it writes no configuration of CI or pre-commit, and prints the commands for its CI.
     With --hardware, --dataset, --model or --cluster it only writes DIR/conf/GROUP/NAME.yaml, with comments that say
     what to fill in. Existing files are left unchanged.
 
@@ -125,15 +131,37 @@ def command(target: Path, **own: tuple[str, ...]) -> None:
     if any(own.values()):
         write_options(target, own)
         return
-    required = requirements()
-    done = {
-        name: write_new(target / name, text) for name, text in {**_contents(), _REQUIREMENTS: required.text}.items()
-    }
+    required, root = requirements(), _root_above(target)
+    contents = _below_root(_contents()) if root else _contents()
+    done = {name: write_new(target / name, text) for name, text in {**contents, _REQUIREMENTS: required.text}.items()}
     for name, what in done.items():
         say(f"{what} {target / name}")
     _compile(target)
+    if root:
+        commands = _commands(target.resolve().relative_to(root))
+        say(f"ftc: {target} is not the root of its git repository: add to its CI: {commands}", err=True)
     if required.lacks and done[_REQUIREMENTS] == WROTE:
         say(f"ftc: edit {target / _REQUIREMENTS} so that CI can install ftc: this one {required.lacks}", err=True)
+
+
+def _root_above(target: Path) -> Path | None:
+    """The root of the git repository that contains a directory; None without one, and for the root itself."""
+    here = target.resolve()
+    found = next((one for one in (here, *here.parents) if (one / ".git").exists()), here)
+    return found if found != here else None
+
+
+def _below_root(contents: dict[str, str]) -> dict[str, str]:
+    """The files without those that have an effect at the root of a repository only."""
+    readme = _ABOUT_PRE_COMMIT.sub("", contents["README.md"])
+    return {name: text for name, text in contents.items() if name not in _OF_ROOT} | {"README.md": readme}
+
+
+def _commands(place: Path) -> str:
+    """What the CI of a repository runs for the cases in one of its directories."""
+    required, golden = (shlex.quote((place / name).as_posix()) for name in (_REQUIREMENTS, "golden"))
+    check, diff = f"ftc golden check --dir {golden}", f"ftc diff --base origin/main --dir {golden}"
+    return f"pip install -r {required} && {check} && {diff}"
 
 
 def _contents() -> dict[str, str]:

@@ -70,7 +70,7 @@ def configuration(function: _F) -> _F:
     @wraps(function)
     def command(*arguments: Any, config_dirs: tuple[Path, ...], config_name: str, **options: Any) -> Any:
         if config_name != _SHIPPED and not config_dirs:
-            from ftc.golden import conf_beside  # noqa: PLC0415 - Hydra, which `--help` need not load
+            from ftc.places import conf_beside  # noqa: PLC0415 - msgspec, which `--help` need not load
 
             config_dirs = conf_beside(options.get("golden", Path("golden")))
         return function(*arguments, config_dirs=config_dirs, config_name=config_name, **options)

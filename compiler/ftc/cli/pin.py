@@ -32,7 +32,7 @@ def command(name: str, *, config_dirs: tuple[Path, ...], check: bool) -> None:
     from ftc.api.pinning import pinning  # noqa: PLC0415 - `--help` asks no server
     from ftc.diagnostics.model import dotted  # noqa: PLC0415 - the same
     from ftc.diagnostics.printable import redacted  # noqa: PLC0415 - the same
-    from ftc.golden import conf_beside  # noqa: PLC0415 - the same
+    from ftc.places import conf_beside  # noqa: PLC0415 - the same
 
     with refusals(Reporting()):
         found = pinning(name, config_dirs or conf_beside(Path("golden")))

@@ -11,10 +11,10 @@ from ftc.diagnostics.model import Diagnostic, has_errors
 from ftc.diff.report import FTC, Difference, Run
 from ftc.diff.sides import NoRevisionError, as_kept, checked_out, of_cases, of_state
 from ftc.driver import Request, compile_job
-from ftc.golden import conf_beside
+from ftc.places import conf_place
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _Refused = dict[str, tuple[Diagnostic, ...]]
@@ -36,33 +36,41 @@ class Wanted(NamedTuple):
 
 def revisions(
     base: str, overrides: tuple[str, ...], wanted: Wanted, *, despite_errors: bool
-) -> tuple[dict[str, Run], dict[str, Run], _Refused]:
+) -> tuple[dict[str, Run], dict[str, Run], _Refused, list[str]]:
     """Load a revision and the working tree: the run that was asked for, or every case; and the errors of the latter.
 
     The cases of the revision are compared as its golden/ has them, because that is what goes to the cluster. A case
-    without golden files is compiled by this ftc, and counts as new if it does not compile. Runs with errors are left
-    out on both sides; they end the command unless `despite_errors`.
+    without golden files, or with malformed ones, which the remarks name, is compiled by this ftc, and counts as new if
+    it does not compile. Runs with errors are left out on both sides; they end the command unless `despite_errors`.
     """
-    dirs = wanted.config_dirs or conf_beside(wanted.golden)
+    dirs = wanted.config_dirs or (conf_place(wanted.golden),)
     is_run = bool(overrides) or wanted.config_name != "config"
-    if not is_run and not wanted.golden.is_dir():
-        refuse(f"{wanted.golden} does not exist: give overrides, -c or --dir")
-    after, broken = _compiled(overrides, wanted._replace(config_dirs=dirs), is_run=is_run)
+    after, broken = _compiled(overrides, wanted._replace(config_dirs=_existing(dirs)), is_run=is_run)
     if broken:
         tell(broken, Reporting() if despite_errors else None)
         if not despite_errors:
             sys.exit(1)
+    malformed: dict[str, Diagnostic] = {}
     try:
         with checked_out(base, [wanted.golden, *dirs]) as (golden, *there):
-            known = tuple(one for one in there if one.is_dir())
-            earlier = wanted._replace(config_dirs=known, golden=golden, strict=False)
+            earlier = wanted._replace(config_dirs=_existing(there), golden=golden, strict=False)
             before, refused = _compiled(overrides, earlier, is_run=is_run)
             if not is_run:
-                before = as_kept(golden, before, refused, f"{wanted.golden} at {base}")
+                before, malformed = as_kept(golden, before, refused, f"{wanted.golden} at {base}")
     except NoRevisionError as error:
         refuse(f"{base}: {error}")
+    if not (is_run or after or broken or before or refused):
+        refuse(f"neither {wanted.golden} nor {wanted.golden} at {base} has a case: give overrides, -c or --dir")
     _tell_of_base(base, refused, before)
-    return {name: run for name, run in before.items() if not _is_below(name, broken)}, after, broken
+    remarks = [
+        f"{_place(one, wanted.golden, base)}: {one.message}{_instead(name) if name in before else ''}"
+        for name, one in malformed.items()
+    ]
+    return {name: run for name, run in before.items() if not _is_below(name, broken)}, after, broken, remarks
+
+
+def _existing(directories: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(one for one in directories if one.is_dir())
 
 
 def _is_below(name: str, cases: Collection[str]) -> bool:
@@ -75,6 +83,15 @@ def _compiled(overrides: tuple[str, ...], wanted: Wanted, *, is_run: bool) -> tu
         return of_cases(wanted.golden, wanted.request(()))
     state = compile_job(wanted.request(overrides))
     return ({}, {"": state.diagnostics}) if has_errors(state.diagnostics) else ({"": of_state(state)}, {})
+
+
+def _place(malformed: Diagnostic, golden: Path, base: str) -> str:
+    where = malformed.position
+    return f"{golden / where.source} at {base}, line {where.line}" if where else f"{golden} at {base}"
+
+
+def _instead(name: str) -> str:
+    return f"; {subject([name])} is compared with what it compiles to there"
 
 
 def _tell_of_base(base: str, refused: _Refused, before: Mapping[str, Run]) -> None:

@@ -1,4 +1,4 @@
-"""Fold what only another release of ftc changes in every run: its scripts."""
+"""Fold what only another release or build of ftc changes in every run: its scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def folded(
     found: Sequence[Difference], before: Mapping[str, Run], after: Mapping[str, Run]
 ) -> tuple[tuple[Difference, ...], list[str]]:
     """The differences without those of a release, and the lines that say what it changes."""
-    steps = {one.name: step for one in found if (step := _step(before.get(one.name), after.get(one.name)))}
+    written = [one for one in found if any(map(_is_of_release, one.changes))]
+    steps = {one.name: step for one in written if (step := _step(before.get(one.name), after.get(one.name)))}
     only = next(iter(steps.values())) if len({*steps.values()}) == 1 else None
     left: list[Difference] = []
     changed: list[tuple[Step, bool]] = []
@@ -45,9 +46,10 @@ def _is_of_scripts(item: Explained) -> bool:
 
 
 def _step(before: Run | None, after: Run | None) -> Step | None:
-    """The releases that wrote the sides of a run."""
+    """The releases that wrote the sides of a run; None if a person, and not another build, may have edited a script."""
     old, new = _version(before), _version(after)
-    return Step(old, new) if old and new and old != new else None
+    is_edited = before is not None and before.is_edited and old == new
+    return Step(old, new) if old and new and not is_edited else None
 
 
 def _version(run: Run | None) -> str:

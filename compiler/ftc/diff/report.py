@@ -30,14 +30,16 @@ FTC = "ftc"
 class Run(msgspec.Struct, frozen=True, dict=True):
     """One compiled run: its files and targets, and its compile, if there is one to find causes with.
 
-    Files that were `kept` somewhere were compiled earlier, and this ftc may compile the same spec to other files.
-    Messages use the names of the files in `directory`. The `warnings` are those of the compile.
+    Files that were `kept` somewhere were compiled earlier, and this ftc may compile the same spec to other files; if
+    they do not match their record, someone has edited them. Messages use the names of the files in `directory`. The
+    `warnings` are those of the compile.
     """
 
     files: dict[str, str]
     targets: tuple[str, ...] = ()
     state: Callable[[], State | None] = lambda: None
     kept: str = ""
+    is_edited: bool = False
     directory: str = ""
     warnings: tuple[Diagnostic, ...] = ()
 

@@ -23,6 +23,7 @@ from ftc.diff.objects import MANIFESTS, duplicates, encoded
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
 from ftc.output.artifact import KUSTOMIZATION
+from ftc.places import FILE, misplaced, names
 from ftc.source import documents
 from ftc.source.below import files_below
 from ftc.targets import TARGETS
@@ -98,7 +99,7 @@ def _git(*arguments: str) -> bytes:
 
 _ENDINGS = (".yaml", ".yml", ".json")
 # The last one lists the directories of a matrix.
-_NOT_COMPILED = (cases.FILE, cases.RECORD, "index.json")
+_NOT_COMPILED = (FILE, cases.RECORD, "index.json")
 
 
 def of_state(state: State) -> Run:
@@ -108,34 +109,65 @@ def of_state(state: State) -> Run:
 
 
 def of_cases(golden: Path, base: Request) -> tuple[dict[str, Run], dict[str, tuple[Diagnostic, ...]]]:
-    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones."""
+    """Compile every combination of every case: runs by their place in golden/, and the findings of refused ones.
+
+    A golden directory that does not exist has no cases.
+    """
+    if not golden.is_dir():
+        return {}, {}
     found: dict[str, Run] = {}
-    refused = cases.misplaced(golden)
+    refused = misplaced(golden)
     compiles = cases.Cases(golden, base)
-    for name in cases.names(golden):
+    for name in names(golden):
         states, wrong = compiles.compiled(name)
         found |= {str(place.relative_to(golden)): of_state(state) for place, state in states.items()}
         refused |= wrong
     return found, refused
 
 
-def as_kept(golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str) -> dict[str, Run]:
+def as_kept(
+    golden: Path, runs: Mapping[str, Run], others: Iterable[str], place: str
+) -> tuple[dict[str, Run], dict[str, Diagnostic]]:
     """Replace the files of runs by those that ftc wrote into golden/, which are what goes to the cluster.
 
     The `others`, which this ftc does not compile, are added if they have such files. Messages call golden/ `place`.
+    Files of a run that are malformed replace nothing: their first problem, with its place in golden/, is returned.
     """
     kept = {name: _kept(golden / name) for name in (*runs, *others)}
-    return {
-        name: msgspec.structs.replace(runs.get(name, Run({})), files=files, kept=place) if files else runs[name]
-        for name, files in kept.items()
-        if files or name in runs
-    }
+    found, malformed = dict(runs), {}
+    for name, files in kept.items():
+        run = runs.get(name, Run({}))
+        if wrong := _malformed(files, run.files, PurePath(name)):
+            malformed[name] = wrong
+        elif files:
+            edited = _is_edited(golden / name, files, run.files)
+            found[name] = msgspec.structs.replace(run, files=files, kept=place, is_edited=edited)
+    return found, malformed
+
+
+def _malformed(files: Mapping[str, str], compiled: Mapping[str, str], run: PurePath) -> Diagnostic | None:
+    """The first problem of the files that are compared; what this ftc compiles has none."""
+    for name, text in files.items():
+        if name != SPEC and name.endswith(_ENDINGS) and compiled.get(name) != text:
+            _, problems = documents(encoded(text), str(run / name))
+            if problems:
+                return problems[0]
+    return None
+
+
+def _is_edited(directory: Path, files: Mapping[str, str], compiled: Mapping[str, str]) -> bool:
+    recorded = _recorded(directory)
+    return any(compiled.get(name) != text and recorded[name] != cases.digest(text) for name, text in files.items())
 
 
 def _kept(directory: Path) -> dict[str, str]:
-    written = directory / cases.RECORD
-    names = cases.digests(_text(written)) if written.is_file() else {}
-    return {name: _text(directory / name) for name in names if name in ARTIFACTS and (directory / name).is_file()}
+    names = [name for name in _recorded(directory) if name in ARTIFACTS]
+    return {name: _text(directory / name) for name in names if (directory / name).is_file()}
+
+
+def _recorded(directory: Path) -> dict[str, str]:
+    record = directory / cases.RECORD
+    return cases.digests(_text(record)) if record.is_file() else {}
 
 
 def of_path(path: Path) -> dict[str, Run]:

@@ -183,8 +183,14 @@ def inside(root: yaml.Node, source: str, most: int = MAX_NODES, letters: int = M
     return Inside(found, seen, length)
 
 
+_CONFLICT = re.compile(r"^<{7}(?=[ \r\n])", re.MULTILINE)
+
+
 def not_yaml(error: Exception, text: str, source: str) -> Diagnostic:
-    """PyYAML's message, at its position."""
+    """PyYAML's message, at its position; or the first merge conflict, which is then the cause."""
+    if conflict := _CONFLICT.search(text):
+        place = Position(source, text.count("\n", 0, conflict.start()) + 1, 1)
+        return problem("is not YAML: merge conflict markers", place, "resolve the conflict")
     if isinstance(error, yaml.MarkedYAMLError):
         return _marked(error, text, source)
     if isinstance(error, yaml.reader.ReaderError):

@@ -92,3 +92,40 @@ def test_an_unknown_source_is_reported_and_nothing_is_installed(origin: object, 
 def test_existing_requirements_are_kept(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("ftc @ https://packages.example.com/ftc.whl\n")
     assert Repository(tmp_path).ftc("init").stderr == ""
+
+
+OF_ROOT = (".github/workflows/ftc.yaml", ".gitlab-ci.yml", ".pre-commit-config.yaml")
+
+
+def test_below_the_root_of_a_repository_no_file_is_written_that_only_the_root_may_have(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.done("git", "init", "-q", "-b", "main")
+    (tmp_path / "ml runs").mkdir()
+    for place, golden, requirements in (
+        ("ml/runs", "ml/runs/golden", "ml/runs/requirements.txt"),
+        ("ml runs", "'ml runs/golden'", "'ml runs/requirements.txt'"),
+    ):
+        said = repository.ftc("init", place)
+        assert not [name for name in OF_ROOT if (tmp_path / place / name).exists() or name in said.stdout]
+        assert "pre-commit" not in (tmp_path / place / "README.md").read_text()
+        commands = (
+            f"pip install -r {requirements} && ftc golden check --dir {golden} && "
+            f"ftc diff --base origin/main --dir {golden}"
+        )
+        assert f"ftc: {place} is not the root of its git repository: add to its CI: {commands}\n" in said.stderr
+    repository.commit("Start")
+    assert repository.ftc("golden", "check", "--dir", "ml/runs/golden").exit_code == 0
+    assert repository.ftc("diff", "--base", "main", "--dir", "ml/runs/golden", "--exit-code").exit_code == 0
+
+
+@pytest.mark.parametrize("is_root", [True, False])
+def test_at_the_root_of_a_repository_or_without_one_the_files_of_ci_are_written(tmp_path: Path, is_root: bool) -> None:  # noqa: FBT001 - a parameter
+    repository = Repository(tmp_path / "runs")
+    repository.root.mkdir()
+    if is_root:
+        for directory in (tmp_path, repository.root):
+            Repository(directory).done("git", "init", "-q")
+    said = repository.ftc("init")
+    assert [name for name in OF_ROOT if (repository.root / name).exists()] == list(OF_ROOT)
+    assert "is not the root" not in said.stderr
+    assert "pre-commit" in (repository.root / "README.md").read_text()

@@ -170,8 +170,9 @@ def test_a_case_that_becomes_a_matrix_leaves_no_old_files() -> None:
     [
         ("mine/case.yml", "mine/case.yaml"),
         ("mine/Case.yaml", "mine/case.yaml"),
-        ("team/mine/case.yaml", "mine/case.yaml, or give --dir golden/team\n"),
-        ("good/mine/case.yaml", "mine/case.yaml, or give --dir golden/good\n"),
+        ("team/mine/case.yaml", "mine/case.yaml\n"),
+        ("good/mine/case.yaml", "mine/case.yaml\n"),
+        ("team/good/case.yaml", "team-good/case.yaml\n"),
         ("case.yaml", "<case>/case.yaml"),
     ],
 )
@@ -189,6 +190,45 @@ def test_a_misplaced_case_is_reported(place: str, right: str) -> None:
         assert f"help: move it to golden/{right}" in said.stderr
     assert check("good").exit_code == 0
     file.unlink()
+    assert check().exit_code == 0
+
+
+@pytest.mark.parametrize("names", [(), ("team",)])
+def test_files_next_to_a_misplaced_case_are_kept(names: tuple[str, ...]) -> None:
+    """Another --dir, or an earlier name of the case, wrote them."""
+    case("team/fx")
+    assert ftc("golden", "update", "--dir", "golden/team").exit_code == 0
+    case("team", MATRIX)
+    case("renamed", MATRIX)
+    updated("renamed")
+    Path("golden/renamed/case.yaml").rename("golden/renamed/case.yml")
+    updated("team")
+    written = sorted(Path("golden").rglob("*"))
+    for command in ("check", "update", "check"):
+        said = ftc("golden", command, *names)
+        assert (said.stdout, said.exit_code) == ("", 0 if names else 1)
+        assert names or said.stderr.count(" is not read: ") == 2
+    assert sorted(Path("golden").rglob("*")) == written
+
+
+def test_combinations_of_a_misplaced_case_are_kept() -> None:
+    case("mine")
+    Path("golden/case.yaml").write_text(MATRIX)
+    assert ftc("golden", "update", "--dir", ".").exit_code == 1  # golden/mine/case.yaml is misplaced
+    assert Path("golden/nodes=1/DIGESTS").is_file()
+    said = ftc("golden", "update")
+    assert "removed" not in said.stdout
+    assert Path("golden/nodes=1/volcano.yaml").is_file()
+
+
+def test_files_of_a_misplaced_case_are_orphaned_after_it_moved() -> None:
+    case("team/fx")
+    assert ftc("golden", "update", "--dir", "golden/team").exit_code == 0
+    Path("golden/fx").mkdir()
+    Path("golden/team/fx/case.yaml").rename("golden/fx/case.yaml")
+    assert "golden/team/fx/volcano.yaml: orphaned" in lines(check())
+    updated()
+    assert not list(Path("golden/team").rglob("*.*"))
     assert check().exit_code == 0
 
 
@@ -261,6 +301,10 @@ def test_the_conf_next_to_golden_is_found_from_inside_it(monkeypatch: pytest.Mon
             "override 'nodes=1,1': error[FTC003 unknown-option]: gives the same value twice",
         ),
         ("why: a\noverrides: ['nodes=1,2']\n", "gives several values, but a job takes one"),
+        (
+            "why: x\n<<<<<<< HEAD\nwhy: y\n=======\n>>>>>>> b\n",
+            "2:1: error[FTC002 unreadable-file]: is not YAML: merge conflict markers",
+        ),
         ("why: [\n", "error[FTC002 unreadable-file]: is not YAML"),
     ],
 )
@@ -305,8 +349,46 @@ def test_another_line_ending_is_a_difference() -> None:
     directory = case("mine")
     updated()
     train = directory / "train.yaml"
-    train.write_bytes(train.read_bytes().replace(b"\n", b"\r\n"))
-    assert lines(check()) == ["golden/mine/train.yaml: edited by hand"]
+    text = train.read_bytes()
+    train.write_bytes(text.replace(b"\n", b"\r\n"))
+    assert check().stdout == (
+        "golden/mine/train.yaml: edited by hand\nonly the line endings differ: CRLF, but ftc writes LF\n"
+    )
+    train.write_bytes(text.removesuffix(b"\n"))
+    assert check().stdout == (
+        "golden/mine/train.yaml: edited by hand\nonly the line endings differ: the last line has none\n"
+    )
+
+
+def test_the_check_says_what_to_do_with_a_file_that_ftc_did_not_write() -> None:
+    directory = case("mine")
+    updated()
+    (directory / "NOTES.md").write_text("hi\n")
+    remove = "delete what ftc did not write, or move it out of golden"
+    assert check().stderr == f"ftc: 1 not written by ftc (1 compiled): {remove}\n"
+    said = ftc("golden", "update")
+    assert said == Said("left golden/mine/NOTES.md (not written by ftc)\n", f"ftc: {remove}\n", 0)
+    (directory / "train.yaml").write_text("")
+    said = check()
+    assert said.stderr == (
+        f"ftc: 1 not written by ftc, 1 edited by hand (1 compiled): read the diff, then `ftc golden update`; {remove}\n"
+    )
+
+
+def test_a_case_file_that_is_a_dangling_link_is_reported() -> None:
+    directory = case("mine")
+    case("other")
+    updated()
+    (directory / "case.yaml").unlink()
+    (directory / "case.yaml").symlink_to("../../gone.yaml")
+    written = sorted(directory.iterdir())
+    for command in ("check", "update"):
+        said = ftc("golden", command)
+        assert (said.stdout, said.exit_code) == ("", 1)
+        assert (
+            "golden/mine/case.yaml:1:1: error[FTC002 unreadable-file]: is a symbolic link to a file that" in said.stderr
+        )
+    assert sorted(directory.iterdir()) == written
 
 
 def test_conflict_markers_in_the_record_are_ignored() -> None:

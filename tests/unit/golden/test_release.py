@@ -97,6 +97,18 @@ def change_script(release: Release) -> None:
     release.edit("scripts/prepare.sh", "set -euo pipefail\n", "set -euo pipefail\necho 'ftc: preparing'\n")
 
 
+def add_scripts() -> None:
+    """A case with the ConfigMap of the scripts."""
+    from unit.compiling import ftc  # noqa: PLC0415
+
+    directory = Path("golden/scripts")
+    directory.mkdir()
+    (directory / "case.yaml").write_text("why: The scripts.\noverrides: [scripts=configmap]\ntargets: [scripts]\n")
+    assert ftc("golden", "update").exit_code == 0
+    git("add", ".")
+    git("commit", "-qm", "scripts")
+
+
 def test_a_release_changes_two_lines_per_case_and_is_one_line_of_the_report(release: Release) -> None:
     commit()
     change_script(release)
@@ -172,14 +184,71 @@ def test_a_script_that_was_edited_by_hand_is_not_a_release(release: Release) -> 
 
 def test_the_configmap_of_the_scripts_is_part_of_the_release(release: Release) -> None:
     commit(cases=2)
-    directory = Path("golden/scripts")
-    directory.mkdir()
-    (directory / "case.yaml").write_text("why: The scripts.\noverrides: [scripts=configmap]\ntargets: [scripts]\n")
-    from unit.compiling import ftc  # noqa: PLC0415
-
-    assert ftc("golden", "update").exit_code == 0
-    git("add", ".")
-    git("commit", "-qm", "scripts")
+    add_scripts()
     change_script(release)
     assert release("golden", "check", exit_code=1) == SAID.format(3) + WORDS
     assert release("diff", "--base", "main") == SAID.format(3) + WORDS
+
+
+SAME = f"ftc {__version__}: scripts changed in {{}} cases\n"
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
+    """Another commit of ftc: the same version, another script."""
+    (tmp_path / "team").mkdir()
+    monkeypatch.chdir(tmp_path / "team")
+    made = Release(tmp_path / "build", __version__)
+    change_script(made)
+    return made
+
+
+def test_other_scripts_of_the_same_version_are_one_line(build: Release) -> None:
+    commit(cases=3)
+    add_scripts()
+    assert build("golden", "check", exit_code=1) == SAME.format(4)
+    assert build("diff", "--base", "main") == SAME.format(4)
+    comment = build("diff", "--base", "main", "--format", "markdown")
+    assert comment.startswith(f"{SAME.format(4)}\nNothing else changes on the cluster.\n")
+    assert '"run": "case-01"' in build("diff", "--base", "main", "--json")
+    assert build("golden", "update") == SAME.format(4)
+    assert build("golden", "check") == ""
+
+
+def test_other_scripts_of_the_same_version_hide_no_other_change(build: Release) -> None:
+    commit(cases=3)
+    case = Path("golden/case-02/case.yaml")
+    case.write_text(case.read_text().replace("2e-5", "7e-5"))
+    said = build("golden", "check", exit_code=1)
+    assert said.startswith(SAME.format(2))
+    assert "golden/case-02/volcano.yaml: changed\n" in said
+    said = build("diff", "--base", "main")
+    assert said.startswith(SAME.format(3))
+    assert "7.0e-5" in said
+    assert "ftc-scripts-" not in said
+
+
+def test_other_scripts_of_the_same_version_in_manifests_are_one_line(build: Release) -> None:
+    text = CASE.replace("configmap", "embedded") + "targets: [volcano, job, jobset, trainjob]\n"
+    commit(cases=2, text=text)
+    assert build("golden", "check", exit_code=1) == SAME.format(2)
+    assert build("diff", "--base", "main") == SAME.format(2)
+
+
+def test_a_script_of_the_base_that_was_edited_by_hand_is_shown(build: Release) -> None:
+    commit(cases=1, text=CASE.replace("configmap", "embedded"))
+    manifest = Path("golden/case-01/volcano.yaml")
+    manifest.write_text(manifest.read_text().replace("set -euo pipefail", "set -euo pipefail; curl example.com", 1))
+    git("commit", "-qam", "edit")
+    assert "curl example.com" in build("diff", "--base", "main")
+
+
+def test_without_another_script_nothing_is_said_about_ftc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ftc that wrote the files compares a change of a run."""
+    from unit.compiling import ftc  # noqa: PLC0415
+
+    monkeypatch.chdir(tmp_path)
+    commit(cases=2)
+    case = Path("golden/case-02/case.yaml")
+    case.write_text(case.read_text().replace("2e-5", "7e-5"))
+    assert "scripts changed" not in ftc("golden", "check").stdout + ftc("diff", "--base", "main").stdout

@@ -281,6 +281,31 @@ def test_documents_before_an_error_are_still_read() -> None:
     assert problems[0].startswith("f.yaml:4:1: is not YAML: the list that begins at f.yaml:3:4 lacks a closing ] here")
 
 
+CONFLICT = "a: 1\n<<<<<<< HEAD\nb: 2\n||||||| 1234567\nb: 1\n=======\nb: 3\n>>>>>>> other\nc: [\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (CONFLICT, 2),
+        (CONFLICT.replace("\n", "\r\n"), 2),
+        ('{"a": 1,\n "b": 2,\n<<<<<<< HEAD\n "c": 3\n=======\n "c": 4\n>>>>>>> other\n}\n', 3),
+        ("a:\n  - b\n<<<<<<< Updated upstream\n=======\n  - c\n>>>>>>> Stashed changes\n", 3),
+    ],
+)
+def test_merge_conflict_markers_are_named_at_the_first_one(tmp_path: Path, text: str, line: int) -> None:
+    found = problem(tmp_path, text)
+    assert (found.message, found.help) == ("is not YAML: merge conflict markers", "resolve the conflict")
+    assert (found.position.line, found.position.column) == (line, 1) if found.position else False
+    assert stream(text)[1] == [f"f.yaml:{line}:1: is not YAML: merge conflict markers"]
+
+
+def test_text_that_looks_like_a_conflict_marker_is_text() -> None:
+    assert stream("a: |\n  <<<<<<< HEAD\n") == ([{"a": "<<<<<<< HEAD\n"}], [])
+    (said,) = stream("a: |\n  <<<<<<< HEAD\nb: [\n")[1]
+    assert "conflict" not in said
+
+
 def test_a_key_that_is_there_twice_is_said_and_the_last_counts() -> None:
     found, problems = stream("a: 1\nb: 2\na: 3\n")
     assert found == [{"a": 3, "b": 2}]
