@@ -86,8 +86,8 @@ class Command(Spec, frozen=True, tag_field="kind", tag="command"):
     """A program of the user: an argument list, not a shell command line.
 
     Its environment has NNODES, NODE_RANK, NPROC_PER_NODE, MASTER_ADDR, MASTER_PORT and RUN_DIR, and MODEL_DIR and
-    DATASET_DIR if there is a model or a dataset; `ftc plan` shows them. A launcher needs them as options. In a pod the
-    program starts in the working directory of the image, not in RUN_DIR.
+    DATASET_DIR if there is a model or a dataset; `ftc plan` shows them. A launcher needs them as options. In a pod it
+    starts in the working directory of the image.
     """
 
     command: Annotated[tuple[Text, ...], Meta(min_length=1)]
