@@ -121,7 +121,7 @@ PLACES = {
     "build@hardware.build": "build",
 }
 _SEVERAL = ("source", "build")
-_LINE = 160
+_LINE = 240
 NAMES = (PRIMARY, *sorted(_GROUPS))
 # The keys that hold arguments of the trainer, by their owners.
 _TRAINING = "TrainingArguments"
