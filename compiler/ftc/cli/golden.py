@@ -192,9 +192,10 @@ def _what_to_do(found: Comparison, golden: Path) -> str:
     """How to make the check succeed; an update keeps the files that ftc did not write."""
     from ftc.golden import Kind  # noqa: PLC0415 - Hydra, which `ftc golden --help` need not load
 
-    is_foreign = {one.kind is Kind.FOREIGN for one in found.findings}
-    parts = [*(["read the diff, then `ftc golden update`"] if False in is_foreign else [])]
-    return "; ".join([*parts, *([f"{_FOREIGN} {golden}"] if True in is_foreign else [])])
+    kinds = {one.kind for one in found.findings}
+    parts = ["read the diff, then `ftc golden update`"] if kinds - {Kind.FOREIGN} else []
+    parts += [f"{_FOREIGN} {golden}"] if Kind.FOREIGN in kinds else []
+    return "; ".join(parts)
 
 
 def _shown(finding: Finding, *, colour: bool) -> str:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.compose.plain.values import MAX_BROUGHT, MAX_HOPS, MISSING, VALUE, is_plain
-from ftc.compose.types import key_path
+from ftc.compose.types import at, key_path
 from ftc.diagnostics.codes import NO_VALUE, RESOLVER
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, dotted
 
@@ -101,13 +101,10 @@ def resolved(value: Any, path: KeyPath, data: Any) -> Any:
     """
 
     def there(found: re.Match[str]) -> str:
-        here = data
-        for step in referred(found[0], path)[0]:
-            try:
-                here = here[step]
-            except (KeyError, IndexError, TypeError):
-                return found[0]
-        return str(here)
+        try:
+            return str(at(data, referred(found[0], path)[0]))
+        except (KeyError, IndexError, TypeError):
+            return found[0]
 
     return _REFERENCE.sub(there, value) if isinstance(value, str) else value
 

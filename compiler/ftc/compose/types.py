@@ -29,7 +29,7 @@ class Layer(msgspec.Struct, frozen=True):
     def setting(self, path: KeyPath) -> Setting | None:
         """The file's setting of a key that it has."""
         rest = path[len(self.package) :]
-        return Setting(self.document.position(rest), path, _at(self.document.data, rest))
+        return Setting(self.document.position(rest), path, at(self.document.data, rest))
 
 
 class ValueOverride(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class ValueOverride(msgspec.Struct, frozen=True):
     def setting(self, path: KeyPath) -> Setting | None:
         """The override's setting of a key, if it sets the whole key."""
         rest = path[len(self.path) :]
-        return Setting(Position(self.text), path, _at(self.value, rest)) if len(path) >= len(self.path) else None
+        return Setting(Position(self.text), path, at(self.value, rest)) if len(path) >= len(self.path) else None
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -122,7 +122,8 @@ def _depth(value: Any, path: KeyPath) -> int:
     return steps
 
 
-def _at(value: Any, path: KeyPath) -> Any:
+def at(value: Any, path: KeyPath) -> Any:
+    """The value at `path`; raises KeyError, IndexError or TypeError if it does not exist."""
     for part in path:
         value = value[part]
     return value

@@ -134,7 +134,9 @@ def _place(cause: Cause) -> str:
 
 
 def _options(old: State, new: State) -> Iterator[Key]:
-    before, after = (side.composed.choices if side.composed else {} for side in (old, new))
+    if not old.composed or not new.composed:
+        return
+    before, after = old.composed.choices, new.composed.choices
     for group in [*after, *(one for one in before if one not in after)]:
         if before.get(group) != after.get(group):
             option = after.get(group)
