@@ -14,8 +14,7 @@ from ftc.conf_tree import search_path, shipped_name
 from ftc.diagnostics.model import Diagnostic, KeyPath, Position, Severity, as_errors, has_errors, without_follow_ups
 from ftc.diagnostics.printable import STARS, without_secrets
 from ftc.output import spec_text
-from ftc.output.artifact import KUSTOMIZATION, Artifact, kustomization
-from ftc.output.write import marked
+from ftc.output.write import KUSTOMIZATION, Artifact, kustomization, marked
 from ftc.plan import files, names
 from ftc.plan.build import plan
 from ftc.plan.types import BoundRun, Made, RunPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.diagnostics.model import Diagnostic, Position, Severity
-from ftc.output.artifact import KUSTOMIZATION
+from ftc.output.write import KUSTOMIZATION
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:

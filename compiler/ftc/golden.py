@@ -20,8 +20,7 @@ from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position, as_errors, did_you_mean, has_errors, warnings
 from ftc.driver import ALL_TARGETS, ARTIFACTS, Request, State, compile_job, conf_of
 from ftc.fixed_names import Job, jobs, shared, without_scripts
-from ftc.output.artifact import Artifact
-from ftc.output.write import SCRATCH, remove, write
+from ftc.output.write import SCRATCH, Artifact, remove, write
 from ftc.places import FILE, is_misplaced, link, misplaced, names
 from ftc.releases import is_scripts, scripts_differ, step, without_release
 from ftc.targets import TARGETS

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from ftc.diagnostics.codes import UNREADABLE
 from ftc.diagnostics.model import Diagnostic, Position
-from ftc.source.below import files_below
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 FILE = "case.yaml"
 _ALIKE = (FILE, "case.yml")
@@ -92,3 +96,17 @@ def _right(directory: Path, place: Path) -> Path:
     if len(place.parts) > _DEPTH and (directory / name / FILE).exists():
         name = "-".join(place.parent.parts)
     return Path(name, FILE)
+
+
+def files_below(directory: Path) -> Iterator[Path]:
+    """The files below a directory, in order, except hidden ones.
+
+    Raises OSError for a directory that cannot be read: what it contains must not pass as checked or compared.
+    """
+    for here, directories, names in os.walk(directory, onerror=_refuse):
+        directories[:] = sorted(name for name in directories if not name.startswith("."))
+        yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise error

@@ -46,7 +46,7 @@ LAYERS = (
     ("constrained",),
     ("constraints",),
     ("conf_tree", "releases"),
-    ("yaml_text", "resources", "scripts", "certificates"),
+    ("yaml_text", "resources", "scripts"),
     ("patterns", ""),
 )
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -6,7 +6,7 @@ from ftc.cli.main import _COMMANDS as COMMANDS
 from ftc.plan.environment import OURS
 from ftc.resources import directory
 from ftc.rules.pages import pages as rules
-from ftc.spec.keys import keys
+from ftc.spec.schema import keys
 from ftc.targets import TARGETS
 from mkdocs_hooks import BROKEN
 from reference import pages

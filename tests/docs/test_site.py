@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from docs.session import CLOSED, ROOT
 from ftc.rules.pages import pages as rules
-from ftc.spec.keys import keys
+from ftc.spec.schema import keys
 
 if TYPE_CHECKING:
     from pathlib import Path

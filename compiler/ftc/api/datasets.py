@@ -18,12 +18,12 @@ from ftc.api.runs import directories, sound
 from ftc.diagnostics.model import Diagnostic, Position, Severity, has_errors
 from ftc.diagnostics.shown import shown
 from ftc.driver import Request, compile_job
+from ftc.plan import fetch
 from ftc.plan.files import DATASET_INFO
 from ftc.resources import directory
 from ftc.rules.data import ABOUT
 from ftc.spec.job import JobSpec
 from ftc.spec.source import OnVolume
-from ftc.trainer import data
 from ftc.trainer.arguments import described
 from ftc.validate import validate
 from ftc.yaml_text import dump
@@ -89,7 +89,7 @@ def check_spec(
     places = [_place(part.source, spec.dataset.source, path) for part in parts]
     if not any(isinstance(place, Path) for place in places):
         raise RefusedError(f"{places[0]}: give the directory of a local copy before the overrides")
-    words = (*data.check_arguments(spec), *_tokenizer(tokenizer))
+    words = (*fetch.check_arguments(spec), *_tokenizer(tokenizer))
     found: list[CheckedDataset] = []
     for part, place in zip(parts, places, strict=True):
         if isinstance(place, Path):

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ftc.api.texts import source_lines
-from ftc.cluster.table import HEADER, cells
+from ftc.cluster.status import HEADER, cells
 from ftc.diagnostics.model import dotted
 from ftc.diagnostics.printable import escaped
 from ftc.diagnostics.render_text import of_file, of_override

@@ -9,8 +9,7 @@ from ftc.api.cluster import answers
 from ftc.api.refused import RefusedError
 from ftc.api.runs import Places, directories
 from ftc.cluster.cause import safe
-from ftc.cluster.find import UnknownRunError, find
-from ftc.cluster.result import NoResultError, address
+from ftc.cluster.find import NoResultError, UnknownRunError, address, find
 from ftc.cluster.server import Server
 from ftc.diagnostics.printable import without_secrets
 from ftc.driver import Request, compile_job

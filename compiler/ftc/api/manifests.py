@@ -14,9 +14,9 @@ from ftc.diagnostics.shown import shown
 from ftc.lint import Versions
 from ftc.lint import lint as lint_files
 from ftc.output_schemas import kubernetes_versions, volcano_versions
+from ftc.places import files_below
 from ftc.rules.catalogue import meant
 from ftc.source import MAX_STREAM_BYTES
-from ftc.source.below import files_below
 from ftc.spec.job import Trainer
 from ftc.trainer import release
 

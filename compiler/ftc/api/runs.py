@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from ftc.api.refused import RefusedError
 from ftc.diagnostics.model import did_you_mean, has_errors
 from ftc.driver import ALL_TARGETS, ARTIFACTS, SPEC, Request, State, compile_job
-from ftc.output.artifact import Artifact
-from ftc.output.write import also_marked, foreign, only_writer, write, written_before
+from ftc.output.write import Artifact, also_marked, foreign, only_writer, write, written_before
 from ftc.targets import POD_TARGETS, TARGETS
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from ftc.api.cluster import answers
 from ftc.api.refused import RefusedError
 from ftc.cluster.cause import safe
 from ftc.cluster.server import Server
-from ftc.cluster.status import every_run, one_run
-from ftc.cluster.table import table
+from ftc.cluster.status import every_run, one_run, table
 
 if TYPE_CHECKING:
     from ftc.cluster.cause import Cause

@@ -14,9 +14,9 @@ from ftc.api.cluster import answers
 from ftc.api.manifests import lint
 from ftc.api.refused import ClusterRefusedError, RefusedError
 from ftc.api.runs import directories, known, sound
+from ftc.cluster.before import directory
 from ftc.cluster.cause import shell
 from ftc.cluster.origin import compiled, in_file
-from ftc.cluster.pods import directory
 from ftc.cluster.server import Server
 from ftc.cluster.snapshot import at, name_of
 from ftc.cluster.submit import Refused, is_workload

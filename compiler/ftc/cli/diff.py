@@ -213,8 +213,7 @@ def _is_path(word: str) -> bool:
 def _against_base(base: str, overrides: tuple[str, ...], wanted: Wanted, form: str) -> _Compared:
     """Compare with a revision; runs that no longer compile are reported with the others, and in a comment."""
     from ftc.cli.revisions import note, revisions  # noqa: PLC0415 - Hydra, which `ftc diff --help` need not load
-    from ftc.diff.release import folded  # noqa: PLC0415 - the same
-    from ftc.diff.report import compare  # noqa: PLC0415 - the same
+    from ftc.diff.report import compare, folded  # noqa: PLC0415 - the same
 
     is_cases = not overrides and wanted.config_name == "config"
     despite_errors = form == "markdown" or is_cases

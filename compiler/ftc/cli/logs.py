@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913, PLR0917 - click hands over each option
       ftc logs qwen-sft-x7k2p --metrics
     """
     from ftc.api.logs import lines  # noqa: PLC0415 - `--help` needs no cluster
-    from ftc.cluster.collapse import collapsed  # noqa: PLC0415 - the same
+    from ftc.cluster.log_lines import collapsed  # noqa: PLC0415 - the same
     from ftc.cluster.logs import Choice  # noqa: PLC0415 - the same
 
     if every and node is not None:

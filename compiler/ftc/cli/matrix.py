@@ -1,20 +1,28 @@
-"""`ftc compile -m`: compile every combination, each into its own directory, and all manifests into one."""
+"""`ftc compile -m`: compile every combination, each into its own directory, and all manifests into one.
+
+Parts of a large matrix are compiled in several processes, which end with the one that started them.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import pickle
+import signal
 import sys
 import time
-from contextlib import contextmanager
+import traceback
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import click
 import msgspec
 
 from ftc.cli.options import Reporting, cannot_write, refuse, report, say
-from ftc.cli.processes import cores, in_processes
 from ftc.compose.sweep import Point, points
 from ftc.conf_tree import search_path
 from ftc.diagnostics.formats import objects
@@ -26,10 +34,10 @@ from ftc.plan.made import without_secret
 from ftc.targets import POD_TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ftc.compose import Conf
+
 
 INDEX = "index.json"
 _TICK_SECONDS = 0.1
@@ -230,3 +238,87 @@ def _said(diagnostic: Diagnostic) -> str:
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(f"{c:{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+_P = TypeVar("_P")
+_R = TypeVar("_R")
+# The quota of a container, in microseconds per period: "200000 100000" are two cores.
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def cores() -> int:
+    """The number of cores that this process may use: a container often has fewer than its node."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = map(int, _QUOTA.read_text(encoding="ascii").split())
+        allowed = min(allowed, max(quota // period, 1))
+    return allowed
+
+
+class _Child(NamedTuple):
+    """A process, and the pipe from which to read its results."""
+
+    pid: int
+    results: BinaryIO
+
+
+@contextmanager
+def in_processes(work: Callable[[_P], _R], parts: Sequence[_P], count: int) -> Iterator[Iterator[_R]]:
+    """The results of all parts in order, each process taking every `count`th part; all have ended afterwards.
+
+    An exception of a part is raised when its result is due. Raises ChildProcessError if a process is killed.
+    """
+    children: list[_Child] = []
+    try:
+        for number in range(count):
+            children.append(_started(work, parts[number::count], children))
+        yield (_result(children[index % count]) for index in range(len(parts)))
+    finally:
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGTERM)
+        for child in children:
+            child.results.close()
+            with suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+
+
+def _started(work: Callable[[_P], object], parts: Sequence[_P], others: Sequence[_Child]) -> _Child:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return _Child(pid, os.fdopen(reading, "rb"))
+    try:
+        # The parent decides about Ctrl-C. It alone may read a pipe, so that writing fails once it has been killed.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for end in (reading, *(other.results.fileno() for other in others)):
+            os.close(end)
+        with os.fdopen(writing, "wb") as results:
+            for part in parts:
+                results.write(_done(work, part))
+                results.flush()
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _done(work: Callable[[_P], object], part: _P) -> bytes:
+    """The packed result of a part, or the exception that it raised, with its trace."""
+    try:
+        return pickle.dumps((work(part), None))
+    except Exception as error:  # noqa: BLE001 - raised again in the parent
+        error.add_note(traceback.format_exc())
+        return pickle.dumps((None, error))
+
+
+def _result(child: _Child) -> Any:
+    try:
+        result, error = pickle.load(child.results)  # noqa: S301 - written by `_done`
+    except (EOFError, pickle.UnpicklingError):
+        text = f"process {child.pid} was killed, maybe for lack of memory: give -j 1"
+        raise ChildProcessError(errno.ECHILD, text) from None
+    if error is not None:
+        raise error
+    return result

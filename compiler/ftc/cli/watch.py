@@ -16,7 +16,7 @@ from ftc.cli.options import Reporting, refusals, say
 from ftc.cli.terminal import columns
 from ftc.cluster.live import changes
 from ftc.cluster.server import Server
-from ftc.cluster.table import table
+from ftc.cluster.status import table
 from ftc.diagnostics.printable import inert_json
 
 if TYPE_CHECKING:

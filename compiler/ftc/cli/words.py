@@ -12,7 +12,7 @@ import click
 from ftc import editor
 from ftc.cli.main import cli
 from ftc.rules.pages import pages
-from ftc.spec.keys import keys
+from ftc.spec.schema import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster.admission import has
+from ftc.cluster.before import pods_of, references
 from ftc.cluster.cause import safe, shell
-from ftc.cluster.pods import pods_of, references
 from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import labels, name_of, quoted, rows, texts, uid_of
 

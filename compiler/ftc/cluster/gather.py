@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ftc.cluster.diagnose import diagnose
-from ftc.cluster.progress import telling
+from ftc.cluster.ranks import telling
 from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
 from ftc.cluster.snapshot import Snapshot, at, containers, group_of, labels, name_of, workload_name
 

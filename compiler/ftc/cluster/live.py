@@ -1,7 +1,8 @@
-"""The runs of a namespace as they change."""
+"""The runs of a namespace as they change: lists that watches of the API server keep up to date."""
 
 from __future__ import annotations
 
+import json
 from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
@@ -10,16 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ftc.cluster.kinds import KINDS
-from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
-from ftc.cluster.snapshot import Object, Snapshot, uid_of
+from ftc.cluster.log_lines import pause, whole_lines
+from ftc.cluster.server import FORBIDDEN, GONE, MISSING, BrokenError, ServerError
+from ftc.cluster.snapshot import Object, Snapshot, at, uid_of
 from ftc.cluster.status import MOST_LOGS, Runs, has_progress, run, served, snapshots, with_log
-from ftc.cluster.watch import Change, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.cluster.server import Server
     from ftc.cluster.status import Run
+
 
 # Seconds between two looks at the logs, of which the API has no watch.
 _LOGS = 10.0
@@ -120,3 +122,62 @@ class _Shown:
 
     def _with_log(self, one: Snapshot) -> Snapshot:
         return msgspec.structs.replace(one, logs=self._logs.get(one.name, {}))
+
+
+# Seconds after which the server ends a watch, and after which a silent connection counts as broken.
+_LONGEST, _SILENCE = 300, 330.0
+# An object of etcd has at most 1.5 MiB, and JSON may take more.
+_LONGEST_EVENT = 16 * 1024 * 1024
+_WAITS = (0.5, 1, 2, 4, 8)
+_REFUSED = (401, 403, 404)
+
+
+class Change(NamedTuple):
+    """`LISTED`: the objects replace those that were there; `ADDED`, `MODIFIED`, `DELETED`: one object."""
+
+    kind: str
+    objects: list[Object]
+
+
+def watched(server: Server, path: str) -> Iterator[Change]:
+    """The objects of a list, then their changes, forever.
+
+    A watch that ends or breaks continues from the last version; if the server no longer has it, the list is read again.
+    Raises ServerError if the server refuses, or does not answer for some seconds.
+    """
+    failures, version = 0, ""
+    while True:
+        try:
+            if not version:
+                objects, version = server.listing(path)
+                yield Change("LISTED", objects)
+            for change, reached in _events(server, path, version):
+                failures, version = 0, reached
+                if change is not None:
+                    yield change
+        except BrokenError:
+            pass
+        except ServerError as error:
+            if error.status == GONE:
+                version = ""
+            elif error.status in _REFUSED or failures == len(_WAITS):
+                raise
+            else:
+                failures += 1
+        pause(_WAITS[max(failures - 1, 0)])
+
+
+def _events(server: Server, path: str, version: str) -> Iterator[tuple[Change | None, str]]:
+    """The changes after a version, each with its own version; None for a bookmark."""
+    query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": _LONGEST}
+    for line in whole_lines(server.stream(path, query, _SILENCE), _LONGEST_EVENT):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            raise BrokenError("the watch has sent something that is not JSON") from None
+        kind, one = at(event, "type"), at(event, "object")
+        if kind == "ERROR":
+            code = at(one, "code")
+            raise ServerError(str(at(one, "message")), code if isinstance(code, int) else 0)
+        reached = str(at(one, "metadata", "resourceVersion") or version)
+        yield (Change(kind, [one]) if kind in ("ADDED", "MODIFIED", "DELETED") else None), reached

@@ -8,10 +8,9 @@ import msgspec
 
 from ftc.cluster import queues
 from ftc.cluster.admission import has, judged, nearest_of
-from ftc.cluster.before import Before, Problem, kueue_queue, named
+from ftc.cluster.before import Before, Problem, kueue_queue, named, references
 from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.limits import written
-from ftc.cluster.pods import references
 from ftc.cluster.snapshot import NOTHING, Object, Snapshot, at, requests, uid_of
 from ftc.cluster.volumes import reference, unusable
 

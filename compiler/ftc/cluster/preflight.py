@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster import limits, named, room
-from ftc.cluster.before import Before, Problem, as_if_created, by_volcano, kueue_queue
+from ftc.cluster.before import Before, Problem, as_if_created, by_volcano, kueue_queue, pods_of, references
 from ftc.cluster.before import named as names_of
-from ftc.cluster.pods import pods_of, references
 from ftc.cluster.server import ServerError
 from ftc.cluster.snapshot import Snapshot, name_of
 

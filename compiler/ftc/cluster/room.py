@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from ftc.cluster.pods import Pods
+    from ftc.cluster.before import Pods
     from ftc.cluster.snapshot import Object, Snapshot
 
 # Obstacles that pass without a change of the job.

@@ -1,6 +1,6 @@
 """Composition; the only package that knows Hydra and OmegaConf."""
 
-from ftc.compose.conf import Conf
+from ftc.compose.files import Conf
 from ftc.compose.loader import compose
 from ftc.compose.types import Composed
 

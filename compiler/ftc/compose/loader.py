@@ -14,7 +14,7 @@ from ftc.diagnostics.model import Diagnostic, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftc.compose.conf import Conf
+    from ftc.compose.files import Conf
     from ftc.compose.types import Composed
 
 

@@ -22,10 +22,9 @@ from ftc.diagnostics.model import warnings
 from ftc.diff.objects import MANIFESTS, duplicates, encoded
 from ftc.diff.report import Run
 from ftc.driver import ARTIFACTS, SPEC, Request, State, compile_job
-from ftc.output.artifact import KUSTOMIZATION
-from ftc.places import FILE, misplaced, names
+from ftc.output.write import KUSTOMIZATION
+from ftc.places import FILE, files_below, misplaced, names
 from ftc.source import documents
-from ftc.source.below import files_below
 from ftc.targets import TARGETS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.keys import in_words, key_at, keys
+from ftc.spec.schema import in_words, key_at, keys
 from ftc.trainer import release
 from ftc.trainer.arguments import OWNED
 

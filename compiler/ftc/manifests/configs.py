@@ -20,7 +20,7 @@ from ftc.source import Document, parse
 from ftc.source.unknown import has_placeholder
 from ftc.spec.base import Json
 from ftc.trainer import release
-from ftc.trainer.images import contained
+from ftc.trainer.release import contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

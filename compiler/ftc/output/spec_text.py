@@ -9,7 +9,7 @@ import msgspec
 from ftc import yaml_text
 from ftc.diagnostics.columns import padded, width
 from ftc.diagnostics.printable import escaped, redacted, without_secrets
-from ftc.spec.as_config import complete
+from ftc.spec.job import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Write files into a directory, and directories below one, each replaced as a whole, by one writer at a time."""
+"""Write emitted files into directories, each of which is replaced as a whole, by one writer at a time."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
+from ftc.yaml_text import dump
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
-
-    from ftc.output.artifact import Artifact
 
 
 # A compile writes for milliseconds; only a matrix or a large golden/ takes longer than this.
@@ -259,3 +261,24 @@ class Tree:
 def _contents(place: Path) -> dict[str, bytes]:
     """The files of a directory, without links, which no run has."""
     return {file.name: file.read_bytes() for file in place.iterdir() if not file.is_symlink()}
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A file's name and its text, byte for byte."""
+
+    name: str
+    text: str
+
+
+KUSTOMIZATION = "kustomization.yaml"
+
+
+def kustomization(resources: Iterable[str], same: Iterable[str] = ()) -> str:
+    """Write a kustomization of the files (kustomize ≥3, `kustomize.config.k8s.io/v1beta1`).
+
+    A comment names those that it leaves out because they are the `same` run for another target.
+    """
+    left_out = ", ".join(same)
+    about = f"# Left out, because each would start the same run again: {left_out}\n" if left_out else ""
+    found = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": list(resources)}
+    return about + dump(found)

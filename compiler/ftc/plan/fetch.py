@@ -12,10 +12,12 @@ from ftc.plan.names import digest, slug
 from ftc.plan.types import Fetch, Needs, Places, Step
 from ftc.spec.job import is_dataset, result
 from ftc.spec.source import S3, FromHub, Git, HuggingFace, ModelScope, OfRun, OnVolume, Staged
-from ftc.trainer import arguments, data
+from ftc.trainer import arguments
+from ftc.trainer.arguments import chosen
 
 if TYPE_CHECKING:
     from ftc.plan.environment import Variables
+    from ftc.spec.base import Json
     from ftc.spec.job import JobSpec
     from ftc.spec.model import OneDataset
 
@@ -71,7 +73,7 @@ def _check(spec: JobSpec, parts: list[OneDataset]) -> tuple[str, ...]:
         return ()
     media = arguments.chosen(spec).get("media_dir")
     words = (f"--media={media}",) if isinstance(media, str) else ()
-    return (*(f"--dataset={name}" for name in names), *words, *data.check_arguments(spec))
+    return (*(f"--dataset={name}" for name in names), *words, *check_arguments(spec))
 
 
 def _checks(spec: JobSpec, part: OneDataset) -> bool:
@@ -263,3 +265,33 @@ def _copy(fetch: Fetch) -> str:
     """Named by the whole path, because several runs on one machine share the parent directory."""
     own = fetch.directory.rstrip("/").removesuffix(FILES)
     return f"{_MEMORY}/{slug(own.rpartition('/')[2])}-{digest(fetch.directory)}"
+
+
+# LLaMA-Factory 0.9.3 to 0.9.5, hparams/data_args.py, and train/dpo/workflow.py, which reads the rows of stage rm.
+_CUTOFF = 2048
+_READS = {"dpo": "rm"}
+
+
+def check_arguments(spec: JobSpec) -> tuple[str, ...]:
+    """The words after the directory; none for a value that is not a number."""
+    if spec.method is None:
+        return ()
+    arguments, stage = chosen(spec), spec.method.stage
+    cutoff = _whole(arguments, "cutoff_len") or _CUTOFF
+    words = {
+        "--stage": _READS.get(stage, stage),
+        "--workers": str(_whole(arguments, "preprocessing_num_workers") or 1),
+        "--cutoff": str(cutoff),
+        "--block": str(cutoff if stage == "pt" and arguments.get("packing") is not False else 0),
+    }
+    most = _whole(arguments, "max_samples")
+    if most:
+        words["--most-rows"] = str(most)
+    if spec.model is not None and spec.model.architecture is not None:
+        words["--modalities"] = ",".join(spec.model.architecture.modalities)
+    return tuple(word for pair in words.items() for word in pair)
+
+
+def _whole(arguments: Json, name: str) -> int | None:
+    value = arguments.get(name)
+    return value if type(value) is int and value > 0 else None

@@ -13,7 +13,7 @@ from ftc.plan.names import CARRIED, job_name, spec_digest
 from ftc.plan.names import digest as content_digest
 from ftc.plan.types import CONFIG as USUAL
 from ftc.plan.types import File, Made
-from ftc.spec.as_config import short
+from ftc.spec.job import short
 from ftc.yaml_text import on_one_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ftc.spec.as_config import differing
+from ftc.spec.job import differing
 from ftc.trainer import arguments
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from ftc.rules.job import (
     plugins,
     policies,
     queues,
-    trainjob,
 )
 from ftc.rules.launch import commands, launchers, rank_variables, rendezvous, timeouts, world_size
 from ftc.rules.pod import (
@@ -39,7 +38,7 @@ from ftc.rules.pod import (
 )
 from ftc.rules.pod.sizes import Sent
 from ftc.rules.shell import named_files, repeated_work, scripts
-from ftc.rules.spec import conversations, held_out, image, memory, mixture, prefetch, revisions, sources, storage
+from ftc.rules.spec import image, memory, mixture, prefetch, result, revisions, sources, storage
 from ftc.rules.training import (
     adapters,
     arguments,
@@ -129,7 +128,6 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *plugins.RULES,
         *policies.RULES,
         *queues.RULES,
-        *trainjob.RULES,
     ),
     "launch": (
         *commands.RULES,
@@ -145,14 +143,13 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *scripts.RULES,
     ),
     "spec": (
-        *conversations.RULES,
-        *held_out.RULES,
         *image.RULES,
         *memory.RULES,
+        *mixture.RULES,
         *prefetch.RULES,
+        *result.RULES,
         *revisions.RULES,
         *sources.RULES,
-        *mixture.RULES,
         *storage.RULES,
     ),
 }

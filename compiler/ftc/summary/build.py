@@ -22,7 +22,7 @@ from ftc.spec.method import Command, Ddp, DeepSpeed, Engine, Fsdp
 from ftc.spec.model import names
 from ftc.spec.source import FromHub, OnVolume
 from ftc.summary import files
-from ftc.summary.requirements import requires
+from ftc.summary.files import requires
 from ftc.summary.types import (
     Batch,
     Container,

@@ -9,7 +9,7 @@ from ftc.plan.jobs import TAKEN_AWAY, from_field, gang, kueue_queue, own_claim, 
 from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.merge import merge
 from ftc.plan.pod import main_containers, train_container
-from ftc.summary import defaults
+from ftc.summary import types
 from ftc.summary.types import Default, OfTarget
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _defaults(run: BoundRun) -> Iterator[Default]:
     """The defaults that the API server sets in the Job (Kubernetes, pkg/apis/batch/v1 and core/v1, defaults.go)."""
     if run.nodes == 1:
         yield Default("completionMode", "NonIndexed, with one completion")
-    yield from defaults.of_job(run)
+    yield from types.of_job(run)
 
 
 def _indexed(run: RunPlan) -> Json:

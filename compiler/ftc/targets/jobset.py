@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import jobset
+from ftc.plan import jobs
 from ftc.plan.jobs import gang, kueue_queue
 from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.merge import merge
-from ftc.summary import defaults
+from ftc.summary import types
 from ftc.summary.types import OfTarget
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ NAME = "jobset"
 
 def bind(run: RunPlan) -> BoundRun:
     """The run with the pod of a JobSet."""
-    return jobset.bind(run, NAME, "rendezvous_jobset.sh")
+    return jobs.bind(run, NAME, "rendezvous_jobset.sh")
 
 
 def objects(run: BoundRun) -> list[Json]:
     """The JobSet; its controller creates the headless Service by which the pods find each other."""
-    spec = jobset.jobset_spec(run, gang(run), run.pod.content)
+    spec = jobs.jobset_spec(run, gang(run), run.pod.content)
     made: Json = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
         "kind": "JobSet",
@@ -37,13 +37,13 @@ def objects(run: BoundRun) -> list[Json]:
 
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
-    missing = tuple(defaults.of_job(run, f"{jobset.JOB}.template"))
+    missing = tuple(types.of_job(run, f"{jobs.JOB}.template"))
     return OfTarget(
-        jobset.master(run),
+        jobs.master(run),
         "index 0",
-        jobset.on_failure(run),
+        jobs.on_failure(run),
         missing,
         ("LocalQueue", run.kueue_queue) if run.kueue_queue else None,
         gang=run.nodes == 1 or run.gang_jobs or run.kueue_queue is not None,
-        name_seconds=jobset.NAME_SECONDS,
+        name_seconds=jobs.NAME_SECONDS,
     )

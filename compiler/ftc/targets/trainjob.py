@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ftc.plan import jobset
+from ftc.plan import jobs
 from ftc.plan.jobs import gang, kueue_queue
 from ftc.plan.kubernetes import metadata
 from ftc.plan.made import DIGEST, KEPT
 from ftc.plan.merge import merge
 from ftc.plan.names import digest, without_contents
 from ftc.plan.pod import renamed
-from ftc.summary import defaults
+from ftc.summary import types
 from ftc.summary.types import Default, OfTarget
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _STEP = {f"{_GROUP}/trainjob-ancestor-step": "trainer"}
 
 def bind(run: RunPlan) -> BoundRun:
     """The run with the pod of the JobSet that Trainer creates from the runtime."""
-    return jobset.bind(run, NAME, "rendezvous_trainjob.sh")
+    return jobs.bind(run, NAME, "rendezvous_trainjob.sh")
 
 
 def objects(run: BoundRun) -> list[Json]:
@@ -57,19 +57,19 @@ def objects(run: BoundRun) -> list[Json]:
 def summary(run: BoundRun) -> OfTarget:
     """The summary's part that depends on the target."""
     return OfTarget(
-        jobset.master(run),
+        jobs.master(run),
         "index 0",
-        jobset.on_failure(run),
+        jobs.on_failure(run),
         tuple(_defaults(run)),
         ("LocalQueue", run.kueue_queue) if run.kueue_queue else None,
         gang=run.nodes == 1 or run.gang_jobs or run.kueue_queue is not None,
-        name_seconds=jobset.NAME_SECONDS,
+        name_seconds=jobs.NAME_SECONDS,
     )
 
 
 def _defaults(run: BoundRun) -> Iterator[Default]:
     """The defaults of the API server; `torch` is one of Trainer (pkg/runtime/framework/plugins/torch)."""
-    yield from defaults.of_job(run, f"{jobset.JOB}.template")
+    yield from types.of_job(run, f"{jobs.JOB}.template")
     yield Default("PET_NPROC_PER_NODE", "ignored: the launcher gets NPROC_PER_NODE from ftc")
 
 
@@ -96,7 +96,7 @@ def _of_pod(run: BoundRun, pod: Json) -> Json:
             **({"podGroupPolicy": {"volcano": {}}} if _has_pod_group(run) else {}),
             "template": {
                 **_of_pod_group(run),
-                "spec": jobset.jobset_spec(run, _of_job(run), pod),
+                "spec": jobs.jobset_spec(run, _of_job(run), pod),
             },
         },
     }

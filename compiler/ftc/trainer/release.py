@@ -1,19 +1,24 @@
-"""The arguments, capabilities and bugs of each release of LLaMA-Factory, from schemas/llamafactory."""
+"""The arguments, capabilities and bugs of each release of LLaMA-Factory, from schemas/llamafactory.
+
+schemas/images.json has the releases in images that are published by others.
+"""
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ftc.resources import directory
+from ftc.spec.job import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ftc.spec.base import Json
-    from ftc.spec.job import Trainer
+
 
 _TEMPLATES = ".templates.json"
 _FACTS = ".facts.json"
@@ -115,3 +120,16 @@ def _directory() -> Path:
 def _load(name: str) -> Json:
     content: Json = msgspec.json.decode((_directory() / name).read_bytes())
     return content
+
+
+def contained(image: str) -> Trainer | None:
+    """The versions in an image, whatever registry it is pulled from; None if they are unknown."""
+    tagged = image.partition("@")[0]
+    pair = next((pair for name, pair in _known().items() if tagged == name or tagged.endswith(f"/{name}")), None)
+    return Trainer(*pair.split("+")) if pair else None
+
+
+@cache
+def _known() -> dict[str, str]:
+    found: dict[str, str] = json.loads((directory("schemas") / "images.json").read_bytes())
+    return found

@@ -9,7 +9,7 @@ from ftc.diagnostics.model import dotted
 from ftc.driver import Request, compile_job
 from ftc.explain.origins import plain
 from ftc.explain.paths import Found, find
-from ftc.spec.keys import keys
+from ftc.spec.schema import keys
 from reference.markdown import code, page, prose
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ftc.compose import Composed
     from ftc.diagnostics.model import KeyPath
-    from ftc.spec.keys import Key
+    from ftc.spec.schema import Key
 
 ABOUT = """
 `ftc show` prints the keys with their values. Set one with `key.path=value`, in a file of

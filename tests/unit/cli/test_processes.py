@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftc.cli import processes
-from ftc.cli.processes import cores, in_processes
+from ftc.cli import matrix
+from ftc.cli.matrix import cores, in_processes
 from ftc.output.write import only_writer
 from unit.cli.test_matrix_interrupted import FTC, HIDDEN, contents
 
@@ -77,7 +77,7 @@ def test_the_quota_of_a_container_limits_the_cores(
     quota: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(processes, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(matrix, "_QUOTA", tmp_path / "cpu.max")
     assert 1 <= cores() <= most
 
 

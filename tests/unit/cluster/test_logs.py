@@ -11,8 +11,7 @@ import pytest
 
 import ftc
 from ftc.cluster import log_lines, logs
-from ftc.cluster.collapse import collapsed, ranges
-from ftc.cluster.log_lines import LogLine, stamped, whole_lines
+from ftc.cluster.log_lines import LogLine, collapsed, ranges, stamped, whole_lines
 from ftc.cluster.metrics import charts, metrics
 from ftc.cluster.snapshot import parsed
 from unit.cluster.api_server import Answers, serving

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ftc.cluster.result import NoResultError, address
+from ftc.cluster.find import NoResultError, address
 from ftc.cluster.snapshot import Snapshot
 from ftc.driver import Request, compile_job
 from unit.cluster.situations import NOW, pod, vcjob

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ftc.api.status import Status, lines
-from ftc.cluster.progress import in_log, trained
+from ftc.cluster.ranks import in_log, trained
 from ftc.cluster.snapshot import Snapshot
-from ftc.cluster.status import run, snapshots
-from ftc.cluster.table import cells, table
+from ftc.cluster.status import cells, run, snapshots, table
 from ftc.diagnostics.columns import width
 from unit.cluster.situations import (
     BY_FTC,

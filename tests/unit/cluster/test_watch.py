@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ftc.cluster import live, watch
+from ftc.cluster import live
 from ftc.cluster.status import run
 from unit.cluster.api_server import Answers, serving
 from unit.cluster.situations import ended, pod, snapshot, vcjob
@@ -82,7 +82,7 @@ class Watches(Answers):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "pause", lambda _: threading.Event().wait(0.01))
+    monkeypatch.setattr(live, "pause", lambda _: threading.Event().wait(0.01))
     monkeypatch.setattr(live, "_SETTLED", 0.05)
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ftc.output.artifact import Artifact
-from ftc.output.write import SCRATCH, write
+from ftc.output.write import SCRATCH, Artifact, write
 from unit.compiling import COMMAND, artifacts, ftc
 
 if TYPE_CHECKING:

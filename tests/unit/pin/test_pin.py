@@ -20,9 +20,9 @@ import yaml
 
 from e2e import hub_server
 from e2e.hub_uploads import COMMIT
-from ftc.pin import http, sources
+from ftc.pin import http, pins
 from ftc.pin.conf import with_pins
-from ftc.pin.registry import Image, image
+from ftc.pin.pins import Image, image
 from ftc.spec.source import Git
 from unit.compiling import ftc
 
@@ -583,9 +583,9 @@ def test_git_that_answers_without_end_or_not_at_all(tmp_path: Path, monkeypatch:
     program.write_text("#!/bin/sh\nexec " + ("yes" if kind == "endless" else "sleep 600") + "\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setattr(sources, "SECONDS", 60 if kind == "endless" else 1)
+    monkeypatch.setattr(pins, "SECONDS", 60 if kind == "endless" else 1)
     with pytest.raises(http.UnresolvedError) as raised:
-        sources.of_git(Git(url="https://git.example/a", revision="main"))
+        pins.of_git(Git(url="https://git.example/a", revision="main"))
     assert ("larger than 16 MiB" if kind == "endless" else "does not answer within 1 seconds") in str(raised.value)
 
 

@@ -17,8 +17,8 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
+from ftc.compose.by_hydra.defaults import COMPOSITION_ERRORS, Repository, defaults_list, layers
 from ftc.compose.by_hydra.overrides import parsed, problem
-from ftc.compose.by_hydra.repository import COMPOSITION_ERRORS, Repository, defaults_list, layers
 from ftc.compose.references import BeyondError, measure
 from ftc.compose.types import Composed, key_path, value_override
 from ftc.diagnostics.codes import CHOICE, TOO_LARGE, UNRESOLVED, VALUE
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hydra._internal.defaults_list import DefaultsList
     from hydra.core.override_parser.types import Override
 
-    from ftc.compose.conf import Conf
+    from ftc.compose.files import Conf
 
 
 def compose(overrides: Sequence[str], conf: Conf, config_name: str) -> tuple[Composed | None, tuple[Diagnostic, ...]]:
@@ -54,7 +54,7 @@ def _composed(
         problems.extend(repository.problems())
         return _compose(defaults, repository, conf.keeps_text, problems), tuple(problems)
     except COMPOSITION_ERRORS as error:
-        from ftc.compose.by_hydra.defaults_problems import defaults_problem  # noqa: PLC0415 - for a mistake only
+        from ftc.compose.by_hydra.defaults import defaults_problem  # noqa: PLC0415 - for a mistake only
 
         found = tuple(problems) or repository.problems()
         conflict = _conflict(defaults, repository) if defaults and not found else None

@@ -31,7 +31,7 @@ from ftc.spec.schema import habits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ftc.compose.conf import Conf
+    from ftc.compose.files import Conf
 
 
 # Linux accepts no longer argument. Hydra's parser takes seconds for more pieces (its time grows with the square of a

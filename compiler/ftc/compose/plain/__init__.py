@@ -17,7 +17,7 @@ from ftc.compose.types import Choice, Combination, Composed, ValueOverride
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftc.compose.conf import Conf
+    from ftc.compose.files import Conf
 
 
 def compose(texts: Sequence[str], conf: Conf, config_name: str) -> Composed | None:

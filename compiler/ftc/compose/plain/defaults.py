@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftc.compose.plain.items import SELF, Item
-from ftc.compose.plain.values import UncertainError, embedded, overlay
+from ftc.compose.plain.values import SELF, Item, UncertainError, embedded, overlay
 from ftc.compose.types import Combination, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ftc.compose.conf import Conf
-    from ftc.compose.files import File
+    from ftc.compose.files import Conf, File
     from ftc.compose.types import Choice
 
 _GLOBAL = "_global_"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ftc.compose.plain.items import OPTION
-from ftc.compose.plain.values import KEY, REFERENCE, UncertainError, is_plain
+from ftc.compose.plain.values import KEY, OPTION, REFERENCE, UncertainError, is_plain
 from ftc.compose.types import Choice, ValueOverride
 from ftc.patterns import lazily
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ftc.compose.conf import Conf
+    from ftc.compose.files import Conf
     from ftc.diagnostics.model import KeyPath
 
 _KEYS = rf"{KEY}(?:\.{KEY})*"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.objects import Kind
 from ftc.manifests.subjects import Job
-from ftc.plan import jobset
+from ftc.plan import jobs
 from ftc.plan.names import end_of_point
 from ftc.rules.given import fragments, host_names
 from ftc.rules.pod.contents import duplicates
@@ -90,7 +90,7 @@ def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
     Right: name=a-name-that-is-short-enough
     """
-    yield from _fits(run, len(run.object_name) + len(f"-{jobset.JOB}-0-{run.nodes - 1}-xxxxx"), "the pod names")
+    yield from _fits(run, len(run.object_name) + len(f"-{jobs.JOB}-0-{run.nodes - 1}-xxxxx"), "the pod names")
 
 
 # Volcano 1.9 to 1.15, pkg/controllers/job/job_controller_util.go (createJobPod).

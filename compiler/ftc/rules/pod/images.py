@@ -13,7 +13,7 @@ from ftc.patterns import lazily
 from ftc.rules.given import containers
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.trainer.images import contained
+from ftc.trainer.release import contained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ftc.certificates import SWITCHES, UNVERIFIED
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.diagnostics.printable import could_be_a_secret, kind_of_secret, names_a_secret
 from ftc.manifests.steps import Step
+from ftc.patterns import lazily
 from ftc.plan.environment import OURS
 from ftc.rules.given import commands, containers, variables
 from ftc.rules.rule import Finding, Rule
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ftc.manifests.shell.script import Word
     from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
-
-# Rules on a spec.
 
 
 _BY_REFERENCE = (
@@ -307,3 +305,32 @@ RULES = (
     Rule("FTC893", "no-tracing-of-secrets", no_tracing_of_secrets, Step, Severity.WARNING),
     Rule("FTC894", "tls-verification-disabled-in-script", certificates_are_verified, Step, Severity.WARNING),
 )
+
+
+_OFF = lazily(r"0|false|no|off", re.IGNORECASE)
+_ON = lazily(r"(?!(?:0|false|no|off)$).+", re.IGNORECASE)
+_NOWHERE = lazily(r"(?:/dev/null)?")
+# The value of a variable that turns it off, in git, Python, curl, requests, pip, ….
+UNVERIFIED = {
+    "GIT_SSL_NO_VERIFY": _ON,
+    "PYTHONHTTPSVERIFY": _OFF,
+    "CURL_CA_BUNDLE": _NOWHERE,
+    "REQUESTS_CA_BUNDLE": _NOWHERE,
+    "SSL_CERT_FILE": _NOWHERE,
+    "GIT_SSL_CAINFO": _NOWHERE,
+    "HF_HUB_DISABLE_SSL_VERIFY": _ON,
+    "HF_HUB_DISABLE_SSL_VERIFICATION": _ON,
+    "MLFLOW_TRACKING_INSECURE_TLS": _ON,
+    "WANDB_INSECURE_DISABLE_SSL": _ON,
+    "NODE_TLS_REJECT_UNAUTHORIZED": _OFF,
+    "CONDA_SSL_VERIFY": _OFF,
+    "PIP_TRUSTED_HOST": _ON,
+    "UV_INSECURE_HOST": _ON,
+}
+SWITCHES = {
+    "curl": lazily(r"-[a-zA-Z]*k[a-zA-Z]*|--insecure"),
+    "wget": lazily(r"--no-check-certificate"),
+    "git": lazily(r"http\.(?:.*\.)?sslverify=(?:false|0)", re.IGNORECASE),
+    "pip": lazily(r"--trusted-host(?:=.*)?"),
+    "uv": lazily(r"--(?:allow-insecure|trusted)-host(?:=.*)?"),
+}

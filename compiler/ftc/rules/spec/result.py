@@ -1,4 +1,4 @@
-"""Rules on the evaluation of the result on held-out rows."""
+"""Rules on what is checked of the result: its chat template, and its answers on held-out rows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,35 @@ if TYPE_CHECKING:
 
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
+
+
+def nothing_to_check(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The check of the chat template needs a training on conversations.
+
+    Pre-training reads plain text without a chat template, and ftc does not know the result of your own program.
+    Source: LLaMA-Factory, data/processor/pretrain.py.
+
+    Wrong: chat_template_check=warn method=lora-pt dataset=wikitext-2
+    Right: chat_template_check=warn
+    """
+    if spec.chat_template_check != "none" and not spec.checks_chat_template:
+        message = "the training does not read conversations, so it has no chat template to compare"
+        yield Finding(("chat_template_check",), message, "set chat_template_check=none")
+
+
+def written_without_check(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """The chat template is only written by its check.
+
+    Without the check nothing compares the chat template, so nothing is written.
+    Source: ftc, check_chat_template.py.
+
+    Wrong: chat_template_write=true
+    Right: chat_template_write=true chat_template_check=warn
+    """
+    if spec.chat_template_write and spec.chat_template_check == "none":
+        message = "writes nothing without the check of the chat template"
+        yield Finding(("chat_template_write",), message, "set chat_template_check=warn")
+
 
 _HERE = ("evaluate",)
 
@@ -109,6 +138,8 @@ def model_too_large_to_evaluate(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 
 
 RULES = (
+    Rule("FTC281", "nothing-to-check-in-chat-template", nothing_to_check, JobSpec, needed=True),
+    Rule("FTC282", "chat-template-written-unchecked", written_without_check, JobSpec),
     Rule("FTC283", "evaluation-needs-sft", evaluation_of_other_methods, JobSpec, needed=True),
     Rule("FTC284", "evaluation-needs-held-out-rows", evaluation_without_held_out_rows, JobSpec, needed=True),
     Rule("FTC285", "evaluation-exceeds-device-memory", model_too_large_to_evaluate, JobSpec, Severity.WARNING),
