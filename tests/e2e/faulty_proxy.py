@@ -148,6 +148,6 @@ def faulty(upstream: int, fault: Fault) -> Iterator[str]:
     handler = type("Proxy", (_Proxy,), {"upstream": upstream, "fault": fault})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads, server.block_on_close = True, False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

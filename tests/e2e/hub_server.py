@@ -146,6 +146,6 @@ def serve_hub(files: Path, certificate: Path | None = None) -> Iterator[str]:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, certificate.with_suffix(".key"))
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

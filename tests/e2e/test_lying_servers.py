@@ -49,7 +49,7 @@ def refused(done: Ended, scripts: PodScripts) -> str:
 def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Serve until the end of the block; yields the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 

@@ -138,19 +138,20 @@ def start(directory: Path, text: str) -> subprocess.Popen[str]:
     file = directory / "run.sh"
     file.write_text(text, encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "JOB_NAME": "one"}
-    # bash cannot trap a signal that is ignored when it starts, and `make check &` ignores SIGINT.
+    # bash cannot trap a signal that is ignored when it starts; `make check &` ignores SIGINT, `nohup` SIGHUP.
     return subprocess.Popen(
         ["bash", file],
         cwd=directory,
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_heed_interrupts,  # noqa: PLW1509 - this process has one thread
+        preexec_fn=_heed_signals,  # noqa: PLW1509 - this process has one thread
     )
 
 
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _heed_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_a_signal_is_passed_on_and_the_script_waits(tmp_path: Path, number: sign
     running = start(tmp_path, script(*COMMAND[:1], command, "storage.min_free_gib=0"))
     pid = worker(tmp_path / "ftc-runs" / "one")
     running.send_signal(number)
-    assert running.wait(20) == 143
+    assert running.wait(600) == 143
     assert (tmp_path / "ftc-runs" / "one" / "saved").exists()
     assert not Path(f"/proc/{pid}").exists()
 
@@ -190,7 +191,7 @@ def test_a_run_is_not_started_twice(tmp_path: Path, training: str) -> None:
     assert second.stderr.startswith("ftc: error: the run one is in use: stop its processes ")
     assert (tmp_path / "ftc-runs" / "one" / "files").stat().st_mtime_ns == before
     (tmp_path / "ftc-runs" / "one" / "end").touch()
-    assert running.wait(20) == 0
+    assert running.wait(600) == 0
     assert run(tmp_path, training, JOB_NAME="one").returncode == 0
 
 
@@ -202,7 +203,7 @@ def test_a_run_whose_script_was_killed_is_in_use_until_its_last_process_has_ende
     launcher = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     for process in (running.pid, launcher):
         os.kill(process, signal.SIGKILL)
-    running.wait(20)
+    running.wait(600)
     wait_until(lambda: not Path(f"/proc/{launcher}").exists() or "Z (" in Path(f"/proc/{launcher}/status").read_text())
     assert Path(f"/proc/{pid}").exists()
     assert "the run one is in use" in run(tmp_path, training, JOB_NAME="one").stderr
