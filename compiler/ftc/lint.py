@@ -293,12 +293,13 @@ def _of_file(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]
 _BY_SUBJECT: dict[type, list[Rule]] = {}
 for _rule in ON_MANIFESTS:
     _BY_SUBJECT.setdefault(_rule.subject, []).append(_rule)
+_CODES_ON_PODS = frozenset(rule.code for rule in GROUPS["pod"])
 
 
 def _findings(file: _File, runs: list[Run], known: Input) -> Iterator[Diagnostic]:
     for subject, whole in _subjects(file, runs):
         for rule in _BY_SUBJECT.get(type(subject), ()):
-            if whole or rule not in GROUPS["pod"]:
+            if whole or rule.code not in _CODES_ON_PODS:
                 yield from _of_manifest(rule, subject)
     yield from chain.from_iterable(map(_of_objects, file.documents))
     read = chain(known.of_documents(file.documents, file.configs), known.of_maps(file.objects))

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC850": ("FTC224",),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -169,7 +170,8 @@ ON_TRAININGS = tuple(
 )
 ON_OBJECTS = tuple(rule for rule in RULES if rule.subject is Sent)
 """The rules on any object, which compile emits or lint reads."""
-ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS))
+ONLY_ON_MANIFESTS = tuple(rule for rule in RULES if rule not in (*ON_SPECS, *ON_ORIGINS, *ON_TRAININGS, *ON_OBJECTS))
+ON_MANIFESTS = (*ONLY_ON_MANIFESTS, *(one for rule in ON_SPECS for one in rule.for_manifests()))
 
 # A spec always satisfies these; they are for files that users write.
 OF_FILES = (*arguments.OF_FILES, *engines.OF_FILES)

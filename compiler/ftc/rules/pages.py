@@ -14,7 +14,7 @@ from ftc.diagnostics import codes, page
 from ftc.diagnostics.model import Severity
 from ftc.resources import directory
 from ftc.rules import data
-from ftc.rules.catalogue import GROUPS, OF_FILES, OF_SPECS, ON_MANIFESTS
+from ftc.rules.catalogue import GROUPS, OF_FILES, OF_SPECS, ONLY_ON_MANIFESTS
 
 if TYPE_CHECKING:
     from ftc.diagnostics.page import Page
@@ -30,7 +30,7 @@ _GROUPS = {rule.code: group for group, rules in GROUPS.items() for rule in rules
 
 def pages() -> dict[str, Page]:
     """The page of every code, sorted by code."""
-    found = [*of_compile().values(), *(_of_lint(rule) for rule in (*ON_MANIFESTS, *OF_FILES))]
+    found = [*of_compile().values(), *(_of_lint(rule) for rule in (*ONLY_ON_MANIFESTS, *OF_FILES))]
     found += [_of_data(code, about) for code, about in data.ABOUT.items()]
     return {one.code: one for one in sorted(found, key=lambda one: one.code)}
 

@@ -44,7 +44,7 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     """A check with its stable code, its name and the type of its subject; each is one object.
 
     `target` restricts it to one target or to several. A `needed` rule cannot be suppressed: without it the manifest
-    would be wrong on any cluster.
+    would be wrong on any cluster. `in_manifests` is the check of the same fact in a manifest, with its subject.
     """
 
     code: str
@@ -54,11 +54,18 @@ class Rule(msgspec.Struct, frozen=True, eq=False):
     severity: Severity = Severity.ERROR
     target: str | tuple[str, ...] | None = None
     needed: bool = False
+    in_manifests: tuple[Check, type] | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The targets that it is restricted to; empty for a rule on any target."""
         return (self.target,) if isinstance(self.target, str) else self.target or ()
+
+    def for_manifests(self) -> Iterator[Rule]:
+        """The rule that lint applies, if the fact is in manifests too."""
+        if self.in_manifests is not None:
+            check, subject = self.in_manifests
+            yield msgspec.structs.replace(self, check=check, subject=subject)
 
 
 def judge(rules: Iterable[Rule], subject: object) -> Iterator[tuple[Rule, Finding]]:

@@ -13,7 +13,7 @@ from ftc.cli.main import cli
 from ftc.diagnostics import page
 from ftc.lint import Versions, lint
 from ftc.output_schemas import kubernetes_versions, volcano_versions
-from ftc.rules.catalogue import OF_FILES, ON_MANIFESTS
+from ftc.rules.catalogue import OF_FILES, ON_MANIFESTS, ONLY_ON_MANIFESTS
 from golden import cases
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_codes_are_unique() -> None:
     assert len({rule.code for rule in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", (*ONLY_ON_MANIFESTS, *OF_FILES), ids=lambda rule: rule.code)
 def test_a_page_is_complete(rule: object) -> None:
     assert hasattr(rule, "check")
     text = inspect.getdoc(rule.check) or ""

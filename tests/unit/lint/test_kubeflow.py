@@ -89,7 +89,7 @@ def test_the_pods_of_a_train_job_are_those_of_its_runtime(kind: str) -> None:
     mounts = "volumeMounts: [{name: data, mountPath: /data}]"
     trainer = "trainer:\n  numNodes: 4\n  command: [bash, -c, 'torchrun --nnodes=2 train.py']"
     found = places(train_job(trainer, kind=kind), runtime(mounts, kind=kind))
-    assert found == {("FTC840", "0.yaml", 8), ("FTC850", "1.yaml", 20)}
+    assert found == {("FTC840", "0.yaml", 8), ("FTC224", "1.yaml", 20)}
 
 
 def test_a_train_job_replaces_the_command_of_its_runtime() -> None:
@@ -109,7 +109,7 @@ def test_a_runtime_of_another_namespace_is_not_that_of_a_train_job() -> None:
     mounts = "volumeMounts: [{name: data, mountPath: /data}]"
     other = runtime(mounts).replace("namespace: team", "namespace: other")
     trainer = "trainer: {numNodes: 2, command: [bash, -c, 'git push']}"
-    assert places(other, train_job(trainer)) == {("FTC850", "0.yaml", 20), ("FTC888", "1.yaml", 6)}
+    assert places(other, train_job(trainer)) == {("FTC224", "0.yaml", 20), ("FTC888", "1.yaml", 6)}
 
 
 def test_the_pod_of_an_unknown_runtime_is_not_judged() -> None:
@@ -229,7 +229,7 @@ def test_the_pods_of_a_job_set_are_in_its_domain() -> None:
 def test_a_job_set_creates_volumes_from_its_claim_templates() -> None:
     text = JOB_SET.replace("backoffLimit: 4", "backoffLimit: 0")
     text = text.replace("env: [", "volumeMounts: [{name: data, mountPath: /data}]\n              env: [")
-    assert codes(text) == {"FTC850"}
+    assert codes(text) == {"FTC224"}
     templates = "volumeClaimPolicies: [{templates: [{metadata: {name: data}, spec: {}}]}]"
     assert codes(text.replace("replicatedJobs:", f"{templates}\n  replicatedJobs:")) == set()
 
@@ -260,4 +260,4 @@ def test_an_empty_list_of_conditions_is_like_a_missing_one() -> None:
 def test_the_pods_of_other_kinds_are_judged(api: str, kind: str, path: str) -> None:
     pod = "{spec: {containers: [{name: a, image: 'a:1', volumeMounts: [{name: data, mountPath: /data}]}]}}"
     text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {path.replace('POD', pod)}\n"
-    assert codes(text) == {"FTC850"}
+    assert codes(text) == {"FTC224"}

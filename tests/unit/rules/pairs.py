@@ -60,10 +60,10 @@ def passes(pair: Pair) -> None:
 
 def pages(pairs: Iterable[Pair]) -> list[Pair]:
     """The examples on the pages of the rules in these pairs."""
-    return [_page(RULES[code]) for code in dict.fromkeys(pair.code for pair in pairs)]
+    return [page(RULES[code]) for code in dict.fromkeys(pair.code for pair in pairs)]
 
 
-def _page(rule: Rule) -> Pair:
+def page(rule: Rule) -> Pair:
     wrong, right = (rule.check.__doc__ or "").partition("Wrong: ")[2].split("Right: ")
     wrong, right = (" ".join(words.split()).removeprefix(f"-t {(*rule.targets, '')[0]} ") for words in (wrong, right))
     return Pair(rule.code, wrong, right, "")

@@ -71,9 +71,9 @@ def _mounts(spec: JobSpec) -> Iterator[tuple[KeyPath, str, dict[str, str]]]:
 
 
 def mounted_volumes_exist(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A fragment mounts only volumes that the pod has.
+    """A container mounts only volumes that its pod has.
 
-    Volcano's webhook rejects the job: `volumeMounts[…].name: Not found`.
+    The API server rejects the pod (`volumeMounts.name: Not found`), and Volcano's webhook rejects the job.
     Source: Volcano, validate/admit_job.go; Kubernetes, pkg/apis/core/validation (ValidateVolumeMounts).
 
     Wrong: 'pod={spec: {containers: [{name: train, volumeMounts: [{name: data, mountPath: /data}]}]}}'
@@ -190,20 +190,15 @@ def mount_does_not_hide_toolkit(spec: JobSpec, run: RunPlan) -> Iterator[Finding
 # Rules on manifests.
 
 
-def mounts_name_volumes(step: Step) -> Iterator[Finding]:
-    """A container mounts only volumes that its pod has.
-
-    The API server rejects the pod (`volumeMounts.name: Not found`), and Volcano's webhook rejects the job.
-    Source: Kubernetes, pkg/apis/core/validation (ValidateVolumeMounts).
-
-    Wrong: tests/corpus/bad/FTC850-unknown-volume.yaml
-    Right: tests/corpus/good/FTC850-volume-of-the-pod.yaml
-    """
+def mounted_volumes_exist_in_manifests(step: Step) -> Iterator[Finding]:
+    """The containers of a manifest mount only volumes of their pod."""
     names = {volume.name for volume in step.pod.spec.volumes} | _claim_templates(step.pod)
     for index, mount in enumerate(step.container.volume_mounts):
         if mount.name and mount.name not in names:
             message = f"the pod does not have a volume '{mount.name}'"
-            yield Finding(step.at("volumeMounts", index), message, did_you_mean(mount.name, names))
+            yield Finding(
+                step.at("volumeMounts", index), message, did_you_mean(mount.name, names) or "add it to spec.volumes"
+            )
 
 
 def _claim_templates(pod: Pod) -> set[str]:
@@ -334,10 +329,15 @@ def _below(path: str, directory: str) -> bool:
 
 RULES = (
     Rule("FTC223", "mount-hides-image-files", mount_does_not_hide_image, JobSpec),
-    Rule("FTC224", "unknown-volume-in-mount", mounted_volumes_exist, JobSpec),
+    Rule(
+        "FTC224",
+        "unknown-volume-in-mount",
+        mounted_volumes_exist,
+        JobSpec,
+        in_manifests=(mounted_volumes_exist_in_manifests, Step),
+    ),
     Rule("FTC225", "reserved-volume", no_reserved_volume, JobSpec),
     Rule("FTC323", "mount-hides-toolkit", mount_does_not_hide_toolkit, JobSpec, Severity.WARNING),
-    Rule("FTC850", "mount-of-undeclared-volume", mounts_name_volumes, Step),
     Rule("FTC851", "unmounted-volume", volumes_are_mounted, Run, Severity.WARNING),
     Rule("FTC854", "init-container-misses-volume", init_containers_mount_the_volume, Step, Severity.WARNING),
 )
