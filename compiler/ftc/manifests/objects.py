@@ -149,9 +149,12 @@ _TEMPLATES: dict[str, tuple[KeyPath, ...]] = {
 }
 
 
+# By kind, the group and a field of the spec, by which an object with a wrong group is recognized.
 _JOBS = {
-    ("jobset.x-k8s.io", "JobSet"): Kind.JOB_SET,
-    **{("trainer.kubeflow.org", kind.value): kind for kind in (Kind.TRAIN_JOB, Kind.RUNTIME, Kind.CLUSTER_RUNTIME)},
+    "JobSet": (Kind.JOB_SET, "jobset.x-k8s.io", "replicatedJobs"),
+    "TrainJob": (Kind.TRAIN_JOB, "trainer.kubeflow.org", "runtimeRef"),
+    "TrainingRuntime": (Kind.RUNTIME, "trainer.kubeflow.org", "mlPolicy"),
+    "ClusterTrainingRuntime": (Kind.CLUSTER_RUNTIME, "trainer.kubeflow.org", "mlPolicy"),
 }
 
 
@@ -165,7 +168,7 @@ def kinds_of(data: Any) -> list[tuple[Kind, KeyPath]]:
     if group.startswith("scheduling.volcano.sh/") and kind == Kind.QUEUE:
         return [(Kind.QUEUE, ())]
     domain = group.partition("/")[0]
-    found = _JOBS.get((domain, kind)) or _simple(group, kind) or _job(domain, kind, data.get("spec"))
+    found = _crd(domain, kind, data.get("spec")) or _simple(group, kind) or _job(domain, kind, data.get("spec"))
     if found is not None:
         return [(found, ())]
     paths = [path for pattern in _TEMPLATES.get(kind, ()) for path in _matches(data, pattern)]
@@ -204,6 +207,12 @@ def _simple(group: str, kind: str) -> Kind | None:
     """A Service, a claim or a ConfigMap, by its version, or by its kind if the version is wrong."""
     found = _SIMPLE.get(kind.casefold().removesuffix("s")) if group == "v1" else _SIMPLE_KINDS.get(kind)
     return found if group == "v1" or re.fullmatch(r"|v[0-9]\w*|core/v1", group) else None
+
+
+def _crd(group: str, kind: str, spec: Any) -> Kind | None:
+    """A JobSet, or an object of Kubeflow Trainer."""
+    found, own, field = _JOBS.get(kind, (None, "", ""))
+    return found if group == own or (isinstance(spec, dict) and field in spec) else None
 
 
 def _job(group: str, kind: str, spec: Any) -> Kind | None:

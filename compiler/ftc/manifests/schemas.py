@@ -5,6 +5,7 @@ They allow what the server accepts but ftc never writes, and leave out what a ru
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +179,7 @@ def pod_template(minor: str) -> Schema:
 @cache
 def job_set(minor: str) -> Schema:
     """The schema of the parts of a JobSet that rules read, with the whole Jobs."""
-    return _partial(minor, {"spec": _JOB_SET})
+    return _partial(minor, "jobset.x-k8s.io/v1alpha2", _JOB_SET)
 
 
 @cache
@@ -189,7 +190,8 @@ def training_runtime(minor: str) -> Schema:
     torch: Json = {"type": "object", "properties": {"envInjection": injection}}
     policy: Json = {"type": "object", "properties": {"numNodes": _COUNT, "torch": torch}}
     template: Json = {"type": "object", "properties": {"metadata": _REFERS_TO_META, "spec": _JOB_SET}}
-    return _partial(minor, {"spec": {"type": "object", "properties": {"mlPolicy": policy, "template": template}}})
+    spec: Json = {"type": "object", "properties": {"mlPolicy": policy, "template": template}}
+    return _partial(minor, _TRAINER, spec)
 
 
 @cache
@@ -206,7 +208,7 @@ def train_job(minor: str) -> Schema:
     }
     reference: Json = {"type": "object", "properties": dict.fromkeys(("apiGroup", "kind", "name"), _TEXT)}
     properties = {**_TRAIN_JOB, "runtimeRef": reference, "trainer": _closed(trainer)}
-    return _partial(minor, {"spec": _closed(properties)})
+    return _partial(minor, _TRAINER, _closed(properties))
 
 
 # The other fields of all releases from 2.0 to 2.3.
@@ -221,13 +223,19 @@ def _closed(properties: Json) -> Json:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _partial(minor: str, properties: Json) -> Schema:
-    """The schema of a custom resource: these properties, and any others."""
+_TRAINER = "trainer.kubeflow.org/v1alpha1"
+
+
+def _partial(minor: str, version: str, spec: Json) -> Schema:
+    """The schema of a custom resource: its group, in any version, this spec, and any other properties."""
+    group = version.partition("/")[0]
+    versions = {"if": {"not": {"pattern": f"^{re.escape(group)}/"}}, "then": {"const": version}}
     defs = kubernetes_definitions(minor)
     # A custom resource takes no fraction as a number, unlike batch/v1: 500m or "0.5", not 0.5.
     amount = {**defs[_QUANTITY], "type": ["string", "integer"]}
     defs = {**_constrained({**defs, _META: _metadata(defs[_META])}), _QUANTITY: amount}
-    return _validator({"type": "object", "properties": {"metadata": _REFERS_TO_META, **properties}}, defs)
+    properties: Json = {"apiVersion": versions, "metadata": _REFERS_TO_META, "spec": spec}
+    return _validator({"type": "object", "properties": properties}, defs)
 
 
 def _object(schema: Json) -> Json:

@@ -12,6 +12,7 @@ from ftc.output_schemas import kubernetes_versions, volcano_versions
 from golden import cases
 
 NEWEST = Versions(kubernetes_versions()[-1], volcano_versions()[-1])
+TRAINER = "trainer.kubeflow.org/v1alpha1"
 
 
 def judged(*texts: str) -> tuple[Diagnostic, ...]:
@@ -261,3 +262,22 @@ def test_the_pods_of_other_kinds_are_judged(api: str, kind: str, path: str) -> N
     pod = "{spec: {containers: [{name: a, image: 'a:1', volumeMounts: [{name: data, mountPath: /data}]}]}}"
     text = f"apiVersion: {api}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {path.replace('POD', pod)}\n"
     assert codes(text) == {"FTC224"}
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [(JOB_SET, "jobset.x-k8s.io/v1alpha2"), (train_job(), TRAINER), (runtime(), TRAINER)],
+    ids=["JobSet", "TrainJob", "TrainingRuntime"],
+)
+@pytest.mark.parametrize("wrong", ["jobset.sigs.k8s.io/v1alpha2", "kubeflow.org/v1", "batch/v1"])
+def test_an_object_in_a_wrong_group_is_recognized(text: str, right: str, wrong: str) -> None:
+    found = judged(text.replace(right, wrong, 1))
+    assert [(d.code, d.path, d.message) for d in found if d.code == "FTC803"] == [
+        ("FTC803", ("apiVersion",), f'is "{wrong}", but must be {right}')
+    ]
+    group = right.partition("/")[0]
+    assert codes(text.replace(right, f"{group}/v1", 1)) == codes(text), "a later version"
+
+
+def test_another_object_of_the_same_kind_is_not_judged() -> None:
+    assert codes("apiVersion: example.com/v1\nkind: TrainJob\nmetadata: {name: a}\nspec: {image: a}\n") == {"FTC002"}
