@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity
+from ftc.manifests.objects import Kind
+from ftc.manifests.subjects import Pod
 from ftc.plan.pod import with_fragments
 from ftc.rules.given import set_by
 from ftc.rules.rule import Finding, Rule
@@ -70,10 +72,26 @@ def no_manual_node_name(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     path, device = set_by(run, "spec", "nodeName"), spec.hardware.device
     denied = device is not None and device.allocator == "hami"  # FTC313 reports it
     if path[-1] == "nodeName" and not denied:
-        yield Finding(path, "bypasses the scheduler, which counts devices and schedules the gang", "use nodeSelector")
+        yield Finding(path, _BYPASSES, "use nodeSelector")
+
+
+_BYPASSES = "bypasses the scheduler, which counts devices and schedules the gang"
+
+
+def no_manual_node_name_in_manifests(pod: Pod) -> Iterator[Finding]:
+    """The pods of a job do not name a node; a pod that was read from a cluster does."""
+    if pod.spec.node_name and pod.job.kind is not Kind.POD:
+        yield Finding(pod.at("nodeName"), _BYPASSES, "use nodeSelector")
 
 
 RULES = (
     Rule("FTC231", "pinned-node-cannot-hold-gang", pinned_node_has_room, JobSpec),
-    Rule("FTC232", "no-manual-node-name", no_manual_node_name, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC232",
+        "no-manual-node-name",
+        no_manual_node_name,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(no_manual_node_name_in_manifests, Pod),
+    ),
 )
