@@ -5,9 +5,9 @@ TRAINER ?= .cache/trainer-0.9.5
 TRAINER_OLD ?= .cache/trainer-0.9.3
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := compiler:tests
-WORKERS ?= 2
+WORKERS ?= $(shell nproc)
 # Tests with the trainer wait for servers, locks and time limits more than they compute.
-E2E_WORKERS ?= 4
+E2E_WORKERS ?= $(shell nproc | awk '{print ($$1 > 4 ? $$1 : 4)}')
 # Tests start Python thousands of times, so it must cache bytecode even if the environment disables that.
 export PYTHONDONTWRITEBYTECODE :=
 
