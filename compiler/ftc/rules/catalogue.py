@@ -77,6 +77,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC876": ("FTC207",),
     "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
+    "FTC890": ("FTC601",),
+    "FTC891": ("FTC602",),
+    "FTC894": ("FTC603",),
 }
 
 
