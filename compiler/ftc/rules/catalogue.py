@@ -32,6 +32,7 @@ from ftc.rules.pod import (
     schema,
     secrets,
     security,
+    shared_memory,
     sizes,
     variables,
     volumes,
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "FTC850": ("FTC224",),
+    "FTC858": ("FTC302", "FTC633", "FTC634"),
+    "FTC860": ("FTC510", "FTC531"),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -118,6 +121,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *schema.RULES,
         *secrets.RULES,
         *security.RULES,
+        *shared_memory.RULES,
         *sizes.RULES,
         *variables.RULES,
         *volumes.RULES,

@@ -466,7 +466,7 @@ def test_tasks_with_the_same_name_are_not_counted() -> None:
 )
 def test_memory_without_a_unit_is_reported(memory: str, help_: str) -> None:
     job = WITHOUT_A_SHELL.replace("memory: 64Gi", f'memory: "{memory}"')
-    assert [d.help for d in judged(job) if d.code == "FTC860"] == ([help_] if help_ else [])
+    assert [d.help for d in judged(job) if d.code == "FTC531"] == ([help_] if help_ else [])
 
 
 TEMPLATED = """
