@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC824": ("FTC502", "FTC541"),
     "FTC850": ("FTC224",),
     "FTC858": ("FTC302", "FTC633", "FTC634"),
     "FTC860": ("FTC510", "FTC531"),

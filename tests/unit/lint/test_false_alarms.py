@@ -219,3 +219,24 @@ def test_only_several_processes_need_shared_memory(variable: str) -> None:
     assert codes(text.replace("mountPath: /dev/shm", "mountPath: /cache")) == ["FTC634"] * (
         variable == "NPROC_PER_NODE"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("ports: [{containerPort: 80, hostPort: 80}]", []),
+        ("ports: [{containerPort: 80}]", []),
+        ("ports: [{containerPort: 80, hostPort: 81}]", ["FTC528"]),
+        ("ports: [{containerPort: 80, hostPort: 65536}]", ["FTC803"]),
+        ("env: [{name: A, value: '', valueFrom: {fieldRef: {fieldPath: status.podIP}}}]", []),
+        ("env: [{name: A, value: b, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]", ["FTC528"]),
+    ],
+)
+def test_settings_of_a_container_may_agree(more: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", f", {more}"))
+    assert (
+        codes(text.replace("{restartPolicy", "{hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet, restartPolicy"))
+        == expected
+    )
+    if "81" in more:
+        assert codes(text) == []

@@ -144,7 +144,8 @@ def container_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[F
     """The ports, variables and probes of a container do not contradict each other.
 
     The API server rejects a port outside 1 to 65535, a hostPort that differs from the containerPort on the host
-    network, a variable with both value and valueFrom, and a probe without exactly one handler.
+    network, a variable with both value and valueFrom, and a probe without exactly one handler. In a manifest FTC803
+    reports the probe.
     Source: Kubernetes, pkg/apis/core/validation.
 
     Wrong: 'pod={spec: {containers: [{name: train, ports: [{containerPort: 70000}]}]}}'
@@ -158,22 +159,30 @@ def container_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[F
             yield from _port_findings((*path, "ports", index), port, on_node=on_node)
         for index, variable in enumerate(container.get("env", [])):
             if variable.get("value") and "valueFrom" in variable:
-                message = f"{variable['name']} has both value and valueFrom"
-                yield Finding((*path, "env", index), message, "remove one of the two")
+                yield Finding((*path, "env", index), *_two_values(variable["name"]))
         for name in ("livenessProbe", "readinessProbe", "startupProbe"):
             if name in container and len(_HANDLERS & whole[container["name"]][name].keys()) != 1:
                 help_ = f"set one of {', '.join(sorted(_HANDLERS))}"
                 yield Finding((*path, name), "must have exactly one handler", help_)
 
 
+def _two_values(variable: str) -> tuple[str, str]:
+    return f"{variable} has both value and valueFrom", "remove one of the two"
+
+
 def _port_findings(path: KeyPath, port: Json, *, on_node: bool) -> Iterator[Finding]:
-    inside, outside = port["containerPort"], port.get("hostPort") or None
+    for field, problem in _port_problems(port["containerPort"], port.get("hostPort", 0), on_node=on_node):
+        yield Finding((*path, field), *problem)
+
+
+def _port_problems(inside: int, outside: int, *, on_node: bool) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each mistake in the numbers of a port: the field, then message and help. 0 is not a port of the node."""
     for field, number in (("containerPort", inside), ("hostPort", outside)):
-        if number is not None and number not in _PORTS:
-            yield Finding((*path, field), f"{number} is not a valid port", "use 1 to 65535")
-    if on_node and outside not in (None, inside):
+        if number not in _PORTS and (number or field == "containerPort"):
+            yield field, (f"{number} is not a valid port", "use 1 to 65535")
+    if on_node and outside not in (0, inside):
         message = f"is {outside}, but on the host network it must equal the containerPort, {inside}"
-        yield Finding((*path, "hostPort"), message, "remove it")
+        yield "hostPort", (message, "remove it")
 
 
 def pod_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -299,18 +308,30 @@ _PORT_NAME = re.compile(r"(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_PORT_NAME = 15
 
 
-def ports_are_valid(step: Step) -> Iterator[Finding]:
-    """A port has a valid number and a valid name.
+def container_settings_are_consistent_in_manifests(step: Step) -> Iterator[Finding]:
+    """The ports and variables of a container in a manifest do not contradict each other; the schema checks the rest."""
+    on_node = step.pod.raw("hostNetwork") is True
+    for index, port in enumerate(step.container.ports):
+        if step.pod.has(step.field, step.index, "ports", index, "containerPort"):
+            outside = port.host_port if port.host_port in _PORTS else 0
+            for field, problem in _port_problems(port.container_port, outside, on_node=on_node):
+                yield Finding(step.at("ports", index, field), *problem)
+    for index, variable in enumerate(step.container.env):
+        if variable.value and variable.value_from is not None:
+            yield Finding(step.at("env", index), *_two_values(variable.name))
 
-    The API server rejects other numbers (`must be between 1 and 65535`) and names with more than 15 characters.
+
+def ports_have_valid_names(step: Step) -> Iterator[Finding]:
+    """A port has a valid name, or does not have one.
+
+    The API server rejects names with more than 15 characters, and other characters than lower-case letters, digits and
+    '-'.
     Source: Kubernetes, pkg/apis/core/validation (validateContainerPorts).
 
-    Wrong: tests/corpus/bad/FTC826-port-of-six-digits.yaml
+    Wrong: tests/corpus/bad/FTC826-port-with-a-long-name.yaml
     Right: tests/corpus/good/FTC826-port-without-a-name.yaml
     """
     for index, port in enumerate(step.container.ports):
-        if port.container_port not in _PORTS and step.pod.has(step.field, step.index, "ports", index, "containerPort"):
-            yield Finding(step.at("ports", index), f"{port.container_port} is not a valid port", "use 1 to 65535")
         if port.name and not (_PORT_NAME.fullmatch(port.name) and len(port.name) <= _LONGEST_PORT_NAME):
             help_ = f"use at most {_LONGEST_PORT_NAME} lower-case letters, digits and '-'"
             yield Finding(step.at("ports", index), f"'{port.name}' is not a valid port name", help_)
@@ -322,9 +343,15 @@ RULES = (
     Rule("FTC524", "reserved-annotation", no_reserved_annotation, JobSpec),
     Rule("FTC525", "sidecar-outlives-training", sidecars_end_with_training, JobSpec, Severity.WARNING),
     Rule("FTC526", "no-command-override", no_command_override, JobSpec, Severity.WARNING),
-    Rule("FTC528", "contradictory-container-settings", container_settings_are_consistent, JobSpec),
+    Rule(
+        "FTC528",
+        "contradictory-container-settings",
+        container_settings_are_consistent,
+        JobSpec,
+        in_manifests=(container_settings_are_consistent_in_manifests, Step),
+    ),
     Rule("FTC529", "contradictory-pod-settings", pod_settings_are_consistent, JobSpec),
     Rule("FTC504", "annotations-too-large", annotations_fit, JobSpec),
     Rule("FTC820", "duplicate-name-in-pod", names_are_unique, Pod),
-    Rule("FTC826", "invalid-container-port", ports_are_valid, Step),
+    Rule("FTC826", "invalid-container-port", ports_have_valid_names, Step),
 )

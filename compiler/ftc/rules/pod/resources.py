@@ -166,13 +166,15 @@ def threads_fit_cpus(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 def request_does_not_exceed_limit_in_manifests(step: Step) -> Iterator[Finding]:
-    """The requests of a container do not exceed its limits."""
+    """The requests of a container do not exceed its limits, and those for devices equal them."""
     limits, requests = step.container.resources.limits, step.container.resources.requests
     for name, value in requests.items():
         request, limit = amount(value), amount(limits.get(name))
-        if request is not None and limit is not None and request > limit and not is_extended(name):
+        equal = is_extended(name)  # a device cannot be overcommitted
+        if request is not None and limit is not None and (request != limit if equal else request > limit):
             message = _exceeds(step.container.name, name, value, limits[name])
-            yield Finding(step.at("resources", "requests", name), message, "raise the limit")
+            help_ = "make them equal, or remove the request" if equal else "raise the limit"
+            yield Finding(step.at("resources", "requests", name), message, help_)
 
 
 def sizes_have_a_unit_in_manifests(manifest: Object) -> Iterator[Finding]:
