@@ -240,3 +240,22 @@ def test_settings_of_a_container_may_agree(more: str, expected: list[str]) -> No
     )
     if "81" in more:
         assert codes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        ("operator: Exists", []),
+        ("key: a, effect: NoExecute, tolerationSeconds: 5", []),
+        ("{}", ["FTC523"]),
+        ("key: a, tolerationSeconds: 5", ["FTC523"]),
+        ("key: a, operator: Exists, value: b", ["FTC523"]),
+        ("key: a, operator: Exists, effect: Evict", ["FTC803"]),
+    ],
+)
+def test_a_toleration_has_one_finding(toleration: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", ""))
+    assert (
+        codes(text.replace("{restartPolicy", f"{{tolerations: [{{{toleration.strip('{}')}}}], restartPolicy"))
+        == expected
+    )

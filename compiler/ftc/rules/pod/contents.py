@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity
+from ftc.manifests.objects import Object
 from ftc.manifests.steps import Step
 from ftc.manifests.subjects import Pod
 from ftc.plan.merge import MERGE_KEYS, identity
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ftc.manifests.manifest import Container
+    from ftc.manifests.objects import Mismatch
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
 
@@ -265,6 +267,23 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 # Rules on manifests.
 
 
+def tolerations_are_complete_in_manifests(manifest: Object) -> Iterator[Finding]:
+    """The tolerations in an object are complete and consistent, as its schema says."""
+    places = (toleration_of(mismatch, manifest) for mismatch in manifest.mismatches)
+    for place in dict.fromkeys(place for place in places if place is not None):
+        if problem := _toleration_problem(manifest.raw(*place)):
+            yield Finding(manifest.at(*place), *problem)
+
+
+def toleration_of(mismatch: Mismatch, manifest: Object) -> KeyPath | None:
+    """The path of the toleration if a violation of the schema is that its fields contradict each other."""
+    if mismatch.validator not in ("const", "maxLength", "required") or "tolerations" not in mismatch.path[:-1]:
+        return None
+    place = mismatch.path[: mismatch.path.index("tolerations") + 2]
+    item = manifest.raw(*place)
+    return place if isinstance(item, dict) and _toleration_problem(item) else None
+
+
 def names_are_unique(pod: Pod) -> Iterator[Finding]:
     """Containers, volumes, ports and mounts of a pod have unique names or paths.
 
@@ -339,7 +358,13 @@ def ports_have_valid_names(step: Step) -> Iterator[Finding]:
 
 RULES = (
     Rule("FTC522", "duplicate-entry-in-fragment", no_duplicate_entry, JobSpec),
-    Rule("FTC523", "incomplete-toleration", tolerations_are_complete, JobSpec),
+    Rule(
+        "FTC523",
+        "incomplete-toleration",
+        tolerations_are_complete,
+        JobSpec,
+        in_manifests=(tolerations_are_complete_in_manifests, Object),
+    ),
     Rule("FTC524", "reserved-annotation", no_reserved_annotation, JobSpec),
     Rule("FTC525", "sidecar-outlives-training", sidecars_end_with_training, JobSpec, Severity.WARNING),
     Rule("FTC526", "no-command-override", no_command_override, JobSpec, Severity.WARNING),

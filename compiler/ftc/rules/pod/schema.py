@@ -14,6 +14,7 @@ from ftc.manifests.steps import Step
 from ftc.manifests.subjects import Pod
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
+from ftc.rules.pod.contents import toleration_of
 from ftc.rules.pod.contradictions import annotation_errors, contradictions
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -192,7 +193,7 @@ def no_missing_field(manifest: Object) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC802-container-without-name.yaml
     Right: tests/corpus/good/FTC802-no-optional-key.yaml
     """
-    for mismatch in _mismatches(manifest, "required"):
+    for mismatch in [one for one in _mismatches(manifest, "required") if toleration_of(one, manifest) is None]:
         for key in [key for key in mismatch.wanted if key not in mismatch.instance]:
             message = f"{_owner(mismatch, manifest)} needs the field '{key}'"
             yield Finding(manifest.at(*mismatch.path, key), message, nearest(key, mismatch.instance))
@@ -209,7 +210,7 @@ def field_values_are_valid(manifest: Object) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC803-quoted-number.yaml
     """
     for mismatch in manifest.mismatches:
-        if mismatch.validator not in ("additionalProperties", "required"):
+        if mismatch.validator not in ("additionalProperties", "required") and toleration_of(mismatch, manifest) is None:
             severity = Severity.NOTE if mismatch.validator == UNVALIDATED else None
             yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch), severity=severity)
 
