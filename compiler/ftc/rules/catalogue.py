@@ -32,6 +32,7 @@ from ftc.rules.pod import (
     schema,
     secrets,
     security,
+    settings,
     shared_memory,
     sizes,
     variables,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 ALIASES: dict[str, tuple[str, ...]] = {
     "FTC824": ("FTC502", "FTC541"),
     "FTC850": ("FTC224",),
+    "FTC855": ("FTC529",),
     "FTC858": ("FTC302", "FTC633", "FTC634"),
     "FTC860": ("FTC510", "FTC531"),
     "FTC871": ("FTC404",),
@@ -122,6 +124,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *schema.RULES,
         *secrets.RULES,
         *security.RULES,
+        *settings.RULES,
         *shared_memory.RULES,
         *sizes.RULES,
         *variables.RULES,

@@ -259,3 +259,25 @@ def test_a_toleration_has_one_finding(toleration: str, expected: list[str]) -> N
         codes(text.replace("{restartPolicy", f"{{tolerations: [{{{toleration.strip('{}')}}}], restartPolicy"))
         == expected
     )
+
+
+ROOT, SYSCTL = "securityContext: {runAsUser: 0}", "securityContext: {sysctls: [{name: %s, value: '1'}]}"
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "expected"),
+    [
+        (ROOT, "", []),
+        ("securityContext: {runAsNonRoot: true}", f", {ROOT}", ["FTC529"]),
+        ("securityContext: {runAsNonRoot: true, runAsUser: 0}", ", securityContext: {runAsUser: 1000}", []),
+        ("hostUsers: false", "", []),
+        ("hostUsers: false, hostIPC: true", "", ["FTC529"]),
+        ("hostUsers: true, hostIPC: true", "", []),
+        (SYSCTL % "net.core.somaxconn", "", []),
+        (f"hostNetwork: true, {SYSCTL % 'net/core/somaxconn'}", "", ["FTC529"]),
+        (f"hostNetwork: true, {SYSCTL % 'kernel.shmmax'}", "", []),
+    ],
+)
+def test_settings_of_a_pod_may_agree(pod: str, container: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", container)).replace("{restartPolicy", f"{{{pod}, restartPolicy")
+    assert codes(text) == expected

@@ -187,61 +187,6 @@ def _port_problems(inside: int, outside: int, *, on_node: bool) -> Iterator[tupl
         yield "hostPort", (message, "remove it")
 
 
-def pod_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The settings of a pod do not contradict each other.
-
-    The API server rejects a volume with two sources, a user namespace in a pod that shares a namespace with the host,
-    and a sysctl of a namespace that the pod shares with the host. The kubelet does not start a container that has
-    runAsNonRoot and user 0.
-    Source: Kubernetes, pkg/apis/core/validation; pkg/kubelet/kuberuntime (verifyRunAsNonRoot).
-
-    Wrong: 'pod={spec: {hostUsers: false, hostNetwork: true}}'
-    Right: 'pod={spec: {hostUsers: false}}'
-    """
-    body = with_fragments(run)["spec"]
-    volumes = {volume["name"]: volume.keys() - {"name"} for volume in body.get("volumes", [])}
-    shared = [field for field in ("hostNetwork", "hostPID", "hostIPC") if body.get(field)]
-    for path, pod in pods(spec):
-        for index, volume in enumerate(pod.get("volumes", [])):
-            if len(kinds := volumes[volume["name"]]) > 1:
-                message = f"'{volume['name']}' has several sources: {', '.join(sorted(kinds))}"
-                yield Finding((*path, "volumes", index), message, "remove one, or choose another name")
-        if body.get("hostUsers") is False and "hostUsers" in pod and shared:
-            yield Finding((*path, "hostUsers"), f"false cannot be combined with {', '.join(shared)}", "remove it")
-        for index, sysctl in enumerate(pod.get("securityContext", {}).get("sysctls", [])):
-            if (field := _namespace(sysctl["name"])) in shared:
-                message = f"{sysctl['name']} would apply to the node, because {field} is true"
-                yield Finding((*path, "securityContext", "sysctls", index), message, "remove it")
-    yield from _root_findings(spec, body)
-
-
-# Kubernetes, pkg/util/sysctl: GetNamespace.
-_SYSCTLS = {"hostNetwork": ("net.",), "hostIPC": ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")}
-
-
-def _namespace(sysctl: str) -> str | None:
-    """The field that shares a sysctl's namespace with the host; "/" may replace "." in the name."""
-    name = sysctl.replace("/", ".")
-    return next((field for field, starts in _SYSCTLS.items() if name.startswith(starts)), None)
-
-
-def _root_findings(spec: JobSpec, body: Json) -> Iterator[Finding]:
-    places: dict[KeyPath, str] = {}
-    for name in [c["name"] for c in containers_of(body) if _root_settings(body, c) == (True, 0)]:
-        for path, owner in [*pods(spec), *containers(spec)]:
-            keys = owner.get("securityContext", {}).keys() & {"runAsNonRoot", "runAsUser"}
-            if keys and owner.get("name", name) == name:
-                places.setdefault((*path, "securityContext"), name)
-    for path, name in places.items():
-        message = f"{name} has runAsNonRoot, but runs as user 0"
-        yield Finding(path, message, "set another runAsUser, or remove runAsNonRoot")
-
-
-def _root_settings(body: Json, container: Json) -> tuple[Any, Any]:
-    both = {**body.get("securityContext", {}), **container.get("securityContext", {})}
-    return both.get("runAsNonRoot"), both.get("runAsUser")
-
-
 MAX_ANNOTATION_BYTES = 200 * 1024
 
 
@@ -375,7 +320,6 @@ RULES = (
         JobSpec,
         in_manifests=(container_settings_are_consistent_in_manifests, Step),
     ),
-    Rule("FTC529", "contradictory-pod-settings", pod_settings_are_consistent, JobSpec),
     Rule("FTC504", "annotations-too-large", annotations_fit, JobSpec),
     Rule("FTC820", "duplicate-name-in-pod", names_are_unique, Pod),
     Rule("FTC826", "invalid-container-port", ports_have_valid_names, Step),
