@@ -55,7 +55,7 @@ def test_an_error_shows_its_findings_and_no_traceback(cells: list[Any]) -> None:
 
 def test_lint_finds_the_mistake_of_the_text(cells: list[Any]) -> None:
     (shown,) = outputs(cells, "ftc.lint(")
-    assert "FTC860 request-exceeds-limit" in shown.data["text/html"]
+    assert "FTC510 resources-contradict-devices-or-limits" in shown.data["text/html"]
 
 
 def test_the_other_cells_print(cells: list[Any]) -> None:

@@ -32,6 +32,8 @@ from ftc.rules.pod import (
     schema,
     secrets,
     security,
+    settings,
+    shared_memory,
     sizes,
     variables,
     volumes,
@@ -66,7 +68,11 @@ if TYPE_CHECKING:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC824": ("FTC502", "FTC541"),
     "FTC850": ("FTC224",),
+    "FTC855": ("FTC529",),
+    "FTC858": ("FTC302", "FTC633", "FTC634"),
+    "FTC860": ("FTC510", "FTC531"),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -77,6 +83,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC876": ("FTC207",),
     "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
+    "FTC890": ("FTC601",),
+    "FTC891": ("FTC602",),
+    "FTC894": ("FTC603",),
 }
 
 
@@ -115,6 +124,8 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
         *schema.RULES,
         *secrets.RULES,
         *security.RULES,
+        *settings.RULES,
+        *shared_memory.RULES,
         *sizes.RULES,
         *variables.RULES,
         *volumes.RULES,

@@ -101,8 +101,8 @@ def test_manifests_are_folded() -> None:
 
 
 def test_findings_have_their_line_and_their_help() -> None:
-    found = page(ftc.lint(cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"))
-    assert "FTC860 request-exceeds-limit" in found.text
+    found = page(ftc.lint(cases.CORPUS / "bad" / "FTC510-request-over-limit.yaml"))
+    assert "FTC510 resources-contradict-devices-or-limits" in found.text
     assert "^^^" in found.text
     assert "help: " in found.text
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
-GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
+BAD = cases.CORPUS / "bad" / "FTC510-request-over-limit.yaml"
+GOOD = cases.CORPUS / "good" / "FTC510-other-units.yaml"
 
 
 def test_lint_has_what_the_command_prints() -> None:
     found = ftc.lint(BAD, str(GOOD))
     assert found.has_errors
-    assert [one.code for one in found.findings] == ["FTC860"]
+    assert [one.code for one in found.findings] == ["FTC510"]
     assert found.text == command("lint", str(BAD), str(GOOD)).stdout
     assert not ftc.lint(GOOD).findings
 
@@ -34,8 +34,8 @@ def test_a_text_is_linted_under_its_name() -> None:
 
 
 def test_lint_ignores_and_is_strict() -> None:
-    assert ftc.lint(BAD, ignore=["FTC860"]).findings == ()
-    assert [one.code for one in ftc.lint(GOOD, ignore=["FTC860"]).findings] == ["FTC015"]
+    assert ftc.lint(BAD, ignore=["FTC510"]).findings == ()
+    assert [one.code for one in ftc.lint(GOOD, ignore=["FTC510"]).findings] == ["FTC015"]
     warned = cases.CORPUS / "bad" / "FTC816-retries-without-policy.yaml"
     assert not ftc.lint(warned).has_errors
     assert ftc.lint(warned, strict=True).has_errors

@@ -19,7 +19,7 @@ from unit.compiling import Said, ftc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
+GOOD = cases.CORPUS / "good" / "FTC510-other-units.yaml"
 BROKEN = "not-there"
 # Each command that has --format, with an invocation for each kind of failure; `lint` and `diff` write to stdout.
 USAGE = (

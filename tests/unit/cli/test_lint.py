@@ -15,9 +15,9 @@ from golden import cases
 if TYPE_CHECKING:
     from pathlib import Path
 
-BAD = cases.CORPUS / "bad" / "FTC860-request-over-limit.yaml"
+BAD = cases.CORPUS / "bad" / "FTC510-request-over-limit.yaml"
 WARNED = cases.CORPUS / "bad" / "FTC816-retries-without-policy.yaml"
-GOOD = cases.CORPUS / "good" / "FTC860-other-units.yaml"
+GOOD = cases.CORPUS / "good" / "FTC510-other-units.yaml"
 
 
 def lint(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
@@ -32,14 +32,14 @@ def test_findings_go_to_stdout() -> None:
     result = lint(BAD)
     assert (result.exit_code, result.stderr) == (1, "ftc: 1 error in 1 file\n")
     assert result.stdout.startswith(f"{BAD}:")
-    assert "error[FTC860 request-exceeds-limit]" in result.stdout
+    assert "error[FTC510 resources-contradict-devices-or-limits]" in result.stdout
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_each_format_is_written_to_stdout(form: str) -> None:
     result = lint("--format", form, BAD)
     assert (result.exit_code, result.stderr if form != "text" else "") == (1, "")
-    assert "FTC860" in result.stdout
+    assert "FTC510" in result.stdout
 
 
 def test_a_correct_file_has_no_findings() -> None:
@@ -56,15 +56,15 @@ def test_a_warning_is_an_error_with_strict() -> None:
 
 
 def test_a_rule_is_suppressed_and_an_unused_ignore_is_reported() -> None:
-    assert lint("--ignore", "FTC860", BAD).stdout == ""
-    assert codes(lint("--ignore", "FTC860", "--format", "json", GOOD)) == ["FTC015"]
+    assert lint("--ignore", "FTC510", BAD).stdout == ""
+    assert codes(lint("--ignore", "FTC510", "--format", "json", GOOD)) == ["FTC015"]
     unknown = lint("--ignore", "FTC301", GOOD)
     assert unknown.exit_code == 2
     assert "FTC301 is not a rule of lint" in unknown.stderr
 
 
 def test_an_unused_ignore_is_not_reported_if_a_file_cannot_be_read() -> None:
-    assert codes(lint("--ignore", "FTC860", "--format", "json", "-", stdin="a: [")) == ["FTC002"]
+    assert codes(lint("--ignore", "FTC510", "--format", "json", "-", stdin="a: [")) == ["FTC002"]
 
 
 def test_stdin_is_a_file_with_its_lines() -> None:
@@ -96,7 +96,7 @@ def test_the_manifests_of_a_directory_are_linted(tree: Path) -> None:
 
 def test_a_file_named_twice_is_read_once(tree: Path) -> None:
     assert len(codes(lint("--format", "json", tree, tree / "jobs/bad.yml"))) == 1
-    assert codes(lint("--format", "json", tree, tree / "values.yaml")) == ["FTC860", "FTC002"]
+    assert codes(lint("--format", "json", tree, tree / "values.yaml")) == ["FTC510", "FTC002"]
 
 
 def test_a_directory_without_manifests_is_an_error(tmp_path: Path) -> None:

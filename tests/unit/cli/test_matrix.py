@@ -149,7 +149,7 @@ def test_no_name_and_no_message_has_a_secret(tmp_path: Path) -> None:
     names = [str(place.relative_to(tmp_path)) for place in tmp_path.rglob("*")]
     assert len({name for name in names if name.startswith("manifests/")}) == 2
     assert "hunter" not in " ".join((*names, said.stderr, (tmp_path / "index.json").read_text()))
-    assert "env.API_TOKEN: sets API_TOKEN to a literal value" in said.stderr
+    assert "env.API_TOKEN: API_TOKEN has a literal value" in said.stderr
 
 
 def test_a_second_run_removes_old_directories_and_keeps_equal_ones(tmp_path: Path) -> None:

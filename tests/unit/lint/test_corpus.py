@@ -72,11 +72,11 @@ def test_a_page_is_complete(rule: object) -> None:
 
 
 def test_a_page_shows_the_manifest_and_the_difference_of_the_right_one() -> None:
-    said = CliRunner().invoke(cli, ["rule", "FTC860"]).stdout
+    said = CliRunner().invoke(cli, ["rule", "FTC892"]).stdout
     wrong, _, right = said.partition("\nRight:\n")
     assert "\nWrong:\n\n    apiVersion: batch.volcano.sh/v1alpha1\n    kind: Job\n" in wrong
-    assert "\n                  memory: 4Gi\n                limits:\n" in wrong
-    assert "-              memory: 4Gi\n   +              memory: 2048Mi\n" in right
+    assert "\n                set -e\n                git clone " in wrong
+    assert "                set -e\n   -            git clone " in right
     assert "tests/corpus" not in said
 
 

@@ -174,3 +174,110 @@ def test_a_setting_of_the_accelerate_that_ktransformers_requires_passes() -> Non
     text = "compute_environment: LOCAL_MACHINE\ndistributed_type: FSDP\nnum_processes: 2\nkt_config: {enabled: true}\n"
     assert codes(text) == []
     assert codes(text.replace("kt_config", "fsdp_confg")) == ["FTC900"]
+
+
+@pytest.mark.parametrize("size", ["512Ki", "1e9", "0", '"16"', "16", "16000m"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        gang(task("worker", "1", "")).replace("medium: Memory", "medium: Memory, sizeLimit: SIZE"),
+        gang(task("worker", "1", ", resources: {limits: {memory: 8Gi}, requests: {memory: SIZE}}")),
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\n"
+        "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: SIZE}}}\n",
+        "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: a}\nspec: {trainer: "
+        "{resourcesPerNode: {requests: {ephemeral-storage: SIZE}}}, runtimeRef: {name: torch-distributed}}\n",
+    ],
+    ids=["directory", "container", "claim", "train-job"],
+)
+def test_a_small_size_with_a_unit_passes(text: str, size: str) -> None:
+    found = [code for code in codes(text.replace("SIZE", size)) if code == "FTC531"]
+    assert found == ["FTC531"] * size.strip('"').startswith("16")
+
+
+def test_a_label_is_not_a_size() -> None:
+    text = gang(task("worker", "1", "")).replace("{spec:", "{metadata: {labels: {sizeLimit: '1'}}, spec:")
+    assert codes(text) == []
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [("0", "6Gi", []), ("4Gi", "4Gi", ["FTC633"])])
+def test_a_volume_in_memory_counts_once_and_0_is_no_limit(first: str, second: str, expected: list[str]) -> None:
+    mounts = "volumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /c}, {name: b, mountPath: /b}]"
+    directories = "".join(
+        f", {{name: {name}, emptyDir: {{medium: Memory, sizeLimit: {size}}}}}"
+        for name, size in (("a", first), ("b", second))
+    )
+    text = gang(task("worker", "1", ", resources: {limits: {memory: 8Gi}}"))
+    text = text.replace("volumeMounts: [", f"{mounts[:-1]}, ").replace("{medium: Memory}}", f"{{}}}}{directories}")
+    assert codes(text) == expected
+
+
+@pytest.mark.parametrize("variable", ["NPROC_PER_NODE", "PROCESSES"])
+def test_only_several_processes_need_shared_memory(variable: str) -> None:
+    told = f", env: [{{name: {variable}, value: '8'}}], command: [bash, /opt/start.sh]{GPU}"
+    text = gang(task("worker", "1", told))
+    assert codes(text) == []
+    assert codes(text.replace("mountPath: /dev/shm", "mountPath: /cache")) == ["FTC634"] * (
+        variable == "NPROC_PER_NODE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("ports: [{containerPort: 80, hostPort: 80}]", []),
+        ("ports: [{containerPort: 80}]", []),
+        ("ports: [{containerPort: 80, hostPort: 81}]", ["FTC528"]),
+        ("ports: [{containerPort: 80, hostPort: 65536}]", ["FTC803"]),
+        ("env: [{name: A, value: '', valueFrom: {fieldRef: {fieldPath: status.podIP}}}]", []),
+        ("env: [{name: A, value: b, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]", ["FTC528"]),
+    ],
+)
+def test_settings_of_a_container_may_agree(more: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", f", {more}"))
+    assert (
+        codes(text.replace("{restartPolicy", "{hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet, restartPolicy"))
+        == expected
+    )
+    if "81" in more:
+        assert codes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("toleration", "expected"),
+    [
+        ("operator: Exists", []),
+        ("key: a, effect: NoExecute, tolerationSeconds: 5", []),
+        ("{}", ["FTC523"]),
+        ("key: a, tolerationSeconds: 5", ["FTC523"]),
+        ("key: a, operator: Exists, value: b", ["FTC523"]),
+        ("key: a, operator: Exists, effect: Evict", ["FTC803"]),
+    ],
+)
+def test_a_toleration_has_one_finding(toleration: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", ""))
+    assert (
+        codes(text.replace("{restartPolicy", f"{{tolerations: [{{{toleration.strip('{}')}}}], restartPolicy"))
+        == expected
+    )
+
+
+ROOT, SYSCTL = "securityContext: {runAsUser: 0}", "securityContext: {sysctls: [{name: %s, value: '1'}]}"
+
+
+@pytest.mark.parametrize(
+    ("pod", "container", "expected"),
+    [
+        (ROOT, "", []),
+        ("securityContext: {runAsNonRoot: true}", f", {ROOT}", ["FTC529"]),
+        ("securityContext: {runAsNonRoot: true, runAsUser: 0}", ", securityContext: {runAsUser: 1000}", []),
+        ("hostUsers: false", "", []),
+        ("hostUsers: false, hostIPC: true", "", ["FTC529"]),
+        ("hostUsers: true, hostIPC: true", "", []),
+        (SYSCTL % "net.core.somaxconn", "", []),
+        (f"hostNetwork: true, {SYSCTL % 'net/core/somaxconn'}", "", ["FTC529"]),
+        (f"hostNetwork: true, {SYSCTL % 'kernel.shmmax'}", "", []),
+    ],
+)
+def test_settings_of_a_pod_may_agree(pod: str, container: str, expected: list[str]) -> None:
+    text = gang(task("worker", "1", container)).replace("{restartPolicy", f"{{{pod}, restartPolicy")
+    assert codes(text) == expected

@@ -466,7 +466,7 @@ def test_tasks_with_the_same_name_are_not_counted() -> None:
 )
 def test_memory_without_a_unit_is_reported(memory: str, help_: str) -> None:
     job = WITHOUT_A_SHELL.replace("memory: 64Gi", f'memory: "{memory}"')
-    assert [d.help for d in judged(job) if d.code == "FTC860"] == ([help_] if help_ else [])
+    assert [d.help for d in judged(job) if d.code == "FTC531"] == ([help_] if help_ else [])
 
 
 TEMPLATED = """
@@ -529,7 +529,7 @@ def test_a_patch_of_kustomize_is_not_judged(entry: str) -> None:
     (found,) = lint(texts, NEWEST, {"prod/kustomization.yaml"})
     assert (found.position and found.position.source, found.severity) == ("prod/gpu.yaml", Severity.NOTE)
     assert found.help == "lint the result: kustomize build prod | ftc lint -"
-    assert {d.code for d in lint(texts[1:], NEWEST)} == {"FTC824", "FTC866"}, "without the kustomization"
+    assert {d.code for d in lint(texts[1:], NEWEST)} == {"FTC502", "FTC866"}, "without the kustomization"
 
 
 def test_a_directive_makes_a_file_a_patch() -> None:

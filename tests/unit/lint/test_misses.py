@@ -176,11 +176,11 @@ WORKERS = [
 @pytest.mark.parametrize("script", WORKERS)
 def test_workers_of_the_data_loader_need_shared_memory(script: str) -> None:
     one = gang(f"set -e\n{script}", replicas=1, gpus=1, mounts="")
-    assert "FTC858" in codes(one)
-    assert "FTC858" not in codes(gang(f"set -e\n{script}", replicas=1, gpus=1))
+    assert "FTC634" in codes(one)
+    assert "FTC634" not in codes(gang(f"set -e\n{script}", replicas=1, gpus=1))
     for number in ("8", "4"):
         one = one.replace(f"workers {number}", "workers 0").replace(f"workers={number}", "workers=0")
-    assert "FTC858" not in codes(one)
+    assert "FTC634" not in codes(one)
 
 
 CLONE = "GIT_LFS_SKIP_SMUDGE=1 git clone https://git.example.com/m/qwen"

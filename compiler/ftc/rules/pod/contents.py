@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ftc.diagnostics.model import KeyPath, Severity
+from ftc.manifests.objects import Object
 from ftc.manifests.steps import Step
 from ftc.manifests.subjects import Pod
 from ftc.plan.merge import MERGE_KEYS, identity
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ftc.manifests.manifest import Container
+    from ftc.manifests.objects import Mismatch
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
 
@@ -144,7 +146,8 @@ def container_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[F
     """The ports, variables and probes of a container do not contradict each other.
 
     The API server rejects a port outside 1 to 65535, a hostPort that differs from the containerPort on the host
-    network, a variable with both value and valueFrom, and a probe without exactly one handler.
+    network, a variable with both value and valueFrom, and a probe without exactly one handler. In a manifest FTC803
+    reports the probe.
     Source: Kubernetes, pkg/apis/core/validation.
 
     Wrong: 'pod={spec: {containers: [{name: train, ports: [{containerPort: 70000}]}]}}'
@@ -158,77 +161,30 @@ def container_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[F
             yield from _port_findings((*path, "ports", index), port, on_node=on_node)
         for index, variable in enumerate(container.get("env", [])):
             if variable.get("value") and "valueFrom" in variable:
-                message = f"{variable['name']} has both value and valueFrom"
-                yield Finding((*path, "env", index), message, "remove one of the two")
+                yield Finding((*path, "env", index), *_two_values(variable["name"]))
         for name in ("livenessProbe", "readinessProbe", "startupProbe"):
             if name in container and len(_HANDLERS & whole[container["name"]][name].keys()) != 1:
                 help_ = f"set one of {', '.join(sorted(_HANDLERS))}"
                 yield Finding((*path, name), "must have exactly one handler", help_)
 
 
+def _two_values(variable: str) -> tuple[str, str]:
+    return f"{variable} has both value and valueFrom", "remove one of the two"
+
+
 def _port_findings(path: KeyPath, port: Json, *, on_node: bool) -> Iterator[Finding]:
-    inside, outside = port["containerPort"], port.get("hostPort") or None
+    for field, problem in _port_problems(port["containerPort"], port.get("hostPort", 0), on_node=on_node):
+        yield Finding((*path, field), *problem)
+
+
+def _port_problems(inside: int, outside: int, *, on_node: bool) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Each mistake in the numbers of a port: the field, then message and help. 0 is not a port of the node."""
     for field, number in (("containerPort", inside), ("hostPort", outside)):
-        if number is not None and number not in _PORTS:
-            yield Finding((*path, field), f"{number} is not a valid port", "use 1 to 65535")
-    if on_node and outside not in (None, inside):
+        if number not in _PORTS and (number or field == "containerPort"):
+            yield field, (f"{number} is not a valid port", "use 1 to 65535")
+    if on_node and outside not in (0, inside):
         message = f"is {outside}, but on the host network it must equal the containerPort, {inside}"
-        yield Finding((*path, "hostPort"), message, "remove it")
-
-
-def pod_settings_are_consistent(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The settings of a pod do not contradict each other.
-
-    The API server rejects a volume with two sources, a user namespace in a pod that shares a namespace with the host,
-    and a sysctl of a namespace that the pod shares with the host. The kubelet does not start a container that has
-    runAsNonRoot and user 0.
-    Source: Kubernetes, pkg/apis/core/validation; pkg/kubelet/kuberuntime (verifyRunAsNonRoot).
-
-    Wrong: 'pod={spec: {hostUsers: false, hostNetwork: true}}'
-    Right: 'pod={spec: {hostUsers: false}}'
-    """
-    body = with_fragments(run)["spec"]
-    volumes = {volume["name"]: volume.keys() - {"name"} for volume in body.get("volumes", [])}
-    shared = [field for field in ("hostNetwork", "hostPID", "hostIPC") if body.get(field)]
-    for path, pod in pods(spec):
-        for index, volume in enumerate(pod.get("volumes", [])):
-            if len(kinds := volumes[volume["name"]]) > 1:
-                message = f"'{volume['name']}' has several sources: {', '.join(sorted(kinds))}"
-                yield Finding((*path, "volumes", index), message, "remove one, or choose another name")
-        if body.get("hostUsers") is False and "hostUsers" in pod and shared:
-            yield Finding((*path, "hostUsers"), f"false cannot be combined with {', '.join(shared)}", "remove it")
-        for index, sysctl in enumerate(pod.get("securityContext", {}).get("sysctls", [])):
-            if (field := _namespace(sysctl["name"])) in shared:
-                message = f"{sysctl['name']} would apply to the node, because {field} is true"
-                yield Finding((*path, "securityContext", "sysctls", index), message, "remove it")
-    yield from _root_findings(spec, body)
-
-
-# Kubernetes, pkg/util/sysctl: GetNamespace.
-_SYSCTLS = {"hostNetwork": ("net.",), "hostIPC": ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")}
-
-
-def _namespace(sysctl: str) -> str | None:
-    """The field that shares a sysctl's namespace with the host; "/" may replace "." in the name."""
-    name = sysctl.replace("/", ".")
-    return next((field for field, starts in _SYSCTLS.items() if name.startswith(starts)), None)
-
-
-def _root_findings(spec: JobSpec, body: Json) -> Iterator[Finding]:
-    places: dict[KeyPath, str] = {}
-    for name in [c["name"] for c in containers_of(body) if _root_settings(body, c) == (True, 0)]:
-        for path, owner in [*pods(spec), *containers(spec)]:
-            keys = owner.get("securityContext", {}).keys() & {"runAsNonRoot", "runAsUser"}
-            if keys and owner.get("name", name) == name:
-                places.setdefault((*path, "securityContext"), name)
-    for path, name in places.items():
-        message = f"{name} has runAsNonRoot, but runs as user 0"
-        yield Finding(path, message, "set another runAsUser, or remove runAsNonRoot")
-
-
-def _root_settings(body: Json, container: Json) -> tuple[Any, Any]:
-    both = {**body.get("securityContext", {}), **container.get("securityContext", {})}
-    return both.get("runAsNonRoot"), both.get("runAsUser")
+        yield "hostPort", (message, "remove it")
 
 
 MAX_ANNOTATION_BYTES = 200 * 1024
@@ -254,6 +210,23 @@ def annotations_fit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
 
 
 # Rules on manifests.
+
+
+def tolerations_are_complete_in_manifests(manifest: Object) -> Iterator[Finding]:
+    """The tolerations in an object are complete and consistent, as its schema says."""
+    places = (toleration_of(mismatch, manifest) for mismatch in manifest.mismatches)
+    for place in dict.fromkeys(place for place in places if place is not None):
+        if problem := _toleration_problem(manifest.raw(*place)):
+            yield Finding(manifest.at(*place), *problem)
+
+
+def toleration_of(mismatch: Mismatch, manifest: Object) -> KeyPath | None:
+    """The path of the toleration if a violation of the schema is that its fields contradict each other."""
+    if mismatch.validator not in ("const", "maxLength", "required") or "tolerations" not in mismatch.path[:-1]:
+        return None
+    place = mismatch.path[: mismatch.path.index("tolerations") + 2]
+    item = manifest.raw(*place)
+    return place if isinstance(item, dict) and _toleration_problem(item) else None
 
 
 def names_are_unique(pod: Pod) -> Iterator[Finding]:
@@ -299,18 +272,30 @@ _PORT_NAME = re.compile(r"(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LONGEST_PORT_NAME = 15
 
 
-def ports_are_valid(step: Step) -> Iterator[Finding]:
-    """A port has a valid number and a valid name.
+def container_settings_are_consistent_in_manifests(step: Step) -> Iterator[Finding]:
+    """The ports and variables of a container in a manifest do not contradict each other; the schema checks the rest."""
+    on_node = step.pod.raw("hostNetwork") is True
+    for index, port in enumerate(step.container.ports):
+        if step.pod.has(step.field, step.index, "ports", index, "containerPort"):
+            outside = port.host_port if port.host_port in _PORTS else 0
+            for field, problem in _port_problems(port.container_port, outside, on_node=on_node):
+                yield Finding(step.at("ports", index, field), *problem)
+    for index, variable in enumerate(step.container.env):
+        if variable.value and variable.value_from is not None:
+            yield Finding(step.at("env", index), *_two_values(variable.name))
 
-    The API server rejects other numbers (`must be between 1 and 65535`) and names with more than 15 characters.
+
+def ports_have_valid_names(step: Step) -> Iterator[Finding]:
+    """A port has a valid name, or does not have one.
+
+    The API server rejects names with more than 15 characters, and other characters than lower-case letters, digits and
+    '-'.
     Source: Kubernetes, pkg/apis/core/validation (validateContainerPorts).
 
-    Wrong: tests/corpus/bad/FTC826-port-of-six-digits.yaml
+    Wrong: tests/corpus/bad/FTC826-port-with-a-long-name.yaml
     Right: tests/corpus/good/FTC826-port-without-a-name.yaml
     """
     for index, port in enumerate(step.container.ports):
-        if port.container_port not in _PORTS and step.pod.has(step.field, step.index, "ports", index, "containerPort"):
-            yield Finding(step.at("ports", index), f"{port.container_port} is not a valid port", "use 1 to 65535")
         if port.name and not (_PORT_NAME.fullmatch(port.name) and len(port.name) <= _LONGEST_PORT_NAME):
             help_ = f"use at most {_LONGEST_PORT_NAME} lower-case letters, digits and '-'"
             yield Finding(step.at("ports", index), f"'{port.name}' is not a valid port name", help_)
@@ -318,13 +303,24 @@ def ports_are_valid(step: Step) -> Iterator[Finding]:
 
 RULES = (
     Rule("FTC522", "duplicate-entry-in-fragment", no_duplicate_entry, JobSpec),
-    Rule("FTC523", "incomplete-toleration", tolerations_are_complete, JobSpec),
+    Rule(
+        "FTC523",
+        "incomplete-toleration",
+        tolerations_are_complete,
+        JobSpec,
+        in_manifests=(tolerations_are_complete_in_manifests, Object),
+    ),
     Rule("FTC524", "reserved-annotation", no_reserved_annotation, JobSpec),
     Rule("FTC525", "sidecar-outlives-training", sidecars_end_with_training, JobSpec, Severity.WARNING),
     Rule("FTC526", "no-command-override", no_command_override, JobSpec, Severity.WARNING),
-    Rule("FTC528", "contradictory-container-settings", container_settings_are_consistent, JobSpec),
-    Rule("FTC529", "contradictory-pod-settings", pod_settings_are_consistent, JobSpec),
+    Rule(
+        "FTC528",
+        "contradictory-container-settings",
+        container_settings_are_consistent,
+        JobSpec,
+        in_manifests=(container_settings_are_consistent_in_manifests, Step),
+    ),
     Rule("FTC504", "annotations-too-large", annotations_fit, JobSpec),
     Rule("FTC820", "duplicate-name-in-pod", names_are_unique, Pod),
-    Rule("FTC826", "invalid-container-port", ports_are_valid, Step),
+    Rule("FTC826", "invalid-container-port", ports_have_valid_names, Step),
 )

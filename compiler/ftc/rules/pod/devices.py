@@ -227,7 +227,7 @@ def is_extended(name: str) -> bool:
 
 
 def devices_are_whole(step: Step) -> Iterator[Finding]:
-    """Devices are requested as a whole number, and the request equals the limit.
+    """Devices are requested as a whole number, and with a limit.
 
     The API server rejects anything else: `Limit must be set for non overcommitable resources`, `must be an integer`.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
@@ -251,9 +251,6 @@ def devices_are_whole(step: Step) -> Iterator[Finding]:
             yield Finding(
                 step.at("resources", "requests", name), f"{name} is requested without a limit", "set it under limits"
             )
-        elif request is not None and limit is not None and request != limit:
-            message = f"the request for {name} is {requests[name]}, but the limit is {limits[name]}"
-            yield Finding(step.at("resources", "requests", name), message, "make them equal, or remove the request")
 
 
 def init_containers_request_no_device(step: Step) -> Iterator[Finding]:

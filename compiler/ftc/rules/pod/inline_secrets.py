@@ -90,9 +90,9 @@ def _is_received(path: KeyPath) -> bool:
 def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A secret is referenced, not written out.
 
-    The manifest is read in reviews, kept in Git and shown by `kubectl get vcjob -o yaml`, and arguments appear in the
-    process list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
-    variables and commands contain.
+    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`, and arguments appear in the process
+    list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
+    variables, commands and scripts contain.
     Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
 
     Wrong: env.HF_TOKEN=hf_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
@@ -106,20 +106,15 @@ def no_inline_secret(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for one in _secrets(msgspec.to_builtins(spec)):
         kinds.setdefault(one.path, one.kind)
     for path, kind in kinds.items():
-        yield Finding(path, f"contains {kind}, which everyone who sees the job can read", help_)
+        yield Finding(path, _contains(kind), help_)
+
+
+def _contains(kind: str) -> str:
+    return f"contains {kind}, which everyone who sees the job can read"
 
 
 def no_inline_secret_in_manifests(manifest: Object) -> Iterator[Finding]:
-    """A secret is referenced, not written out.
-
-    The manifest is kept in Git, read in reviews and shown by `kubectl get -o yaml`, and arguments appear in the process
-    list. ftc recognizes documented token formats, passwords and tokens in URLs and headers, and the logins that
-    variables, commands and scripts contain.
-    Source: the token issuers' documentation of their prefixes; RFC 3986, section 3.2.1; curl(1).
-
-    Wrong: tests/corpus/bad/FTC890-literal-token.yaml
-    Right: tests/corpus/good/FTC890-token-from-a-secret.yaml
-    """
+    """The texts of an object reference a secret."""
     # One finding per line.
     lines: dict[tuple[KeyPath, int], Secret] = {}
     for one in _secrets(manifest.data):
@@ -127,12 +122,10 @@ def no_inline_secret_in_manifests(manifest: Object) -> Iterator[Finding]:
     for (path, start), one in lines.items():
         line = one.text[start:]
         text = Text(manifest.document, (*manifest.path, *path), one.text)
-        message = f"contains {one.kind}, which everyone who sees the job can read"
         help_ = "store it in a Secret and reference it: valueFrom.secretKeyRef"
-        yield Finding(text.at(start + len(line) - len(line.lstrip())), message, help_)
+        yield Finding(text.at(start + len(line) - len(line.lstrip())), _contains(one.kind), help_)
 
 
 RULES = (
-    Rule("FTC601", "no-inline-secret", no_inline_secret, JobSpec),
-    Rule("FTC890", "inline-secret-in-manifest", no_inline_secret_in_manifests, Object),
+    Rule("FTC601", "no-inline-secret", no_inline_secret, JobSpec, in_manifests=(no_inline_secret_in_manifests, Object)),
 )

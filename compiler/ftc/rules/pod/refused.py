@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 from ftc.output_schemas import pod_template
 from ftc.plan.pod import recorded, with_fragments
-from ftc.rules.pod.contents import (
-    container_settings_are_consistent,
-    pod_settings_are_consistent,
-    tolerations_are_complete,
-)
+from ftc.rules.pod.contents import container_settings_are_consistent, tolerations_are_complete
 from ftc.rules.pod.contradictions import annotation_errors, contradictions, port_names
 from ftc.rules.pod.devices import extended_resources_are_valid
 from ftc.rules.pod.schema import fragment_findings
+from ftc.rules.pod.settings import pod_settings_are_consistent
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 

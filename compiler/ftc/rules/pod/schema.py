@@ -10,9 +10,11 @@ from ftc.constraints import FIELDS
 from ftc.diagnostics.model import KeyPath, Severity, and_others, did_you_mean, first_keys, nearest, type_words
 from ftc.diagnostics.printable import on_a_line
 from ftc.manifests.objects import UNVALIDATED, Kind, Mismatch, Object
+from ftc.manifests.steps import Step
 from ftc.manifests.subjects import Pod
 from ftc.output_schemas import kubernetes_versions, pod_fragment, volcano_versions
 from ftc.rules.given import containers, fragments
+from ftc.rules.pod.contents import toleration_of
 from ftc.rules.pod.contradictions import annotation_errors, contradictions
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -118,10 +120,10 @@ def _problem(error: ValidationError) -> tuple[str, str]:
 
 
 def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """A container in a fragment changes a container of ftc or has an image.
+    """A container has an image.
 
-    A fragment changes a container by its name, among the containers or the init containers. Any other name adds a
-    container, which the API server rejects without an image (`image: Required value`).
+    The API server rejects a container without one (`image: Required value`). A fragment changes a container of ftc by
+    its name, among the containers or the init containers. Any other name adds a container, which needs an image.
     Source: Kubernetes, pkg/apis/core/validation (validateContainers).
 
     Wrong: 'pod={spec: {containers: [{name: sidecar, command: [tail]}]}}'
@@ -135,14 +137,25 @@ def new_container_has_an_image(spec: JobSpec, run: RunPlan) -> Iterator[Finding]
             message = f"'{name}' is a container of ftc in {_OTHER_FIELD[field]}"
             yield Finding(path, message, f"move it to {_OTHER_FIELD[field]}, or choose another name")
         elif name not in ours[field] and "image" not in container:
-            message = f"the pod does not have a container '{name}', and a new container needs an image"
-            yield Finding(path, message, f"containers of ftc: {', '.join(sorted(ours[field])) or 'none'}")
+            help_ = f"set image, or use the name of a container of ftc: {', '.join(sorted(ours[field]))}"
+            yield Finding(path, _lacks_image(name), help_ if ours[field] else "set image")
+
+
+def _lacks_image(container: str) -> str:
+    return f"container '{container}' does not have an image"
 
 
 _OTHER_FIELD = {"initContainers": "containers", "containers": "initContainers"}
 
 
 # Rules on manifests.
+
+
+def container_has_an_image(step: Step) -> Iterator[Finding]:
+    """A container of a manifest has an image."""
+    if not step.container.image and step.pod.raw(step.field, step.index, "image") in (None, ""):
+        place = step.at("image") if step.pod.has(step.field, step.index, "image") else step.at()
+        yield Finding(place, _lacks_image(step.container.name), "set image")
 
 
 def no_unknown_field(manifest: Object) -> Iterator[Finding]:
@@ -180,7 +193,7 @@ def no_missing_field(manifest: Object) -> Iterator[Finding]:
     Wrong: tests/corpus/bad/FTC802-container-without-name.yaml
     Right: tests/corpus/good/FTC802-no-optional-key.yaml
     """
-    for mismatch in _mismatches(manifest, "required"):
+    for mismatch in [one for one in _mismatches(manifest, "required") if toleration_of(one, manifest) is None]:
         for key in [key for key in mismatch.wanted if key not in mismatch.instance]:
             message = f"{_owner(mismatch, manifest)} needs the field '{key}'"
             yield Finding(manifest.at(*mismatch.path, key), message, nearest(key, mismatch.instance))
@@ -197,7 +210,7 @@ def field_values_are_valid(manifest: Object) -> Iterator[Finding]:
     Right: tests/corpus/good/FTC803-quoted-number.yaml
     """
     for mismatch in manifest.mismatches:
-        if mismatch.validator not in ("additionalProperties", "required"):
+        if mismatch.validator not in ("additionalProperties", "required") and toleration_of(mismatch, manifest) is None:
             severity = Severity.NOTE if mismatch.validator == UNVALIDATED else None
             yield Finding(manifest.at(*mismatch.path), _message(mismatch), _help(mismatch), severity=severity)
 
@@ -322,7 +335,16 @@ OF_FRAGMENTS = (
     Rule("FTC505", "unsupported-cluster-version", versions_are_supported, JobSpec, needed=True),
     Rule("FTC506", "invalid-pod-fragment", fragments_match_pod_template, JobSpec, needed=True),
 )
-OF_CONTAINERS = (Rule("FTC502", "container-needs-image", new_container_has_an_image, JobSpec, needed=True),)
+OF_CONTAINERS = (
+    Rule(
+        "FTC502",
+        "container-needs-image",
+        new_container_has_an_image,
+        JobSpec,
+        needed=True,
+        in_manifests=(container_has_an_image, Step),
+    ),
+)
 RULES = (
     Rule("FTC518", "contradictory-pod", parts_of_a_pod_agree, Pod),
     Rule("FTC519", "duplicate-entry-in-object", entries_are_unique, Object),

@@ -19,7 +19,6 @@ from ftc.trainer.arguments import groups
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ftc.manifests.shell.script import Word
     from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
 
@@ -48,10 +47,17 @@ def secret_variable_is_a_reference(spec: JobSpec, _: RunPlan) -> Iterator[Findin
     Right: env.WANDB_MODE=offline
     """
     for path, name, value in _named_values(spec):
-        if names_a_secret(name) and name not in OURS and could_be_a_secret(value) and not kind_of_secret(value):
-            yield Finding(
-                path, f"sets {name} to a literal value, which everyone who sees the job can read", _BY_REFERENCE
-            )
+        if name not in OURS and _may_be_a_secret(name, value):
+            yield Finding(path, _is_literal(name), _BY_REFERENCE)
+
+
+def _may_be_a_secret(name: str, value: str) -> bool:
+    """Whether a literal value may be a secret, by its name; FTC601 reports values of a known format."""
+    return names_a_secret(name) and could_be_a_secret(value) and not kind_of_secret(value)
+
+
+def _is_literal(name: str) -> str:
+    return f"{name} has a literal value, which everyone who sees the job can read"
 
 
 def _named_values(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
@@ -76,7 +82,7 @@ _TRUST = "set the certificates of the authority instead: cluster.ca_bundle.confi
 
 
 def no_disabled_tls_verification(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """Every tool of the run verifies certificates.
+    """Every tool that a variable, a command or a script configures verifies certificates.
 
     Without verification an attacker on the network can read the tokens and change packages and training data.
     Source: git-config, http.sslVerify; curl, --insecure; pip, --trusted-host.
@@ -85,14 +91,36 @@ def no_disabled_tls_verification(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
     Right: cluster.ca_bundle.config_map=company-ca
     """
     for path, name, value in variables(spec):
-        if name in UNVERIFIED and UNVERIFIED[name].fullmatch(value):
-            yield Finding(path, f"{name} disables certificate verification", _TRUST)
+        if _disables(name, value):
+            yield Finding(path, _not_verified(name), _TRUST)
     for path, words in commands(spec):
-        tools = {word.rpartition("/")[2] for word in words}
-        for index, word in enumerate(words):
-            for tool in sorted(tools & SWITCHES.keys()):
-                if SWITCHES[tool].fullmatch(word):
-                    yield Finding((*path, index), f"disables certificate verification in {tool}", _TRUST)
+        for tool in dict.fromkeys(word.rpartition("/")[2] for word in words):
+            index = _disabling_word(tool, words)
+            if index is not None:
+                yield Finding((*path, index), _not_verified(words[index], tool), _TRUST)
+
+
+def _disables(variable: str, value: str) -> bool:
+    return variable in UNVERIFIED and UNVERIFIED[variable].fullmatch(value) is not None
+
+
+def _not_verified(by: str, tool: str = "") -> str:
+    return f"{by} disables certificate verification{tool and f' in {tool}'}"
+
+
+_OFF_WORDS = ("false", "0", "no", "off")
+
+
+def _disabling_word(tool: str, words: Sequence[str]) -> int | None:
+    """The index of the word that disables verification; `git config http.sslVerify false` takes two."""
+    switch = SWITCHES.get(tool.rstrip("3"))
+    for index, word in enumerate(words):
+        if switch is not None and switch.fullmatch(word):
+            return index
+        following = words[index + 1].lower() if index + 1 < len(words) else ""
+        if tool == "git" and re.fullmatch(r"http\.(.*\.)?sslverify", word.lower()) and following in _OFF_WORDS:
+            return index
+    return None
 
 
 _IN_CLUSTER = re.compile(r"http://(?:[^/:]+\.svc(?:\.[^/:]+)?|localhost|127\.[0-9.]+)(?=[:/]|$)")
@@ -150,22 +178,10 @@ _BY_REFERENCE_IN_MANIFESTS = "store it in a Secret and reference it: valueFrom.s
 
 
 def secret_variable_is_a_reference_in_manifests(step: Step) -> Iterator[Finding]:
-    """A variable or argument named like a token, password or key does not hold a literal value.
-
-    The value does not have a known token format, so it may be harmless. If it is a secret, everyone who sees the job
-    can read it. Switches, numbers, paths, `<…>` and `$(NAME)` are not reported.
-    Source: Kubernetes, Good practices for Kubernetes Secrets.
-
-    Wrong: tests/corpus/bad/FTC891-literal-password.yaml
-    Right: tests/corpus/good/FTC891-path-of-a-token.yaml
-    """
+    """The variables and arguments of a container that are named like a secret do not hold a literal value."""
     for place, name, value in _named_values_in_manifests(step):
-        if names_a_secret(name) and could_be_a_secret(value) and not kind_of_secret(value):
-            yield Finding(
-                place,
-                f"{name} has a literal value, which everyone who sees the job can read",
-                _BY_REFERENCE_IN_MANIFESTS,
-            )
+        if _may_be_a_secret(name, value):
+            yield Finding(place, _is_literal(name), _BY_REFERENCE_IN_MANIFESTS)
 
 
 def _named_values_in_manifests(step: Step) -> Iterator[tuple[Spot, str, str]]:
@@ -249,61 +265,47 @@ def no_tracing_of_secrets(step: Step) -> Iterator[Finding]:
         yield Finding(program.at(start), message, "remove -x")
 
 
-_OFF_WORDS = ("false", "0", "no", "off")
-
-
-def certificates_are_verified(step: Step) -> Iterator[Finding]:
-    """Every tool of a script verifies certificates.
-
-    Without verification an attacker on the network can read the tokens and change packages and training data.
-    Source: git-config, http.sslVerify; curl, --insecure; pip, --trusted-host.
-
-    Wrong: tests/corpus/bad/FTC894-certificates-ignored.yaml
-    Right: tests/corpus/good/FTC894-private-authority.yaml
-    """
+def no_disabled_tls_verification_in_manifests(step: Step) -> Iterator[Finding]:
+    """The variables and the script of a container do not disable certificate verification."""
     help_ = "set the certificates of the authority: GIT_SSL_CAINFO, SSL_CERT_FILE, REQUESTS_CA_BUNDLE"
     for index, variable in enumerate(step.container.env):
-        pattern = UNVERIFIED.get(variable.name)
-        if pattern is not None and variable.value_from is None and pattern.fullmatch(variable.value or ""):
-            message = f"{variable.name} disables certificate verification"
-            yield Finding(step.at("env", index), message, help_)
+        if variable.value_from is None and _disables(variable.name, variable.value or ""):
+            yield Finding(step.at("env", index), _not_verified(variable.name), help_)
     program = step.program
     if program is None:
         return
     settings = [setting for command in program.script.commands for setting in command.settings]
     for one in (*program.script.assignments, *settings):
-        pattern = UNVERIFIED.get(one.name)
-        if pattern is not None and one.value is not None and pattern.fullmatch(one.value.text or ""):
-            message = f"{one.name} disables certificate verification"
-            yield Finding(program.at(one.start), message, help_)
+        if one.value is not None and _disables(one.name, one.value.text or ""):
+            yield Finding(program.at(one.start), _not_verified(one.name), help_)
     for command in program.script.commands:
-        word = _disabling_word(command.name.rstrip("3"), command.words)
-        if word is not None:
-            message = f"{word.raw} disables certificate verification in {command.name}"
-            yield Finding(program.at(word.start), message, help_)
-
-
-def _disabling_word(tool: str, words: tuple[Word, ...]) -> Word | None:
-    """The word that disables verification; `git config http.sslVerify false` takes two."""
-    texts = [word.text or "" for word in words]
-    for index, text in enumerate(texts):
-        if tool in SWITCHES and SWITCHES[tool].fullmatch(text):
-            return words[index]
-        following = texts[index + 1].lower() if index + 1 < len(texts) else ""
-        if tool == "git" and re.fullmatch(r"http\.(.*\.)?sslverify", text.lower()) and following in _OFF_WORDS:
-            return words[index]
-    return None
+        texts = [word.text or "" for word in command.words]
+        found = _disabling_word(command.name, texts)
+        if found is not None:
+            yield Finding(program.at(command.words[found].start), _not_verified(texts[found], command.name), help_)
 
 
 RULES = (
-    Rule("FTC602", "secret-variable-needs-reference", secret_variable_is_a_reference, JobSpec, Severity.WARNING),
-    Rule("FTC603", "no-disabled-tls-verification", no_disabled_tls_verification, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC602",
+        "secret-variable-needs-reference",
+        secret_variable_is_a_reference,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(secret_variable_is_a_reference_in_manifests, Step),
+    ),
+    Rule(
+        "FTC603",
+        "no-disabled-tls-verification",
+        no_disabled_tls_verification,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(no_disabled_tls_verification_in_manifests, Step),
+    ),
     Rule("FTC604", "no-token-over-plain-http", no_token_over_plain_http, JobSpec, Severity.WARNING),
     Rule("FTC208", "unverified-certificates", transport_is_verified, JobSpec, Severity.WARNING),
-    Rule("FTC891", "literal-secret-variable", secret_variable_is_a_reference_in_manifests, Step, Severity.WARNING),
     Rule("FTC892", "no-token-in-url", no_token_in_url, Step, Severity.WARNING),
     Rule("FTC893", "no-tracing-of-secrets", no_tracing_of_secrets, Step, Severity.WARNING),
-    Rule("FTC894", "tls-verification-disabled-in-script", certificates_are_verified, Step, Severity.WARNING),
 )
 
 

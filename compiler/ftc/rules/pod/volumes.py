@@ -10,7 +10,7 @@ import msgspec
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean, nearest
 from ftc.manifests.configs import file_named, of_trainer
 from ftc.manifests.steps import Run, Step, mount_of
-from ftc.manifests.subjects import MANY, Job, Pod
+from ftc.manifests.subjects import MANY, Job
 from ftc.plan.kubernetes import quantity
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -177,23 +177,6 @@ def job_volumes_are_valid(job: Job) -> Iterator[Finding]:
         first.setdefault(name, path)
 
 
-def volumes_have_one_source(pod: Pod) -> Iterator[Finding]:
-    """A volume has one source.
-
-    The API server rejects the pod: `may not specify more than 1 volume type`.
-    Source: Kubernetes, pkg/apis/core/validation (validateVolumeSource).
-
-    Wrong: tests/corpus/bad/FTC855-two-sources.yaml
-    Right: tests/corpus/good/FTC855-empty-source.yaml
-    """
-    for index, volume in enumerate(pod.spec.volumes):
-        raw = pod.raw("volumes", index)
-        sources = sorted(raw.keys() - {"name"}) if isinstance(raw, dict) else []
-        if len(sources) >= MANY:
-            message = f"volume '{volume.name}' has several sources: {', '.join(sources)}"
-            yield Finding(pod.at("volumes", index), message, "split it into two volumes")
-
-
 def config_map_has_the_key(step: Step) -> Iterator[Finding]:
     """A ConfigMap has the keys that a pod uses.
 
@@ -333,7 +316,6 @@ RULES = (
     Rule("FTC222", "claim-smaller-than-required-free-space", claim_has_minimum_free_space, JobSpec),
     Rule("FTC852", "claim-cannot-attach-to-several-nodes", claim_attaches_to_all_nodes, Run),
     Rule("FTC853", "invalid-job-volume", job_volumes_are_valid, Job),
-    Rule("FTC855", "volume-with-several-sources", volumes_have_one_source, Pod),
     Rule("FTC856", "missing-config-map-key", config_map_has_the_key, Step),
     Rule("FTC859", "misspelled-reference", references_are_spelled_correctly, Job, Severity.WARNING),
     Rule("FTC610", "output-in-empty-dir", results_are_not_in_the_pod, Run, Severity.WARNING),

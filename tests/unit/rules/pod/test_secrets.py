@@ -81,6 +81,13 @@ PAIRS = (
     Pair("FTC603", "env.PYTHONHTTPSVERIFY=0", "env.PYTHONHTTPSVERIFY=1", "env.PYTHONHTTPSVERIFY"),
     Pair("FTC603", "setup=[[curl,-sk,x]]", "setup=[[curl,-s,x]]", "setup.0.1"),
     Pair("FTC603", "setup=[[pip,install,--trusted-host,h,x]]", "setup=[[pip,install,-i,h,x]]", "setup.0.2"),
+    Pair("FTC603", "setup=[[pip3,install,--trusted-host,h,x]]", "setup=[[pip3,install,-i,h,x]]", "setup.0.2"),
+    Pair(
+        "FTC603",
+        "'setup=[[git,config,--global,http.sslVerify,\"false\"]]'",
+        "'setup=[[git,config,--global,http.sslVerify,\"true\"]]'",
+        "setup.0.3",
+    ),
     Pair(
         "FTC603",
         "'setup=[[git,-c,\"http.sslVerify=false\",clone,x]]'",

@@ -28,13 +28,19 @@ PAIRS = (
     ),
     Pair("FTC631", f"train.preprocessing_num_workers=8 {cpu('4')}", cpu("16"), "train.preprocessing_num_workers"),
     Pair("FTC632", "env.OMP_NUM_THREADS=9", "env.OMP_NUM_THREADS=8", "env.OMP_NUM_THREADS"),
-    Pair("FTC633", shm("64Gi"), shm("63Gi"), "pod.spec.volumes"),
+    Pair("FTC302", shm("64Gi"), shm("63Gi"), "pod.spec.volumes"),
     Pair(
         "FTC633",
         "'pod={spec: {volumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 56Gi}}], "
         "containers: [{name: train, volumeMounts: [{name: m, mountPath: /m}]}]}}'",
         "'pod={spec: {volumes: [{name: m, emptyDir: {medium: Memory, sizeLimit: 56Gi}}]}}'",
         "pod.spec.volumes",
+    ),
+    Pair(
+        "FTC633",
+        "storage=in-memory storage.workspace.size=60Gi",
+        "storage=in-memory storage.workspace.size=55Gi",
+        "storage.workspace.size",
     ),
     Pair(
         "FTC634",
