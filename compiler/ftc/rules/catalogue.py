@@ -67,6 +67,9 @@ if TYPE_CHECKING:
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "FTC850": ("FTC224",),
+    "FTC861": ("FTC532", "FTC860"),
+    "FTC862": ("FTC314",),
+    "FTC863": ("FTC341",),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -77,6 +80,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC876": ("FTC207",),
     "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
+    "FTC895": ("FTC342",),
 }
 
 

@@ -57,7 +57,7 @@ def test_codes_are_unique() -> None:
     assert len({rule.code for rule in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize("rule", (*ONLY_ON_MANIFESTS, *OF_FILES), ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", [*ONLY_ON_MANIFESTS, *OF_FILES], ids=lambda rule: rule.code)
 def test_a_page_is_complete(rule: object) -> None:
     assert hasattr(rule, "check")
     text = inspect.getdoc(rule.check) or ""

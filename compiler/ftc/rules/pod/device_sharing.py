@@ -165,23 +165,6 @@ def hami_admits_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
                 yield Finding((*path, "containers"), message, "add only the capabilities that it needs")
 
 
-def downloads_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """An init container that downloads does not request devices.
-
-    An init container holds its devices while it runs, and with some device plugins such a pod is never scheduled.
-    Source: Project-HAMi/website, DCU.
-
-    Wrong: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {nvidia.com/gpu: "1"}}}]'
-    Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
-    """
-    ours = spec.hardware.resources
-    for path, pod in pods(spec):
-        for container in pod.get("initContainers", []):
-            if ours & container.get("resources", {}).get("limits", {}).keys():
-                message = f"{container['name']} requests a device and holds it before the training starts"
-                yield Finding((*path, "initContainers"), message, "remove the device")
-
-
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The HAMi scheduler places pods with devices of HAMi.
 
@@ -288,7 +271,6 @@ RULES = (
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
     Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target=UNGANGED),
     Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_admits_the_pod, JobSpec),
-    Rule("FTC314", "download-requests-devices", downloads_request_no_device, JobSpec, Severity.WARNING),
     Rule("FTC303", "hami-needs-its-scheduler", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),
     Rule(
         "FTC304",

@@ -250,8 +250,9 @@ _SMALLEST_IN_MANIFESTS = 1 << 16  # bytes
 def request_does_not_exceed_limit_in_manifests(step: Step) -> Iterator[Finding]:
     """A request does not exceed its limit, and quantities are positive and have a unit.
 
-    The API server rejects the pod (`must be less than or equal to … limit`), and Volcano's webhook rejects the job. A
-    size without a unit is in bytes, and `m` means a thousandth: a container cannot start with `512m`, half a byte.
+    The API server rejects the pod (`must be less than or equal to … limit`), and Volcano's webhook rejects the job. The
+    request for a device equals its limit. A size without a unit is in bytes, and `m` means a thousandth: a container
+    cannot start with `512m`, half a byte.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
     Wrong: tests/corpus/bad/FTC860-request-over-limit.yaml
@@ -260,9 +261,11 @@ def request_does_not_exceed_limit_in_manifests(step: Step) -> Iterator[Finding]:
     limits, requests = step.container.resources.limits, step.container.resources.requests
     for name, value in requests.items():
         request, limit = amount(value), amount(limits.get(name))
-        if request is not None and limit is not None and request > limit and not is_extended(name):
+        equal = is_extended(name)  # a device cannot be overcommitted
+        if request is not None and limit is not None and (request != limit if equal else request > limit):
             message = f"the request for {name} is {value}, but the limit is {limits[name]}"
-            yield Finding(step.at("resources", "requests", name), message, "raise the limit")
+            help_ = "make them equal, or remove the request" if equal else "raise the limit"
+            yield Finding(step.at("resources", "requests", name), message, help_)
     for field, amounts in (("limits", limits), ("requests", requests)):
         for name, value in amounts.items():
             number = amount(value)
