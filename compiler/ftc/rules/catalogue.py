@@ -70,6 +70,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC861": ("FTC532", "FTC860"),
     "FTC862": ("FTC314",),
     "FTC863": ("FTC341",),
+    "FTC864": ("FTC303", "FTC312"),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -81,6 +82,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC877": ("FTC306", "FTC329"),
     "FTC879": ("FTC406", "FTC450"),
     "FTC895": ("FTC342",),
+    "FTC898": ("FTC315", "FTC316", "FTC317", "FTC323"),
+    "FTC902": ("FTC348",),
 }
 
 
