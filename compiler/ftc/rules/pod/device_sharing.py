@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.accelerators import Kind as Device
-from ftc.accelerators import kinds, shares
+from ftc.accelerators import counts, kinds, largest_shares, shares
 from ftc.diagnostics.model import Severity
-from ftc.manifests.manifest import requested_devices
+from ftc.manifests.manifest import amount, requested_devices
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY
@@ -29,7 +29,8 @@ def count_can_be_scheduled(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The scheduler or device plugin accepts the number of devices per node.
 
     Some vendors' schedulers place a pod only within a ring or a module of chips. With any other number the pod stays
-    pending, or the device plugin rejects it.
+    pending, or the device plugin rejects it. `ftc lint` knows the chip only from the name of the resource and the
+    nodeSelector, and warns.
     Source: Ascend/mind-cluster, affinity scheduling; Project-HAMi/HAMi, pkg/device.
 
     Wrong: hardware=ascend-910a-mindcluster devices=3
@@ -37,8 +38,12 @@ def count_can_be_scheduled(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     device = spec.hardware.device
     if device is not None and device.counts and spec.devices not in device.counts:
-        message = f"{spec.devices} of {device.resource} cannot be scheduled on one node"
+        message = _not_allocated(spec.devices, device.resource)
         yield Finding(("devices",), message, f"{_numbers(device.counts)}; or set hardware.device.counts")
+
+
+def _not_allocated(number: int, name: str) -> str:
+    return f"the scheduler does not allocate {number} of {name} on one node"
 
 
 def count_can_be_distributed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -75,9 +80,12 @@ def share_fits_in_the_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     for name, share in device.slices.items() if device else ():
         if share.max is not None and share.quantity > share.max:
-            message = f"{share.quantity} of {share.resource} is more than one device has"
             path = ("hardware", "device", "slices", name, "quantity")
-            yield Finding(path, message, f"use at most {share.max}; a share applies to each device")
+            yield Finding(path, *_too_large(share.quantity, share.resource, share.max))
+
+
+def _too_large(quantity: str | float, name: str, most: int) -> tuple[str, str]:
+    return f"{quantity} of {name} is more than one device has", f"use at most {most}; a share applies to each device"
 
 
 # A percentage is smaller, and so is the memory of a device in GiB.
@@ -215,6 +223,27 @@ def distributed_processes_have_whole_devices(spec: JobSpec, _: RunPlan) -> Itera
 _MADE_BY_FTC = {"app.kubernetes.io/managed-by": "ftc"}
 
 
+def count_can_be_scheduled_in_manifests(step: Step) -> Iterator[Finding]:
+    """The containers of a manifest request numbers of devices that their scheduler or device plugin accepts."""
+    devices, limits = requested_devices(step.container), step.container.resources.limits
+    number = step.devices
+    if number and not step.init:
+        volcano = _scheduler(step) == "volcano" or (step.pod.job.kind is Kind.VOLCANO and not _scheduler(step))
+        accepted = counts(devices[0], limits, step.pod.spec.node_selector, by_volcano=volcano)
+        if accepted and number not in accepted:
+            message = _not_allocated(number, devices[0])
+            place = step.at("resources", "limits" if devices[0] in limits else "requests", devices[0])
+            yield Finding(place, message, _numbers(accepted), severity=Severity.WARNING)
+
+
+def share_fits_in_the_device_in_manifests(step: Step) -> Iterator[Finding]:
+    """The shares in a manifest are not larger than a device."""
+    for name, value in step.container.resources.limits.items():
+        most, quantity = largest_shares().get(name), amount(value)
+        if most is not None and quantity is not None and quantity > most:
+            yield Finding(step.at("resources", "limits", name), *_too_large(value, name, most))
+
+
 def hami_needs_its_scheduler_in_manifests(step: Step) -> Iterator[Finding]:
     """A VolcanoJob of a manifest does not use the Volcano scheduler for devices of HAMi."""
     job = step.pod.job
@@ -279,9 +308,21 @@ def distributed_processes_have_whole_devices_in_manifests(run: Run) -> Iterator[
 
 
 RULES = (
-    Rule("FTC308", "device-count-not-schedulable", count_can_be_scheduled, JobSpec),
+    Rule(
+        "FTC308",
+        "device-count-not-schedulable",
+        count_can_be_scheduled,
+        JobSpec,
+        in_manifests=(count_can_be_scheduled_in_manifests, Step),
+    ),
     Rule("FTC309", "device-count-not-distributable", count_can_be_distributed, JobSpec),
-    Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
+    Rule(
+        "FTC310",
+        "share-exceeds-device",
+        share_fits_in_the_device,
+        JobSpec,
+        in_manifests=(share_fits_in_the_device_in_manifests, Step),
+    ),
     Rule("FTC732", "slice-with-two-sizes", slice_has_one_size, JobSpec),
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
     Rule(

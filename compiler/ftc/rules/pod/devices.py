@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.manifest import amount, requested_devices
-from ftc.manifests.steps import Step
+from ftc.manifests.steps import Run, Step
 from ftc.patterns import lazily
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import with_fragments
@@ -144,8 +144,8 @@ def extended_resources_are_valid(spec: JobSpec, run: RunPlan) -> Iterator[Findin
     `must be a standard resource type or fully qualified`.
     Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
-    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 500m}}}]}}'
-    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 500m}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
     """
     limits = _limits(run)
     for path, container, resources in resource_lists(spec):
@@ -193,17 +193,28 @@ def helpers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Only the training container requests devices.
 
     Containers do not share devices. A device that a helper container holds is idle, and the pod needs more devices on
-    its node.
+    its node. `ftc lint` reports a helper if its whole program is known, such as `sleep` or `nvidia-smi`.
     Source: Kubernetes, Schedule GPUs.
 
-    Wrong: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {nvidia.com/gpu: 1}}}]}}'
-    Right: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {memory: 1Gi}}}]}}'
+    Wrong: 'pod.spec.containers=[{name: a, image: "a:1", command: [nvidia-smi, dmon],
+      resources: {limits: {nvidia.com/gpu: 1}}}]'
+    Right: 'pod.spec.containers=[{name: a, image: "a:1", command: [nvidia-smi, dmon],
+      resources: {limits: {memory: 1Gi}}}]'
     """
-    names = spec.hardware.resources
-    for path, container, resources in resource_lists(spec):
-        for name in [name for name in resources if name in names and path[-4] == "containers" and container != NAME]:
-            message = f"{container} requests {resources[name]} of {name} but does not train"
-            yield Finding((*path, name), message, "remove it")
+    for path, container in containers(spec):
+        helps = path[-2] == "containers" or container.get("restartPolicy") == _SIDECAR
+        for field, amounts in container.get("resources", {}).items() if helps and container["name"] != NAME else ():
+            for name in [name for name in amounts if name in spec.hardware.resources and field in _FIELDS]:
+                message = _does_not_train(container["name"], amounts[name], name)
+                yield Finding((*path, "resources", field, name), message, "remove it")
+
+
+_FIELDS = ("requests", "limits")
+_SIDECAR = "Always"
+
+
+def _does_not_train(container: str, value: str | float, name: str) -> str:
+    return f"{container} requests {value} of {name} but does not train"
 
 
 def init_containers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -218,10 +229,10 @@ def init_containers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Fin
     Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
     """
     names = spec.hardware.resources
-    for path, pod in pods(spec):
-        for container in pod.get("initContainers", []):
+    for path, container in containers(spec):
+        if path[-2] == "initContainers" and container.get("restartPolicy") != _SIDECAR:
             for name in [name for name in container.get("resources", {}).get("limits", {}) if name in names]:
-                yield Finding((*path, "initContainers"), _held_early(container["name"], name), "remove it")
+                yield Finding(path[:-1], _held_early(container["name"], name), "remove it")
 
 
 def _held_early(container: str, name: str) -> str:
@@ -274,9 +285,20 @@ def extended_resources_are_valid_in_manifests(step: Step) -> Iterator[Finding]:
 
 def init_containers_request_no_device_in_manifests(step: Step) -> Iterator[Finding]:
     """The init containers of a manifest do not request devices; a sidecar is not one of them."""
-    if step.init and step.container.restart_policy != "Always":
+    if step.init and step.container.restart_policy != _SIDECAR:
         for name in requested_devices(step.container):
             yield Finding(_resource(step, name), _held_early(step.container.name, name), "remove it")
+
+
+def helpers_request_no_device_in_manifests(run: Run) -> Iterator[Finding]:
+    """The containers of a manifest that certainly do not train leave the devices to the one that may train."""
+    training = {id(one.pod) for one in run.steps if one.devices and not one.init and not one.idle}
+    for step in run.steps:
+        helps = step.idle and (not step.init or step.container.restart_policy == _SIDECAR)
+        for name in requested_devices(step.container) if helps and id(step.pod) in training else ():
+            resources = {**step.container.resources.requests, **step.container.resources.limits}
+            message = _does_not_train(step.container.name, resources[name], name)
+            yield Finding(_resource(step, name), message, "remove it")
 
 
 def _resource(step: Step, name: str) -> Spot:
@@ -350,5 +372,12 @@ RULES = (
         JobSpec,
         in_manifests=(extended_resources_are_valid_in_manifests, Step),
     ),
-    Rule("FTC533", "helper-container-requests-devices", helpers_request_no_device, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC533",
+        "helper-container-requests-devices",
+        helpers_request_no_device,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(helpers_request_no_device_in_manifests, Run),
+    ),
 )
