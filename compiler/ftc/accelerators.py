@@ -13,7 +13,7 @@ from ftc.resources import directory
 from ftc.source import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 _Data: TypeAlias = dict[str, Any]
@@ -87,6 +87,46 @@ def shares() -> dict[str, tuple[Kind, ...]]:
         for device in _devices(option["device"]):
             for share in device.shares:
                 found[share] = (*found.get(share, ()), device)
+    return found
+
+
+_PERCENT = 100
+
+
+@cache
+def largest_shares() -> dict[str, int]:
+    """The largest quantity of a share, as far as its name tells: a percentage, or the memory of a named chip."""
+    found: dict[str, list[int | None]] = {}
+    for option in _options().values():
+        for share in option["device"].get("slices", {}).values():
+            found.setdefault(share["resource"], []).append(share.get("max"))
+    most = {name: max(known) for name, limits in found.items() if (known := [one for one in limits if one is not None])}
+    return {name: one for name, one in most.items() if one == _PERCENT or re.search(r"[0-9]", name)}
+
+
+def counts(resource: str, names: Collection[str], selector: Mapping[str, str], *, by_volcano: bool) -> tuple[int, ...]:
+    """The numbers of a device that are allocated on one node; empty if any number may be.
+
+    `names` are the resources of the container. Options for other nodes than the selector's do not count, and those
+    without a selector only if no other option fits.
+    """
+    fitting = [option for option in _options().values() if _is_requested(option["device"], resource, names)]
+    fitting = [option for option in fitting if by_volcano or option["device"].get("allocator") != "volcano"]
+    fitting = [option for option in fitting if _selector(option).items() <= selector.items()]
+    fitting = [option for option in fitting if _selector(option)] or fitting
+    found = [option["device"].get("counts", ()) for option in fitting]
+    return tuple(sorted({count for one in found for count in one})) if all(found) else ()
+
+
+def _is_requested(device: _Data, resource: str, names: Collection[str]) -> bool:
+    """Whether a container requests this kind of device: with shares if, and only if, it requests shares."""
+    shared = any(name in shares() for name in names)
+    found = [one for one in _devices(device) if one.resource == resource]
+    return any(one.shares & {*names} if shared else not one.shares for one in found)
+
+
+def _selector(option: _Data) -> dict[str, str]:
+    found: dict[str, str] = option.get("pod", {}).get("spec", {}).get("nodeSelector", {})
     return found
 
 

@@ -100,6 +100,7 @@ class Container(Manifest, frozen=True):
     resources: Resources = Resources()
     volume_mounts: tuple[Mount, ...] = ()
     restart_policy: str = ""
+    security_context: Json = {}
 
 
 class KeyToPath(Manifest, frozen=True):

@@ -73,6 +73,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC855": ("FTC529",),
     "FTC858": ("FTC302", "FTC633", "FTC634"),
     "FTC860": ("FTC510", "FTC531"),
+    "FTC861": ("FTC510", "FTC532"),
+    "FTC862": ("FTC314",),
+    "FTC863": ("FTC341",),
+    "FTC864": ("FTC303", "FTC312"),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),
     "FTC873": ("FTC405",),
@@ -86,6 +90,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "FTC890": ("FTC601",),
     "FTC891": ("FTC602",),
     "FTC894": ("FTC603",),
+    "FTC895": ("FTC342",),
+    "FTC898": ("FTC315", "FTC316", "FTC317", "FTC323"),
+    "FTC902": ("FTC348",),
 }
 
 

@@ -182,10 +182,14 @@ def test_a_setting_of_the_accelerate_that_ktransformers_requires_passes() -> Non
     [
         gang(task("worker", "1", "")).replace("medium: Memory", "medium: Memory, sizeLimit: SIZE"),
         gang(task("worker", "1", ", resources: {limits: {memory: 8Gi}, requests: {memory: SIZE}}")),
-        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\n"
-        "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: SIZE}}}\n",
-        "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: a}\nspec: {trainer: "
-        "{resourcesPerNode: {requests: {ephemeral-storage: SIZE}}}, runtimeRef: {name: torch-distributed}}\n",
+        (
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\n"
+            "spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: SIZE}}}\n"
+        ),
+        (
+            "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: a}\nspec: {trainer: "
+            "{resourcesPerNode: {requests: {ephemeral-storage: SIZE}}}, runtimeRef: {name: torch-distributed}}\n"
+        ),
     ],
     ids=["directory", "container", "claim", "train-job"],
 )
@@ -281,3 +285,70 @@ ROOT, SYSCTL = "securityContext: {runAsUser: 0}", "securityContext: {sysctls: [{
 def test_settings_of_a_pod_may_agree(pod: str, container: str, expected: list[str]) -> None:
     text = gang(task("worker", "1", container)).replace("{restartPolicy", f"{{{pod}, restartPolicy")
     assert codes(text) == expected
+
+
+def devices(limits: str, container: str = "", pod: str = "") -> str:
+    made = f", resources: {{limits: {{{limits}}}}}{container}"
+    return gang(task("worker", "1", made)).replace("restartPolicy: Never", f"restartPolicy: Never{pod}")
+
+
+ON_A_RING = ", nodeSelector: {accelerator-type: module}"
+IN_A_BOX = ", nodeSelector: {accelerator-type: module-910b-16}"
+
+
+@pytest.mark.parametrize(
+    ("limits", "pod"),
+    [
+        ("huawei.com/Ascend910: 3", ""),
+        ("huawei.com/Ascend910: 3", ", nodeSelector: {accelerator-type: module-910b-8}"),
+        ("huawei.com/Ascend910: 3", f", schedulerName: default-scheduler{ON_A_RING}"),
+        ("huawei.com/Ascend910: 4", ON_A_RING),
+        ("huawei.com/Ascend910: 10", IN_A_BOX),
+        ("amd.com/gpu: 3", ""),
+        ("hygon.com/dcunum: 4", ""),
+        ("nvidia.com/gpu: 3", ", nodeSelector: {accelerator-type: module}"),
+    ],
+)
+def test_a_number_that_some_node_allocates_is_accepted(limits: str, pod: str) -> None:
+    assert "FTC308" not in codes(devices(limits, pod=pod))
+
+
+@pytest.mark.parametrize(
+    ("limits", "pod"),
+    [
+        ("huawei.com/Ascend910: 3", ON_A_RING),
+        ("huawei.com/Ascend910: 9", IN_A_BOX),
+        ("huawei.com/Ascend910-12c.3cpu.32g: 2", ""),
+        ("hygon.com/dcunum: 2, hygon.com/dcumem: 4000", ""),
+    ],
+)
+def test_a_number_that_no_node_allocates_is_reported(limits: str, pod: str) -> None:
+    assert "FTC308" in codes(devices(limits, pod=pod))
+
+
+def test_the_memory_of_a_share_depends_on_the_chip() -> None:
+    assert "FTC310" not in codes(devices("metax-tech.com/sgpu: 1, metax-tech.com/vmemory: 128"))
+    assert "FTC310" not in codes(devices("nvidia.com/gpu: 1, nvidia.com/gpumem: 143000"))
+    assert "FTC310" in codes(devices("huawei.com/Ascend910B3: 1, huawei.com/Ascend910B3-memory: 65537"))
+
+
+@pytest.mark.parametrize(
+    "context", ["privileged: true", "capabilities: {add: [IPC_LOCK]}", "capabilities: {add: [ALL]}"]
+)
+def test_a_container_that_may_lock_memory_has_an_rdma_device(context: str) -> None:
+    limits = "nvidia.com/gpu: 8, rdma/hca: 1"
+    assert "FTC320" not in codes(devices(limits, f", securityContext: {{{context}}}"))
+    assert "FTC320" in codes(devices(limits, ", securityContext: {runAsUser: 1000}"))
+
+
+def test_a_container_with_a_device_and_an_unknown_program_may_train() -> None:
+    helper = "{name: b, image: 'b.example.com/b:1', %sresources: {limits: {nvidia.com/gpu: 1}}}"
+    for command, reported in (
+        ("", False),
+        ("command: [python, -m, vllm.server], ", False),
+        ("command: [sleep, inf], ", True),
+    ):
+        text = devices("nvidia.com/gpu: 1").replace("containers: [", f"containers: [{helper % command}, ")
+        assert ("FTC533" in codes(text)) is reported
+    alone = devices("nvidia.com/gpu: 1", ", command: [nvidia-smi]")
+    assert "FTC533" not in codes(alone)

@@ -443,8 +443,8 @@ def test_a_finding_in_a_plain_command_has_the_place_of_its_word() -> None:
 
 def test_hami_shares_with_the_resource_name_of_whole_devices_are_found() -> None:
     job = WITHOUT_A_SHELL.replace("replicas: 2", "replicas: 1").replace("gpu: 2", "gpu: 1, nvidia.com/gpumem: 4000")
-    assert "FTC864" in codes(job)
-    assert "FTC864" not in codes(job.replace("schedulerName: volcano", "schedulerName: hami-scheduler"))
+    assert "FTC303" in codes(job)
+    assert "FTC303" not in codes(job.replace("schedulerName: volcano", "schedulerName: hami-scheduler"))
 
 
 def test_a_misspelled_index_is_distinguished_from_other_variables() -> None:

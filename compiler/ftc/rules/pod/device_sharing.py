@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.accelerators import Kind as Device
-from ftc.accelerators import kinds, shares
+from ftc.accelerators import counts, kinds, largest_shares, shares
 from ftc.diagnostics.model import Severity
-from ftc.manifests.manifest import requested_devices
+from ftc.manifests.manifest import amount, requested_devices
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY
 from ftc.plan.train import NAME
-from ftc.rules.given import pods, title
+from ftc.rules.given import pods
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 from ftc.targets import UNGANGED
@@ -29,7 +29,8 @@ def count_can_be_scheduled(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The scheduler or device plugin accepts the number of devices per node.
 
     Some vendors' schedulers place a pod only within a ring or a module of chips. With any other number the pod stays
-    pending, or the device plugin rejects it.
+    pending, or the device plugin rejects it. `ftc lint` knows the chip only from the name of the resource and the
+    nodeSelector, and warns.
     Source: Ascend/mind-cluster, affinity scheduling; Project-HAMi/HAMi, pkg/device.
 
     Wrong: hardware=ascend-910a-mindcluster devices=3
@@ -37,8 +38,12 @@ def count_can_be_scheduled(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     device = spec.hardware.device
     if device is not None and device.counts and spec.devices not in device.counts:
-        message = f"{spec.devices} of {device.resource} cannot be scheduled on one node"
+        message = _not_allocated(spec.devices, device.resource)
         yield Finding(("devices",), message, f"{_numbers(device.counts)}; or set hardware.device.counts")
+
+
+def _not_allocated(number: int, name: str) -> str:
+    return f"the scheduler does not allocate {number} of {name} on one node"
 
 
 def count_can_be_distributed(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -75,9 +80,12 @@ def share_fits_in_the_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     device = spec.hardware.device
     for name, share in device.slices.items() if device else ():
         if share.max is not None and share.quantity > share.max:
-            message = f"{share.quantity} of {share.resource} is more than one device has"
             path = ("hardware", "device", "slices", name, "quantity")
-            yield Finding(path, message, f"use at most {share.max}; a share applies to each device")
+            yield Finding(path, *_too_large(share.quantity, share.resource, share.max))
+
+
+def _too_large(quantity: str | float, name: str, most: int) -> tuple[str, str]:
+    return f"{quantity} of {name} is more than one device has", f"use at most {most}; a share applies to each device"
 
 
 # A percentage is smaller, and so is the memory of a device in GiB.
@@ -127,20 +135,24 @@ def partition_exists(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("hardware", "device", "memory_mib"), message, f"set it to {known[device.resource]}")
 
 
-def volcano_devices_need_volcano(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
+def volcano_devices_need_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Devices that the Volcano scheduler allocates need pods that Volcano schedules.
 
     Another scheduler does not find a node for them, or does not write the annotation that names the chosen devices.
     Remove `hardware.device.allocator` if ascend-volcano-plugin is not installed.
-    Source: volcano-sh/volcano, docs/user-guide; Ascend/mind-cluster.
+    Source: volcano-sh/volcano, docs/user-guide and plugin deviceshare; Ascend/mind-cluster.
 
     Wrong: hardware=volcano-vgpu
     Right: hardware=volcano-vgpu cluster.gang_jobs=true
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "volcano" and not spec.cluster.gang_jobs:
-        message = f"the Volcano scheduler allocates {device.resource}, but a {title(run)} uses the Kubernetes scheduler"
-        yield Finding(("hardware", "device", "allocator"), message, "use -t volcano, or set cluster.gang_jobs=true")
+        help_ = "use -t volcano, or set cluster.gang_jobs=true"
+        yield Finding(("hardware", "device", "allocator"), _only_volcano(device.resource), help_)
+
+
+def _only_volcano(name: str) -> str:
+    return f"only the Volcano scheduler allocates {name}, but the Kubernetes scheduler places the pods"
 
 
 def hami_admits_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -165,28 +177,12 @@ def hami_admits_the_pod(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
                 yield Finding((*path, "containers"), message, "add only the capabilities that it needs")
 
 
-def downloads_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """An init container that downloads does not request devices.
-
-    An init container holds its devices while it runs, and with some device plugins such a pod is never scheduled.
-    Source: Project-HAMi/website, DCU.
-
-    Wrong: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {nvidia.com/gpu: "1"}}}]'
-    Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
-    """
-    ours = spec.hardware.resources
-    for path, pod in pods(spec):
-        for container in pod.get("initContainers", []):
-            if ours & container.get("resources", {}).get("limits", {}).keys():
-                message = f"{container['name']} requests a device and holds it before the training starts"
-                yield Finding((*path, "initContainers"), message, "remove the device")
-
-
 def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The HAMi scheduler places pods with devices of HAMi.
 
-    HAMi's webhook ignores pods of another scheduler, and upstream Volcano cannot place HAMi's slices: the pods may stay
-    pending.
+    HAMi's webhook ignores pods of another scheduler, and upstream Volcano cannot place HAMi's slices unless the
+    platform integrates the two: the pods may stay pending. `ftc lint` does not report a job that ftc compiled, because
+    compile knows `cluster.hami_with_volcano`.
     Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go.
 
     Wrong: hardware=alauda-vgpu
@@ -194,10 +190,13 @@ def hami_needs_its_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     device = spec.hardware.device
     if device is not None and device.allocator == "hami" and not spec.cluster.hami_with_volcano:
-        message = f"HAMi allocates {device.resource}, but the job uses the Volcano scheduler: its pods may stay pending"
         others = "or use -t job" if device.sharing == "whole" else "use -t job, or use whole devices"
         help_ = f"set cluster.hami_with_volcano=true if your platform integrates the two, {others}"
-        yield Finding(("hardware", "device", "resource"), message, help_)
+        yield Finding(("hardware", "device", "resource"), _hami_allocates(device.resource), help_)
+
+
+def _hami_allocates(name: str) -> str:
+    return f"HAMi allocates {name}, but the job uses the Volcano scheduler: its pods may stay pending"
 
 
 def distributed_processes_have_whole_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -224,32 +223,60 @@ def distributed_processes_have_whole_devices(spec: JobSpec, _: RunPlan) -> Itera
 _MADE_BY_FTC = {"app.kubernetes.io/managed-by": "ftc"}
 
 
-def shares_use_their_scheduler(step: Step) -> Iterator[Finding]:
-    """A pod that requests a share of a device uses the scheduler that allocates it.
+def count_can_be_scheduled_in_manifests(step: Step) -> Iterator[Finding]:
+    """The containers of a manifest request numbers of devices that their scheduler or device plugin accepts."""
+    devices, limits = requested_devices(step.container), step.container.resources.limits
+    number = step.devices
+    if number and not step.init:
+        volcano = _scheduler(step) == "volcano" or (step.pod.job.kind is Kind.VOLCANO and not _scheduler(step))
+        accepted = counts(devices[0], limits, step.pod.spec.node_selector, by_volcano=volcano)
+        if accepted and number not in accepted:
+            message = _not_allocated(number, devices[0])
+            place = step.at("resources", "limits" if devices[0] in limits else "requests", devices[0])
+            yield Finding(place, message, _numbers(accepted), severity=Severity.WARNING)
 
-    HAMi's webhook ignores pods that name another scheduler, and Volcano cannot place HAMi's resources unless the
-    platform integrates the two. Only Volcano places Volcano's own shares.
-    Source: Project-HAMi/HAMi, pkg/scheduler/webhook.go; Volcano, plugin deviceshare.
 
-    Wrong: tests/corpus/bad/FTC864-share-of-another-scheduler.yaml
-    Right: tests/corpus/good/FTC864-share-of-volcano.yaml
-    """
+def share_fits_in_the_device_in_manifests(step: Step) -> Iterator[Finding]:
+    """The shares in a manifest are not larger than a device."""
+    for name, value in step.container.resources.limits.items():
+        most, quantity = largest_shares().get(name), amount(value)
+        if most is not None and quantity is not None and quantity > most:
+            yield Finding(step.at("resources", "limits", name), *_too_large(value, name, most))
+
+
+def hami_needs_its_scheduler_in_manifests(step: Step) -> Iterator[Finding]:
+    """A VolcanoJob of a manifest does not use the Volcano scheduler for devices of HAMi."""
     job = step.pod.job
+    ours = _MADE_BY_FTC.items() <= job.metadata.labels.items()
+    if job.kind is Kind.VOLCANO and _scheduler(step) in ("", "volcano") and not ours:
+        for name in _allocated_by("hami", step):
+            help_ = "check that your platform integrates the two, or use whole devices"
+            yield Finding(step.at("resources", "limits", name), _hami_allocates(name), help_)
+
+
+def volcano_devices_need_volcano_in_manifests(step: Step) -> Iterator[Finding]:
+    """The pods of a manifest with shares of Volcano use the Volcano scheduler."""
+    if step.pod.job.kind is not Kind.VOLCANO and _scheduler(step) in ("", "default-scheduler"):
+        for name in _allocated_by("volcano", step):
+            yield Finding(step.at("resources", "limits", name), _only_volcano(name), "set schedulerName: volcano")
+
+
+def _scheduler(step: Step) -> str:
+    volcano = step.pod.job.volcano
+    return step.pod.spec.scheduler_name or (volcano.scheduler_name if volcano else "")
+
+
+def _allocated_by(allocator: str, step: Step) -> list[str]:
+    """The first limit of the devices or shares that only this scheduler allocates; empty if the container has none.
+
+    The scheduler that allocates the shares also allocates the devices, whose name may be that of whole devices.
+    """
     limits = step.container.resources.limits
-    # The scheduler that allocates the shares also allocates the devices, whose name may be that of whole devices.
     devices = requested_devices(step.container)
     decisive = [name for name in limits if devices and _is_share_of(name, devices)] or list(limits)
-    allocators = {kind.allocator for name in decisive for kind in _kinds(name)}
-    scheduler = step.pod.spec.scheduler_name or (job.volcano.scheduler_name if job.volcano else "")
-    ours = _MADE_BY_FTC.items() <= job.metadata.labels.items()
-    name = next((name for name in limits if {kind.allocator for kind in _kinds(name)} & allocators), "")
-    if allocators == {"hami"} and job.kind is Kind.VOLCANO and scheduler in ("", "volcano") and not ours:
-        message = f"HAMi allocates {name}, but the job uses the Volcano scheduler: its pods may stay pending"
-        help_ = "check that your platform integrates the two, or use whole devices"
-        yield Finding(step.at("resources", "limits", name), message, help_, severity=Severity.WARNING)
-    elif allocators == {"volcano"} and job.kind is not Kind.VOLCANO and scheduler in ("", "default-scheduler"):
-        message = f"only the Volcano scheduler allocates {name}"
-        yield Finding(step.at("resources", "limits", name), message, "set schedulerName: volcano")
+    if {kind.allocator for name in decisive for kind in _kinds(name)} != {allocator}:
+        return []
+    return [name for name in limits if allocator in {kind.allocator for kind in _kinds(name)}][:1]
 
 
 def _is_share_of(name: str, devices: list[str]) -> bool:
@@ -281,15 +308,41 @@ def distributed_processes_have_whole_devices_in_manifests(run: Run) -> Iterator[
 
 
 RULES = (
-    Rule("FTC308", "device-count-not-schedulable", count_can_be_scheduled, JobSpec),
+    Rule(
+        "FTC308",
+        "device-count-not-schedulable",
+        count_can_be_scheduled,
+        JobSpec,
+        in_manifests=(count_can_be_scheduled_in_manifests, Step),
+    ),
     Rule("FTC309", "device-count-not-distributable", count_can_be_distributed, JobSpec),
-    Rule("FTC310", "share-exceeds-device", share_fits_in_the_device, JobSpec),
+    Rule(
+        "FTC310",
+        "share-exceeds-device",
+        share_fits_in_the_device,
+        JobSpec,
+        in_manifests=(share_fits_in_the_device_in_manifests, Step),
+    ),
     Rule("FTC732", "slice-with-two-sizes", slice_has_one_size, JobSpec),
     Rule("FTC311", "unknown-device-partition", partition_exists, JobSpec),
-    Rule("FTC312", "volcano-devices-need-volcano-scheduler", volcano_devices_need_volcano, JobSpec, target=UNGANGED),
+    Rule(
+        "FTC312",
+        "volcano-devices-need-volcano-scheduler",
+        volcano_devices_need_volcano,
+        JobSpec,
+        target=UNGANGED,
+        in_manifests=(volcano_devices_need_volcano_in_manifests, Step),
+    ),
     Rule("FTC313", "hami-pod-privileged-or-bound-to-node", hami_admits_the_pod, JobSpec),
-    Rule("FTC314", "download-requests-devices", downloads_request_no_device, JobSpec, Severity.WARNING),
-    Rule("FTC303", "hami-needs-its-scheduler", hami_needs_its_scheduler, JobSpec, Severity.WARNING, target="volcano"),
+    Rule(
+        "FTC303",
+        "hami-needs-its-scheduler",
+        hami_needs_its_scheduler,
+        JobSpec,
+        Severity.WARNING,
+        target="volcano",
+        in_manifests=(hami_needs_its_scheduler_in_manifests, Step),
+    ),
     Rule(
         "FTC304",
         "device-share-in-distributed-training",
@@ -297,7 +350,6 @@ RULES = (
         JobSpec,
         Severity.WARNING,
     ),
-    Rule("FTC864", "device-share-needs-its-scheduler", shares_use_their_scheduler, Step),
     Rule(
         "FTC865",
         "device-share-in-distributed-job",

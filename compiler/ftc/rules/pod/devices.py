@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.manifest import amount, requested_devices
-from ftc.manifests.steps import Step
+from ftc.manifests.steps import Run, Step
 from ftc.patterns import lazily
 from ftc.plan.kubernetes import quantity
 from ftc.plan.pod import with_fragments
@@ -20,7 +20,9 @@ from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
+    from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
 
 # Rules on a spec.
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 def one_device_plugin(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A container requests devices of one device plugin.
 
-    No node offers the devices of two plugins, so the pod stays pending forever. With hardware=cpu, LLaMA-Factory does
-    not use the devices that the pod holds.
+    Two plugins allocate two separate sets of devices. No node offers both, so the pod stays pending forever. With
+    hardware=cpu, LLaMA-Factory does not use the devices that the pod holds.
     Source: the resource names in conf/hardware; Alauda, Build of HAMi; Volcano issue 3624.
 
     Wrong: hardware=ascend 'pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}'
@@ -51,9 +53,11 @@ def one_device_plugin(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
         limits = [name for name in container.get("resources", {}).get("limits", {}) if name not in slices]
         for name, first in clashing(limits, device.resource if device else ""):
             path = added.get((container["name"], name), ("pod",))
-            yield Finding(
-                path, f"requests {name}, but {first} belongs to another device plugin", "keep one: hardware=…"
-            )
+            yield Finding(path, _different_plugins(name, first), "keep one: hardware=…")
+
+
+def _different_plugins(name: str, first: str) -> str:
+    return f"{name} and {first} belong to different device plugins"
 
 
 _CHOOSE = "choose the matching hardware: hardware=…"
@@ -77,8 +81,11 @@ def device_resource_is_known(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         named += [((*place, "slices", key, "resource"), share.resource) for key, share in device.slices.items()]
     for path, name in named:
         if known := meant(name):
-            message = f"{name} is an unknown resource; the pod may stay pending forever"
-            yield Finding(path, message, f"did you mean '{known}'?")
+            yield Finding(path, _unknown(name), f"did you mean '{known}'?")
+
+
+def _unknown(name: str) -> str:
+    return f"{name} is an unknown resource; the pod may stay pending forever"
 
 
 def _added(spec: JobSpec) -> dict[tuple[str, str], KeyPath]:
@@ -131,19 +138,20 @@ def device_resource_names_differ(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
 
 
 def extended_resources_are_valid(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """An extended resource has a full name, a whole number and a limit.
+    """An extended resource, such as a device, has a full name, a whole number and a limit.
 
     The API server rejects anything else: `must be an integer`, `Limit must be set for non overcommitable resources`,
     `must be a standard resource type or fully qualified`.
-    Source: Kubernetes, pkg/apis/core/validation.
+    Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
 
-    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 500m}}}]}}'
-    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {rdma/hca: 1}}}]}}'
+    Wrong: 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 500m}}}]}}'
+    Right: 'pod={spec: {containers: [{name: train, resources: {limits: {example.com/nic: 1}}}]}}'
     """
     limits = _limits(run)
     for path, container, resources in resource_lists(spec):
         for name, value in resources.items():
-            if message := _problem(name, value) or _without_limit(path, name, limits[container]):
+            alone = _without_limit(str(path[-1]), name, limits[container]) if "/" in name else ""
+            if message := _problem(name, value) or alone:
                 help_ = "see https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/"
                 yield Finding((*path, name), message, help_)
 
@@ -163,11 +171,15 @@ def _problem(name: str, value: str | float) -> str:
         )
     if not _EXTENDED.fullmatch(name):
         return "is not a valid device resource, such as example.com/gpu, outside the domains of Kubernetes"
-    return f"is {value}, but devices are requested in whole numbers" if quantity(value) % 1 else ""
+    return _not_whole(name, value, quantity(value))
 
 
-def _without_limit(path: KeyPath, name: str, limits: Json) -> str:
-    return "is requested without a limit" if "/" in name and path[-1] == "requests" and name not in limits else ""
+def _not_whole(name: str, value: str | float, number: Decimal | None) -> str:
+    return f"{value} of {name} is not a whole number" if number is not None and number % 1 else ""
+
+
+def _without_limit(field: str, name: str, limits: Json) -> str:
+    return f"{name} is requested without a limit" if field == "requests" and name not in limits else ""
 
 
 def _limits(run: RunPlan) -> dict[str, Json]:
@@ -181,17 +193,50 @@ def helpers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Only the training container requests devices.
 
     Containers do not share devices. A device that a helper container holds is idle, and the pod needs more devices on
-    its node.
+    its node. `ftc lint` reports a helper if its whole program is known, such as `sleep` or `nvidia-smi`.
     Source: Kubernetes, Schedule GPUs.
 
-    Wrong: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {nvidia.com/gpu: 1}}}]}}'
-    Right: 'pod={spec: {containers: [{name: a, image: "a:1", resources: {limits: {memory: 1Gi}}}]}}'
+    Wrong: 'pod.spec.containers=[{name: a, image: "a:1", command: [nvidia-smi, dmon],
+      resources: {limits: {nvidia.com/gpu: 1}}}]'
+    Right: 'pod.spec.containers=[{name: a, image: "a:1", command: [nvidia-smi, dmon],
+      resources: {limits: {memory: 1Gi}}}]'
+    """
+    for path, container in containers(spec):
+        helps = path[-2] == "containers" or container.get("restartPolicy") == _SIDECAR
+        for field, amounts in container.get("resources", {}).items() if helps and container["name"] != NAME else ():
+            for name in [name for name in amounts if name in spec.hardware.resources and field in _FIELDS]:
+                message = _does_not_train(container["name"], amounts[name], name)
+                yield Finding((*path, "resources", field, name), message, "remove it")
+
+
+_FIELDS = ("requests", "limits")
+_SIDECAR = "Always"
+
+
+def _does_not_train(container: str, value: str | float, name: str) -> str:
+    return f"{container} requests {value} of {name} but does not train"
+
+
+def init_containers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
+    """An init container does not request devices.
+
+    It holds the devices while it downloads, before the training starts. With some device plugins such a pod is never
+    scheduled.
+    Source: Kubernetes, Init Containers (the pod gets the larger of both requests); Project-HAMi/HAMi, hygon;
+    Project-HAMi/website, DCU.
+
+    Wrong: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {nvidia.com/gpu: "1"}}}]'
+    Right: 'pod.spec.initContainers=[{name: fetch-model, resources: {limits: {ephemeral-storage: 9Gi}}}]'
     """
     names = spec.hardware.resources
-    for path, container, resources in resource_lists(spec):
-        for name in [name for name in resources if name in names and path[-4] == "containers" and container != NAME]:
-            message = f"{container} requests {resources[name]} of {name} but does not train"
-            yield Finding((*path, name), message, "remove it")
+    for path, container in containers(spec):
+        if path[-2] == "initContainers" and container.get("restartPolicy") != _SIDECAR:
+            for name in [name for name in container.get("resources", {}).get("limits", {}) if name in names]:
+                yield Finding(path[:-1], _held_early(container["name"], name), "remove it")
+
+
+def _held_early(container: str, name: str) -> str:
+    return f"init container '{container}' requests {name} and holds it before the training starts"
 
 
 _RANK_TABLE = "rings-config-"  # Ascend/mind-cluster: the ConfigMap that Ascend Operator writes for a job
@@ -226,81 +271,53 @@ def is_extended(name: str) -> bool:
     return "/" in name and not name.partition("/")[0].endswith("kubernetes.io")
 
 
-def devices_are_whole(step: Step) -> Iterator[Finding]:
-    """Devices are requested as a whole number, and with a limit.
-
-    The API server rejects anything else: `Limit must be set for non overcommitable resources`, `must be an integer`.
-    Source: Kubernetes, pkg/apis/core/validation (ValidateContainerResourceRequirements).
-
-    Wrong: tests/corpus/bad/FTC861-half-a-device.yaml
-    Right: tests/corpus/good/FTC861-limit-alone.yaml
-    """
+def extended_resources_are_valid_in_manifests(step: Step) -> Iterator[Finding]:
+    """The extended resources of a manifest have a whole number and a limit; the schema checks their names."""
     limits, requests = step.container.resources.limits, step.container.resources.requests
-    for name in [name for name in {**requests, **limits} if is_extended(name)]:
-        request, limit = amount(requests.get(name)), amount(limits.get(name))
-        field = "limits" if name in limits else "requests"
-        number = limit if limit is not None else request
-        if number is not None and number != number.to_integral_value():
-            message = f"{(limits | requests)[name]} of {name} is not a whole number"
-            yield Finding(
-                step.at("resources", field, name),
-                message,
-                "request whole devices, or a share under its own resource name",
-            )
-        elif name not in limits:
-            yield Finding(
-                step.at("resources", "requests", name), f"{name} is requested without a limit", "set it under limits"
-            )
+    for field, amounts in (("requests", requests), ("limits", limits)):
+        for name in filter(is_extended, amounts):
+            place = step.at("resources", field, name)
+            if message := _not_whole(name, amounts[name], amount(amounts[name])):
+                yield Finding(place, message, "request whole devices, or a share by the name of its resource")
+            elif message := _without_limit(field, name, limits):
+                yield Finding(place, message, "set it under limits")
 
 
-def init_containers_request_no_device(step: Step) -> Iterator[Finding]:
-    """An init container does not request devices.
-
-    It holds the devices while it downloads, and with some device plugins such a pod is never scheduled.
-    Source: Kubernetes, Init Containers (the pod gets the larger of both requests); Project-HAMi/HAMi, hygon.
-
-    Wrong: tests/corpus/bad/FTC862-download-with-a-device.yaml
-    Right: tests/corpus/good/FTC862-download-without.yaml
-    """
-    if step.init and step.container.restart_policy != "Always":
+def init_containers_request_no_device_in_manifests(step: Step) -> Iterator[Finding]:
+    """The init containers of a manifest do not request devices; a sidecar is not one of them."""
+    if step.init and step.container.restart_policy != _SIDECAR:
         for name in requested_devices(step.container):
-            field = "limits" if name in step.container.resources.limits else "requests"
-            message = f"init container '{step.container.name}' requests {name}"
-            yield Finding(step.at("resources", field, name), message, "remove it")
+            yield Finding(_resource(step, name), _held_early(step.container.name, name), "remove it")
+
+
+def helpers_request_no_device_in_manifests(run: Run) -> Iterator[Finding]:
+    """The containers of a manifest that certainly do not train leave the devices to the one that may train."""
+    training = {id(one.pod) for one in run.steps if one.devices and not one.init and not one.idle}
+    for step in run.steps:
+        helps = step.idle and (not step.init or step.container.restart_policy == _SIDECAR)
+        for name in requested_devices(step.container) if helps and id(step.pod) in training else ():
+            resources = {**step.container.resources.requests, **step.container.resources.limits}
+            message = _does_not_train(step.container.name, resources[name], name)
+            yield Finding(_resource(step, name), message, "remove it")
+
+
+def _resource(step: Step, name: str) -> Spot:
+    """The place of a resource of a container; that of its limit if it has both."""
+    return step.at("resources", "limits" if name in step.container.resources.limits else "requests", name)
 
 
 def one_device_plugin_in_manifests(step: Step) -> Iterator[Finding]:
-    """A container requests devices of one device plugin.
-
-    Two plugins allocate two separate sets of devices, and no node offers both.
-    Source: the resource names in conf/hardware; Alauda, Build of HAMi; Volcano issue 3624.
-
-    Wrong: tests/corpus/bad/FTC863-two-device-plugins.yaml
-    Right: tests/corpus/good/FTC863-device-and-its-shares.yaml
-    """
+    """A container of a manifest requests devices of one device plugin."""
     resources = step.container.resources
     for name, first in clashing({**resources.requests, **resources.limits}):
-        message = f"{name} and {first} belong to different device plugins"
-        place = step.at("resources", "limits" if name in resources.limits else "requests", name)
-        yield Finding(place, message, "keep one")
+        yield Finding(_resource(step, name), _different_plugins(name, first), "keep one")
 
 
-def device_resources_are_known(step: Step) -> Iterator[Finding]:
-    """The name of a device resource is spelled correctly.
-
-    If no node offers the resource, the pod stays pending forever (`Insufficient nvidia.com/gpus`). A name that differs
-    from a known one only in digits or dots may be another device and is not reported.
-    Source: the resource names in conf/hardware.
-
-    Wrong: tests/corpus/bad/FTC895-gpus.yaml
-    Right: tests/corpus/good/FTC895-another-profile.yaml
-    """
-    resources = step.container.resources
-    for name in {**resources.requests, **resources.limits}:
+def device_resource_is_known_in_manifests(step: Step) -> Iterator[Finding]:
+    """The containers of a manifest request resources whose names are spelled correctly."""
+    for name in {**step.container.resources.requests, **step.container.resources.limits}:
         if known := meant(name):
-            message = f"{name} is an unknown resource; the pod may stay pending forever"
-            place = step.at("resources", "limits" if name in resources.limits else "requests", name)
-            yield Finding(place, message, f"did you mean '{known}'?")
+            yield Finding(_resource(step, name), _unknown(name), f"did you mean '{known}'?")
 
 
 def training_on_inference_chip(step: Step) -> Iterator[Finding]:
@@ -316,22 +333,51 @@ def training_on_inference_chip(step: Step) -> Iterator[Finding]:
     limits = {**step.container.resources.requests, **step.container.resources.limits}
     for name in limits if step.trainings and not step.init else ():
         if any(fnmatchcase(name.lower(), pattern) for pattern in inference_only()):
-            field = "limits" if name in step.container.resources.limits else "requests"
             message = f"{name} is a chip for inference, on which LLaMA-Factory does not train"
-            yield Finding(step.at("resources", field, name), message, "request a chip for training")
+            yield Finding(_resource(step, name), message, "request a chip for training")
 
 
 RULES = (
     Rule("FTC350", "rank-table-of-another-job", rank_table_of_another_job, JobSpec, Severity.WARNING),
     Rule("FTC713", "training-on-inference-chip", training_on_inference_chip, Step),
-    Rule("FTC341", "mixed-device-resources", one_device_plugin, JobSpec),
-    Rule("FTC342", "unknown-device-resource", device_resource_is_known, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC341",
+        "mixed-device-resources",
+        one_device_plugin,
+        JobSpec,
+        in_manifests=(one_device_plugin_in_manifests, Step),
+    ),
+    Rule(
+        "FTC342",
+        "unknown-device-resource",
+        device_resource_is_known,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(device_resource_is_known_in_manifests, Step),
+    ),
     Rule("FTC301", "devices-exceed-node", node_has_devices, JobSpec),
     Rule("FTC307", "duplicate-device-resource", device_resource_names_differ, JobSpec, needed=True),
-    Rule("FTC532", "invalid-extended-resource", extended_resources_are_valid, JobSpec),
-    Rule("FTC533", "helper-container-requests-devices", helpers_request_no_device, JobSpec, Severity.WARNING),
-    Rule("FTC861", "invalid-device-quantity", devices_are_whole, Step),
-    Rule("FTC862", "init-container-requests-devices", init_containers_request_no_device, Step, Severity.WARNING),
-    Rule("FTC863", "mixed-device-plugins", one_device_plugin_in_manifests, Step),
-    Rule("FTC895", "misspelled-device-resource", device_resources_are_known, Step, Severity.WARNING),
+    Rule(
+        "FTC314",
+        "download-requests-devices",
+        init_containers_request_no_device,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(init_containers_request_no_device_in_manifests, Step),
+    ),
+    Rule(
+        "FTC532",
+        "invalid-extended-resource",
+        extended_resources_are_valid,
+        JobSpec,
+        in_manifests=(extended_resources_are_valid_in_manifests, Step),
+    ),
+    Rule(
+        "FTC533",
+        "helper-container-requests-devices",
+        helpers_request_no_device,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(helpers_request_no_device_in_manifests, Run),
+    ),
 )

@@ -21,8 +21,9 @@ from ftc.spec.method import LlamafactoryCli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ftc.manifests.environment import Variable
+    from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
+    from ftc.spec.cluster import EnvironmentLimit
 
 
 # One wrong letter in ten; a longer variable may belong to a version that the data do not cover.
@@ -79,7 +80,7 @@ def _user_variables(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The libraries of the hardware read the variable.
+    """The libraries of the device read the variable.
 
     A variable for another vendor's libraries, or a misspelled one, is ignored, and the intended setting is missing.
     Source: the documentation of NCCL, HCCL, PyTorch and huggingface_hub; ftc, schemas/variables.json.
@@ -89,11 +90,19 @@ def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, _value in _user_variables(spec):
         if path[-1].startswith(spec.hardware.ignored_env):
-            message = f"is ignored on {spec.hardware.vendor} devices"
+            message = _ignored(path[-1], str(spec.hardware.vendor))
             yield Finding(path, message, _instead(path[-1], spec.hardware.collective))
     for where, name, _value in variables(spec):
         if (wrong := misspelled(name)) and not name.startswith(spec.hardware.ignored_env):
-            yield Finding(where, f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?")
+            yield Finding(where, *_not_read(name, wrong))
+
+
+def _ignored(name: str, vendor: str) -> str:
+    return f"{name} is ignored on {vendor} devices"
+
+
+def _not_read(name: str, wrong: Misspelled) -> tuple[str, str]:
+    return f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?"
 
 
 def _instead(name: str, library: str | None) -> str:
@@ -120,26 +129,38 @@ def variable_is_in_range(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     given = {path[-1]: value for path, value in _user_variables(spec)}
     for path, value in _user_variables(spec):
         limit = limits.get(path[-1])
-        lifted = limit is not None and given.get(limit.lifted_by or "") == "1"
-        if limit and not lifted and not (value.isdecimal() and limit.min <= int(value) <= limit.max):
-            span = str(limit.min) if limit.min == limit.max else f"{limit.min} to {limit.max}"
-            other = f", or any number with {limit.lifted_by}=1" if limit.lifted_by else ""
-            yield Finding(path, f"{value} is out of range", f"use {span}{other}")
+        if limit and given.get(limit.lifted_by or "") != "1" and not _accepts(limit, value):
+            yield Finding(path, *_outside(limit, value))
+
+
+def _accepts(limit: EnvironmentLimit | Limit, value: str) -> bool:
+    """Whether a value is in the range; Kubernetes or a shell may expand a `$` to any number."""
+    return "$" in value or (value.isdecimal() and limit.min <= int(value[:20]) <= limit.max)
+
+
+def _outside(limit: EnvironmentLimit | Limit, value: str) -> tuple[str, str]:
+    span = str(limit.min) if limit.min == limit.max else f"{limit.min} to {limit.max}"
+    other = f", or any number with {limit.lifted_by}=1" if limit.lifted_by else ""
+    return f"{limit.name} is {value}, but takes {span}", f"use {span}{other}"
 
 
 def no_manual_visible_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The device plugin sets the visible devices of a container.
 
     The plugin sets the variable for each pod. A fixed value names devices that the pod did not get, or hides some that
-    it did.
+    it did. `ftc lint` does not report a list of all devices, which is harmless.
     Source: NVIDIA/k8s-device-plugin, README; Ascend/mind-cluster; ROCm documentation.
 
-    Wrong: env.CUDA_VISIBLE_DEVICES=0
+    Wrong: devices=2 env.CUDA_VISIBLE_DEVICES=0
     Right: devices=2
     """
-    for path, _value in _user_variables(spec) if spec.hardware.device else ():
+    for path, value in _user_variables(spec) if spec.hardware.device else ():
         if VISIBLE.fullmatch(path[-1]):
-            yield Finding(path, "is set by the device plugin for each pod", "remove it, and set devices")
+            yield Finding(path, _fixed(path[-1], value), "remove it, and set devices")
+
+
+def _fixed(name: str, value: str) -> str:
+    return f"{name} is '{value}', but the device plugin sets the devices of each pod"
 
 
 def allocator_setting_is_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -188,69 +209,73 @@ def allocator_settings_are_consistent(spec: JobSpec, _: RunPlan) -> Iterator[Fin
 # Rules on manifests.
 
 
-def library_variables_take_effect(step: Step) -> Iterator[Finding]:
-    """The variables and volumes of a container suit the libraries of its devices.
-
-    Variables for another vendor's libraries and misspelled ones are ignored. Numbers out of range stop the training or
-    are ignored. The device plugin sets the visible devices. A volume over the toolkit's directory hides the toolkit.
-    Source: the vendors' documentation of NCCL, HCCL and torch_npu.
-
-    Wrong: tests/corpus/bad/FTC898-variable-of-another-vendor.yaml
-    Right: tests/corpus/good/FTC898-variables-of-the-vendor.yaml
-    """
-    for name, place in named_variables(step):
-        if wrong := misspelled(name):
-            yield Finding(place, f"{wrong.library} does not read {name}", f"did you mean '{wrong.meant}'?")
+def libraries_of(step: Step) -> Libraries | None:
+    """The libraries of a container's devices, if it requests devices of one vendor."""
     names = requested_devices(step.container)
-    known = libraries(names[0]) if len(names) == 1 else None
-    if known is None:
-        return
+    return libraries(names[0]) if len(names) == 1 else None
+
+
+def _literal_variables(step: Step) -> Iterator[tuple[Spot, str, str]]:
+    """The variables of a container whose value is known: place, name and value."""
     for variable in step.environment.variables.values():
         if variable.index is not None and variable.value is not None:
-            problem = (
-                _ignored(known, variable) or _out_of_range(step, known, variable) or _fixed_devices(step, variable)
-            )
-            if problem:
-                severity = Severity.ERROR if "takes" in problem else None
-                yield Finding(step.at("env", variable.index), f"{variable.name} {problem}", "", severity=severity)
-    for index, mount in enumerate(step.container.volume_mounts):
-        hidden = [one for one in known.scripts if one.startswith(f"{mount.mount_path.rstrip('/')}/")]
-        if hidden and mount.mount_path:
-            message = f"the volume hides {hidden[0]} and the rest of the image's toolkit"
-            yield Finding(step.at("volumeMounts", index), message, "mount it elsewhere")
+            yield step.at("env", variable.index), variable.name, variable.value
 
 
-def _ignored(known: Libraries, variable: Variable) -> str:
-    return f"is ignored on {known.vendor} devices" if variable.name.startswith(known.ignored) else ""
+def variable_is_read_in_manifests(step: Step) -> Iterator[Finding]:
+    """The libraries of a container's devices read its variables, and those of its script."""
+    known = libraries_of(step)
+    ignored = known.ignored if known is not None else ()
+    for name, place in named_variables(step):
+        if (wrong := misspelled(name)) and not name.startswith(ignored):
+            yield Finding(place, *_not_read(name, wrong))
+    for place, name, _value in _literal_variables(step):
+        if known is not None and name.startswith(ignored):
+            yield Finding(place, _ignored(name, known.vendor), "remove it")
 
 
-def _out_of_range(step: Step, known: Libraries, variable: Variable) -> str:
-    limit = next((one for one in known.limits if one.name == variable.name), None)
-    lifted = limit is not None and limit.lifted_by in step.environment.values
-    if limit is None or lifted or _accepts(limit, variable.value or ""):
-        return ""
-    span = str(limit.min) if limit.min == limit.max else f"{limit.min} to {limit.max}"
-    return f"is {variable.value}, but takes {span}"
+def variable_is_in_range_in_manifests(step: Step) -> Iterator[Finding]:
+    """The values of a container's variables are within their ranges."""
+    known = libraries_of(step)
+    limits = {limit.name: limit for limit in known.limits} if known is not None else {}
+    for place, name, value in _literal_variables(step):
+        limit = limits.get(name)
+        if limit and limit.lifted_by not in step.environment and not _accepts(limit, value):
+            yield Finding(place, *_outside(limit, value))
 
 
-def _accepts(limit: Limit, value: str) -> bool:
-    return "$" in value or (value.isdecimal() and limit.min <= int(value[:20]) <= limit.max)
-
-
-def _fixed_devices(step: Step, variable: Variable) -> str:
-    """The problem with a fixed list of visible devices; a list of all of them is harmless."""
-    count = step.devices or 0
-    every = ",".join(map(str, range(min(count, 100))))
-    if not VISIBLE.fullmatch(variable.name) or (variable.value or "").replace(" ", "") in (every, "all"):
-        return ""
-    return f"is {variable.value}, but the device plugin sets the devices of the pod"
+def no_manual_visible_devices_in_manifests(step: Step) -> Iterator[Finding]:
+    """A container of a manifest does not fix its visible devices; a list of all of them is harmless."""
+    every = (",".join(map(str, range(min(step.devices or 0, 100)))), "all")
+    for place, name, value in _literal_variables(step) if libraries_of(step) is not None else ():
+        if VISIBLE.fullmatch(name) and value.replace(" ", "") not in every:
+            yield Finding(place, _fixed(name, value), "remove it")
 
 
 RULES = (
-    Rule("FTC315", "variable-not-read-by-hardware", variable_is_read, JobSpec, Severity.WARNING),
-    Rule("FTC316", "variable-out-of-range", variable_is_in_range, JobSpec),
-    Rule("FTC317", "no-manual-visible-devices", no_manual_visible_devices, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC315",
+        "variable-not-read-by-hardware",
+        variable_is_read,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(variable_is_read_in_manifests, Step),
+    ),
+    Rule(
+        "FTC316",
+        "variable-out-of-range",
+        variable_is_in_range,
+        JobSpec,
+        in_manifests=(variable_is_in_range_in_manifests, Step),
+    ),
+    Rule(
+        "FTC317",
+        "no-manual-visible-devices",
+        no_manual_visible_devices,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(no_manual_visible_devices_in_manifests, Step),
+    ),
     Rule("FTC318", "allocator-setting-overridden", allocator_setting_is_kept, JobSpec, Severity.WARNING),
     Rule("FTC343", "conflicting-allocator-settings", allocator_settings_are_consistent, JobSpec),
-    Rule("FTC898", "ineffective-library-variable", library_variables_take_effect, Step, Severity.WARNING),
 )

@@ -19,11 +19,12 @@ from ftc.plan.pod import containers as every_container
 from ftc.plan.publish import publishes
 from ftc.plan.storage import mounted
 from ftc.rules.given import containers, pods, train, volumes
+from ftc.rules.pod.libraries import libraries_of
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ftc.manifests.manifest import JobVolume, Mount
     from ftc.plan.types import RunPlan
@@ -173,18 +174,21 @@ def _reserved_paths(spec: JobSpec) -> dict[str, str]:
 def mount_does_not_hide_toolkit(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A volume does not hide the toolkit of the image.
 
-    A mount over the directory of the vendor's environment script hides the script and the libraries.
+    A mount over the directory of the vendor's environment script hides the script and the libraries of the image.
     Source: the vendors' images, whose environment scripts are in conf/hardware.
 
     Wrong: hardware=ascend storage.workspace.mount_path=/usr/local/Ascend
     Right: hardware=ascend storage.workspace.mount_path=/workspace
     """
-    mounts = [mount["mountPath"] for mount in train(run).get("volumeMounts", [])]
-    for place in mounts:
-        hidden = [s for s in spec.hardware.environment_scripts if s.startswith(f"{place.rstrip('/')}/")]
-        if hidden:
-            message = f"{hidden[0]} is hidden by the volume mounted at {place}"
+    for mount in train(run).get("volumeMounts", []):
+        if message := _hides(mount["mountPath"], spec.hardware.environment_scripts):
             yield Finding(("hardware", "environment_scripts"), message, "mount the volume elsewhere")
+
+
+def _hides(directory: str, scripts: Iterable[str]) -> str:
+    """What a volume in a directory hides of the toolkit, as a message."""
+    hidden = [script for script in scripts if directory and script.startswith(f"{directory.rstrip('/')}/")]
+    return f"the volume at {directory} hides {hidden[0]} and the rest of the image's toolkit" if hidden else ""
 
 
 # Rules on manifests.
@@ -199,6 +203,14 @@ def mounted_volumes_exist_in_manifests(step: Step) -> Iterator[Finding]:
             yield Finding(
                 step.at("volumeMounts", index), message, did_you_mean(mount.name, names) or "add it to spec.volumes"
             )
+
+
+def mount_does_not_hide_toolkit_in_manifests(step: Step) -> Iterator[Finding]:
+    """The volumes of a manifest do not hide the toolkit of the container's devices."""
+    known = libraries_of(step)
+    for index, mount in enumerate(step.container.volume_mounts):
+        if known is not None and (message := _hides(mount.mount_path, known.scripts)):
+            yield Finding(step.at("volumeMounts", index), message, "mount it elsewhere")
 
 
 def _claim_templates(pod: Pod) -> set[str]:
@@ -337,7 +349,14 @@ RULES = (
         in_manifests=(mounted_volumes_exist_in_manifests, Step),
     ),
     Rule("FTC225", "reserved-volume", no_reserved_volume, JobSpec),
-    Rule("FTC323", "mount-hides-toolkit", mount_does_not_hide_toolkit, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC323",
+        "mount-hides-toolkit",
+        mount_does_not_hide_toolkit,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(mount_does_not_hide_toolkit_in_manifests, Step),
+    ),
     Rule("FTC851", "unmounted-volume", volumes_are_mounted, Run, Severity.WARNING),
     Rule("FTC854", "init-container-misses-volume", init_containers_mount_the_volume, Step, Severity.WARNING),
 )

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import Severity
-from ftc.manifests.manifest import count
+from ftc.manifests.manifest import count, whole
 from ftc.manifests.objects import Kind
-from ftc.manifests.steps import Run
+from ftc.manifests.steps import Run, Step
 from ftc.manifests.subjects import MANY, Pod
 from ftc.patterns import lazily
 from ftc.plan.pod import with_fragments
-from ftc.rules.given import pods, read_variables, train
+from ftc.plan.train import NAME
+from ftc.rules.given import pods, read_variables, resource_lists, train
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ftc.plan.types import RunPlan
     from ftc.spec.base import Json
@@ -98,8 +99,9 @@ def rdma_device_is_used(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     With NCCL_IB_DISABLE=1 NCCL uses sockets, and the adapter is idle.
     Source: NCCL documentation, NCCL_IB_DISABLE; Mellanox/k8s-rdma-shared-dev-plugin, resources rdma/….
 
-    Wrong: network.resource=rdma/hca_shared_devices_a env.NCCL_IB_DISABLE=1
-    Right: network=rdma network.resource=rdma/hca_shared_devices_a
+    Wrong: network.resource=rdma/hca env.NCCL_IB_DISABLE=1
+      'pod.spec.containers=[{name: train, securityContext: {capabilities: {add: [IPC_LOCK]}}}]'
+    Right: network=rdma network.resource=rdma/hca
     """
     held = next((name for name in _limits(run) if name.startswith("rdma/")), "")
     for name, (path, value) in read_variables(spec).items() if held else ():
@@ -147,18 +149,37 @@ def network_variables_are_kept(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def rdma_has_ipc_lock(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A container with an RDMA device has the capability IPC_LOCK.
 
-    The adapter reads pinned memory of the process. Without IPC_LOCK the memory cannot be registered.
+    The adapter reads pinned memory of the process. Without IPC_LOCK the memory cannot be registered, unless the
+    container runtime lifts the limit on locked memory.
     Source: Mellanox/k8s-rdma-shared-dev-plugin, example/test-hca-pod.yaml.
 
     Wrong: network.resource=rdma/hca_shared_devices_a
     Right: network=rdma network.resource=rdma/hca_shared_devices_a
     """
-    if spec.network.resource is None or not spec.network.resource.startswith("rdma/"):
+    if _may_lock(train(run).get("securityContext", {})):
         return
-    context = train(run).get("securityContext", {})
-    if "IPC_LOCK" not in context.get("capabilities", {}).get("add", []) and not context.get("privileged"):
-        message = f"{spec.network.resource} is requested without the capability IPC_LOCK"
-        yield Finding(("network", "resource"), message, "use network=rdma, which adds it")
+    given = [(path, name) for path, container, limits in resource_lists(spec) for name in limits if container == NAME]
+    for name in _adapters(_limits(run)):
+        path = next(((*path, name) for path, other in given if other == name), ("network", "resource"))
+        yield Finding(path, _cannot_lock(name), "use network=rdma, which adds it, or add it to the securityContext")
+
+
+_RDMA = "rdma/"  # Mellanox/k8s-rdma-shared-dev-plugin
+
+
+def _adapters(limits: Mapping[str, str | int | float]) -> list[str]:
+    return [name for name, value in limits.items() if name.startswith(_RDMA) and whole(value)]
+
+
+def _may_lock(context: Json) -> bool:
+    return context.get("privileged") is True or not _LOCKING.isdisjoint(context.get("capabilities", {}).get("add", []))
+
+
+_LOCKING = {"IPC_LOCK", "CAP_IPC_LOCK", "ALL"}
+
+
+def _cannot_lock(name: str) -> str:
+    return f"{name} is requested without the capability IPC_LOCK"
 
 
 def host_network_is_complete(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -234,6 +255,15 @@ def host_network_is_complete_in_manifests(run: Run) -> Iterator[Finding]:
             yield Finding(pod.at("hostNetwork"), message, "set dnsPolicy: ClusterFirstWithHostNet")
 
 
+def rdma_has_ipc_lock_in_manifests(step: Step) -> Iterator[Finding]:
+    """The containers of a manifest that train with an RDMA device, as far as is known, have the capability IPC_LOCK."""
+    if not (step.trainings or step.unseen) or _may_lock(step.container.security_context):
+        return
+    for name in _adapters(step.container.resources.limits):
+        help_ = "add IPC_LOCK to securityContext.capabilities.add"
+        yield Finding(step.at("resources", "limits", name), _cannot_lock(name), help_)
+
+
 # Few nodes have more devices.
 _WHOLE_NODE = 8
 
@@ -262,7 +292,14 @@ RULES = (
     Rule("FTC346", "rdma-adapter-without-rdma-device", adapter_needs_rdma_device, JobSpec, Severity.WARNING),
     Rule("FTC347", "rdma-device-not-used", rdma_device_is_used, JobSpec, Severity.WARNING),
     Rule("FTC319", "network-variable-overridden", network_variables_are_kept, JobSpec, Severity.WARNING),
-    Rule("FTC320", "rdma-needs-ipc-lock", rdma_has_ipc_lock, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC320",
+        "rdma-needs-ipc-lock",
+        rdma_has_ipc_lock,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(rdma_has_ipc_lock_in_manifests, Step),
+    ),
     Rule("FTC321", "host-network-conflict", host_network_is_complete, JobSpec, Severity.WARNING),
     Rule("FTC322", "host-ip-network-mismatch", host_ip_needs_host_network, JobSpec),
     Rule("FTC899", "host-network-pods-collide", host_network_is_complete_in_manifests, Run, Severity.WARNING),

@@ -49,7 +49,7 @@ _ADDRESSES = ("HF_ENDPOINT", "WANDB_BASE_URL")
 
 
 def hub_address_needs_scheme(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The address of a hub or a tracker begins with https://.
+    """The address of a hub or a tracker, in a variable or a script, begins with https://.
 
     The client uses it as it is: `MissingSchema: Invalid URL 'hf-mirror.com/api/models/…': No scheme supplied`, after
     the pod has started.
@@ -60,7 +60,11 @@ def hub_address_needs_scheme(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, name, value in variables(spec):
         if name in _ADDRESSES and _lacks_scheme(value):
-            yield Finding(path, f"{value} does not begin with https://", f"write https://{value}")
+            yield Finding(path, *_without_scheme(name, value))
+
+
+def _without_scheme(name: str, value: str) -> tuple[str, str]:
+    return f"{name} is {value}, which does not begin with https://", f"write https://{value}"
 
 
 def _lacks_scheme(value: str | None) -> bool:
@@ -103,15 +107,8 @@ def _sizes(container: Json) -> dict[str, Variable]:
 # Rules on manifests.
 
 
-def hub_address_without_scheme(step: Step) -> Iterator[Finding]:
-    """The address of a hub or a tracker in a container or its script begins with https://.
-
-    The client uses it as it is: `MissingSchema: Invalid URL 'hf-mirror.com/api/models/…': No scheme supplied`.
-    Source: huggingface_hub, constants.py (HF_ENDPOINT); requests, models.py; wandb, sdk/wandb_settings.py.
-
-    Wrong: tests/corpus/bad/FTC902-mirror-without-https.yaml
-    Right: tests/corpus/good/FTC902-mirror-with-https.yaml
-    """
+def hub_address_needs_scheme_in_manifests(step: Step) -> Iterator[Finding]:
+    """The address of a hub or a tracker in a container of a manifest, or in its script, begins with https://."""
     for name in _ADDRESSES:
         given = step.environment.get(name)
         if given is not None and given.index is not None and _lacks_scheme(given.value):
@@ -121,10 +118,6 @@ def hub_address_without_scheme(step: Step) -> Iterator[Finding]:
         value = step.value(one.value) if one.name in _ADDRESSES and one.value is not None else None
         if one.value is not None and value is not None and _lacks_scheme(value):
             yield Finding(spot_of(step, one.value), *_without_scheme(one.name, value))
-
-
-def _without_scheme(name: str, value: str) -> tuple[str, str]:
-    return f"{name} is {value}, which does not begin with https://", f"write https://{value}"
 
 
 def no_duplicate_variable(step: Step) -> Iterator[Finding]:
@@ -249,8 +242,13 @@ _MANY = 10**9
 
 
 RULES = (
-    Rule("FTC348", "hub-address-needs-scheme", hub_address_needs_scheme, JobSpec),
-    Rule("FTC902", "hub-address-without-scheme", hub_address_without_scheme, Step),
+    Rule(
+        "FTC348",
+        "hub-address-needs-scheme",
+        hub_address_needs_scheme,
+        JobSpec,
+        in_manifests=(hub_address_needs_scheme_in_manifests, Step),
+    ),
     Rule("FTC511", "reserved-variable-in-fragment", no_reserved_variable, JobSpec, needed=True),
     Rule("FTC513", "string-exceeds-kernel-limit", no_string_of_a_pod_exceeds_kernel_limit, JobSpec),
     Rule("FTC821", "duplicate-variable", no_duplicate_variable, Step, Severity.WARNING),
