@@ -21,6 +21,7 @@ from ftc.spec.method import LlamafactoryCli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ftc.diagnostics.model import KeyPath
     from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
     from ftc.spec.cluster import EnvironmentLimit
@@ -73,10 +74,9 @@ def _libraries() -> dict[str, dict[str, list[str]]]:
 _ALLOCATOR = "PYTORCH_CUDA_ALLOC_CONF"  # PyTorch's name, on every chip with its CUDA interface
 
 
-def _user_variables(spec: JobSpec) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The users' variables and where each is set; those of hardware and network are not among them."""
-    for path, given in (("cluster", "env"), spec.cluster.env), (("env",), spec.env):
-        yield from (((*path, name), value) for name, value in given.items())
+def _user_variables(spec: JobSpec) -> Iterator[tuple[KeyPath, str, str]]:
+    """The users' variables with a value, and where each is set; those of hardware and network are not among them."""
+    return (one for one in variables(spec) if one[0][0] not in ("hardware", "network"))
 
 
 def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -88,10 +88,9 @@ def variable_is_read(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: hardware=ascend env.NCCL_IB_HCA=mlx5_0
     Right: hardware=ascend env.GLOO_SOCKET_IFNAME=eth0
     """
-    for path, _value in _user_variables(spec):
-        if path[-1].startswith(spec.hardware.ignored_env):
-            message = _ignored(path[-1], str(spec.hardware.vendor))
-            yield Finding(path, message, _instead(path[-1], spec.hardware.collective))
+    for path, name, _value in _user_variables(spec):
+        if name.startswith(spec.hardware.ignored_env):
+            yield Finding(path, _ignored(name, str(spec.hardware.vendor)), _instead(name, spec.hardware.collective))
     for where, name, _value in variables(spec):
         if (wrong := misspelled(name)) and not name.startswith(spec.hardware.ignored_env):
             yield Finding(where, *_not_read(name, wrong))
@@ -126,9 +125,9 @@ def variable_is_in_range(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: hardware=ascend env.HCCL_CONNECT_TIMEOUT=1200
     """
     limits = {limit.name: limit for limit in spec.hardware.env_limits}
-    given = {path[-1]: value for path, value in _user_variables(spec)}
-    for path, value in _user_variables(spec):
-        limit = limits.get(path[-1])
+    given = {name: value for _, name, value in _user_variables(spec)}
+    for path, name, value in _user_variables(spec):
+        limit = limits.get(name)
         if limit and given.get(limit.lifted_by or "") != "1" and not _accepts(limit, value):
             yield Finding(path, *_outside(limit, value))
 
@@ -154,9 +153,9 @@ def no_manual_visible_devices(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: devices=2 env.CUDA_VISIBLE_DEVICES=0
     Right: devices=2
     """
-    for path, value in _user_variables(spec) if spec.hardware.device else ():
-        if VISIBLE.fullmatch(path[-1]):
-            yield Finding(path, _fixed(path[-1], value), "remove it, and set devices")
+    for path, name, value in _user_variables(spec) if spec.hardware.device else ():
+        if VISIBLE.fullmatch(name):
+            yield Finding(path, _fixed(name, value), "remove it, and set devices")
 
 
 def _fixed(name: str, value: str) -> str:

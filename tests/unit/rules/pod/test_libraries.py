@@ -7,6 +7,7 @@ import pytest
 from unit.compiling import found
 from unit.rules.pairs import Pair, passes, refuses
 
+IN_POD = "pod={spec: {containers: [{name: train, env: [{name: %s}]}]}}"
 PAIRS = (
     Pair(
         "FTC315",
@@ -64,6 +65,19 @@ PAIRS = (
     ),
     Pair("FTC317", ("env.CUDA_VISIBLE_DEVICES=0",), ("hardware=cpu", "env.CUDA_VISIBLE_DEVICES=''"), "env"),
     Pair("FTC317", ("hardware=ascend", "env.ASCEND_RT_VISIBLE_DEVICES=0"), ("hardware=ascend",), "env"),
+    *(
+        Pair(
+            code,
+            ("hardware=ascend", IN_POD % wrong),
+            ("hardware=ascend", IN_POD % right),
+            "pod.spec.containers.0.env.0",
+        )
+        for code, wrong, right in (
+            ("FTC315", "NCCL_IB_HCA, value: mlx5_0", "GLOO_SOCKET_IFNAME, value: eth0"),
+            ("FTC316", "HCCL_CONNECT_TIMEOUT, value: '60'", "HCCL_CONNECT_TIMEOUT, value: '1200'"),
+            ("FTC317", "ASCEND_RT_VISIBLE_DEVICES, value: '0'", "ASCEND_GLOBAL_LOG_LEVEL, value: '3'"),
+        )
+    ),
     Pair(
         "FTC318",
         ("devices=2", "env.PYTORCH_CUDA_ALLOC_CONF=a"),
