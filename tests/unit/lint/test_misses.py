@@ -358,7 +358,7 @@ def test_an_endpoint_of_a_pod_without_a_subdomain() -> None:
     text = """
 apiVersion: batch/v1
 kind: Job
-metadata: {name: sft}
+metadata: {name: sft, labels: {kueue.x-k8s.io/queue-name: team}}
 spec:
   backoffLimit: 0
   completionMode: Indexed
