@@ -66,6 +66,9 @@ if TYPE_CHECKING:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC807": ("FTC509",),
+    "FTC817": ("FTC642",),
+    "FTC818": ("FTC521",),
     "FTC850": ("FTC224",),
     "FTC871": ("FTC404",),
     "FTC872": ("FTC404", "FTC465"),

@@ -86,7 +86,7 @@ def test_the_items_of_a_list_are_checked() -> None:
 
 
 def test_an_exported_object_is_checked() -> None:
-    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    text = (cases.CORPUS / "good" / "FTC521-queue-of-a-team.yaml").read_text()
     extra = "  uid: a\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1\n"
     exported = text.replace("metadata:\n", f"metadata:\n{extra}") + "status:\n  state:\n    phase: Running\n"
     assert codes(exported) == set()
@@ -200,7 +200,7 @@ SILENT = {
 
 @pytest.mark.parametrize("addition", SILENT.values(), ids=SILENT)
 def test_an_unusual_but_valid_setting_passes(addition: str) -> None:
-    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    text = (cases.CORPUS / "good" / "FTC521-queue-of-a-team.yaml").read_text()
     assert codes(text + addition) == set()
 
 

@@ -58,8 +58,12 @@ def gang_needs_volcano_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
         message = "does not gang-schedule: it starts each pod individually"
         yield Finding(("cluster", "scheduler"), message, "set the Volcano scheduler, or cluster.gang_jobs=false")
     for path, name in other_schedulers(spec):
-        message = f"{name} does not start the gang of {spec.cluster.scheduler}"
+        message = _no_gang(name, spec.cluster.scheduler)
         yield Finding(path, message, "remove it, or set cluster.gang_jobs=false")
+
+
+def _no_gang(scheduler: str, other: str) -> str:
+    return f"{scheduler} does not start the gang of {other}"
 
 
 def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
@@ -113,19 +117,18 @@ def command_ends_with_its_peers(spec: JobSpec, run: RunPlan) -> Iterator[Finding
 
 
 def pods_use_the_job_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The pods use the scheduler of the job.
+    """The pods of a VolcanoJob use the scheduler that starts its gang.
 
-    Only the Volcano scheduler starts all pods of a gang or none. With another, some pods hold devices while they wait
-    for the rest.
+    Only the Volcano scheduler starts all pods of a gang or none. With another, such as the default one, some pods hold
+    devices while they wait for the rest.
     Source: Volcano, pkg/scheduler/plugins/gang.
 
     Wrong: 'pod={spec: {schedulerName: default-scheduler}}'
     Right: cluster.scheduler=volcano-2
     """
     for path, name in other_schedulers(spec):
-        message = f"{name} does not start the gang of {spec.cluster.scheduler}"
         help_ = "remove it, or set cluster.scheduler"
-        yield Finding(path, message, help_, (("cluster", "scheduler"),))
+        yield Finding(path, _no_gang(name, spec.cluster.scheduler), help_, (("cluster", "scheduler"),))
 
 
 # Rules on manifests.
@@ -248,24 +251,25 @@ def _incomplete_tasks(job: Job, spec: VolcanoSpec, severity: Severity) -> Iterat
             yield Finding(job.at("spec", "tasks", index, "minAvailable"), message, "remove it", severity=severity)
 
 
-def pods_use_the_volcano_scheduler(job: Job) -> Iterator[Finding]:
-    """The Volcano scheduler schedules the pods of a VolcanoJob.
-
-    Another scheduler starts each pod individually and does not wait for the rest of the gang.
-    Source: Volcano, pkg/scheduler/plugins/gang.
-
-    Wrong: tests/corpus/bad/FTC807-default-scheduler.yaml
-    Right: tests/corpus/good/FTC807-no-scheduler-named.yaml
-    """
+def pods_of_manifest_use_the_job_scheduler(job: Job) -> Iterator[Finding]:
+    """The pods of a VolcanoJob use a scheduler that starts gangs; those that ftc does not know may do so."""
     if job.volcano is None:
         return
-    named: list[tuple[KeyPath, str]] = [(("spec", "schedulerName"), job.volcano.scheduler_name)]
+    own = job.volcano.scheduler_name
+    gang = own if own and not _starts_no_gangs(own) else "volcano"
+    named: list[tuple[KeyPath, str]] = [(("spec", "schedulerName"), own)]
     named += [((*crew.path, "spec", "schedulerName"), crew.template.spec.scheduler_name) for crew in job.crews]
     for path, name in named:
-        if name == "default-scheduler":
-            yield Finding(job.at(*path), f"{name} does not gang-schedule", "set schedulerName: volcano")
-        elif name != "volcano" and name.isalpha() and get_close_matches(name, ["volcano"], cutoff=0.7):
-            yield Finding(job.at(*path), f"'{name}' is not a known scheduler", "did you mean 'volcano'?")
+        if _starts_no_gangs(name):
+            help_ = "set schedulerName: volcano" if name == _DEFAULT_SCHEDULER else "did you mean 'volcano'?"
+            yield Finding(job.at(*path), _no_gang(name, gang), help_)
+
+
+def _starts_no_gangs(scheduler: str) -> bool:
+    """Whether it is the default scheduler, or `volcano` with a spelling mistake."""
+    if scheduler in (_DEFAULT_SCHEDULER, "volcano") or not scheduler.isalpha():
+        return scheduler == _DEFAULT_SCHEDULER
+    return bool(get_close_matches(scheduler, ["volcano"], cutoff=0.7))
 
 
 def task_dependencies_are_valid(job: Job) -> Iterator[Finding]:
@@ -368,11 +372,11 @@ RULES = (
         JobSpec,
         Severity.WARNING,
         target="volcano",
+        in_manifests=(pods_of_manifest_use_the_job_scheduler, Job),
     ),
     Rule("FTC804", "task-needs-replicas", task_has_replicas, Job),
     Rule("FTC805", "gang-exceeds-replicas", gang_is_possible, Job),
     Rule("FTC806", "incomplete-gang", gang_is_complete, Run),
-    Rule("FTC807", "volcano-job-needs-volcano-scheduler", pods_use_the_volcano_scheduler, Job, Severity.WARNING),
     Rule("FTC808", "invalid-task-dependency", task_dependencies_are_valid, Job),
     Rule("FTC809", "invalid-partitions-or-topology", partitions_match_replicas, Job),
 )

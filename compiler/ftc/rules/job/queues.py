@@ -101,12 +101,17 @@ def queue_is_valid(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: cluster.queue=root
     Right: cluster.queue=team-a
     """
-    queue = spec.cluster.queue
+    for message, help_ in _unusable(spec.cluster.queue):
+        yield Finding(("cluster", "queue"), message, help_)
+
+
+def _unusable(queue: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the queue of a VolcanoJob, and the help."""
     if queue == "root":
-        yield Finding(("cluster", "queue"), "is the root queue, which does not accept jobs", "use a queue below it")
+        yield "is the root queue, which does not accept jobs", "use a queue below it"
     elif len(queue) > _LABEL_LIMIT:
         message = f"has {len(queue)} characters, but a label has at most {_LABEL_LIMIT}"
-        yield Finding(("cluster", "queue"), message, "use a queue with a shorter name")
+        yield message, "use a queue with a shorter name"
 
 
 def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -150,18 +155,9 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
 
 
 def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
-    """A job is in a queue that accepts jobs.
-
-    The webhook rejects the root queue: `can not submit job to root queue`.
-    Source: Volcano, validate/admit_job.go.
-
-    Wrong: tests/corpus/bad/FTC818-root-queue.yaml
-    Right: tests/corpus/good/FTC818-queue-of-a-team.yaml
-    """
-    if job.volcano is not None and job.volcano.queue == "root":
-        yield Finding(
-            job.at("spec", "queue"), "the root queue does not accept jobs", "use a queue below it, such as default"
-        )
+    """The queue of a VolcanoJob accepts jobs, and its name is valid as a label."""
+    for message, help_ in _unusable(job.volcano.queue) if job.volcano is not None else ():
+        yield Finding(job.at("spec", "queue"), message, help_)
 
 
 def gang_fits_into_queue(job: Job) -> Iterator[Finding]:
@@ -212,9 +208,15 @@ RULES = (
     Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target=KUEUE),
     Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target=KUEUE),
     Rule("FTC587", "kueue-queue-needs-batch-job", kueue_queue_needs_batch_job, Origins, target="volcano"),
-    Rule("FTC521", "invalid-queue", queue_is_valid, JobSpec, target="volcano"),
+    Rule(
+        "FTC521",
+        "invalid-queue",
+        queue_is_valid,
+        JobSpec,
+        target="volcano",
+        in_manifests=(queue_is_valid_in_manifests, Job),
+    ),
     Rule(
         "FTC527", "priority-class-on-pods-only", priority_class_is_on_job, JobSpec, Severity.WARNING, target="volcano"
     ),
-    Rule("FTC818", "root-queue", queue_is_valid_in_manifests, Job),
 )
