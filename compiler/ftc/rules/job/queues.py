@@ -10,6 +10,7 @@ from ftc.manifests.manifest import amount
 from ftc.manifests.subjects import Job
 from ftc.rules.given import Origins, metadata, pods
 from ftc.rules.rule import Finding, Rule
+from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
 from ftc.targets import KUEUE, UNGANGED
 
@@ -21,17 +22,20 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-_NAMES = ("job-name", "controller-uid")
+_NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 
 
-_CONTROLLER_LABELS = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
+_CONTROLLER_LABELS = (*_NAME_LABELS, "controller-uid", "batch.kubernetes.io/controller-uid")
+
+
+_SET_BY_JOB = "is set for each pod by the Job"
 
 
 def no_reserved_job_label(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The user does not set the labels by which a Job selects its pods.
 
-    The Job controller sets these labels, and the API server rejects a template with other values, after the Service has
-    been created.
+    The API server sets these labels to the name and the uid of the Job, and rejects a template with other values, after
+    the Service has been created. A Job with `manualSelector` does not have them.
     Source: Kubernetes, pkg/apis/batch/validation (validateGeneratedSelector).
 
     Wrong: labels.job-name=mine
@@ -39,7 +43,7 @@ def no_reserved_job_label(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for where, given in metadata(spec, "labels"):
         for name in [name for name in _CONTROLLER_LABELS if name in given]:
-            yield Finding((*where, name), "is set for each pod by the Job", "remove it", at_key=True)
+            yield Finding((*where, name), _SET_BY_JOB, "remove it", at_key=True)
 
 
 def volcano_queue_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -154,6 +158,17 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
 # Rules on manifests.
 
 
+def no_reserved_job_label_in_manifests(job: Job) -> Iterator[Finding]:
+    """The pods of a Job do not have the name of another one in their labels; the schema refuses its uid."""
+    own = job.metadata.name
+    if job.batch is None or has_placeholder(own) or job.object.raw("spec", "manualSelector") is True:
+        return
+    for name, value in job.batch.template.metadata.labels.items():
+        if name in _NAME_LABELS and value != own and not has_placeholder(value):
+            place = job.at(*job.crews[0].path, "metadata", "labels", name)
+            yield Finding(place, _SET_BY_JOB, "remove it, or use another key", at_key=True)
+
+
 def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
     """The queue of a VolcanoJob accepts jobs, and its name is valid as a label."""
     for message, help_ in _unusable(job.volcano.queue) if job.volcano is not None else ():
@@ -196,7 +211,14 @@ def _needed(job: Job, name: str, pods: int) -> Decimal:
 
 RULES = (
     Rule("FTC715", "gang-exceeds-queue", gang_fits_into_queue, Job),
-    Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target=UNGANGED),
+    Rule(
+        "FTC581",
+        "reserved-job-label",
+        no_reserved_job_label,
+        JobSpec,
+        target=UNGANGED,
+        in_manifests=(no_reserved_job_label_in_manifests, Job),
+    ),
     Rule(
         "FTC582",
         "volcano-queue-needs-volcano-scheduler",
