@@ -131,8 +131,11 @@ def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, pod in pods(spec):
         name = pod.get("priorityClassName")
         if name is not None and name != spec.cluster.priority_class:
-            message = f"{name} applies only to the pods, not to the order of jobs"
-            yield Finding((*path, "priorityClassName"), message, f"set cluster.priority_class={name}")
+            yield Finding((*path, "priorityClassName"), _only_on_pods(name), f"set cluster.priority_class={name}")
+
+
+def _only_on_pods(priority_class: str) -> str:
+    return f"{priority_class} applies only to the pods, not to the order of jobs"
 
 
 def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
@@ -173,6 +176,17 @@ def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
     """The queue of a VolcanoJob accepts jobs, and its name is valid as a label."""
     for message, help_ in _unusable(job.volcano.queue) if job.volcano is not None else ():
         yield Finding(job.at("spec", "queue"), message, help_)
+
+
+def priority_class_is_on_volcano_job(job: Job) -> Iterator[Finding]:
+    """A VolcanoJob whose pods have a priority class has one too; that of a task may differ, to order its pods."""
+    if job.volcano is None or job.object.has("spec", "priorityClassName"):
+        return
+    for crew in job.crews:
+        path = (*crew.path, "spec", "priorityClassName")
+        name = job.object.raw(*path)
+        if name and isinstance(name, str):
+            yield Finding(job.at(*path), _only_on_pods(name), f"set priorityClassName: {name} in the spec of the job")
 
 
 def gang_fits_into_queue(job: Job) -> Iterator[Finding]:
@@ -239,6 +253,12 @@ RULES = (
         in_manifests=(queue_is_valid_in_manifests, Job),
     ),
     Rule(
-        "FTC527", "priority-class-on-pods-only", priority_class_is_on_job, JobSpec, Severity.WARNING, target="volcano"
+        "FTC527",
+        "priority-class-on-pods-only",
+        priority_class_is_on_job,
+        JobSpec,
+        Severity.WARNING,
+        target="volcano",
+        in_manifests=(priority_class_is_on_volcano_job, Job),
     ),
 )
