@@ -155,3 +155,32 @@ def test_the_train_job_of_a_runtime_may_be_in_another_file() -> None:
 def test_some_pods_of_an_elastic_training_are_enough() -> None:
     text = yaml.safe_dump_all([SERVICE, JOB]).replace("--nnodes=2", "--nnodes=1:2")
     assert "FTC578" not in {d.code for d in lint([("a.yaml", text.encode())], Versions("1.36", "1.15"))}
+
+
+VOLCANO_JOB = yaml.safe_load((cases.CORPUS / "good" / "FTC521-queue-of-a-team.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "right", "code", "message"),
+    [
+        ("queue", "root", "q" * 63, "FTC521", "is the root queue, which does not accept jobs"),
+        ("queue", "q" * 64, "default", "FTC803", "has 64 characters, but at most 63 are allowed"),
+        ("schedulerName", "vulcano", "volcano-2", "FTC509", "vulcano does not start the gang of volcano"),
+        (
+            "tasks 0 template spec schedulerName",
+            "default-scheduler",
+            "volcano",
+            "FTC509",
+            "default-scheduler does not start the gang of volcano",
+        ),
+    ],
+)
+def test_the_queue_and_the_schedulers_of_a_volcano_job(
+    path: str, wrong: str, right: str, code: str, message: str
+) -> None:
+    def told(value: str) -> list[tuple[str, str]]:
+        text = yaml.safe_dump(with_parts(VOLCANO_JOB, f"spec {path}", value))
+        return [(d.code, d.message) for d in lint([("a.yaml", text.encode())], Versions("1.36", "1.15"))]
+
+    assert told(wrong) == [(code, message)]
+    assert told(right) == []

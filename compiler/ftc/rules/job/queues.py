@@ -105,17 +105,15 @@ def queue_is_valid(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Wrong: cluster.queue=root
     Right: cluster.queue=team-a
     """
-    for message, help_ in _unusable(spec.cluster.queue):
-        yield Finding(("cluster", "queue"), message, help_)
-
-
-def _unusable(queue: str) -> Iterator[tuple[str, str]]:
-    """What is wrong with the queue of a VolcanoJob, and the help."""
+    queue = spec.cluster.queue
     if queue == "root":
-        yield "is the root queue, which does not accept jobs", "use a queue below it"
+        yield Finding(("cluster", "queue"), *_ROOT)
     elif len(queue) > _LABEL_LIMIT:
         message = f"has {len(queue)} characters, but a label has at most {_LABEL_LIMIT}"
-        yield message, "use a queue with a shorter name"
+        yield Finding(("cluster", "queue"), message, "use a queue with a shorter name")
+
+
+_ROOT = "is the root queue, which does not accept jobs", "use a queue below it"
 
 
 def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -173,9 +171,9 @@ def no_reserved_job_label_in_manifests(job: Job) -> Iterator[Finding]:
 
 
 def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
-    """The queue of a VolcanoJob accepts jobs, and its name is valid as a label."""
-    for message, help_ in _unusable(job.volcano.queue) if job.volcano is not None else ():
-        yield Finding(job.at("spec", "queue"), message, help_)
+    """The queue of a VolcanoJob accepts jobs; the schema limits the length of its name."""
+    if job.volcano is not None and job.volcano.queue == "root":
+        yield Finding(job.at("spec", "queue"), *_ROOT)
 
 
 def priority_class_is_on_volcano_job(job: Job) -> Iterator[Finding]:
