@@ -59,6 +59,8 @@ class World(NamedTuple):
 def world(run: Run) -> World:
     """The pods that start a launcher, or else those that a script gets the number of all of them; maybe none."""
     names = run.trains or {step.pod.crew.name for step in run.steps if _is_told_of_others(step)}
+    if run.launches and all(launch.alone for _, launch in run.launches):
+        names = set()  # each pod trains without the others, whether this is meant or not
     crews = tuple(crew for crew in run.job.crews if crew.name in names)
     pods = min(worlds(run) or {0}) if run.trains else sum(crew.replicas or 0 for crew in crews)
     return World(run.job, crews, pods, any(step.pod.crew.name in names and _holds_devices(step) for step in run.steps))

@@ -152,8 +152,9 @@ def test_the_train_job_of_a_runtime_may_be_in_another_file() -> None:
     assert found(TRAIN_JOB) == []
 
 
-def test_some_pods_of_an_elastic_training_are_enough() -> None:
-    text = yaml.safe_dump_all([SERVICE, JOB]).replace("--nnodes=2", "--nnodes=1:2")
+@pytest.mark.parametrize("nodes", ["--nnodes=1:2", "--nnodes=1", "--standalone"])
+def test_pods_of_an_elastic_training_or_of_one_node_do_not_wait_for_all(nodes: str) -> None:
+    text = yaml.safe_dump_all([SERVICE, JOB]).replace("--nnodes=2", nodes)
     assert "FTC578" not in {d.code for d in lint([("a.yaml", text.encode())], Versions("1.36", "1.15"))}
 
 
