@@ -77,13 +77,16 @@ def created(runtime: Object | None, train_job: Object | None) -> Created | None:
 
 
 POLICY = "mlPolicy"
+POD_GROUP_POLICY = "podGroupPolicy"
 OVERRIDES = ("podSpecOverrides", "podTemplateOverrides", "runtimePatches")
+# The other fields of a TrainJob that are added next to the spec of the JobSet.
+_ADDED = ("runtimeRef", "trainer", "suspend", "managedBy", "labels", "annotations", *OVERRIDES)
 
 
 def _base(runtime: Object | None, train_job: Object | None, main: Object) -> tuple[dict[str, Any], Moved]:
     """The JobSet before the settings of a TrainJob, with its places.
 
-    The policy of a known runtime, and the fields of a TrainJob, are added next to its spec.
+    The policies and the metadata of a known runtime, and the fields of a TrainJob, are added next to its spec.
     """
     spec = runtime.raw("spec", "template", "spec") if runtime else _node()
     place = runtime.at("spec", "template", "spec") if runtime else main.at("spec", "trainer")
@@ -91,8 +94,10 @@ def _base(runtime: Object | None, train_job: Object | None, main: Object) -> tup
     moved: Moved = [(("spec",), place), (("metadata",), main.at("metadata"))]
     if runtime is not None:
         data[POLICY] = runtime.raw("spec", POLICY) or {}
-        moved.append(((POLICY,), runtime.at("spec", POLICY)))
-    for name in ("runtimeRef", "trainer", *OVERRIDES):
+        data[POD_GROUP_POLICY] = runtime.raw("spec", POD_GROUP_POLICY)
+        data["template"] = {"metadata": runtime.raw("spec", "template", "metadata")}
+        moved += [((name,), runtime.at("spec", name)) for name in (POLICY, "template")]
+    for name in _ADDED:
         if train_job is not None and train_job.has("spec", name):
             data[name] = train_job.raw("spec", name)
             moved.append(((name,), train_job.at("spec", name)))

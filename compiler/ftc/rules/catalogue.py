@@ -68,6 +68,9 @@ if TYPE_CHECKING:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
+    "FTC807": ("FTC509",),
+    "FTC817": ("FTC642",),
+    "FTC818": ("FTC521",),
     "FTC824": ("FTC502", "FTC541"),
     "FTC850": ("FTC224",),
     "FTC855": ("FTC529",),

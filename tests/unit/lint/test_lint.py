@@ -49,7 +49,10 @@ WRITTEN = [
 
 @pytest.mark.parametrize("file", WRITTEN, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_output_of_ftc_passes(file: Path) -> None:
-    assert judged(file.read_bytes()) == ()
+    text = file.read_text()
+    # The pods of most scenarios are not a gang in a batch Job, and compile says so by the same code.
+    alone = file.name == "job.yaml" and re.search(r"(?m)^  parallelism: [2-9]", text) and "group-min-member" not in text
+    assert {found.code for found in judged(text)} == ({"FTC578"} if alone else set())
 
 
 def test_output_of_ftc_exists() -> None:
@@ -83,7 +86,7 @@ def test_the_items_of_a_list_are_checked() -> None:
 
 
 def test_an_exported_object_is_checked() -> None:
-    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    text = (cases.CORPUS / "good" / "FTC521-queue-of-a-team.yaml").read_text()
     extra = "  uid: a\n  resourceVersion: '1'\n  creationTimestamp: null\n  generation: 1\n"
     exported = text.replace("metadata:\n", f"metadata:\n{extra}") + "status:\n  state:\n    phase: Running\n"
     assert codes(exported) == set()
@@ -197,7 +200,7 @@ SILENT = {
 
 @pytest.mark.parametrize("addition", SILENT.values(), ids=SILENT)
 def test_an_unusual_but_valid_setting_passes(addition: str) -> None:
-    text = (cases.CORPUS / "good" / "FTC818-queue-of-a-team.yaml").read_text()
+    text = (cases.CORPUS / "good" / "FTC521-queue-of-a-team.yaml").read_text()
     assert codes(text + addition) == set()
 
 

@@ -282,12 +282,12 @@ COST = "controller.kubernetes.io/pod-deletion-cost"
     [
         ({"codes": "[3, 1]"}, {"codes": "[1, 3]"}, "FTC557"),
         ({"codes": "[1, 1]"}, {"codes": "[1]"}, "FTC557"),
-        ({"labels": "{job-name: other}"}, {"labels": "{job-name: sft}"}, "FTC557"),
-        ({"labels": "{batch.kubernetes.io/job-name: x}"}, {"labels": "{batch.kubernetes.io/job-name: sft}"}, "FTC557"),
+        ({"labels": "{job-name: other}"}, {"labels": "{job-name: sft}"}, "FTC581"),
+        ({"labels": "{batch.kubernetes.io/job-name: x}"}, {"labels": "{batch.kubernetes.io/job-name: sft}"}, "FTC581"),
         (
             {"labels": "{job-name: x}"},
             {"labels": "{job-name: x}", "more": "\n  manualSelector: true\n  selector: {matchLabels: {job-name: x}}"},
-            "FTC557",
+            "FTC581",
         ),
         (
             {"annotations": f"{{{TOLERATIONS}: x}}"},
@@ -358,7 +358,7 @@ def test_an_endpoint_of_a_pod_without_a_subdomain() -> None:
     text = """
 apiVersion: batch/v1
 kind: Job
-metadata: {name: sft}
+metadata: {name: sft, labels: {kueue.x-k8s.io/queue-name: team}}
 spec:
   backoffLimit: 0
   completionMode: Indexed

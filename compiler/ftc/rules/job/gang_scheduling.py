@@ -6,17 +6,21 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
+from ftc.manifests.gangs import GROUP, MIN_MEMBER, QUEUE, World, may_be_gang, reads_min_member, unread_groups, world
+from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run
-from ftc.manifests.subjects import Job
+from ftc.manifests.subjects import MANY, Job
+from ftc.manifests.train_jobs import POLICY
 from ftc.rules.given import other_schedulers, title
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
-from ftc.targets import UNGANGED
+from ftc.targets import POD_TARGETS, UNGANGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ftc.manifests.manifest import Task, VolcanoSpec
+    from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
 
 # Rules on a spec.
@@ -54,24 +58,34 @@ def gang_needs_volcano_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]
         message = "does not gang-schedule: it starts each pod individually"
         yield Finding(("cluster", "scheduler"), message, "set the Volcano scheduler, or cluster.gang_jobs=false")
     for path, name in other_schedulers(spec):
-        message = f"{name} does not start the gang of {spec.cluster.scheduler}"
+        message = _no_gang(name, spec.cluster.scheduler)
         yield Finding(path, message, "remove it, or set cluster.gang_jobs=false")
 
 
+def _no_gang(scheduler: str, other: str) -> str:
+    return f"{scheduler} does not start the gang of {other}"
+
+
 def pods_start_together(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
-    """The pods of a batch Job start together.
+    """The pods of a batch Job, a JobSet or a TrainJob that train together start together.
 
     The Kubernetes scheduler starts as many pods as fit: two partially started jobs can hold devices and wait for each
-    other.
-    Source: Kueue, All-or-nothing with ready Pods; Volcano, Gang.
+    other. Kueue admits the whole object if it has the label of a queue. Volcano creates a PodGroup for a Job with the
+    annotation scheduling.volcano.sh/group-min-member (1.12 and later), and reads the name of an existing PodGroup from
+    the annotation scheduling.k8s.io/group-name of the pods. Without either its PodGroup requires one pod.
+    Source: Kueue, All-or-nothing with ready Pods; Volcano, Gang; Volcano, pkg/controllers/podgroup,
+    pkg/scheduler/api/job_info.go (getJobID).
 
     Wrong: nodes=2
     Right: nodes=2 cluster.kueue_queue=team
     """
     if run.nodes > 1 and not spec.cluster.gang_jobs and not spec.cluster.kueue_queue:
-        message = f"the {run.nodes} pods of a {title(run)} are not gang-scheduled: some may hold devices and wait"
         help_ = "set cluster.kueue_queue=… (Kueue) or cluster.gang_jobs=true (Volcano), or use -t volcano"
-        yield Finding(("nodes",), message, help_)
+        yield Finding(("nodes",), _individual_starts(run.nodes, title(run)), help_)
+
+
+def _individual_starts(pods: int, what: str) -> str:
+    return f"the {pods} pods of a {what} are not gang-scheduled: some may hold devices and wait"
 
 
 def volcano_job_is_not_suspended(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -103,22 +117,58 @@ def command_ends_with_its_peers(spec: JobSpec, run: RunPlan) -> Iterator[Finding
 
 
 def pods_use_the_job_scheduler(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
-    """The pods use the scheduler of the job.
+    """The pods of a VolcanoJob use the scheduler that starts its gang.
 
-    Only the Volcano scheduler starts all pods of a gang or none. With another, some pods hold devices while they wait
-    for the rest.
+    Only the Volcano scheduler starts all pods of a gang or none. With another, such as the default one, some pods hold
+    devices while they wait for the rest.
     Source: Volcano, pkg/scheduler/plugins/gang.
 
     Wrong: 'pod={spec: {schedulerName: default-scheduler}}'
     Right: cluster.scheduler=volcano-2
     """
     for path, name in other_schedulers(spec):
-        message = f"{name} does not start the gang of {spec.cluster.scheduler}"
         help_ = "remove it, or set cluster.scheduler"
-        yield Finding(path, message, help_, (("cluster", "scheduler"),))
+        yield Finding(path, _no_gang(name, spec.cluster.scheduler), help_, (("cluster", "scheduler"),))
 
 
 # Rules on manifests.
+
+
+_TITLES = {Kind.BATCH: "job", Kind.JOB_SET: "jobset", Kind.TRAIN_JOB: "trainjob"}
+
+
+def pods_of_manifest_start_together(run: Run) -> Iterator[Finding]:
+    """The pods of a manifest that train together on devices are a gang, unless some of them are enough."""
+    job, together = run.job, world(run)
+    if job.kind not in _TITLES or together.pods < MANY or run.elastic or not together.holds_devices:
+        return
+    if may_be_gang(together):
+        return
+    message = _individual_starts(together.pods, POD_TARGETS[_TITLES[job.kind]].title)
+    key, place = next(unread_groups(together), ("", None))
+    if place is None:
+        yield Finding(_number_of_pods(together), message, _ways_to_a_gang(together))
+    else:
+        help_ = f"Volcano reads the name of the PodGroup from the annotation {GROUP}, not from {key}"
+        help_ = help_ if key != GROUP else f"write {GROUP} as an annotation: Volcano does not read the label"
+        yield Finding(_number_of_pods(together), message, help_, (place,))
+
+
+def _ways_to_a_gang(together: World) -> str:
+    ways = f"add the label {QUEUE} (Kueue)"
+    if together.job.kind is Kind.BATCH and reads_min_member(together.job):
+        return f'{ways}, or schedulerName: volcano and the annotation {MIN_MEMBER}: "{together.pods}" on the Job'
+    return f"{ways}, or podGroupPolicy to the runtime" if together.job.kind is Kind.TRAIN_JOB else ways
+
+
+def _number_of_pods(together: World) -> Spot:
+    """The place of the number of pods, or else of the spec."""
+    job = together.job
+    paths: list[KeyPath] = [("trainer", "numNodes"), (POLICY, "numNodes")]
+    for crew in together.crews:
+        paths += [(*crew.job_path, "parallelism"), (*crew.job_path[:-2], "replicas")]
+    counts = ((path, job.object.raw(*path)) for path in paths)
+    return job.at(*next((path for path, given in counts if isinstance(given, int) and given >= MANY), ("spec",)))
 
 
 def task_has_replicas(job: Job) -> Iterator[Finding]:
@@ -201,24 +251,25 @@ def _incomplete_tasks(job: Job, spec: VolcanoSpec, severity: Severity) -> Iterat
             yield Finding(job.at("spec", "tasks", index, "minAvailable"), message, "remove it", severity=severity)
 
 
-def pods_use_the_volcano_scheduler(job: Job) -> Iterator[Finding]:
-    """The Volcano scheduler schedules the pods of a VolcanoJob.
-
-    Another scheduler starts each pod individually and does not wait for the rest of the gang.
-    Source: Volcano, pkg/scheduler/plugins/gang.
-
-    Wrong: tests/corpus/bad/FTC807-default-scheduler.yaml
-    Right: tests/corpus/good/FTC807-no-scheduler-named.yaml
-    """
+def pods_of_manifest_use_the_job_scheduler(job: Job) -> Iterator[Finding]:
+    """The pods of a VolcanoJob use a scheduler that starts gangs; those that ftc does not know may do so."""
     if job.volcano is None:
         return
-    named: list[tuple[KeyPath, str]] = [(("spec", "schedulerName"), job.volcano.scheduler_name)]
+    own = job.volcano.scheduler_name
+    gang = own if own and not _starts_no_gangs(own) else "volcano"
+    named: list[tuple[KeyPath, str]] = [(("spec", "schedulerName"), own)]
     named += [((*crew.path, "spec", "schedulerName"), crew.template.spec.scheduler_name) for crew in job.crews]
     for path, name in named:
-        if name == "default-scheduler":
-            yield Finding(job.at(*path), f"{name} does not gang-schedule", "set schedulerName: volcano")
-        elif name != "volcano" and name.isalpha() and get_close_matches(name, ["volcano"], cutoff=0.7):
-            yield Finding(job.at(*path), f"'{name}' is not a known scheduler", "did you mean 'volcano'?")
+        if _starts_no_gangs(name):
+            help_ = "set schedulerName: volcano" if name == _DEFAULT_SCHEDULER else "did you mean 'volcano'?"
+            yield Finding(job.at(*path), _no_gang(name, gang), help_)
+
+
+def _starts_no_gangs(scheduler: str) -> bool:
+    """Whether it is the default scheduler, or `volcano` with a spelling mistake."""
+    if scheduler in (_DEFAULT_SCHEDULER, "volcano") or not scheduler.isalpha():
+        return scheduler == _DEFAULT_SCHEDULER
+    return bool(get_close_matches(scheduler, ["volcano"], cutoff=0.7))
 
 
 def task_dependencies_are_valid(job: Job) -> Iterator[Finding]:
@@ -301,7 +352,15 @@ RULES = (
         Severity.WARNING,
         target=UNGANGED,
     ),
-    Rule("FTC578", "missing-gang-scheduling", pods_start_together, JobSpec, Severity.WARNING, target=UNGANGED),
+    Rule(
+        "FTC578",
+        "missing-gang-scheduling",
+        pods_start_together,
+        JobSpec,
+        Severity.WARNING,
+        target=UNGANGED,
+        in_manifests=(pods_of_manifest_start_together, Run),
+    ),
     Rule("FTC579", "volcano-job-cannot-be-suspended", volcano_job_is_not_suspended, JobSpec, target="volcano"),
     Rule(
         "FTC580", "single-pod-restart-of-command", command_ends_with_its_peers, JobSpec, Severity.WARNING, target="job"
@@ -313,11 +372,11 @@ RULES = (
         JobSpec,
         Severity.WARNING,
         target="volcano",
+        in_manifests=(pods_of_manifest_use_the_job_scheduler, Job),
     ),
     Rule("FTC804", "task-needs-replicas", task_has_replicas, Job),
     Rule("FTC805", "gang-exceeds-replicas", gang_is_possible, Job),
     Rule("FTC806", "incomplete-gang", gang_is_complete, Run),
-    Rule("FTC807", "volcano-job-needs-volcano-scheduler", pods_use_the_volcano_scheduler, Job, Severity.WARNING),
     Rule("FTC808", "invalid-task-dependency", task_dependencies_are_valid, Job),
     Rule("FTC809", "invalid-partitions-or-topology", partitions_match_replicas, Job),
 )

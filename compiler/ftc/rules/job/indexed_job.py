@@ -11,7 +11,6 @@ from ftc.manifests.objects import Kind, Object
 from ftc.manifests.steps import TOGETHER, Run, spot_of
 from ftc.rules.given import host_names, title
 from ftc.rules.rule import Finding, Rule
-from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
 from ftc.targets import UNGANGED
 
@@ -322,17 +321,15 @@ def _contradictions(run: Run, crew: Crew, batch: BatchSpec) -> Iterator[Finding]
 
 
 def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
-    """The API server accepts the exit codes and the labels of a Job.
+    """The API server accepts the exit codes of a Job.
 
-    The values of `onExitCodes` are in ascending order, without duplicates. The server sets the labels `job-name` and
-    `batch.kubernetes.io/job-name` of the pods, and refuses a template with another value.
-    Source: Kubernetes, pkg/apis/batch/validation (validatePodFailurePolicyRuleOnExitCodes, ValidateGeneratedSelector).
+    The values of `onExitCodes` are in ascending order, without duplicates.
+    Source: Kubernetes, pkg/apis/batch/validation (validatePodFailurePolicyRuleOnExitCodes).
 
     Wrong: tests/corpus/bad/FTC557-exit-codes-out-of-order.yaml
     Right: tests/corpus/good/FTC557-exit-codes-in-order.yaml
     """
-    content = manifest.content
-    if not isinstance(content, BatchJob) or manifest.mismatches:
+    if not isinstance(manifest.content, BatchJob) or manifest.mismatches:
         return
     path: tuple[str | int, ...] = ("spec", "podFailurePolicy", "rules")
     for index, rule in enumerate(manifest.raw(*path) or []):
@@ -341,14 +338,6 @@ def server_accepts_the_job(manifest: Object) -> Iterator[Finding]:
             wanted = f"write [{', '.join(map(str, sorted(set(values))))}]"
             place = manifest.at(*path, index, "onExitCodes", "values")
             yield Finding(place, "the exit codes are not in ascending order without duplicates", wanted)
-    path = ("spec", "template", "metadata", "labels")
-    name = content.metadata.name
-    if manifest.raw("spec", "manualSelector") is True or has_placeholder(name):
-        return
-    for key, value in (manifest.raw(*path) or {}).items():
-        if key in ("job-name", "batch.kubernetes.io/job-name") and not has_placeholder(value) and value != name:
-            message = f"the server sets {key} to the name of the Job, and refuses '{value}'"
-            yield Finding(manifest.at(*path, key), message, "remove it, or use a key of your own")
 
 
 RULES = (

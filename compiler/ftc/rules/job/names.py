@@ -18,6 +18,7 @@ from ftc.spec.job import JobSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ftc.manifests.text import Spot
     from ftc.plan.types import RunPlan
 
 # Rules on a spec.
@@ -32,16 +33,23 @@ def _fits(run: RunPlan, longest: int, derived: str) -> Iterator[Finding]:
     length = len(run.name) - in_matrix
     if longest > _LIMIT:
         added = f"the digest of its place in the matrix and {derived}" if in_matrix else derived
-        message = f"'{run.name[:length]}' has {length} characters, and {added} add {longest - length}"
-        yield Finding(("name",), message, f"use at most {_LIMIT - longest + length} characters: name=…")
+        message, help_ = _too_long(run.name[:length], longest - length, added)
+        yield Finding(("name",), message, f"{help_}: name=…")
+
+
+def _too_long(name: str, more: int, added: str) -> tuple[str, str]:
+    """The message and the help for a name to which a number of characters is added."""
+    rest = f"{added} add {more}" if more else f"a name has at most {_LIMIT}"
+    return f"'{name}' has {len(name)} characters, and {rest}", f"use at most {_LIMIT - more} characters"
 
 
 def pod_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A pod name has at most 63 characters.
 
-    Volcano names a pod `<job>-worker-<index>` and uses this name as its host name. The volume of the job's claim is
-    named `<job>-<12 characters>`.
-    Source: Volcano, pkg/controllers/job/job_controller_util.go.
+    Volcano names a pod `<job>-<task>-<index>` and uses this name as its host name. With a longer one the job stays
+    pending. In the jobs of ftc the task is `worker`, and the volume of the job's claim is named
+    `<job>-<12 characters>`.
+    Source: Volcano, pkg/controllers/job/job_controller_util.go; issues 4691, 721.
 
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
     Right: name=a-name-that-is-short-enough
@@ -67,12 +75,12 @@ def no_manual_hostname(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """The names of a Job, its Service and the hosts of its pods have at most 63 characters.
 
-    The Job controller copies the name of the Job to a label of each pod and sets the host name to `<job>-<index>`. The
-    API server rejects a longer name.
+    The Job controller copies the name of the Job to a label of each pod, and sets the host name of a pod with an index
+    to `<job>-<index>`. The API server rejects a longer name.
     Source: Kubernetes, pkg/apis/batch/validation, pkg/controller/job.
 
-    Wrong: nodes=2 name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
-    Right: nodes=2 name=a-name-that-is-shorter
+    Wrong: nodes=2 naming=fixed name=a-name-that-is-as-long-as-the-api-server-lets-a-label-be-63-xxx
+    Right: nodes=2 naming=fixed name=a-name-that-is-shorter
     """
     added = len(f"-{run.nodes - 1}") if run.nodes > 1 else 0
     name = run.fixed_name if run.nodes > 1 or not run.generate_name else run.object_name
@@ -82,9 +90,9 @@ def job_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
 def jobset_name_fits(_: JobSpec, run: RunPlan) -> Iterator[Finding]:
     """A pod name in a JobSet has at most 63 characters.
 
-    A TrainJob has a JobSet of the same name. JobSet names a pod `<jobset>-node-0-<index>`, and the Job controller adds
-    a dash and five characters. The webhook rejects a longer name (`pod names generated for this JobSet will exceed 63
-    characters`).
+    A TrainJob has a JobSet of the same name. JobSet names a pod `<jobset>-<replicated job>-<job index>-<index>`, and
+    the Job controller adds a dash and five characters. In the jobs of ftc the replicated job is `node`. The webhook
+    rejects a longer name (`pod names generated for this JobSet will exceed 63 characters`).
     Source: JobSet, pkg/webhooks/jobset_webhook.go.
 
     Wrong: name=a-name-that-is-much-too-long-for-the-name-of-a-pod
@@ -134,9 +142,6 @@ def _metadata(spec: JobSpec) -> Iterator[tuple[KeyPath, Mapping[str, str]]]:
 # Rules on manifests.
 
 
-_LIMIT = 63
-
-
 _GENERATED = 5
 
 
@@ -169,15 +174,14 @@ def task_names_are_unique(job: Job) -> Iterator[Finding]:
 def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
     """The name of a job is valid for its Service and its pods.
 
-    Volcano's svc plugin creates a Service with the name of the job, which has at most 63 characters, without dots, and
-    before Kubernetes 1.36 begins with a letter. Pods and their hosts are named `<job>-<task>-<index>`. If a name is too
-    long, the job stays pending (PluginError). The webhook of JobSet rejects a name that does not begin with a letter,
-    or is too long for the pods, `<jobset>-<replicated job>-<job index>-<index>-<5 characters>`.
-    Source: Volcano, pkg/controllers/job/plugins/svc; issues 4691, 721; Kubernetes, RelaxedServiceNameValidation;
-    JobSet, pkg/webhooks/jobset_webhook.go.
+    Volcano's svc plugin creates a Service with the name of the job, which has no dots and before Kubernetes 1.36 begins
+    with a letter. If a name is invalid, the job stays pending (PluginError). The webhook of JobSet rejects a name that
+    does not begin with a letter.
+    Source: Volcano, pkg/controllers/job/plugins/svc; Kubernetes, RelaxedServiceNameValidation; JobSet,
+    pkg/webhooks/jobset_webhook.go.
 
     Wrong: tests/corpus/bad/FTC822-name-with-a-dot.yaml
-    Right: tests/corpus/good/FTC822-name-of-sixty-three.yaml
+    Right: tests/corpus/good/FTC822-name-with-a-dash.yaml
     """
     name, prefix = job.metadata.name, job.metadata.generate_name
     if job.kind is Kind.POD:
@@ -186,42 +190,60 @@ def name_suits_pods_and_service(job: Job) -> Iterator[Finding]:
         if not job.object.has("metadata", "name"):
             yield Finding(job.at("metadata"), "the job does not have a name", "add name: … or generateName: …-")
         return
-    place = job.at("metadata", "name" if name else "generateName")
-    given = name or prefix.rstrip("-.") or "x"
     service = "svc" in job.plugins or job.job_set is not None
-    label = service or job.batch is not None
     old = tuple(map(int, job.object.versions.kubernetes.split("."))) < _DIGIT_FIRST
     letter_first = service and (old or job.job_set is not None)
     begins = "[a-z]" if letter_first else "[a-z0-9]"
     form = rf"{begins}([-a-z0-9]*[a-z0-9])?" if service else r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
-    if not re.fullmatch(form, given):
+    if not re.fullmatch(form, _given(job)):
         first = ", beginning with a letter" if letter_first else ""
-        yield Finding(
-            place, f"'{name or prefix}' is not a valid name", f"use lower-case letters, digits and '-'{first}"
-        )
+        help_ = f"use lower-case letters, digits and '-'{first}"
+        yield Finding(_place(job), f"'{name or prefix}' is not a valid name", help_)
+
+
+def _given(job: Job) -> str:
+    """The name, or the prefix of a generated one, as the user thinks of it."""
+    return job.metadata.name or job.metadata.generate_name.rstrip("-.") or "x"
+
+
+def _place(job: Job) -> Spot:
+    return job.at("metadata", "name" if job.metadata.name else "generateName")
+
+
+def pod_name_fits_in_manifests(job: Job) -> Iterator[Finding]:
+    """The names of the pods of a VolcanoJob, and of the Service of its svc plugin, fit."""
+    if job.volcano is not None:
+        endings = [f"-{crew.name}-{max((crew.replicas or 1) - 1, 0)}" for crew in job.crews]
+        yield from _fits_with(job, max(endings, key=len, default=""), "the pod names")
+
+
+def job_name_fits_in_manifests(job: Job) -> Iterator[Finding]:
+    """The names of a Job and of the hosts of its pods fit."""
+    if job.batch is not None:
+        indexed = job.batch.completion_mode == "Indexed" and job.batch.completions
+        yield from _fits_with(job, f"-{indexed - 1}" if indexed else "", "the derived names")
+
+
+def jobset_name_fits_in_manifests(job: Job) -> Iterator[Finding]:
+    """The names of the pods of a JobSet or of a TrainJob fit."""
+    if job.job_set is None:
         return
-    length = len(name) if name else min(len(prefix), _LIMIT - _GENERATED) + _GENERATED
-    if label and length > _LIMIT:
-        yield Finding(place, f"the name has {length} characters", f"use at most {_LIMIT}")
-    yield from _pod_names(job, length)
-
-
-def _pod_names(job: Job, length: int) -> Iterator[Finding]:
-    for last in _endings(job):
-        if length + len(last) > _LIMIT:
-            where = job.at("metadata", "name" if job.metadata.name else "generateName")
-            message = f"the name has {length} characters, and the pod names add '{last}': the limit is {_LIMIT}"
-            yield Finding(where, message, f"use at most {_LIMIT - len(last)}")
-
-
-def _endings(job: Job) -> Iterator[str]:
-    """What the name of the last pod of each template adds to the name of the job."""
-    for crew in job.crews if job.volcano is not None else ():
-        yield f"-{crew.name}-{max((crew.replicas or 1) - 1, 0)}"
-    for one in job.job_set.replicated_jobs if job.job_set is not None and job.whole else ():
+    endings = []
+    for one in job.job_set.replicated_jobs if job.whole else ():
         last, spec = f"-{one.name}-{max(one.replicas - 1, 0)}", one.template.spec
         indexed = spec.completions is not None and spec.completion_mode == "Indexed"
-        yield f"{last}-{max((spec.completions or 1) - 1, 0)}-abcde" if indexed else last
+        endings.append(f"{last}-{max((spec.completions or 1) - 1, 0)}-abcde" if indexed else last)
+    yield from _fits_with(job, max(endings, key=len, default=""), "the pod names")
+
+
+def _fits_with(job: Job, ending: str, derived: str) -> Iterator[Finding]:
+    """Report the name of a job if it is too long with what the longest name of a pod adds to it."""
+    name, prefix, given = job.metadata.name, job.metadata.generate_name, _given(job)
+    # The server cuts the prefix of a generated name.
+    made = len(name) if name else min(len(prefix), _LIMIT - _GENERATED) + _GENERATED
+    if (name or prefix) and made + len(ending) > _LIMIT:
+        more = len(ending) if name else len(prefix) - len(given) + _GENERATED + len(ending)
+        yield Finding(_place(job), *_too_long(given, more, derived))
 
 
 def no_task_template_name(job: Job) -> Iterator[Finding]:
@@ -239,10 +261,33 @@ def no_task_template_name(job: Job) -> Iterator[Finding]:
 
 
 RULES = (
-    Rule("FTC501", "pod-name-too-long", pod_name_fits, JobSpec, target="volcano"),
+    Rule(
+        "FTC501",
+        "pod-name-too-long",
+        pod_name_fits,
+        JobSpec,
+        target="volcano",
+        in_manifests=(pod_name_fits_in_manifests, Job),
+    ),
     Rule("FTC508", "no-manual-hostname", no_manual_hostname, JobSpec, target="volcano"),
-    Rule("FTC571", "job-name-too-long", job_name_fits, JobSpec, target="job", needed=True),
-    Rule("FTC591", "jobset-name-too-long", jobset_name_fits, JobSpec, target=("jobset", "trainjob"), needed=True),
+    Rule(
+        "FTC571",
+        "job-name-too-long",
+        job_name_fits,
+        JobSpec,
+        target="job",
+        needed=True,
+        in_manifests=(job_name_fits_in_manifests, Job),
+    ),
+    Rule(
+        "FTC591",
+        "jobset-name-too-long",
+        jobset_name_fits,
+        JobSpec,
+        target=("jobset", "trainjob"),
+        needed=True,
+        in_manifests=(jobset_name_fits_in_manifests, Job),
+    ),
     Rule(
         "FTC641", "metadata-overwritten-by-volcano", no_overwritten_metadata, JobSpec, Severity.NOTE, target="volcano"
     ),

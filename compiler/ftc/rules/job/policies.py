@@ -39,15 +39,19 @@ def restart_policy_is_never(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
 def logs_outlive_the_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """A finished job is kept long enough to read its logs.
 
-    With 0 the job, its pods and their logs are deleted as soon as the job ends, even if it failed.
+    With 0 the job, its pods, their logs and the claims that Volcano created for it are deleted as soon as the job ends,
+    even if it failed.
     Source: Volcano, pkg/controllers/garbagecollector; Kubernetes, TTL-after-finished controller.
 
     Wrong: ttl_seconds_after_finished=0
     Right: ttl_seconds_after_finished=86400
     """
     if spec.ttl_seconds_after_finished == 0:
-        message = "deletes the job and its logs as soon as it ends, even if it failed"
-        yield Finding(("ttl_seconds_after_finished",), message, "set one day: 86400")
+        yield Finding(("ttl_seconds_after_finished",), _DELETED, _ONE_DAY)
+
+
+_DELETED = "deletes the job and its logs as soon as it ends, even if it failed"
+_ONE_DAY = "set one day: 86400"
 
 
 # Rules on manifests.
@@ -276,24 +280,22 @@ def max_retry_takes_effect(job: Job) -> Iterator[Finding]:
 
 
 def finished_job_is_kept(job: Job) -> Iterator[Finding]:
-    """A finished job is kept long enough to read its logs.
-
-    ttlSecondsAfterFinished deletes the job with its pods, their logs and the claims that Volcano created for it. With 0
-    it does so immediately.
-    Source: Volcano, pkg/controllers/garbagecollector; Kubernetes, TTL-after-finished controller.
-
-    Wrong: tests/corpus/bad/FTC817-deleted-immediately.yaml
-    Right: tests/corpus/good/FTC817-deleted-after-a-day.yaml
-    """
+    """A manifest keeps a finished job."""
     spec = job.volcano or job.batch or job.job_set
     if spec is not None and spec.ttl_seconds_after_finished == 0:
-        message = "the job and its logs are deleted as soon as it ends, even if it failed"
-        yield Finding(job.at("spec", "ttlSecondsAfterFinished"), message, "set one day: 86400")
+        yield Finding(job.at("spec", "ttlSecondsAfterFinished"), _DELETED, _ONE_DAY)
 
 
 RULES = (
     Rule("FTC503", "no-single-rank-restart", restart_policy_is_never, JobSpec),
-    Rule("FTC642", "job-deleted-immediately", logs_outlive_the_job, JobSpec, Severity.WARNING),
+    Rule(
+        "FTC642",
+        "job-deleted-immediately",
+        logs_outlive_the_job,
+        JobSpec,
+        Severity.WARNING,
+        in_manifests=(finished_job_is_kept, Job),
+    ),
     Rule("FTC810", "invalid-policy", policy_is_valid, Job),
     Rule("FTC811", "lost-pod-does-not-restart-job", lost_pod_restarts_job, Run, Severity.WARNING),
     Rule("FTC812", "different-actions-for-eviction-and-failure", eviction_and_failure_agree, Job, Severity.WARNING),
@@ -301,5 +303,4 @@ RULES = (
     Rule("FTC814", "job-completes-with-first-task", job_completes_last, Job, Severity.WARNING),
     Rule("FTC815", "unreachable-policy", policy_is_reachable, Job, Severity.WARNING),
     Rule("FTC816", "ineffective-max-retry", max_retry_takes_effect, Job, Severity.WARNING),
-    Rule("FTC817", "finished-job-deleted-too-soon", finished_job_is_kept, Job, Severity.WARNING),
 )

@@ -10,6 +10,7 @@ from ftc.manifests.manifest import amount
 from ftc.manifests.subjects import Job
 from ftc.rules.given import Origins, metadata, pods
 from ftc.rules.rule import Finding, Rule
+from ftc.source.unknown import has_placeholder
 from ftc.spec.job import JobSpec
 from ftc.targets import KUEUE, UNGANGED
 
@@ -21,17 +22,20 @@ if TYPE_CHECKING:
 # Rules on a spec.
 
 
-_NAMES = ("job-name", "controller-uid")
+_NAME_LABELS = ("job-name", "batch.kubernetes.io/job-name")
 
 
-_CONTROLLER_LABELS = (*_NAMES, *(f"batch.kubernetes.io/{name}" for name in _NAMES))
+_CONTROLLER_LABELS = (*_NAME_LABELS, "controller-uid", "batch.kubernetes.io/controller-uid")
+
+
+_SET_BY_JOB = "is set for each pod by the Job"
 
 
 def no_reserved_job_label(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """The user does not set the labels by which a Job selects its pods.
 
-    The Job controller sets these labels, and the API server rejects a template with other values, after the Service has
-    been created.
+    The API server sets these labels to the name and the uid of the Job, and rejects a template with other values, after
+    the Service has been created. A Job with `manualSelector` does not have them.
     Source: Kubernetes, pkg/apis/batch/validation (validateGeneratedSelector).
 
     Wrong: labels.job-name=mine
@@ -39,7 +43,7 @@ def no_reserved_job_label(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for where, given in metadata(spec, "labels"):
         for name in [name for name in _CONTROLLER_LABELS if name in given]:
-            yield Finding((*where, name), "is set for each pod by the Job", "remove it", at_key=True)
+            yield Finding((*where, name), _SET_BY_JOB, "remove it", at_key=True)
 
 
 def volcano_queue_needs_volcano(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -103,10 +107,13 @@ def queue_is_valid(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     queue = spec.cluster.queue
     if queue == "root":
-        yield Finding(("cluster", "queue"), "is the root queue, which does not accept jobs", "use a queue below it")
+        yield Finding(("cluster", "queue"), *_ROOT)
     elif len(queue) > _LABEL_LIMIT:
         message = f"has {len(queue)} characters, but a label has at most {_LABEL_LIMIT}"
         yield Finding(("cluster", "queue"), message, "use a queue with a shorter name")
+
+
+_ROOT = "is the root queue, which does not accept jobs", "use a queue below it"
 
 
 def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
@@ -122,8 +129,11 @@ def priority_class_is_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     for path, pod in pods(spec):
         name = pod.get("priorityClassName")
         if name is not None and name != spec.cluster.priority_class:
-            message = f"{name} applies only to the pods, not to the order of jobs"
-            yield Finding((*path, "priorityClassName"), message, f"set cluster.priority_class={name}")
+            yield Finding((*path, "priorityClassName"), _only_on_pods(name), f"set cluster.priority_class={name}")
+
+
+def _only_on_pods(priority_class: str) -> str:
+    return f"{priority_class} applies only to the pods, not to the order of jobs"
 
 
 def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
@@ -149,19 +159,32 @@ def kueue_queue_needs_batch_job(found: Origins) -> Iterator[Finding]:
 # Rules on manifests.
 
 
+def no_reserved_job_label_in_manifests(job: Job) -> Iterator[Finding]:
+    """The pods of a Job do not have the name of another one in their labels; the schema refuses its uid."""
+    own = job.metadata.name
+    if job.batch is None or has_placeholder(own) or job.object.raw("spec", "manualSelector") is True:
+        return
+    for name, value in job.batch.template.metadata.labels.items():
+        if name in _NAME_LABELS and value != own and not has_placeholder(value):
+            place = job.at(*job.crews[0].path, "metadata", "labels", name)
+            yield Finding(place, _SET_BY_JOB, "remove it, or use another key", at_key=True)
+
+
 def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
-    """A job is in a queue that accepts jobs.
-
-    The webhook rejects the root queue: `can not submit job to root queue`.
-    Source: Volcano, validate/admit_job.go.
-
-    Wrong: tests/corpus/bad/FTC818-root-queue.yaml
-    Right: tests/corpus/good/FTC818-queue-of-a-team.yaml
-    """
+    """The queue of a VolcanoJob accepts jobs; the schema limits the length of its name."""
     if job.volcano is not None and job.volcano.queue == "root":
-        yield Finding(
-            job.at("spec", "queue"), "the root queue does not accept jobs", "use a queue below it, such as default"
-        )
+        yield Finding(job.at("spec", "queue"), *_ROOT)
+
+
+def priority_class_is_on_volcano_job(job: Job) -> Iterator[Finding]:
+    """A VolcanoJob whose pods have a priority class has one too; that of a task may differ, to order its pods."""
+    if job.volcano is None or job.object.has("spec", "priorityClassName"):
+        return
+    for crew in job.crews:
+        path = (*crew.path, "spec", "priorityClassName")
+        name = job.object.raw(*path)
+        if name and isinstance(name, str):
+            yield Finding(job.at(*path), _only_on_pods(name), f"set priorityClassName: {name} in the spec of the job")
 
 
 def gang_fits_into_queue(job: Job) -> Iterator[Finding]:
@@ -200,7 +223,14 @@ def _needed(job: Job, name: str, pods: int) -> Decimal:
 
 RULES = (
     Rule("FTC715", "gang-exceeds-queue", gang_fits_into_queue, Job),
-    Rule("FTC581", "reserved-job-label", no_reserved_job_label, JobSpec, target=UNGANGED),
+    Rule(
+        "FTC581",
+        "reserved-job-label",
+        no_reserved_job_label,
+        JobSpec,
+        target=UNGANGED,
+        in_manifests=(no_reserved_job_label_in_manifests, Job),
+    ),
     Rule(
         "FTC582",
         "volcano-queue-needs-volcano-scheduler",
@@ -212,9 +242,21 @@ RULES = (
     Rule("FTC583", "suspend-with-kueue-queue", no_suspend_with_kueue, JobSpec, Severity.WARNING, target=KUEUE),
     Rule("FTC584", "kueue-label-reaches-pods", kueue_label_only_on_job, JobSpec, Severity.WARNING, target=KUEUE),
     Rule("FTC587", "kueue-queue-needs-batch-job", kueue_queue_needs_batch_job, Origins, target="volcano"),
-    Rule("FTC521", "invalid-queue", queue_is_valid, JobSpec, target="volcano"),
     Rule(
-        "FTC527", "priority-class-on-pods-only", priority_class_is_on_job, JobSpec, Severity.WARNING, target="volcano"
+        "FTC521",
+        "invalid-queue",
+        queue_is_valid,
+        JobSpec,
+        target="volcano",
+        in_manifests=(queue_is_valid_in_manifests, Job),
     ),
-    Rule("FTC818", "root-queue", queue_is_valid_in_manifests, Job),
+    Rule(
+        "FTC527",
+        "priority-class-on-pods-only",
+        priority_class_is_on_job,
+        JobSpec,
+        Severity.WARNING,
+        target="volcano",
+        in_manifests=(priority_class_is_on_volcano_job, Job),
+    ),
 )
