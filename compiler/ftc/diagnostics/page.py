@@ -14,7 +14,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     `group` is the folder of the rule, `source` the code, document or measurement that states the fact. `example` shows
     both examples if they are files. `targets` are those that the rule applies to, if not to all. `silenceable` says
-    whether `ignore` may suppress it.
+    whether `ignore` may suppress it, `in_manifests` whether lint has it too, where `--ignore` may suppress any rule.
     """
 
     code: str
@@ -30,6 +30,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = Severity.ERROR
     targets: tuple[str, ...] = ()
     silenceable: bool = True
+    in_manifests: bool = False
 
 
 def read(code: str, text: str) -> Page:
@@ -65,6 +66,7 @@ def render(page: Page) -> str:
 def suppression(page: Page) -> str:
     """How to suppress the rule."""
     if not page.silenceable:
-        return "It cannot be suppressed: ftc itself relies on it."
+        in_lint = f" In `ftc lint` you may suppress it: --ignore {page.name}." if page.in_manifests else ""
+        return f"It cannot be suppressed: ftc itself relies on it.{in_lint}"
     in_spec = f", or `ignore: [{page.name}]` in the spec" if page.command == "ftc compile" else ""
     return f"To suppress it: --ignore {page.name}{in_spec}."

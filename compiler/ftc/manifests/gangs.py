@@ -94,14 +94,15 @@ def _starts_together(job: Job, crew: Crew) -> bool:
         return True
     if any(one.key.startswith(_OF_GROUPS) or (one.key == QUEUE and one.above) for one in notes):
         return True
-    return scheduler == _VOLCANO and any(_is_read(job, one) for one in notes)
+    return scheduler == _VOLCANO and any(_is_read(job, crew, one) for one in notes)
 
 
-def _is_read(job: Job, note: _Note) -> bool:
-    """Whether Volcano starts several pods together because of an annotation."""
+def _is_read(job: Job, crew: Crew, note: _Note) -> bool:
+    """Whether Volcano starts several pods together because of an annotation of the pods or of their Job."""
     if note.field != "annotations":
         return False
-    several = reads_min_member(job) and note.above and note.value not in ("0", "1")
+    is_of_job = note.path[:-2] == (*crew.job_path[:-1], "metadata")
+    several = reads_min_member(job) and is_of_job and note.value not in ("0", "1")
     return several if note.key == MIN_MEMBER else note.key == GROUP and not note.above
 
 

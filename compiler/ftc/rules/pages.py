@@ -62,6 +62,7 @@ def _of_spec(rule: Rule) -> Page:
         right=_for_target(rule, written.right),
         targets=rule.targets,
         silenceable=not rule.needed,
+        in_manifests=rule.in_manifests is not None,
     )
 
 

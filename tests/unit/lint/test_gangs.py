@@ -124,6 +124,7 @@ def test_volcano_schedules_the_jobs_of_a_job_set() -> None:
     made = with_parts(JOB_SET, f"{inside} spec template spec schedulerName", "volcano")
     assert found(made)
     assert found(with_parts(made, f"{inside} metadata annotations", MIN_MEMBER)) == []
+    assert found(with_parts(made, "metadata annotations", MIN_MEMBER)), "Volcano reads the owner of the pods, the Job"
 
 
 @pytest.mark.parametrize(
