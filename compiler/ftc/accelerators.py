@@ -152,7 +152,8 @@ class Libraries(msgspec.Struct, frozen=True):
 
 
 # Variables that a device plugin, or its runtime, sets in each container.
-VISIBLE = lazily(r"[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
+# Ray has variables that only say whether it sets them.
+VISIBLE = lazily(r"(?!RAY_)[A-Z_]+_VISIBLE_(DEVICES|MODULES)")
 
 
 @cache

@@ -76,6 +76,7 @@ class Mount(Manifest, frozen=True):
     name: str = ""
     mount_path: str = ""
     sub_path: str = ""
+    read_only: bool = False
 
 
 class Port(Manifest, frozen=True):
@@ -341,8 +342,14 @@ def whole(value: str | float | None) -> int | None:
 
 
 def requested_devices(container: Container) -> list[str]:
-    """The device resources that a container requests; a limit without a request counts."""
-    return [name for name in {**container.resources.requests, **container.resources.limits} if name in kinds()]
+    """The device resources that a container requests; a limit without a request counts, and 0 is no request."""
+    return [name for name in requested(container) if name in kinds()]
+
+
+def requested(container: Container) -> dict[str, Any]:
+    """The resources that a container requests or limits, except those of which it takes 0."""
+    resources: dict[str, Any] = {**container.resources.requests, **container.resources.limits}
+    return {name: value for name, value in resources.items() if amount(value) != 0}
 
 
 def count(container: Container) -> int | None:

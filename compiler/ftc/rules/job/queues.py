@@ -177,14 +177,14 @@ def queue_is_valid_in_manifests(job: Job) -> Iterator[Finding]:
 
 
 def priority_class_is_on_volcano_job(job: Job) -> Iterator[Finding]:
-    """A VolcanoJob whose pods have a priority class has one too; that of a task may differ, to order its pods."""
+    """A VolcanoJob whose pods have a priority class has one too; classes that differ order the pods of its tasks."""
     if job.volcano is None or job.object.has("spec", "priorityClassName"):
         return
-    for crew in job.crews:
-        path = (*crew.path, "spec", "priorityClassName")
-        name = job.object.raw(*path)
-        if name and isinstance(name, str):
-            yield Finding(job.at(*path), _only_on_pods(name), f"set priorityClassName: {name} in the spec of the job")
+    paths = [(*crew.path, "spec", "priorityClassName") for crew in job.crews]
+    given = {path: name for path in paths if (name := job.object.raw(*path)) and isinstance(name, str)}
+    if len({*given.values()}) == 1:
+        path, name = next(iter(given.items()))
+        yield Finding(job.at(*path), _only_on_pods(name), f"set priorityClassName: {name} in the spec of the job")
 
 
 def gang_fits_into_queue(job: Job) -> Iterator[Finding]:

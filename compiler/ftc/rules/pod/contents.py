@@ -276,7 +276,7 @@ def container_settings_are_consistent_in_manifests(step: Step) -> Iterator[Findi
     """The ports and variables of a container in a manifest do not contradict each other; the schema checks the rest."""
     on_node = step.pod.raw("hostNetwork") is True
     for index, port in enumerate(step.container.ports):
-        if step.pod.has(step.field, step.index, "ports", index, "containerPort"):
+        if isinstance(step.pod.raw(step.field, step.index, "ports", index, "containerPort"), int):
             outside = port.host_port if port.host_port in _PORTS else 0
             for field, problem in _port_problems(port.container_port, outside, on_node=on_node):
                 yield Finding(step.at("ports", index, field), *problem)

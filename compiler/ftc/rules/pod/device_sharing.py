@@ -254,9 +254,16 @@ def hami_needs_its_scheduler_in_manifests(step: Step) -> Iterator[Finding]:
             yield Finding(step.at("resources", "limits", name), _hami_allocates(name), help_)
 
 
+# Their controllers set the scheduler of the pods if they are installed with gang scheduling.
+_SETS_SCHEDULER = ("PyTorchJob", "MPIJob", "RayJob", "RayCluster")
+
+
 def volcano_devices_need_volcano_in_manifests(step: Step) -> Iterator[Finding]:
     """The pods of a manifest with shares of Volcano use the Volcano scheduler."""
-    if step.pod.job.kind is not Kind.VOLCANO and _scheduler(step) in ("", "default-scheduler"):
+    kind = step.pod.job.object.document.data.get("kind")
+    if step.pod.job.kind is Kind.VOLCANO or kind in _SETS_SCHEDULER:
+        return
+    if _scheduler(step) in ("", "default-scheduler"):
         for name in _allocated_by("volcano", step):
             yield Finding(step.at("resources", "limits", name), _only_volcano(name), "set schedulerName: volcano")
 
@@ -276,7 +283,8 @@ def _allocated_by(allocator: str, step: Step) -> list[str]:
     decisive = [name for name in limits if devices and _is_share_of(name, devices)] or list(limits)
     if {kind.allocator for name in decisive for kind in _kinds(name)} != {allocator}:
         return []
-    return [name for name in limits if allocator in {kind.allocator for kind in _kinds(name)}][:1]
+    found = [name for name in limits if allocator in {kind.allocator for kind in _kinds(name)}]
+    return ([name for name in found if name in devices] or found)[:1]
 
 
 def _is_share_of(name: str, devices: list[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftc.accelerators import clashing, inference_only, kinds, meant
 from ftc.diagnostics.model import KeyPath, Severity
-from ftc.manifests.manifest import amount, requested_devices
+from ftc.manifests.manifest import amount, requested, requested_devices
 from ftc.manifests.steps import Run, Step
 from ftc.patterns import lazily
 from ftc.plan.kubernetes import quantity
@@ -50,10 +50,15 @@ def one_device_plugin(spec: JobSpec, run: RunPlan) -> Iterator[Finding]:
     slices = ours - {device.resource} if device else set()
     body = with_fragments(run)["spec"]
     for container in (*body["containers"], *body.get("initContainers", [])):
-        limits = [name for name in container.get("resources", {}).get("limits", {}) if name not in slices]
+        limits = [name for name in _taken(container.get("resources", {}).get("limits", {})) if name not in slices]
         for name, first in clashing(limits, device.resource if device else ""):
             path = added.get((container["name"], name), ("pod",))
             yield Finding(path, _different_plugins(name, first), "keep one: hardware=…")
+
+
+def _taken(amounts: Json) -> list[str]:
+    """The resources of which a container takes more than 0."""
+    return [name for name, value in amounts.items() if quantity(value)]
 
 
 def _different_plugins(name: str, first: str) -> str:
@@ -203,8 +208,9 @@ def helpers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """
     for path, container in containers(spec):
         helps = path[-2] == "containers" or container.get("restartPolicy") == _SIDECAR
-        for field, amounts in container.get("resources", {}).items() if helps and container["name"] != NAME else ():
-            for name in [name for name in amounts if name in spec.hardware.resources and field in _FIELDS]:
+        for field in _FIELDS if helps and container["name"] != NAME else ():
+            amounts = container.get("resources", {}).get(field, {})
+            for name in [name for name in _taken(amounts) if name in spec.hardware.resources]:
                 message = _does_not_train(container["name"], amounts[name], name)
                 yield Finding((*path, "resources", field, name), message, "remove it")
 
@@ -231,7 +237,7 @@ def init_containers_request_no_device(spec: JobSpec, _: RunPlan) -> Iterator[Fin
     names = spec.hardware.resources
     for path, container in containers(spec):
         if path[-2] == "initContainers" and container.get("restartPolicy") != _SIDECAR:
-            for name in [name for name in container.get("resources", {}).get("limits", {}) if name in names]:
+            for name in [one for one in _taken(container.get("resources", {}).get("limits", {})) if one in names]:
                 yield Finding(path[:-1], _held_early(container["name"], name), "remove it")
 
 
@@ -284,8 +290,8 @@ def extended_resources_are_valid_in_manifests(step: Step) -> Iterator[Finding]:
 
 
 def init_containers_request_no_device_in_manifests(step: Step) -> Iterator[Finding]:
-    """The init containers of a manifest do not request devices; a sidecar is not one of them."""
-    if step.init and step.container.restart_policy != _SIDECAR:
+    """The init containers of a manifest do not request devices, except to check them; a sidecar is not one of them."""
+    if step.init and step.container.restart_policy != _SIDECAR and not step.idle:
         for name in requested_devices(step.container):
             yield Finding(_resource(step, name), _held_early(step.container.name, name), "remove it")
 
@@ -308,8 +314,7 @@ def _resource(step: Step, name: str) -> Spot:
 
 def one_device_plugin_in_manifests(step: Step) -> Iterator[Finding]:
     """A container of a manifest requests devices of one device plugin."""
-    resources = step.container.resources
-    for name, first in clashing({**resources.requests, **resources.limits}):
+    for name, first in clashing(requested(step.container)):
         yield Finding(_resource(step, name), _different_plugins(name, first), "keep one")
 
 

@@ -239,15 +239,22 @@ def variable_is_in_range_in_manifests(step: Step) -> Iterator[Finding]:
     limits = {limit.name: limit for limit in known.limits} if known is not None else {}
     for place, name, value in _literal_variables(step):
         limit = limits.get(name)
-        if limit and limit.lifted_by not in step.environment and not _accepts(limit, value):
+        if limit and not _is_lifted(step, limit) and not _accepts(limit, value):
             yield Finding(place, *_outside(limit, value))
+
+
+def _is_lifted(step: Step, limit: Limit) -> bool:
+    """Whether another variable lifts the limit, or has an unknown value."""
+    other = limit.lifted_by
+    return other is not None and other in step.environment and step.environment.values.get(other, "1") == "1"
 
 
 def no_manual_visible_devices_in_manifests(step: Step) -> Iterator[Finding]:
     """A container of a manifest does not fix its visible devices; a list of all of them is harmless."""
-    every = (",".join(map(str, range(min(step.devices or 0, 100)))), "all")
+    every = {str(number) for number in range(min(step.devices or 0, 100))}
     for place, name, value in _literal_variables(step) if libraries_of(step) is not None else ():
-        if VISIBLE.fullmatch(name) and value.replace(" ", "") not in every:
+        fixes = value.strip() != "all" and "$" not in value and {one.strip() for one in value.split(",")} != every
+        if VISIBLE.fullmatch(name) and fixes:
             yield Finding(place, _fixed(name, value), "remove it")
 
 

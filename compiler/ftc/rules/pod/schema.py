@@ -152,7 +152,9 @@ _OTHER_FIELD = {"initContainers": "containers", "containers": "initContainers"}
 
 
 def container_has_an_image(step: Step) -> Iterator[Finding]:
-    """A container of a manifest has an image."""
+    """A container of a manifest has an image; a TrainJob sets that of its runtime."""
+    if step.pod.job.kind in (Kind.RUNTIME, Kind.CLUSTER_RUNTIME):
+        return
     if not step.container.image and step.pod.raw(step.field, step.index, "image") in (None, ""):
         place = step.at("image") if step.pod.has(step.field, step.index, "image") else step.at()
         yield Finding(place, _lacks_image(step.container.name), "set image")

@@ -102,7 +102,7 @@ def pod_settings_are_consistent_in_manifests(pod: Pod) -> Iterator[Finding]:
     """The settings of a pod in a manifest do not contradict each other."""
     for index, volume in enumerate(pod.spec.volumes):
         raw = pod.raw("volumes", index)
-        sources = raw.keys() - {"name"} if isinstance(raw, dict) else set()
+        sources = {key for key, value in raw.items() if isinstance(value, dict)} if isinstance(raw, dict) else set()
         if len(sources) >= MANY:
             message = _several_sources(volume.name, sources)
             yield Finding(pod.at("volumes", index), message, "split it into two volumes")
@@ -119,12 +119,16 @@ def pod_settings_are_consistent_in_manifests(pod: Pod) -> Iterator[Finding]:
 
 
 def _root_containers(pod: Pod, body: Json) -> Iterator[Finding]:
+    """One finding for each security context: that of the pod names the first container."""
+    places: dict[KeyPath, str] = {}
     for field in ("initContainers", "containers"):
         for index, container in enumerate(body.get(field, [])):
             if _root_settings(body, container) == (True, 0):
                 own = container.get("securityContext", {}).keys() & {"runAsNonRoot", "runAsUser"}
-                place = (field, index, "securityContext") if own else ("securityContext",)
-                yield Finding(pod.at(*place), *_runs_as_root(container["name"]))
+                place: KeyPath = (field, index, "securityContext") if own else ("securityContext",)
+                places.setdefault(place, container["name"])
+    for place, name in places.items():
+        yield Finding(pod.at(*place), *_runs_as_root(name))
 
 
 RULES = (

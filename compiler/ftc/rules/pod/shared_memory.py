@@ -173,9 +173,15 @@ def _too_small(processes: int | None, size: str | float) -> str:
 
 
 def _of_container(step: Step) -> list[InMemory]:
-    """The volumes in memory that a container mounts, each with the place of its first mount."""
+    """The volumes in memory that a container mounts, each with the place of its first mount.
+
+    Only the files that a container writes count towards its memory: an init container prepares volumes, and an idle
+    container does not fill them.
+    """
     found: dict[str, InMemory] = {}
-    for index, mount in enumerate(step.container.volume_mounts):
+    for index, mount in enumerate(step.container.volume_mounts if not (step.init or step.idle) else ()):
+        if mount.read_only:
+            continue
         volume = step.pod.volume(mount.name)
         directory = volume.empty_dir if volume is not None else None
         if directory is not None and directory.medium == "Memory":

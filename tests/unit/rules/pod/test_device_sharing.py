@@ -115,6 +115,7 @@ PAIRS = (
         "pod.spec.containers",
     ),
     Pair("FTC314", (INITS % 'nvidia.com/gpu: "1"',), (INITS % "ephemeral-storage: 9Gi",), "pod.spec.initContainers"),
+    Pair("FTC314", (INITS % 'nvidia.com/gpu: "1"',), (INITS % 'nvidia.com/gpu: "0"',), "pod.spec.initContainers"),
 )
 
 

@@ -18,6 +18,12 @@ PAIRS = (
     Pair(
         "FTC341",
         ("hardware=ascend", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}"),
+        ("hardware=ascend", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 0}}}]}}"),
+        "pod.spec.containers",
+    ),
+    Pair(
+        "FTC341",
+        ("hardware=ascend", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}"),
         ("hardware=nvidia", "pod={spec: {containers: [{name: train, resources: {limits: {nvidia.com/gpu: 1}}}]}}"),
         "pod.spec.containers",
     ),
