@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ftc.cluster.snapshot import Object, Snapshot, at, group_of, labels, name_of, rows, uid_of, whole
+from ftc.plan.kubernetes import KUEUE_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ftc.diagnostics.model import KeyPath
 
 
-_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _UID = "not-created-yet"
 
 
@@ -59,7 +59,7 @@ def as_if_created(job: Object, namespace: str) -> Object:
 
 def kueue_queue(job: Object) -> str:
     """The LocalQueue that a workload names."""
-    return labels(job).get(_QUEUE_LABEL, "")
+    return labels(job).get(KUEUE_QUEUE, "")
 
 
 def by_volcano(job: Object, pods: tuple[Pods, ...]) -> bool:

@@ -11,6 +11,7 @@ from ftc.cluster.diagnose import diagnose
 from ftc.cluster.ranks import telling
 from ftc.cluster.server import FORBIDDEN, MISSING, ServerError
 from ftc.cluster.snapshot import Snapshot, at, containers, group_of, labels, name_of, workload_name
+from ftc.plan.kubernetes import KUEUE_QUEUE
 
 if TYPE_CHECKING:
     from ftc.cluster.server import Server
@@ -91,7 +92,7 @@ def _of_queues(snapshot: Snapshot) -> tuple[_List, ...]:
     job = snapshot.workload
     if job is None:
         return ()
-    if "kueue.x-k8s.io/queue-name" in labels(job):
+    if KUEUE_QUEUE in labels(job):
         return _KUEUE
     by_volcano = any(at(pod, "spec", "schedulerName") == "volcano" for pod in snapshot.pods)
     return _VOLCANO if by_volcano or group_of(job) == "batch.volcano.sh" else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ftc.cluster.snapshot import at, group_of, labels, rows, texts, whole
+from ftc.plan.kubernetes import KUEUE_QUEUE, VOLCANO_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,12 +83,8 @@ def kind_of(workload: Object) -> Kind | None:
     return next((kind for kind in KINDS if (kind.group, kind.kind) == stated), None)
 
 
-# The labels and annotations by which queue systems find the queue of a workload or of its pods.
-_QUEUE_LABEL, _QUEUE_NOTE = "kueue.x-k8s.io/queue-name", "scheduling.volcano.sh/queue-name"
-
-
 def queue_of(workload: Object) -> str:
     """The queue of Volcano or Kueue; empty without one."""
     queue = at(workload, "spec", "queue")
     template = texts(workload, "spec", "template", "metadata", "annotations")
-    return str(queue or labels(workload).get(_QUEUE_LABEL) or template.get(_QUEUE_NOTE) or "")
+    return str(queue or labels(workload).get(KUEUE_QUEUE) or template.get(VOLCANO_QUEUE) or "")

@@ -13,15 +13,13 @@ from ftc.cluster.cause import Cause, Remedy, cause, shell
 from ftc.cluster.limits import written
 from ftc.cluster.snapshot import NOTHING, Object, Snapshot, at, requests, uid_of
 from ftc.cluster.volumes import reference, unusable
+from ftc.plan.kubernetes import KUEUE_QUEUE, VOLCANO_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
     from ftc.diagnostics.model import KeyPath
-
-_QUEUE_NAME = "kueue.x-k8s.io/queue-name"
-_VOLCANO_QUEUE = "scheduling.volcano.sh/queue-name"
 
 
 def namespace(before: Before) -> Iterator[Problem]:
@@ -68,7 +66,7 @@ def in_queue(before: Before) -> Iterator[Problem]:
     local = kueue_queue(before.job)
     if local:
         about = _local_queue(before, local)
-        yield from [Problem(about, ("metadata", "labels", _QUEUE_NAME))] if about else []
+        yield from [Problem(about, ("metadata", "labels", KUEUE_QUEUE))] if about else []
     elif "Queue" in before.unknown:
         yield Problem(judged('no matches for kind "Queue"', before.seen))
     elif "Queue" in before.listed:
@@ -94,7 +92,7 @@ def _local_queue(before: Before, name: str) -> Cause | None:
 def _place_of_queue(before: Before) -> KeyPath:
     if at(before.job, "spec", "queue"):
         return ("spec", "queue")
-    return (*before.pods[0].place, "metadata", "annotations", _VOLCANO_QUEUE) if before.pods else ()
+    return (*before.pods[0].place, "metadata", "annotations", VOLCANO_QUEUE) if before.pods else ()
 
 
 def _with_group(before: Before) -> Snapshot:

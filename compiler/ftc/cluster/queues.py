@@ -25,12 +25,12 @@ from ftc.cluster.snapshot import (
     rows,
     uid_of,
 )
+from ftc.plan.kubernetes import KUEUE_QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 _OVERUSED = re.compile(r"(?:overused|insufficient) (?P<what>[\w./-]+(?:, ?[\w./-]+)*)")
 
 
@@ -43,7 +43,7 @@ def suspended(snapshot: Snapshot) -> Iterator[Cause]:
         text = "The VolcanoJob was aborted: it waits until a person resumes it."
         command = shell("vcctl", "job", "resume", "-n", snapshot.namespace, "-N", snapshot.name)
         yield cause("job-aborted", text, ["status.state.phase is Aborted"], [Remedy("resume it", command=command)])
-    queue = labels(job).get(_KUEUE_QUEUE)
+    queue = labels(job).get(KUEUE_QUEUE)
     if at(job, "spec", "suspend") is not True:
         return
     if queue is not None:
@@ -53,7 +53,7 @@ def suspended(snapshot: Snapshot) -> Iterator[Cause]:
     patch = '{"spec":{"suspend":false}}'
     command = shell("kubectl", "patch", kind, snapshot.name, "-n", snapshot.namespace, "--type", "merge", "-p", patch)
     text = f"The {job['kind']} is suspended (spec.suspend is true), and no queue resumes it: it waits for a person."
-    yield cause("job-suspended", text, [f"no label {_KUEUE_QUEUE}"], [Remedy("resume it", command=command)])
+    yield cause("job-suspended", text, [f"no label {KUEUE_QUEUE}"], [Remedy("resume it", command=command)])
 
 
 def _kueue(snapshot: Snapshot, queue: str) -> Iterator[Cause]:

@@ -11,6 +11,7 @@ import msgspec
 
 from ftc.accelerators import shares
 from ftc.manifests.manifest import amount
+from ftc.plan.kubernetes import GROUP_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,7 +99,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def pod_group(self) -> Object | None:
         """Volcano's PodGroup of the workload, or of its pods."""
-        names = {str(at(pod, "metadata", "annotations", "scheduling.k8s.io/group-name")) for pod in self.pods}
+        names = {str(at(pod, "metadata", "annotations", GROUP_NAME)) for pod in self.pods}
         mine = {uid_of(self.workload)} if self.workload else set()
         return next((g for g in self.of("PodGroup") if mine & set(owners(g)) or name_of(g) in names), None)
 

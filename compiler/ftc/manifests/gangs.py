@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ftc.manifests.manifest import requested
 from ftc.manifests.steps import worlds
 from ftc.manifests.train_jobs import POD_GROUP_POLICY
+from ftc.plan.kubernetes import GROUP_NAME, KUEUE_QUEUE, MIN_MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from ftc.manifests.subjects import Crew, Job
     from ftc.manifests.text import Spot
 
-QUEUE = "kueue.x-k8s.io/queue-name"
-GROUP = "scheduling.k8s.io/group-name"
-MIN_MEMBER = "scheduling.volcano.sh/group-min-member"
 _DEFAULT = "default-scheduler"
 _VOLCANO = "volcano"
 # Labels and annotations of the pod groups of Kueue, coscheduling, Koordinator and YuniKorn.
@@ -57,7 +56,7 @@ class World(NamedTuple):
 
 
 def world(run: Run) -> World:
-    """The pods that start a launcher, or else those that a script gets the number of all of them; maybe none."""
+    """The pods that start a launcher, or else those whose script gets the number of all of them; maybe none."""
     names = run.trains or {step.pod.crew.name for step in run.steps if _is_told_of_others(step)}
     if run.launches and all(launch.alone for _, launch in run.launches):
         names = set()  # each pod trains without the others, whether this is meant or not
@@ -74,8 +73,7 @@ def _is_told_of_others(step: Step) -> bool:
 
 def _holds_devices(step: Step) -> bool:
     """Whether a container requests an extended resource, as devices are, or its pod a resource claim."""
-    given = {**step.container.resources.requests, **step.container.resources.limits}
-    return any("/" in name and str(value) != "0" for name, value in given.items()) or step.pod.has("resourceClaims")
+    return any("/" in name for name in requested(step.container)) or step.pod.has("resourceClaims")
 
 
 def may_be_gang(of: World) -> bool:
@@ -92,7 +90,7 @@ def _starts_together(job: Job, crew: Crew) -> bool:
     scheduler = crew.template.spec.scheduler_name or _DEFAULT
     if scheduler not in (_DEFAULT, _VOLCANO) or any(job.object.has(*crew.path, "spec", name) for name in _OF_PODS):
         return True
-    if any(one.key.startswith(_OF_GROUPS) or (one.key == QUEUE and one.above) for one in notes):
+    if any(one.key.startswith(_OF_GROUPS) or (one.key == KUEUE_QUEUE and one.above) for one in notes):
         return True
     return scheduler == _VOLCANO and any(_is_read(job, crew, one) for one in notes)
 
@@ -103,7 +101,7 @@ def _is_read(job: Job, crew: Crew, note: _Note) -> bool:
         return False
     is_of_job = note.path[:-2] == (*crew.job_path[:-1], "metadata")
     several = reads_min_member(job) and is_of_job and note.value not in ("0", "1")
-    return several if note.key == MIN_MEMBER else note.key == GROUP and not note.above
+    return several if note.key == MIN_MEMBER else note.key == GROUP_NAME and not note.above
 
 
 def reads_min_member(job: Job) -> bool:

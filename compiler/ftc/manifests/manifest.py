@@ -342,7 +342,7 @@ def whole(value: str | float | None) -> int | None:
 
 
 def requested_devices(container: Container) -> list[str]:
-    """The device resources that a container requests; a limit without a request counts, and 0 is no request."""
+    """The device resources that a container requests; a limit without a request counts, a quantity of 0 does not."""
     return [name for name in requested(container) if name in kinds()]
 
 

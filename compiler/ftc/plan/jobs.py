@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ftc.plan import pod, publish
+from ftc.plan.kubernetes import KUEUE_QUEUE, MIN_MEMBER, VOLCANO_QUEUE
 from ftc.plan.merge import merge
 from ftc.plan.pod import main_containers, train_container
 from ftc.plan.storage import WORKSPACE, claim_spec
@@ -34,17 +35,17 @@ def volcano_queue(run: RunPlan) -> Json:
     """A fragment of the pod: Volcano reads the queue of a batch Job from its pods."""
     if not run.gang_jobs:
         return {}
-    return {"metadata": {"annotations": {"scheduling.volcano.sh/queue-name": run.queue}}}
+    return {"metadata": {"annotations": {VOLCANO_QUEUE: run.queue}}}
 
 
 def gang(run: RunPlan) -> Json:
     """The annotation of a batch Job for which Volcano creates a PodGroup (Volcano ≥1.12, pkg/controllers/podgroup)."""
-    return {"annotations": {"scheduling.volcano.sh/group-min-member": str(run.min_nodes)}} if run.gang_jobs else {}
+    return {"annotations": {MIN_MEMBER: str(run.min_nodes)}} if run.gang_jobs else {}
 
 
 def kueue_queue(run: RunPlan) -> Json:
     """The label of the object that Kueue admits as a whole."""
-    return {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
+    return {"labels": {KUEUE_QUEUE: run.kueue_queue}} if run.kueue_queue else {}
 
 
 def own_claim(run: RunPlan, claim: JobClaim) -> Json:

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from ftc.spec.base import Json
 
 
+# The labels and annotations by which queue systems find the queue of a job or of its pods, and a PodGroup its pods.
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+VOLCANO_QUEUE = "scheduling.volcano.sh/queue-name"
+MIN_MEMBER = "scheduling.volcano.sh/group-min-member"
+GROUP_NAME = "scheduling.k8s.io/group-name"
 _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 

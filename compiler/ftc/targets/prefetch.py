@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ftc.plan import fetch, image, pod
+from ftc.plan import fetch, image, jobs, pod
 from ftc.plan.kubernetes import lifetime, metadata
 from ftc.plan.merge import Fragment, merge
 from ftc.plan.types import Script
@@ -26,8 +26,7 @@ _FRAGMENTS = ("cluster.pod", "pod")
 def emit(run: RunPlan) -> str:
     """The Job. The training then finds the markers in the cache and downloads nothing."""
     fetching = _renamed(run)
-    queue = {"labels": {"kueue.x-k8s.io/queue-name": run.kueue_queue}} if run.kueue_queue else {}
-    added = {**queue, **({"annotations": run.made_from} if run.made_from else {})}
+    added = {**jobs.kueue_queue(run), **({"annotations": run.made_from} if run.made_from else {})}
     return dump(
         {
             "apiVersion": "batch/v1",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ftc.plan import pod
-from ftc.plan.kubernetes import lifetime, metadata
+from ftc.plan.kubernetes import GROUP_NAME, lifetime, metadata
 from ftc.plan.pod import main_containers
 from ftc.plan.storage import claim_spec
 from ftc.summary.types import Default, OfTarget
@@ -23,7 +23,7 @@ NAME = "volcano"
 TASK = "worker"
 # Volcano's controller sets both on every pod (pkg/controllers/job/job_controller_util.go, createJobPod).
 _JOB_NAME = "metadata.labels['volcano.sh/job-name']"
-_JOB_NAME_AND_UID = "metadata.annotations['scheduling.k8s.io/group-name']"
+_JOB_NAME_AND_UID = f"metadata.annotations['{GROUP_NAME}']"
 
 
 def bind(run: RunPlan) -> BoundRun:

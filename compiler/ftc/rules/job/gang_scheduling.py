@@ -6,11 +6,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from ftc.diagnostics.model import KeyPath, Severity, did_you_mean
-from ftc.manifests.gangs import GROUP, MIN_MEMBER, QUEUE, World, may_be_gang, reads_min_member, unread_groups, world
+from ftc.manifests.gangs import World, may_be_gang, reads_min_member, unread_groups, world
 from ftc.manifests.objects import Kind
 from ftc.manifests.steps import Run
 from ftc.manifests.subjects import MANY, Job
 from ftc.manifests.train_jobs import POLICY
+from ftc.plan.kubernetes import GROUP_NAME, KUEUE_QUEUE, MIN_MEMBER
 from ftc.rules.given import other_schedulers, title
 from ftc.rules.rule import Finding, Rule
 from ftc.spec.job import JobSpec
@@ -149,13 +150,13 @@ def pods_of_manifest_start_together(run: Run) -> Iterator[Finding]:
     if place is None:
         yield Finding(_number_of_pods(together), message, _ways_to_a_gang(together))
     else:
-        help_ = f"Volcano reads the name of the PodGroup from the annotation {GROUP}, not from {key}"
-        help_ = help_ if key != GROUP else f"write {GROUP} as an annotation: Volcano does not read the label"
+        help_ = f"Volcano reads the name of the PodGroup from the annotation {GROUP_NAME}, not from {key}"
+        help_ = help_ if key != GROUP_NAME else f"write {GROUP_NAME} as an annotation: Volcano does not read the label"
         yield Finding(_number_of_pods(together), message, help_, (place,))
 
 
 def _ways_to_a_gang(together: World) -> str:
-    ways = f"add the label {QUEUE} (Kueue)"
+    ways = f"add the label {KUEUE_QUEUE} (Kueue)"
     if together.job.kind is Kind.BATCH and reads_min_member(together.job):
         return f'{ways}, or schedulerName: volcano and the annotation {MIN_MEMBER}: "{together.pods}" on the Job'
     return f"{ways}, or podGroupPolicy to the runtime" if together.job.kind is Kind.TRAIN_JOB else ways

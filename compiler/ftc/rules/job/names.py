@@ -9,6 +9,7 @@ from ftc.diagnostics.model import KeyPath, Severity
 from ftc.manifests.objects import Kind
 from ftc.manifests.subjects import Job
 from ftc.plan import jobs
+from ftc.plan.kubernetes import GROUP_NAME
 from ftc.plan.names import end_of_point
 from ftc.rules.given import fragments, host_names
 from ftc.rules.pod.contents import duplicates
@@ -108,7 +109,7 @@ _SET_BY_VOLCANO = frozenset(
         *("task-index", "task-spec", "job-name", "job-namespace", "queue-name"),
         *("job-version", "job-retry-count", "template-uid"),
     )
-) | {"scheduling.k8s.io/group-name"}
+) | {GROUP_NAME}
 
 
 def no_overwritten_metadata(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftc.diagnostics.model import Severity
 from ftc.manifests.manifest import amount
 from ftc.manifests.subjects import Job
+from ftc.plan.kubernetes import KUEUE_QUEUE
 from ftc.rules.given import Origins, metadata, pods
 from ftc.rules.rule import Finding, Rule
 from ftc.source.unknown import has_placeholder
@@ -73,9 +74,6 @@ def no_suspend_with_kueue(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
         yield Finding(("suspend",), "Kueue resumes the Job when its queue has quota", "remove one of the two")
 
 
-_QUEUE = "kueue.x-k8s.io/queue-name"
-
-
 def kueue_label_only_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     """Only the Job has the label that names a Kueue queue.
 
@@ -87,9 +85,9 @@ def kueue_label_only_on_job(spec: JobSpec, _: RunPlan) -> Iterator[Finding]:
     Right: cluster.kueue_queue=team
     """
     for where, given in metadata(spec, "labels"):
-        if _QUEUE in given:
-            help_ = f"set cluster.kueue_queue={given[_QUEUE]}"
-            yield Finding((*where, _QUEUE), "puts each pod into the queue, not only the Job", help_, at_key=True)
+        if KUEUE_QUEUE in given:
+            help_ = f"set cluster.kueue_queue={given[KUEUE_QUEUE]}"
+            yield Finding((*where, KUEUE_QUEUE), "puts each pod into the queue, not only the Job", help_, at_key=True)
 
 
 _LABEL_LIMIT = 63

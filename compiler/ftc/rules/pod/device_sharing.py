@@ -260,8 +260,8 @@ _SETS_SCHEDULER = ("PyTorchJob", "MPIJob", "RayJob", "RayCluster")
 
 def volcano_devices_need_volcano_in_manifests(step: Step) -> Iterator[Finding]:
     """The pods of a manifest with shares of Volcano use the Volcano scheduler."""
-    kind = step.pod.job.object.document.data.get("kind")
-    if step.pod.job.kind is Kind.VOLCANO or kind in _SETS_SCHEDULER:
+    manifest = step.pod.job.object
+    if manifest.kind is Kind.VOLCANO or manifest.document.data.get("kind") in _SETS_SCHEDULER:
         return
     if _scheduler(step) in ("", "default-scheduler"):
         for name in _allocated_by("volcano", step):
